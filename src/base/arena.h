@@ -1,0 +1,43 @@
+/*
+ * arena: memory for one request, task run or parsed document. Pieces are never freed alone; the
+ * whole goes at once. What outlives the arena is copied out of it.
+ * Source: docs/style.md section 3.
+ */
+#pragma once
+#include "base/base.h"
+#include "base/str.h"
+
+struct arena;
+
+/*
+ * `budget_bytes` bounds what input may make the arena grow to: allocation goes on beyond it (it
+ * never fails), arena_over_budget tells, and every loop that input can lengthen asks.
+ */
+[[nodiscard]] struct arena *arena_create(size_t budget_bytes);
+void arena_destroy(struct arena *a); /* accepts NULL */
+DEFINE_SCOPED(arena);
+
+/* Empties the arena for its next use and keeps its first block. */
+void arena_reset(struct arena *a);
+
+/* Zeroed memory for any type; never NULL (out of memory aborts). */
+[[nodiscard]] void *arena_alloc(struct arena *a, size_t size)
+    __attribute__((malloc, returns_nonnull, alloc_size(2)));
+/* Zeroed memory for `count` elements; a product that overflows aborts. */
+[[nodiscard]] void *arena_array(struct arena *a, size_t count, size_t size)
+    __attribute__((malloc, returns_nonnull, alloc_size(2, 3)));
+
+#define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define arena_new_array(a, count, type) ((type *)arena_array((a), (count), sizeof(type)))
+
+/* A copy that also ends in NUL (not counted in its length). */
+[[nodiscard]] struct str arena_copy(struct arena *a, struct str s);
+/* The same as a C string. */
+[[nodiscard]] char *arena_cstr(struct arena *a, struct str s);
+[[nodiscard]] struct str arena_printf(struct arena *a, const char *fmt, ...) like_printf(2, 3);
+[[nodiscard]] struct str arena_vprintf(struct arena *a, const char *fmt, va_list args)
+    like_printf(2, 0);
+
+[[nodiscard]] bool arena_over_budget(const struct arena *a);
+/* Bytes handed out since the last reset. */
+[[nodiscard]] size_t arena_used(const struct arena *a);

@@ -1,0 +1,40 @@
+#include "base/mem.h"
+
+static void *checked(void *p)
+{
+    if (!p)
+        base_abort("out of memory");
+    return p;
+}
+
+void *mem_alloc(size_t size)
+{
+    return checked(malloc(max_of(size, (size_t)1)));
+}
+
+void *mem_zalloc(size_t count, size_t size)
+{
+    return checked(calloc(max_of(count, (size_t)1), max_of(size, (size_t)1)));
+}
+
+void *mem_resize(void *p, size_t count, size_t size)
+{
+    size_t total = 0;
+    if (__builtin_mul_overflow(count, size, &total))
+        base_abort("memory size overflows");
+    return checked(realloc(p, max_of(total, (size_t)1)));
+}
+
+char *mem_cstr(struct str s)
+{
+    char *copy = mem_alloc(s.len + 1);
+    if (s.len)
+        memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
+    return copy;
+}
+
+void mem_free(void *p)
+{
+    free(p);
+}

@@ -1,0 +1,29 @@
+/*
+ * mem: the heap, for what outlives a request and has one owner. Nothing here returns NULL: running
+ * out of memory ends the process, and its supervisor starts it again.
+ */
+#pragma once
+#include "base/base.h"
+#include "base/str.h"
+
+/* Uninitialised. */
+[[nodiscard]] void *mem_alloc(size_t size) __attribute__((returns_nonnull, alloc_size(1)));
+/* Zeroed; a product that overflows aborts. */
+[[nodiscard]] void *mem_zalloc(size_t count, size_t size)
+    __attribute__((returns_nonnull, alloc_size(1, 2)));
+/* As realloc; a product that overflows aborts. */
+[[nodiscard]] void *mem_resize(void *p, size_t count, size_t size)
+    __attribute__((returns_nonnull, alloc_size(2, 3)));
+/* A copy that ends in NUL. Owns: the caller frees it. */
+[[nodiscard]] char *mem_cstr(struct str s) __attribute__((returns_nonnull));
+void mem_free(void *p); /* accepts NULL */
+
+#define mem_new(type) ((type *)mem_zalloc(1, sizeof(type)))
+
+/* For `scoped(mem_freep)` on any pointer. */
+static inline void mem_freep(void *pp)
+{
+    void *p;
+    memcpy(&p, pp, sizeof p);
+    mem_free(p);
+}

@@ -1,0 +1,18 @@
+#include "base/random.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+void random_bytes(void *dst, size_t size)
+{
+    unsigned char *at = dst;
+    while (size > 0) {
+        ssize_t got = getrandom(at, size, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            base_abort("the kernel gave no random bytes");
+        at += got;
+        size -= (size_t)got;
+    }
+}

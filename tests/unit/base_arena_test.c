@@ -1,0 +1,62 @@
+#include "base/arena.h"
+
+#include "test.h"
+
+static void gives_zeroed_aligned_memory(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    for (size_t size = 1; size < 5000; size += 37) {
+        unsigned char *p = arena_alloc(a, size);
+        assert_int_equal((uintptr_t)p % alignof(max_align_t), 0);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(p[i], 0);
+        memset(p, 0xff, size);
+    }
+}
+
+static void tells_when_the_budget_is_passed_and_goes_on(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1000);
+    (void)arena_alloc(a, 900);
+    assert_false(arena_over_budget(a));
+    char *p = arena_alloc(a, 200);
+    p[199] = 'x';
+    assert_true(arena_over_budget(a));
+    arena_reset(a);
+    assert_false(arena_over_budget(a));
+    assert_int_equal(arena_used(a), 0);
+}
+
+static void reset_memory_is_zeroed_again(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    memset(arena_alloc(a, 4000), 0xff, 4000);
+    arena_reset(a);
+    const unsigned char *p = arena_alloc(a, 4000);
+    for (size_t i = 0; i < 4000; i++)
+        assert_int_equal(p[i], 0);
+}
+
+static void prints_and_copies(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    struct str s = arena_printf(a, "%d-%s", 7, "seven");
+    assert_str(s, "7-seven");
+    assert_string_equal(arena_cstr(a, str_first(s, 3)), "7-s");
+    assert_str(arena_copy(a, (struct str){ 0 }), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_zeroed_aligned_memory),
+        cmocka_unit_test(tells_when_the_budget_is_passed_and_goes_on),
+        cmocka_unit_test(reset_memory_is_zeroed_again),
+        cmocka_unit_test(prints_and_copies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,124 @@
+#include "base/str.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/sha256.h"
+#include "test.h"
+
+static void reads_whole_numbers_only(void **state)
+{
+    (void)state;
+    int64_t i = 0;
+    uint64_t u = 0;
+    double d = 0;
+    assert_true(str_to_i64(STR("-9223372036854775808"), &i));
+    assert_true(i == INT64_MIN);
+    assert_true(str_to_u64(STR("18446744073709551615"), &u));
+    assert_true(u == UINT64_MAX);
+    static const char *const bad[] = { "", "-", "+7", " 7", "7 ", "0x7", "18446744073709551616" };
+    for (size_t n = 0; n < countof(bad); n++) {
+        assert_false(str_to_i64(str_of_c(bad[n]), &i));
+        assert_false(str_to_u64(str_of_c(bad[n]), &u));
+    }
+    assert_false(str_to_i64(STR("9223372036854775808"), &i));
+    assert_true(str_to_double(STR("-1.5e3"), &d));
+    assert_true(d < -1499.9 && d > -1500.1);
+    assert_false(str_to_double(STR("nan"), &d));
+    assert_false(str_to_double(STR("1e999"), &d));
+}
+
+static void cuts_trims_and_finds(void **state)
+{
+    (void)state;
+    struct str head, tail;
+    assert_true(str_cut(STR("a=b=c"), '=', &head, &tail));
+    assert_str(head, "a");
+    assert_str(tail, "b=c");
+    assert_false(str_cut(STR("abc"), '=', &head, &tail));
+    assert_str(head, "abc");
+    assert_str(str_trim(STR(" \t x y\r\n")), "x y");
+    assert_int_equal(str_find(STR("hello"), STR("llo")), 2);
+    assert_int_equal(str_find(STR("hello"), STR("lol")), -1);
+    assert_true(str_ends_with(STR("file.sql"), STR(".sql")));
+    assert_false(str_ends_with(STR("sql"), STR(".sql")));
+}
+
+static void tells_utf8_from_other_bytes(void **state)
+{
+    (void)state;
+    assert_true(str_is_utf8(STR("Grüße, 世界 🚀")));
+    static const char *const bad[] = { "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                       "\xe4\xb8", "\x80",         "\xf8\x88\x80\x80\x80" };
+    for (size_t i = 0; i < countof(bad); i++)
+        assert_false(str_is_utf8(str_of_c(bad[i])));
+}
+
+static void measures_distance(void **state)
+{
+    (void)state;
+    assert_int_equal(str_distance(STR("kitten"), STR("sitting"), 9), 3);
+    assert_int_equal(str_distance(STR("prot"), STR("port"), 9), 1 + 1);
+    assert_int_equal(str_distance(STR("tpye"), STR("type"), 9), 1);
+    assert_int_equal(str_distance(STR("abc"), STR("xyzuvw"), 2), 3);
+}
+
+static void compares_secrets(void **state)
+{
+    (void)state;
+    assert_true(str_eq_secret(STR("same"), STR("same")));
+    assert_false(str_eq_secret(STR("same"), STR("sane")));
+    assert_false(str_eq_secret(STR("same"), STR("sam")));
+}
+
+static void buffer_stops_at_its_limit(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 10);
+    buf_put_c(&b, "12345");
+    buf_put_u64(&b, 67890);
+    assert_false(b.failed);
+    buf_put_char(&b, 'x');
+    assert_true(b.failed);
+    assert_str(buf_str(&b), "1234567890");
+    buf_consume(&b, 4);
+    assert_str(buf_str(&b), "567890");
+    buf_clear(&b);
+}
+
+static void error_keeps_its_cause_and_gains_context(void **state)
+{
+    (void)state;
+    struct err e;
+    assert_false(err_set(&e, ERR_INVALID, "minute %d is out of range", 61));
+    assert_false(err_in(&e, "parse cron"));
+    assert_false(err_in(&e, "load jobs"));
+    assert_string_equal(e.message, "minute 61 is out of range");
+    assert_string_equal(e.context, "parse cron; load jobs");
+    for (int i = 0; i < 100; i++)
+        err_in(&e, "a long way up %d", i);
+    assert_true(strlen(e.context) < sizeof e.context);
+}
+
+static void digests_as_fips_180_says(void **state)
+{
+    (void)state;
+    char hex[SHA256_HEX_LEN + 1];
+    sha256_hex(STR("abc"), hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_whole_numbers_only),
+        cmocka_unit_test(cuts_trims_and_finds),
+        cmocka_unit_test(tells_utf8_from_other_bytes),
+        cmocka_unit_test(measures_distance),
+        cmocka_unit_test(compares_secrets),
+        cmocka_unit_test(buffer_stops_at_its_limit),
+        cmocka_unit_test(error_keeps_its_cause_and_gains_context),
+        cmocka_unit_test(digests_as_fips_180_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

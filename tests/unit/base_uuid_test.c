@@ -1,0 +1,51 @@
+#include "base/uuid.h"
+
+#include "base/clock.h"
+#include "test.h"
+
+static void rises_within_a_thread(void **state)
+{
+    (void)state;
+    struct uuid last = uuid_v7();
+    for (int i = 0; i < 100000; i++) {
+        struct uuid next = uuid_v7();
+        assert_true(memcmp(next.bytes, last.bytes, 16) > 0);
+        last = next;
+    }
+}
+
+static void carries_version_variant_and_time(void **state)
+{
+    (void)state;
+    struct uuid id = uuid_v7_at(1795415830123456);
+    assert_int_equal(uuid_version(id), 7);
+    assert_int_equal(id.bytes[8] >> 6, 2);
+    assert_int_equal(uuid_time_us(id), 1795415830123000);
+}
+
+static void parses_what_it_formats_and_nothing_else(void **state)
+{
+    (void)state;
+    char text[UUID_TEXT_LEN + 1];
+    struct uuid id = uuid_v7(), back;
+    uuid_format(id, text);
+    assert_true(uuid_parse(str_of_c(text), &back));
+    assert_true(uuid_eq(id, back));
+    assert_true(uuid_parse(STR("017F22E2-79B0-7CC3-98C4-DC0C0C07398F"), &back));
+    static const char *const bad[] = { "", "017f22e279b07cc398c4dc0c0c07398f",
+                                       "017f22e2-79b0-7cc3-98c4-dc0c0c07398",
+                                       "017f22e2-79b0-7cc3-98c4_dc0c0c07398f",
+                                       "017f22e2-79b0-7cc3-98c4-dc0c0c07398g" };
+    for (size_t i = 0; i < countof(bad); i++)
+        assert_false(uuid_parse(str_of_c(bad[i]), &back));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rises_within_a_thread),
+        cmocka_unit_test(carries_version_variant_and_time),
+        cmocka_unit_test(parses_what_it_formats_and_nothing_else),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
