@@ -1,8 +1,5 @@
 #include "base/str.h"
 
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/sha256.h"
 #include "test.h"
 
 static void reads_whole_numbers_only(void **state)
@@ -70,44 +67,6 @@ static void compares_secrets(void **state)
     assert_false(str_eq_secret(STR("same"), STR("sam")));
 }
 
-static void buffer_stops_at_its_limit(void **state)
-{
-    (void)state;
-    struct buf b;
-    buf_init(&b, 10);
-    buf_put_c(&b, "12345");
-    buf_put_u64(&b, 67890);
-    assert_false(b.failed);
-    buf_put_char(&b, 'x');
-    assert_true(b.failed);
-    assert_str(buf_str(&b), "1234567890");
-    buf_consume(&b, 4);
-    assert_str(buf_str(&b), "567890");
-    buf_clear(&b);
-}
-
-static void error_keeps_its_cause_and_gains_context(void **state)
-{
-    (void)state;
-    struct err e;
-    assert_false(err_set(&e, ERR_INVALID, "minute %d is out of range", 61));
-    assert_false(err_in(&e, "parse cron"));
-    assert_false(err_in(&e, "load jobs"));
-    assert_string_equal(e.message, "minute 61 is out of range");
-    assert_string_equal(e.context, "parse cron; load jobs");
-    for (int i = 0; i < 100; i++)
-        err_in(&e, "a long way up %d", i);
-    assert_true(strlen(e.context) < sizeof e.context);
-}
-
-static void digests_as_fips_180_says(void **state)
-{
-    (void)state;
-    char hex[SHA256_HEX_LEN + 1];
-    sha256_hex(STR("abc"), hex);
-    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,9 +75,6 @@ int main(void)
         cmocka_unit_test(tells_utf8_from_other_bytes),
         cmocka_unit_test(measures_distance),
         cmocka_unit_test(compares_secrets),
-        cmocka_unit_test(buffer_stops_at_its_limit),
-        cmocka_unit_test(error_keeps_its_cause_and_gains_context),
-        cmocka_unit_test(digests_as_fips_180_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

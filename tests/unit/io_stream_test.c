@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "io/offload.h"
 #include "io/poll.h"
 #include "io/timer.h"
 #include "test.h"
@@ -170,83 +169,6 @@ static void a_taken_port_is_a_conflict(void **state)
     close(second);
 }
 
-struct counts {
-    struct io_loop *loop;
-    struct io_turn *turn;
-    struct io_offload *offload;
-    int posts, turns, done;
-    thrd_t main_thread;
-};
-
-static void count_turn(void *owner)
-{
-    struct counts *c = owner;
-    c->turns++;
-    assert_int_equal(c->posts, 3); /* once, after all three */
-    io_loop_stop(c->loop);
-}
-
-static void count_post(void *owner)
-{
-    struct counts *c = owner;
-    c->posts++;
-    io_turn_arm(c->turn);
-}
-
-static int post_thrice(void *arg)
-{
-    struct counts *c = arg;
-    for (int i = 0; i < 3; i++)
-        io_loop_post(c->loop, count_post, c);
-    return 0;
-}
-
-static void posts_of_a_thread_end_in_one_turn(void **state)
-{
-    (void)state;
-    struct counts c = { .loop = io_loop_create() };
-    c.turn = io_turn_create(c.loop, count_turn, &c);
-    struct io_timer *guard = io_timer_create(c.loop, guard_hit, NULL);
-    io_timer_start(guard, GUARD_MS);
-    thrd_t thread;
-    assert_int_equal(thrd_create(&thread, post_thrice, &c), thrd_success);
-    thrd_join(thread, NULL); /* all are there before the loop looks */
-    io_loop_run(c.loop);
-    assert_int_equal(c.turns, 1);
-    io_timer_destroy(guard);
-    io_turn_destroy(c.turn);
-    io_loop_destroy(c.loop);
-}
-
-static void work_elsewhere(void *owner)
-{
-    const struct counts *c = owner;
-    assert_false(thrd_equal(thrd_current(), c->main_thread));
-}
-
-static void work_done(void *owner)
-{
-    struct counts *c = owner;
-    assert_true(thrd_equal(thrd_current(), c->main_thread));
-    c->done++;
-}
-
-static void offload_is_bounded_and_comes_back(void **state)
-{
-    (void)state;
-    struct counts c = { .loop = io_loop_create(), .main_thread = thrd_current() };
-    struct err e;
-    c.offload = io_offload_create(c.loop, 2, 3);
-    for (int i = 0; i < 5; i++)
-        assert_true(io_offload_submit(c.offload, work_elsewhere, work_done, &c, &e));
-    assert_false(io_offload_submit(c.offload, work_elsewhere, work_done, &c, &e));
-    assert_int_equal(e.code, ERR_RATE);
-    io_loop_run(c.loop);
-    assert_int_equal(c.done, 5);
-    io_offload_destroy(c.offload);
-    io_loop_destroy(c.loop);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,8 +176,6 @@ int main(void)
         cmocka_unit_test(replaces_a_stale_socket_and_only_that),
         cmocka_unit_test(names_what_is_wrong_with_an_address),
         cmocka_unit_test(a_taken_port_is_a_conflict),
-        cmocka_unit_test(posts_of_a_thread_end_in_one_turn),
-        cmocka_unit_test(offload_is_bounded_and_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
