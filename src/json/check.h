@@ -1,0 +1,23 @@
+/*
+ * json/check: the one check of JSON values at every door, exactly as the API's `scalar JSON` says.
+ * PostgreSQL's `json` takes what `jsonb` then refuses or blows up; what passes here fits both.
+ * Source: api.graphql, scalar JSON.
+ */
+#pragma once
+#include "json/json.h"
+
+enum {
+    JSON_CHECK_DEPTH_MAX = 128,  /* `[]` is one level, `[[]]` two */
+    JSON_CHECK_DIGITS_MAX = 400, /* of a number when written out: 1e400 has 401 */
+};
+
+/*
+ * Refuses U+0000 and lone surrogates (in strings and keys), deeper nesting and longer numbers.
+ *
+ * Errors:  INVALID, naming the JSON path: "$.a[3].b: string holds U+0000".
+ */
+[[nodiscard]] bool json_check(const struct json_value *v, struct err *e);
+
+/* json_parse and json_check in one, for text that comes from outside. */
+[[nodiscard]] bool json_parse_checked(struct arena *a, struct str text,
+                                      const struct json_value **ret_value, struct err *e);
