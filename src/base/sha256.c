@@ -1,6 +1,7 @@
 #include "base/sha256.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 void sha256(struct str bytes, uint8_t ret_digest[SHA256_LEN])
 {
@@ -18,4 +19,12 @@ void sha256_hex(struct str bytes, char ret_hex[SHA256_HEX_LEN + 1])
         ret_hex[2 * i + 1] = hex[digest[i] & 15];
     }
     ret_hex[SHA256_HEX_LEN] = '\0';
+}
+
+void sha256_hmac(struct str key, struct str message, uint8_t ret_mac[SHA256_LEN])
+{
+    assert(key.len <= INT32_MAX);
+    if (HMAC(EVP_sha256(), key.len ? key.ptr : "", (int)key.len, (const uint8_t *)message.ptr,
+             message.len, ret_mac, NULL) == NULL)
+        base_abort("HMAC-SHA-256 is not available");
 }

@@ -1,0 +1,53 @@
+#include "base/base64.h"
+
+#include "test.h"
+
+static void encodes_as_rfc_4648_without_padding(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str bytes;
+        const char *text;
+    } cases[] = {
+        { STR(""), "" },
+        { STR("f"), "Zg" },
+        { STR("fo"), "Zm8" },
+        { STR("foo"), "Zm9v" },
+        { STR("foob"), "Zm9vYg" },
+        { STR("fooba"), "Zm9vYmE" },
+        { STR("\xff\xef\xbe"), "_---" },
+        { STR("foobar"), "Zm9vYmFy" },
+    };
+    for (size_t i = 0; i < countof(cases); i++) {
+        char text[16];
+        uint8_t bytes[16];
+        size_t len = 99;
+        base64url_encode(cases[i].bytes, text);
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(strlen(text), BASE64URL_LEN(cases[i].bytes.len));
+        assert_true(base64url_decode(str_of_c(text), bytes, &len));
+        assert_true(str_eq(str_of((const char *)bytes, len), cases[i].bytes));
+    }
+}
+
+static void refuses_what_no_encoder_writes(void **state)
+{
+    (void)state;
+    static const char *const cases[] = { "Z", "Zg==", "Zh", "Zm9", "Zm+v", "Zm/v", "Zm9vY", "Z g" };
+    for (size_t i = 0; i < countof(cases); i++) {
+        uint8_t bytes[16];
+        size_t len = 99;
+        if (base64url_decode(str_of_c(cases[i]), bytes, &len))
+            fail_msg("\"%s\" was accepted", cases[i]);
+        assert_int_equal(len, 99);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(encodes_as_rfc_4648_without_padding),
+        cmocka_unit_test(refuses_what_no_encoder_writes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
