@@ -174,8 +174,8 @@ static void put_line(struct buf *out, const char *service, enum log_level level,
     buf_put_char(out, '\n');
 }
 
-static void log_write(const char *service, enum log_level level, const char *event, const char *fmt,
-                      va_list args)
+static void like_printf(4, 0) log_write(const char *service, enum log_level level,
+                                        const char *event, const char *fmt, va_list args)
 {
     char pairs[LINE_BYTES_MAX / 2];
     int len = vsnprintf(pairs, sizeof pairs, fmt, args);

@@ -62,7 +62,7 @@ static bool open_unix(struct str path, int *ret_fd, struct err *e)
 static bool split_address(struct str address, char *ret_host, size_t host_size, char *ret_port,
                           size_t port_size)
 {
-    struct str host = address, port = { 0 };
+    struct str host = address, port = STR("");
     for (size_t i = address.len; i-- > 0;)
         if (address.ptr[i] == ':') {
             host = str_first(address, i);
@@ -126,7 +126,7 @@ bool io_listen_open(struct str address, bool share_port, int *ret_fd, struct err
 
 void io_listen_name(int fd, char ret_name[IO_ADDRESS_MAX])
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t len = sizeof address;
     char host[NI_MAXHOST], port[NI_MAXSERV];
     snprintf(ret_name, IO_ADDRESS_MAX, "unknown");
