@@ -1,0 +1,86 @@
+# The commands of this project; `make help` lists them. Each target is a thin call: how packages are
+# installed is in scripts/, what is checked is in tools/ and tests/, how it is built in meson.build.
+
+BUILD ?= build
+ARGS ?=
+# Seconds a fuzzer runs, the harness, the benchmark: make fuzz T=gql_parse S=60, make bench B=idle
+S ?= 60
+T ?=
+B ?=
+
+export PYTHONDONTWRITEBYTECODE = 1
+.DEFAULT_GOAL := all
+.PHONY: all help deps deps-check deps-test deps-dev configure run test unit service system \
+	conformance e2e lint check asan tsan fuzz cover bench chaos cron-sweep soak clean
+
+all: deps-check configure ## debug build (less than 10 s when little changed)
+	@ninja -C $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+deps: ## install what `make run` needs
+	@scripts/install.sh build
+
+deps-check:
+	@scripts/install.sh --check build
+
+deps-test:
+	@scripts/install.sh build test browser $$(scripts/node.sh --packages)
+
+deps-dev:
+	@scripts/install.sh build test dev
+
+configure:
+	@scripts/configure.sh $(BUILD)
+
+run: deps configure ## install what is missing, build, `windlass up` in development mode (ARGS=...)
+	@ninja -C $(BUILD) --quiet
+	@exec env WINDLASS_ENV=$${WINDLASS_ENV:-development} $(BUILD)/windlass up $(ARGS)
+
+test: deps-test configure ## install, build and run everything; ends with one line
+	@tools/run_tests.py --build $(BUILD) lint unit service system conformance e2e
+
+unit: configure ## unit tests (less than 60 s; installs nothing)
+	@tools/run_tests.py --build $(BUILD) unit
+
+service system conformance e2e: configure ## one part of the tests
+	@tools/run_tests.py --build $(BUILD) $@
+
+lint: configure ## format, tidy, layers, headers alone, banned calls, SQL, links, scripts
+	@tools/lint/run.py --build $(BUILD)
+
+check: test asan tsan ## test + asan + tsan + a minute of each fuzzer: before a change is called done
+	@tools/fuzz.py --seconds $(S)
+
+asan: deps-dev ## the tests under AddressSanitizer, LeakSanitizer and UBSan
+	@scripts/configure.sh build-asan -Db_sanitize=address,undefined -Db_lundef=false
+	@tools/run_tests.py --build build-asan unit service system conformance
+
+tsan: deps-dev ## the tests that use threads under ThreadSanitizer
+	@scripts/configure.sh build-tsan -Db_sanitize=thread -Db_lundef=false
+	@tools/run_tests.py --build build-tsan unit
+
+fuzz: deps-dev ## one fuzzer: T=gql_parse S=60; without T each of them
+	@tools/fuzz.py --seconds $(S) $(T)
+
+cover: deps-dev ## coverage as HTML, and the lines of this branch that no test ran
+	@scripts/configure.sh build-cover -Db_coverage=true
+	@tools/cover.py --build build-cover
+
+bench: deps-test configure ## figures beside the peers': a table and build/bench.json (B=name)
+	@ninja -C $(BUILD) --quiet
+	@tests/bench/bench.py --build $(BUILD) $(B)
+
+chaos: ## the fault checker (ROUNDS= SEED=)
+	@echo "chaos: the fault checker drives tasks and jobs, which the worker brings; until it is in" >&2
+	@echo "the tree, the system tests kill and restart what exists: make system" >&2; exit 2
+
+cron-sweep: ## every schedule over every zone
+	@echo "cron-sweep: waits for src/rules (cron); there is no schedule to sweep yet" >&2; exit 2
+
+soak: ## hours under load
+	@echo "soak: waits for the worker; there is no queue to load yet" >&2; exit 2
+
+clean: ## remove the build folders
+	rm -rf build build-asan build-tsan build-cover build-fuzz
