@@ -1,0 +1,155 @@
+"""The checks that a program makes: format, clang-tidy, headers alone, shell scripts.
+
+What passed is remembered by the hash of all that could change the answer, so that a second run looks
+only at what changed.
+"""
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+C_FILES = (r"(src|tests|tools)/.*\.[ch]",)
+JOBS = 2
+
+
+class Memory:
+    """Keys that passed, in a file of the build folder; a key names the check and its whole input."""
+
+    def __init__(self, path):
+        self.path = path
+        self.known = set(json.loads(path.read_text())) if path and path.exists() else set()
+        self.used = set()
+
+    def passed(self, key):
+        if key in self.known:
+            self.used.add(key)
+            return True
+        return False
+
+    def add(self, key):
+        self.used.add(key)
+
+    def save(self):
+        if self.path:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(json.dumps(sorted(self.used)))
+
+
+def digest(*texts):
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def with_headers(tree, path, seen=None):
+    """The text of a file and of the project's headers that it includes, directly or not."""
+    seen = {} if seen is None else seen
+    if path in seen or path not in tree.files:
+        return seen
+    seen[path] = tree.files[path]
+    for name in re.findall(r'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', seen[path], re.M):
+        for folder in ("src/", "tests/", path.rpartition("/")[0] + "/", ""):
+            if folder + name in tree.files:
+                with_headers(tree, folder + name, seen)
+    return seen
+
+
+def findings_of(output):
+    """A compiler's output without its notes, which tell the analyser's whole path to a finding."""
+    lines, in_note = [], False
+    for line in output.strip().splitlines():
+        if re.match(r"\S+:\d+:\d+: ", line):
+            in_note = ": note: " in line
+        if not in_note and not re.match(r"\d+ warnings? generated|Suppressed \d+ warnings", line):
+            lines.append(line)
+    return lines
+
+
+def run_each(tree, memory, paths, extra_key, command):
+    """Runs command(path) for each path that did not pass before; returns their output lines."""
+    def one(path):
+        texts = with_headers(tree, path)
+        key = digest(extra_key, path, *(text for pair in sorted(texts.items()) for text in pair))
+        if memory.passed(key):
+            return []
+        done = subprocess.run(command(path), cwd=tree.root, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        if done.returncode == 0 and "warning:" not in done.stdout:
+            memory.add(key)
+            return []
+        return findings_of(done.stdout.replace(str(tree.root.resolve()) + "/", "")) or [
+            f"{path}:1: failed"]
+
+    with ThreadPoolExecutor(JOBS) as pool:
+        return [line for lines in pool.map(one, paths) for line in lines]
+
+
+def missing(program):
+    return None if shutil.which(program) else [f"{program} is not installed: make deps-test"]
+
+
+def check_format(tree, memory):
+    absent = missing("clang-format-14")
+    if absent:
+        return absent
+    style = tree.files.get(".clang-format", "")
+    return run_each(tree, memory, list(tree.select(*C_FILES)), "format" + style,
+                    lambda path: ["clang-format-14", "--dry-run", "-Werror", path])
+
+
+def flags_of(tree, build, path):
+    """What clang must know of how a file is compiled: include folders, macros, the language."""
+    flags = ["-std=gnu2x", "-D_GNU_SOURCE", "-Isrc", "-Itests"]
+    database = build / "compile_commands.json" if build else None
+    if database and database.exists():
+        for entry in json.loads(database.read_text()):
+            if not (build / entry["file"]).resolve() == (tree.root / path).resolve():
+                continue
+            words = shlex.split(entry["command"])
+            flags = ["-std=gnu2x"]
+            for index, word in enumerate(words):
+                if word in ("-I", "-isystem", "-include", "-D"):
+                    flags += [word, words[index + 1]]
+                elif word.startswith("-I"):
+                    flags.append("-I" + str((build / word[2:]).resolve()))
+                elif word.startswith("-isystem"):
+                    flags.append("-isystem" + str((build / word[8:]).resolve()))
+                elif word.startswith("-D") and "FORTIFY" not in word:
+                    flags.append(word)
+            break
+    return flags
+
+
+def check_tidy(tree, memory, build=None):
+    absent = missing("clang-tidy-14")
+    if absent:
+        return absent
+    sources = [path for path in tree.select(r"src/.*\.c", r"tests/.*\.c")]
+    return run_each(tree, memory, sources, "tidy" + tree.files.get(".clang-tidy", ""),
+                    lambda path: ["clang-tidy-14", "--quiet", "--warnings-as-errors=*", path, "--",
+                                  *flags_of(tree, build, path)])
+
+
+def check_headers(tree, memory, build=None):
+    """Each header compiles alone, without anything before it."""
+    def command(path):
+        flags = ["-std=gnu2x", "-D_GNU_SOURCE", "-Isrc", "-Itests"]
+        if build:  # a library's folder may be outside the compiler's own list
+            flags += [flag for flag in flags_of(tree, build, any_source) if flag.startswith("-isystem")]
+        return ["gcc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *flags, "-include", path,
+                "-x", "c", "/dev/null"]
+
+    any_source = next(iter(tree.select(r"src/json/.*\.c")), "")
+    headers = [path for path in tree.select(r"(src|tests)/.*\.h")]
+    return run_each(tree, memory, headers, "headers", command)
+
+
+def check_shell(tree, memory):
+    absent = missing("shellcheck")
+    if absent:
+        return absent
+    scripts = [path for path, text in tree.files.items()
+               if path.endswith(".sh") or re.match(r"#!.*\b(sh|bash)\n", text)]
+    return run_each(tree, memory, scripts, "shell",
+                    lambda path: ["shellcheck", "--severity=warning", "--format=gcc", path])
