@@ -1,0 +1,124 @@
+#include "schema/entities.h"
+
+enum { NOT_NULL = false, NULLABLE = true };
+
+#define ENUM(type, PREFIX) static const struct schema_label type##_labels[] = {
+#define LABEL(PREFIX, NAME, text) { STR(text), STR(#NAME) },
+#define END_ENUM(type, PREFIX)                                                                     \
+    }                                                                                              \
+    ;
+#include "schema/entities_pass.h"
+
+static const struct schema_enum enums[] = {
+#define ENUM(type, PREFIX) { STR(#type), type##_labels, countof(type##_labels) },
+#include "schema/entities_pass.h"
+};
+
+#define TABLE(table, rights) static const struct schema_column table##_columns[] = {
+#define COLUMN(table, column, type, null, default_sql)                                             \
+    { STR(#column), SCHEMA_##type, NULL, null, STR(default_sql) },
+#define ENUM_COLUMN(table, column, type, null, default_sql)                                        \
+    { STR(#column), SCHEMA_ENUM, &enums[ENUM_##type], null, STR(default_sql) },
+#define ENUM_ARRAY_COLUMN(table, column, type, null, default_sql)                                  \
+    { STR(#column), SCHEMA_ENUM_ARRAY, &enums[ENUM_##type], null, STR(default_sql) },
+#define END_TABLE(table)                                                                           \
+    }                                                                                              \
+    ;
+#include "schema/entities_pass.h"
+
+#define TABLE(table, rights) static const struct schema_constraint table##_constraints[] = {
+#define PRIMARY(table, columns)                                                                    \
+    { STR(#table "_pkey"), SCHEMA_PRIMARY, STR("PRIMARY KEY (" columns ")") },
+#define CHECK(table, what, expression)                                                             \
+    { STR(#table "_" #what "_ck"), SCHEMA_CHECK, STR("CHECK (" expression ")") },
+#define FOREIGN(table, column, target, action)                                                     \
+    { STR(#table "_" #column "_fk"), SCHEMA_FOREIGN,                                               \
+      STR("FOREIGN KEY (" #column ") REFERENCES " target " " action) },
+#define END_TABLE(table)                                                                           \
+    }                                                                                              \
+    ;
+#include "schema/entities_pass.h"
+
+/* The empty entry at the end is not counted: a table may have no index of its own. */
+#define TABLE(table, rights) static const struct schema_index table##_indexes[] = {
+#define UNIQUE(table, what, sql) { STR(#table "_" #what "_uq"), true, STR(sql) },
+#define INDEX(table, what, sql) { STR(#table "_" #what "_ix"), false, STR(sql) },
+#define END_TABLE(table)                                                                           \
+    {                                                                                              \
+    }                                                                                              \
+    }                                                                                              \
+    ;
+#include "schema/entities_pass.h"
+
+static const struct schema_table tables[] = {
+#define TABLE(table, grants)                                                                       \
+    { .name = STR(#table),                                                                         \
+      .columns = table##_columns,                                                                  \
+      .column_count = countof(table##_columns),                                                    \
+      .constraints = table##_constraints,                                                          \
+      .constraint_count = countof(table##_constraints),                                            \
+      .indexes = table##_indexes,                                                                  \
+      .index_count = countof(table##_indexes) - 1,                                                 \
+      .rights = STR(grants) },
+#include "schema/entities_pass.h"
+};
+
+const struct schema_set schema_public = {
+    .name = STR("public"),
+    .role = STR("windlass_gateway"),
+    .enums = enums,
+    .enum_count = countof(enums),
+    .tables = tables,
+    .table_count = countof(tables),
+};
+
+static const struct str type_names[SCHEMA_TYPE_COUNT] = {
+    [SCHEMA_BOOL] = STR("boolean"),
+    [SCHEMA_INT2] = STR("smallint"),
+    [SCHEMA_INT4] = STR("integer"),
+    [SCHEMA_INT8] = STR("bigint"),
+    [SCHEMA_FLOAT8] = STR("double precision"),
+    [SCHEMA_TEXT] = STR("text"),
+    [SCHEMA_BYTEA] = STR("bytea"),
+    [SCHEMA_UUID] = STR("uuid"),
+    [SCHEMA_JSON] = STR("json"),
+    [SCHEMA_JSONB] = STR("jsonb"),
+    [SCHEMA_TIMESTAMPTZ] = STR("timestamp with time zone"),
+    [SCHEMA_TEXT_ARRAY] = STR("text[]"),
+    [SCHEMA_UUID_ARRAY] = STR("uuid[]"),
+};
+
+struct str schema_column_type(const struct schema_column *column, char buffer[SCHEMA_TYPE_NAME_MAX])
+{
+    if (!column->enumeration)
+        return type_names[column->type];
+    if (column->type == SCHEMA_ENUM)
+        return column->enumeration->name;
+    int len = snprintf(buffer, SCHEMA_TYPE_NAME_MAX, "%.*s[]", STR_FMT(column->enumeration->name));
+    assert(len > 0 && len < SCHEMA_TYPE_NAME_MAX);
+    return str_of(buffer, (size_t)len);
+}
+
+const struct schema_table *schema_find_table(const struct schema_set *set, struct str name)
+{
+    for (size_t i = 0; i < set->table_count; i++)
+        if (str_eq(set->tables[i].name, name))
+            return &set->tables[i];
+    return NULL;
+}
+
+int schema_label_of(const struct schema_enum *enumeration, struct str text)
+{
+    for (size_t i = 0; i < enumeration->label_count; i++)
+        if (str_eq(enumeration->labels[i].text, text))
+            return (int)i;
+    return -1;
+}
+
+int schema_column_of(const struct schema_table *table, struct str name)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        if (str_eq(table->columns[i].name, name))
+            return (int)i;
+    return -1;
+}
