@@ -21,8 +21,15 @@ struct block {
     alignas(max_align_t) unsigned char bytes[];
 };
 
+struct deferred {
+    struct deferred *older;
+    arena_fn *fn;
+    void *owned;
+};
+
 struct arena {
     struct block *newest;
+    struct deferred *deferred; /* the last one first */
     size_t budget_bytes;
     size_t used_bytes;
 };
@@ -52,16 +59,34 @@ static void free_blocks(struct block *b)
     }
 }
 
+static void run_deferred(struct arena *a)
+{
+    while (a->deferred) {
+        struct deferred *d = a->deferred;
+        a->deferred = d->older;
+        d->fn(d->owned);
+    }
+}
+
+void arena_defer(struct arena *a, arena_fn *fn, void *owned)
+{
+    struct deferred *d = arena_new(a, struct deferred);
+    *d = (struct deferred){ .older = a->deferred, .fn = fn, .owned = owned };
+    a->deferred = d;
+}
+
 void arena_destroy(struct arena *a)
 {
     if (!a)
         return;
+    run_deferred(a);
     free_blocks(a->newest);
     mem_free(a);
 }
 
 void arena_reset(struct arena *a)
 {
+    run_deferred(a);
     struct block *oldest = a->newest;
     while (oldest && oldest->older) {
         struct block *older = oldest->older;

@@ -38,6 +38,13 @@ void arena_reset(struct arena *a);
 [[nodiscard]] struct str arena_vprintf(struct arena *a, const char *fmt, va_list args)
     like_printf(2, 0);
 
+/*
+ * Calls fn(owned) when the arena is reset or destroyed, the last one given first: for what a
+ * request holds that is not memory of its arena, such as the rows its answer points into.
+ */
+typedef void arena_fn(void *owned);
+void arena_defer(struct arena *a, arena_fn *fn, void *owned);
+
 [[nodiscard]] bool arena_over_budget(const struct arena *a);
 /* Bytes handed out since the last reset. */
 [[nodiscard]] size_t arena_used(const struct arena *a);

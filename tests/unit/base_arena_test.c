@@ -50,6 +50,31 @@ static void prints_and_copies(void **state)
     assert_str(arena_copy(a, (struct str){ 0 }), "");
 }
 
+static char call_order[8];
+
+static void note_call(void *owned)
+{
+    size_t len = strlen(call_order);
+    call_order[len] = *(const char *)owned;
+    call_order[len + 1] = '\0';
+}
+
+static void lets_go_of_what_was_deferred_last_first_and_once(void **state)
+{
+    (void)state;
+    call_order[0] = '\0';
+    char names[] = "abc";
+    struct arena *a = arena_create(1 << 20);
+    arena_defer(a, note_call, &names[0]);
+    arena_defer(a, note_call, &names[1]);
+    assert_string_equal(call_order, "");
+    arena_reset(a);
+    assert_string_equal(call_order, "ba");
+    arena_defer(a, note_call, &names[2]);
+    arena_destroy(a);
+    assert_string_equal(call_order, "bac");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -57,6 +82,7 @@ int main(void)
         cmocka_unit_test(tells_when_the_budget_is_passed_and_goes_on),
         cmocka_unit_test(reset_memory_is_zeroed_again),
         cmocka_unit_test(prints_and_copies),
+        cmocka_unit_test(lets_go_of_what_was_deferred_last_first_and_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
