@@ -1,0 +1,246 @@
+#include "db/conn.h"
+
+#include <inttypes.h>
+
+#include "base/mem.h"
+#include "db/rows_priv.h"
+#include "db/sqlstate.h"
+#include "db/url_priv.h"
+
+enum { CONNECT_TIMEOUT_MS = 10 * 1000 };
+
+struct db_conn {
+    PGconn *pq;
+    db_notice_fn *on_notice;
+    void *notice_owner;
+    char sqlstate[DB_SQLSTATE_LEN + 1];
+    char constraint[DB_NAME_MAX + 1];
+};
+
+static const char *text_or(const char *text, const char *otherwise)
+{
+    return text ? text : otherwise;
+}
+
+static void take_notice(void *owner, const PGresult *notice)
+{
+    struct db_conn *conn = owner;
+    if (!conn->on_notice)
+        return;
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+    conn->on_notice(conn->notice_owner, str_of_c(severity), str_of_c(message));
+}
+
+bool db_conn_open(const struct db_conn_options *options, struct db_conn **ret_conn, struct err *e)
+{
+    scoped(mem_freep) char *url = mem_cstr(options->url);
+    if (!db_url_check(url, e))
+        return false;
+    int64_t timeout_ms =
+        options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    scoped(db_conn_destroyp) struct db_conn *conn = mem_new(struct db_conn);
+    conn->pq = db_url_connect(url, text_or(options->application_name, "windlass"), timeout_ms);
+    if (PQstatus(conn->pq) != CONNECTION_OK) {
+        char reason[160];
+        db_connection_reason(conn->pq, reason, sizeof reason);
+        return err_set_from(e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE, "no connection: %s", reason);
+    }
+    if (!db_session_check(conn->pq, e))
+        return false;
+    (void)PQsetNoticeReceiver(conn->pq, take_notice, conn);
+    *ret_conn = take(conn);
+    return true;
+}
+
+void db_conn_destroy(struct db_conn *conn)
+{
+    if (!conn)
+        return;
+    PQfinish(conn->pq);
+    mem_free(conn);
+}
+
+/* Takes the result; `ret_rows` may be NULL. */
+static bool finish(struct db_conn *conn, const char *purpose, PGresult *result,
+                   struct db_rows **ret_rows, struct err *e)
+{
+    conn->sqlstate[0] = conn->constraint[0] = '\0';
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY) {
+        if (ret_rows)
+            *ret_rows = db_rows_create(result);
+        else
+            PQclear(result);
+        return true;
+    }
+    const char *sqlstate = text_or(PQresultErrorField(result, PG_DIAG_SQLSTATE), "");
+    const char *constraint = text_or(PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME), "");
+    snprintf(conn->sqlstate, sizeof conn->sqlstate, "%s", sqlstate);
+    snprintf(conn->constraint, sizeof conn->constraint, "%s", constraint);
+    if (*sqlstate) {
+        db_result_fail(result, purpose, e);
+    } else {
+        char reason[120];
+        db_connection_reason(conn->pq, reason, sizeof reason);
+        err_set_from(e, ERR_ORIGIN_DATABASE,
+                     db_conn_is_broken(conn) ? ERR_UNAVAILABLE : ERR_INTERNAL, "%s: %s", purpose,
+                     *reason ? reason : "the answer is none that a statement gives");
+    }
+    PQclear(result);
+    return false;
+}
+
+bool db_conn_exec(struct db_conn *conn, const char *purpose, struct str sql, struct err *e)
+{
+    scoped(mem_freep) char *text = mem_cstr(sql);
+    return finish(conn, purpose, PQexec(conn->pq, text), NULL, e);
+}
+
+static bool query(struct db_conn *conn, const char *purpose, const char *sql, const uint32_t *oids,
+                  const struct db_args *args, struct db_rows **ret_rows, struct err *e)
+{
+    int count = args ? (int)args->count : 0;
+    return finish(
+        conn, purpose,
+        PQexecParams(conn->pq, sql, count, oids, args ? args->values : NULL, NULL, NULL, 0),
+        ret_rows, e);
+}
+
+bool db_conn_query(struct db_conn *conn, const char *purpose, struct str sql,
+                   const struct db_args *args, struct db_rows **ret_rows, struct err *e)
+{
+    if (args && args->failure.code) {
+        *e = args->failure;
+        return err_in(e, "%s", purpose);
+    }
+    scoped(mem_freep) char *text = mem_cstr(sql);
+    return query(conn, purpose, text, NULL, args, ret_rows, e);
+}
+
+bool db_conn_run(struct db_conn *conn, const struct db_statement *statement,
+                 const struct db_args *args, struct db_rows **ret_rows, struct err *e)
+{
+    return db_args_check(args, statement, e) &&
+           query(conn, statement->name, statement->sql, statement->oids, args, ret_rows, e);
+}
+
+/* The unnamed statement: nothing stays behind on the connection. */
+bool db_conn_check(struct db_conn *conn, const struct db_statement *statement, struct err *e)
+{
+    if (!finish(conn, statement->name,
+                PQprepare(conn->pq, "", statement->sql, statement->param_count, statement->oids),
+                NULL, e))
+        return false;
+    PGresult *described = PQdescribePrepared(conn->pq, "");
+    int count = PQnparams(described);
+    if (!finish(conn, statement->name, described, NULL, e))
+        return false;
+    if (count != statement->param_count)
+        return err_set(e, ERR_INTERNAL, "%s: the SQL uses %d parameters, its header names %d",
+                       statement->name, count, statement->param_count);
+    return true;
+}
+
+bool db_conn_begin(struct db_conn *conn, struct err *e)
+{
+    return db_conn_exec(conn, "begin", STR("BEGIN"), e);
+}
+
+/* COMMIT of a failed transaction rolls it back and reports success under that name. */
+bool db_conn_commit(struct db_conn *conn, struct err *e)
+{
+    bool is_failed = PQtransactionStatus(conn->pq) == PQTRANS_INERROR;
+    if (!db_conn_exec(conn, "commit", STR("COMMIT"), e))
+        return false;
+    return !is_failed || err_set_from(e, ERR_ORIGIN_DATABASE, ERR_INTERNAL,
+                                      "commit: the transaction had failed and was rolled back");
+}
+
+void db_conn_rollback(struct db_conn *conn)
+{
+    PGTransactionStatusType status = PQtransactionStatus(conn->pq);
+    if (status == PQTRANS_INTRANS || status == PQTRANS_INERROR)
+        PQclear(PQexec(conn->pq, "ROLLBACK"));
+}
+
+static bool set_timeout(struct db_conn *conn, const char *name, int64_t timeout_ms, struct err *e)
+{
+    char value[24];
+    snprintf(value, sizeof value, "%" PRId64, timeout_ms);
+    const char *const values[] = { name, value };
+    return finish(
+        conn, "set a time limit",
+        PQexecParams(conn->pq, "SELECT set_config($1, $2, true)", 2, NULL, values, NULL, NULL, 0),
+        NULL, e);
+}
+
+bool db_conn_lock(struct db_conn *conn, int64_t key, int64_t timeout_ms, struct err *e)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, key);
+    const char *const values[] = { text };
+    return set_timeout(conn, "lock_timeout", timeout_ms, e) &&
+           finish(conn, "wait for the advisory lock",
+                  PQexecParams(conn->pq, "SELECT pg_advisory_xact_lock($1::int8)", 1, NULL, values,
+                               NULL, NULL, 0),
+                  NULL, e) &&
+           set_timeout(conn, "lock_timeout", 0, e);
+}
+
+bool db_conn_limit(struct db_conn *conn, int64_t timeout_ms, struct err *e)
+{
+    return set_timeout(conn, "statement_timeout", timeout_ms, e);
+}
+
+void db_conn_on_notice(struct db_conn *conn, db_notice_fn *fn, void *owner)
+{
+    conn->on_notice = fn;
+    conn->notice_owner = owner;
+}
+
+const char *db_conn_sqlstate(const struct db_conn *conn)
+{
+    return conn->sqlstate;
+}
+
+const char *db_conn_constraint(const struct db_conn *conn)
+{
+    return conn->constraint;
+}
+
+int db_conn_server_version(const struct db_conn *conn)
+{
+    return PQserverVersion(conn->pq);
+}
+
+bool db_conn_is_broken(const struct db_conn *conn)
+{
+    return PQstatus(conn->pq) != CONNECTION_OK;
+}
+
+static struct str quote(struct arena *a, struct str text, char mark)
+{
+    assert(!text.len || !memchr(text.ptr, '\0', text.len));
+    char *quoted = arena_alloc(a, text.len * 2 + 3);
+    size_t len = 0;
+    quoted[len++] = mark;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == mark)
+            quoted[len++] = mark;
+        quoted[len++] = text.ptr[i];
+    }
+    quoted[len++] = mark;
+    return str_of(quoted, len);
+}
+
+struct str db_quote_name(struct arena *a, struct str name)
+{
+    return quote(a, name, '"');
+}
+
+/* Backslashes are plain since standard_conforming_strings became the default (9.1). */
+struct str db_quote_text(struct arena *a, struct str text)
+{
+    return quote(a, text, '\'');
+}
