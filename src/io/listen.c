@@ -1,6 +1,7 @@
 #include "io/stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -122,6 +123,39 @@ bool io_listen_open(struct str address, bool share_port, int *ret_fd, struct err
     if (str_starts_with(address, prefix))
         return open_unix(str_from(address, prefix.len), ret_fd, e);
     return open_tcp(address, share_port, ret_fd, e);
+}
+
+/* What LISTEN_FDS says when LISTEN_PID means this process; both are gone afterwards. */
+static uint64_t take_inherited_count(void)
+{
+    uint64_t pid = 0, count = 0;
+    if (!str_to_u64(str_of_c(getenv("LISTEN_PID")), &pid) || pid != (uint64_t)getpid() ||
+        !str_to_u64(str_of_c(getenv("LISTEN_FDS")), &count))
+        count = 0;
+    (void)unsetenv("LISTEN_PID");
+    (void)unsetenv("LISTEN_FDS");
+    (void)unsetenv("LISTEN_FDNAMES");
+    return count;
+}
+
+bool io_listen_inherited(int *ret_fds, size_t max, size_t *ret_count, struct err *e)
+{
+    enum { FIRST_FD = 3 };
+    uint64_t count = take_inherited_count();
+    if (count > max)
+        return err_set(e, ERR_INVALID, "%llu listening sockets were passed on, at most %zu fit",
+                       (unsigned long long)count, max);
+    for (int i = 0; i < (int)count; i++) {
+        int fd = FIRST_FD + i, listens = 0;
+        socklen_t len = sizeof listens;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens)
+            return err_set(e, ERR_INVALID, "descriptor %d was passed on but does not listen", fd);
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+        ret_fds[i] = fd;
+    }
+    *ret_count = (size_t)count;
+    return true;
 }
 
 void io_listen_name(int fd, char ret_name[IO_ADDRESS_MAX])

@@ -16,6 +16,15 @@
  * DENIED, UNAVAILABLE.
  */
 [[nodiscard]] bool io_listen_open(struct str address, bool share_port, int *ret_fd, struct err *e);
+/*
+ * The listening sockets that whoever started this process passed on: descriptors from 3 as
+ * LISTEN_FDS counts them, when LISTEN_PID is this process. Takes both variables out of the
+ * environment, so that no child takes the sockets for its own.
+ *
+ * Owns: the caller closes them.   Errors: INVALID when there are more than `max` or one does not
+ * listen.   Source: sd_listen_fds(3).
+ */
+[[nodiscard]] bool io_listen_inherited(int *ret_fds, size_t max, size_t *ret_count, struct err *e);
 /* The address a socket is bound to, in io_listen_open's form. */
 enum { IO_ADDRESS_MAX = 128 };
 void io_listen_name(int fd, char ret_name[IO_ADDRESS_MAX]);
