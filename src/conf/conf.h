@@ -23,10 +23,11 @@ enum conf_for {
     CONF_FOR_GATEWAY = 1 << 1,
     CONF_FOR_MIGRATE = 1 << 2,
     CONF_FOR_GQL = 1 << 3,
-    CONF_FOR_CONFIG = 1 << 4, /* takes every setting, to show what it becomes */
-    CONF_FOR_DOCTOR = 1 << 5, /* likewise */
-    CONF_FOR_VERSION = 1 << 6,
-    CONF_FOR_COMPLETION = 1 << 7,
+    CONF_FOR_CONFIG_SHOW = 1 << 4, /* these three take the settings of every command */
+    CONF_FOR_CONFIG_CHECK = 1 << 5,
+    CONF_FOR_DOCTOR = 1 << 6,
+    CONF_FOR_VERSION = 1 << 7,
+    CONF_FOR_COMPLETION = 1 << 8,
     CONF_FOR_SERVICES = CONF_FOR_UP | CONF_FOR_GATEWAY,
     CONF_FOR_DATABASE = CONF_FOR_UP | CONF_FOR_GATEWAY | CONF_FOR_MIGRATE,
     CONF_FOR_ALL = 0x7fffffff,

@@ -42,7 +42,7 @@ struct str conf_variable(enum conf_id id, char text[CONF_NAME_MAX])
 
 bool conf_takes(unsigned command, enum conf_id id)
 {
-    const unsigned takes_settings = CONF_FOR_CONFIG | CONF_FOR_DOCTOR;
+    const unsigned takes_settings = CONF_FOR_CONFIG_SHOW | CONF_FOR_CONFIG_CHECK | CONF_FOR_DOCTOR;
     return (options[id].commands & command) != 0 ||
            ((command & takes_settings) != 0 && options[id].group != CONF_GROUP_COMMAND);
 }
@@ -85,7 +85,7 @@ const char *conf_placeholder(enum conf_id id)
     base_abort("conf: option of unknown type");
 }
 
-enum { HELP_COLUMN = 30, HELP_WIDTH = 100 };
+enum { HELP_COLUMN = 32, HELP_WIDTH = 100 };
 
 /* Words from `column` on, broken at the width. */
 static void put_wrapped(struct buf *b, struct str text, size_t *column)

@@ -1,0 +1,40 @@
+#include "cmd/cmd.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+
+void cmd_log_setup(const struct conf *conf, const char *service)
+{
+    static const enum log_format formats[] = {
+        [CONF_LOG_FORMAT_TEXT] = LOG_FORMAT_TEXT,
+        [CONF_LOG_FORMAT_LOGFMT] = LOG_FORMAT_LOGFMT,
+        [CONF_LOG_FORMAT_JSON] = LOG_FORMAT_JSON,
+    };
+    int format = conf_choice(conf, CONF_LOG_FORMAT);
+    if (format == CONF_LOG_FORMAT_AUTO) {
+        bool is_for_people =
+            conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT && isatty(STDERR_FILENO);
+        format = is_for_people ? CONF_LOG_FORMAT_TEXT : CONF_LOG_FORMAT_LOGFMT;
+    }
+    enum log_level level = LOG_INFO;
+    bool is_level = log_level_from_name(conf_str(conf, CONF_LOG_LEVEL), &level);
+    assert(is_level); /* the table's choices are the log's names */
+    log_setup(service, level, formats[format]);
+}
+
+int cmd_print(const struct buf *b)
+{
+    assert(!b->failed);
+    if (fwrite(b->ptr, 1, b->len, stdout) == b->len && fflush(stdout) == 0)
+        return CMD_OK;
+    fprintf(stderr, "windlass: cannot write to standard output: %m\n");
+    return CMD_FAILURE;
+}
+
+int cmd_fail(int exit_code, const struct err *e)
+{
+    fprintf(stderr, "windlass: %s%s%s%s\n", e->message, e->context[0] ? " (" : "", e->context,
+            e->context[0] ? ")" : "");
+    return exit_code;
+}

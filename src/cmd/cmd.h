@@ -1,0 +1,46 @@
+/*
+ * cmd: the subcommands of the program. Each has one file and one line in the table of main.c; its
+ * options stand in conf/options.def.
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+#include "conf/conf.h"
+
+/* What the shell hears. Source: docs/operations.md; the numbers from 64 on are sysexits.h's. */
+enum cmd_exit {
+    CMD_OK = 0,
+    CMD_FAILURE = 1,
+    CMD_USAGE = 2,
+    CMD_FINDINGS = 3, /* it works, but something needs a person */
+    CMD_UNAVAILABLE = 69,
+    CMD_CANNOT_CREATE = 73,
+    CMD_BAD_SETTINGS = 78,
+};
+
+struct cmd {
+    const char *name;     /* "up", or two words: "config show" */
+    const char *operands; /* for the usage line: "NAME", or "" */
+    const char *summary;  /* one line, lower case, no full stop */
+    const char *details;  /* sentences below it, or NULL */
+    unsigned options;     /* enum conf_for */
+    size_t operand_count_min, operand_count_max;
+    int (*run)(const struct conf *conf); /* returns an enum cmd_exit */
+};
+
+/* The table, sorted as help shows it; an entry without a name ends it. */
+extern const struct cmd cmd_table[];
+
+int cmd_completion(const struct conf *conf);
+int cmd_config_check(const struct conf *conf);
+int cmd_config_show(const struct conf *conf);
+int cmd_version(const struct conf *conf);
+
+/* Sets up the log as the settings say; `service` names the process in each line. */
+void cmd_log_setup(const struct conf *conf, const char *service);
+
+/* Writes the buffer to standard output; a failure there is told and becomes CMD_FAILURE. */
+int cmd_print(const struct buf *b);
+
+/* Tells the error on standard error, "windlass: message (context)", and returns `exit_code`. */
+int cmd_fail(int exit_code, const struct err *e);
