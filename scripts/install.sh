@@ -78,34 +78,39 @@ if [ ! -e "$service_policy" ]; then
     guards="$guards policy"
 fi
 
-# Shows apt's own progress: one line that is rewritten on a terminal, else a line every 20 %.
+# Shows how far apt is: one line that is rewritten on a terminal, else a line every 20 %. Everything
+# apt says goes to the log.
 progress() {
     tty=
     [ -t 2 ] && tty=yes
-    awk -F: -v tty="$tty" -v log_file="$log" '
-        /^(dlstatus|pmstatus):/ {
-            phase = $1 == "dlstatus" ? "download" : "set up"
-            percent = int($3)
-            if (tty) printf "\r\033[K  %-8s %3d %%  %s", phase, percent, substr($4, 1, 60)
+    awk -v tty="$tty" -v log_file="$log" '
+        function show(phase, done, what) {
+            percent = total ? int(100 * done / total) : 0
+            if (percent > 100) percent = 100
+            if (tty) printf "\r\033[K  %-9s %3d %%  %s", phase, percent, substr(what, 1, 50)
             else if (phase != shown_phase || percent >= shown + 20) {
                 printf "  %s %d %%\n", phase, percent
                 shown_phase = phase; shown = percent - percent % 20
             }
-            fflush(); next
+            fflush()
         }
-        { print >log_file }
+        { print >log_file; fflush(log_file) }
+        / newly installed/ { for (i = 2; i <= NF; i++) if ($i == "newly") total = $(i - 1) }
+        /^Get:/ && total { show("download", ++fetched, $5) }
+        /^(Unpacking|Setting up) / { show("install", ++steps / 2, $1 == "Setting" ? $3 : $2) }
         END { if (tty) printf "\r\033[K" }' >&2
 }
 apt() {
     status=$(mktemp)
     {
         # shellcheck disable=SC2086
-        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=300 \
-            -o APT::Status-Fd=1 -o Dpkg::Use-Pty=0 "$@" 2>&1 && echo ok >"$status"
+        $as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -y -q \
+            -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 2>&1 && echo ok >"$status"
     } | progress
     if [ ! -s "$status" ]; then
         rm -f "$status"
-        tail -n 30 "$log" >&2
+        # The first complaint with what came before it; what follows is mostly its consequence.
+        grep -E -m 1 -B 20 -A 10 '^(dpkg: error|E:|Err:|sudo:)' "$log" >&2 || tail -n 30 "$log" >&2
         die "apt-get $1 failed, see above"
     fi
     rm -f "$status"
