@@ -171,7 +171,17 @@ static void put_line(struct buf *out, const char *service, enum log_level level,
     }
     while (out->len > 0 && out->ptr[out->len - 1] == ' ')
         out->len--;
-    buf_put_char(out, '\n');
+}
+
+/*
+ * One write a line: lines of several threads and processes never mix within a pipe's PIPE_BUF. A
+ * log that cannot be written must not stop the service.
+ */
+static void send_line(struct buf *line)
+{
+    buf_put_char(line, '\n');
+    (void)!write(STDERR_FILENO, line->ptr, line->len);
+    buf_clear(line);
 }
 
 static void like_printf(4, 0) log_write(const char *service, enum log_level level,
@@ -183,10 +193,7 @@ static void like_printf(4, 0) log_write(const char *service, enum log_level leve
     buf_init(&line, 0);
     put_line(&line, service, level, event,
              str_of(pairs, len < 0 ? 0 : min_of((size_t)len, sizeof pairs - 1)));
-    /* One write a line: lines of several threads and processes never mix within a pipe's PIPE_BUF.
-     * A log that cannot be written must not stop the service. */
-    (void)!write(STDERR_FILENO, line.ptr, line.len);
-    buf_clear(&line);
+    send_line(&line);
 }
 
 void log_line(enum log_level level, const char *event, const char *fmt, ...)
@@ -204,4 +211,12 @@ void log_line_for(const char *service, enum log_level level, const char *event, 
     va_start(args, fmt);
     log_write(service, level, event, fmt, args);
     va_end(args);
+}
+
+void log_relay(struct str text)
+{
+    struct buf line;
+    buf_init(&line, 0);
+    buf_put_str(&line, text);
+    send_line(&line);
 }

@@ -23,6 +23,8 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...) lik
 /* As log_line, for what another program said: `service` takes the place of this process's name. */
 void log_line_for(const char *service, enum log_level level, const char *event, const char *fmt,
                   ...) like_printf(4, 5);
+/* A finished line of another process, without its line end, as it came. */
+void log_relay(struct str line);
 
 #define log_at(level, event, ...)                                                                  \
     do {                                                                                           \

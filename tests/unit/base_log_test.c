@@ -14,6 +14,7 @@ static void capture(enum log_format format, char *ret_line, size_t size, const c
     log_setup("tester", LOG_INFO, format);
     log_info("thing.done", "n=%d who=%s", 3, log_quote(str_of_c(value)));
     log_debug("thing.hidden", "n=%d", 4);
+    log_relay(STR("ts=1 what another process said"));
     dup2(saved, STDERR_FILENO);
     close(saved);
     close(ends[1]);
@@ -31,6 +32,7 @@ static void writes_logfmt(void **state)
     assert_non_null(strstr(line, " level=info service=tester event=thing.done n=3 "
                                  "who=\"a \\\"b\\\"\\n=c\"\n"));
     assert_null(strstr(line, "hidden"));
+    assert_non_null(strstr(line, "\nts=1 what another process said\n"));
 }
 
 static void writes_one_json_object_a_line(void **state)
