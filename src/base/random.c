@@ -16,3 +16,17 @@ void random_bytes(void *dst, size_t size)
         size -= (size_t)got;
     }
 }
+
+void random_ids(void *dst, size_t size)
+{
+    enum { POOL_BYTES = 1024 };
+    static thread_local unsigned char pool[POOL_BYTES];
+    static thread_local size_t left;
+    assert(size <= POOL_BYTES);
+    if (size > left) {
+        random_bytes(pool, sizeof pool);
+        left = sizeof pool;
+    }
+    left -= size;
+    memcpy(dst, pool + left, size);
+}
