@@ -44,6 +44,25 @@ static void on_wake(uv_async_t *wake)
         uv_stop(&loop->uv);
 }
 
+struct io_turn {
+    struct list node; /* in the loop's `armed` */
+    struct io_loop *loop;
+    io_fn *fn;
+    void *owner;
+};
+
+/* Until none is left: what one call arms (an answer given while a pipeline is synced) leaves in
+ * this turn too, or it would wait for whatever ends the coming wait. */
+static void on_turn_end(uv_prepare_t *prepare)
+{
+    struct io_loop *loop = prepare->data;
+    for (struct list *node; (node = list_pop(&loop->armed));) {
+        struct io_turn *turn = container_of(node, struct io_turn, node);
+        turn->fn(turn->owner);
+    }
+    (void)uv_prepare_stop(prepare);
+}
+
 struct io_loop *io_loop_create(void)
 {
     struct io_loop *loop = mem_new(struct io_loop);
@@ -51,8 +70,11 @@ struct io_loop *io_loop_create(void)
     if (uv_loop_init(&loop->uv) != 0 || uv_mutex_init(&loop->posts_lock) != 0 ||
         uv_async_init(&loop->uv, &loop->wake, on_wake) != 0)
         base_abort("event loop: no descriptors or memory left");
+    (void)uv_prepare_init(&loop->uv, &loop->turn_end);
+    list_init(&loop->armed);
     loop->uv.data = loop;
     loop->wake.data = loop;
+    loop->turn_end.data = loop;
     uv_unref((uv_handle_t *)&loop->wake); /* waiting for posts alone keeps no loop running */
     return loop;
 }
@@ -62,6 +84,7 @@ void io_loop_destroy(struct io_loop *loop)
     if (!loop)
         return;
     uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_close((uv_handle_t *)&loop->turn_end, NULL);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT); /* close callbacks only */
     int closed = uv_loop_close(&loop->uv);
     assert(closed == 0); /* else somebody forgot to destroy a handle */
@@ -110,35 +133,27 @@ void io_close_and_free(uv_handle_t *handle)
     uv_close(handle, on_closed);
 }
 
-struct io_turn {
-    uv_prepare_t uv; /* libuv runs these after a turn's callbacks and before it waits */
-    io_fn *fn;
-    void *owner;
-};
-
-static void on_turn_end(uv_prepare_t *prepare)
-{
-    struct io_turn *turn = (struct io_turn *)prepare;
-    (void)uv_prepare_stop(prepare); /* first: the call may arm it again */
-    turn->fn(turn->owner);
-}
-
 struct io_turn *io_turn_create(struct io_loop *loop, io_fn *fn, void *owner)
 {
     struct io_turn *turn = mem_new(struct io_turn);
-    turn->fn = fn;
-    turn->owner = owner;
-    (void)uv_prepare_init(&loop->uv, &turn->uv);
+    *turn = (struct io_turn){ .loop = loop, .fn = fn, .owner = owner };
+    list_init(&turn->node);
     return turn;
 }
 
 void io_turn_arm(struct io_turn *turn)
 {
-    (void)uv_prepare_start(&turn->uv, on_turn_end);
+    if (!list_is_empty(&turn->node))
+        return;
+    if (list_is_empty(&turn->loop->armed))
+        (void)uv_prepare_start(&turn->loop->turn_end, on_turn_end);
+    list_push(&turn->loop->armed, &turn->node);
 }
 
 void io_turn_destroy(struct io_turn *turn)
 {
-    if (turn)
-        io_close_and_free((uv_handle_t *)&turn->uv);
+    if (!turn)
+        return;
+    list_remove(&turn->node);
+    mem_free(turn);
 }

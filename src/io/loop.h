@@ -39,6 +39,6 @@ void io_loop_post(struct io_loop *loop, io_fn *fn, void *owner);
 struct io_turn;
 
 [[nodiscard]] struct io_turn *io_turn_create(struct io_loop *loop, io_fn *fn, void *owner);
-/* One call at the end of this turn, however often it is armed. */
+/* One call at the end of this turn, however often it is armed; also from another turn's call. */
 void io_turn_arm(struct io_turn *turn);
 void io_turn_destroy(struct io_turn *turn); /* accepts NULL */

@@ -2,15 +2,17 @@
 #pragma once
 #include <uv.h>
 
+#include "base/list.h"
 #include "io/loop.h"
 
 struct io_loop {
     uv_loop_t uv;
     uv_async_t wake;
+    uv_prepare_t turn_end; /* libuv runs it after a turn's callbacks and before it waits */
+    struct list armed;     /* of struct io_turn: to be called there */
     uv_mutex_t posts_lock;
     struct post *posts_first, **posts_end;
     bool stop_wanted; /* under posts_lock */
-    bool is_polling_posts_only;
 };
 
 /*

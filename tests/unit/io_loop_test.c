@@ -61,6 +61,43 @@ static void posts_of_a_thread_end_in_one_turn(void **state)
     io_loop_destroy(c.loop);
 }
 
+struct chain {
+    struct io_loop *loop;
+    struct io_turn *first, *second;
+    int calls;
+};
+
+static void first_turn(void *owner)
+{
+    struct chain *c = owner;
+    c->calls++;
+    io_turn_arm(c->second);
+}
+
+static void second_turn(void *owner)
+{
+    struct chain *c = owner;
+    c->calls++;
+    io_loop_stop(c->loop);
+}
+
+static void a_turn_that_another_arms_needs_no_event_to_be_called(void **state)
+{
+    (void)state;
+    struct chain c = { .loop = io_loop_create() };
+    c.first = io_turn_create(c.loop, first_turn, &c);
+    c.second = io_turn_create(c.loop, second_turn, &c);
+    struct io_timer *guard = io_timer_create(c.loop, guard_hit, NULL);
+    io_timer_start(guard, GUARD_MS);
+    io_turn_arm(c.first);
+    io_loop_run(c.loop);
+    assert_int_equal(c.calls, 2);
+    io_timer_destroy(guard);
+    io_turn_destroy(c.first);
+    io_turn_destroy(c.second);
+    io_loop_destroy(c.loop);
+}
+
 struct calls {
     struct io_loop *loop;
     struct io_timer *once, *often;
@@ -117,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_of_a_thread_end_in_one_turn),
+        cmocka_unit_test(a_turn_that_another_arms_needs_no_event_to_be_called),
         cmocka_unit_test(timers_and_signals_call_as_often_as_they_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
