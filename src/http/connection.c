@@ -1,0 +1,334 @@
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/server_priv.h"
+
+/*
+ *  bytes --> parser --> head: route, limits --> complete: handler --> answer
+ *                 `--> refused: error answer, last one
+ *  Answers wait in the queue for their turn; the turn's end writes those at the front and goes on:
+ *  parse what was held back, or end our side and linger until the client has read it.
+ */
+
+/* The client will not see any of these. Handlers are told; they end what they hold. */
+static void drop_requests(struct connection *c)
+{
+    for (struct list *node; (node = list_pop(&c->requests));) {
+        struct request *r = container_of(node, struct request, node);
+        if (r == c->parser.request)
+            c->parser.request = NULL;
+        r->conn = NULL;
+        bool is_held =
+            r->state == REQUEST_RUNNING || (r->state == REQUEST_STREAMING && !r->is_stream_ended);
+        if (is_held)
+            request_cancel(r); /* its handler may end it within this call: last use */
+        else
+            server_end_request(r, STATUS_CLIENT_GONE);
+    }
+    c->request_count = 0;
+}
+
+void connection_destroy(struct connection *c)
+{
+    struct http_server *s = c->server;
+    wait_stop(&c->reading);
+    wait_stop(&c->writing);
+    list_remove(&c->dirty);
+    list_remove(&c->drained);
+    list_remove(&c->node);
+    s->stats.connections_open--;
+    io_stream_destroy(take(c->stream));
+    drop_requests(c);
+    if (c->parser.request)
+        server_end_request(take(c->parser.request), STATUS_CLIENT_GONE);
+    buf_clear(&c->unparsed);
+    mem_free(c);
+    server_check_drained(s);
+}
+
+/* ---- Reading ---- */
+
+static void set_reading_wait(struct connection *c)
+{
+    enum wait_kind kind = WAIT_NONE;
+    if (c->is_paused)
+        kind = WAIT_NONE; /* it is we who do not read */
+    else if (c->state == CONNECTION_OPEN && parser_is_within_request(&c->parser))
+        kind = parser_is_within_body(&c->parser) ? WAIT_BODY : WAIT_HEAD;
+    else if (c->state == CONNECTION_OPEN && c->request_count == 0)
+        kind = WAIT_IDLE;
+    else if (c->state == CONNECTION_LINGERING && io_stream_unsent(c->stream) == 0)
+        kind = WAIT_LINGER;
+    if (c->reading.kind == kind)
+        return;
+    if (kind == WAIT_NONE)
+        wait_stop(&c->reading);
+    else
+        wait_start(c, &c->reading, kind);
+    c->window_body = c->parser.body_got;
+}
+
+static void enqueue(struct connection *c, struct request *r)
+{
+    r->conn = c;
+    list_push(&c->requests, &r->node);
+    c->request_count++;
+}
+
+void connection_refuse(struct connection *c, enum http_refused reason, const char *why)
+{
+    struct http_server *s = c->server;
+    struct request *r = c->parser.request ? take(c->parser.request) : server_take_request(c);
+    log_debug("http.refused", "peer=%s reason=%s why=%s", io_stream_peer(c->stream),
+              http_refused_name(reason), log_quote(str_of_c(why)));
+    s->stats.refused[reason]++;
+    if (!r->conn)
+        enqueue(c, r);
+    c->state = CONNECTION_LAST;
+    wait_stop(&c->reading);
+    response_refuse(r, http_refused_status(reason), why);
+    server_mark(c);
+}
+
+/* An answer that needs no handler. With a body still to come, it is the connection's last. */
+static void answer_without_handler(struct connection *c, struct request *r)
+{
+    c->parser.request = NULL;
+    server_hand_over(r);
+    if (r->has_body) {
+        r->wants_continue = false;
+        c->state = CONNECTION_LAST;
+    }
+    char allow[64] = "";
+    for (unsigned bit = 1; bit <= HTTP_METHOD_OPTIONS; bit <<= 1)
+        if (r->methods_allowed & bit) {
+            size_t len = strlen(allow);
+            snprintf(allow + len, sizeof allow - len, "%s%s", len ? ", " : "",
+                     http_method_name(bit));
+        }
+    if (r->methods_allowed)
+        http_add_header(&r->pub, STR("Allow"), str_of_c(allow));
+    http_respond_text(&r->pub, r->methods_allowed ? 405 : 404, STR(""));
+}
+
+/* True when its body is to be read. */
+static bool got_head(struct connection *c)
+{
+    struct request *r = c->parser.request;
+    enqueue(c, r);
+    c->is_serial = c->is_serial || r->is_http10;
+    r->route = route_find(c->server, r->pub.path, r->pub.method, &r->methods_allowed);
+    if (!r->route && r->has_body) {
+        answer_without_handler(c, r);
+        return false;
+    }
+    if (!parser_limit_body(&c->parser, r->route ? r->route->body_bytes_max : 0)) {
+        connection_refuse(c, c->parser.refused, c->parser.why);
+        return false;
+    }
+    if (r->wants_continue)
+        server_mark(c);
+    if (r->has_body)
+        wait_stop(&c->reading); /* its window begins now */
+    return true;
+}
+
+static void got_request(struct connection *c)
+{
+    struct request *r = take(c->parser.request);
+    struct http_server *s = c->server;
+    if (c->reading.kind != WAIT_NONE)
+        wait_stop(&c->reading); /* each request has its own deadline */
+    r->wants_continue = false;
+    if (!r->is_kept_alive || s->is_draining)
+        c->state = CONNECTION_LAST;
+    if (!r->route) {
+        answer_without_handler(c, r);
+        return;
+    }
+    if (r->route->is_prefix)
+        r->pub.rest = str_from(r->pub.path, r->route->path.len);
+    server_hand_over(r);
+    r->route->fn(r->route->owner, &r->pub);
+}
+
+static bool may_read(const struct connection *c)
+{
+    const struct http_limits *limits = &c->server->limits;
+    size_t most = c->is_serial ? 1 : limits->pipelined_max;
+    bool is_full = c->request_count >= most && !parser_is_within_body(&c->parser);
+    return c->state == CONNECTION_OPEN && !is_full &&
+           io_stream_unsent(c->stream) <= limits->unsent_bytes;
+}
+
+/* Parses until the bytes are used up or back-pressure says stop. */
+static void parse(struct connection *c, struct str *bytes)
+{
+    bool is_head_fresh = false; /* a request without a body completes without more bytes */
+    while (may_read(c) && (bytes->len || is_head_fresh)) {
+        if (!c->parser.request)
+            c->parser.request = server_take_request(c);
+        is_head_fresh = false;
+        switch (parser_feed(&c->parser, bytes)) {
+        case PARSER_MORE:
+            break;
+        case PARSER_HEAD:
+            is_head_fresh = got_head(c);
+            break;
+        case PARSER_COMPLETE:
+            got_request(c);
+            break;
+        case PARSER_REFUSED:
+            connection_refuse(c, c->parser.refused, c->parser.why);
+            break;
+        }
+    }
+}
+
+static void set_paused(struct connection *c, bool is_paused)
+{
+    if (c->is_paused == is_paused)
+        return;
+    c->is_paused = is_paused;
+    if (is_paused)
+        io_stream_pause(c->stream);
+    else
+        io_stream_resume(c->stream);
+}
+
+/* Reading goes on in all other states, to see the client go. */
+static void set_back_pressure(struct connection *c)
+{
+    set_paused(c, c->state == CONNECTION_OPEN && (c->unparsed.len || !may_read(c)));
+}
+
+static void on_data(void *owner, struct str bytes)
+{
+    struct connection *c = owner;
+    c->server->stats.bytes_in += bytes.len;
+    if (c->state != CONNECTION_OPEN)
+        return; /* after the last request: read and left out */
+    parse(c, &bytes);
+    if (c->state == CONNECTION_OPEN)
+        buf_put_str(&c->unparsed, bytes);
+    set_back_pressure(c);
+    set_reading_wait(c);
+}
+
+static void parse_unparsed(struct connection *c)
+{
+    struct str rest = buf_str(&c->unparsed);
+    parse(c, &rest);
+    if (c->state != CONNECTION_OPEN)
+        rest.len = 0;
+    buf_consume(&c->unparsed, c->unparsed.len - rest.len);
+    if (c->unparsed.len == 0)
+        buf_clear(&c->unparsed);
+}
+
+/* ---- Ends ---- */
+
+/* The client has ended its side: as a rule it has gone, so work for it may stop. An answer that
+ * comes all the same is written, for those that only half-close. */
+static void on_half_close(struct connection *c)
+{
+    c->has_ended = true;
+    if (c->state == CONNECTION_OPEN)
+        c->state = CONNECTION_LAST;
+    wait_stop(&c->reading);
+    struct request *unfinished = take(c->parser.request);
+    if (unfinished) {
+        if (unfinished->conn)
+            c->request_count--;
+        server_end_request(unfinished, STATUS_CLIENT_GONE);
+    }
+    list_each (node, &c->requests)
+        request_cancel(container_of(node, struct request, node));
+}
+
+static void on_end(void *owner, bool is_broken)
+{
+    struct connection *c = owner;
+    if (is_broken) {
+        connection_destroy(c);
+        return;
+    }
+    on_half_close(c);
+    server_mark(c);
+}
+
+static void on_drained(void *owner)
+{
+    server_tell_drained(owner);
+    connection_advance(owner);
+}
+
+/* All answers are written and there will be no more. */
+static void finish(struct connection *c)
+{
+    if (c->state != CONNECTION_LINGERING) {
+        c->state = CONNECTION_LINGERING;
+        io_stream_finish(c->stream);
+    }
+    set_reading_wait(c);
+}
+
+void connection_advance(struct connection *c)
+{
+    if (!c->is_doomed)
+        response_flush(c);
+    size_t unsent = io_stream_unsent(c->stream);
+    bool is_over = c->state != CONNECTION_OPEN && c->request_count == 0;
+    if (c->is_doomed || (is_over && c->has_ended && unsent == 0)) {
+        connection_destroy(c);
+        return;
+    }
+    if (unsent && c->writing.kind == WAIT_NONE) {
+        c->window_unsent = unsent;
+        wait_start(c, &c->writing, WAIT_WRITE);
+    } else if (!unsent && c->writing.kind != WAIT_NONE) {
+        wait_stop(&c->writing);
+    }
+    if (is_over) {
+        finish(c);
+        return;
+    }
+    if (c->unparsed.len)
+        parse_unparsed(c);
+    set_back_pressure(c);
+    set_reading_wait(c);
+}
+
+/* An idle connection goes at once; one within a request ends with that request. */
+void connection_begin_drain(struct connection *c)
+{
+    if (c->state != CONNECTION_OPEN || parser_is_within_request(&c->parser))
+        return;
+    c->state = CONNECTION_LAST;
+    c->is_doomed = c->request_count == 0 && io_stream_unsent(c->stream) == 0;
+    server_mark(c);
+}
+
+static const struct io_stream_events stream_events = {
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_drained = on_drained,
+};
+
+struct connection *connection_create(struct http_server *s, struct io_stream *stream)
+{
+    struct connection *c = mem_new(struct connection);
+    c->server = s;
+    c->stream = stream;
+    parser_init(&c->parser, &s->limits);
+    list_init(&c->requests);
+    list_init(&c->dirty);
+    list_init(&c->drained);
+    list_init(&c->reading.node);
+    list_init(&c->writing.node);
+    c->reading.kind = c->writing.kind = WAIT_NONE;
+    list_push(&s->connections, &c->node);
+    s->stats.connections_open++;
+    io_stream_start(stream, &stream_events, c);
+    set_reading_wait(c);
+    return c;
+}
