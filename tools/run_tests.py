@@ -54,6 +54,17 @@ def meson_suites(build):
     return {suite.split(":")[-1] for test in json.loads(listing) for suite in test["suite"]}
 
 
+def print_failed_output(log):
+    """What failed programs wrote to stdout: meson itself shows stderr only."""
+    for line in log.read_text().splitlines() if log.exists() else []:
+        test = json.loads(line)
+        if test["result"] in ("OK", "SKIP", "EXPECTEDFAIL"):
+            continue
+        print(f"\n-- {test['name']}: {test['result']}")
+        print("\n".join(row for row in test.get("stdout", "").splitlines()
+                        if not row.startswith("ok ")))
+
+
 def run_suite(build, suite):
     if suite not in meson_suites(build):
         print(f"{suite}: no tests yet")
@@ -62,6 +73,7 @@ def run_suite(build, suite):
     junit.unlink(missing_ok=True)
     status = subprocess.run(["meson", "test", "-C", str(build), "--no-rebuild", "--suite", suite,
                              "--logbase", suite, "--print-errorlogs"]).returncode
+    print_failed_output(build / "meson-logs" / f"{suite}.json")
     count = count_junit(junit) if junit.exists() else Count()
     if status != 0 and count.failed == 0:
         count.failed = 1  # it crashed, timed out or wrote no plan: meson knows, its cases do not

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034 # PG_REPLY is for the caller
 # pg.sh: the private PostgreSQL of support/pg.h, for script tests in bash. Source it.
 #   pg_start [SETTINGS]   starts a server; sets DATABASE_URL (a new, empty database)
 #   pg_tell WORD          kill, stop, launch, wait, suspend, resume; or database, which sets PG_REPLY

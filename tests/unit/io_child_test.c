@@ -157,9 +157,10 @@ static void leaves_the_terminals_group_and_blocks_no_signal(void **state)
 {
     struct run *r = *state;
     (void)signal(SIGPIPE, SIG_IGN); /* which an exec would hand on */
+    /* 32 and 33 are the C library's own; its posix_spawn (make, a shell) leaves them ignored. */
     run_shell(r, "read -r _ _ _ _ group session _ </proc/self/stat; "
                  "test $group = $$ && test $session = $$ && echo own; "
-                 "grep -E 'Sig(Blk|Ign)' /proc/self/status | grep -vc '0000000000000000$'");
+                 "grep -E 'Sig(Blk|Ign)' /proc/self/status | grep -vcE '0000000[01][08]0000000$'");
     (void)signal(SIGPIPE, SIG_DFL);
     assert_string_equal(r->output, "own\n0\n");
 }

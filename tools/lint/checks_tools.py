@@ -99,25 +99,26 @@ def check_format(tree, memory):
 
 
 def flags_of(tree, build, path):
-    """What clang must know of how a file is compiled: include folders, macros, the language."""
+    """What a compiler must know of a file: include folders and macros, as its build says them, or for
+    a header those of a source beside it."""
     flags = ["-std=gnu2x", "-D_GNU_SOURCE", "-Isrc", "-Itests"]
     database = build / "compile_commands.json" if build else None
-    if database and database.exists():
-        for entry in json.loads(database.read_text()):
-            if not (build / entry["file"]).resolve() == (tree.root / path).resolve():
-                continue
-            words = shlex.split(entry["command"])
-            flags = ["-std=gnu2x"]
-            for index, word in enumerate(words):
-                if word in ("-I", "-isystem", "-include", "-D"):
-                    flags += [word, words[index + 1]]
-                elif word.startswith("-I"):
-                    flags.append("-I" + str((build / word[2:]).resolve()))
-                elif word.startswith("-isystem"):
-                    flags.append("-isystem" + str((build / word[8:]).resolve()))
-                elif word.startswith("-D") and "FORTIFY" not in word:
-                    flags.append(word)
-            break
+    if not database or not database.exists():
+        return flags
+    entries = json.loads(database.read_text())
+    wanted = (tree.root / path).resolve()
+    same = [entry for entry in entries if (build / entry["file"]).resolve() == wanted]
+    beside = [entry for entry in entries if (build / entry["file"]).resolve().parent == wanted.parent]
+    for entry in (same or beside)[:1]:
+        words = shlex.split(entry["command"])
+        for index, word in enumerate(words):
+            if word in ("-I", "-isystem", "-include", "-D"):
+                flags += [word, words[index + 1]]
+            elif word.startswith(("-I", "-isystem")):
+                option = "-isystem" if word.startswith("-isystem") else "-I"
+                flags.append(option + str((build / word[len(option):]).resolve()))
+            elif word.startswith("-D") and "FORTIFY" not in word:
+                flags.append(word)
     return flags
 
 
@@ -133,16 +134,10 @@ def check_tidy(tree, memory, build=None):
 
 def check_headers(tree, memory, build=None):
     """Each header compiles alone, without anything before it."""
-    def command(path):
-        flags = ["-std=gnu2x", "-D_GNU_SOURCE", "-Isrc", "-Itests"]
-        if build:  # a library's folder may be outside the compiler's own list
-            flags += [flag for flag in flags_of(tree, build, any_source) if flag.startswith("-isystem")]
-        return ["gcc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *flags, "-include", path,
-                "-x", "c", "/dev/null"]
-
-    any_source = next(iter(tree.select(r"src/json/.*\.c")), "")
-    headers = [path for path in tree.select(r"(src|tests)/.*\.h")]
-    return run_each(tree, memory, headers, "headers", command)
+    return run_each(tree, memory, list(tree.select(r"(src|tests)/.*\.h")), "headers",
+                    lambda path: ["gcc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+                                  *flags_of(tree, build, path), "-include", path, "-x", "c",
+                                  "/dev/null"])
 
 
 def check_shell(tree, memory):
