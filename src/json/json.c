@@ -53,7 +53,7 @@ static bool refuse_text(struct str text, size_t at, const char *why, struct err 
     char path[JSON_PATH_TEXT_MAX];
     locate(text, at, &line, &column);
     json_path_of_text(text, at, path);
-    return err_set(e, ERR_INVALID, "%s: %.50s (line %zu column %zu, byte %zu)", path, why, line,
+    return err_set(e, ERR_INVALID, "%s: %s (line %zu column %zu, byte %zu)", path, why, line,
                    column, at);
 }
 
@@ -67,6 +67,8 @@ static const char *explain(const yyjson_read_err *failure)
         return "the text ends too early";
     case YYJSON_READ_ERROR_UNEXPECTED_CONTENT:
         return "unexpected text after the document";
+    case YYJSON_READ_ERROR_LITERAL:
+        return "unknown word, expected a JSON value";
     default:
         return failure->msg;
     }

@@ -26,8 +26,9 @@ static void put(struct line *l, struct str piece)
 static void finish(struct line *l)
 {
     if (l->is_full) {
-        while ((unsigned char)l->text[l->len - 1] >= 0x80) /* '$' stands first */
+        while (((unsigned char)l->text[l->len - 1] & 0xC0) == 0x80) /* perhaps half a character */
             l->len--;
+        l->len -= (unsigned char)l->text[l->len - 1] >= 0xC0;
         memcpy(l->text + l->len, ellipsis, sizeof ellipsis - 1);
         l->len += sizeof ellipsis - 1;
     }

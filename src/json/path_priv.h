@@ -12,7 +12,7 @@ struct json_step {
 };
 
 /* Of the path, and its NUL. A longer path is cut and ends with "…". */
-enum { JSON_PATH_TEXT_MAX = 100 };
+enum { JSON_PATH_TEXT_MAX = 80 };
 
 void json_path_format(const struct json_step *leaf, char ret_text[JSON_PATH_TEXT_MAX]);
 
