@@ -75,7 +75,7 @@ bool rate_take(struct rate *r, struct str key, int64_t now_us, int64_t *ret_retr
     struct entry *entry = map_get(r->entries, key);
     int64_t full_at_us = entry ? max_of(entry->full_at_us, now_us) : now_us;
     int64_t too_much_us = full_at_us + r->interval_us - (now_us + r->window_us);
-    if (too_much_us > 0) {
+    if (entry && too_much_us > 0) {
         mark_used(r, entry); /* one that keeps trying is not forgotten */
         *ret_retry_us = too_much_us;
         return false;

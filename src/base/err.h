@@ -33,15 +33,22 @@ struct err {
     char context[256]; /* for the operator, inside out: "parse cron; load jobs; start worker" */
 };
 
+/* What the functions below return, in a form that lets analysers see it in the caller. */
+static inline bool err_false(bool always_false)
+{
+    (void)always_false;
+    return false;
+}
+
 /* Sets the error and returns false, so that a function can end with it. */
 #define err_set(e, error_code, ...)                                                                \
-    err_set_at((e), (error_code), ERR_ORIGIN_SELF, __FILE__, __LINE__, __VA_ARGS__)
+    err_false(err_set_at((e), (error_code), ERR_ORIGIN_SELF, __FILE__, __LINE__, __VA_ARGS__))
 /* The same, for what another part could not do: `err_set_from(e, ERR_ORIGIN_DATABASE, …)`. */
 #define err_set_from(e, error_origin, error_code, ...)                                             \
-    err_set_at((e), (error_code), (error_origin), __FILE__, __LINE__, __VA_ARGS__)
+    err_false(err_set_at((e), (error_code), (error_origin), __FILE__, __LINE__, __VA_ARGS__))
 /* Appends ": strerror(errno)"; call it on the line after the system call, before anything else. */
 #define err_set_errno(e, error_code, ...)                                                          \
-    err_set_errno_at((e), (error_code), __FILE__, __LINE__, __VA_ARGS__)
+    err_false(err_set_errno_at((e), (error_code), __FILE__, __LINE__, __VA_ARGS__))
 
 bool err_set_at(struct err *e, enum err_code code, enum err_origin origin, const char *file,
                 int line, const char *fmt, ...) like_printf(6, 7);

@@ -17,6 +17,16 @@ void *mem_zalloc(size_t count, size_t size)
     return checked(calloc(max_of(count, (size_t)1), max_of(size, (size_t)1)));
 }
 
+void *mem_zalloc_aligned(size_t alignment, size_t count, size_t size)
+{
+    size_t total = 0;
+    if (__builtin_mul_overflow(count, size, &total) ||
+        __builtin_add_overflow(total, alignment - 1, &total))
+        base_abort("memory size overflows");
+    total = max_of(total / alignment * alignment, alignment);
+    return memset(checked(aligned_alloc(alignment, total)), 0, total);
+}
+
 void *mem_resize(void *p, size_t count, size_t size)
 {
     size_t total = 0;

@@ -11,6 +11,9 @@
 /* Zeroed; a product that overflows aborts. */
 [[nodiscard]] void *mem_zalloc(size_t count, size_t size)
     __attribute__((returns_nonnull, alloc_size(1, 2)));
+/* Zeroed, at a multiple of `alignment`, a power of two: what threads write side by side. */
+[[nodiscard]] void *mem_zalloc_aligned(size_t alignment, size_t count, size_t size)
+    __attribute__((returns_nonnull, alloc_size(2, 3)));
 /* As realloc; a product that overflows aborts. */
 [[nodiscard]] void *mem_resize(void *p, size_t count, size_t size)
     __attribute__((returns_nonnull, alloc_size(2, 3)));

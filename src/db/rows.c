@@ -161,8 +161,9 @@ bool db_time_parse(struct str text, int64_t *ret_wall_us)
     size_t len = text.len;
     int64_t seconds = 0;
     if (len - offset_at == HOURS_LEN) {
-        memcpy(copy + len, ":00", 3);
-        len += 3;
+        struct str no_minutes = STR(":00");
+        memcpy(copy + len, no_minutes.ptr, no_minutes.len);
+        len += no_minutes.len;
     } else if (len - offset_at == SECONDS_LEN) {
         if (copy[offset_at + MINUTES_LEN] != ':' ||
             !str_to_i64(str_of(copy + offset_at + MINUTES_LEN + 1, 2), &seconds) || seconds < 0)

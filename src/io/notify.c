@@ -16,18 +16,17 @@ struct io_notify {
     void *owner;
 };
 
-static bool set_address(const char *path, struct sockaddr_un *ret_address, socklen_t *ret_len,
+static bool set_address(struct str path, struct sockaddr_un *ret_address, socklen_t *ret_len,
                         struct err *e)
 {
-    size_t len = strlen(path);
-    if (len == 0 || len >= sizeof ret_address->sun_path)
-        return err_set(e, ERR_INVALID, "notify socket path is %zu bytes, it may be 1 to %zu", len,
-                       sizeof ret_address->sun_path - 1);
+    if (path.len == 0 || path.len >= sizeof ret_address->sun_path)
+        return err_set(e, ERR_INVALID, "notify socket path is %zu bytes, it may be 1 to %zu",
+                       path.len, sizeof ret_address->sun_path - 1);
     *ret_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    memcpy(ret_address->sun_path, path, len);
-    if (path[0] == '@') /* Linux's abstract names begin with NUL and have no end */
+    memcpy(ret_address->sun_path, path.ptr, path.len);
+    if (path.ptr[0] == '@') /* Linux's abstract names begin with NUL and have no end */
         ret_address->sun_path[0] = '\0';
-    *ret_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    *ret_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len);
     return true;
 }
 
@@ -42,7 +41,7 @@ bool io_notify_send(struct str lines, struct err *e)
     socklen_t len = 0;
     if (!io_notify_is_wanted())
         return true;
-    if (!set_address(getenv("NOTIFY_SOCKET"), &address, &len, e))
+    if (!set_address(str_of_c(getenv("NOTIFY_SOCKET")), &address, &len, e))
         return false;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -105,7 +104,7 @@ static bool open_socket(const char *path, int *ret_fd, struct err *e)
     struct sockaddr_un address;
     socklen_t len = 0;
     int on = 1;
-    if (!set_address(path, &address, &len, e))
+    if (!set_address(str_of_c(path), &address, &len, e))
         return false;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)

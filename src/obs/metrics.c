@@ -29,7 +29,6 @@ struct metric {
     const uint64_t *bounds; /* HISTOGRAM */
     size_t bound_count;
     size_t series_count, slots_a_series, slots_a_shard, shard_count;
-    void *memory;            /* what `slots` was cut from */
     _Atomic uint64_t *slots; /* [shard][series][slot]; HISTOGRAM: buckets, +Inf, sum */
 };
 
@@ -50,7 +49,7 @@ void metrics_destroy(struct metrics *m)
         return;
     list_each (node, &m->metrics) {
         struct metric *metric = container_of(node, struct metric, node);
-        mem_free(metric->memory);
+        mem_free(metric->slots);
         mem_free(metric);
     }
     mem_free(m);
@@ -109,11 +108,9 @@ struct metric *metrics_add(struct metrics *m, const struct metric_spec *spec)
     }
     size_t slots = metric->series_count * metric->slots_a_series;
     metric->slots_a_shard = (slots + LINE_SLOTS - 1) / LINE_SLOTS * LINE_SLOTS;
-    const size_t line = LINE_SLOTS * sizeof *metric->slots;
-    metric->memory =
-        mem_zalloc(metric->shard_count * metric->slots_a_shard * sizeof *metric->slots + line, 1);
-    uintptr_t start = ((uintptr_t)metric->memory + line - 1) / line * line;
-    metric->slots = (void *)start;
+    metric->slots =
+        mem_zalloc_aligned(LINE_SLOTS * sizeof *metric->slots,
+                           metric->shard_count * metric->slots_a_shard, sizeof *metric->slots);
     list_push(&m->metrics, &metric->node);
     return metric;
 }
