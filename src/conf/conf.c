@@ -170,15 +170,16 @@ static bool is_variable_of(enum conf_id id, struct str name, bool *ret_is_file_n
 static bool refuse_variable(struct str name, struct err *e)
 {
     char text[CONF_COUNT][CONF_NAME_MAX];
-    struct value_guess guess = { .wrong = name };
+    const size_t prefix = strlen("WINDLASS_"); /* says nothing about likeness */
+    struct value_guess guess = { .wrong = str_from(name, prefix) };
     for (size_t i = 0; i < countof(foreign_variables); i++)
         if (str_eq_c(name, foreign_variables[i]))
             return true;
     for (enum conf_id id = 0; id < CONF_COUNT; id++)
         if (conf_variable(id, text[id]).len > 0)
-            value_guess(&guess, text[id]);
+            value_guess(&guess, text[id] + prefix);
     return err_set(e, ERR_INVALID, "%.*s: unknown variable%s%s%s", STR_FMT(str_first(name, 60)),
-                   guess.best ? "; did you mean " : "", guess.best ? guess.best : "",
+                   guess.best ? "; did you mean WINDLASS_" : "", guess.best ? guess.best : "",
                    guess.best ? "?" : "");
 }
 

@@ -210,8 +210,8 @@ void value_guess(struct value_guess *g, const char *candidate)
 {
     enum { DISTANCE_MAX = 3 };
     struct str name = str_of_c(candidate);
-    size_t half = max_of(name.len, g->wrong.len) / 2;
-    size_t limit = min_of(half, (size_t)DISTANCE_MAX);
+    size_t third = (max_of(name.len, g->wrong.len) + 1) / 3;
+    size_t limit = min_of(third, (size_t)DISTANCE_MAX);
     size_t distance = str_distance(g->wrong, name, limit);
     if (distance <= limit && (!g->best || distance < g->distance)) {
         g->best = candidate;
