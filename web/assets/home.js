@@ -157,7 +157,7 @@ function wireCreate() {
     validate: (values) => ({
       ...(values.name.trim() ? {} : { name: "Enter a name." }),
       ...(validEmail(values.email.trim()) ? {} : { email: "Enter an email address, such as ada@example.org." }),
-      ...(values.password.length >= 12 ? {} : { password: "Use at least 12 characters." }),
+      ...(values.password ? {} : { password: "Choose a password." }),
     }),
     fieldOf: (error) => ["password", "email", "name"].find((field) => error.message.includes(field)),
     async submit(values) {

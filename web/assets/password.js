@@ -27,7 +27,7 @@ export function strengthMeter(input, meter, words, known) {
   const update = () => {
     if (!input.value) {
       meter.value = 0;
-      words.textContent = "At least 12 characters. A few unrelated words are easy to remember.";
+      words.textContent = "A few unrelated words are strong and easy to remember.";
       return;
     }
     const { power, why } = estimate(input.value, known());

@@ -28,7 +28,7 @@ form(node, {
     ...(values.token.trim() ? {} : { token: "Paste the token from the link that the server printed." }),
     ...(values.name.trim() ? {} : { name: "Enter your name." }),
     ...(validEmail(values.email.trim()) ? {} : { email: "Enter an email address, such as ada@example.org." }),
-    ...(values.password.length >= 12 ? {} : { password: "Use at least 12 characters." }),
+    ...(values.password ? {} : { password: "Choose a password." }),
   }),
   fieldOf: (error) => ["password", "email", "name", "token"].find((field) => error.message.includes(field)),
   async submit(values) {
