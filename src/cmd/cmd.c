@@ -4,6 +4,16 @@
 
 #include "base/log.h"
 
+enum conf_log_format cmd_log_format(const struct conf *conf)
+{
+    enum conf_log_format format = (enum conf_log_format)conf_choice(conf, CONF_LOG_FORMAT);
+    bool is_for_people =
+        conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT && isatty(STDERR_FILENO);
+    if (format != CONF_LOG_FORMAT_AUTO)
+        return format;
+    return is_for_people ? CONF_LOG_FORMAT_TEXT : CONF_LOG_FORMAT_LOGFMT;
+}
+
 void cmd_log_setup(const struct conf *conf, const char *service)
 {
     static const enum log_format formats[] = {
@@ -11,16 +21,10 @@ void cmd_log_setup(const struct conf *conf, const char *service)
         [CONF_LOG_FORMAT_LOGFMT] = LOG_FORMAT_LOGFMT,
         [CONF_LOG_FORMAT_JSON] = LOG_FORMAT_JSON,
     };
-    int format = conf_choice(conf, CONF_LOG_FORMAT);
-    if (format == CONF_LOG_FORMAT_AUTO) {
-        bool is_for_people =
-            conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT && isatty(STDERR_FILENO);
-        format = is_for_people ? CONF_LOG_FORMAT_TEXT : CONF_LOG_FORMAT_LOGFMT;
-    }
     enum log_level level = LOG_INFO;
     bool is_level = log_level_from_name(conf_str(conf, CONF_LOG_LEVEL), &level);
     assert(is_level); /* the table's choices are the log's names */
-    log_setup(service, level, formats[format]);
+    log_setup(service, level, formats[cmd_log_format(conf)]);
 }
 
 int cmd_print(const struct buf *b)

@@ -34,8 +34,11 @@ extern const struct cmd cmd_table[];
 int cmd_completion(const struct conf *conf);
 int cmd_config_check(const struct conf *conf);
 int cmd_config_show(const struct conf *conf);
+int cmd_up(const struct conf *conf);
 int cmd_version(const struct conf *conf);
 
+/* The format that `auto` stands for here, or the one that was chosen. */
+[[nodiscard]] enum conf_log_format cmd_log_format(const struct conf *conf);
 /* Sets up the log as the settings say; `service` names the process in each line. */
 void cmd_log_setup(const struct conf *conf, const char *service);
 

@@ -4,6 +4,14 @@
 #include "conf/table.h"
 
 const struct cmd cmd_table[] = {
+    { .name = "up",
+      .operands = "",
+      .summary = "start everything and watch over it",
+      .details =
+          "Without a database-url it makes and runs a PostgreSQL cluster of its own. SIGTERM "
+          "and Ctrl-C\nlet open requests finish; a second one ends everything at once.",
+      .options = CONF_FOR_UP,
+      .run = cmd_up },
     { .name = "config show",
       .operands = "",
       .summary = "show every setting, its value and where it came from",

@@ -1,0 +1,161 @@
+#include "cmd/up_site_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/sha256.h"
+
+enum { CONNECTIONS_SPARE = 20 }; /* superuser, migrate, psql, doctor */
+
+bool up_has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* Children get our descriptors 0 to 2 replaced, but new ones of ours must not take their place. */
+static void open_standard_fds(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            base_abort("/dev/null cannot be opened");
+}
+
+static const char *absolute(struct arena *a, const char *path)
+{
+    char folder[PATH_MAX];
+    if (path[0] == '/' || !getcwd(folder, sizeof folder))
+        return path;
+    return arena_printf(a, "%s/%s", folder, path).ptr;
+}
+
+static bool prepare_data(struct up_site *site, struct err *e)
+{
+    const char *path = absolute(site->arena, conf_cstr(site->conf, CONF_DATA));
+    char real[PATH_MAX];
+    if (path[0] == '\0')
+        return err_set(e, ERR_INVALID,
+                       "no home folder to keep data in: set `data` (WINDLASS_DATA)");
+    if (!site->identity.user)
+        return err_set(e, ERR_INVALID,
+                       "user id %ld has no name, and PostgreSQL needs one: add it to /etc/passwd, "
+                       "or set DATABASE_URL",
+                       (long)geteuid());
+    if (!up_folder_make(path, site->identity.owner, e))
+        return false;
+    if (!realpath(path, real))
+        return up_cannot(e, "find", path);
+    site->data = arena_cstr(site->arena, str_of_c(real));
+    return true;
+}
+
+/* One folder an installation: told apart by what no two can share, the data or the port. */
+static const char *default_run_folder(const struct up_site *site)
+{
+    char digest[SHA256_HEX_LEN + 1];
+    struct arena *a = site->arena;
+    sha256_hex(str_of_c(site->data ? site->data : site->sockets.address), digest);
+    const char *systemd = getenv("RUNTIME_DIRECTORY");
+    const char *session = getenv("XDG_RUNTIME_DIR");
+    const char *temporary = getenv("TMPDIR");
+    if (systemd && systemd[0] == '/')
+        return arena_cstr(a, str_of_c(systemd));
+    if (site->identity.is_root)
+        return arena_printf(a, "/run/windlass/%.8s", digest).ptr;
+    if (session && session[0] == '/')
+        return arena_printf(a, "%s/windlass/%.8s", session, digest).ptr;
+    return arena_printf(a, "%s/windlass-%ld-%.8s",
+                        temporary && temporary[0] == '/' ? temporary : "/tmp", (long)geteuid(),
+                        digest)
+        .ptr;
+}
+
+static bool prepare_run(struct up_site *site, struct err *e)
+{
+    const char *path = conf_is_given(site->conf, CONF_RUN)
+                           ? absolute(site->arena, conf_cstr(site->conf, CONF_RUN))
+                           : default_run_folder(site);
+    struct stat folder;
+    site->run = path;
+    if (strlen(path) > UP_SOCKET_FOLDER_MAX) /* said before anything is made */
+        return err_set(e, ERR_INVALID,
+                       "the socket folder's path is %zu bytes, at most %d work: %.60s…; set `run` "
+                       "(WINDLASS_RUN) to a shorter one",
+                       strlen(path), UP_SOCKET_FOLDER_MAX, path);
+    if (!up_folder_make(path, site->identity.owner, e))
+        return false;
+    /* The folder is what protects the sockets: never somebody else's, never open to others. */
+    if (lstat(path, &folder) != 0)
+        return up_cannot(e, "read", path);
+    if (!S_ISDIR(folder.st_mode) || folder.st_uid != site->identity.owner.uid ||
+        (folder.st_mode & 077) != 0)
+        return err_set(e, ERR_DENIED,
+                       "the socket folder %.100s must be a folder of user id %ld, mode 0700", path,
+                       (long)site->identity.owner.uid);
+    return true;
+}
+
+static bool prepare_cluster(struct up_site *site, struct err *e)
+{
+    int64_t connections_a_loop = conf_int(site->conf, CONF_DB_READ_CONNECTIONS) +
+                                 conf_int(site->conf, CONF_DB_WRITE_CONNECTIONS) +
+                                 conf_int(site->conf, CONF_DB_SLOW_CONNECTIONS);
+    const struct up_cluster_options options = {
+        .arena = site->arena,
+        .data = site->data,
+        .run = site->run,
+        .programs = conf_cstr(site->conf, CONF_PG_BIN),
+        .connections_max =
+            (int)(connections_a_loop * (int64_t)site->sockets.count) + CONNECTIONS_SPARE,
+        .is_for_developers = conf_choice(site->conf, CONF_ENV) == CONF_ENV_DEVELOPMENT,
+    };
+    return up_cluster_find(&options, &site->cluster, e) && up_cluster_prepare(&site->cluster, e);
+}
+
+static size_t loop_count(const struct conf *conf)
+{
+    int64_t given = conf_int(conf, CONF_GATEWAY_LOOPS);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t count = given > 0 ? given : max_of(cores, 1L);
+    return (size_t)min_of(count, (int64_t)IO_CHILD_LISTEN_MAX);
+}
+
+/* What may need root comes first; then we are the services' user and the rest is done as it. */
+static bool prepare(struct up_site *site, struct err *e)
+{
+    site->has_cluster = str_is_empty(conf_str(site->conf, CONF_DATABASE_URL));
+    site->has_terminal = up_has_terminal();
+    if (!up_identity_find(site->arena, &site->identity, e) ||
+        !up_program_open(&site->identity, &site->program_fd, e) ||
+        (site->has_cluster && !prepare_data(site, e)) ||
+        !up_sockets_open(&site->sockets, conf_str(site->conf, CONF_LISTEN),
+                         conf_int(site->conf, CONF_PORT), loop_count(site->conf), e) ||
+        !prepare_run(site, e) || !up_identity_drop(&site->identity, e))
+        return false;
+    if (!up_folder_check(site->run, e) || !up_lock(site->run, &site->run_lock, e))
+        return err_in(e, "take the socket folder");
+    if (!site->has_cluster)
+        return true;
+    if (!up_folder_check(site->data, e) || !up_lock(site->data, &site->data_lock, e))
+        return err_in(e, "take the data folder");
+    return prepare_cluster(site, e);
+}
+
+bool up_site_prepare(const struct conf *conf, struct arena *a, struct up_site *ret_site,
+                     struct err *e)
+{
+    struct up_site site = { .conf = conf, .arena = a };
+    open_standard_fds();
+    (void)umask(0077);
+    if (!prepare(&site, e)) {
+        up_sockets_close(&site.sockets);
+        return false;
+    }
+    *ret_site = site;
+    return true;
+}
