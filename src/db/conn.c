@@ -40,7 +40,8 @@ bool db_conn_open(const struct db_conn_options *options, struct db_conn **ret_co
     int64_t timeout_ms =
         options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     scoped(db_conn_destroyp) struct db_conn *conn = mem_new(struct db_conn);
-    conn->pq = db_url_connect(url, text_or(options->application_name, "windlass"), timeout_ms);
+    conn->pq = db_url_connect(url, options->database,
+                              text_or(options->application_name, "windlass"), timeout_ms);
     if (PQstatus(conn->pq) != CONNECTION_OK) {
         char reason[160];
         db_connection_reason(conn->pq, reason, sizeof reason);

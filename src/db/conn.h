@@ -17,6 +17,7 @@ struct db_conn;
 struct db_conn_options {
     struct str url;
     const char *application_name; /* seen in pg_stat_activity; NULL: "windlass" */
+    const char *database;         /* instead of the URL's; NULL: that one */
     int64_t connect_timeout_ms;   /* for each host and address, rounded up to seconds; 0: 10 s */
 };
 

@@ -17,20 +17,29 @@ bool db_url_check(const char *url, struct err *e)
     return true;
 }
 
-PGconn *db_url_connect(const char *url, const char *application_name, int64_t connect_timeout_ms)
+PGconn *db_url_connect(const char *url, const char *database, const char *application_name,
+                       int64_t connect_timeout_ms)
 {
     enum { LIBPQ_LEAST_S = 2 }; /* libpq takes 1 for 2 */
     char timeout[24];
     int64_t timeout_s = (connect_timeout_ms + 999) / 1000;
     snprintf(timeout, sizeof timeout, "%d", (int)max_of(timeout_s, (int64_t)LIBPQ_LEAST_S));
-    /* Before dbname: defaults, which the URL may change. After it: what we rely on. */
-    const char *const names[] = {
-        "connect_timeout",  "keepalives_idle",  "keepalives_interval",
-        "keepalives_count", "tcp_user_timeout", "fallback_application_name",
-        "dbname",           "client_encoding",  NULL
-    };
-    const char *const values[] = { timeout,          "30", "10",   "3", "15000",
-                                   application_name, url,  "UTF8", NULL };
+    /*
+     * Before dbname: defaults, which the URL may change. After it: what we rely on. Only the first
+     * dbname is read as a URL, and a value that is NULL is passed over.
+     */
+    const char *const names[] = { "connect_timeout",
+                                  "keepalives_idle",
+                                  "keepalives_interval",
+                                  "keepalives_count",
+                                  "tcp_user_timeout",
+                                  "fallback_application_name",
+                                  "dbname",
+                                  "dbname",
+                                  "client_encoding",
+                                  NULL };
+    const char *const values[] = { timeout,          "30", "10",     "3",    "15000",
+                                   application_name, url,  database, "UTF8", NULL };
     static_assert(countof(names) == countof(values), "a value for each name");
     return PQconnectdbParams(names, values, 1);
 }

@@ -10,10 +10,10 @@
 
 /*
  * Connects as PQconnectdbParams does; it blocks, at most connect_timeout_ms for each host and
- * address. What the URL says goes before our defaults.
+ * address. What the URL says goes before our defaults; `database` (NULL: none) before the URL.
  */
-[[nodiscard]] PGconn *db_url_connect(const char *url, const char *application_name,
-                                     int64_t connect_timeout_ms);
+[[nodiscard]] PGconn *db_url_connect(const char *url, const char *database,
+                                     const char *application_name, int64_t connect_timeout_ms);
 
 /* What all our statements rely on: UTF-8, ISO dates. Errors: UNAVAILABLE. */
 [[nodiscard]] bool db_session_check(const PGconn *conn, struct err *e);
