@@ -47,6 +47,7 @@ struct schema_column {
     struct str default_sql; /* empty: none */
 };
 
+/* CHECK is every other constraint too. */
 enum schema_constraint_kind { SCHEMA_PRIMARY, SCHEMA_CHECK, SCHEMA_FOREIGN };
 
 struct schema_constraint {
@@ -70,6 +71,7 @@ struct schema_table {
     const struct schema_index *indexes;
     size_t index_count;
     struct str partition_by; /* "RANGE (id)"; empty: not partitioned */
+    struct str options;      /* storage parameters: "fillfactor=50"; empty: none */
     struct str rights;       /* of the set's role: "SELECT, INSERT" */
 };
 

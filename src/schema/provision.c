@@ -51,7 +51,8 @@ bool schema_provision(struct db_conn *conn, struct str database, const struct sc
         return false;
     struct str grants = arena_printf(a, "REVOKE ALL ON DATABASE %.*s FROM PUBLIC;", STR_FMT(name));
     for (size_t i = 1; i < role_count; i++)
-        grants = arena_printf(a, "%.*s\nGRANT CONNECT ON DATABASE %.*s TO %.*s;", STR_FMT(grants),
-                              STR_FMT(name), STR_FMT(db_quote_name(a, roles[i].name)));
+        grants =
+            arena_printf(a, "%.*s\nGRANT CONNECT, TEMPORARY ON DATABASE %.*s TO %.*s;",
+                         STR_FMT(grants), STR_FMT(name), STR_FMT(db_quote_name(a, roles[i].name)));
     return db_conn_exec(conn, "grant connect", grants, e);
 }
