@@ -35,6 +35,13 @@ int cmd_completion(const struct conf *conf);
 int cmd_config_check(const struct conf *conf);
 int cmd_config_show(const struct conf *conf);
 int cmd_up(const struct conf *conf);
+int cmd_migrate_baseline(const struct conf *conf);
+int cmd_migrate_check(const struct conf *conf);
+int cmd_migrate_generate(const struct conf *conf);
+int cmd_migrate_revert(const struct conf *conf);
+int cmd_migrate_run(const struct conf *conf);
+int cmd_migrate_status(const struct conf *conf);
+int cmd_migrate_sync(const struct conf *conf);
 int cmd_version(const struct conf *conf);
 
 /* The format that `auto` stands for here, or the one that was chosen. */

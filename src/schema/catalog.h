@@ -4,7 +4,7 @@
  * `BETWEEN 1 AND 200` comes back from a catalog as `((x >= 1) AND (x <= 200))`, and each version of
  * the server may spell it otherwise. So the wanted model is spelled by the server too: the entities
  * are made as temporary tables, read, and rolled back.
- * Decision: docs/decisions/0020-entities-spelled-by-the-server.md.
+ * Decision: docs/decisions/0013-entities-spelled-by-the-server.md.
  */
 #pragma once
 #include "base/arena.h"

@@ -17,6 +17,7 @@ enum { FILES_MAX = 2, NAME_LEN_MAX = 60 };
 struct scratch {
     struct db_conn *admin;
     char name[64];
+    struct schema_options options; /* the caller's, but what happens here is reported to nobody */
     struct work work;
 };
 
@@ -48,7 +49,9 @@ static bool scratch_open(struct scratch *s, struct str url, const struct schema_
     char id[UUID_TEXT_LEN + 1], sql[128];
     uuid_format(uuid_v7(), id);
     snprintf(s->name, sizeof s->name, "windlass_scratch_%s", id + UUID_TEXT_LEN - 12);
-    if (!work_open(&s->work, url, options, e))
+    s->options = *options;
+    s->options.report = NULL;
+    if (!work_open(&s->work, url, &s->options, e))
         return false;
     s->admin = take(s->work.conn);
     snprintf(sql, sizeof sql, "CREATE DATABASE %s TEMPLATE template0", s->name);
@@ -86,13 +89,20 @@ static bool has_value(const struct diff *diff)
     return false;
 }
 
+static const char *warning_of(const struct diff_change *c)
+{
+    if (c->phase == DIFF_DROP_COLUMN || c->phase == DIFF_DROP_TABLE)
+        return "what is in it is lost";
+    return c->kind == DIFF_REWRITE || c->kind == DIFF_NARROW ? "what is stored is converted" : NULL;
+}
+
 static void put_change(struct buf *b, const struct diff_change *c)
 {
-    const char *warning = c->kind == DIFF_EXTRA && c->phase != DIFF_DROP_INDEX ? "Loses what is in"
-                          : c->kind == DIFF_REWRITE || c->kind == DIFF_NARROW  ? "Converts"
-                                                                               : NULL;
+    const char *warning = warning_of(c);
+    if (c->phase == DIFF_TABLE)
+        buf_put_char(b, '\n');
     if (warning)
-        buf_printf(b, "-- %s: %.*s %.*s\n", warning, STR_FMT(c->verb), STR_FMT(c->what));
+        buf_printf(b, "-- %.*s %.*s: %s\n", STR_FMT(c->verb), STR_FMT(c->what), warning);
     buf_put_str(b, c->sql);
     buf_put_char(b, '\n');
 }
@@ -226,7 +236,9 @@ bool generate_migration(struct str url, const struct schema_options *options, st
     (void)difference(w, &d.want, &d.have, &d.down);
     write_draft(w, &d, name);
     struct err trial = { 0 };
-    if (!try_out(w, &d, &trial))
+    bool is_good = try_out(w, &d, &trial);
+    s.options.report = options->report;
+    if (!is_good)
         work_report(w, SCHEMA_REPORT_NOTE, "edit it before use: %s", err_text(&trial));
     for (size_t i = 0; i < d.file_count; i++) {
         if (!save_file(folder, &d.files[i], w->a, e))

@@ -86,9 +86,10 @@ static bool cut_parts(struct str file, struct str text, struct parts *p, struct 
             return err_set(e, ERR_INVALID, "%.*s:%d: \"%.*s\" cannot stand here", STR_FMT(file),
                            number, STR_FMT(line));
         } else if (part) {
+            size_t end = text.len - rest.len;
             if (!part->ptr)
-                part->ptr = whole.ptr;
-            part->len = (size_t)(whole.ptr + whole.len - part->ptr);
+                part->ptr = text.ptr + end - whole.len - more;
+            part->len = (size_t)(text.ptr + end - part->ptr);
         } else if (!str_is_empty(line) && !str_starts_with(line, STR("--"))) {
             return err_set(e, ERR_INVALID, "%.*s:%d: SQL outside of \"-- :up\" and \"-- :down\"",
                            STR_FMT(file), number);
