@@ -1,0 +1,97 @@
+/*
+ * lane_read: all of a turn's reads go to one connection and share one Sync.
+ *
+ *   sent together ──▶ answered ──▶ done
+ *        │               └─ failed ──▶ done
+ *        └─ skipped, because one before it failed ──▶ sent alone ──▶ answered or failed ──▶ done
+ */
+#include "db/link_priv.h"
+#include "db/pool_priv.h"
+
+/* A failure costs its neighbours a second sending each: not too many of them. */
+enum { READS_PER_SYNC_MAX = 128 };
+
+static void end_group(struct db_link *link, size_t *group)
+{
+    if (*group)
+        link_sync(link, NULL);
+    *group = 0;
+}
+
+static void read_send(struct db_lane_queue *lane)
+{
+    struct db_link *link = NULL;
+    size_t group = 0;
+    for (struct db_request *r; (r = lane_first_waiting(lane));) {
+        if (!link || link->is_failing || link->in_flight_count >= lane->options.in_flight_max) {
+            if (link)
+                end_group(link, &group);
+            link = lane_pick_link(lane);
+            if (!link)
+                break;
+        }
+        if (r->is_alone || group == READS_PER_SYNC_MAX)
+            end_group(link, &group);
+        request_launch(r, link);
+        link_send_step(link, r, 0);
+        group++;
+        if (r->is_alone)
+            end_group(link, &group);
+    }
+    if (link)
+        end_group(link, &group);
+    for (size_t i = 0; i < lane->options.connections; i++)
+        link_flush(&lane->links[i]);
+}
+
+/* An answer is final when it comes: what fails behind it cannot change what was read. */
+static void read_step_done(struct db_request *r, size_t step, struct db_rows *rows)
+{
+    r->steps[step].rows = rows;
+    bool is_retriable =
+        !r->failure || r->failure->is_stale_plan || db_sqlstate_is_retriable(r->failure->sqlstate);
+    if (!rows && is_retriable && request_may_retry(r)) {
+        request_retry(r);
+        return;
+    }
+    if (rows) {
+        request_reply_done(r);
+    } else if (r->failure) {
+        request_reply_failure(r);
+    } else {
+        struct err e = { 0 };
+        err_set_from(&e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE,
+                     "the read was skipped by the server again and again");
+        request_reply_error(r, &e, false);
+    }
+    request_free(r);
+}
+
+/* It may be what broke the connection, so it goes alone the next time, and not for ever. */
+static void read_lost(struct db_request *r)
+{
+    if (request_may_retry(r)) {
+        request_retry(r);
+        return;
+    }
+    struct err e = { 0 };
+    err_set_from(&e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE,
+                 "the connection to the database was lost");
+    err_in(&e, "%s", r->steps[0].step.statement->name);
+    request_reply_error(r, &e, false);
+    request_free(r);
+}
+
+/* A bounded read ends soon by itself; its answer finds nobody. */
+static void read_abandoned(struct db_request *r, bool is_late)
+{
+    (void)r;
+    (void)is_late;
+}
+
+const struct db_lane_class db_read_class = {
+    .send = read_send,
+    .step_done = read_step_done,
+    .lost = read_lost,
+    .abandoned = read_abandoned,
+};

@@ -1,0 +1,294 @@
+#include "db/link_priv.h"
+
+#include "base/mem.h"
+#include "db/rows_priv.h"
+
+enum { OPS_FIRST = 64 };
+
+/* ── the queue of what the server will answer ── */
+
+static void push_op(struct db_link *link, struct op op)
+{
+    if (link->op_count == link->op_capacity) {
+        size_t capacity = max_of(link->op_capacity * 2, (size_t)OPS_FIRST);
+        struct op *ops = mem_zalloc(capacity, sizeof *ops);
+        for (size_t i = 0; i < link->op_count; i++)
+            ops[i] = link->ops[(link->op_first + i) & (link->op_capacity - 1)];
+        mem_free(link->ops);
+        link->ops = ops;
+        link->op_first = 0;
+        link->op_capacity = capacity;
+    }
+    link->ops[(link->op_first + link->op_count++) & (link->op_capacity - 1)] = op;
+}
+
+static struct op *first_op(struct db_link *link)
+{
+    assert(link->op_count > 0);
+    return &link->ops[link->op_first];
+}
+
+static struct op pop_op(struct db_link *link)
+{
+    struct op op = *first_op(link);
+    link->op_first = (link->op_first + 1) & (link->op_capacity - 1);
+    link->op_count--;
+    link->has_answered = false;
+    return op;
+}
+
+void link_drop_ops(struct db_link *link)
+{
+    while (link->op_count) {
+        struct op op = pop_op(link);
+        if (op.kind == OP_FORGET)
+            prepared_free(op.prepared);
+    }
+}
+
+/* ── sending ── */
+
+/* libpq refuses only on a broken connection or a message that is too long for it. */
+static void accepted(struct db_link *link, int is_accepted, struct op op)
+{
+    if (!is_accepted)
+        link->is_failing = true;
+    else
+        push_op(link, op);
+}
+
+static void send_statement(struct db_link *link, const struct db_statement *s,
+                           const struct db_args *args, struct op op)
+{
+    const char *const *values = args ? args->values : NULL;
+    if (link->is_failing)
+        return;
+    if (link->lane->pool->options.is_prepare_off) {
+        accepted(
+            link,
+            PQsendQueryParams(link->pq, s->sql, s->param_count, s->oids, values, NULL, NULL, 0),
+            op);
+        return;
+    }
+    op.prepared = prepared_get(&link->prepared, s);
+    if (!op.prepared->is_known) {
+        op.prepared->is_known = true;
+        accepted(link, PQsendPrepare(link->pq, op.prepared->name, s->sql, s->param_count, s->oids),
+                 (struct op){ OP_PARSE, op.step, op.request, op.prepared });
+    }
+    accepted(
+        link,
+        PQsendQueryPrepared(link->pq, op.prepared->name, s->param_count, values, NULL, NULL, 0),
+        op);
+}
+
+void link_send_step(struct db_link *link, struct db_request *r, size_t step)
+{
+    const struct db_step *s = &r->steps[step].step;
+    send_statement(link, s->statement, s->args,
+                   (struct op){ .kind = OP_STEP, .step = (unsigned)step, .request = r });
+}
+
+void link_send_extra(struct db_link *link, struct db_request *r,
+                     const struct db_statement *statement, const struct db_args *args)
+{
+    send_statement(link, statement, args, (struct op){ .kind = OP_EXTRA, .request = r });
+}
+
+static void send_sync(struct db_link *link, struct db_request *r)
+{
+    if (link->is_failing)
+        return;
+    accepted(link, PQpipelineSync(link->pq), (struct op){ .kind = OP_SYNC, .request = r });
+    link->lane->stats.syncs++;
+}
+
+void link_sync(struct db_link *link, struct db_request *r)
+{
+    send_sync(link, r);
+    /* In a transaction of its own: failing must not disturb anybody. */
+    for (struct prepared *p; !link->is_failing && (p = prepared_take_dropped(&link->prepared));) {
+        char sql[DB_NAME_MAX + sizeof "DEALLOCATE \"\""];
+        snprintf(sql, sizeof sql, "DEALLOCATE \"%s\"", p->name);
+        accepted(link, PQsendQueryParams(link->pq, sql, 0, NULL, NULL, NULL, NULL, 0),
+                 (struct op){ .kind = OP_FORGET, .prepared = p });
+        if (link->is_failing)
+            prepared_free(p);
+        send_sync(link, NULL);
+    }
+}
+
+/* ── receiving ── */
+
+static const char *field(const PGresult *result, int code)
+{
+    const char *text = PQresultErrorField(result, code);
+    return text ? text : "";
+}
+
+/* 26000: the server does not know the name (its session was reset, or its Parse was skipped). */
+static bool is_stale_plan(const PGresult *result, const char *sqlstate)
+{
+    return strcmp(sqlstate, "26000") == 0 ||
+           (strcmp(sqlstate, "0A000") == 0 &&
+            strcmp(field(result, PG_DIAG_SOURCE_FUNCTION), "RevalidateCachedQuery") == 0);
+}
+
+static void note_failure(struct db_link *link, const struct op *op, const PGresult *result)
+{
+    const char *sqlstate = field(result, PG_DIAG_SQLSTATE);
+    bool is_stale = op->kind != OP_PARSE && op->prepared && is_stale_plan(result, sqlstate);
+    if (op->prepared && (is_stale || op->kind == OP_PARSE))
+        prepared_drop(&link->prepared, op->prepared);
+    struct db_request *r = op->request;
+    if (!r || r->failure)
+        return;
+    r->failure = mem_new(struct db_failure);
+    struct db_failure *f = r->failure;
+    f->is_stale_plan = is_stale;
+    snprintf(f->sqlstate, sizeof f->sqlstate, "%s", sqlstate);
+    snprintf(f->constraint, sizeof f->constraint, "%s", field(result, PG_DIAG_CONSTRAINT_NAME));
+    db_result_fail(result, r->steps[op->step].step.statement->name, &f->err);
+}
+
+static void step_answered(const struct op *op, struct db_rows *rows)
+{
+    struct db_request *r = op->request;
+    r->lane->class->step_done(r, op->step, rows);
+}
+
+/* True when the server has said that it goes, not that the statement is wrong. */
+static bool is_farewell(const struct db_link *link, const PGresult *result)
+{
+    return PQstatus(link->pq) == CONNECTION_BAD ||
+           db_sqlstate_is_outage(field(result, PG_DIAG_SQLSTATE));
+}
+
+static void op_failed(struct db_link *link, const PGresult *result)
+{
+    const struct op op = *first_op(link);
+    if (op.kind != OP_FORGET)
+        note_failure(link, &op, result);
+    if (op.kind == OP_STEP)
+        step_answered(&op, NULL);
+}
+
+static void op_skipped(struct db_link *link)
+{
+    const struct op op = *first_op(link);
+    if (op.kind == OP_PARSE)
+        prepared_drop(&link->prepared, op.prepared);
+    if (op.kind == OP_STEP)
+        step_answered(&op, NULL);
+}
+
+static void op_done(struct db_link *link, PGresult *result)
+{
+    const struct op op = *first_op(link);
+    if (op.kind == OP_STEP)
+        step_answered(&op, db_rows_create(result));
+    else
+        PQclear(result);
+}
+
+static void sync_done(struct db_link *link)
+{
+    struct op op = pop_op(link);
+    backoff_reset(&link->backoff);
+    if (op.request && op.request->lane->class->synced)
+        op.request->lane->class->synced(op.request);
+}
+
+/* Takes the result. False: the connection is of no more use. */
+static bool take_result(struct db_link *link, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    bool is_sync = first_op(link)->kind == OP_SYNC;
+    if (status == PGRES_PIPELINE_SYNC && is_sync) {
+        PQclear(result);
+        sync_done(link);
+        return true;
+    }
+    link->has_answered = true;
+    if (!is_sync &&
+        (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY)) {
+        op_done(link, result);
+        return true;
+    }
+    bool is_good = false;
+    if (status == PGRES_FATAL_ERROR && !is_farewell(link, result)) {
+        op_failed(link, result); /* at a Sync: the commit itself failed */
+        is_good = true;
+    } else if (status == PGRES_PIPELINE_ABORTED && !is_sync) {
+        op_skipped(link);
+        is_good = true;
+    }
+    if (!is_good) {
+        struct err e = { 0 };
+        db_result_fail(result, "the database ended the connection", &e);
+        link_fail(link, &e);
+    }
+    PQclear(result);
+    return is_good;
+}
+
+/* Everything that has come. libpq ends each statement's results with a NULL, but not a Sync's. */
+static void receive(struct db_link *link)
+{
+    unsigned empty = 0;
+    while (link->op_count && empty < 2 && !PQisBusy(link->pq)) {
+        PGresult *result = PQgetResult(link->pq);
+        if (!result) {
+            if (link->has_answered && first_op(link)->kind != OP_SYNC) {
+                struct op op = pop_op(link);
+                if (op.kind == OP_FORGET)
+                    prepared_free(op.prepared);
+            } else {
+                empty++;
+            }
+            continue;
+        }
+        empty = 0;
+        if (!take_result(link, result))
+            return;
+    }
+    if (link->lane->waiting_count)
+        pool_wake(link->lane->pool);
+}
+
+static void fail_with_reason(struct db_link *link)
+{
+    char reason[160];
+    struct err e = { 0 };
+    db_connection_reason(link->pq, reason, sizeof reason);
+    err_set_from(&e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE, "connection lost: %s", reason);
+    link_fail(link, &e);
+}
+
+void link_flush(struct db_link *link)
+{
+    if (link->state != LINK_OPEN)
+        return;
+    int unsent = link->is_failing ? -1 : PQflush(link->pq);
+    if (unsent < 0) {
+        fail_with_reason(link);
+        return;
+    }
+    io_poll_set(link->poll, IO_READABLE | (unsent ? IO_WRITABLE : 0));
+    receive(link); /* sending may have read too, when the kernel took no more */
+}
+
+void link_on_ready(void *owner, int events)
+{
+    struct db_link *link = owner;
+    if (events & IO_READABLE) {
+        bool is_alive = PQconsumeInput(link->pq) == 1;
+        receive(link); /* also what came before the end */
+        if (link->state == LINK_OPEN && !is_alive) {
+            fail_with_reason(link);
+            return;
+        }
+    }
+    if (link->state == LINK_OPEN && events & IO_WRITABLE)
+        link_flush(link);
+}
