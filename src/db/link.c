@@ -236,6 +236,7 @@ static bool take_result(struct db_link *link, PGresult *result)
 static void receive(struct db_link *link)
 {
     unsigned empty = 0;
+    size_t in_flight_before = link->in_flight_count;
     while (link->op_count && empty < 2 && !PQisBusy(link->pq)) {
         PGresult *result = PQgetResult(link->pq);
         if (!result) {
@@ -252,8 +253,8 @@ static void receive(struct db_link *link)
         if (!take_result(link, result))
             return;
     }
-    if (link->lane->waiting_count)
-        pool_wake(link->lane->pool);
+    if (link->in_flight_count < in_flight_before && link->lane->waiting_count)
+        pool_wake(link->lane->pool); /* there is room again */
 }
 
 static void fail_with_reason(struct db_link *link)
