@@ -24,7 +24,7 @@ struct link_connecting {
 static void connect_work(void *data)
 {
     struct link_connecting *c = data;
-    c->pq = db_url_connect(c->url, c->application_name, c->timeout_ms);
+    c->pq = db_url_connect(c->url, NULL, c->application_name, c->timeout_ms);
 }
 
 static void connect_discard(void *data)
