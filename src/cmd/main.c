@@ -73,6 +73,13 @@ const struct cmd cmd_table[] = {
       .details = "Exits with 78 where a setting is wrong, and says which and why.",
       .options = CONF_FOR_CONFIG_CHECK,
       .run = cmd_config_check },
+    { .name = "doctor",
+      .operands = "",
+      .summary = "check the machine and the installation, and say how to mend them",
+      .details =
+          "Changes nothing. Exits with 0 when all is well, 3 with warnings, 1 with failures.",
+      .options = CONF_FOR_DOCTOR,
+      .run = cmd_doctor },
     { .name = "completion",
       .operands = "bash|zsh|fish",
       .summary = "write a completion script for a shell",

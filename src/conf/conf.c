@@ -150,9 +150,15 @@ static bool read_flags(struct conf *c, const struct conf_load_args *args, struct
 
 /* Environment. */
 
-/* Variables that other parts of the project read: its build and its scripts. */
-static const char *const foreign_variables[] = { "WINDLASS_DEPS_DIR", "WINDLASS_TOKEN",
-                                                 "WINDLASS_URL" };
+/* Variables that other parts of the project read: its build, its scripts, its tests. */
+static bool is_foreign(struct str name)
+{
+    static const char *const names[] = { "WINDLASS_DEPS_DIR", "WINDLASS_TOKEN", "WINDLASS_URL" };
+    for (size_t i = 0; i < countof(names); i++)
+        if (str_eq_c(name, names[i]))
+            return true;
+    return str_starts_with(name, STR("WINDLASS_TEST_"));
+}
 
 static bool is_variable_of(enum conf_id id, struct str name, bool *ret_is_file_name,
                            bool *ret_is_alias)
@@ -172,9 +178,6 @@ static bool refuse_variable(struct str name, struct err *e)
     char text[CONF_COUNT][CONF_NAME_MAX];
     const size_t prefix = strlen("WINDLASS_"); /* says nothing about likeness */
     struct value_guess guess = { .wrong = str_from(name, prefix) };
-    for (size_t i = 0; i < countof(foreign_variables); i++)
-        if (str_eq_c(name, foreign_variables[i]))
-            return true;
     for (enum conf_id id = 0; id < CONF_COUNT; id++)
         if (conf_variable(id, text[id]).len > 0)
             value_guess(&guess, text[id] + prefix);
@@ -200,7 +203,7 @@ static bool read_variable(struct conf *c, struct str name, struct str text, stru
             c->given[CONF_FROM_ENVIRONMENT][id] = (struct given){ 0 };
         return give(c, CONF_FROM_ENVIRONMENT, id, text, name, is_file_name, e);
     }
-    return !str_starts_with(name, STR("WINDLASS_")) || refuse_variable(name, e);
+    return !str_starts_with(name, STR("WINDLASS_")) || is_foreign(name) || refuse_variable(name, e);
 }
 
 static bool read_environment(struct conf *c, const char *const *environment, struct err *e)

@@ -3,7 +3,7 @@
  * from. A command-line flag wins over the environment, that over the file, that over the default.
  * Secrets may also be given as the name of a file that holds them: `--database-url-file`,
  * WINDLASS_DATABASE_URL_FILE, `database-url-file = …`.
- * Source: docs/configuration.md.
+ * Source: docs/operations.md.
  */
 #pragma once
 #include "base/buf.h"
