@@ -141,7 +141,7 @@ static double value_of(const struct exposition *x, const char *sample)
     const double *value = map_get(x->samples, str_of_c(sample));
     if (!value)
         fail_msg("no sample %s", sample);
-    return value ? *value : NAN;
+    return value ? *value : -1.0;
 }
 
 static void forget(struct exposition *x)
