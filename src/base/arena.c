@@ -32,21 +32,23 @@ struct arena {
     struct deferred *deferred; /* the last one first */
     size_t budget_bytes;
     size_t used_bytes;
+    size_t held_bytes;
 };
 
-static struct block *block_create(size_t size, struct block *older)
+static void add_block(struct arena *a, size_t size)
 {
     struct block *b = mem_alloc(sizeof *b + size);
     b->size = size;
     b->used = 0;
-    b->older = older;
-    return b;
+    b->older = a->newest;
+    a->newest = b;
+    a->held_bytes += sizeof *b + size;
 }
 
 struct arena *arena_create(size_t budget_bytes)
 {
     struct arena *a = mem_alloc(sizeof *a);
-    *a = (struct arena){ .budget_bytes = budget_bytes };
+    *a = (struct arena){ .budget_bytes = budget_bytes, .held_bytes = sizeof *a };
     return a;
 }
 
@@ -101,6 +103,7 @@ void arena_reset(struct arena *a)
         oldest->used = 0;
     a->newest = oldest;
     a->used_bytes = 0;
+    a->held_bytes = sizeof *a + (oldest ? sizeof *oldest + oldest->size : 0);
 }
 
 /* Blocks double up to a bound, so that a large document costs few of them. */
@@ -122,8 +125,8 @@ void *arena_alloc(struct arena *a, size_t size)
     rounded = ARENA_BLOCK_PER_PIECE ? size : rounded;
     struct block *b = a->newest;
     if (!b || b->size - b->used < rounded || (ARENA_BLOCK_PER_PIECE && b->used)) {
-        b = block_create(next_block_size(a, max_of(rounded, (size_t)1)), a->newest);
-        a->newest = b;
+        add_block(a, next_block_size(a, max_of(rounded, (size_t)1)));
+        b = a->newest;
     }
     void *piece = b->bytes + b->used;
     b->used += rounded;
@@ -181,4 +184,9 @@ bool arena_over_budget(const struct arena *a)
 size_t arena_used(const struct arena *a)
 {
     return a->used_bytes;
+}
+
+size_t arena_held(const struct arena *a)
+{
+    return a->held_bytes;
 }

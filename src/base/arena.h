@@ -48,3 +48,5 @@ void arena_defer(struct arena *a, arena_fn *fn, void *owned);
 [[nodiscard]] bool arena_over_budget(const struct arena *a);
 /* Bytes handed out since the last reset. */
 [[nodiscard]] size_t arena_used(const struct arena *a);
+/* Bytes of the heap that the arena itself occupies, used or not. */
+[[nodiscard]] size_t arena_held(const struct arena *a);

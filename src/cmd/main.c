@@ -80,6 +80,14 @@ const struct cmd cmd_table[] = {
           "Changes nothing. Exits with 0 when all is well, 3 with warnings, 1 with failures.",
       .options = CONF_FOR_DOCTOR,
       .run = cmd_doctor },
+    { .name = "gql",
+      .operands = "",
+      .summary = "answer GraphQL requests from standard input, for conformance suites",
+      .details = "One JSON request a line in, one JSON reply a line out: "
+                 "{\"op\": \"parse\", \"document\": \"{ a }\"}.\nOps: parse, print, parseSchema, "
+                 "printSchema, validate, introspect, coerce, execute, subscribe.",
+      .options = CONF_FOR_GQL,
+      .run = cmd_gql },
     { .name = "completion",
       .operands = "bash|zsh|fish",
       .summary = "write a completion script for a shell",

@@ -161,14 +161,13 @@ static inline bool gql_is_null(const struct gql_value *v)
 struct gql_set {
     const struct gql_type *type;
     uint32_t count;
-    uint32_t number; /* of the set within its plan */
     struct gql_field **fields;
 };
 
 /* The selection below a field: one set per object type that it may return. */
 struct gql_selection {
     uint32_t count;
-    struct gql_set *sets;
+    struct gql_set **sets;
 };
 
 /* One field of a plan: a response key with all that was merged into it. */
@@ -219,20 +218,21 @@ struct gql_binding {
 
 /*
  * A custom scalar's input. `text` has the decoded string of a string, the digits of a number, the
- * name of an enum value, else is empty; `kind` tells which. False refuses the value with *ret_why
- * (in the arena: "expected an RFC 3339 time"). *ret_value starts as the value itself.
+ * name of an enum value, else is empty; `kind` tells which (LIST and INPUT: look into `json`).
+ * False refuses the value with *ret_why (in the arena: "expected an RFC 3339 time"). *ret_value
+ * starts as the value itself.
  */
 struct gql_scalar_in {
     enum gql_kind kind; /* NULL never comes */
     struct str text;
-    struct str json; /* the whole value as JSON text, when the scalar asked for it */
+    const struct json_value *json; /* the whole value, literals too */
     struct arena *arena;
 };
 typedef bool gql_scalar_fn(const struct gql_scalar_in *in, struct gql_value *ret_value,
                            struct str *ret_why);
 struct gql_scalar {
     gql_scalar_fn *parse; /* NULL: any value is accepted */
-    bool is_json;         /* arguments arrive as GQL_RAW with their JSON text */
+    bool is_json;         /* *ret_value starts as GQL_RAW, its JSON text, whatever it is */
 };
 
 /* Which object type of an interface or union `object` is. NULL: a field error. */
@@ -242,6 +242,8 @@ typedef const struct gql_type *gql_type_fn(const struct gql_type *abstract, void
 struct gql_schema_options {
     /* The @access role of root fields without @access, "VIEWER"; NULL: they need none. */
     const char *default_access;
+    /* Root fields may take the fallback of gql_schema_seal too. */
+    bool roots_may_fall_back;
 };
 
 /*
@@ -274,6 +276,8 @@ DEFINE_SCOPED(gql_schema);
 
 [[nodiscard]] const struct gql_type *gql_schema_type(const struct gql_schema *s, struct str name);
 [[nodiscard]] struct str gql_type_name(const struct gql_type *t);
+[[nodiscard]] bool gql_type_is_object(const struct gql_type *t);
+[[nodiscard]] bool gql_type_is_abstract(const struct gql_type *t); /* interface or union */
 /* The canonical SDL text. */
 void gql_schema_print(const struct gql_schema *s, struct buf *out);
 
@@ -282,13 +286,14 @@ void gql_schema_print(const struct gql_schema *s, struct buf *out);
 /* Checked before any resolver runs; an answer names the limit and the value. 0: no limit. */
 struct gql_limits {
     uint32_t tokens_max;        /* 10,000: lexical tokens of a document */
-    uint32_t depth_max;         /* 15: levels of fields, introspection's own twice as many */
+    uint32_t depth_max;         /* 15: levels of fields */
     uint32_t aliases_max;       /* 30 a document, fragments once */
     uint32_t root_fields_max;   /* 20 of the operation, after merging */
     uint32_t directives_max;    /* 50 a document */
     uint64_t cost_max;          /* 20,000: @cost weights (1 without) times list sizes */
     uint32_t list_size_max;     /* 500: a `first` or `last` */
     uint32_t list_size_default; /* 10: assumed for the cost of lists whose size no argument tells */
+    uint32_t nesting_max;       /* 200 brackets within brackets: bounds the engine's own stack */
     uint32_t errors_max;        /* 100 validation errors, then one more that says so */
     size_t plan_bytes_max;      /* 1 MiB: memory of one document's plan */
     size_t response_bytes_max;  /* 64 MiB */
@@ -345,6 +350,7 @@ struct gql_request {
     bool no_introspection;              /* __schema and __type are validation errors */
     bool no_suggestions;                /* no "Did you mean …?" in errors */
     void *ctx;                          /* for the hooks */
+    void *root;                         /* parent of the root fields, often NULL */
 };
 
 struct gql_outcome {
@@ -402,7 +408,7 @@ void gql_subscription_close(struct gql_operation *subscription);
 struct gql_step {
     const struct gql_field *field;
     size_t count;
-    void *const *parents;         /* `count` pointers; {NULL} at the root */
+    void *const *parents;         /* `count` pointers; the request's `root` at the root */
     const struct gql_value *args; /* coerced, in the order of the schema */
     struct gql_value *results;    /* `count`, for the resolver to fill */
     struct arena *arena;          /* the operation's */

@@ -1,0 +1,41 @@
+#include "gql/names_priv.h"
+
+enum { FIRST_CAPACITY = 8 };
+
+static struct name_slot *find(const struct names *n, struct str name)
+{
+    uint32_t mask = n->capacity - 1;
+    uint32_t i = (uint32_t)str_hash(name) & mask;
+    while (n->slots[i].value && !str_eq(n->slots[i].name, name))
+        i = (i + 1) & mask;
+    return &n->slots[i];
+}
+
+void *names_get(const struct names *n, struct str name)
+{
+    return n->count ? find(n, name)->value : NULL;
+}
+
+static void grow(struct arena *arena, struct names *n)
+{
+    struct names wider = { .count = n->count,
+                           .capacity = max_of(n->capacity * 2, (uint32_t)FIRST_CAPACITY) };
+    wider.slots = arena_new_array(arena, wider.capacity, struct name_slot);
+    for (uint32_t i = 0; i < n->capacity; i++)
+        if (n->slots[i].value)
+            *find(&wider, n->slots[i].name) = n->slots[i];
+    *n = wider;
+}
+
+void *names_add(struct arena *arena, struct names *n, struct str name, void *value)
+{
+    assert(value);
+    if ((n->count + 1) * 2 > n->capacity)
+        grow(arena, n);
+    struct name_slot *slot = find(n, name);
+    if (slot->value)
+        return slot->value;
+    *slot = (struct name_slot){ name, value };
+    n->count++;
+    return NULL;
+}

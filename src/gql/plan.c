@@ -1,0 +1,453 @@
+#include "gql/plan_priv.h"
+
+#include "base/mem.h"
+#include "gql/diag_priv.h"
+#include "gql/print_priv.h"
+#include "gql/validate_priv.h"
+#include "json/writer.h"
+
+/* ── a document's part: once for all variants ── */
+
+struct ast_definition *plan_operation(const struct ast_document *doc, struct str name,
+                                      struct gql_errors *errors)
+{
+    struct ast_definition *found = NULL;
+    for (struct ast_definition *d = doc->first; d; d = d->next)
+        if (d->kind == AST_OPERATION && (!name.len || str_eq(d->name, name)))
+            found = found ? found : d;
+    if (!name.len && doc->operation_count > 1) {
+        error_add(errors, GQL_CODE_INPUT,
+                  STR("Must provide operation name if query contains multiple operations."));
+        return NULL;
+    }
+    if (!found && name.len)
+        error_addf(errors, GQL_CODE_INPUT, "Unknown operation named \"%.*s\".", STR_FMT(name));
+    else if (!found)
+        error_add(errors, GQL_CODE_INPUT, STR("Must provide an operation."));
+    return found;
+}
+
+struct marker {
+    struct plan *p;
+    struct names indexes; /* variable → index + 1, as a pointer */
+    bool *is_condition;   /* by variable */
+    bool *entered;        /* by fragment */
+};
+
+static void mark_value(struct marker *m, struct ast_value *v)
+{
+    if (!v->has_variable)
+        return;
+    if (v->kind == AST_VARIABLE)
+        v->index = (uint32_t)(uintptr_t)names_get(&m->indexes, v->text) - 1;
+    for (struct ast_value *item = v->items; item; item = item->next)
+        mark_value(m, item);
+    for (struct ast_entry *e = v->entries; e; e = e->next)
+        mark_value(m, e->value);
+}
+
+static void mark_directives(struct marker *m, struct ast_directive *d)
+{
+    for (; d; d = d->next) {
+        bool decides = str_eq_c(d->name, "skip") || str_eq_c(d->name, "include");
+        for (struct ast_entry *a = d->args; a; a = a->next) {
+            mark_value(m, a->value);
+            if (decides && a->value->kind == AST_VARIABLE)
+                m->is_condition[a->value->index] = true;
+        }
+    }
+}
+
+/* Gives each variable its index, and finds those that decide what is selected. */
+static void mark_set(struct marker *m, struct ast_selection_set *set)
+{
+    for (struct ast_selection *s = set->first; s; s = s->next) {
+        for (struct ast_entry *a = s->args; a; a = a->next)
+            mark_value(m, a->value);
+        mark_directives(m, s->directives);
+        struct ast_selection_set *inner = s->set;
+        if (s->kind == AST_SPREAD && !m->entered[s->fragment->number]) {
+            m->entered[s->fragment->number] = true;
+            inner = s->fragment->set;
+        }
+        if (inner)
+            mark_set(m, inner);
+    }
+}
+
+static void mark_variables(struct plan *p)
+{
+    struct marker m = { .p = p };
+    for (struct ast_variable_def *d = p->operation->variables; d; d = d->next)
+        names_add(p->arena, &m.indexes, d->name, (void *)(uintptr_t)++p->variable_count);
+    m.is_condition = arena_new_array(p->arena, p->variable_count, bool);
+    m.entered = arena_new_array(p->arena, p->doc->fragment_count, bool);
+    mark_set(&m, p->operation->set);
+    p->conditions = arena_new_array(p->arena, p->variable_count, uint32_t);
+    for (uint32_t i = 0; i < p->variable_count; i++)
+        if (m.is_condition[i])
+            p->conditions[p->condition_count++] = i;
+}
+
+static bool prepare_document(struct plan *p, const struct gql_schema *s,
+                             const struct gql_limits *limits, const struct gql_request *request,
+                             struct gql_errors *errors)
+{
+    struct parse_options parsing = { .tokens_max = limits->tokens_max,
+                                     .nesting_max = limits->nesting_max };
+    struct validate_options validating = { .errors_max = limits->errors_max,
+                                           .with_suggestions = !request->no_suggestions,
+                                           .with_introspection = !request->no_introspection };
+    p->doc = ast_parse(p->arena, p->text, &parsing, errors);
+    if (!p->doc || !limits_check_counts(p->doc, limits, errors))
+        return false;
+    validate_document(s, p->doc, &validating, errors);
+    if (errors->count)
+        return false;
+    p->operation = plan_operation(p->doc, request->operation_name, errors);
+    if (!p->operation)
+        return false;
+    if (!s->roots[p->operation->operation]) {
+        static const char *const words[] = { "query", "mutation", "subscription" };
+        struct gql_error *e = error_addf(errors, GQL_CODE_VALIDATION,
+                                         "Schema is not configured to execute %s operation.",
+                                         words[p->operation->operation]);
+        error_place(errors, e, p->text, &p->operation->at, 1);
+        return false;
+    }
+    if (!limits_check_depth(p->doc, p->operation, limits, errors))
+        return false;
+    mark_variables(p);
+    return true;
+}
+
+struct plan *plan_create(const struct gql_schema *s, const struct gql_limits *limits,
+                         const struct gql_request *request, struct gql_errors *errors)
+{
+    struct arena *arena = arena_create(limits->plan_bytes_max ? limits->plan_bytes_max : SIZE_MAX);
+    struct plan *p = mem_new(struct plan);
+    list_init(&p->by_use);
+    p->refs = 1;
+    p->arena = arena;
+    p->text = arena_copy(arena, request->document);
+    p->operation_name = arena_copy(arena, request->operation_name);
+    p->role = request->role;
+    p->has_introspection = !request->no_introspection;
+    p->hash = plan_hash(request);
+    if (!prepare_document(p, s, limits, request, errors)) {
+        plan_unref(p);
+        return NULL;
+    }
+    p->bytes = sizeof *p + arena_held(arena);
+    return p;
+}
+
+void plan_unref(struct plan *p)
+{
+    assert(p->refs > 0);
+    if (--p->refs)
+        return;
+    assert(list_is_empty(&p->by_use));
+    arena_destroy(p->arena);
+    mem_free(p);
+}
+
+/* ── variants: section 6.3, CollectFields ── */
+
+struct planner {
+    const struct gql_schema *s;
+    struct plan *p;
+    struct plan_variant *variant;
+    struct arena *arena;   /* the variant's */
+    struct arena *scratch; /* gone after planning */
+    const struct gql_value *variables;
+    struct names selections; /* (definition, nodes) as bytes → plan_selection */
+    bool is_over;            /* the plan's budget */
+};
+
+/* The fields of one response key. */
+struct group {
+    struct group *next;
+    struct str key;
+    struct node_link *first, **tail;
+    uint32_t count;
+};
+
+struct node_link {
+    struct node_link *next;
+    const struct ast_selection *node;
+};
+
+struct groups {
+    struct names by_key;
+    struct group *first, **tail;
+    uint32_t count;
+    bool *entered; /* fragments, by number */
+};
+
+static bool condition_value(const struct planner *pl, const struct ast_directive *d)
+{
+    const struct ast_value *v = directive_arg(d, "if");
+    if (v->kind != AST_VARIABLE)
+        return str_eq_c(v->text, "true");
+    const struct gql_value *value = &pl->variables[v->index];
+    return value->kind == GQL_BOOL && value->boolean;
+}
+
+static bool is_included(const struct planner *pl, const struct ast_selection *s)
+{
+    struct ast_directive *skip = find_directive(s->directives, "skip");
+    struct ast_directive *include = find_directive(s->directives, "include");
+    return !(skip && condition_value(pl, skip)) && (!include || condition_value(pl, include));
+}
+
+static void collect(struct planner *pl, const struct gql_type *object,
+                    const struct ast_selection_set *set, struct groups *g)
+{
+    for (const struct ast_selection *s = set->first; s; s = s->next) {
+        if (!is_included(pl, s))
+            continue;
+        if (s->kind != AST_FIELD) {
+            const struct ast_selection_set *inner = s->set;
+            struct str condition = s->name;
+            if (s->kind == AST_SPREAD) {
+                if (g->entered[s->fragment->number])
+                    continue;
+                g->entered[s->fragment->number] = true;
+                inner = s->fragment->set;
+                condition = s->fragment->condition;
+            }
+            const struct gql_type *t = condition.ptr ? schema_find(pl->s, condition) : object;
+            if (type_possible(t, object))
+                collect(pl, object, inner, g);
+            continue;
+        }
+        struct str key = ast_response_key(s);
+        struct group *group = names_get(&g->by_key, key);
+        if (!group) {
+            group = arena_new(pl->scratch, struct group);
+            group->key = key;
+            group->tail = &group->first;
+            names_add(pl->scratch, &g->by_key, key, group);
+            *g->tail = group;
+            g->tail = &group->next;
+            g->count++;
+        }
+        struct node_link *link = arena_new(pl->scratch, struct node_link);
+        link->node = s;
+        *group->tail = link;
+        group->tail = &link->next;
+        group->count++;
+    }
+}
+
+/* ── arguments ── */
+
+static void plan_args(struct planner *pl, struct gql_field_plan *f)
+{
+    const struct field_def *def = f->def;
+    struct gql_value *values = arena_new_array(pl->arena, def->arg_count, struct gql_value);
+    bool is_const = true;
+    f->args = arena_new_array(pl->arena, def->arg_count, struct plan_arg);
+    for (uint32_t i = 0; i < def->arg_count; i++) {
+        struct plan_arg *arg = &f->args[i];
+        const struct ast_entry *given = f->nodes[0]->args;
+        while (given && !str_eq(given->name, def->args[i].name))
+            given = given->next;
+        arg->given = given;
+        arg->value = def->args[i].default_value;
+        if (given && given->value->kind == AST_VARIABLE) {
+            arg->mode = ARG_VARIABLE;
+            arg->variable = given->value->index;
+        } else if (given) {
+            struct coercion c = { .arena = pl->arena };
+            if (given->value->has_variable ||
+                !coerce_literal(&c, def->args[i].type, given->value, &arg->value))
+                arg->mode = ARG_DYNAMIC; /* a literal that fails here fails so at each request */
+        }
+        values[i] = arg->value;
+        is_const &= arg->mode == ARG_CONST;
+    }
+    f->const_args = is_const ? values : NULL;
+}
+
+/* ── fields, sets, selections ── */
+
+static struct plan_set *plan_set(struct planner *pl, const struct gql_type *object,
+                                 const struct ast_selection **nodes, uint32_t count);
+
+static struct str json_string(struct arena *arena, struct str text, const char *end)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    json_put_string(&out, text);
+    buf_put_c(&out, end);
+    struct str copy = arena_copy(arena, buf_str(&out));
+    buf_clear(&out);
+    return copy;
+}
+
+static void build_sets(struct planner *pl, struct plan_selection *sel, const struct gql_type *t,
+                       const struct ast_selection **nodes, uint32_t node_count)
+{
+    uint32_t count = t->kind == TYPE_OBJECT ? 1 : t->possible_count;
+    sel->selection.sets = arena_new_array(pl->arena, count, struct gql_set *);
+    for (uint32_t i = 0; i < count && !pl->is_over; i++) {
+        const struct gql_type *object = t->kind == TYPE_OBJECT ? t : t->possible[i];
+        sel->selection.sets[sel->selection.count++] = &plan_set(pl, object, nodes, node_count)->set;
+    }
+}
+
+/* The selection of a composite field, and its prepare hook once it is known. */
+static void plan_below(struct planner *pl, struct gql_field_plan *f)
+{
+    const struct field_def *def = f->def;
+    bool is_leaf = type_is_leaf(def->type->named);
+    if (is_leaf && !def->binding.prepare)
+        return;
+    size_t key_count = f->node_count + 1U;
+    const void **key = arena_new_array(pl->scratch, key_count, const void *);
+    key[0] = def;
+    for (uint32_t i = 0; i < f->node_count; i++)
+        key[i + 1] = f->nodes[i];
+    struct str key_bytes = str_of((const char *)key, key_count * sizeof *key);
+    struct plan_selection *sel = names_get(&pl->selections, key_bytes);
+    bool is_new = !sel;
+    if (is_new) {
+        sel = arena_new(pl->arena, struct plan_selection);
+        sel->owner = f;
+        if (!is_leaf)
+            build_sets(pl, sel, def->type->named, f->nodes, f->node_count);
+        names_add(pl->scratch, &pl->selections, key_bytes, sel);
+        sel->number = pl->variant->selection_count++;
+        *pl->variant->tail = sel;
+        pl->variant->tail = &sel->next;
+    }
+    f->below = sel;
+    f->field.selection = is_leaf ? NULL : &sel->selection;
+    if (is_new && def->binding.prepare && !pl->is_over)
+        sel->plan_data = def->binding.prepare(&f->field, pl->arena);
+    f->field.plan_data = sel->plan_data;
+}
+
+static enum field_source source_of(const struct field_def *def)
+{
+    if (def->is_typename)
+        return SOURCE_TYPENAME;
+    if (!def->binding.get)
+        return SOURCE_STEP;
+    return type_is_leaf(def->type->named) ? SOURCE_GET_LEAF : SOURCE_GET;
+}
+
+static struct gql_field *plan_field(struct planner *pl, const struct gql_type *object,
+                                    const struct group *group, struct plan_set *set)
+{
+    struct gql_field_plan *f = arena_new(pl->arena, struct gql_field_plan);
+    struct str name = group->first->node->name;
+    f->def = schema_field(pl->s, object, name);
+    f->source = source_of(f->def);
+    f->key_json = json_string(pl->arena, group->key, ":");
+    f->node_count = group->count;
+    f->nodes = arena_new_array(pl->arena, group->count, const struct ast_selection *);
+    uint32_t count = 0;
+    for (const struct node_link *link = group->first; link; link = link->next)
+        f->nodes[count++] = link->node;
+    f->field = (struct gql_field){ .name = f->def->name,
+                                   .response_key = group->key,
+                                   .parent_type = object,
+                                   .type = f->def->type->named,
+                                   .data = f->def->binding.data,
+                                   .plan = f };
+    if (f->source == SOURCE_GET || f->source == SOURCE_STEP)
+        f->slot = set->slot_count++;
+    plan_args(pl, f);
+    if (f->source != SOURCE_TYPENAME)
+        plan_below(pl, f);
+    return &f->field;
+}
+
+static struct plan_set *plan_set(struct planner *pl, const struct gql_type *object,
+                                 const struct ast_selection **nodes, uint32_t count)
+{
+    struct plan_set *set = arena_new(pl->arena, struct plan_set);
+    struct groups g = { .tail = &g.first };
+    g.entered = arena_new_array(pl->scratch, pl->p->doc->fragment_count, bool);
+    for (uint32_t i = 0; i < count; i++)
+        if (nodes[i]->set)
+            collect(pl, object, nodes[i]->set, &g);
+    set->set.type = object;
+    set->typename_json = json_string(pl->arena, object->name, "");
+    set->set.fields = arena_new_array(pl->arena, g.count, struct gql_field *);
+    for (const struct group *group = g.first; group && !pl->is_over; group = group->next) {
+        set->set.fields[set->set.count++] = plan_field(pl, object, group, set);
+        pl->is_over = arena_over_budget(pl->arena) || arena_over_budget(pl->scratch);
+    }
+    return set;
+}
+
+static struct plan_variant *find_variant(const struct plan *p, const struct gql_value *variables)
+{
+    for (struct plan_variant *v = p->variants; v; v = v->next) {
+        uint32_t i = 0;
+        while (i < p->condition_count && v->conditions[i] == variables[p->conditions[i]].boolean)
+            i++;
+        if (i == p->condition_count)
+            return v;
+    }
+    return NULL;
+}
+
+/* Combinations kept with the plan; more of them live as long as their request. */
+enum { VARIANTS_MAX = 8 };
+
+struct plan_variant *plan_variant(struct plan *p, const struct gql_schema *s,
+                                  const struct gql_limits *limits,
+                                  const struct gql_value *variables, struct arena *scratch,
+                                  struct gql_errors *errors)
+{
+    struct plan_variant *v = find_variant(p, variables);
+    if (v)
+        return v;
+    bool is_kept = p->variant_count < VARIANTS_MAX;
+    struct arena *arena = is_kept ? p->arena : scratch;
+    v = arena_new(arena, struct plan_variant);
+    v->tail = &v->first;
+    uint8_t *conditions = arena_new_array(arena, p->condition_count, uint8_t);
+    for (uint32_t i = 0; i < p->condition_count; i++)
+        conditions[i] = variables[p->conditions[i]].boolean;
+    v->conditions = conditions;
+    struct planner pl = {
+        .s = s, .p = p, .variant = v, .arena = arena, .scratch = scratch, .variables = variables
+    };
+    struct ast_selection root = { .kind = AST_FIELD, .set = p->operation->set };
+    const struct ast_selection *nodes[] = { &root };
+    v->root = plan_set(&pl, s->roots[p->operation->operation], nodes, 1);
+    if (pl.is_over) {
+        limit_error(errors, "plan_bytes_max", limits->plan_bytes_max, arena_used(arena),
+                    "bytes of plan");
+        return NULL;
+    }
+    if (limits->root_fields_max && v->root->set.count > limits->root_fields_max) {
+        limit_error(errors, "root_fields_max", limits->root_fields_max, v->root->set.count,
+                    "root fields");
+        return NULL;
+    }
+    if (is_kept) {
+        v->next = p->variants;
+        p->variants = v;
+        p->variant_count++;
+        p->bytes = sizeof *p + arena_held(p->arena);
+    }
+    return v;
+}
+
+/* ── what hooks ask ── */
+
+struct gql_field *gql_child(const struct gql_field *f, const char *name)
+{
+    for (uint32_t i = 0; f->selection && i < f->selection->count; i++)
+        for (uint32_t j = 0; j < f->selection->sets[i]->count; j++)
+            if (str_eq_c(f->selection->sets[i]->fields[j]->name, name))
+                return f->selection->sets[i]->fields[j];
+    return NULL;
+}

@@ -1,0 +1,326 @@
+/*
+ * The response: one walk over what came back, straight into the buffer. A null that may not be
+ * takes back what its object has written. Source: GraphQL Sep 2025, sections 6.4.3, 6.4.4 and 7.
+ */
+#include "gql/diag_priv.h"
+#include "gql/execute_priv.h"
+#include "json/writer.h"
+
+/* Where the walk is; frames live on its stack. */
+struct frame {
+    const struct frame *above;
+    const struct gql_field_plan *field; /* or an index, when NULL */
+    size_t index;
+};
+
+struct writer {
+    struct gql_operation *op;
+    struct buf *out;
+};
+
+enum outcome { WROTE, IS_NULL, FAILED };
+
+/* ── errors ── */
+
+static const struct gql_path *path_of(struct arena *arena, const struct frame *at)
+{
+    if (!at)
+        return NULL;
+    struct gql_path *p = arena_new(arena, struct gql_path);
+    p->parent = path_of(arena, at->above);
+    p->index = at->index;
+    if (at->field)
+        p->key = at->field->field.response_key;
+    return p;
+}
+
+/* A field error, placed at the field's nodes unless it has places of its own. */
+static enum outcome fail(struct writer *w, const struct gql_field_plan *f, const struct frame *at,
+                         const struct gql_error *from)
+{
+    struct gql_operation *op = w->op;
+    struct gql_error *e = error_add(&op->errors, from->code, from->message);
+    e->extensions_json = from->extensions_json;
+    e->locations = from->locations;
+    e->location_count = from->location_count;
+    e->path = path_of(op->arena, at);
+    if (!e->location_count) {
+        uint32_t *places = arena_new_array(op->arena, f->node_count, uint32_t);
+        for (uint32_t i = 0; i < f->node_count; i++)
+            places[i] = f->nodes[i]->at;
+        error_place(&op->errors, e, op->plan->text, places, f->node_count);
+    }
+    return FAILED;
+}
+
+static enum outcome fail_text(struct writer *w, const struct gql_field_plan *f,
+                              const struct frame *at, struct str message)
+{
+    struct gql_error e = { .message = message, .code = GQL_CODE_INTERNAL };
+    return fail(w, f, at, &e);
+}
+
+/* ── values ── */
+
+static enum outcome write_node(struct writer *w, const struct node *n, const struct frame *at);
+static enum outcome write_slot(struct writer *w, const struct gql_field_plan *f,
+                               const struct type_ref *t, const struct slot *s,
+                               const struct frame *at);
+static enum outcome write_value(struct writer *w, const struct gql_field_plan *f,
+                                const struct type_ref *t, const struct gql_value *v,
+                                const struct frame *at);
+
+static enum outcome write_items(struct writer *w, const struct gql_field_plan *f,
+                                const struct type_ref *item, const struct slot *s,
+                                const struct frame *at)
+{
+    buf_put_char(w->out, '[');
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct frame here = { .above = at, .index = i };
+        struct slot node = { .kind = SLOT_NODE };
+        const struct slot *one = &node;
+        if (s->kind == SLOT_NODES)
+            node.nodes = &s->nodes[i];
+        else
+            one = &s->items[i];
+        if (i)
+            buf_put_char(w->out, ',');
+        if (write_slot(w, f, item, one, &here) == FAILED)
+            return FAILED;
+    }
+    buf_put_char(w->out, ']');
+    return WROTE;
+}
+
+static enum outcome write_leaf_list(struct writer *w, const struct gql_field_plan *f,
+                                    const struct type_ref *item, const struct gql_value *v,
+                                    const struct frame *at)
+{
+    buf_put_char(w->out, '[');
+    for (uint32_t i = 0; i < v->count; i++) {
+        struct frame here = { .above = at, .index = i };
+        if (i)
+            buf_put_char(w->out, ',');
+        if (write_value(w, f, item, &v->items[i], &here) == FAILED)
+            return FAILED;
+    }
+    buf_put_char(w->out, ']');
+    return WROTE;
+}
+
+static enum outcome fail_not_list(struct writer *w, const struct gql_field_plan *f,
+                                  const struct frame *at)
+{
+    return fail_text(w, f, at,
+                     arena_printf(w->op->arena,
+                                  "Expected Iterable, but did not find one for field "
+                                  "\"%.*s.%.*s\".",
+                                  STR_FMT(f->field.parent_type->name), STR_FMT(f->field.name)));
+}
+
+static enum outcome write_bare_value(struct writer *w, const struct gql_field_plan *f,
+                                     const struct type_ref *t, const struct gql_value *v,
+                                     const struct frame *at)
+{
+    struct str why;
+    if (v->kind == GQL_ERROR)
+        return fail(w, f, at, v->error);
+    if (gql_is_null(v))
+        return IS_NULL;
+    if (t->wrap == WRAP_LIST && v->kind == GQL_LIST)
+        return write_leaf_list(w, f, t->of, v, at);
+    if (t->wrap == WRAP_LIST && v->kind == GQL_RAW) {
+        buf_put_str(w->out, v->text);
+        return WROTE;
+    }
+    if (t->wrap == WRAP_LIST)
+        return fail_not_list(w, f, at);
+    switch (leaf_write(w->out, w->op->arena, t->named, v, &why)) {
+    case LEAF_WRITTEN:
+        return WROTE;
+    case LEAF_NULL:
+        return IS_NULL;
+    case LEAF_BAD:
+        break;
+    }
+    return fail_text(w, f, at, why);
+}
+
+static enum outcome write_bare_slot(struct writer *w, const struct gql_field_plan *f,
+                                    const struct type_ref *t, const struct slot *s,
+                                    const struct frame *at)
+{
+    switch (s->kind) {
+    case SLOT_PENDING:
+        assert(w->op->expiry);
+        return fail(w, f, at, w->op->expiry);
+    case SLOT_VALUE:
+        if (type_is_composite(t->named) && !gql_is_null(&s->value) && s->value.kind != GQL_ERROR)
+            return fail_not_list(w, f, at); /* an object where a list belongs */
+        return write_bare_value(w, f, t, &s->value, at);
+    case SLOT_NODE:
+        return s->nodes->set ? write_node(w, s->nodes, at) : IS_NULL;
+    case SLOT_NODES:
+    case SLOT_LIST:
+        return write_items(w, f, t->of, s, at);
+    }
+    return IS_NULL;
+}
+
+/* Section 6.4.4: a nullable place stops the fall, a non-null one passes it on. */
+static enum outcome settle(struct writer *w, const struct gql_field_plan *f,
+                           const struct type_ref *t, enum outcome o, size_t start,
+                           const struct frame *at)
+{
+    if (o == WROTE)
+        return WROTE;
+    if (t->wrap == WRAP_NON_NULL && o == IS_NULL)
+        return fail_text(w, f, at,
+                         arena_printf(w->op->arena,
+                                      "Cannot return null for non-nullable field %.*s.%.*s.",
+                                      STR_FMT(f->field.parent_type->name), STR_FMT(f->field.name)));
+    if (t->wrap == WRAP_NON_NULL)
+        return FAILED;
+    if (!w->out->failed)
+        w->out->len = start;
+    buf_put_c(w->out, "null");
+    return WROTE;
+}
+
+static enum outcome write_slot(struct writer *w, const struct gql_field_plan *f,
+                               const struct type_ref *t, const struct slot *s,
+                               const struct frame *at)
+{
+    size_t start = w->out->len;
+    return settle(w, f, t, write_bare_slot(w, f, type_nullable(t), s, at), start, at);
+}
+
+static enum outcome write_value(struct writer *w, const struct gql_field_plan *f,
+                                const struct type_ref *t, const struct gql_value *v,
+                                const struct frame *at)
+{
+    size_t start = w->out->len;
+    return settle(w, f, t, write_bare_value(w, f, type_nullable(t), v, at), start, at);
+}
+
+/* ── fields ── */
+
+static enum outcome write_got_leaf(struct writer *w, const struct gql_field_plan *f,
+                                   const struct node *n, const struct frame *at)
+{
+    struct gql_value v = gql_null();
+    if (f->def->access.ptr) {
+        const struct gql_error *denied = access_check(w->op, f, NULL, n->source);
+        if (denied)
+            v = (struct gql_value){ .kind = GQL_ERROR, .error = denied };
+    }
+    if (v.kind == GQL_NULL)
+        f->def->binding.get(&f->field, w->op->request.ctx, n->source, &v);
+    return write_value(w, f, f->def->type, &v, at);
+}
+
+static enum outcome write_field(struct writer *w, const struct gql_field_plan *f,
+                                const struct node *n, const struct frame *above)
+{
+    struct frame at = { .above = above, .field = f };
+    buf_put_str(w->out, f->key_json);
+    switch (f->source) {
+    case SOURCE_TYPENAME:
+        buf_put_str(w->out, n->set->typename_json);
+        return WROTE;
+    case SOURCE_GET_LEAF:
+        return write_got_leaf(w, f, n, &at);
+    case SOURCE_GET:
+    case SOURCE_STEP:
+        return write_slot(w, f, f->def->type, &n->slots[f->slot], &at);
+    }
+    return IS_NULL;
+}
+
+static enum outcome write_node(struct writer *w, const struct node *n, const struct frame *at)
+{
+    const struct gql_set *set = &n->set->set;
+    buf_put_char(w->out, '{');
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (i)
+            buf_put_char(w->out, ',');
+        if (write_field(w, set->fields[i]->plan, n, at) == FAILED)
+            return FAILED;
+    }
+    buf_put_char(w->out, '}');
+    return WROTE;
+}
+
+bool respond_fields(struct gql_operation *op, uint32_t from, uint32_t to)
+{
+    struct writer w = { .op = op, .out = op->out };
+    for (uint32_t i = from; i < to; i++) {
+        if (i)
+            buf_put_char(w.out, ',');
+        if (write_field(&w, op->root.set->set.fields[i]->plan, &op->root, NULL) == FAILED)
+            return false;
+    }
+    return true;
+}
+
+void respond_field_error(struct gql_operation *op, const struct gql_field_plan *f,
+                         const struct gql_error *from)
+{
+    struct writer w = { .op = op, .out = op->out };
+    struct frame at = { .field = f };
+    fail(&w, f, &at, from);
+}
+
+/* ── the list of errors: section 7.1.2 ── */
+
+static void put_path(struct buf *out, const struct gql_path *p)
+{
+    if (p->parent) {
+        put_path(out, p->parent);
+        buf_put_char(out, ',');
+    }
+    if (p->key.ptr)
+        json_put_string(out, p->key);
+    else
+        buf_put_u64(out, p->index);
+}
+
+static void put_error(struct buf *out, const struct gql_error *e)
+{
+    buf_put_c(out, "{\"message\":");
+    json_put_string(out, e->message);
+    for (size_t i = 0; i < e->location_count; i++)
+        buf_printf(out, "%s{\"line\":%u,\"column\":%u}%s", i ? "," : ",\"locations\":[",
+                   e->locations[i].line, e->locations[i].column,
+                   i + 1 == e->location_count ? "]" : "");
+    if (e->path) {
+        buf_put_c(out, ",\"path\":[");
+        put_path(out, e->path);
+        buf_put_char(out, ']');
+    }
+    if (e->code || e->extensions_json.len) {
+        buf_put_c(out, ",\"extensions\":{");
+        if (e->code)
+            buf_printf(out, "\"code\":\"%s\"%s", e->code, e->extensions_json.len ? "," : "");
+        buf_put_str(out, e->extensions_json);
+        buf_put_char(out, '}');
+    }
+    buf_put_char(out, '}');
+}
+
+void respond_error_list(struct buf *out, const struct gql_errors *errors)
+{
+    buf_put_char(out, '[');
+    for (const struct gql_error *e = errors->first; e; e = e->next) {
+        if (e != errors->first)
+            buf_put_char(out, ',');
+        put_error(out, e);
+    }
+    buf_put_char(out, ']');
+}
+
+void respond_errors(struct buf *out, const struct gql_errors *errors)
+{
+    buf_put_c(out, "\"errors\":");
+    respond_error_list(out, errors);
+}

@@ -1,0 +1,25 @@
+/*
+ * gql/tool: the engine's parts one by one, for command lines and tests: parse, print, validate,
+ * coerce. A server needs none of it.
+ */
+#pragma once
+#include "gql/gql.h"
+
+/* Each is false with errors. A document may be executable or SDL. */
+[[nodiscard]] bool gql_document_parse(struct str document, struct gql_errors *errors);
+/* Its canonical text, as graphql-js prints it. */
+[[nodiscard]] bool gql_document_print(struct str document, struct buf *out,
+                                      struct gql_errors *errors);
+/* False when it does not parse; what is not valid is in `errors` after true. */
+[[nodiscard]] bool gql_document_validate(const struct gql_schema *s, struct str document,
+                                         struct gql_errors *errors);
+/* The coerced variables of an operation as one JSON object. */
+[[nodiscard]] bool gql_variables_coerce(const struct gql_schema *s, struct str document,
+                                        struct str operation_name,
+                                        const struct json_value *variables, struct buf *out,
+                                        struct gql_errors *errors);
+
+/* The errors as a JSON array, as a response has them. */
+void gql_errors_put(struct buf *out, const struct gql_errors *errors);
+/* The arguments of a step as one JSON object, in the schema's order. */
+void gql_args_put(struct buf *out, const struct gql_step *step);
