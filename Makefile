@@ -26,7 +26,9 @@ deps-check:
 	@scripts/install.sh --check build
 
 deps-test:
-	@scripts/install.sh build test browser $$(scripts/node.sh --packages)
+	@scripts/install.sh build test
+	@scripts/install.sh browser $$(scripts/node.sh --packages) || \
+		echo "deps: no browser could be installed; the browser tests will be skipped" >&2
 
 deps-dev:
 	@scripts/install.sh build test dev
