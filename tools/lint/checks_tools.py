@@ -126,10 +126,15 @@ def check_tidy(tree, memory, build=None):
     absent = missing("clang-tidy-14")
     if absent:
         return absent
-    sources = [path for path in tree.select(r"src/.*\.c", r"tests/.*\.c")]
-    return run_each(tree, memory, sources, "tidy" + tree.files.get(".clang-tidy", ""),
-                    lambda path: ["clang-tidy-14", "--quiet", "--warnings-as-errors=*", path, "--",
-                                  *flags_of(tree, build, path)])
+
+    def command(path):
+        # The analyser does not know that cmocka's assertions do not return.
+        fewer = ["--checks=-clang-analyzer-core.*"] if path.startswith("tests/") else []
+        return ["clang-tidy-14", "--quiet", "--warnings-as-errors=*", *fewer, path, "--",
+                *flags_of(tree, build, path)]
+
+    return run_each(tree, memory, list(tree.select(r"(src|tests)/.*\.c")),
+                    "tidy" + tree.files.get(".clang-tidy", ""), command)
 
 
 def check_headers(tree, memory, build=None):

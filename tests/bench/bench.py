@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Measures Windlass on this machine, beside peers in the same run.
+
+Usage: tests/bench/bench.py [--build FOLDER] [--seconds N] [PART...]
+
+Prints a table and writes FOLDER/bench.json, a list of {name, value, unit, peer, peer_value, ratio}; the
+ratio is value / peer_value. It starts its own Windlass on a scratch folder and a free port. wrk, Windlass
+and PostgreSQL share the machine, so requests a second is what the whole machine gives; the CPU time of a
+request tells more about the program. Nothing here is a test: what is promised is tested elsewhere.
+"""
+import argparse
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import proc
+from windlass import Windlass
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+CONNECTIONS = 64
+USERS = 1000
+PGBENCH_CLIENTS = 10
+WARM_SECONDS = 2
+# The user of number n; the same expression makes the rows and lets pgbench choose one.
+USER_ID = "(overlay(overlay(md5('user' || {n}) placing '7' from 13) placing '8' from 17))::uuid"
+
+
+class Report:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, name, value, unit, peer=None, peer_value=None):
+        row = {"name": name, "value": round(value, 3), "unit": unit, "peer": peer,
+               "peer_value": None if peer_value is None else round(peer_value, 3),
+               "ratio": round(value / peer_value, 3) if peer_value else None}
+        self.rows.append(row)
+        beside = f"{row['peer_value']:>12,} {peer} (x {row['ratio']})" if peer else ""
+        print(f"  {name:<34} {row['value']:>12,} {unit:<8} {beside}", flush=True)
+
+
+def wrk(windlass, token, bodies, seconds):
+    """One run of wrk over the bodies: its figures and the CPU of gateway and PostgreSQL meanwhile."""
+    with tempfile.NamedTemporaryFile("w", suffix=".bodies") as file:
+        file.write("\n".join(json.dumps(body) for body in bodies))
+        file.flush()
+        roots = windlass.roots()
+        before = {name: proc.cpu_seconds(pid) for name, pid in roots.items() if name != "up"}
+        output = subprocess.run(
+            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(HERE / "bench.lua"),
+             windlass.url + "/graphql"], check=True, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "BODIES": file.name, "TOKEN": token}).stdout
+        after = {name: proc.cpu_seconds(pid) for name, pid in roots.items() if name != "up"}
+    figures = json.loads(re.search(r"FIGURES (\{.*\})", output).group(1))
+    if figures["errors"] or not figures["requests"]:
+        raise RuntimeError(f"wrk saw errors:\n{output}")
+    figures["cpu_us"] = {name: 1e6 * (after[name] - before[name]) / figures["requests"]
+                         for name in before}
+    return figures
+
+
+def report_load(report, name, figures, peers=None):
+    peers = peers or {}
+    report.add(f"{name}.requests", figures["requests"] / figures["duration_us"] * 1e6, "1/s",
+               *peers.get("requests", ()))
+    report.add(f"{name}.p50", figures["p50_us"] / 1000, "ms", *peers.get("p50", ()))
+    report.add(f"{name}.p99", figures["p99_us"] / 1000, "ms")
+    report.add(f"{name}.cpu.gateway", figures["cpu_us"]["gateway"], "us/req")
+    if "postgres" in figures["cpu_us"]:
+        report.add(f"{name}.cpu.postgres", figures["cpu_us"]["postgres"], "us/req",
+                   *peers.get("cpu.postgres", ()))
+
+
+def bench_typename(report, windlass, token, seconds):
+    """{ __typename }, signed in: HTTP, credential and engine, no data."""
+    bodies = [{"query": "{ __typename }"}]
+    wrk(windlass, token, bodies, WARM_SECONDS)
+    report_load(report, "typename", wrk(windlass, token, bodies, seconds))
+
+
+def pgbench(windlass, seconds):
+    """The same select by pgbench: per second, mean latency, and PostgreSQL's CPU for one."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(f"\\set n random(1, {USERS})\n"
+                     "SELECT id, email, name, role, created_at FROM users WHERE id = "
+                     f"{USER_ID.format(n=':n')};\n")
+        script.flush()
+        os.chmod(script.name, 0o644)
+        postgres = windlass.roots()["postgres"]
+        before = proc.cpu_seconds(postgres)
+        binary = Path("/usr/lib/postgresql/15/bin/pgbench")
+        output = subprocess.run(
+            [str(binary) if binary.exists() else "pgbench", "-n", "-M", "prepared",
+             "-c", str(PGBENCH_CLIENTS), "-j", "1", "-T", str(seconds), "-f", script.name],
+            check=True, env=windlass.database_environment(), stdout=subprocess.PIPE, text=True).stdout
+        used = proc.cpu_seconds(postgres) - before
+    count = int(re.search(r"transactions actually processed: (\d+)", output).group(1))
+    return {"requests": float(re.search(r"tps = ([\d.]+)", output).group(1)),
+            "mean_ms": float(re.search(r"latency average = ([\d.]+) ms", output).group(1)),
+            "cpu_us": 1e6 * used / count}
+
+
+def bench_point_read(report, windlass, token, seconds):
+    """user(id), signed in, a random one of 1,000, beside pgbench with the same select."""
+    windlass.sql("INSERT INTO users (id, email, name, password_hash) SELECT "
+                 f"{USER_ID.format(n='n')}, 'user' || n || '@example.org', 'User ' || n, '!' "
+                 f"FROM generate_series(1, {USERS}) AS n ON CONFLICT DO NOTHING")
+    windlass.sql("ANALYZE users")
+    ids = windlass.sql("SELECT id FROM users WHERE password_hash = '!'").split()
+    query = "query User($id: ID!) { user(id: $id) { id email name role createdAt } }"
+    bodies = [{"query": query, "variables": {"id": random.choice(ids)}} for _ in range(2000)]
+    windlass.graphql(query, bodies[0]["variables"], token)
+    wrk(windlass, token, bodies, WARM_SECONDS)
+    figures = wrk(windlass, token, bodies, seconds)
+    peer = pgbench(windlass, seconds)
+    name = f"pgbench -M prepared, {PGBENCH_CLIENTS} clients"
+    report_load(report, "point-read", figures,
+                {"requests": (name, peer["requests"]), "p50": (name + ", mean", peer["mean_ms"]),
+                 "cpu.postgres": (name, peer["cpu_us"])})
+
+
+def bench_idle_memory(report, windlass, _token, _seconds):
+    """Memory of each process, idle, after what ran before."""
+    for name, root in sorted(windlass.roots().items()):
+        pids = proc.tree(root) if name == "postgres" else [root]
+        sizes = [proc.memory_bytes(pid) for pid in pids]
+        suffix = f" ({len(pids)} processes)" if len(pids) > 1 else ""
+        report.add(f"idle-memory.{name}.rss", sum(rss for rss, _ in sizes) / 2**20, "MiB" + suffix)
+        report.add(f"idle-memory.{name}.pss", sum(pss for _, pss in sizes) / 2**20, "MiB")
+
+
+def bench_start(report, program):
+    """From `windlass up` to its address, on an empty and on an existing folder; medians of three."""
+    empty, existing = [], []
+    for _ in range(3):
+        windlass = Windlass(program)
+        try:
+            windlass.start()
+            empty.append(windlass.ready_seconds)
+            windlass.stop()
+            windlass.start()
+            existing.append(windlass.ready_seconds)
+        finally:
+            windlass.remove()
+    report.add("start.empty-folder", statistics.median(empty), "s")
+    report.add("start.existing-folder", statistics.median(existing), "s")
+
+
+# Those that share one running Windlass, in this order; `start` starts its own.
+LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-read": bench_point_read}
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--build", type=Path, default=ROOT / "build")
+    arguments.add_argument("--seconds", type=int, default=8, help="of each measured load")
+    arguments.add_argument("part", nargs="*", help=f"of {', '.join([*LOADS, 'start'])}; else all")
+    options = arguments.parse_args()
+    unknown = set(options.part) - {*LOADS, "start"}
+    if unknown:
+        arguments.error(f"no part {', '.join(unknown)}; there are {', '.join([*LOADS, 'start'])}")
+    parts = options.part or [*LOADS, "start"]
+    program = options.build.resolve() / "windlass"
+
+    report = Report()
+    print(f"  load average before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    loads = [name for name in LOADS if name in parts]
+    if loads:
+        windlass = Windlass(program)
+        try:
+            windlass.start()
+            token = windlass.set_up()
+            for name in loads:
+                if name == "idle-memory":
+                    time.sleep(1)  # what starting used has been given back
+                LOADS[name](report, windlass, token, options.seconds)
+        finally:
+            windlass.remove()
+    if "start" in parts:
+        bench_start(report, program)
+    target = options.build / "bench.json"
+    target.write_text(json.dumps(report.rows, indent=1) + "\n")
+    print(f"  written to {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
