@@ -30,8 +30,14 @@ static uint64_t place_of(const struct parser *p, const char *at)
 static int on_method(llhttp_t *llhttp, const char *at, size_t len)
 {
     struct parser *p = llhttp->data;
-    p->has_method = true;
     p->method_end = place_of(p, at + len);
+    return HPE_OK;
+}
+
+static int on_method_complete(llhttp_t *llhttp)
+{
+    struct parser *p = llhttp->data;
+    p->has_method = true;
     return HPE_OK;
 }
 
@@ -151,6 +157,7 @@ static int on_message_complete(llhttp_t *llhttp)
 
 static const llhttp_settings_t settings = {
     .on_method = on_method,
+    .on_method_complete = on_method_complete,
     .on_url = on_url,
     .on_version_complete = on_version_complete,
     .on_header_field = on_header_field,
@@ -251,7 +258,7 @@ static void check_head_size(struct parser *p)
 {
     enum { SLACK = 1024 };
     size_t most = p->limits->target_bytes + p->limits->header_bytes + SLACK;
-    if (!p->is_head_done && p->fed_at - p->begun_at > most)
+    if (p->fed_at - p->begun_at > most)
         (void)refuse(p, HTTP_REFUSED_HEADER_LARGE, "request head is too large");
 }
 
@@ -379,10 +386,11 @@ enum parser_event parser_feed(struct parser *p, struct str *bytes)
     if (!had_head)
         check_request_line(p, bytes->len);
     p->fed_at += used;
+    if (!had_head)
+        check_head_size(p);
     *bytes = str_from(*bytes, used);
     if (error != HPE_OK && error != HPE_PAUSED)
         refuse_as_llhttp_says(p, error, *bytes);
-    check_head_size(p);
     if (p->refused)
         return PARSER_REFUSED;
     if (error == HPE_OK)
