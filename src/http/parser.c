@@ -55,6 +55,13 @@ static int on_url(llhttp_t *llhttp, const char *at, size_t len)
     return HPE_OK;
 }
 
+static int on_url_complete(llhttp_t *llhttp)
+{
+    struct parser *p = llhttp->data;
+    p->is_target_done = true;
+    return HPE_OK;
+}
+
 static int on_version_complete(llhttp_t *llhttp)
 {
     struct parser *p = llhttp->data;
@@ -127,6 +134,14 @@ static int on_chunk_extension(llhttp_t *llhttp, const char *at, size_t len)
     (void)at;
     if (!count_header(p, len))
         return stop(p, HTTP_REFUSED_HEADER_LARGE, "chunk extensions are too large");
+    p->is_name_open = true;
+    return HPE_OK;
+}
+
+static int on_chunk_extensions_end(llhttp_t *llhttp)
+{
+    struct parser *p = llhttp->data;
+    p->is_name_open = false;
     return HPE_OK;
 }
 
@@ -159,12 +174,14 @@ static const llhttp_settings_t settings = {
     .on_method = on_method,
     .on_method_complete = on_method_complete,
     .on_url = on_url,
+    .on_url_complete = on_url_complete,
     .on_version_complete = on_version_complete,
     .on_header_field = on_header_field,
     .on_header_field_complete = on_header_field_complete,
     .on_header_value = on_header_value,
     .on_chunk_extension_name = on_chunk_extension,
     .on_chunk_extension_value = on_chunk_extension,
+    .on_chunk_header = on_chunk_extensions_end,
     .on_headers_complete = on_headers_complete,
     .on_body = on_body,
     .on_message_complete = on_message_complete,
@@ -197,6 +214,10 @@ static void refuse_as_llhttp_says(struct parser *p, llhttp_errno_t error, struct
     case HPE_INVALID_VERSION:
         if (!p->has_version)
             (void)refuse(p, HTTP_REFUSED_VERSION, "HTTP version is not 1.0 or 1.1");
+        break;
+    case HPE_INVALID_URL:
+        if (p->fed_at - p->method_end - 1 > p->limits->target_bytes)
+            (void)refuse(p, HTTP_REFUSED_TARGET_LONG, "request target is too long");
         break;
     case HPE_PAUSED_H2_UPGRADE:
         (void)refuse(p, HTTP_REFUSED_VERSION, "HTTP/2 is not spoken here");
@@ -241,7 +262,7 @@ static bool skip_empty_lines(struct parser *p, struct str *bytes)
 static void check_request_line(struct parser *p, size_t len)
 {
     static const char expected[] = " HTTP/";
-    for (size_t i = 0; p->has_target && i < sizeof expected - 1; i++) {
+    for (size_t i = 0; p->is_target_done && i < sizeof expected - 1; i++) {
         uint64_t place = p->target_end + i;
         if (place < p->fed_at || place >= p->fed_at + len)
             continue;
@@ -358,7 +379,7 @@ bool parser_limit_body(struct parser *p, size_t bytes_max)
 static void begin_next(struct parser *p)
 {
     p->has_begun = p->has_method = p->has_target = p->has_version = false;
-    p->is_name_open = p->is_head_done = p->is_complete = false;
+    p->is_target_done = p->is_name_open = p->is_head_done = p->is_complete = false;
     p->crlf_seen = 0;
     p->header_bytes = 0;
     p->body_got = 0;
