@@ -55,13 +55,6 @@ static int on_url(llhttp_t *llhttp, const char *at, size_t len)
     return HPE_OK;
 }
 
-static int on_url_complete(llhttp_t *llhttp)
-{
-    struct parser *p = llhttp->data;
-    p->is_target_done = true;
-    return HPE_OK;
-}
-
 static int on_version_complete(llhttp_t *llhttp)
 {
     struct parser *p = llhttp->data;
@@ -174,7 +167,6 @@ static const llhttp_settings_t settings = {
     .on_method = on_method,
     .on_method_complete = on_method_complete,
     .on_url = on_url,
-    .on_url_complete = on_url_complete,
     .on_version_complete = on_version_complete,
     .on_header_field = on_header_field,
     .on_header_field_complete = on_header_field_complete,
@@ -262,14 +254,11 @@ static bool skip_empty_lines(struct parser *p, struct str *bytes)
 static void check_request_line(struct parser *p, size_t len)
 {
     static const char expected[] = " HTTP/";
-    for (size_t i = 0; p->is_target_done && i < sizeof expected - 1; i++) {
+    for (size_t i = 0; p->has_target && i < sizeof expected - 1; i++) {
         uint64_t place = p->target_end + i;
         if (place < p->fed_at || place >= p->fed_at + len)
             continue;
-        char c = p->fed[place - p->fed_at];
-        if (i == 0 && (c == '\r' || c == '\n'))
-            (void)refuse(p, HTTP_REFUSED_VERSION, "HTTP/0.9 is not spoken here");
-        else if (c != expected[i])
+        if (p->fed[place - p->fed_at] != expected[i])
             (void)refuse(p, HTTP_REFUSED_SYNTAX, "request line does not end in an HTTP version");
     }
 }
@@ -379,7 +368,7 @@ bool parser_limit_body(struct parser *p, size_t bytes_max)
 static void begin_next(struct parser *p)
 {
     p->has_begun = p->has_method = p->has_target = p->has_version = false;
-    p->is_target_done = p->is_name_open = p->is_head_done = p->is_complete = false;
+    p->is_name_open = p->is_head_done = p->is_complete = false;
     p->crlf_seen = 0;
     p->header_bytes = 0;
     p->body_got = 0;

@@ -31,7 +31,7 @@ struct parser {
     uint64_t body_got;  /* octets of content, for the least rate */
     unsigned crlf_seen; /* octets of empty lines before the request */
     bool has_begun, has_method, has_target, has_version;
-    bool is_target_done, is_name_open, is_head_done, is_complete;
+    bool is_name_open, is_head_done, is_complete;
 };
 
 void parser_init(struct parser *p, const struct http_limits *limits);
