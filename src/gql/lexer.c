@@ -213,9 +213,11 @@ static bool read_wide_escape(struct lexer *l, size_t *at, uint32_t *ret_code)
             return true;
         }
         int digit = hex_digit(c);
-        if (digit < 0 || code > 0x0FFFFFFF)
+        if (digit < 0)
             break;
-        code = code << 4 | (uint32_t)digit;
+        code = code << 4 | (uint32_t)digit; /* wraps, and is then refused by its sign bit */
+        if (code > INT32_MAX)
+            break;
     }
     return bad_escape(l, *at, "Unicode", size);
 }

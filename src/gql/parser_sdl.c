@@ -143,6 +143,7 @@ static bool is_directive_location(struct str name)
         "ENUM_VALUE",
         "INPUT_OBJECT",
         "INPUT_FIELD_DEFINITION",
+        "DIRECTIVE_DEFINITION",
     };
     for (size_t i = 0; i < countof(locations); i++)
         if (str_eq_c(name, locations[i]))

@@ -9,7 +9,7 @@
 struct gql_type *schema_find(const struct gql_schema *s, struct str name)
 {
     struct gql_type *t = names_get(&s->type_names, name);
-    return t && t->number < s->type_count ? t : NULL;
+    return t && t->number != UINT32_MAX ? t : NULL;
 }
 
 struct directive_def *schema_directive(const struct gql_schema *s, struct str name)

@@ -330,13 +330,26 @@ static void link_interfaces(struct builder *b)
     }
 }
 
+/* True when a default of this type comes down to a value of its named type. */
+static bool needs_named(const struct type_ref *t, const struct ast_value *v)
+{
+    t = type_nullable(t);
+    if (v->kind == AST_NULL || t->wrap == WRAP_NAMED)
+        return v->kind != AST_NULL;
+    bool needs = v->kind != AST_LIST && needs_named(t->of, v);
+    for (const struct ast_value *item = v->kind == AST_LIST ? v->items : NULL; item;
+         item = item->next)
+        needs |= needs_named(t->of, item);
+    return needs;
+}
+
 static void build_default(struct builder *b, struct input_def *d)
 {
     struct coercion c = { .arena = b->arena };
     if (!d->default_ast || !d->type)
         return;
     if (!type_is_input(d->type->named)) {
-        if (b->errors->count == 0)
+        if (b->errors->count == 0 && needs_named(d->type, d->default_ast))
             error_addf(b->errors, GQL_CODE_VALIDATION, "Unexpected input type: %.*s",
                        STR_FMT(d->type->named->name));
         return;
@@ -431,6 +444,40 @@ static void build_roots(struct builder *b, const struct gql_schema_options *opti
                     arena_copy(b->arena, str_of_c(options->default_access));
 }
 
+/* Built-in scalars that nothing refers to are no part of the schema: section 3.5. */
+static void hide_unused(struct gql_schema *s)
+{
+    uint32_t count = 0;
+    s->typename_field.type->named->is_used = true;
+    for (uint32_t i = 0; i < s->type_count; i++) {
+        struct gql_type *t = s->types[i];
+        for (uint32_t j = 0; j < t->possible_count; j++)
+            t->possible[j]->is_used = true; /* wrong there, and yet to be told so */
+        for (uint32_t j = 0; j < t->interface_count; j++)
+            t->interfaces[j]->is_used = true;
+        for (uint32_t j = 0; j < t->input_count; j++)
+            t->inputs[j].type->named->is_used = true;
+        for (uint32_t j = 0; j < t->field_count; j++) {
+            t->fields[j].type->named->is_used = true;
+            for (uint32_t k = 0; k < t->fields[j].arg_count; k++)
+                t->fields[j].args[k].type->named->is_used = true;
+        }
+    }
+    for (uint32_t i = 0; i < s->directive_count; i++)
+        for (uint32_t k = 0; k < s->directives[i].arg_count; k++)
+            s->directives[i].args[k].type->named->is_used = true;
+    for (uint32_t i = 0; i < s->type_count; i++) {
+        struct gql_type *t = s->types[i];
+        if (t->builtin && !t->is_used) {
+            t->number = UINT32_MAX;
+            continue;
+        }
+        t->number = count;
+        s->types[count++] = t;
+    }
+    s->type_count = count;
+}
+
 /* __typename, __schema and __type are written in the prelude as fields of a type of their own. */
 static void build_meta_fields(struct gql_schema *s)
 {
@@ -443,6 +490,7 @@ static void build_meta_fields(struct gql_schema *s)
     for (size_t i = 0; i < countof(fields); i++)
         fields[i]->cost = 1;
     s->type_count--; /* the last one: nobody sees it */
+    meta->number = UINT32_MAX;
 }
 
 void schema_build(struct gql_schema *s, const struct ast_document *prelude,
@@ -475,5 +523,6 @@ void schema_build(struct gql_schema *s, const struct ast_document *prelude,
     build_defaults(&b, true);
     build_defaults(&b, false);
     build_meta_fields(s);
+    hide_unused(s);
     link_access(s);
 }

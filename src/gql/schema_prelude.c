@@ -24,7 +24,8 @@ const char schema_prelude[] =
     "\"Marks an element of the schema as no longer supported.\"\n"
     "directive @deprecated(\"Why, and usually what to use instead, in CommonMark.\""
     " reason: String = \"No longer supported\")"
-    " on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE\n"
+    " on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE"
+    " | DIRECTIVE_DEFINITION\n"
     "\"Gives a URL that specifies the behaviour of this scalar.\"\n"
     "directive @specifiedBy(\"The URL.\" url: String!) on SCALAR\n"
     "\"Exactly one field of the input object must be given, and it must not be null.\"\n"
@@ -102,6 +103,7 @@ const char schema_prelude[] =
     "  QUERY MUTATION SUBSCRIPTION FIELD FRAGMENT_DEFINITION FRAGMENT_SPREAD INLINE_FRAGMENT\n"
     "  VARIABLE_DEFINITION SCHEMA SCALAR OBJECT FIELD_DEFINITION ARGUMENT_DEFINITION INTERFACE\n"
     "  UNION ENUM ENUM_VALUE INPUT_OBJECT INPUT_FIELD_DEFINITION\n"
+    "  DIRECTIVE_DEFINITION\n"
     "}\n"
     /* Their fields are those of every object or root. */
     "type __Meta { __typename: String! __schema: __Schema! __type(name: String!): __Type }\n";

@@ -66,6 +66,7 @@ struct gql_type {
     enum builtin builtin;
     bool is_prelude; /* made by the engine: scalars and introspection */
     bool is_introspection;
+    bool is_used; /* something refers to it; known of built-in scalars */
     bool is_one_of;
     bool has_access; /* INPUT: a field of it, or below it, has @access */
     struct str name, description, specified_by;

@@ -346,13 +346,14 @@ static void report(struct overlap *o, const struct conflict *c)
 }
 
 static void visit(struct overlap *o, const struct gql_type *parent,
-                  const struct ast_selection_set *set)
+                  const struct ast_selection_set *set, bool is_inline)
 {
     struct conflict_list list = { .tail = &list.first };
     const struct gql_schema *s = o->v->schema;
     if (o->v->has_stopped || o->steps > STEPS_MAX)
         return;
-    within(o, &list, map_of(o, parent, set));
+    if (!is_inline)
+        within(o, &list, map_of(o, parent, set));
     for (const struct conflict *c = list.first; c; c = c->next)
         report(o, c);
     for (const struct ast_selection *f = set->first; f; f = f->next) {
@@ -365,7 +366,7 @@ static void visit(struct overlap *o, const struct gql_type *parent,
             struct field_def *def = parent ? schema_field(s, parent, f->name) : NULL;
             inner = def ? def->type->named : NULL;
         }
-        visit(o, inner && type_is_composite(inner) ? inner : NULL, f->set);
+        visit(o, inner && type_is_composite(inner) ? inner : NULL, f->set, f->kind == AST_INLINE);
     }
 }
 
@@ -376,9 +377,9 @@ void validate_overlaps(struct validator *v)
     for (uint32_t i = 0; i < v->info_count; i++) {
         const struct ast_definition *d = v->infos[i].def;
         if (d->kind == AST_OPERATION)
-            visit(&o, v->schema->roots[d->operation], d->set);
+            visit(&o, v->schema->roots[d->operation], d->set, false);
         else if (d->kind == AST_FRAGMENT)
-            visit(&o, schema_find(v->schema, d->condition), d->set);
+            visit(&o, schema_find(v->schema, d->condition), d->set, false);
     }
     if (o.steps > STEPS_MAX && !v->has_stopped) {
         struct gql_error *e = error_addf(
