@@ -80,16 +80,11 @@ export const createUser = async (input) =>
     createUser(input: $input) { ${USER} }
   }`, { input })).createUser;
 
-/** The server's own report on itself; it answers without a login and while it is not ready. */
-export async function health() {
-  let response;
-  try {
-    response = await fetch("healthz", { signal: AbortSignal.timeout(DEADLINE_MS) });
-    return await response.json();
-  } catch {
-    throw new ApiError(
-      response ? `The health report could not be read (${response.status}).` : "The server is out of reach.",
-      response ? "INTERNAL" : "NETWORK",
-    );
-  }
-}
+/** The server's own report on itself and on what it needs. */
+export const health = async () =>
+  (await graphql(`query Health {
+    systemHealth {
+      status version schemaVersion startedAt
+      services { name status detail since latencyMs }
+    }
+  }`)).systemHealth;

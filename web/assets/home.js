@@ -53,25 +53,28 @@ async function area(node, rows, load) {
 
 // ── service health ──
 
-const HEALTH_KIND = { ok: "ok", up: "ok", ready: "ok", degraded: "degraded", draining: "degraded", starting: "degraded", warn: "degraded" };
+const HEALTH = { UP: ["ok", "up"], DEGRADED: ["degraded", "degraded"], DOWN: ["failed", "down"] };
 
-function healthRow(name, report) {
-  const word = typeof report === "object" ? report.status : report;
-  const kind = HEALTH_KIND[String(word).toLowerCase()] ?? "failed";
-  const detail = typeof report === "object" ? report.detail ?? report.reason ?? "" : "";
-  return el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, status(kind, String(word))), el("td", {}, detail));
+function healthRow({ name, status: state, detail, since, latencyMs }) {
+  const cell = (label, ...content) => el("td", { "data-label": label }, ...content);
+  const [kind, word] = HEALTH[state];
+  const answer = latencyMs === null ? "" : `answers in ${latencyMs.toFixed(1)} ms`;
+  return el("tr", {},
+    el("th", { scope: "row" }, name.charAt(0).toUpperCase() + name.slice(1)),
+    el("td", {}, status(kind, word)),
+    cell("Since", ago(since)),
+    el("td", {}, [detail, answer].filter(Boolean).join(" · ")));
 }
 
 async function loadHealth() {
   const report = await health();
-  const checks = Object.entries(report.checks ?? report.services ?? {});
   $("health-age").replaceChildren("checked ", ago(new Date().toISOString()));
   return [
     el("table", { class: "cards" },
       el("caption", { class: "hidden-label" }, "Services and their state"),
-      el("thead", {}, el("tr", {}, ...["Service", "State", "Detail"].map((head) => el("th", { scope: "col" }, head)))),
-      el("tbody", {}, healthRow("Gateway", { status: report.status, detail: report.version ? `version ${report.version}` : "" }),
-        ...checks.map(([name, check]) => healthRow(name.charAt(0).toUpperCase() + name.slice(1), check)))),
+      el("thead", {}, el("tr", {}, ...["Service", "State", "Since", "Detail"].map((head) => el("th", { scope: "col" }, head)))),
+      el("tbody", {}, ...report.services.map(healthRow))),
+    el("p", { class: "hint about" }, `Windlass ${report.version} · schema ${report.schemaVersion}`),
   ];
 }
 
