@@ -36,3 +36,5 @@ void doctor_check_clock(struct doctor *d);
 void doctor_check_limits(struct doctor *d);
 void doctor_check_data(struct doctor *d);
 void doctor_check_port(struct doctor *d);
+/* PostgreSQL's programs where a private cluster needs them, the server, the schema. */
+void doctor_check_database(struct doctor *d);

@@ -331,7 +331,7 @@ bool up_cluster_accept(struct up_cluster *c, struct err *e)
 
 bool up_pidfile_parse(struct str text, struct up_pidfile *ret_file)
 {
-    enum { LINE_PID, LINE_DATA, LINE_STATUS = 7, LINE_COUNT };
+    enum { LINE_PID, LINE_DATA, LINE_SOCKETS = 4, LINE_STATUS = 7, LINE_COUNT };
     struct str lines[LINE_COUNT] = { 0 };
     uint64_t pid = 0;
     for (size_t i = 0; i < countof(lines); i++)
@@ -345,6 +345,7 @@ bool up_pidfile_parse(struct str text, struct up_pidfile *ret_file)
     *ret_file = (struct up_pidfile){
         .pid = (pid_t)pid,
         .data = lines[LINE_DATA],
+        .sockets = lines[LINE_SOCKETS],
         .state = str_eq_c(status, "ready")      ? UP_SERVER_READY
                  : str_eq_c(status, "starting") ? UP_SERVER_STARTING
                  : str_eq_c(status, "stopping") ? UP_SERVER_STOPPING
@@ -388,6 +389,20 @@ pid_t up_cluster_orphan(const struct up_cluster *c)
         !works_in(file.pid, c->data))
         return 0;
     return file.pid;
+}
+
+bool up_cluster_join(struct up_cluster *c, enum up_role role, const char **ret_url, struct err *e)
+{
+    char bytes[PIDFILE_BYTES_MAX];
+    struct up_pidfile file;
+    if (!read_pidfile(c, bytes, &file) || str_is_empty(file.sockets) ||
+        up_cluster_orphan(c) != file.pid)
+        return err_set(e, ERR_NOT_FOUND, "the cluster in %.100s does not run", c->data);
+    if (!up_secret(c->arena, c->secrets, role_names[role], false, &c->passwords[role], e))
+        return false;
+    c->run = text_of(c->arena, file.sockets);
+    *ret_url = up_cluster_url(c, role);
+    return true;
 }
 
 /* Not in the arena: the loop's thread uses it meanwhile. */

@@ -69,6 +69,7 @@ enum up_server_state { UP_SERVER_UNKNOWN, UP_SERVER_STARTING, UP_SERVER_READY, U
 struct up_pidfile {
     pid_t pid;
     struct str data;
+    struct str sockets; /* the folder of its socket; empty until it listens */
     enum up_server_state state;
 };
 [[nodiscard]] bool up_pidfile_parse(struct str text, struct up_pidfile *ret_file);
@@ -80,6 +81,13 @@ struct up_pidfile {
 
 /* "postgresql://role:password@/database?host=…" in the arena. */
 [[nodiscard]] const char *up_cluster_url(const struct up_cluster *cluster, enum up_role role);
+/*
+ * The same for a cluster that already runs, found by its postmaster.pid. Makes nothing.
+ *
+ * Errors: NOT_FOUND when it does not run (yet); else as up_secret, for it belongs to another user.
+ */
+[[nodiscard]] bool up_cluster_join(struct up_cluster *cluster, enum up_role role,
+                                   const char **ret_url, struct err *e);
 /* Roles, passwords, database. Blocks on the database: for another thread than the loop's. */
 [[nodiscard]] bool up_cluster_provision(const struct up_cluster *cluster, struct err *e);
 
