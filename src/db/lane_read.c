@@ -9,7 +9,25 @@
 #include "db/pool_priv.h"
 
 /* A failure costs its neighbours a second sending each: not too many of them. */
-enum { READS_PER_SYNC_MAX = 128 };
+enum { READS_PER_SYNC_MAX = 128, QUIET_US_MAX = 20 * 1000 };
+
+/*
+ * One connection for all is the cheapest (full packets, warm caches) as long as it keeps up; the
+ * others are for more than it can do, and for when it is held up by a read that waits for a lock.
+ */
+static struct db_link *pick_link(const struct db_lane_queue *lane)
+{
+    int64_t now_us = io_loop_now_us(lane->pool->loop);
+    for (size_t i = 0; i < lane->options.connections; i++) {
+        struct db_link *link = &lane->links[i];
+        bool keeps_up =
+            link->in_flight_count == 0 || (link->in_flight_count < READS_PER_SYNC_MAX &&
+                                           now_us - link->quiet_since_us < QUIET_US_MAX);
+        if (link_has_room(link) && keeps_up)
+            return link;
+    }
+    return lane_pick_link(lane);
+}
 
 static void end_group(struct db_link *link, size_t *group)
 {
@@ -26,7 +44,7 @@ static void read_send(struct db_lane_queue *lane)
         if (!link || link->is_failing || link->in_flight_count >= lane->options.in_flight_max) {
             if (link)
                 end_group(link, &group);
-            link = lane_pick_link(lane);
+            link = pick_link(lane);
             if (!link)
                 break;
         }

@@ -237,6 +237,8 @@ static void receive(struct db_link *link)
 {
     unsigned empty = 0;
     size_t in_flight_before = link->in_flight_count;
+    if (!PQisBusy(link->pq))
+        link->quiet_since_us = io_loop_now_us(link->lane->pool->loop);
     while (link->op_count && empty < 2 && !PQisBusy(link->pq)) {
         PGresult *result = PQgetResult(link->pq);
         if (!result) {

@@ -51,6 +51,7 @@ struct db_link {
     bool is_failing;       /* libpq refused something: lost as soon as nobody is in the middle */
     struct list in_flight; /* struct db_request */
     size_t in_flight_count;
+    int64_t quiet_since_us; /* something is in flight, and no answer has come since */
 };
 
 void link_init(struct db_link *link, struct db_lane_queue *lane);

@@ -121,7 +121,9 @@ void request_retry(struct db_request *r);
 void lane_watch_deadlines(struct db_lane_queue *lane);
 void lane_on_timer(void *lane);
 
-/* The open link with the fewest requests in flight, below the lane's bound; NULL: none. */
+/* It is open and may be given more. */
+[[nodiscard]] bool link_has_room(const struct db_link *link);
+/* The link with room and the fewest requests in flight; NULL: none. */
 [[nodiscard]] struct db_link *lane_pick_link(const struct db_lane_queue *lane);
 [[nodiscard]] struct db_request *lane_first_waiting(const struct db_lane_queue *lane);
 

@@ -80,7 +80,8 @@ void request_launch(struct db_request *r, struct db_link *link)
     r->tries++;
     r->cancels_before = link->cancel_count;
     list_push(&link->in_flight, &r->queued);
-    link->in_flight_count++;
+    if (link->in_flight_count++ == 0)
+        link->quiet_since_us = io_loop_now_us(r->lane->pool->loop);
 }
 
 bool request_may_retry(const struct db_request *r)
@@ -228,14 +229,18 @@ void lane_on_timer(void *owner)
     lane_watch_deadlines(lane);
 }
 
+bool link_has_room(const struct db_link *link)
+{
+    return link->state == LINK_OPEN && !link->is_failing && !link->cancelling &&
+           link->in_flight_count < link->lane->options.in_flight_max;
+}
+
 struct db_link *lane_pick_link(const struct db_lane_queue *lane)
 {
     struct db_link *best = NULL;
     for (size_t i = 0; i < lane->options.connections; i++) {
         struct db_link *link = &lane->links[i];
-        if (link->state == LINK_OPEN && !link->is_failing && !link->cancelling &&
-            link->in_flight_count < lane->options.in_flight_max &&
-            (!best || link->in_flight_count < best->in_flight_count))
+        if (link_has_room(link) && (!best || link->in_flight_count < best->in_flight_count))
             best = link;
     }
     return best;
