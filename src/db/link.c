@@ -225,6 +225,8 @@ static bool take_result(struct db_link *link, PGresult *result)
     }
     if (!is_good) {
         struct err e = { 0 };
+        if (strcmp(field(result, PG_DIAG_SEVERITY_NONLOCALIZED), "ERROR") == 0)
+            note_failure(link, first_op(link), result); /* rolled back: nothing is in doubt */
         db_result_fail(result, "the database ended the connection", &e);
         link_fail(link, &e);
     }

@@ -133,7 +133,10 @@ void link_fail(struct db_link *link, const struct err *why)
     struct list lost;
     list_init(&lost);
     for (struct list *node; (node = list_pop(&link->in_flight));) {
-        container_of(node, struct db_request, queued)->link = NULL;
+        struct db_request *r = container_of(node, struct db_request, queued);
+        r->link = NULL;
+        if (!list_is_empty(&lost)) /* only the first may have been what broke it */
+            r->tries--;
         list_push(&lost, node);
     }
     link->in_flight_count = 0;
