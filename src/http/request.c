@@ -5,7 +5,7 @@
 /* What a pooled request may keep of what it grew to. */
 enum { KEPT_BYTES = 64 * 1024, KEPT_FIELDS = 128 };
 
-struct request *request_create(struct http_server *server, size_t arena_bytes)
+struct request *http_request_create(struct http_server *server, size_t arena_bytes)
 {
     struct request *r = mem_new(struct request);
     r->server = server;
@@ -16,7 +16,7 @@ struct request *request_create(struct http_server *server, size_t arena_bytes)
     return r;
 }
 
-void request_destroy(struct request *r)
+void http_request_destroy(struct request *r)
 {
     if (!r)
         return;

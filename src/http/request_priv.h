@@ -71,8 +71,8 @@ static inline const struct request *request_of_const(const struct http_request *
 }
 
 /* `server` may be NULL, for a parser without a server. */
-[[nodiscard]] struct request *request_create(struct http_server *server, size_t arena_bytes);
-void request_destroy(struct request *r); /* accepts NULL */
+[[nodiscard]] struct request *http_request_create(struct http_server *server, size_t arena_bytes);
+void http_request_destroy(struct request *r); /* accepts NULL */
 /* The client has gone: tells the handler, once. */
 void request_cancel(struct request *r);
 /* Empties it for its next use, and gives back buffers that grew beyond the usual. */

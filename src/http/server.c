@@ -29,7 +29,7 @@ struct request *server_take_request(struct connection *c)
         s->pool_count--;
         r = container_of(node, struct request, node);
     } else {
-        r = request_create(s, s->limits.arena_bytes);
+        r = http_request_create(s, s->limits.arena_bytes);
     }
     s->request_count++;
     name_request(s, r->pub.id);
@@ -50,7 +50,7 @@ void server_hand_over(struct request *r)
 static void free_server(struct http_server *s)
 {
     for (struct list *node; (node = list_pop(&s->pool));)
-        request_destroy(container_of(node, struct request, node));
+        http_request_destroy(container_of(node, struct request, node));
     http_gzip_destroy(s->gzip);
     buf_clear(&s->scratch);
     buf_clear(&s->fixed_fields);
@@ -74,7 +74,7 @@ void server_end_request(struct request *r, int status)
         list_push_front(&s->pool, &r->node);
         s->pool_count++;
     } else {
-        request_destroy(r);
+        http_request_destroy(r);
     }
     if (s->is_destroyed && s->request_count == 0)
         free_server(s);

@@ -59,12 +59,12 @@ static void begin(struct reading *t, const struct http_limits *limits)
 {
     *t = (struct reading){ 0 };
     parser_init(&t->parser, limits);
-    t->parser.request = request_create(NULL, ARENA_BYTES);
+    t->parser.request = http_request_create(NULL, ARENA_BYTES);
 }
 
 static void end(struct reading *t)
 {
-    request_destroy(t->parser.request);
+    http_request_destroy(t->parser.request);
     buf_clear(&t->told);
 }
 

@@ -14,12 +14,12 @@ static void begin(struct reading *t)
 {
     *t = (struct reading){ .limits = HTTP_LIMITS_DEFAULT };
     parser_init(&t->parser, &t->limits);
-    t->parser.request = request_create(NULL, t->limits.arena_bytes);
+    t->parser.request = http_request_create(NULL, t->limits.arena_bytes);
 }
 
 static void end(struct reading *t)
 {
-    request_destroy(t->parser.request);
+    http_request_destroy(t->parser.request);
     buf_clear(&t->told);
 }
 
