@@ -1,0 +1,306 @@
+#include "store/select.h"
+
+#include "base/buf.h"
+
+bool select_op_fits(enum select_op op, const struct schema_column *column)
+{
+    enum schema_type type = column->type;
+    bool is_array =
+        type == SCHEMA_TEXT_ARRAY || type == SCHEMA_UUID_ARRAY || type == SCHEMA_ENUM_ARRAY;
+    bool is_text = type == SCHEMA_TEXT;
+    switch (op) {
+    case SELECT_EQ:
+        return type != SCHEMA_JSON;
+    case SELECT_EQ_NOCASE:
+    case SELECT_CONTAINS:
+        return is_text;
+    case SELECT_LESS:
+    case SELECT_GREATER:
+        return !is_array && type != SCHEMA_JSON && type != SCHEMA_JSONB;
+    case SELECT_IN: /* arrays of arrays flatten */
+        return !is_array && type != SCHEMA_JSON;
+    case SELECT_IS_NULL:
+        return column->is_nullable;
+    case SELECT_ALL:
+    case SELECT_ANY:
+    case SELECT_NOT:
+    case SELECT_OP_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* ── SQL: every value becomes the next parameter, in the order in which bind_* walk the same tree
+ */
+
+struct composer {
+    struct buf sql;
+    const struct schema_table *table;
+    size_t params;
+};
+
+static const struct schema_column *column_of(const struct schema_table *table, int column)
+{
+    assert(column >= 0 && (size_t)column < table->column_count);
+    return &table->columns[column];
+}
+
+/* Table and column names are lower-case words of entities.def; `timestamp` and the like need the
+ * quotes. */
+static void put_column(struct composer *c, int column)
+{
+    buf_printf(&c->sql, "t.\"%.*s\"", STR_FMT(column_of(c->table, column)->name));
+}
+
+static void put_param(struct composer *c, int column, const char *suffix)
+{
+    char buffer[SCHEMA_TYPE_NAME_MAX];
+    struct str type = schema_column_type(column_of(c->table, column), buffer);
+    buf_printf(&c->sql, "$%zu::%.*s%s", ++c->params, STR_FMT(type), suffix);
+}
+
+static void put_filter(struct composer *c, const struct select_filter *f);
+
+static void put_group(struct composer *c, const struct select_filter *f)
+{
+    if (f->item_count == 0) {
+        buf_put_c(&c->sql, f->op == SELECT_ALL ? "true" : "false");
+        return;
+    }
+    buf_put_char(&c->sql, '(');
+    for (size_t i = 0; i < f->item_count; i++) {
+        if (i > 0)
+            buf_put_c(&c->sql, f->op == SELECT_ALL ? " AND " : " OR ");
+        put_filter(c, &f->items[i]);
+    }
+    buf_put_char(&c->sql, ')');
+}
+
+static void put_compared(struct composer *c, const struct select_filter *f, const char *operator)
+{
+    put_column(c, f->column);
+    buf_put_c(&c->sql, operator);
+    put_param(c, f->column, "");
+}
+
+static void put_leaf(struct composer *c, const struct select_filter *f)
+{
+    assert(select_op_fits(f->op, column_of(c->table, f->column)));
+    switch (f->op) {
+    case SELECT_EQ:
+        put_compared(c, f, " = ");
+        break;
+    case SELECT_LESS:
+        put_compared(c, f, " < ");
+        break;
+    case SELECT_GREATER:
+        put_compared(c, f, " > ");
+        break;
+    case SELECT_CONTAINS:
+        put_compared(c, f, " ILIKE ");
+        break;
+    case SELECT_EQ_NOCASE:
+        buf_put_c(&c->sql, "lower(");
+        put_column(c, f->column);
+        buf_put_c(&c->sql, ") = lower(");
+        put_param(c, f->column, ")");
+        break;
+    case SELECT_IN:
+        put_column(c, f->column);
+        buf_put_c(&c->sql, " = ANY(");
+        put_param(c, f->column, "[])");
+        break;
+    case SELECT_IS_NULL:
+        put_column(c, f->column);
+        buf_put_c(&c->sql, " IS NULL");
+        break;
+    case SELECT_ALL:
+    case SELECT_ANY:
+    case SELECT_NOT:
+    case SELECT_OP_COUNT:
+        assert(!"a leaf");
+    }
+}
+
+static void put_filter(struct composer *c, const struct select_filter *f)
+{
+    if (f->op == SELECT_ALL || f->op == SELECT_ANY) {
+        put_group(c, f);
+    } else if (f->op == SELECT_NOT) {
+        assert(f->item_count == 1);
+        buf_put_c(&c->sql, "NOT (");
+        put_filter(c, &f->items[0]);
+        buf_put_char(&c->sql, ')');
+    } else {
+        put_leaf(c, f);
+    }
+}
+
+/* (a, b) > ($1, $2) serves an index where all orders go one way; else it is written out. */
+static void put_after(struct composer *c, const struct select *s)
+{
+    bool is_one_way = true;
+    for (size_t i = 1; i < s->order_count; i++)
+        is_one_way &= s->orders[i].is_descending == s->orders[0].is_descending;
+    size_t first = c->params;
+    size_t rows = is_one_way ? 1 : s->order_count;
+    buf_put_char(&c->sql, '(');
+    for (size_t row = 0; row < rows; row++) {
+        /* One way: all columns as one row. Else: equal in `row` columns, then beyond. */
+        size_t last = is_one_way ? s->order_count - 1 : row;
+        const char *operator= s->orders[last].is_descending ? " < " : " > ";
+        buf_put_c(&c->sql, row > 0 ? " OR (" : "(");
+        for (size_t i = 0; !is_one_way && i < row; i++) {
+            put_column(c, s->orders[i].column);
+            buf_put_c(&c->sql, " = ");
+            c->params = first + i;
+            put_param(c, s->orders[i].column, " AND ");
+        }
+        size_t from = is_one_way ? 0 : row;
+        buf_put_char(&c->sql, '(');
+        for (size_t i = from; i <= last; i++) {
+            buf_put_c(&c->sql, i > from ? ", " : "");
+            put_column(c, s->orders[i].column);
+        }
+        buf_printf(&c->sql, ")%s(", operator);
+        for (size_t i = from; i <= last; i++) {
+            buf_put_c(&c->sql, i > from ? ", " : "");
+            c->params = first + i;
+            put_param(c, s->orders[i].column, "");
+        }
+        buf_put_c(&c->sql, "))");
+    }
+    buf_put_char(&c->sql, ')');
+    c->params = first + s->order_count;
+}
+
+static void put_where(struct composer *c, const struct select *s, bool with_page)
+{
+    bool has_after = with_page && s->after != NULL;
+    if (s->filter == NULL && !has_after)
+        return;
+    buf_put_c(&c->sql, " WHERE ");
+    if (s->filter != NULL)
+        put_filter(c, s->filter);
+    if (has_after) {
+        buf_put_c(&c->sql, s->filter != NULL ? " AND " : "");
+        put_after(c, s);
+    }
+}
+
+static void put_order(struct composer *c, const struct select *s)
+{
+    for (size_t i = 0; i < s->order_count; i++) {
+        assert(!column_of(s->table, s->orders[i].column)->is_nullable);
+        buf_put_c(&c->sql, i == 0 ? " ORDER BY " : ", ");
+        put_column(c, s->orders[i].column);
+        buf_put_c(&c->sql, s->orders[i].is_descending ? " DESC" : "");
+    }
+}
+
+static const struct db_statement *composed(struct composer *c, struct arena *a)
+{
+    static const uint32_t oids[DB_PARAMS_MAX]; /* each parameter is cast: the server knows it */
+    assert(!c->sql.failed && c->params <= DB_PARAMS_MAX);
+    const struct db_statement *statement =
+        db_statement_compose(a, buf_str(&c->sql), oids, c->params);
+    buf_clear(&c->sql);
+    return statement;
+}
+
+const struct db_statement *select_statement(struct arena *a, const struct select *s)
+{
+    struct composer c = { .table = s->table };
+    assert(s->columns != 0 && s->table->column_count <= 64);
+    assert(s->after == NULL || s->order_count > 0);
+    buf_init(&c.sql, 0);
+    buf_put_c(&c.sql, "SELECT ");
+    for (int i = 0, put = 0; (size_t)i < s->table->column_count; i++) {
+        if (!(s->columns & SELECT_BIT(i)))
+            continue;
+        buf_put_c(&c.sql, put++ > 0 ? ", " : "");
+        put_column(&c, i);
+    }
+    buf_printf(&c.sql, " FROM \"%.*s\" AS t", STR_FMT(s->table->name));
+    put_where(&c, s, true);
+    put_order(&c, s);
+    if (s->limit > 0)
+        buf_printf(&c.sql, " LIMIT $%zu::int8", ++c.params);
+    return composed(&c, a);
+}
+
+const struct db_statement *select_count_statement(struct arena *a, const struct select *s,
+                                                  size_t count_max)
+{
+    struct composer c = { .table = s->table };
+    buf_init(&c.sql, 0);
+    buf_printf(&c.sql, "SELECT count(*) FROM (SELECT FROM \"%.*s\" AS t", STR_FMT(s->table->name));
+    put_where(&c, s, false);
+    buf_printf(&c.sql, " LIMIT %zu) AS found", count_max);
+    return composed(&c, a);
+}
+
+/* ── values ── */
+
+/* %, _ and \ stand for themselves. */
+static struct str pattern_of(struct arena *a, struct str text)
+{
+    char *pattern = arena_alloc(a, text.len * 2 + 3);
+    size_t len = 0;
+    pattern[len++] = '%';
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '%' || text.ptr[i] == '_' || text.ptr[i] == '\\')
+            pattern[len++] = '\\';
+        pattern[len++] = text.ptr[i];
+    }
+    pattern[len++] = '%';
+    return str_of(pattern, len);
+}
+
+static void bind_filter(struct db_args *args, const struct select_filter *f)
+{
+    switch (f->op) {
+    case SELECT_ALL:
+    case SELECT_ANY:
+    case SELECT_NOT:
+        for (size_t i = 0; i < f->item_count; i++)
+            bind_filter(args, &f->items[i]);
+        break;
+    case SELECT_IN:
+        db_args_texts(args, f->values, f->value_count);
+        break;
+    case SELECT_CONTAINS:
+        db_args_text(args, pattern_of(args->arena, f->value));
+        break;
+    case SELECT_EQ:
+    case SELECT_EQ_NOCASE:
+    case SELECT_LESS:
+    case SELECT_GREATER:
+        db_args_text(args, f->value);
+        break;
+    case SELECT_IS_NULL:
+        break;
+    case SELECT_OP_COUNT:
+        assert(!"an operator");
+    }
+}
+
+const struct db_args *select_count_args(struct arena *a, const struct select *s)
+{
+    struct db_args *args = db_args_create(a);
+    if (s->filter != NULL)
+        bind_filter(args, s->filter);
+    return args;
+}
+
+const struct db_args *select_args(struct arena *a, const struct select *s)
+{
+    struct db_args *args = db_args_create(a);
+    if (s->filter != NULL)
+        bind_filter(args, s->filter);
+    for (size_t i = 0; s->after != NULL && i < s->order_count; i++)
+        db_args_text(args, s->after[i]);
+    if (s->limit > 0)
+        db_args_i64(args, (int64_t)s->limit);
+    return args;
+}

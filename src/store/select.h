@@ -1,0 +1,78 @@
+/*
+ * select: reads whose columns, filter and order depend on the query, as SQL over one entity table.
+ * Identifiers come from the entity tables alone and values are always parameters. A page is found
+ * by keyset: the row it starts after, never a count of rows to skip.
+ *
+ *   select_statement: the SQL of a select's shape; a plan makes it once and keeps it
+ *   select_args:      the values of one run, in the order of the shape's parameters
+ *
+ * Two selects that differ in values only have the same shape.
+ * Source: docs/style.md section 7.
+ */
+#pragma once
+#include "db/statement.h"
+#include "schema/entities.h"
+
+enum select_op {
+    SELECT_ALL, /* of `items`; of none: everything */
+    SELECT_ANY, /* of `items`; of none: nothing */
+    SELECT_NOT, /* of the one item */
+    SELECT_EQ,
+    SELECT_EQ_NOCASE, /* lower(column) = lower(value), as an index on lower(column) serves it */
+    SELECT_LESS,
+    SELECT_GREATER,
+    SELECT_IS_NULL,  /* no value */
+    SELECT_IN,       /* `values`, as many as there are */
+    SELECT_CONTAINS, /* the text anywhere in the column, whatever its case */
+    SELECT_OP_COUNT
+};
+
+struct select_filter {
+    enum select_op op;
+    int column;       /* of the table; leaves only */
+    struct str value; /* in PostgreSQL's text form */
+    const struct str *values;
+    size_t value_count; /* of `values` */
+    const struct select_filter *items;
+    size_t item_count;
+};
+
+/* True where that operator makes sense for a column of that type. */
+[[nodiscard]] bool select_op_fits(enum select_op op, const struct schema_column *column);
+
+struct select_order {
+    int column; /* not nullable; the last of the orders is unique */
+    bool is_descending;
+};
+
+struct select {
+    const struct schema_table *table;
+    uint64_t columns;                   /* a set: bit n is column n; never empty */
+    const struct select_filter *filter; /* NULL: all rows */
+    const struct select_order *orders;
+    size_t order_count;
+    /* The row that the page comes after, a value an order; NULL: from the start. */
+    const struct str *after;
+    size_t limit; /* at most so many rows; 0: no bound */
+};
+
+#define SELECT_BIT(column) (UINT64_C(1) << (column))
+
+/* Where a column of the set stands in its rows. */
+[[nodiscard]] static inline uint32_t select_position(uint64_t columns, int column)
+{
+    assert(columns & SELECT_BIT(column));
+    return (uint32_t)__builtin_popcountll(columns & (SELECT_BIT(column) - 1));
+}
+
+/* In the arena. */
+[[nodiscard]] const struct db_statement *select_statement(struct arena *a, const struct select *s);
+[[nodiscard]] const struct db_args *select_args(struct arena *a, const struct select *s);
+
+/*
+ * How many rows the filter finds, counting to `count_max` and no further: one row of one int8.
+ * Columns, order, page and limit say nothing here. Its args are select_count_args'.
+ */
+[[nodiscard]] const struct db_statement *
+select_count_statement(struct arena *a, const struct select *s, size_t count_max);
+[[nodiscard]] const struct db_args *select_count_args(struct arena *a, const struct select *s);
