@@ -36,6 +36,7 @@ int cmd_config_check(const struct conf *conf);
 int cmd_config_show(const struct conf *conf);
 int cmd_doctor(const struct conf *conf);
 int cmd_gql(const struct conf *conf);
+int cmd_gateway(const struct conf *conf);
 int cmd_up(const struct conf *conf);
 int cmd_migrate_baseline(const struct conf *conf);
 int cmd_migrate_check(const struct conf *conf);

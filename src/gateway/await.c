@@ -1,0 +1,77 @@
+#include "gateway/await.h"
+
+#include "base/clock.h"
+
+/* The database's own error comes before the request's deadline passes and says less. */
+enum { DEADLINE_MARGIN_US = 250 * CLOCK_MS };
+
+struct await {
+    struct gql_step *step;
+    await_db_fn *db;
+    await_gate_fn *gate;
+    bool is_told_failures;
+    struct gate_job *job;
+};
+
+static void db_replied(void *owner, const struct db_reply *reply)
+{
+    const struct await *await = owner;
+    if (reply->err != NULL && !await->is_told_failures)
+        (void)gql_step_fail(await->step, reply->err);
+    else
+        await->db(await->step, reply);
+}
+
+static enum gql_next begin_db(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
+                              size_t count, struct await await)
+{
+    const struct request *r = await_request(step);
+    struct await *kept = arena_new(step->arena, struct await);
+    struct err e;
+    *kept = await;
+    const struct db_call call = { .lane = lane,
+                                  .steps = steps,
+                                  .step_count = count,
+                                  .deadline_us = r->deadline_us - DEADLINE_MARGIN_US,
+                                  .fn = db_replied,
+                                  .owner = kept };
+    if (!db_pool_call(r->loop->pool, &call, NULL, &e))
+        return gql_step_fail(step, &e);
+    return GQL_WAIT;
+}
+
+enum gql_next await_db(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
+                       size_t count, await_db_fn *fn)
+{
+    return begin_db(step, lane, steps, count, (struct await){ .step = step, .db = fn });
+}
+
+enum gql_next await_db_any(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
+                           size_t count, await_db_fn *fn)
+{
+    return begin_db(step, lane, steps, count,
+                    (struct await){ .step = step, .db = fn, .is_told_failures = true });
+}
+
+static void gate_done(void *owner)
+{
+    const struct await *await = owner;
+    struct gate_job *job = await->job;
+    if (job->err.code != ERR_NONE) {
+        await_request(await->step)->retry_after_us = job->retry_after_us;
+        (void)gql_step_fail(await->step, &job->err);
+    } else {
+        await->gate(await->step, job);
+    }
+}
+
+enum gql_next await_gate(struct gql_step *step, struct gate_job *job, await_gate_fn *fn)
+{
+    const struct gateway_loop *loop = await_request(step)->loop;
+    struct await *await = arena_new(step->arena, struct await);
+    *await = (struct await){ .step = step, .gate = fn, .job = job };
+    job->done = gate_done;
+    job->owner = await;
+    gate_submit(loop->gateway->gate, loop->io, job);
+    return GQL_WAIT;
+}

@@ -1,0 +1,67 @@
+#include "gateway/bindings.h"
+
+#include "base/clock.h"
+#include "gateway/api_graphql.h"
+
+struct gql_value binding_time(struct arena *a, int64_t wall_us)
+{
+    char *text = arena_alloc(a, CLOCK_TEXT_MAX);
+    clock_format(wall_us, text);
+    return gql_text(str_of_c(text));
+}
+
+struct gql_value binding_id(struct arena *a, struct uuid id)
+{
+    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
+    uuid_format(id, text);
+    return gql_text(str_of(text, UUID_TEXT_LEN));
+}
+
+/* As an argument a DateTime is a GQL_INT: Unix time in microseconds. */
+static bool parse_time(const struct gql_scalar_in *in, struct gql_value *ret_value,
+                       struct str *ret_why)
+{
+    int64_t wall_us;
+    if (in->kind != GQL_TEXT || !clock_parse(in->text, &wall_us)) {
+        *ret_why = STR("expected an RFC 3339 time, such as 2026-11-23T06:37:10.123456Z");
+        return false;
+    }
+    *ret_value = gql_int(wall_us);
+    return true;
+}
+
+static bool bind_table(struct gql_schema *schema, const struct gateway_binding *table,
+                       struct err *e)
+{
+    for (const struct gateway_binding *b = table; b->coordinate != NULL; b++)
+        if (!gql_schema_bind(schema, b->coordinate, &b->binding, e))
+            return err_in(e, "bind %s", b->coordinate);
+    return true;
+}
+
+static bool bind_all(struct gql_schema *schema, struct err *e)
+{
+    static const struct gateway_binding *const tables[] = {
+        bindings_users, bindings_user_changes, bindings_sessions, bindings_tokens, bindings_health,
+    };
+    static const struct gql_scalar time = { .parse = parse_time };
+    for (size_t i = 0; i < countof(tables); i++)
+        if (!bind_table(schema, tables[i], e))
+            return false;
+    return gql_schema_bind_scalar(schema, "DateTime", &time, e) && gql_schema_seal(schema, NULL, e);
+}
+
+bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e)
+{
+    static const struct gql_schema_options options = { .default_access = "VIEWER" };
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    struct gql_errors errors = { .arena = a };
+    scoped(gql_schema_destroyp) struct gql_schema *schema =
+        gql_schema_create(str_of((const char *)api_graphql, api_graphql_size), &options, &errors);
+    if (schema == NULL)
+        return err_set(e, ERR_INTERNAL, "api.graphql: %.*s", STR_FMT(errors.first->message));
+    if (!bind_all(schema, e))
+        return err_in(e, "bind the API");
+    *ret_schema = take(schema);
+    return true;
+}

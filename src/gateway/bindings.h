@@ -1,0 +1,28 @@
+/*
+ * bindings: which function answers which field. Each file of resolvers has one table; bindings.c
+ * binds them all, and the schema refuses to be sealed while a field of api.graphql has none.
+ */
+#pragma once
+#include "gateway/gateway_priv.h"
+
+struct gateway_binding {
+    const char *coordinate; /* "Query.users"; NULL ends the table */
+    struct gql_binding binding;
+};
+
+/* A getter's column or member number as gql_binding.data; 0 stays free for "none". */
+#define BINDING_NUMBER(n) ((void *)(uintptr_t)((n) + 1))
+static inline int binding_number(const struct gql_field *f)
+{
+    return (int)(uintptr_t)f->data - 1;
+}
+
+/* Makes the schema from the embedded api.graphql, binds and seals it. */
+[[nodiscard]] bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e);
+
+extern const struct gateway_binding bindings_users[], bindings_user_changes[], bindings_sessions[],
+    bindings_tokens[], bindings_health[];
+
+/* Getters that several tables use. */
+[[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);
+[[nodiscard]] struct gql_value binding_id(struct arena *a, struct uuid id);

@@ -1,0 +1,476 @@
+#include "gateway/gateway_priv.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/access.h"
+#include "gateway/bindings.h"
+#include "gateway/health.h"
+#include "gateway/meter.h"
+#include "gateway/note.h"
+#include "gateway/request.h"
+#include "gateway/routes.h"
+#include "gateway/start.h"
+#include "gateway/web_files.h"
+#include "http/forwarded.h"
+#include "io/notify.h"
+#include "io/signals.h"
+#include "io/listen_set.h"
+#include "io/timer.h"
+#include "schema/schema.h"
+
+enum {
+    SWEEP_MS = 100,
+    TICK_MS = 1'000,
+    CREDENTIALS_MAX = 10'000, /* remembered, a loop */
+    ARENA_BYTES = 16 << 20,
+    PLAN_BYTES = 16 << 10, /* what one plan usually takes */
+    PASSWORDS_AT_ONCE = 2,
+    PASSWORDS_WAITING = 32,
+};
+
+/* What lives as long as gateway_run. */
+struct run {
+    struct gateway gw;
+    struct start *start;
+    struct io_signal *terminate, *interrupt;
+    enum gateway_end end;
+    struct err *err;
+    bool is_stopping;
+    struct arena *arena; /* texts of the settings */
+};
+
+/* ── messages to all loops ── */
+
+struct message {
+    struct gateway_loop *loop;
+    gateway_message_fn *fn;
+    alignas(max_align_t) char body[];
+};
+
+static void deliver(void *owner)
+{
+    struct message *message = owner;
+    message->fn(message->loop, message->body);
+    mem_free(message);
+}
+
+void gateway_tell_loops(struct gateway *gw, gateway_message_fn *fn, const void *body, size_t size)
+{
+    for (size_t i = 0; i < gw->loop_count; i++) {
+        struct message *message = mem_alloc(sizeof *message + size);
+        message->loop = &gw->loops[i];
+        message->fn = fn;
+        if (size > 0)
+            memcpy(message->body, body, size);
+        io_loop_post(message->loop->io, deliver, message);
+    }
+}
+
+struct forgotten {
+    struct uuid user_id, credential_id;
+};
+
+static void forget(struct gateway_loop *loop, const void *message)
+{
+    const struct forgotten *forgotten = message;
+    credentials_forget(loop->credentials, forgotten->user_id, forgotten->credential_id);
+}
+
+void gateway_forget(struct gateway *gw, struct uuid user_id, struct uuid credential_id)
+{
+    const struct forgotten forgotten = { user_id, credential_id };
+    gateway_tell_loops(gw, forget, &forgotten, sizeof forgotten);
+}
+
+/* ── arenas of requests ── */
+
+struct arena *gateway_arena(struct gateway_loop *loop)
+{
+    loop->running++;
+    return loop->spare_count > 0 ? loop->spare[--loop->spare_count] : arena_create(ARENA_BYTES);
+}
+
+void gateway_arena_done(struct gateway_loop *loop, struct arena *a)
+{
+    loop->running--;
+    if (loop->spare_count == countof(loop->spare)) {
+        arena_destroy(a);
+        return;
+    }
+    arena_reset(a);
+    loop->spare[loop->spare_count++] = a;
+}
+
+/* ── one loop ── */
+
+static void tick(void *owner)
+{
+    struct gateway_loop *loop = owner;
+    meter_publish(loop->gateway->meter, loop);
+}
+
+static bool create_pool(struct gateway_loop *loop, struct err *e)
+{
+    const struct conf *conf = loop->gateway->conf;
+    struct db_pool_options options = db_pool_defaults();
+    int log_sql = conf_choice(conf, CONF_LOG_SQL);
+    options.url = conf_str(conf, CONF_DATABASE_URL);
+    options.application_name = "windlass gateway";
+    options.connect_timeout_ms = conf_duration_us(conf, CONF_DB_CONNECT_TIMEOUT) / CLOCK_MS;
+    options.lanes[DB_LANE_READ].connections = (size_t)conf_int(conf, CONF_DB_READ_CONNECTIONS);
+    options.lanes[DB_LANE_WRITE].connections = (size_t)conf_int(conf, CONF_DB_WRITE_CONNECTIONS);
+    options.lanes[DB_LANE_SLOW].connections = (size_t)conf_int(conf, CONF_DB_SLOW_CONNECTIONS);
+    options.is_prepare_off = !conf_bool(conf, CONF_DB_PREPARE);
+    options.is_logging_statements =
+        log_sql == CONF_SWITCH_ON ||
+        (log_sql == CONF_SWITCH_AUTO && conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT);
+    options.on_state = health_database_changed;
+    options.owner = loop;
+    return db_pool_create(loop->io, &options, &loop->pool, e);
+}
+
+static void create_engine(struct gateway_loop *loop)
+{
+    static const struct gql_host host = { .authorize = access_authorize,
+                                          .map_err = request_map_err };
+    const struct conf *conf = loop->gateway->conf;
+    struct gql_limits limits = gql_limits_default();
+    limits.tokens_max = (uint32_t)conf_int(conf, CONF_GQL_TOKENS_MAX);
+    limits.depth_max = (uint32_t)conf_int(conf, CONF_GQL_DEPTH_MAX);
+    limits.aliases_max = (uint32_t)conf_int(conf, CONF_GQL_ALIASES_MAX);
+    limits.root_fields_max = (uint32_t)conf_int(conf, CONF_GQL_ROOT_FIELDS_MAX);
+    limits.cost_max = (uint64_t)conf_int(conf, CONF_GQL_COST_MAX);
+    loop->engine = gql_engine_create(loop->gateway->schema, &host, &limits,
+                                     (size_t)conf_int(conf, CONF_GQL_PLANS_MAX) * PLAN_BYTES);
+}
+
+static void create_server(struct gateway_loop *loop, struct arena *a)
+{
+    const struct conf *conf = loop->gateway->conf;
+    struct http_limits limits = HTTP_LIMITS_DEFAULT;
+    limits.body_bytes = conf_bytes(conf, CONF_BODY_LIMIT);
+    limits.header_bytes = conf_bytes(conf, CONF_HEADER_LIMIT);
+    limits.header_fields = (size_t)conf_int(conf, CONF_HEADER_FIELDS_MAX);
+    limits.header_deadline_ms = conf_duration_us(conf, CONF_HEADER_TIMEOUT) / CLOCK_MS;
+    limits.body_window_bytes =
+        conf_bytes(conf, CONF_BODY_RATE_MIN) * (size_t)limits.body_window_ms / 1'000;
+    limits.idle_ms = conf_duration_us(conf, CONF_KEEP_ALIVE_TIMEOUT) / CLOCK_MS;
+    limits.connections_max = (size_t)conf_int(conf, CONF_CONNECTIONS_MAX);
+    const struct http_server_options options = {
+        .limits = limits,
+        .routes = loop->routes,
+        .route_count = routes_make(loop, a, loop->routes),
+        .common_headers = STR(WEB_SECURITY_HEADERS),
+        .on_answered = note_answered,
+        .owner = loop->gateway,
+    };
+    loop->server = http_server_create(loop->io, &options);
+}
+
+static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *e)
+{
+    const struct conf *conf = loop->gateway->conf;
+    int64_t lifetime_s = loop->gateway->session_lifetime_s;
+    list_init(&loop->requests);
+    loop->database_since_us = clock_wall_us();
+    loop->io = io_loop_create();
+    if (!create_pool(loop, e))
+        return false;
+    const struct credentials_options credentials = {
+        .loop = loop->io,
+        .pool = loop->pool,
+        .ttl_us = conf_duration_us(conf, CONF_TOKEN_CACHE_TTL),
+        .entries_max = CREDENTIALS_MAX,
+        .slide_s = conf_bool(conf, CONF_SESSION_SLIDING) ? lifetime_s : 0,
+    };
+    loop->credentials = credentials_create(&credentials);
+    create_engine(loop);
+    create_server(loop, a);
+    loop->sweep = io_timer_create(loop->io, request_sweep, loop);
+    io_timer_repeat(loop->sweep, SWEEP_MS);
+    loop->tick = io_timer_create(loop->io, tick, loop);
+    io_timer_repeat(loop->tick, TICK_MS);
+    return true;
+}
+
+static void destroy_loop(struct gateway_loop *loop)
+{
+    io_timer_destroy(loop->sweep);
+    io_timer_destroy(loop->tick);
+    http_server_destroy(loop->server);
+    credentials_destroy(loop->credentials);
+    gql_engine_destroy(loop->engine);
+    db_pool_destroy(loop->pool);
+    while (loop->spare_count > 0)
+        arena_destroy(loop->spare[--loop->spare_count]);
+    io_loop_destroy(loop->io);
+}
+
+static int run_loop(void *owner)
+{
+    struct gateway_loop *loop = owner;
+    io_loop_run(loop->io);
+    return 0;
+}
+
+/* ── stopping: no new requests --> answer what is open --> let the database finish --> stop ── */
+
+static void stop_loop(void *owner)
+{
+    struct gateway_loop *loop = owner;
+    io_loop_stop(loop->io);
+}
+
+static void drain_pool(void *owner)
+{
+    struct gateway_loop *loop = owner;
+    db_pool_drain(loop->pool, stop_loop, loop);
+}
+
+static void drain_loop(struct gateway_loop *loop, const void *message)
+{
+    (void)message;
+    http_server_drain(loop->server,
+                      conf_duration_us(loop->gateway->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS,
+                      drain_pool, loop);
+}
+
+static void begin_stop(struct run *run)
+{
+    struct err e;
+    if (run->is_stopping)
+        return;
+    run->is_stopping = true;
+    atomic_store(&run->gw.is_draining, true);
+    if (!io_notify_send(STR("STOPPING=1\n"), &e))
+        log_warn("notify.failed", "error=%s", log_quote(str_of_c(err_text(&e))));
+    if (run->start != NULL)
+        start_cancel(run->start); /* started: it goes on there */
+    else
+        gateway_tell_loops(&run->gw, drain_loop, NULL, 0);
+}
+
+static void asked_to_stop(struct run *run, int signum)
+{
+    if (run->is_stopping) {
+        log_warn("gateway.killed", "reason=\"a second signal\"");
+        _exit(128 + signum);
+    }
+    log_info("gateway.stopping", "signal=%s", signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    begin_stop(run);
+}
+
+static void terminated(void *owner)
+{
+    asked_to_stop(owner, SIGTERM);
+}
+
+static void interrupted(void *owner)
+{
+    asked_to_stop(owner, SIGINT);
+}
+
+/* ── starting ── */
+
+static void started(void *owner)
+{
+    struct run *run = owner;
+    struct err e;
+    bool is_good = start_finish(run->start, &e);
+    start_destroy(take(run->start));
+    if (run->is_stopping) {
+        gateway_tell_loops(&run->gw, drain_loop, NULL, 0);
+    } else if (!is_good) {
+        *run->err = e;
+        run->end = e.code == ERR_UNAVAILABLE ? GATEWAY_UNAVAILABLE : GATEWAY_FAILED;
+        begin_stop(run);
+    } else {
+        log_info("gateway.ready", "url=%s loops=%zu", run->gw.url, run->gw.loop_count);
+        if (!io_notify_send(STR("READY=1\nSTATUS=serving\n"), &e))
+            log_warn("notify.failed", "error=%s", log_quote(str_of_c(err_text(&e))));
+    }
+}
+
+static size_t loop_count_of(const struct conf *conf)
+{
+    int64_t count = conf_int(conf, CONF_GATEWAY_LOOPS);
+    if (count == 0)
+        count = max_of(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+    return (size_t)min_of(count, (int64_t)IO_LISTEN_SET_MAX);
+}
+
+/* What the public URL says: who may call, and how the cookie must be. */
+static void read_public_url(struct run *run)
+{
+    struct gateway *gw = &run->gw;
+    struct str url = conf_str(gw->conf, CONF_PUBLIC_URL), host, path;
+    ptrdiff_t scheme = str_find(url, STR("://"));
+    gw->cookie_path = STR("/");
+    if (scheme < 0)
+        return;
+    gw->is_https = str_eq_nocase(str_first(url, (size_t)scheme), STR("https"));
+    bool has_path = str_cut(str_from(url, (size_t)scheme + 3), '/', &host, &path);
+    gw->public_origin = str_first(url, (size_t)scheme + 3 + host.len);
+    while (str_ends_with(path, STR("/")))
+        path.len--;
+    if (has_path && !str_is_empty(path))
+        gw->cookie_path = arena_printf(run->arena, "/%.*s/", STR_FMT(path));
+    snprintf(gw->url, sizeof gw->url, "%.*s%.*s", STR_FMT(gw->public_origin),
+             (int)gw->cookie_path.len - 1, gw->cookie_path.ptr);
+}
+
+static bool read_settings(struct run *run, struct err *e)
+{
+    struct gateway *gw = &run->gw;
+    const struct conf *conf = gw->conf;
+    int introspection = conf_choice(conf, CONF_GQL_INTROSPECTION);
+    bool is_development = conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT;
+    gw->started_at_us = clock_wall_us();
+    gw->request_timeout_us = conf_duration_us(conf, CONF_REQUEST_TIMEOUT);
+    gw->session_lifetime_s = conf_duration_us(conf, CONF_SESSION_LIFETIME) / CLOCK_S;
+    gw->is_introspection_open =
+        introspection == CONF_SWITCH_ON || (introspection == CONF_SWITCH_AUTO && is_development);
+    snprintf(gw->schema_version, sizeof gw->schema_version, "%s", schema_version());
+    if (str_is_empty(conf_str(conf, CONF_DATABASE_URL)))
+        return err_set(e, ERR_INVALID, "database-url is not set; `windlass up` brings its own");
+    return http_proxies_create(conf_str(conf, CONF_TRUSTED_PROXIES), &gw->proxies, e);
+}
+
+static void create_gate(struct gateway *gw)
+{
+    const struct conf *conf = gw->conf;
+    const struct gate_options options = {
+        .home = gw->loops[0].io,
+        .params = { .memory_kib = (uint32_t)(conf_bytes(conf, CONF_ARGON2_MEMORY) >> 10),
+                    .time = (uint32_t)conf_int(conf, CONF_ARGON2_TIME),
+                    .parallelism = (uint32_t)conf_int(conf, CONF_ARGON2_PARALLELISM) },
+        .running_max = PASSWORDS_AT_ONCE,
+        .waiting_max = PASSWORDS_WAITING,
+        .account_failures_max = (uint32_t)conf_int(conf, CONF_LOGIN_ACCOUNT_LIMIT),
+        .address_failures_max = (uint32_t)conf_int(conf, CONF_LOGIN_ADDRESS_LIMIT),
+        .window_us = conf_duration_us(conf, CONF_LOGIN_WINDOW),
+    };
+    gw->gate = gate_create(&options);
+}
+
+static bool create_loops(struct run *run, struct err *e)
+{
+    struct gateway *gw = &run->gw;
+    size_t count = loop_count_of(gw->conf);
+    gw->loops = mem_zalloc(count, sizeof *gw->loops);
+    for (size_t i = 0; i < count; i++) {
+        gw->loops[i].gateway = gw;
+        gw->loops[i].number = i;
+        gw->loop_count = i + 1;
+        if (!create_loop(&gw->loops[i], run->arena, e))
+            return false;
+    }
+    create_gate(gw);
+    return true;
+}
+
+static bool listen_all(struct gateway *gw, struct err *e)
+{
+    struct io_listen_set set;
+    if (!io_listen_set_open(&set, conf_str(gw->conf, CONF_LISTEN), conf_int(gw->conf, CONF_PORT),
+                            gw->loop_count, e))
+        return err_in(e, "listen");
+    if (gw->url[0] == '\0')
+        io_listen_set_url(&set, gw->url);
+    bool is_good = true;
+    for (size_t i = 0; is_good && i < set.count; i++) {
+        struct http_server *server = gw->loops[i % gw->loop_count].server;
+        is_good = http_server_listen(server, set.fds[i], e);
+        set.fds[i] = -1;
+    }
+    io_listen_set_close(&set);
+    return is_good;
+}
+
+static bool create_all(struct run *run, struct err *e)
+{
+    struct gateway *gw = &run->gw;
+    read_public_url(run);
+    gw->meter = meter_create();
+    return read_settings(run, e) && bindings_create_schema(&gw->schema, e) &&
+           create_loops(run, e) && listen_all(gw, e);
+}
+
+/* Requests that the drain's deadline cut off still wait for something: what they use stays, and
+ * goes with the process. */
+static bool is_idle(const struct gateway *gw)
+{
+    for (size_t i = 0; i < gw->loop_count; i++)
+        if (gw->loops[i].running > 0)
+            return false;
+    return true;
+}
+
+static void destroy_all(struct run *run)
+{
+    struct gateway *gw = &run->gw;
+    io_signal_destroy(run->terminate);
+    io_signal_destroy(run->interrupt);
+    if (!is_idle(gw)) {
+        log_warn("gateway.cut-off", "reason=\"requests were open at the end of the drain\"");
+        return;
+    }
+    gate_destroy(gw->gate);
+    for (size_t i = 0; i < gw->loop_count; i++)
+        destroy_loop(&gw->loops[i]);
+    mem_free(gw->loops);
+    gql_schema_destroy(gw->schema);
+    http_proxies_destroy(gw->proxies);
+    meter_destroy(gw->meter);
+    arena_destroy(run->arena);
+}
+
+static bool run_threads(struct gateway *gw, struct err *e)
+{
+    size_t running = 1;
+    for (; running < gw->loop_count; running++)
+        if (thrd_create(&gw->loops[running].thread, run_loop, &gw->loops[running]) !=
+            thrd_success) {
+            err_set(e, ERR_UNAVAILABLE, "cannot start a thread");
+            break;
+        }
+    bool is_good = running == gw->loop_count;
+    if (is_good)
+        io_loop_run(gw->loops[0].io);
+    for (size_t i = 1; i < running; i++) {
+        if (!is_good)
+            io_loop_stop(gw->loops[i].io);
+        thrd_join(gw->loops[i].thread, NULL);
+    }
+    return is_good;
+}
+
+enum gateway_end gateway_run(const struct conf *conf, struct err *e)
+{
+    struct run *run = mem_new(struct run); /* signals and threads know its address */
+    run->gw.conf = conf;
+    run->err = e;
+    run->arena = arena_create(1 << 16);
+    run->end = GATEWAY_STOPPED;
+    if (!create_all(run, e)) {
+        run->end = GATEWAY_FAILED;
+    } else {
+        struct io_loop *first = run->gw.loops[0].io;
+        run->terminate = io_signal_create(first, SIGTERM, terminated, run);
+        run->interrupt = io_signal_create(first, SIGINT, interrupted, run);
+        log_info("gateway.started", "url=%s loops=%zu", run->gw.url, run->gw.loop_count);
+        run->start = start_begin(&run->gw, started, run);
+        if (!run_threads(&run->gw, e))
+            run->end = GATEWAY_FAILED;
+        else if (run->end == GATEWAY_STOPPED)
+            log_info("gateway.stopped", "loops=%zu", run->gw.loop_count);
+    }
+    enum gateway_end end = run->end;
+    destroy_all(run);
+    mem_free(run);
+    return end;
+}

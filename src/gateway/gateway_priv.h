@@ -1,0 +1,94 @@
+/*
+ * gateway_priv: the process and its loops. What the process holds is read only once the loops run,
+ * or atomic; everything of a loop belongs to its thread.
+ */
+#pragma once
+#include "base/base.h"
+
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/sha256.h"
+#include "db/pool.h"
+#include "gateway/credentials.h"
+#include "gateway/cursor.h"
+#include "gateway/gate.h"
+#include "gateway/gateway.h"
+#include "gql/gql.h"
+#include "http/server.h"
+#include "io/listen_set.h"
+#include "io/loop.h"
+
+struct gateway_loop;
+
+struct meter;
+
+enum { GATEWAY_ROUTES_MAX = 24 };
+
+/* What the loop has told the meter so far. */
+struct gateway_published {
+    struct http_stats http;
+    struct db_lane_stats lanes[DB_LANE_COUNT];
+    struct gql_counters gql;
+    struct credentials_stats credentials;
+    uint64_t plan_count;
+};
+
+struct gateway {
+    const struct conf *conf;
+    struct gql_schema *schema;
+    struct gateway_loop *loops;
+    size_t loop_count;
+    struct gate *gate; /* on the first loop */
+    struct meter *meter;
+
+    int64_t started_at_us;
+    int64_t request_timeout_us;
+    struct str public_origin; /* "https://ops.example.org"; empty: whatever Host says */
+    char url[IO_URL_MAX];     /* where people reach it */
+    struct str cookie_path;   /* "/", or the path of the public URL */
+    bool is_https;            /* as the public URL says */
+    int64_t session_lifetime_s;
+    struct http_proxies *proxies; /* whose forwarded headers count */
+    bool is_introspection_open;   /* to anonymous callers too */
+
+    /* Set by the start, before is_ready. */
+    struct cursor_key cursor_key;
+    char schema_version[64];
+
+    atomic_bool is_ready; /* the database was there and its schema is right */
+    atomic_bool is_draining;
+    atomic_bool has_users; /* setup is over; never false again */
+};
+
+struct gateway_loop {
+    struct gateway *gateway;
+    size_t number;
+    thrd_t thread;
+    struct io_loop *io;
+    struct db_pool *pool;
+    struct credentials *credentials;
+    struct gql_engine *engine;
+    struct http_server *server;
+    struct io_timer *sweep;  /* ends requests that are past their deadline */
+    struct list requests;    /* struct request, the oldest first */
+    struct arena *spare[64]; /* of requests that ended */
+    size_t spare_count;
+    size_t running; /* arenas in use: requests that have not ended */
+    struct gateway_published published;
+    struct io_timer *tick; /* once a second: publishes, and what else is periodic */
+    struct http_route routes[GATEWAY_ROUTES_MAX];
+    int64_t database_since_us; /* wall: when it came or went */
+    bool is_database_up;
+};
+
+/* Calls `fn` on each loop's thread with a copy of `message` (`size` bytes). Thread: any. */
+typedef void gateway_message_fn(struct gateway_loop *loop, const void *message);
+void gateway_tell_loops(struct gateway *gw, gateway_message_fn *fn, const void *message,
+                        size_t size);
+
+/* On all loops: what is known of the user's credentials, or of that one, holds no longer. */
+void gateway_forget(struct gateway *gw, struct uuid user_id, struct uuid credential_id);
+
+[[nodiscard]] struct arena *gateway_arena(struct gateway_loop *loop);
+void gateway_arena_done(struct gateway_loop *loop, struct arena *a);

@@ -1,0 +1,32 @@
+/*
+ * health: what the gateway knows of itself and of what it needs. Each loop sees its own database
+ * connections; what it says is its own view.
+ */
+#pragma once
+#include "gateway/gateway_priv.h"
+
+enum health_status { HEALTH_UP, HEALTH_DEGRADED, HEALTH_DOWN };
+
+struct health_part {
+    const char *name; /* "database" */
+    enum health_status status;
+    struct str detail; /* empty: nothing to say */
+    int64_t since_us;
+    int64_t latency_us; /* -1: not measured */
+};
+
+enum { HEALTH_PARTS_MAX = 4 };
+struct health {
+    enum health_status status;
+    struct health_part parts[HEALTH_PARTS_MAX];
+    size_t part_count;
+};
+
+/* Texts live as long as the arena. */
+void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health);
+
+/* db_pool's on_state, with the loop as owner. */
+void health_database_changed(void *loop, bool is_up, const struct err *why);
+
+/* Why the process should not get requests now; NULL: it should. */
+[[nodiscard]] const char *health_not_ready(const struct gateway_loop *loop);

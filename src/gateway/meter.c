@@ -1,0 +1,171 @@
+#include "gateway/meter.h"
+
+#include "base/mem.h"
+#include "gateway/gateway_priv.h"
+#include "gateway/note.h"
+#include "obs/metrics.h"
+
+enum { RESULT_OK, RESULT_ERROR };
+enum { CLASS_1XX, CLASS_COUNT = 5 };
+
+static const char *const ROUTES[] = { "graphql", "page", "probe", "metrics", "none" };
+static const char *const CLASSES[CLASS_COUNT] = { "1xx", "2xx", "3xx", "4xx", "5xx" };
+static const char *const OPERATIONS[] = { "query", "mutation", "subscription", "none" };
+static const char *const RESULTS[] = { [RESULT_OK] = "ok", [RESULT_ERROR] = "error" };
+static const char *const LANES[] = { "read", "write", "slow" };
+static const char *const LANE_RESULTS[] = { "done", "failed", "refused", "timeout", "in-doubt" };
+static const char *const LOOKUPS[] = { "hit", "miss" };
+
+struct meter {
+    struct metrics *registry;
+    struct metric *requests, *seconds, *operations;
+    struct metric *connections, *refused;
+    struct metric *calls, *lane_connections, *lane_waiting;
+    struct metric *plans, *plan_count, *credentials;
+};
+
+#define LABEL(label_name, label_values)                                                            \
+    {                                                                                              \
+        .name = (label_name), .values = (label_values), .value_count = countof(label_values)       \
+    }
+
+static struct metric *counter(struct meter *m, const char *name, const char *help,
+                              struct metric_label first, struct metric_label second)
+{
+    return metrics_add(m->registry, &(struct metric_spec){ .type = METRIC_COUNTER,
+                                                           .name = name,
+                                                           .help = help,
+                                                           .labels = { first, second } });
+}
+
+static struct metric *gauge(struct meter *m, const char *name, const char *help,
+                            struct metric_label label)
+{
+    return metrics_add(m->registry,
+                       &(struct metric_spec){
+                           .type = METRIC_GAUGE, .name = name, .help = help, .labels = { label } });
+}
+
+struct meter *meter_create(void)
+{
+    static const char *reasons[HTTP_REFUSED_COUNT];
+    const struct metric_label none = { 0 }, route = LABEL("route", ROUTES),
+                              lane = LABEL("lane", LANES);
+    struct meter *m = mem_new(struct meter);
+    for (int i = 0; i < HTTP_REFUSED_COUNT; i++)
+        reasons[i] = http_refused_name((enum http_refused)i);
+    m->registry = metrics_create();
+    m->requests = counter(m, "windlass_http_requests_total", "Requests answered.", route,
+                          (struct metric_label)LABEL("status", CLASSES));
+    m->seconds = metrics_add(m->registry,
+                             &(struct metric_spec){ .type = METRIC_HISTOGRAM,
+                                                    .unit = METRIC_SECONDS,
+                                                    .name = "windlass_http_request_seconds",
+                                                    .help = "From a request's first byte to its "
+                                                            "answer.",
+                                                    .labels = { route } });
+    m->operations = counter(m, "windlass_graphql_operations_total", "GraphQL operations run.",
+                            (struct metric_label)LABEL("type", OPERATIONS),
+                            (struct metric_label)LABEL("result", RESULTS));
+    m->connections = gauge(m, "windlass_http_connections", "Open client connections.", none);
+    m->refused =
+        counter(m, "windlass_http_refused_total", "Requests refused before a handler saw them.",
+                (struct metric_label)LABEL("reason", reasons), none);
+    m->calls = counter(m, "windlass_database_calls_total", "Calls of the database.", lane,
+                       (struct metric_label)LABEL("result", LANE_RESULTS));
+    m->lane_connections = gauge(m, "windlass_database_connections", "Open connections.", lane);
+    m->lane_waiting =
+        gauge(m, "windlass_database_waiting", "Calls that wait for a connection.", lane);
+    m->plans = counter(m, "windlass_graphql_plan_lookups_total", "Plans looked for in the cache.",
+                       (struct metric_label)LABEL("result", LOOKUPS), none);
+    m->plan_count = gauge(m, "windlass_graphql_plans", "Plans in the caches.", none);
+    m->credentials =
+        counter(m, "windlass_credential_lookups_total", "Credentials looked for in the cache.",
+                (struct metric_label)LABEL("result", LOOKUPS), none);
+    return m;
+}
+
+void meter_destroy(struct meter *m)
+{
+    if (m == NULL)
+        return;
+    metrics_destroy(m->registry);
+    mem_free(m);
+}
+
+static size_t index_of(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i + 1 < count; i++)
+        if (name != NULL && strcmp(names[i], name) == 0)
+            return i;
+    return count - 1;
+}
+
+void meter_request(struct meter *m, const struct request_note *note, int status, int64_t took_us)
+{
+    size_t route = index_of(ROUTES, countof(ROUTES), note ? note->route : NULL);
+    size_t status_class = (size_t)(status / 100 - 1) < CLASS_COUNT ? (size_t)(status / 100 - 1) : 4;
+    metric_add(m->requests, metric_series(m->requests, route, status_class), 1);
+    metric_observe(m->seconds, metric_series(m->seconds, route, 0), (uint64_t)max_of(took_us, 0));
+    if (note != NULL && note->operation != NULL)
+        metric_add(m->operations,
+                   metric_series(m->operations,
+                                 index_of(OPERATIONS, countof(OPERATIONS), note->operation),
+                                 note->code != NULL ? RESULT_ERROR : RESULT_OK),
+                   1);
+}
+
+/* ── what loops keep for themselves ── */
+
+static void add(struct metric *metric, size_t series, uint64_t now, uint64_t *before)
+{
+    metric_add(metric, series, now - *before);
+    *before = now;
+}
+
+static void move(struct metric *metric, size_t series, uint64_t now, uint64_t *before)
+{
+    metric_move(metric, series, (int64_t)(now - *before));
+    *before = now;
+}
+
+static void publish_lane(struct meter *m, struct gateway_loop *loop, enum db_lane lane)
+{
+    struct db_lane_stats now, *before = &loop->published.lanes[lane];
+    db_pool_stats(loop->pool, lane, &now);
+    const uint64_t counts[] = { now.done, now.failed, now.refused, now.timeouts, now.in_doubt };
+    const uint64_t old[] = { before->done, before->failed, before->refused, before->timeouts,
+                             before->in_doubt };
+    for (size_t i = 0; i < countof(counts); i++)
+        metric_add(m->calls, metric_series(m->calls, lane, i), counts[i] - old[i]);
+    metric_move(m->lane_connections, metric_series(m->lane_connections, lane, 0),
+                (int64_t)now.connections_open - (int64_t)before->connections_open);
+    metric_move(m->lane_waiting, metric_series(m->lane_waiting, lane, 0),
+                (int64_t)now.waiting - (int64_t)before->waiting);
+    *before = now;
+}
+
+void meter_publish(struct meter *m, struct gateway_loop *loop)
+{
+    const struct http_stats *http = http_server_stats(loop->server);
+    struct http_stats *old_http = &loop->published.http;
+    struct gql_counters gql = gql_engine_counters(loop->engine);
+    struct gql_counters *old_gql = &loop->published.gql;
+    struct credentials_stats credentials = credentials_stats(loop->credentials);
+    uint64_t plan_count = gql.plan_count;
+    move(m->connections, 0, http->connections_open, &old_http->connections_open);
+    for (size_t i = 0; i < HTTP_REFUSED_COUNT; i++)
+        add(m->refused, metric_series(m->refused, i, 0), http->refused[i], &old_http->refused[i]);
+    for (int lane = 0; lane < DB_LANE_COUNT; lane++)
+        publish_lane(m, loop, (enum db_lane)lane);
+    add(m->plans, 0, gql.plan_hits, &old_gql->plan_hits);
+    add(m->plans, 1, gql.plan_misses, &old_gql->plan_misses);
+    move(m->plan_count, 0, plan_count, &loop->published.plan_count);
+    add(m->credentials, 0, credentials.hits, &loop->published.credentials.hits);
+    add(m->credentials, 1, credentials.lookups, &loop->published.credentials.lookups);
+}
+
+void meter_write(const struct meter *m, struct buf *out)
+{
+    metrics_write(m->registry, out);
+}

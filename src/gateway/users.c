@@ -1,0 +1,440 @@
+#include "gateway/users.h"
+
+#include "gateway/access.h"
+#include "gateway/bindings.h"
+#include "gateway/check.h"
+#include "gateway/page.h"
+
+enum { TOTAL_MAX = 10'001 }; /* 10,000 exactly, then "more" */
+
+static const struct schema_table *users_table(void)
+{
+    return &schema_public.tables[TABLE_users];
+}
+
+/* ── plans ── */
+
+/* The columns that the selections of User below `sel` read; __typename and the like have none. */
+static uint64_t columns_of(const struct gql_selection *sel)
+{
+    uint64_t columns = SELECT_BIT(COL_users_id);
+    for (uint32_t s = 0; sel != NULL && s < sel->count; s++)
+        for (uint32_t i = 0; i < sel->sets[s]->count; i++)
+            if (binding_number(sel->sets[s]->fields[i]) >= 0)
+                columns |= SELECT_BIT(binding_number(sel->sets[s]->fields[i]));
+    return columns;
+}
+
+/* Tells those fields where in a row of `columns` they are. */
+static void place_columns(const struct gql_selection *sel, uint64_t columns)
+{
+    for (uint32_t s = 0; sel != NULL && s < sel->count; s++)
+        for (uint32_t i = 0; i < sel->sets[s]->count; i++) {
+            struct gql_field *f = sel->sets[s]->fields[i];
+            if (binding_number(f) >= 0)
+                f->column = select_position(columns, binding_number(f));
+        }
+}
+
+/* Does so with every selection that a path of fields leads to; aliases may make several. */
+typedef void selection_fn(const struct gql_selection *sel, uint64_t *columns);
+
+static void each_below(const struct gql_field *f, const char *const *path, selection_fn *fn,
+                       uint64_t *columns)
+{
+    if (*path == NULL) {
+        fn(f->selection, columns);
+        return;
+    }
+    for (uint32_t s = 0; f->selection != NULL && s < f->selection->count; s++)
+        for (uint32_t i = 0; i < f->selection->sets[s]->count; i++)
+            if (str_eq_c(f->selection->sets[s]->fields[i]->name, *path))
+                each_below(f->selection->sets[s]->fields[i], path + 1, fn, columns);
+}
+
+static void collect(const struct gql_selection *sel, uint64_t *columns)
+{
+    *columns |= columns_of(sel);
+}
+
+static void place(const struct gql_selection *sel, uint64_t *columns)
+{
+    place_columns(sel, *columns);
+}
+
+static struct user_plan *plan_of(uint64_t columns, struct arena *plan_arena)
+{
+    struct user_plan *plan = arena_new(plan_arena, struct user_plan);
+    static const struct select_filter by_id = { .op = SELECT_EQ, .column = COL_users_id };
+    const struct select select = { .table = users_table(), .columns = columns, .filter = &by_id };
+    plan->columns = columns;
+    plan->by_id = select_statement(plan_arena, &select);
+    return plan;
+}
+
+void *users_prepare(struct gql_field *f, struct arena *plan_arena)
+{
+    uint64_t columns = columns_of(f->selection);
+    place_columns(f->selection, columns);
+    return plan_of(columns, plan_arena);
+}
+
+void *users_prepare_below(struct gql_field *f, struct arena *plan_arena)
+{
+    static const char *const user[] = { "user", NULL };
+    uint64_t columns = SELECT_BIT(COL_users_id);
+    each_below(f, user, collect, &columns);
+    each_below(f, user, place, &columns);
+    return plan_of(columns, plan_arena);
+}
+
+struct db_step users_by_id_step(const struct gql_step *step, struct uuid id)
+{
+    const struct user_plan *plan = step->field->plan_data;
+    struct db_args *args = db_args_create(step->arena);
+    db_args_uuid(args, id);
+    return (struct db_step){ plan->by_id, args };
+}
+
+struct user_row *users_object(const struct gql_step *step, struct db_rows *rows)
+{
+    if (db_rows_count(rows) == 0)
+        return NULL;
+    struct user_row *user = arena_new(step->arena, struct user_row);
+    db_rows_keep(rows, step->arena);
+    user->rows = rows;
+    return user;
+}
+
+bool users_read_id(const char *name, const struct gql_value *value, struct uuid *ret_id,
+                   struct err *e)
+{
+    return uuid_parse(value->text, ret_id) ||
+           err_set(e, ERR_INVALID, "%s: not an id, which is a UUID such as %s", name,
+                   "0192f1f3-6b5c-7c3e-9d1a-2f4b6c8d0e1f");
+}
+
+/* ── User ── */
+
+static struct str cell(const struct gql_field *f, const struct user_row *user)
+{
+    return db_rows_text(user->rows, user->row, f->column);
+}
+
+static void get_text(const struct gql_field *f, void *ctx, void *parent,
+                     struct gql_value *ret_value)
+{
+    (void)ctx;
+    *ret_value = gql_text(cell(f, parent));
+}
+
+/* Address and last use are for OPERATOR and ADMIN, and for oneself. */
+static bool may_see_private(const struct request *r, const struct user_row *user)
+{
+    return access_has_role(r->credential, ROLE_OPERATOR) ||
+           uuid_eq(r->self, db_rows_uuid(user->rows, user->row, 0));
+}
+
+static void get_email(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    if (may_see_private(ctx, parent))
+        *ret_value = gql_text(cell(f, parent));
+}
+
+static void get_role(const struct gql_field *f, void *ctx, void *parent,
+                     struct gql_value *ret_value)
+{
+    const struct schema_enum *roles = &schema_public.enums[ENUM_user_role];
+    int role = schema_label_of(roles, cell(f, parent));
+    (void)ctx;
+    assert(role >= 0);
+    *ret_value = gql_enum(roles->labels[role].name);
+}
+
+static void get_time(const struct gql_field *f, void *ctx, void *parent,
+                     struct gql_value *ret_value)
+{
+    const struct user_row *user = parent;
+    const struct request *r = ctx;
+    *ret_value = binding_time(r->arena, db_rows_time(user->rows, user->row, f->column));
+}
+
+static void get_last_seen(const struct gql_field *f, void *ctx, void *parent,
+                          struct gql_value *ret_value)
+{
+    const struct user_row *user = parent;
+    if (may_see_private(ctx, user) && !db_rows_is_null(user->rows, user->row, f->column))
+        get_time(f, ctx, parent, ret_value);
+}
+
+/* ── me, user, userByEmail ── */
+
+static void read_one(struct gql_step *step, const struct db_reply *reply)
+{
+    step->results[0] = gql_object(users_object(step, reply->rows[0]));
+    gql_step_finish(step);
+}
+
+static enum gql_next resolve_me(struct gql_step *step)
+{
+    const struct credential *c = await_request(step)->credential;
+    if (c == NULL)
+        return GQL_DONE; /* null: nobody is signed in */
+    struct db_step by_id = users_by_id_step(step, c->owner.user_id);
+    return await_db(step, DB_LANE_READ, &by_id, 1, read_one);
+}
+
+static enum gql_next resolve_user(struct gql_step *step)
+{
+    struct uuid id;
+    struct err e;
+    if (!users_read_id("id", gql_arg(step, "id"), &id, &e))
+        return gql_step_fail(step, &e);
+    struct db_step by_id = users_by_id_step(step, id);
+    return await_db(step, DB_LANE_READ, &by_id, 1, read_one);
+}
+
+static enum gql_next resolve_user_by_email(struct gql_step *step)
+{
+    const struct user_plan *plan = step->field->plan_data;
+    struct select_filter filter = { .op = SELECT_EQ_NOCASE, .column = COL_users_email };
+    struct err e;
+    if (!check_email("email", gql_arg(step, "email")->text, step->arena, &filter.value, &e))
+        return gql_step_fail(step, &e);
+    const struct select select = { .table = users_table(),
+                                   .columns = plan->columns,
+                                   .filter = &filter };
+    struct db_step by_email = { select_statement(step->arena, &select),
+                                select_args(step->arena, &select) };
+    return await_db(step, DB_LANE_READ, &by_email, 1, read_one);
+}
+
+/* ── users ── */
+
+struct users_plan {
+    uint64_t columns;
+    bool wants_total;
+};
+
+static void *prepare_users(struct gql_field *f, struct arena *plan_arena)
+{
+    static const char *const nodes[] = { "nodes", NULL }, *const edges[] = { "edges", "node",
+                                                                             NULL };
+    struct users_plan *plan = arena_new(plan_arena, struct users_plan);
+    plan->columns = SELECT_BIT(COL_users_id);
+    plan->wants_total = gql_child(f, "totalCount") != NULL;
+    each_below(f, nodes, collect, &plan->columns);
+    each_below(f, edges, collect, &plan->columns);
+    each_below(f, nodes, place, &plan->columns);
+    each_below(f, edges, place, &plan->columns);
+    return plan;
+}
+
+/* The page while it is read, and then the UserConnection. */
+struct users_page {
+    const struct cursor_key *key;
+    struct page page;
+    struct select select;
+    struct user_row *users; /* in the order of the list */
+    void **objects;         /* their addresses */
+    size_t count;
+    bool has_more; /* in the direction that was read */
+    int64_t total;
+};
+
+static void read_page(struct users_page *page, const struct gql_step *step, struct db_rows *rows)
+{
+    size_t found = db_rows_count(rows);
+    page->has_more = found > page->page.size;
+    page->count = min_of(found, page->page.size);
+    page->users = arena_new_array(step->arena, page->count, struct user_row);
+    page->objects = arena_new_array(step->arena, page->count, void *);
+    db_rows_keep(rows, step->arena);
+    for (size_t i = 0; i < page->count; i++) {
+        size_t row = page->page.is_backward ? page->count - 1 - i : i;
+        page->users[i] = (struct user_row){ rows, row };
+        page->objects[i] = &page->users[i];
+    }
+}
+
+static void got_total(struct gql_step *step, const struct db_reply *reply)
+{
+    struct users_page *page = step->host;
+    page->total = db_rows_i64(reply->rows[0], 0, 0);
+    step->results[0] = gql_object(page);
+    gql_step_finish(step);
+}
+
+static void got_page(struct gql_step *step, const struct db_reply *reply)
+{
+    const struct users_plan *plan = step->field->plan_data;
+    struct users_page *page = step->host;
+    read_page(page, step, reply->rows[0]);
+    if (!plan->wants_total) {
+        step->results[0] = gql_object(page);
+        gql_step_finish(step);
+        return;
+    }
+    struct db_step count = { select_count_statement(step->arena, &page->select, TOTAL_MAX),
+                             select_count_args(step->arena, &page->select) };
+    (void)await_db(step, DB_LANE_SLOW, &count, 1, got_total);
+}
+
+static struct str id_text(struct arena *a, struct uuid id)
+{
+    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
+    uuid_format(id, text);
+    return str_of(text, UUID_TEXT_LEN);
+}
+
+/* email or name contains it, and the bound that the page's own direction does not give. */
+static const struct select_filter *users_filter(struct arena *a, const struct page *page,
+                                                const struct gql_value *search)
+{
+    struct select_filter *all = arena_new(a, struct select_filter);
+    struct select_filter *items = arena_new_array(a, 2, struct select_filter);
+    const struct uuid *bound = page->is_backward ? page->after : page->before;
+    *all = (struct select_filter){ .op = SELECT_ALL, .items = items };
+    if (!gql_is_null(search) && !str_is_empty(str_trim(search->text))) {
+        struct select_filter *either = arena_new_array(a, 2, struct select_filter);
+        for (int i = 0; i < 2; i++)
+            either[i] = (struct select_filter){ .op = SELECT_CONTAINS,
+                                                .column = i == 0 ? COL_users_email : COL_users_name,
+                                                .value = str_trim(search->text) };
+        items[all->item_count++] =
+            (struct select_filter){ .op = SELECT_ANY, .items = either, .item_count = 2 };
+    }
+    if (bound != NULL)
+        items[all->item_count++] =
+            (struct select_filter){ .op = page->is_backward ? SELECT_GREATER : SELECT_LESS,
+                                    .column = COL_users_id,
+                                    .value = id_text(a, *bound) };
+    return all;
+}
+
+static enum gql_next resolve_users(struct gql_step *step)
+{
+    static const struct select_order forward = { COL_users_id, false };
+    static const struct select_order backward = { COL_users_id, true };
+    const struct users_plan *plan = step->field->plan_data;
+    const struct gql_value *search = gql_arg(step, "search");
+    struct users_page *page = arena_new(step->arena, struct users_page);
+    struct err e;
+    step->host = page;
+    page->key = &await_request(step)->loop->gateway->cursor_key;
+    if (!page_read(step, page->key, CURSOR_USERS, &page->page, &e))
+        return gql_step_fail(step, &e);
+    const struct uuid *from = page->page.is_backward ? page->page.before : page->page.after;
+    struct str *after = arena_new(step->arena, struct str);
+    if (from != NULL)
+        *after = id_text(step->arena, *from);
+    page->select = (struct select){ .table = users_table(),
+                                    .columns = plan->columns,
+                                    .filter = users_filter(step->arena, &page->page, search),
+                                    .orders = page->page.is_backward ? &backward : &forward,
+                                    .order_count = 1,
+                                    .after = from != NULL ? after : NULL,
+                                    .limit = page->page.size + 1 };
+    struct db_step list = { select_statement(step->arena, &page->select),
+                            select_args(step->arena, &page->select) };
+    /* The total is of the search alone, whatever page of it is shown. */
+    page->select.filter = users_filter(step->arena, &(struct page){ 0 }, search);
+    bool is_scan = !gql_is_null(search);
+    return await_db(step, is_scan ? DB_LANE_SLOW : DB_LANE_READ, &list, 1, got_page);
+}
+
+static void get_nodes(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct users_page *page = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_objects(page->objects, page->count);
+}
+
+static void get_total(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct users_page *page = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_int(page->total);
+}
+
+static void get_self(const struct gql_field *f, void *ctx, void *parent,
+                     struct gql_value *ret_value)
+{
+    (void)f, (void)ctx;
+    *ret_value = gql_object(parent);
+}
+
+static struct gql_value cursor_of(const struct request *r, const struct user_row *user)
+{
+    struct uuid id = db_rows_uuid(user->rows, user->row, 0);
+    return gql_text(cursor_make(&r->loop->gateway->cursor_key, CURSOR_USERS, id, r->arena));
+}
+
+static void get_cursor(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    (void)f;
+    *ret_value = cursor_of(ctx, parent);
+}
+
+/* Whether there are rows beyond the bound that was given is not looked up: there was one. */
+static void get_has_next(const struct gql_field *f, void *ctx, void *parent,
+                         struct gql_value *ret_value)
+{
+    const struct users_page *page = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_bool(page->page.is_backward ? page->page.before != NULL : page->has_more);
+}
+
+static void get_has_previous(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    const struct users_page *page = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_bool(page->page.is_backward ? page->has_more : page->page.after != NULL);
+}
+
+static void get_start(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct users_page *page = parent;
+    (void)f;
+    if (page->count > 0)
+        *ret_value = cursor_of(ctx, &page->users[0]);
+}
+
+static void get_end(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
+{
+    const struct users_page *page = parent;
+    (void)f;
+    if (page->count > 0)
+        *ret_value = cursor_of(ctx, &page->users[page->count - 1]);
+}
+
+const struct gateway_binding bindings_users[] = {
+    { "Query.me", { .resolve = resolve_me, .prepare = users_prepare } },
+    { "Query.user", { .resolve = resolve_user, .prepare = users_prepare } },
+    { "Query.userByEmail", { .resolve = resolve_user_by_email, .prepare = users_prepare } },
+    { "Query.users", { .resolve = resolve_users, .prepare = prepare_users } },
+    { "User.id", { .get = get_text, .data = BINDING_NUMBER(COL_users_id) } },
+    { "User.email", { .get = get_email, .data = BINDING_NUMBER(COL_users_email) } },
+    { "User.name", { .get = get_text, .data = BINDING_NUMBER(COL_users_name) } },
+    { "User.role", { .get = get_role, .data = BINDING_NUMBER(COL_users_role) } },
+    { "User.lastSeenAt", { .get = get_last_seen, .data = BINDING_NUMBER(COL_users_last_seen_at) } },
+    { "User.createdAt", { .get = get_time, .data = BINDING_NUMBER(COL_users_created_at) } },
+    { "User.updatedAt", { .get = get_time, .data = BINDING_NUMBER(COL_users_updated_at) } },
+    { "UserConnection.nodes", { .get = get_nodes } },
+    { "UserConnection.edges", { .get = get_nodes } },
+    { "UserConnection.pageInfo", { .get = get_self } },
+    { "UserConnection.totalCount", { .get = get_total } },
+    { "UserEdge.cursor", { .get = get_cursor } },
+    { "UserEdge.node", { .get = get_self } },
+    { "PageInfo.hasNextPage", { .get = get_has_next } },
+    { "PageInfo.hasPreviousPage", { .get = get_has_previous } },
+    { "PageInfo.startCursor", { .get = get_start } },
+    { "PageInfo.endCursor", { .get = get_end } },
+    { 0 },
+};

@@ -1,0 +1,33 @@
+/*
+ * users: how User objects are read and shown, for every field that returns one. The columns that a
+ * selection needs become part of the plan; a user is a row of the statement that read them.
+ */
+#pragma once
+#include "gateway/await.h"
+#include "store/select.h"
+
+/* What a User is to its getters. */
+struct user_row {
+    const struct db_rows *rows;
+    size_t row;
+};
+
+/* What a field's `prepare` finds below it. */
+struct user_plan {
+    uint64_t columns; /* with the id always */
+    const struct db_statement *by_id;
+};
+
+/* The prepare of fields that return one User. */
+void *users_prepare(struct gql_field *f, struct arena *plan_arena);
+/* The prepare of fields whose child `user` is one: setup and login. */
+void *users_prepare_below(struct gql_field *f, struct arena *plan_arena);
+
+/* Reads the user by id with the plan's columns. */
+[[nodiscard]] struct db_step users_by_id_step(const struct gql_step *step, struct uuid id);
+/* The object of the row, which lives as long as the operation; NULL where there is no row. */
+[[nodiscard]] struct user_row *users_object(const struct gql_step *step, struct db_rows *rows);
+
+/* Of an argument or input field that is an ID. Errors: INVALID with its name. */
+[[nodiscard]] bool users_read_id(const char *name, const struct gql_value *value,
+                                 struct uuid *ret_id, struct err *e);
