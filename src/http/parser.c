@@ -247,20 +247,28 @@ static bool skip_empty_lines(struct parser *p, struct str *bytes)
     return true;
 }
 
+/* The byte that stands at `place` in the connection, if this feed of `len` bytes shows it. */
+static bool byte_at(const struct parser *p, uint64_t place, size_t len, char *ret_byte)
+{
+    if (place < p->fed_at || place >= p->fed_at + len)
+        return false;
+    *ret_byte = p->fed[place - p->fed_at];
+    return true;
+}
+
 /*
- * llhttp takes a missing version for HTTP/0.9, more than one space before it, and the protocols
- * RTSP and ICE. Looks at what stands behind the target, as far as this feed shows it.
+ * llhttp takes a missing version for HTTP/0.9, more than one space between the parts, and the
+ * protocols RTSP and ICE. Looks at what stands around the target, as far as this feed shows it.
  */
 static void check_request_line(struct parser *p, size_t len)
 {
     static const char expected[] = " HTTP/";
-    for (size_t i = 0; p->has_target && i < sizeof expected - 1; i++) {
-        uint64_t place = p->target_end + i;
-        if (place < p->fed_at || place >= p->fed_at + len)
-            continue;
-        if (p->fed[place - p->fed_at] != expected[i])
+    char byte = 0;
+    if (p->has_method && byte_at(p, p->method_end + 1, len, &byte) && byte == ' ')
+        (void)refuse(p, HTTP_REFUSED_SYNTAX, "more than a space after the method");
+    for (size_t i = 0; p->has_target && i < sizeof expected - 1; i++)
+        if (byte_at(p, p->target_end + i, len, &byte) && byte != expected[i])
             (void)refuse(p, HTTP_REFUSED_SYNTAX, "request line does not end in an HTTP version");
-    }
 }
 
 /* Whatever llhttp skips silently (spaces before a value) counts here. */

@@ -113,9 +113,8 @@ void request_cancel(struct request *r)
         return;
     r->is_cancelled = true;
     if (r->state == REQUEST_STREAMING) {
-        bool was_closed = r->is_stream_closed;
         r->is_stream_closed = true;
-        if (!r->is_stream_ended && r->stream.on_closed && !was_closed)
+        if (!r->is_stream_ended && r->stream.on_closed)
             r->stream.on_closed(r->stream_owner);
     } else if (r->state == REQUEST_RUNNING && r->on_cancel) {
         r->on_cancel(r->cancel_owner);
