@@ -207,10 +207,6 @@ static void refuse_as_llhttp_says(struct parser *p, llhttp_errno_t error, struct
         if (!p->has_version)
             (void)refuse(p, HTTP_REFUSED_VERSION, "HTTP version is not 1.0 or 1.1");
         break;
-    case HPE_INVALID_URL:
-        if (p->fed_at - p->method_end - 1 > p->limits->target_bytes)
-            (void)refuse(p, HTTP_REFUSED_TARGET_LONG, "request target is too long");
-        break;
     case HPE_PAUSED_H2_UPGRADE:
         (void)refuse(p, HTTP_REFUSED_VERSION, "HTTP/2 is not spoken here");
         break;

