@@ -105,7 +105,7 @@ static int address_family(struct str text)
 {
     char name[64];
     unsigned char address[16];
-    if (text.len >= sizeof name)
+    if (text.len == 0 || text.len >= sizeof name)
         return 0;
     memcpy(name, text.ptr, text.len);
     name[text.len] = '\0';

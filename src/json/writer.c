@@ -27,15 +27,22 @@ static bool word_needs_escape(uint64_t word)
     return (found & ~word & highs) != 0;
 }
 
+static uint64_t word_at(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
 /* How many bytes from the start go out as they are. */
 static size_t plain_len(struct str s)
 {
+    const size_t width = sizeof(uint64_t);
     size_t i = 0;
-    for (uint64_t word; s.len - i >= sizeof word; i += sizeof word) {
-        memcpy(&word, s.ptr + i, sizeof word);
-        if (word_needs_escape(word))
-            break;
-    }
+    while (s.len - i >= width && !word_needs_escape(word_at(s.ptr + i)))
+        i += width;
+    if (s.len >= width && s.len - i < width && !word_needs_escape(word_at(s.ptr + s.len - width)))
+        return s.len; /* the last bytes, and some before them once more */
     while (i < s.len && !escapes[(unsigned char)s.ptr[i]])
         i++;
     return i;
@@ -55,19 +62,35 @@ static char *put_escape(char *at, unsigned char c)
     return at;
 }
 
-void json_put_string(struct buf *b, struct str s)
+static void put_escaped(struct buf *b, struct str s)
 {
-    buf_put_char(b, '"');
     while (s.len > 0) {
         size_t plain = plain_len(s);
         buf_put(b, s.ptr, plain);
         s = str_from(s, plain);
         char *start = s.len > 0 ? buf_reserve(b, ESCAPED_MAX) : NULL;
         if (!start)
-            break;
+            return;
         buf_advance(b, (size_t)(put_escape(start, (unsigned char)s.ptr[0]) - start));
         s = str_from(s, 1);
     }
+}
+
+void json_put_string(struct buf *b, struct str s)
+{
+    size_t plain = plain_len(s);
+    char *at = buf_reserve(b, plain + 2); /* the whole of most strings, in one piece */
+    if (!at)
+        return;
+    *at++ = '"';
+    if (plain > 0)
+        memcpy(at, s.ptr, plain);
+    at[plain] = '"';
+    buf_advance(b, plain + 2);
+    if (plain == s.len)
+        return;
+    b->len--; /* the quote comes later */
+    put_escaped(b, str_from(s, plain));
     buf_put_char(b, '"');
 }
 

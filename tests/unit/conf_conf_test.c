@@ -1,6 +1,7 @@
 #include "conf/conf.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -292,6 +293,8 @@ static void checks_every_value_given(void **state)
         { "--data=~/windlass", "--data: \"~\" is not expanded here; write the whole path" },
         { "--trusted-proxies=10.0.0.0/33",
           "--trusted-proxies: \"10.0.0.0/33\" is no address and no address/bits" },
+        { "--trusted-proxies=::1,,::2",
+          "--trusted-proxies: \"\" is no address and no address/bits" },
         { "--trusted-proxies=::1,here",
           "--trusted-proxies: \"here\" is no address and no address/bits" },
         { "--public-url=ops.example.com",
@@ -418,6 +421,42 @@ static void refuses_a_file_that_is_too_long(void **state)
     assert_false(conf_is_given(c, CONF_PORT));
 }
 
+static size_t open_fd_count(void)
+{
+    size_t count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* Each of the two files it may open fails once, then both are there. */
+static void gives_back_what_it_opened_however_it_ends(void **state)
+{
+    (void)state;
+    const char *secret = write_file("secret", "hush", 0600);
+    const char *file = write_file("windlass.conf", "port = 1\n", 0600);
+    const size_t before = open_fd_count();
+    struct rlimit limit, none;
+    struct conf *c = NULL;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct err by_file = { 0 }, by_secret = { 0 };
+    const char *const *flags = LIST(with("--config=", file));
+    const char *const *environment = LIST(with("DATABASE_URL_FILE=", secret));
+    bool is_file_read = load(flags, LIST(), &c, NULL, &by_file);
+    bool is_secret_read = load(LIST(), environment, &c, NULL, &by_secret);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_false(is_file_read);
+    assert_false(is_secret_read);
+    assert_non_null(strstr(by_file.message, "cannot be opened: Too many open files"));
+    assert_non_null(strstr(by_secret.message, "cannot be opened: Too many open files"));
+    assert_int_equal(open_fd_count(), before);
+    conf_destroy(must_load(flags, environment));
+    assert_int_equal(open_fd_count(), before);
+}
+
 static void help_shows_every_flag_within_its_width(void **state)
 {
     (void)state;
@@ -459,6 +498,7 @@ int main(void)
         cmocka_unit_test(refuses_a_secret_that_others_may_read),
         cmocka_unit_test(masks_secrets),
         cmocka_unit_test(refuses_a_file_that_is_too_long),
+        cmocka_unit_test(gives_back_what_it_opened_however_it_ends),
         cmocka_unit_test(help_shows_every_flag_within_its_width),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
