@@ -4,7 +4,7 @@
 # Usage: tests/e2e/run.sh PROGRAM BUILD-FOLDER
 set -eu
 
-program=$1 build=$2
+program=$(readlink -f "$1") build=$2
 here=$(cd "$(dirname "$0")" && pwd)
 skip() { echo "1..0 # SKIP $*"; exit 0; }
 

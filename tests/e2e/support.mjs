@@ -17,7 +17,10 @@ export async function startWindlass(program) {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, WINDLASS_ENV: "development", TMPDIR: folder },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const exited = new Promise((resolve) => child.on("exit", (code, signal) => resolve(signal ?? code)));
+  const exited = new Promise((resolve) => {
+    child.on("exit", (code, signal) => resolve(signal ?? code));
+    child.on("error", (error) => resolve(error.message));
+  });
   let log = "";
   let printed = "";
   child.stderr.on("data", (bytes) => (log = (log + bytes).slice(-20_000)));

@@ -3,9 +3,9 @@ import { form, passwordField, themeButton, validEmail } from "./ui.js";
 
 /** Where the person was going; only a path of this site. */
 function destination() {
-  const next = new URLSearchParams(location.search).get("next");
-  const url = new URL(next || ".", location.href);
-  return url.origin === location.origin ? url.href : new URL(".", location.href).href;
+  const home = new URL(".", location.href);
+  const url = new URL(new URLSearchParams(location.search).get("next") ?? "", home);
+  return url.origin === home.origin ? url.href : home.href;
 }
 
 const node = document.querySelector("form");
