@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 PROGRAM = os.path.abspath(sys.argv[1])
 CLEAN = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
@@ -120,6 +121,15 @@ def completions_know_commands_and_options():
     expect("operand", complete(["completion", "zs"], 2), ["zsh"])
 
 
+def every_setting_is_read_by_some_code():
+    source = Path(__file__).parents[2] / "src"
+    options = re.findall(r"^OPTION\((\w+)", (source / "conf/options.def").read_text(), re.M)
+    code = "".join(path.read_text(encoding="utf-8") for path in source.rglob("*.c")
+                   if path.parent.name != "conf")
+    assert len(options) > 40
+    expect("dead settings", [o for o in options if not re.search(rf"\bCONF_{o}\b", code)], [])
+
+
 def output_that_cannot_be_written_is_a_failure():
     with open("/dev/full", "w", encoding="ascii") as full:
         code, _, err = run("config", "show", stdout=full)
@@ -188,7 +198,8 @@ def main():
     tests = [help_is_on_stdout_and_names_every_command, mistakes_exit_2_with_a_hint_on_stderr,
              wrong_settings_exit_78, version_is_told_in_text_and_json,
              config_show_tells_values_and_origins_and_masks_secrets,
-             completions_know_commands_and_options, output_that_cannot_be_written_is_a_failure,
+             completions_know_commands_and_options,
+             every_setting_is_read_by_some_code, output_that_cannot_be_written_is_a_failure,
              doctor_says_what_is_wrong_and_how_to_mend_it, doctor_tells_a_taken_port_from_ones_own]
     print(f"1..{len(tests)}")
     failed = 0
