@@ -67,6 +67,16 @@ const struct cmd cmd_table[] = {
       .details = "Needs a database (DATABASE_URL); `windlass up` brings one and starts this.",
       .options = CONF_FOR_GATEWAY,
       .run = cmd_gateway },
+    { .name = "psql",
+      .operands = "[-- ARGUMENTS]",
+      .summary = "open psql on the database of this installation",
+      .details =
+          "On the private cluster, which `windlass up` must be running, as the role that owns "
+          "the tables;\nelse on the database-url. Arguments behind -- are psql's: "
+          "windlass psql -- -c 'table users'",
+      .options = CONF_FOR_PSQL,
+      .operand_count_max = CMD_PSQL_ARGUMENTS_MAX,
+      .run = cmd_psql },
     { .name = "config show",
       .operands = "",
       .summary = "show every setting, its value and where it came from",

@@ -82,3 +82,9 @@ void db_conn_on_notice(struct db_conn *conn, db_notice_fn *fn, void *owner);
 /* "host=… port=… dbname=… user=…" for logs and doctor: no password. Errors: INVALID. */
 [[nodiscard]] bool db_url_describe(struct arena *a, struct str url, struct str *ret_text,
                                    struct err *e);
+/*
+ * The URL as libpq's own variables, "PGHOST=…", "PGPASSWORD=…", in the arena and ended by NULL: for
+ * programs such as psql, whose arguments everybody can read. Errors: INVALID.
+ */
+[[nodiscard]] bool db_url_variables(struct arena *a, struct str url,
+                                    const char *const **ret_variables, struct err *e);

@@ -73,3 +73,22 @@ bool db_url_describe(struct arena *a, struct str url, struct str *ret_text, stru
     buf_clear(&b);
     return true;
 }
+
+bool db_url_variables(struct arena *a, struct str url, const char *const **ret_variables,
+                      struct err *e)
+{
+    const char *text = arena_cstr(a, url);
+    size_t count = 0, all = 0;
+    if (!db_url_check(text, e))
+        return false;
+    PQconninfoOption *options = PQconninfoParse(text, NULL);
+    while (options && options[all].keyword)
+        all++;
+    const char **variables = arena_new_array(a, all + 1, const char *);
+    for (const PQconninfoOption *o = options; o && o->keyword; o++)
+        if (o->val && o->envvar)
+            variables[count++] = arena_printf(a, "%s=%s", o->envvar, o->val).ptr;
+    PQconninfoFree(options);
+    *ret_variables = variables;
+    return true;
+}
