@@ -35,6 +35,9 @@ static const char *find_database(struct doctor *d)
                                                         : conf_cstr(d->conf, CONF_DATA),
                                                 .run = "",
                                                 .programs = conf_cstr(d->conf, CONF_PG_BIN) };
+    if (options.data[0] == '\0' ||
+        (access(options.data, F_OK) == 0 && access(options.data, R_OK | X_OK) != 0))
+        return NULL; /* doctor_check_data has told it */
     if (!up_cluster_find(&options, &cluster, &e)) {
         doctor_report_err(d, "programs", &e,
                           "install the package postgresql-15, or name a server with database-url");

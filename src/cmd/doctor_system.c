@@ -59,7 +59,7 @@ void doctor_check_settings(struct doctor *d)
                       conf_cstr(d->conf, CONF_LISTEN),
                       url.len ? conf_cstr(d->conf, CONF_PUBLIC_URL) : "not set");
     for (enum conf_id id = 0; id < CONF_COUNT; id++)
-        given += conf_is_given(d->conf, id);
+        given += conf_option(id)->group != CONF_GROUP_COMMAND && conf_is_given(d->conf, id);
     if (d->count == before)
         doctor_report(d, "settings", DOCTOR_OK, NULL, "valid, for %s; %zu given, the rest defaults",
                       conf_cstr(d->conf, CONF_ENV), given);
