@@ -128,16 +128,19 @@ static bool run_in_transaction(struct work *w, const struct migration *m, struct
 
 /*
  * The statement runs on a second connection while the first holds the lock in an open transaction.
- * That one holds no snapshot, which CREATE INDEX CONCURRENTLY would wait for. Killed between the
- * statement and its note, the statement is run again: so it must be safe to repeat.
+ * CREATE INDEX CONCURRENTLY would wait for a snapshot of that one, and the portal of its last
+ * parametrised statement has one until a plain statement takes its place.
+ * Killed between the statement and its note, the statement is run again: it is safe to repeat.
  */
 static bool run_alone(struct work *w, const struct migration *m, struct str sql, note_fn *note,
                       struct err *e)
 {
     scoped(db_conn_destroyp) struct db_conn *conn = NULL;
-    struct str path = arena_printf(w->a, "SET search_path = %.*s; SET statement_timeout = 0",
-                                   STR_FMT(diff_name(w->a, w->set->name)));
-    return work_connect(w, &conn, e) && db_conn_exec(conn, "search path", path, e) &&
+    struct str settings = arena_printf(w->a, "SET search_path = %.*s; SET statement_timeout = 0",
+                                       STR_FMT(diff_name(w->a, w->set->name)));
+    return db_conn_exec(w->conn, "let go of the snapshot", STR("SET LOCAL statement_timeout = 0"),
+                        e) &&
+           work_connect(w, &conn, e) && db_conn_exec(conn, "settings", settings, e) &&
            db_conn_exec(conn, m->name.ptr, sql, e) && note(w, m, e) && db_conn_commit(w->conn, e);
 }
 
