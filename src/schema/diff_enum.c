@@ -93,6 +93,8 @@ static void put_dependents(struct differ *d, struct buf *b, const struct model_t
     }
 }
 
+/* A default that differs is set by a change of its own: the former may name a value that is gone.
+ */
 static void put_conversion(struct differ *d, struct buf *b, const struct model_table *have,
                            struct str type)
 {
@@ -111,7 +113,7 @@ static void put_conversion(struct differ *d, struct buf *b, const struct model_t
              ddl_alter_column(a, have, from,
                               arena_printf(a, "TYPE %.*s USING %.*s::%s::%.*s", STR_FMT(to->type),
                                            STR_FMT(name), text, STR_FMT(to->type))));
-        if (!str_is_empty(from->default_sql))
+        if (!str_is_empty(from->default_sql) && str_eq(from->default_sql, to->default_sql))
             line(b,
                  ddl_alter_column(a, have, from,
                                   arena_printf(a, "SET DEFAULT %.*s", STR_FMT(from->default_sql))));
