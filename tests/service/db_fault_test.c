@@ -449,9 +449,9 @@ static void a_full_server_serves_with_the_connections_there_are(void **state)
     start(&late, DB_LANE_READ, "SELECT 9", LONG_MS, false, &later);
     for (size_t i = 0; i < count; i++)
         db_conn_destroy(taken[i]);
+    rig_clear(&rig);
     rig_wait_call(&late, &later);
     assert_value(&later, "9");
-    rig_clear(&rig);
     rig_wait_up(&late);
     rig_clear(&late);
 }

@@ -198,8 +198,10 @@ _Noreturn static void keep(struct pg_server *s, int fd)
 {
     (void)setsid(); /* an interrupt at the terminal is the test's, not ours */
     (void)signal(SIGTERM, SIG_IGN);
+    (void)dup3(fd, STDERR_FILENO + 1, O_CLOEXEC);
+    closefrom(STDERR_FILENO + 2); /* another server's keeper waits for its pipe's end, too */
     char byte;
-    while (read(fd, &byte, 1) < 0 && errno == EINTR) {
+    while (read(STDERR_FILENO + 1, &byte, 1) < 0 && errno == EINTR) {
     }
     s->postmaster = find_postmaster(s);
     if (s->postmaster > 0) {
@@ -219,7 +221,6 @@ static void start_keeper(struct pg_server *s)
         die("no pipe: %s", strerror(errno));
     s->keeper = fork();
     if (s->keeper == 0) {
-        close(fds[1]);
         keep(s, fds[0]);
     }
     close(fds[0]);
