@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "db/rows_priv.h"
+#include "db/db_transaction_sql.h"
 #include "db/sqlstate.h"
 #include "db/url_priv.h"
 
@@ -169,23 +170,17 @@ static bool set_timeout(struct db_conn *conn, const char *name, int64_t timeout_
 {
     char value[24];
     snprintf(value, sizeof value, "%" PRId64, timeout_ms);
-    const char *const values[] = { name, value };
-    return finish(
-        conn, "set a time limit",
-        PQexecParams(conn->pq, "SELECT set_config($1, $2, true)", 2, NULL, values, NULL, NULL, 0),
-        NULL, e);
+    struct db_args args = { .count = 2, .values = { name, value } };
+    return db_conn_run(conn, &db_transaction_set, &args, NULL, e);
 }
 
 bool db_conn_lock(struct db_conn *conn, int64_t key, int64_t timeout_ms, struct err *e)
 {
     char text[24];
     snprintf(text, sizeof text, "%" PRId64, key);
-    const char *const values[] = { text };
+    struct db_args args = { .count = 1, .values = { text } };
     return set_timeout(conn, "lock_timeout", timeout_ms, e) &&
-           finish(conn, "wait for the advisory lock",
-                  PQexecParams(conn->pq, "SELECT pg_advisory_xact_lock($1::int8)", 1, NULL, values,
-                               NULL, NULL, 0),
-                  NULL, e) &&
+           db_conn_run(conn, &db_transaction_lock, &args, NULL, e) &&
            set_timeout(conn, "lock_timeout", 0, e);
 }
 

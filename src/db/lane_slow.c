@@ -6,14 +6,7 @@
 #include "base/clock.h"
 #include "db/link_priv.h"
 #include "db/pool_priv.h"
-
-static const uint32_t limit_oids[] = { DB_OID_TEXT };
-static const struct db_statement limit_statement = {
-    .name = "db_slow_limit",
-    .sql = "SELECT set_config('statement_timeout', $1, true)",
-    .oids = limit_oids,
-    .param_count = 1,
-};
+#include "db/db_transaction_sql.h"
 
 /* What is left until the deadline, in milliseconds; never 0, which would be no limit. */
 static void send_limit(struct db_link *link, struct db_request *r)
@@ -21,8 +14,8 @@ static void send_limit(struct db_link *link, struct db_request *r)
     char text[24];
     int64_t left_ms = max_of((r->deadline_us - clock_mono_us()) / CLOCK_MS, (int64_t)1);
     snprintf(text, sizeof text, "%d", (int)min_of(left_ms, (int64_t)INT32_MAX));
-    struct db_args args = { .count = 1, .values = { text } };
-    link_send_extra(link, r, &limit_statement, &args);
+    struct db_args args = { .count = 2, .values = { "statement_timeout", text } };
+    link_send_extra(link, r, &db_transaction_set, &args);
 }
 
 static void slow_send(struct db_lane_queue *lane)
