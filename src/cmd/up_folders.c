@@ -166,6 +166,20 @@ bool up_lock(const char *folder, int *ret_fd, struct err *e)
     return false;
 }
 
+bool up_lock_is_free(const char *folder, struct err *e)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/lock", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return true;
+    bool is_free = flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    if (!is_free)
+        tell_holder(fd, folder, e);
+    close(fd);
+    return is_free;
+}
+
 enum { SECRET_BYTES = 32, SECRET_LEN = SECRET_BYTES * 2 };
 
 static void make_secret(char ret_text[SECRET_LEN + 1])

@@ -46,6 +46,8 @@ void up_free_space(const char *path, char ret_text[UP_FREE_TEXT_MAX]);
  * Errors: CONFLICT, naming the process that holds it; as up_cannot.
  */
 [[nodiscard]] bool up_lock(const char *folder, int *ret_fd, struct err *e);
+/* Looks without taking it; `e` names the holder. A folder without a lock file is free. */
+[[nodiscard]] bool up_lock_is_free(const char *folder, struct err *e);
 
 /*
  * The secret of that name in the folder: 256 random bits in hexadecimal, in a file of mode 0600,

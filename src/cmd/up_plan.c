@@ -80,12 +80,22 @@ static void note_address(struct up_sockets *sockets)
         sockets->port = (uint16_t)port;
 }
 
-/* Without sharing: a port that anybody has, another Windlass included, is told as taken. */
+enum { PREDECESSOR_MS = 1000, LOOK_EVERY_MS = 20 };
+
+/*
+ * Without sharing: a port that anybody has, another Windlass included, is told as taken. Whoever
+ * starts us anew right after a kill may be faster than the kernel, which still ends the services of
+ * the one before us: hence a second look.
+ */
 static bool look_for_others(const char *address, char ret_address[IO_ADDRESS_MAX], struct err *e)
 {
     int fd = -1;
-    if (!io_listen_open(str_of_c(address), false, &fd, e))
-        return false;
+    for (int waited_ms = 0; !io_listen_open(str_of_c(address), false, &fd, e);
+         waited_ms += LOOK_EVERY_MS) {
+        if (e->code != ERR_CONFLICT || waited_ms >= PREDECESSOR_MS)
+            return false;
+        (void)thrd_sleep(&(struct timespec){ .tv_nsec = LOOK_EVERY_MS * 1'000'000L }, NULL);
+    }
     io_listen_name(fd, ret_address); /* with the port that was found for port 0 */
     close(fd);
     return true;

@@ -125,6 +125,17 @@ static size_t loop_count(const struct conf *conf)
     return (size_t)min_of(count, (int64_t)IO_CHILD_LISTEN_MAX);
 }
 
+/* That the folder is in use says more than that its port is, as both are with a second `up`. */
+static bool open_sockets(struct up_site *site, struct err *e)
+{
+    if (up_sockets_open(&site->sockets, conf_str(site->conf, CONF_LISTEN),
+                        conf_int(site->conf, CONF_PORT), loop_count(site->conf), e))
+        return true;
+    return e->code == ERR_CONFLICT && site->data && !up_lock_is_free(site->data, e)
+               ? err_in(e, "take the data folder")
+               : false;
+}
+
 /* What may need root comes first; then we are the services' user and the rest is done as it. */
 static bool prepare(struct up_site *site, struct err *e)
 {
@@ -132,9 +143,7 @@ static bool prepare(struct up_site *site, struct err *e)
     site->has_terminal = up_has_terminal();
     if (!up_identity_find(site->arena, &site->identity, e) ||
         !up_program_open(&site->identity, &site->program_fd, e) ||
-        (site->has_cluster && !prepare_data(site, e)) ||
-        !up_sockets_open(&site->sockets, conf_str(site->conf, CONF_LISTEN),
-                         conf_int(site->conf, CONF_PORT), loop_count(site->conf), e) ||
+        (site->has_cluster && !prepare_data(site, e)) || !open_sockets(site, e) ||
         !prepare_run(site, e) || !up_identity_drop(&site->identity, e))
         return false;
     if (!up_folder_check(site->run, e) || !up_lock(site->run, &site->run_lock, e))

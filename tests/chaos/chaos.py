@@ -8,7 +8,7 @@ that nothing acknowledged was lost and nothing happened twice.
 A round is a random pause, one fault, and the wait until `/readyz` is well again. The same seed gives
 the same faults in the same order. Faults: kill -9 of the gateway, of one PostgreSQL backend, of the
 postmaster, of `windlass up` itself (then started anew on the same folder), and SIGTERM of `up`.
-Ends with `N passed, N failed`; exit code 1 when a check failed.
+Prints TAP, a case a check; exit code 1 when one failed.
 """
 import argparse, http.client, json, os, random, re, shutil, signal, subprocess, sys, tempfile
 import threading, time
@@ -42,7 +42,7 @@ class Windlass:
         log = open(os.path.join(self.folder, "log"), "ab")
         self.process = subprocess.Popen(
             [self.binary, "up", "--data", os.path.join(self.folder, "data"), "--port",
-             str(self.port or 0)], env=env, stdout=subprocess.PIPE, stderr=log, text=True)
+             str(self.port or 0), "--argon2-memory", "8MiB", "--argon2-time", "1"], env=env, stdout=subprocess.PIPE, stderr=log, text=True)
         log.close()
         threading.Thread(target=self.read_lines, args=(self.process,), daemon=True).start()
         self.wait_ready()
@@ -266,7 +266,7 @@ class Checks:
     def __call__(self, holds, what):
         self.passed += bool(holds)
         self.failed += not holds
-        print(("ok   " if holds else "FAIL ") + what, flush=True)
+        print(f"{'ok' if holds else 'not ok'} {self.passed + self.failed} - {what}", flush=True)
 
 
 def check_users(checks, windlass, token, writers):
@@ -321,13 +321,12 @@ def main():
         if a.soak:
             soak(windlass, checks, a.soak * 60)
         else:
-            print(f"seed {a.seed}, {a.rounds} rounds", flush=True)
+            print(f"# seed {a.seed}, {a.rounds} rounds", flush=True)
             for n in range(a.rounds):
                 time.sleep(dice.uniform(0.05, 1.0))
                 fault = dice.choice(["gateway", "backend", "backend", "postmaster", "up", "stop"])
                 what = hurt(windlass, fault, dice)
                 windlass.wait_ready()
-                print(f"     round {n + 1}: {what}", flush=True)
                 checks("exit" not in what, f"round {n + 1}: recovered from: {what}")
         stop.set()
         for w in writers:
@@ -340,8 +339,8 @@ def main():
         if checks.failed == 0:
             shutil.rmtree(windlass.folder, ignore_errors=True)
         else:
-            print(f"kept for a look: {windlass.folder}")
-    print(f"{checks.passed} passed, {checks.failed} failed")
+            print(f"# kept for a look: {windlass.folder}")
+    print(f"1..{checks.passed + checks.failed}")
     return 1 if checks.failed else 0
 
 

@@ -212,6 +212,9 @@ def test_a_second_one_on_the_same_folder_is_refused():
             assert_refused(second, 69, up.data, f"process {up.process.pid}")
         with Up(PROGRAM, scratch, data=scratch.join("data2")) as second:
             assert_refused(second, 69, up.run, f"process {up.process.pid}")
+        port = f"--port={up.address()[1]}"
+        with Up(PROGRAM, scratch, [port], run=scratch.join("run2")) as second:
+            assert_refused(second, 69, up.data, f"process {up.process.pid}")
         assert up.request()[0] == 200
 
 
