@@ -30,8 +30,8 @@ static void drop_requests(struct connection *c)
 void connection_destroy(struct connection *c)
 {
     struct http_server *s = c->server;
-    wait_stop(&c->reading);
-    wait_stop(&c->writing);
+    wait_stop(c, &c->reading);
+    wait_stop(c, &c->writing);
     list_remove(&c->dirty);
     list_remove(&c->drained);
     list_remove(&c->node);
@@ -49,19 +49,21 @@ void connection_destroy(struct connection *c)
 
 static void set_reading_wait(struct connection *c)
 {
+    const struct request *r = c->parser.request;
+    bool is_open = c->state == CONNECTION_OPEN;
     enum wait_kind kind = WAIT_NONE;
-    if (c->is_paused)
-        kind = WAIT_NONE; /* it is we who do not read */
-    else if (c->state == CONNECTION_OPEN && parser_is_within_request(&c->parser))
+    if (c->is_paused || (r && r->wants_continue))
+        kind = WAIT_NONE; /* it is we whom the client waits for */
+    else if (is_open && parser_is_within_request(&c->parser))
         kind = parser_is_within_body(&c->parser) ? WAIT_BODY : WAIT_HEAD;
-    else if (c->state == CONNECTION_OPEN && c->request_count == 0)
+    else if (is_open && c->request_count == 0)
         kind = WAIT_IDLE;
     else if (c->state == CONNECTION_LINGERING && io_stream_unsent(c->stream) == 0)
         kind = WAIT_LINGER;
     if (c->reading.kind == kind)
         return;
     if (kind == WAIT_NONE)
-        wait_stop(&c->reading);
+        wait_stop(c, &c->reading);
     else
         wait_start(c, &c->reading, kind);
     c->window_body = c->parser.body_got;
@@ -84,7 +86,7 @@ void connection_refuse(struct connection *c, enum http_refused reason, const cha
     if (!r->conn)
         enqueue(c, r);
     c->state = CONNECTION_LAST;
-    wait_stop(&c->reading);
+    wait_stop(c, &c->reading);
     response_refuse(r, http_refused_status(reason), why);
     server_mark(c);
 }
@@ -128,7 +130,7 @@ static bool got_head(struct connection *c)
     if (r->wants_continue)
         server_mark(c);
     if (r->has_body)
-        wait_stop(&c->reading); /* its window begins now */
+        wait_stop(c, &c->reading); /* its window begins now */
     return true;
 }
 
@@ -137,7 +139,7 @@ static void got_request(struct connection *c)
     struct request *r = take(c->parser.request);
     struct http_server *s = c->server;
     if (c->reading.kind != WAIT_NONE)
-        wait_stop(&c->reading); /* each request has its own deadline */
+        wait_stop(c, &c->reading); /* each request has its own deadline */
     r->wants_continue = false;
     if (!r->is_kept_alive || s->is_draining)
         c->state = CONNECTION_LAST;
@@ -195,10 +197,12 @@ static void set_paused(struct connection *c, bool is_paused)
         io_stream_resume(c->stream);
 }
 
-/* Reading goes on in all other states, to see the client go. */
+/* Reading goes on as long as it can, to see the client go: what comes when no more requests may be
+ * in work is kept, and only then no more is read. */
 static void set_back_pressure(struct connection *c)
 {
-    set_paused(c, c->state == CONNECTION_OPEN && (c->unparsed.len || !may_read(c)));
+    bool is_clogged = io_stream_unsent(c->stream) > c->server->limits.unsent_bytes;
+    set_paused(c, c->state == CONNECTION_OPEN && (c->unparsed.len || is_clogged));
 }
 
 static void on_data(void *owner, struct str bytes)
@@ -234,7 +238,7 @@ static void on_half_close(struct connection *c)
     c->has_ended = true;
     if (c->state == CONNECTION_OPEN)
         c->state = CONNECTION_LAST;
-    wait_stop(&c->reading);
+    wait_stop(c, &c->reading);
     struct request *unfinished = take(c->parser.request);
     if (unfinished) {
         if (unfinished->conn)
@@ -286,7 +290,7 @@ void connection_advance(struct connection *c)
         c->window_unsent = unsent;
         wait_start(c, &c->writing, WAIT_WRITE);
     } else if (!unsent && c->writing.kind != WAIT_NONE) {
-        wait_stop(&c->writing);
+        wait_stop(c, &c->writing);
     }
     if (is_over) {
         finish(c);

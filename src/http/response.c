@@ -245,6 +245,7 @@ static void send_scratch(struct connection *c, struct str tail)
 {
     struct http_server *s = c->server;
     struct str parts[] = { buf_str(&s->scratch), tail };
+    s->stats.writes++;
     s->stats.bytes_out += parts[0].len + tail.len;
     io_stream_write(c->stream, parts, tail.len ? 2 : 1);
     buf_reset(&s->scratch);

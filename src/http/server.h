@@ -2,7 +2,7 @@
  * server: HTTP/1.1 for one loop. A handler is called with a whole request (its body included) and
  * answers it at once or later, with one body or with a stream. Answers of a connection leave in the
  * order of its requests, those of one turn of the loop in one write.
- * Source: RFC 9110, RFC 9112; docs/decisions/ "HTTP".
+ * Source: RFC 9110, RFC 9112; docs/decisions/0002, 0013.
  *
  * The one rule of ownership: a request belongs to its handler from the call of the handler until
  * http_respond, or http_stream_end of its stream. It stays valid that long even when the client has
@@ -63,11 +63,13 @@ struct http_route {
 
 /* What the server counts, for metrics. All but the first three only rise. */
 struct http_stats {
-    uint64_t connections_open, connections_idle;
+    uint64_t connections_open;
+    uint64_t connections_idle; /* of these, kept between two requests */
     uint64_t requests_running; /* handed to a handler and not yet ended */
-    uint64_t connections_accepted, connections_refused;
+    uint64_t connections_accepted;
     uint64_t requests, bytes_in, bytes_out;
-    uint64_t cancelled;      /* clients that went before their answer */
+    uint64_t writes;         /* times that answers were handed to the kernel */
+    uint64_t cancelled;      /* requests whose client went before their answer */
     uint64_t slow_consumers; /* connections closed because the client does not read */
     uint64_t refused[HTTP_REFUSED_COUNT];
 };
@@ -150,7 +152,9 @@ struct http_stream_events {
 /*
  * Begins an answer whose body is written in pieces (Server-Sent Events, exports): chunked, or for
  * HTTP/1.0 until the connection closes. Small writes of one turn leave together. The request is
- * ended by http_stream_end alone, and must not be used between except for its own fields.
+ * ended by http_stream_end alone, and must not be used between except for its own fields. When the
+ * client has gone already (http_is_cancelled), writes are false from the start and on_closed, which
+ * would tell what on_cancel has told, does not come.
  */
 void http_stream_start(struct http_request *r, int status, struct str headers,
                        const struct http_stream_events *events, void *owner);

@@ -110,7 +110,7 @@ void route_table_init(struct http_server *s, const struct http_server_options *o
 
 /* wait.c */
 void wait_start(struct connection *c, struct wait *w, enum wait_kind kind);
-void wait_stop(struct wait *w);
+void wait_stop(struct connection *c, struct wait *w);
 void wait_sweep(void *server);
 
 /* connection.c */

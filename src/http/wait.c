@@ -21,8 +21,9 @@ static int64_t duration_us(const struct http_limits *limits, enum wait_kind kind
     return 0;
 }
 
-void wait_stop(struct wait *w)
+void wait_stop(struct connection *c, struct wait *w)
 {
+    c->server->stats.connections_idle -= w->kind == WAIT_IDLE;
     list_remove(&w->node);
     w->kind = WAIT_NONE;
 }
@@ -30,7 +31,8 @@ void wait_stop(struct wait *w)
 void wait_start(struct connection *c, struct wait *w, enum wait_kind kind)
 {
     struct http_server *s = c->server;
-    wait_stop(w);
+    wait_stop(c, w);
+    s->stats.connections_idle += kind == WAIT_IDLE;
     w->kind = kind;
     w->until_us = io_loop_now_us(s->loop) + duration_us(&s->limits, kind);
     list_push(&s->waits[kind], &w->node);
@@ -66,7 +68,7 @@ static void expire(struct wait *w, enum wait_kind kind)
         return;
     }
     struct connection *c = container_of(w, struct connection, reading);
-    wait_stop(w);
+    wait_stop(c, w);
     if (kind == WAIT_HEAD)
         connection_refuse(c, HTTP_REFUSED_HEADER_SLOW, "request head comes too slowly");
     else if (kind == WAIT_BODY)

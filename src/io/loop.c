@@ -1,5 +1,7 @@
 #include "io/loop.h"
 
+#include <signal.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/loop_priv.h"
@@ -63,8 +65,16 @@ static void on_turn_end(uv_prepare_t *prepare)
     (void)uv_prepare_stop(prepare);
 }
 
+static once_flag pipe_signal_once = ONCE_FLAG_INIT;
+
+static void ignore_pipe_signal(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
 struct io_loop *io_loop_create(void)
 {
+    call_once(&pipe_signal_once, ignore_pipe_signal);
     struct io_loop *loop = mem_new(struct io_loop);
     loop->posts_end = &loop->posts_first;
     if (uv_loop_init(&loop->uv) != 0 || uv_mutex_init(&loop->posts_lock) != 0 ||

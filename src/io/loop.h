@@ -12,6 +12,10 @@ struct io_loop;
 /* What a callback looks like: it records what came and runs its owner's driver. */
 typedef void io_fn(void *owner);
 
+/*
+ * From the first loop on the process ignores SIGPIPE: a peer that has gone is an error of the write
+ * to it.
+ */
 [[nodiscard]] struct io_loop *io_loop_create(void);
 /* Every handle made on it must have been destroyed; their closing is completed here. */
 void io_loop_destroy(struct io_loop *loop); /* accepts NULL */

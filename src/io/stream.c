@@ -28,7 +28,7 @@ struct io_stream {
     struct io_stream_events events;
     void *owner;
     uv_shutdown_t shutdown;
-    bool has_ended; /* on_end was told */
+    bool has_ended, is_broken; /* what on_end was told */
     char peer[INET6_ADDRSTRLEN];
 };
 
@@ -127,9 +127,10 @@ static void give_read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *re
 
 static void tell_end(struct io_stream *s, bool is_broken)
 {
-    if (s->has_ended || uv_is_closing(&s->uv.handle))
+    if (s->is_broken || (s->has_ended && !is_broken) || uv_is_closing(&s->uv.handle))
         return;
     s->has_ended = true;
+    s->is_broken = is_broken;
     (void)uv_read_stop(&s->uv.stream);
     s->events.on_end(s->owner, is_broken);
 }

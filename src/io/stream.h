@@ -34,7 +34,10 @@ struct io_stream;
 struct io_stream_events {
     /* Bytes came; they are valid during the call. */
     void (*on_data)(void *owner, struct str bytes);
-    /* The other side sends no more, or the connection broke. Nothing comes after it; destroy. */
+    /*
+     * The other side sends no more, or the connection broke. Writing goes on after an end that is
+     * no break, and if it breaks then, that is told too. Nothing comes after a break; destroy.
+     */
     void (*on_end)(void *owner, bool is_broken);
     /* Everything written so far has been handed to the kernel. May be NULL. */
     void (*on_drained)(void *owner);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "support/allocations.h"
 #include "support/http_fixture.h"
 #include "support/http_malformed.h"
 #include "test.h"
@@ -29,7 +30,7 @@ enum { HELD_MAX = 16, BIG_BYTES = 16 * 1024 * 1024 };
 struct held {
     struct http_request *requests[HELD_MAX];
     size_t count;
-    int cancelled;
+    atomic_int cancelled;
 };
 
 static struct held held;
@@ -104,6 +105,20 @@ static const struct http_route routes[] = {
     { .path = "/files/deep/*", .methods = HTTP_METHOD_DELETE, .fn = tell },
 };
 
+/* What the server's owner was told, one line a request: "GET / 200 9". */
+static struct buf answered;
+static char last_id[HTTP_REQUEST_ID_LEN + 1];
+
+static void note_answered(void *owner, const struct http_request *r, int status,
+                          uint64_t body_bytes)
+{
+    assert(owner == &answered);
+    assert(r->started_us > 0 && strcmp(last_id, r->id) != 0);
+    memcpy(last_id, r->id, sizeof last_id);
+    buf_printf(&answered, "%s %.*s %d %d\n", http_method_name(r->method), STR_FMT(r->path), status,
+               (int)body_bytes);
+}
+
 static struct http_server_options options_of(struct http_limits limits)
 {
     return (struct http_server_options){
@@ -111,6 +126,8 @@ static struct http_server_options options_of(struct http_limits limits)
         .routes = routes,
         .route_count = countof(routes),
         .common_headers = STR("X-Common: yes\r\n"),
+        .on_answered = note_answered,
+        .owner = &answered,
     };
 }
 
@@ -118,6 +135,7 @@ static void start(struct http_fixture *f, struct http_limits limits)
 {
     struct http_server_options options = options_of(limits);
     held = (struct held){ 0 };
+    buf_reset(&answered);
     fixture_start(f, &options, NULL);
 }
 
@@ -449,6 +467,79 @@ static void answers_leave_in_the_order_of_requests(void **state)
     fixture_stop(&f);
 }
 
+static void the_answers_of_a_turn_are_one_write(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    start(&f, HTTP_LIMITS_DEFAULT);
+    int fd = client_connect(&f);
+    client_send_c(fd, GET("/") GET("/files/1") "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" GET("/none"));
+    for (int i = 0; i < 4; i++)
+        client_read(fd, i != 2, &answer);
+    assert_int_equal(fixture_stats(&f).writes, 1);
+    close(fd);
+    fixture_stop(&f);
+}
+
+static void each_request_that_ended_is_told_once(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    start(&f, HTTP_LIMITS_DEFAULT);
+    int fd = client_connect(&f);
+    client_send_c(fd, GET("/") "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" GET("/none")
+                          GET("/hold") "nonsense");
+    for (int i = 0; i < 3; i++)
+        client_read(fd, i != 1, &answer);
+    fixture_call(&f, release, NULL);
+    client_read(fd, true, &answer);
+    client_read(fd, true, &answer);
+    assert_int_equal(answer.status, 501); /* in `refused`, since it never was a request */
+    close(fd);
+    struct http_stats stats = fixture_stats(&f);
+    assert_int_equal(stats.requests, 4);
+    assert_int_equal(stats.refused[HTTP_REFUSED_METHOD], 1);
+    assert_str(buf_str(&answered),
+               "GET / 200 9\nHEAD / 200 0\nGET /none 404 10\nGET /hold 200 13\n");
+    fixture_stop(&f);
+}
+
+static void empty_answered(void *owner)
+{
+    (void)owner;
+    buf_reset(&answered);
+}
+
+static size_t allocations_before, allocations_after;
+
+static void note_allocations(void *owner)
+{
+    *(size_t *)owner = allocations_count();
+}
+
+static void a_request_allocates_nothing_once_the_server_is_warm(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    start(&f, HTTP_LIMITS_DEFAULT);
+    int fd = client_connect(&f);
+    for (int i = 0; i < 300; i++) {
+        if (i == 200)
+            fixture_call(&f, note_allocations, &allocations_before);
+        client_send_c(fd, "POST /?a=1 HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nX-1: 1\r\n"
+                          "X-2: 2\r\nContent-Length: 26\r\n\r\n{\"query\":\"{ __typename }\"}");
+        client_read(fd, true, &answer);
+        assert_int_equal(answer.status, 200);
+        if (i == 199) /* it has room for a hundred more */
+            fixture_call(&f, empty_answered, NULL);
+    }
+    fixture_call(&f, note_allocations, &allocations_after);
+    /* One for the post that notes them; the requests between made none. */
+    assert_int_equal(allocations_after - allocations_before, 1);
+    close(fd);
+    fixture_stop(&f);
+}
+
 static bool has_read_seven(const struct http_stats *stats)
 {
     return stats->bytes_in == 7 * strlen(GET("/hold"));
@@ -499,6 +590,32 @@ static void a_handler_is_told_when_its_client_goes(void **state)
     assert_int_equal(held.cancelled, 2);
     assert_int_equal(fixture_stats(&f).requests_running, 0);
     assert_int_equal(fixture_stats(&f).cancelled, 2);
+    fixture_stop(&f);
+}
+
+static void release_first(void *owner)
+{
+    (void)owner;
+    tell(NULL, held.requests[0]);
+    held.requests[0] = held.requests[--held.count];
+}
+
+static void an_answer_to_a_client_that_has_gone_harms_nobody(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    start(&f, HTTP_LIMITS_DEFAULT);
+    int fd = client_connect(&f);
+    client_send_c(fd, GET("/hold") GET("/hold") GET("/hold"));
+    while (fixture_stats(&f).requests < 3)
+        usleep(1000);
+    close(fd); /* an ordinary end: the first answer meets a reset, the next a broken pipe */
+    while (held.cancelled < 3)
+        usleep(1000);
+    for (int i = 0; i < 3; i++)
+        fixture_call(&f, release_first, NULL);
+    fixture_await(&f, has_cancelled);
+    assert_int_equal(fixture_stats(&f).requests_running, 0);
     fixture_stop(&f);
 }
 
@@ -797,6 +914,7 @@ static int free_big_body(void **state)
 {
     (void)state;
     mem_free(big_body);
+    buf_clear(&answered);
     return 0;
 }
 
@@ -815,8 +933,12 @@ int main(void)
         cmocka_unit_test(head_has_the_fields_of_get_and_no_body),
         cmocka_unit_test(an_expected_continue_is_told_before_the_body),
         cmocka_unit_test(answers_leave_in_the_order_of_requests),
+        cmocka_unit_test(the_answers_of_a_turn_are_one_write),
+        cmocka_unit_test(each_request_that_ended_is_told_once),
+        cmocka_unit_test(a_request_allocates_nothing_once_the_server_is_warm),
         cmocka_unit_test(a_bounded_number_of_requests_is_in_work),
         cmocka_unit_test(a_handler_is_told_when_its_client_goes),
+        cmocka_unit_test(an_answer_to_a_client_that_has_gone_harms_nobody),
         cmocka_unit_test(a_client_that_half_closes_gets_its_answer),
         cmocka_unit_test(a_field_that_would_split_the_answer_is_left_out),
         cmocka_unit_test(compresses_what_pays_when_it_is_accepted),
