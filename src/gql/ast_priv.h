@@ -20,6 +20,9 @@ enum ast_value_kind {
     AST_OBJECT,
 };
 
+struct gql_type;
+struct field_def;
+
 struct ast_value {
     struct ast_value *next; /* in a list */
     enum ast_value_kind kind;
@@ -81,7 +84,9 @@ struct ast_selection {
     struct ast_entry *args;
     struct ast_directive *directives;
     struct ast_selection_set *set;   /* FIELD: may be NULL; INLINE */
-    struct ast_definition *fragment; /* SPREAD: set by the validator */
+    struct ast_definition *fragment; /* SPREAD: set by the validator, with: */
+    const struct gql_type *parent;   /* FIELD: the type it is on, or NULL */
+    const struct field_def *def;     /* FIELD: or NULL */
 };
 
 static inline struct str ast_response_key(const struct ast_selection *field)

@@ -18,8 +18,8 @@ void parser_advance(struct parser *p)
             "Syntax Error: Document contains more than %u tokens. Parsing aborted.", limit);
         error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
         e->extensions_json =
-            arena_printf(p->arena, "\"limit\":\"tokens_max\",\"max\":%u,\"value\":%u", limit,
-                         p->doc->token_count);
+            arena_printf(p->lexer.errors->arena, "\"limit\":\"tokens_max\",\"max\":%u,\"value\":%u",
+                         limit, p->doc->token_count);
     }
 }
 
@@ -105,8 +105,9 @@ bool parser_enter(struct parser *p)
             error_addf(p->lexer.errors, GQL_CODE_COMPLEX,
                        "Syntax Error: Document nests deeper than %u levels.", limit);
         error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
-        e->extensions_json = arena_printf(
-            p->arena, "\"limit\":\"nesting_max\",\"max\":%u,\"value\":%u", limit, p->nesting);
+        e->extensions_json =
+            arena_printf(p->lexer.errors->arena,
+                         "\"limit\":\"nesting_max\",\"max\":%u,\"value\":%u", limit, p->nesting);
         p->failed = true;
     }
     return !p->failed;

@@ -311,6 +311,8 @@ static void walk_field(struct validator *v, const struct gql_type *parent, struc
 {
     struct field_def *def = parent ? schema_field(v->schema, parent, s->name) : NULL;
     struct taker taker = { 0 };
+    s->parent = parent;
+    s->def = def;
     if (parent && !def)
         report_unknown_field(v, parent, s);
     if (def)

@@ -41,19 +41,32 @@ struct conflict_list {
     struct conflict *first, **tail;
 };
 
+/* Two numbers that were compared: of selection sets and fragments. */
+struct pair {
+    uint64_t key; /* 0: free */
+    bool is_exclusive;
+};
+
 struct overlap {
     struct validator *v;
     struct field_map **maps; /* by selection set number */
-    struct names pairs;      /* compared already; value: 1 exclusive, 2 not */
+    struct pair *pairs;      /* compared already: open addressing */
+    uint32_t pair_count, pair_capacity;
+    uint32_t conflict_count;
     uint64_t steps;
 };
 
-enum { STEPS_MAX = 1000 * 1000 };
+enum { STEPS_MAX = 250 * 1000, CONFLICTS_MAX = 1000 };
 
-/* Counts one comparison; false beyond the bound. */
+/* Counts one comparison; false beyond the bounds. */
 static bool step(struct overlap *o)
 {
-    return ++o->steps <= STEPS_MAX && !arena_over_budget(o->v->arena);
+    return ++o->steps <= STEPS_MAX && o->conflict_count < CONFLICTS_MAX;
+}
+
+static bool is_over(const struct overlap *o)
+{
+    return o->steps > STEPS_MAX || o->conflict_count >= CONFLICTS_MAX;
 }
 
 /* ── field maps ── */
@@ -121,18 +134,38 @@ static struct field_map *map_of_fragment(struct overlap *o, const struct definit
     return map_of(o, schema_find(o->v->schema, info->def->condition), info->def->set);
 }
 
-/* True when this pair was compared before, at least as strictly. */
-static bool was_compared(struct overlap *o, char kind, uint32_t a, uint32_t b, bool is_exclusive)
+static struct pair *find_pair(const struct overlap *o, uint64_t key)
 {
-    struct str key = arena_printf(o->v->arena, "%c%u:%u", kind, a, b);
-    uint8_t *before = names_get(&o->pairs, key);
-    if (before && (is_exclusive || !*before))
+    uint64_t mixed = key * 0x9E3779B97F4A7C15U;
+    uint32_t i = (uint32_t)(mixed >> 32) & (o->pair_capacity - 1);
+    while (o->pairs[i].key && o->pairs[i].key != key)
+        i = (i + 1) & (o->pair_capacity - 1);
+    return &o->pairs[i];
+}
+
+static void grow_pairs(struct overlap *o)
+{
+    struct overlap wider = *o;
+    wider.pair_capacity = max_of(o->pair_capacity * 2, 64U);
+    wider.pairs = arena_new_array(o->v->arena, wider.pair_capacity, struct pair);
+    for (uint32_t i = 0; i < o->pair_capacity; i++)
+        if (o->pairs[i].key)
+            *find_pair(&wider, o->pairs[i].key) = o->pairs[i];
+    *o = wider;
+}
+
+/* True when this pair was compared before, at least as strictly. */
+static bool was_compared(struct overlap *o, bool of_fragments, uint32_t a, uint32_t b,
+                         bool is_exclusive)
+{
+    if ((o->pair_count + 1) * 2 > o->pair_capacity)
+        grow_pairs(o);
+    uint64_t key = (uint64_t)(a * 2 + of_fragments + 1) << 32 | b;
+    struct pair *p = find_pair(o, key);
+    if (p->key && (is_exclusive || !p->is_exclusive))
         return true;
-    if (!before) {
-        before = arena_new(o->v->arena, uint8_t);
-        names_add(o->v->arena, &o->pairs, key, before);
-    }
-    *before = is_exclusive;
+    o->pair_count += !p->key;
+    *p = (struct pair){ key, is_exclusive };
     return false;
 }
 
@@ -163,7 +196,7 @@ static bool same_value(const struct ast_value *a, const struct ast_value *b)
     return str_eq(a->text, b->text) && a->is_block == b->is_block;
 }
 
-static bool same_arguments(const struct ast_selection *a, const struct ast_selection *b)
+bool same_arguments(const struct ast_selection *a, const struct ast_selection *b)
 {
     size_t balance = 0;
     for (const struct ast_entry *x = a->args; x; x = x->next)
@@ -182,7 +215,7 @@ static bool same_arguments(const struct ast_selection *a, const struct ast_selec
     return true;
 }
 
-static bool types_conflict(const struct type_ref *a, const struct type_ref *b)
+bool types_conflict(const struct type_ref *a, const struct type_ref *b)
 {
     for (; a->wrap != WRAP_NAMED || b->wrap != WRAP_NAMED; a = a->of, b = b->of)
         if (a->wrap != b->wrap)
@@ -218,6 +251,7 @@ static void add_conflict(struct overlap *o, struct conflict_list *list, struct c
     *c = found;
     *list->tail = c;
     list->tail = &c->next;
+    o->conflict_count++;
 }
 
 static void compare(struct overlap *o, struct conflict_list *list, bool is_exclusive,
@@ -261,7 +295,7 @@ static void between_maps(struct overlap *o, struct conflict_list *list, bool is_
         if (!step(o))
             return;
         for (const struct spot *s = x->first; y && s; s = s->next)
-            for (const struct spot *t = y->first; t && o->steps <= STEPS_MAX; t = t->next)
+            for (const struct spot *t = y->first; t && !is_over(o); t = t->next)
                 compare(o, list, is_exclusive, x->key, s, t);
     }
 }
@@ -270,7 +304,7 @@ static void between_fields_and_fragment(struct overlap *o, struct conflict_list 
                                         bool is_exclusive, const struct field_map *map,
                                         struct definition_info *fragment)
 {
-    if (!step(o) || was_compared(o, 'm', map->number, fragment->def->number, is_exclusive))
+    if (!step(o) || was_compared(o, false, map->number, fragment->def->number, is_exclusive))
         return;
     const struct field_map *other = map_of_fragment(o, fragment);
     if (map == other)
@@ -284,7 +318,7 @@ static void between_fragments(struct overlap *o, struct conflict_list *list, boo
                               struct definition_info *a, struct definition_info *b)
 {
     uint32_t x = a->def->number, y = b->def->number;
-    if (a == b || !step(o) || was_compared(o, 'f', min_of(x, y), max_of(x, y), is_exclusive))
+    if (a == b || !step(o) || was_compared(o, true, min_of(x, y), max_of(x, y), is_exclusive))
         return;
     const struct field_map *ma = map_of_fragment(o, a);
     const struct field_map *mb = map_of_fragment(o, b);
@@ -301,7 +335,7 @@ static void within(struct overlap *o, struct conflict_list *list, const struct f
 {
     for (const struct key_spots *x = map->first; x; x = x->next)
         for (const struct spot *s = x->first; s; s = s->next)
-            for (const struct spot *t = s->next; t && o->steps <= STEPS_MAX; t = t->next)
+            for (const struct spot *t = s->next; t && !is_over(o); t = t->next)
                 compare(o, list, false, x->key, s, t);
     for (uint32_t i = 0; i < map->fragment_count; i++) {
         between_fields_and_fragment(o, list, false, map, map->fragments[i]);
@@ -350,7 +384,7 @@ static void visit(struct overlap *o, const struct gql_type *parent,
 {
     struct conflict_list list = { .tail = &list.first };
     const struct gql_schema *s = o->v->schema;
-    if (o->v->has_stopped || o->steps > STEPS_MAX)
+    if (o->v->has_stopped || is_over(o))
         return;
     if (!is_inline)
         within(o, &list, map_of(o, parent, set));
@@ -373,6 +407,8 @@ static void visit(struct overlap *o, const struct gql_type *parent,
 void validate_overlaps(struct validator *v)
 {
     struct overlap o = { .v = v };
+    if (!v->errors->count && validate_merge(v))
+        return;
     o.maps = arena_new_array(v->arena, v->doc->set_count, struct field_map *);
     for (uint32_t i = 0; i < v->info_count; i++) {
         const struct ast_definition *d = v->infos[i].def;
@@ -381,12 +417,12 @@ void validate_overlaps(struct validator *v)
         else if (d->kind == AST_FRAGMENT)
             visit(&o, schema_find(v->schema, d->condition), d->set, false);
     }
-    if (o.steps > STEPS_MAX && !v->has_stopped) {
-        struct gql_error *e = error_addf(
-            v->errors, GQL_CODE_COMPLEX,
-            "Fields of the same response keys need more than %d comparisons.", STEPS_MAX);
-        e->extensions_json =
-            arena_printf(v->arena, "\"limit\":\"comparisons_max\",\"max\":%d,\"value\":%llu",
-                         STEPS_MAX, (unsigned long long)o.steps);
-    }
+    if (!is_over(&o) || v->errors->count)
+        return;
+    struct gql_error *e =
+        error_addf(v->errors, GQL_CODE_COMPLEX,
+                   "Fields of the same response keys need more than %d comparisons.", STEPS_MAX);
+    e->extensions_json =
+        arena_printf(v->arena, "\"limit\":\"comparisons_max\",\"max\":%d,\"value\":%llu", STEPS_MAX,
+                     (unsigned long long)o.steps);
 }

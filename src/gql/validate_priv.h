@@ -72,4 +72,10 @@ void validate_value(struct validator *v, const struct type_ref *type, bool has_d
 void validate_spreads(struct validator *v);
 void validate_variables(struct validator *v);
 void validate_subscriptions(struct validator *v);
+/* True when all fields of a document without errors merge; false: they do not, or it is too large.
+ */
+bool validate_merge(struct validator *v);
+/* Reports the fields that do not merge. */
 void validate_overlaps(struct validator *v);
+bool same_arguments(const struct ast_selection *a, const struct ast_selection *b);
+bool types_conflict(const struct type_ref *a, const struct type_ref *b);

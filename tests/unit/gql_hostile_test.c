@@ -1,0 +1,279 @@
+/*
+ * Documents made to hurt: each must be answered within a budget of bytes and comparisons, whatever
+ * it says. Time is not measured; what costs time here are steps and memory, and those are counted.
+ */
+#include "gql_harness.h"
+
+static const char sdl[] =
+    "interface Node { id: Int next: Node self: Node }\n"
+    "type A implements Node { id: Int next: Node self: Node f(x: Int, l: [Int]): Int }\n"
+    "type B implements Node { id: Int next: Node self: Node }\n"
+    "type Query { a: A node: Node list(first: Int): [A!] }";
+
+static enum gql_next nothing(struct gql_step *step)
+{
+    (void)step;
+    return GQL_DONE;
+}
+
+static struct json_value row = { .type = JSON_OBJECT };
+static void *const two[] = { &row, &row };
+
+static enum gql_next two_items(struct gql_step *step)
+{
+    for (size_t i = 0; i < step->count; i++)
+        step->results[i] = gql_objects(two, 2);
+    return GQL_DONE;
+}
+
+static int setup(void **state)
+{
+    struct harness *h = test_malloc(sizeof *h);
+    harness_schema(h, sdl, NULL);
+    harness_bind(h, "Query.a", (struct gql_binding){ .resolve = nothing });
+    harness_bind(h, "Query.node", (struct gql_binding){ .resolve = nothing });
+    harness_bind(h, "Query.list", (struct gql_binding){ .resolve = two_items });
+    harness_bind(h, "A.f", (struct gql_binding){ .resolve = nothing });
+    harness_ready(h);
+    *state = h;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    harness_clear(*state);
+    test_free(*state);
+    return 0;
+}
+
+/* `part` so many times over, with its number where it says %d. */
+static void repeat(struct buf *b, const char *part, int times)
+{
+    const char *number = strstr(part, "%d");
+    for (int i = 0; i < times; i++) {
+        if (!number) {
+            buf_put_c(b, part);
+            continue;
+        }
+        buf_put(b, part, (size_t)(number - part));
+        buf_put_i64(b, i);
+        buf_put_c(b, number + 2);
+    }
+}
+
+enum { MEBIBYTE = 1 << 20 };
+
+/* Runs the document in an arena of its own and says what it used. */
+static size_t run(struct harness *h, const struct buf *document, const char *variables)
+{
+    struct arena *outer = h->arena;
+    h->arena = arena_create(SIZE_MAX);
+    struct gql_request request = { .document = buf_str(document),
+                                   .variables = variables ? harness_json(h, variables) : NULL };
+    harness_start(h, &request);
+    assert_int_equal(h->ended, 1);
+    size_t used = arena_used(h->arena);
+    arena_destroy(h->arena);
+    h->arena = outer;
+    return used;
+}
+
+static void assert_refused(struct harness *h, const char *head, const char *part, int times,
+                           const char *tail, const char *code, const char *limit)
+{
+    struct buf document;
+    buf_init(&document, 0);
+    buf_put_c(&document, head);
+    repeat(&document, part, times);
+    buf_put_c(&document, tail);
+    size_t used = run(h, &document, NULL);
+    if (!h->outcome.code || strcmp(h->outcome.code, code) != 0)
+        fail_msg("%.200s: %.300s", head, h->out.ptr);
+    if (limit && str_find(buf_str(&h->out), str_of_c(limit)) < 0)
+        fail_msg("%s is not named in %.300s", limit, h->out.ptr);
+    assert_true(used < 4 * MEBIBYTE);
+    buf_clear(&document);
+}
+
+static void each_limit_answers_with_its_name(void **state)
+{
+    assert_refused(*state, "{", " a { id }", 6000, "}", GQL_CODE_COMPLEX, "tokens_max");
+    assert_refused(*state, "{ a { id } ", "a%d: a { id } ", 31, "}", GQL_CODE_COMPLEX,
+                   "aliases_max");
+    assert_refused(*state, "{ node { ", "next { ", 16, "id } } } } } } } } } } } } } } } } } }",
+                   GQL_CODE_COMPLEX, "depth_max");
+    assert_refused(*state, "{ a { ", "id @skip(if: false) ", 51, "} }", GQL_CODE_COMPLEX,
+                   "directives_max");
+    assert_refused(*state, "{ ", "x%d: a { id } ", 21, "}", GQL_CODE_COMPLEX, "root_fields_max");
+    assert_refused(*state, "{ list(first: 501) { id } }", "", 0, "", GQL_CODE_COMPLEX,
+                   "list_size_max");
+    assert_refused(*state, "{ a { f(l: ", "[", 5000, "", GQL_CODE_COMPLEX, "nesting_max");
+}
+
+static void cost_counts_variables(void **state)
+{
+    struct harness *h = *state;
+    struct buf document;
+    buf_init(&document, 0);
+    buf_put_c(&document, "query ($n: Int) { x: list(first: $n) { id b: id c: id } }");
+    h->limits.cost_max = 1000;
+    struct gql_engine *engine = gql_engine_create(h->schema, &h->host, &h->limits, 1 << 20);
+    struct gql_engine *before = h->engine;
+    h->engine = engine;
+    run(h, &document, "{\"n\": 300}");
+    assert_int_equal(h->outcome.error_count, 0);
+    run(h, &document, "{\"n\": 400}");
+    assert_string_equal(h->outcome.code, GQL_CODE_COMPLEX);
+    assert_true(str_find(buf_str(&h->out), STR("\"limit\":\"cost_max\",\"max\":1000,"
+                                               "\"value\":1201")) > 0);
+    run(h, &document, "{\"n\": 501}");
+    assert_true(str_find(buf_str(&h->out), STR("list_size_max")) > 0);
+    run(h, &document, "{\"n\": 300}");
+    assert_int_equal(h->outcome.error_count, 0);
+    h->engine = before;
+    gql_engine_destroy(engine);
+    buf_clear(&document);
+}
+
+/* Each fragment spreads the next twice: 2^N fields, if anybody opened them all. */
+static void exponential_spreads_stay_linear(void **state)
+{
+    struct buf document;
+    buf_init(&document, 0);
+    buf_put_c(&document, "{ a { ...F0 } }");
+    for (int i = 0; i < 400; i++)
+        buf_printf(&document, " fragment F%d on A { ...F%d ...F%d }", i, i + 1, i + 1);
+    buf_put_c(&document, " fragment F400 on A { id }");
+    assert_true(run(*state, &document, NULL) < 4 * MEBIBYTE);
+    assert_int_equal(((struct harness *)*state)->outcome.error_count, 0);
+    buf_clear(&document);
+}
+
+/* The same through fields: the response would be exponential, and the cost says so. */
+static void exponential_fields_are_too_costly(void **state)
+{
+    struct harness *h = *state;
+    struct buf document;
+    buf_init(&document, 0);
+    buf_put_c(&document, "{ node { ...F0 } }");
+    for (int i = 0; i < 13; i++)
+        buf_printf(&document,
+                   " fragment F%d on Node { next { ...F%d } self { ...F%d } x: id y: id }", i,
+                   i + 1, i + 1);
+    buf_put_c(&document, " fragment F13 on Node { id }");
+    assert_true(run(h, &document, NULL) < 8 * MEBIBYTE);
+    assert_string_equal(h->outcome.code, GQL_CODE_COMPLEX);
+    buf_clear(&document);
+}
+
+static void cycles_of_fragments_end(void **state)
+{
+    assert_refused(*state, "{ a { ...F } } fragment F on A { ", "...F ", 3000, "}",
+                   GQL_CODE_VALIDATION, NULL);
+    assert_refused(*state, "{ a { ...F0 } } fragment F999 on A { ...F0 } ",
+                   "fragment F%d on A { ...F999 } ", 500, "", GQL_CODE_VALIDATION, NULL);
+}
+
+/* Thousands of fields of one key; all alike, or each different from all the others. */
+static void overlapping_fields_are_compared_in_bounds(void **state)
+{
+    struct harness *h = *state;
+    struct buf document;
+    assert_refused(h, "{ a { ", "f(x: %d) ", 1600, "} }", GQL_CODE_VALIDATION, NULL);
+    buf_init(&document, 0);
+    buf_put_c(&document, "{");
+    repeat(&document, " a { self { self { self { id } } } }", 600);
+    buf_put_c(&document, "}");
+    assert_true(run(h, &document, NULL) < 64 * MEBIBYTE);
+    assert_true(h->outcome.error_count <= 101);
+    buf_clear(&document);
+}
+
+static void unknown_names_do_not_search_forever(void **state)
+{
+    assert_refused(*state, "{ a { ", "f%d ", 4000, "} }", GQL_CODE_VALIDATION, NULL);
+    assert_refused(*state, "{ a { ", "... on T%d { id } ", 1000, "} }", GQL_CODE_VALIDATION, NULL);
+}
+
+/* A mebibyte of digits, of name, of string: errors quote what was wrong, but not all of it. */
+static void long_tokens_do_not_grow_errors(void **state)
+{
+    struct harness *h = *state;
+    static const char *const heads[] = { "{ a { f(x: \"", "{ a { f(x: 1", "{ a { x" };
+    static const char *const tails[] = { "\") } }", ") } }", " } }" };
+    for (size_t i = 0; i < countof(heads); i++) {
+        struct buf document;
+        buf_init(&document, 0);
+        buf_put_c(&document, heads[i]);
+        repeat(&document, "1234567890123456", MEBIBYTE / 16);
+        buf_put_c(&document, tails[i]);
+        assert_true(run(h, &document, NULL) < 8 * MEBIBYTE);
+        assert_int_equal(h->outcome.error_count, 1);
+        buf_clear(&document);
+    }
+}
+
+static void huge_lists_in_variables_are_bounded(void **state)
+{
+    struct harness *h = *state;
+    struct buf variables, document;
+    buf_init(&variables, 0);
+    buf_init(&document, 0);
+    buf_put_c(&document, "query ($l: [Int]) { a { f(l: $l) } }");
+    buf_put_c(&variables, "{\"l\": [0");
+    repeat(&variables, ",%d", 100'000);
+    buf_put_c(&variables, "]}");
+    buf_put_char(&variables, '\0');
+    assert_true(run(h, &document, variables.ptr) < 32 * MEBIBYTE);
+    assert_int_equal(h->outcome.error_count, 0);
+    buf_clear(&variables);
+    buf_clear(&document);
+}
+
+/* The operation's own memory: beyond the arena's budget it ends with an error, not with data. */
+static void an_operation_keeps_to_its_memory(void **state)
+{
+    struct harness *h = *state;
+    struct arena *outer = h->arena;
+    struct gql_request request = { .document = STR("{ list(first: 2) { id self { id } } }") };
+    harness_start(h, &request); /* its plan is cached from now on */
+    h->arena = arena_create(600);
+    harness_start(h, &request);
+    assert_int_equal(h->ended, 1);
+    assert_string_equal(h->outcome.code, GQL_CODE_COMPLEX);
+    assert_true(str_find(buf_str(&h->out), STR("\"limit\":\"memory\"")) > 0);
+    arena_destroy(h->arena);
+    h->arena = outer;
+}
+
+static void a_response_keeps_to_its_bytes(void **state)
+{
+    struct harness *h = *state;
+    h->limits.response_bytes_max = 20;
+    struct gql_engine *engine = gql_engine_create(h->schema, &h->host, &h->limits, 1 << 20);
+    struct gql_engine *before = h->engine;
+    h->engine = engine;
+    harness_run(h, "{ list(first: 2) { id } }", NULL);
+    assert_true(str_find(buf_str(&h->out), STR("response_bytes_max")) > 0);
+    assert_true(str_starts_with(buf_str(&h->out), STR("{\"data\":null,")));
+    h->engine = before;
+    gql_engine_destroy(engine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_limit_answers_with_its_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(cost_counts_variables, setup, teardown),
+        cmocka_unit_test_setup_teardown(exponential_spreads_stay_linear, setup, teardown),
+        cmocka_unit_test_setup_teardown(exponential_fields_are_too_costly, setup, teardown),
+        cmocka_unit_test_setup_teardown(cycles_of_fragments_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(overlapping_fields_are_compared_in_bounds, setup, teardown),
+        cmocka_unit_test_setup_teardown(unknown_names_do_not_search_forever, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_tokens_do_not_grow_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(huge_lists_in_variables_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_operation_keeps_to_its_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_response_keeps_to_its_bytes, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
