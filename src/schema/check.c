@@ -44,6 +44,8 @@ static bool compare(struct work *w, struct err *e)
                         STR_FMT(change->what));
             continue;
         }
+        if (change->is_part)
+            continue;
         work_report_change(w, SCHEMA_REPORT_MISSING, change);
         missing++;
     }

@@ -18,8 +18,12 @@ void diff_add(struct differ *d, enum diff_kind kind, enum diff_phase phase, cons
     size_t at = diff->count++;
     for (; at > 0 && diff->changes[at - 1].phase > phase; at--)
         diff->changes[at] = diff->changes[at - 1];
-    diff->changes[at] =
-        (struct diff_change){ kind, phase, str_of_c(verb), arena_copy(d->a, what), sql };
+    diff->changes[at] = (struct diff_change){ .kind = kind,
+                                              .phase = phase,
+                                              .verb = str_of_c(verb),
+                                              .what = arena_copy(d->a, what),
+                                              .sql = sql,
+                                              .is_part = d->is_in_new_table };
 }
 
 static void diff_functions(struct differ *d)

@@ -194,13 +194,16 @@ static bool give_rights(struct work *w, struct err *e)
     if (!work_diff(w, &facts, true, &diff, e) || !work_apply(w, &diff, is_right, e))
         return false;
     bool agrees = true;
-    for (size_t i = 0; i < diff.count; i++)
+    size_t changed = 0;
+    for (size_t i = 0; i < diff.count; i++) {
         agrees = agrees && (diff.changes[i].kind == DIFF_EXTRA || is_right(&diff.changes[i]));
+        changed += is_right(&diff.changes[i]);
+    }
     if ((agrees && !work_save(w, e)) || !db_conn_commit(w->conn, e))
         return false;
-    for (size_t i = 0; i < diff.count; i++)
-        if (is_right(&diff.changes[i]))
-            work_report_change(w, SCHEMA_REPORT_DONE, &diff.changes[i]);
+    if (changed > 0)
+        work_report(w, SCHEMA_REPORT_DONE, "rights of %.*s on %zu tables", STR_FMT(w->set->role),
+                    changed);
     return true;
 }
 

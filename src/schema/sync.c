@@ -44,7 +44,7 @@ static void report(struct work *w, const struct diff *diff,
                    bool accepts(const struct diff_change *change))
 {
     for (size_t i = 0; i < diff->count; i++)
-        if (accepts(&diff->changes[i]))
+        if (accepts(&diff->changes[i]) && !diff->changes[i].is_part)
             work_report_change(w, SCHEMA_REPORT_DONE, &diff->changes[i]);
 }
 

@@ -97,6 +97,22 @@ static void the_files_run_once_in_their_order(void **state)
     assert_str(buf_str(&k.t.text), "");
 }
 
+static void rights_come_after_the_files_and_follow_the_role(void **state)
+{
+    (void)state;
+    const char *const texts[] = { first };
+    scoped(kennel_clear) struct kennel k;
+    kennel_open(&k, texts, 1);
+    migrates(&k, "done 0001_step\n");
+    run_sql_at(k.url, "CREATE ROLE pet_reader LOGIN");
+    migrates(&k, "done rights of pet_reader on 2 tables\n");
+    migrates(&k, "");
+    const char *reader = arena_printf(k.a, "%s&user=pet_reader", k.url).ptr;
+    assert_string_equal(ask_at(reader, "SELECT count(*) FROM pets"), "0");
+    assert_string_equal(ask_at(reader, "SELECT count(*) FROM windlass_migrations"), "1");
+    run_sql_at(k.url, "DROP OWNED BY pet_reader; DROP ROLE pet_reader");
+}
+
 static void a_migration_that_fails_half_way_leaves_nothing(void **state)
 {
     (void)state;
@@ -384,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_files_run_once_in_their_order),
+        cmocka_unit_test(rights_come_after_the_files_and_follow_the_role),
         cmocka_unit_test(a_migration_that_fails_half_way_leaves_nothing),
         cmocka_unit_test(an_edited_migration_is_refused_by_all),
         cmocka_unit_test(one_version_behind_is_refused_with_the_way_on),
