@@ -1,143 +1,180 @@
 #!/usr/bin/env bash
-# Creates a user through GraphQL, finds the row in PostgreSQL with psql, restarts the program, logs in
-# again as that user, and removes it. Ends with an error at the first step that fails.
+# Creates a user through GraphQL, finds the row in PostgreSQL with psql, restarts the program, logs
+# in again; says what it does, and names the step that failed.
 #
 # Usage: scripts/test-user-creation.sh [PROGRAM]
-#   Without settings it starts its own Windlass (PROGRAM, else build/windlass) on a scratch folder and a
-#   free port. With WINDLASS_URL, WINDLASS_TOKEN (of an ADMIN) and DATABASE_URL it uses a running one,
-#   and restarts nothing.
-# Needs: curl, jq, psql. What it prints is TAP.
+#
+# Without settings it starts a Windlass of its own (PROGRAM, else build/windlass) on a scratch folder
+# and a free port. With WINDLASS_URL, WINDLASS_TOKEN and DATABASE_URL it uses one that runs, and
+# restarts nothing: the token is an ADMIN's or, on an empty installation, the set-up token. The user
+# is deleted again at the end.
+# shellcheck disable=SC2016 # the $ in GraphQL documents are GraphQL's
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-program=$(readlink -f "${1:-$root/build/windlass}")
-email=user-$(date +%s)-$RANDOM@example.org
-name="Grace Hopper"
-password="correct horse battery staple $RANDOM"
-step=0
-pid=
+program=$(realpath -m "${1:-$root/build/windlass}")
+deadline_s=45
+email="ada.$$.$RANDOM@example.org"
+password="correct horse $RANDOM battery"
 scratch=
+up_pid=
+step="begin"
 
-ok() { step=$((step + 1)); echo "ok $step - $*"; }
+say() { printf 'test-user-creation: %s\n' "$*"; }
 fail() {
-    echo "not ok $((step + 1)) - $1"
-    shift
-    printf '# %s\n' "$@"
-    [ -z "$scratch" ] || tail -n 30 "$scratch/log" | sed 's/^/# log: /'
-    echo "1..$((step + 1))"
+    printf 'test-user-creation: FAILED at step "%s": %s\n' "$step" "$*" >&2
+    [ -z "$scratch" ] || tail -n 25 "$scratch/log" >&2 2>/dev/null || true
     exit 1
 }
+begin() {
+    step=$1
+    [ "$SECONDS" -lt "$deadline_s" ] || fail "not done within $deadline_s s"
+    say "$step"
+}
 
-finish() {
-    if [ -n "$pid" ]; then
-        kill -TERM "$pid" 2>/dev/null && wait "$pid" || true
-    fi
+stop_up() {
+    [ -n "$up_pid" ] || return 0
+    local pid=$up_pid
+    up_pid=
+    kill -TERM "$pid" 2>/dev/null || true
+    wait "$pid"
+}
+clean_up() {
+    stop_up >/dev/null 2>&1 || true
     [ -z "$scratch" ] || rm -rf "$scratch"
 }
-trap finish EXIT
+trap clean_up EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 143' TERM HUP
 
-# graphql TOKEN QUERY VARIABLES: prints `data`; returns 1 and prints the errors when there are any.
-graphql() {
-    local answer
-    answer=$(jq -cn --arg query "$2" --argjson variables "$3" '{query: $query, variables: $variables}' |
-        curl -sS --max-time 20 "$url/graphql" -H 'Content-Type: application/json' \
-            ${1:+-H "Authorization: Bearer $1"} --data-binary @-) || return 1
-    if [ "$(jq 'has("errors") | not' <<<"$answer" 2>/dev/null)" != true ]; then
-        echo "$answer"
-        return 1
-    fi
-    jq -c .data <<<"$answer"
-}
-
-start() { # PORT: starts our own Windlass and waits for its address; sets pid and url
-    "$program" up --data "$scratch/data" --run "$scratch/run" --port "$1" \
+# start_up: a Windlass of our own; sets `url` and, on an empty installation, `setup_token`.
+start_up() {
+    : >"$scratch/out"
+    env -u DATABASE_URL -u WINDLASS_DATABASE_URL -u WINDLASS_CONFIG "$program" up \
+        --data "$scratch/data" --run "$scratch/run" --listen 127.0.0.1 --port 0 \
         >"$scratch/out" 2>>"$scratch/log" &
-    pid=$!
-    for _ in $(seq 600); do
-        url=$(sed -n 's/^Windlass is ready at \(http.*\)$/\1/p' "$scratch/out")
-        [ -z "$url" ] || return 0
-        kill -0 "$pid" 2>/dev/null || fail "windlass up starts" "it ended"
-        sleep 0.1
+    up_pid=$!
+    url=
+    while [ -z "$url" ]; do
+        kill -0 "$up_pid" 2>/dev/null || fail "windlass up ended at its start"
+        [ "$SECONDS" -lt "$deadline_s" ] || fail "windlass up is not ready within $deadline_s s"
+        sleep 0.05
+        url=$(sed -n 's/^Windlass is ready at //p' "$scratch/out")
     done
-    fail "windlass up starts" "no address after 60 s"
+    setup_token=$(sed -n 's/^Set up the first user: .*token=//p' "$scratch/out")
 }
+
+# graphql QUERY VARIABLES TOKEN PATH: asks, and prints the value at PATH ("createUser.id") of data.
+graphql() {
+    local body answer
+    body=$(python3 -c 'import json, sys
+print(json.dumps({"query": sys.argv[1], "variables": json.loads(sys.argv[2])}))' "$1" "$2")
+    # Not as arguments, which everybody can read: the body by a pipe, the header by a file.
+    answer=$(curl --silent --show-error --max-time 15 -H "Content-Type: application/json" \
+        -H @<([ -z "$3" ] || printf 'Authorization: Bearer %s\n' "$3") --data-binary @- \
+        "$url/graphql" <<<"$body") || return 1
+    python3 -c 'import json, sys
+answer = json.loads(sys.argv[1])
+if answer.get("errors"):
+    error = answer["errors"][0]
+    sys.exit("the server answered %s: %s" % (error["extensions"]["code"], error["message"]))
+value = answer["data"]
+for name in sys.argv[2].split("."):
+    value = value[name]
+print(value)' "$answer" "$4"
+}
+# object NAME VALUE...: a JSON object of strings
+object() {
+    python3 -c 'import json, sys
+print(json.dumps(dict(zip(sys.argv[1::2], sys.argv[2::2]))))' "$@"
+}
+sql() {
+    if [ -n "$scratch" ]; then
+        "$program" psql --data "$scratch/data" -- -X -A -t -v ON_ERROR_STOP=1 -c "$1"
+    else
+        psql -X -A -t -v ON_ERROR_STOP=1 -c "$1" -d "$DATABASE_URL"
+    fi
+}
+
+for tool in curl python3; do
+    command -v "$tool" >/dev/null || fail "$tool is not installed"
+done
 
 if [ -n "${WINDLASS_URL:-}" ]; then
+    begin "use the Windlass at $WINDLASS_URL"
+    [ -n "${WINDLASS_TOKEN:-}" ] || fail "WINDLASS_TOKEN is not set"
+    [ -n "${DATABASE_URL:-}" ] || fail "DATABASE_URL is not set"
     url=${WINDLASS_URL%/}
-    token=${WINDLASS_TOKEN:?of an ADMIN, beside WINDLASS_URL}
-    database=${DATABASE_URL:?to look the row up, beside WINDLASS_URL}
-    echo "# using $url"
+    admin_token=$WINDLASS_TOKEN
+    setup_token=
+    case $WINDLASS_TOKEN in wlu_*) setup_token=$WINDLASS_TOKEN ;; esac
 else
-    [ -x "$program" ] || fail "the program is built" "$program is not there: run make"
-    scratch=$(mktemp -d /tmp/windlass-user.XXXXXX)
-    chmod 755 "$scratch" # started as root, the services run as another user
-    unset DATABASE_URL
-    start 0
-    ok "windlass up serves $url"
-
-    setup=$(sed -n 's/^Set up the first user: .*token=//p' "$scratch/out")
-    [ -n "$setup" ] || fail "an empty installation prints a setup link" "$(cat "$scratch/out")"
-    data=$(graphql "" 'mutation($token: String!, $password: String!) {
-        setup(token: $token, email: "admin@example.org", name: "Ada Lovelace", password: $password) { token }
-    }' "$(jq -cn --arg token "$setup" --arg password "$password" '$ARGS.named')") ||
-        fail "the setup link creates the first user" "$data"
-    token=$(jq -r .setup.token <<<"$data")
-    ok "the setup link creates the first user"
-    database="host=$scratch/run user=windlass dbname=windlass password=$(cat "$scratch/data/secrets/windlass")"
+    begin "start Windlass on a scratch folder and a free port"
+    [ -x "$program" ] || fail "$program is missing: build it with make"
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/windlass-user-XXXXXX")
+    chmod 755 "$scratch" # root's Windlass passes through it as user windlass
+    start_up
+    [ -n "$setup_token" ] || fail "no set-up link on standard output"
 fi
 
-create='mutation($input: CreateUserInput!) { createUser(input: $input) { id email role } }'
-input=$(jq -cn --arg email "$email" --arg name "$name" --arg password "$password" '{input: $ARGS.named}')
-data=$(graphql "$token" "$create" "$input") || fail "createUser creates a user" "$data"
-id=$(jq -r .createUser.id <<<"$data")
-[ "$(jq -r .createUser.email <<<"$data")" = "$email" ] || fail "createUser answers the user" "$data"
-ok "createUser creates $email"
+if [ -n "$setup_token" ]; then
+    begin "set up the first user with the one-time token"
+    admin_token=$(graphql 'mutation ($t: String!, $e: String!, $p: String!) {
+        setup(token: $t, email: $e, name: "First User", password: $p) { token } }' \
+        "$(object t "$setup_token" e "first.$email" p "$password")" "" setup.token) ||
+        fail "setup was refused"
+fi
+
+create_user='mutation ($e: String!, $p: String!) {
+    createUser(input: { email: $e, name: "Ada Lovelace", password: $p, role: OPERATOR }) { id } }'
+begin "create $email through GraphQL"
+id=$(graphql "$create_user" "$(object e "$email" p "$password")" "$admin_token" createUser.id) ||
+    fail "createUser was refused"
+[[ $id =~ ^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$ ]] ||
+    fail "\"$id\" is no UUIDv7"
 
 find_row() {
-    psql -XAtq -F ' | ' "$database" -v id="$id" <<'SQL'
-SELECT email, name, role, left(password_hash, 9) FROM users WHERE id = :'id'::uuid;
-SQL
+    local row
+    row=$(sql "select email, name, role, password_hash like '\$argon2id\$%' from users where id = '$id'") ||
+        fail "psql failed"
+    [ "$row" = "$email|Ada Lovelace|operator|t" ] || fail "the row is \"$row\""
 }
-row=$(find_row) || fail "psql finds the row"
-[ "$row" = "$email | $name | viewer | \$argon2id" ] || fail "the row in PostgreSQL is the user" "$row"
-ok "PostgreSQL has the row: $row"
+begin "find the row in PostgreSQL with psql"
+find_row
 
-if data=$(graphql "$token" "$create" "$input"); then
-    fail "the same email is refused a second time" "$data"
-fi
-[ "$(jq -r '.errors[0].extensions.code' <<<"$data")" = CONFLICT ] ||
-    fail "the same email is refused as CONFLICT" "$data"
-ok "the same email is refused a second time"
+begin "be refused the same email again"
+answer=$(graphql "$create_user" "$(object e "$email" p "$password")" "$admin_token" createUser.id 2>&1) &&
+    fail "the same email was accepted twice"
+[[ $answer == *CONFLICT* ]] || fail "$answer"
 
 if [ -n "$scratch" ]; then
-    port=${url##*:}
-    kill -TERM "$pid"
-    wait "$pid" || fail "windlass up stops with exit code 0" "exit code $?"
-    start "$port"
-    ok "windlass up stops and starts again on the same folder"
-    row=$(find_row)
-    [ -n "$row" ] || fail "the row is still there after the restart"
-    ok "the row is still there after the restart"
+    begin "restart Windlass"
+    stop_up || fail "windlass up ended with exit code $?"
+    start_up
+    [ -z "$setup_token" ] || fail "it asks for a first user again"
+    find_row
+else
+    say "nothing is restarted: this Windlass was not started here"
 fi
 
-login='mutation($email: String!, $password: String!) { login(email: $email, password: $password) { token user { id } } }'
-if data=$(graphql "" "$login" "$(jq -cn --arg email "$email" '{email: $email, password: "wrong"}')"); then
-    fail "a wrong password is refused" "$data"
-fi
-ok "a wrong password is refused"
-data=$(graphql "" "$login" "$(jq -cn --arg email "$email" --arg password "$password" '$ARGS.named')") ||
-    fail "the user logs in" "$data"
-[ "$(jq -r .login.user.id <<<"$data")" = "$id" ] || fail "the login is the user's" "$data"
-session=$(jq -r .login.token <<<"$data")
-ok "the user logs in"
-data=$(graphql "$session" '{ me { email } }' '{}') || fail "the session is the user's" "$data"
-[ "$(jq -r .me.email <<<"$data")" = "$email" ] || fail "the session is the user's" "$data"
-ok "the session is the user's"
+begin "log in again"
+session=$(graphql 'mutation ($e: String!, $p: String!) { login(email: $e, password: $p) { token } }' \
+    "$(object e "$email" p "$password")" "" login.token) || fail "login was refused"
+[ "$(graphql '{ me { id } }' '{}' "$session" me.id)" = "$id" ] || fail "me is somebody else"
 
-data=$(graphql "$token" 'mutation($id: ID!) { deleteUser(id: $id) }' "$(jq -cn --arg id "$id" '$ARGS.named')") ||
-    fail "deleteUser removes the user" "$data"
-[ -z "$(find_row)" ] || fail "the row is gone after deleteUser" "$(find_row)"
-ok "deleteUser removes the user and the row"
-echo "1..$step"
+begin "be refused with a wrong password"
+answer=$(graphql 'mutation ($e: String!, $p: String!) { login(email: $e, password: $p) { token } }' \
+    "$(object e "$email" p "wrong $password")" "" login.token 2>&1) &&
+    fail "a wrong password was accepted"
+[[ $answer == *UNAUTHENTICATED* ]] || fail "$answer"
+
+begin "delete the user again"
+graphql 'mutation ($id: ID!) { deleteUser(id: $id) }' "$(object id "$id")" "$admin_token" deleteUser \
+    >/dev/null || fail "deleteUser was refused"
+[ -z "$(sql "select id from users where id = '$id'")" ] || fail "the row is still there"
+
+if [ -n "$scratch" ]; then
+    begin "stop Windlass"
+    stop_up || fail "windlass up ended with exit code $?"
+fi
+say "passed in $SECONDS s"

@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""The whole program under blows: what was acknowledged is there afterwards, and it mends itself.
+
+Usage: survival_test.py WINDLASS [TEST...]
+"""
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from harness import (DEADLINE_S, GONE_S, Scratch, Up, descendants, is_alive, run_tests, until)
+
+PROGRAM = os.path.realpath(sys.argv[1])
+PASSWORD = "correct horse battery"
+
+
+class Refused(Exception):
+    """An answer with errors; args: the code."""
+
+
+def graphql(up, query, token=None, **variables):
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    _, body = up.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}),
+                         headers)
+    answer = json.loads(body)
+    if answer.get("errors"):
+        raise Refused(answer["errors"][0]["extensions"]["code"])
+    return answer["data"]
+
+
+def set_up(up):
+    """Makes the first user and returns the token of the session."""
+    return graphql(up, "mutation ($t: String!, $p: String!) { setup(token: $t, "
+                       "email: \"first@example.org\", name: \"First\", password: $p) { token } }",
+                   t=up.setup_token(), p=PASSWORD)["setup"]["token"]
+
+
+def log_in(up):
+    return graphql(up, "mutation ($p: String!) { login(email: \"first@example.org\", password: $p) "
+                       "{ token } }", p=PASSWORD)["login"]["token"]
+
+
+def sql(up, statement):
+    done = subprocess.run([PROGRAM, "psql", "--data", up.data, "--", "-X", "-A", "-t", "-c",
+                           statement], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+class Writers:
+    """Threads that write until they are stopped, and note what was acknowledged."""
+
+    def __init__(self, up, token, count=4):
+        self.up, self.token = up, token
+        self.acknowledged, self.codes = [], set()
+        self.is_over = threading.Event()
+        self.threads = [threading.Thread(target=self._write, args=(number,), daemon=True)
+                        for number in range(count)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join(DEADLINE_S)
+        assert not any(thread.is_alive() for thread in self.threads), "a request hangs"
+
+    def _write(self, number):
+        count = 0
+        while not self.is_over.is_set():
+            count += 1
+            name = f"writer-{number}-{count}"
+            try:
+                graphql(self.up, "mutation ($n: String!) { createApiToken(name: $n, role: VIEWER) "
+                                 "{ apiToken { id } } }", self.token, n=name)
+                self.acknowledged.append(name)
+            except Refused as refused:
+                self.codes.add(refused.args[0])
+            except (OSError, http.client.HTTPException, json.JSONDecodeError):
+                pass  # the connection broke: nothing was acknowledged
+
+    def wait_for(self, more):
+        target = len(self.acknowledged) + more
+        until(f"{more} more writes", lambda: len(self.acknowledged) >= target)
+
+    def assert_kept(self, up):
+        missing = set(self.acknowledged) - set(sql(up, "select name from api_tokens"))
+        assert not missing, f"acknowledged and lost: {sorted(missing)[:5]}"
+
+
+def test_a_login_outlives_a_restart():
+    with Scratch() as scratch:
+        with Up(PROGRAM, scratch) as up:
+            up.wait_ready()
+            token = set_up(up)
+            up.process.send_signal(signal.SIGTERM)
+            assert up.wait_exit() == 0
+        with Up(PROGRAM, scratch) as up:
+            up.wait_ready()
+            assert up.setup_token() is None, "a set-up link although there is a user"
+            assert graphql(up, "{ me { email } }", token)["me"]["email"] == "first@example.org"
+
+
+def test_kill_9_of_postgres_loses_nothing_and_mends_itself():
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        up.wait_ready()
+        token, gateway = set_up(up), up.gateway()
+        with Writers(up, token) as writers:
+            for _ in range(2):
+                writers.wait_for(20)
+                postgres = up.postgres()
+                os.kill(postgres, signal.SIGKILL)
+                until("another postgres", lambda: up.postgres() not in (0, postgres))
+                writers.wait_for(20)
+        assert writers.codes <= {"DATABASE_UNAVAILABLE", "TIMEOUT"}, writers.codes
+        writers.assert_kept(up)
+        assert up.gateway() == gateway, "the gateway did not outlive its database"
+        assert up.request(path="/readyz")[0] == 200
+
+
+def test_kill_9_of_the_gateway_leaves_the_database_alone():
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        up.wait_ready()
+        token, postgres = set_up(up), up.postgres()
+        with Writers(up, token) as writers:
+            writers.wait_for(20)
+            gateway = up.gateway()
+            os.kill(gateway, signal.SIGKILL)
+            until("another gateway", lambda: up.gateway() not in (0, gateway))
+            writers.wait_for(20)
+        assert writers.codes <= {"DATABASE_UNAVAILABLE"}, writers.codes  # while the new one starts
+        writers.assert_kept(up)
+        assert up.postgres() == postgres
+
+
+def test_kill_9_of_the_supervisor_loses_nothing():
+    with Scratch() as scratch:
+        with Up(PROGRAM, scratch) as up:
+            up.wait_ready()
+            token = set_up(up)
+            with Writers(up, token) as writers:
+                writers.wait_for(20)
+                children = set(descendants(up.process.pid))
+                up.process.kill()
+                up.process.wait()
+                until("all children are gone", lambda: not any(map(is_alive, children)), GONE_S)
+        with Up(PROGRAM, scratch) as second:
+            second.wait_ready()
+            writers.assert_kept(second)
+            assert graphql(second, "{ me { email } }", token)["me"]
+
+
+def test_readiness_follows_the_database():
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        up.wait_ready()
+        assert up.request(path="/readyz")[0] == 200
+        postgres = up.postgres()
+        os.kill(postgres, signal.SIGKILL)
+        assert up.request(path="/livez")[0] == 200
+        until("ready again", lambda: up.request(path="/readyz")[0] == 200)
+
+
+def test_sigterm_lets_a_request_in_flight_finish():
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        up.wait_ready()
+        body = json.dumps({"query": "{ __typename }"}).encode()
+        with socket.create_connection(up.address(), DEADLINE_S) as client:
+            client.sendall(b"POST /graphql HTTP/1.1\r\nHost: localhost\r\n"
+                           b"Content-Type: application/json\r\n"
+                           b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
+            time.sleep(0.3)  # the head has been read
+            up.process.send_signal(signal.SIGTERM)
+            up.logged("service=gateway", "gateway.stopping")
+            client.sendall(body[5:])
+            answer = b""
+            while b"__typename" not in answer:
+                chunk = client.recv(4096)
+                assert chunk, f"no answer: {answer!r}"
+                answer += chunk
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        assert up.wait_exit() == 0
+
+
+def test_development_synchronises_and_production_migrates():
+    with Scratch() as scratch:
+        with Up(PROGRAM, scratch, ["--env", "development"], fresh=True) as up:
+            up.wait_ready()
+            assert graphql(up, "{ __typename }") == {"__typename": "Query"}
+            assert set(sql(up, "select tablename from pg_tables where schemaname = 'public'")) >= \
+                {"users", "tasks", "jobs", "chat_messages", "dashboard_insights"}
+        with Scratch() as other, Up(PROGRAM, other, fresh=True) as up:
+            up.wait_ready()
+            assert graphql(up, "{ __typename }") == {"__typename": "Query"}
+
+
+def test_sessions_can_be_opened_again_after_every_blow():
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        up.wait_ready()
+        set_up(up)
+        for victim in (up.gateway, up.postgres, up.gateway):
+            pid = victim()
+            os.kill(pid, signal.SIGKILL)
+            until("it is back", lambda: victim() not in (0, pid))
+            until("a login", lambda: try_log_in(up))
+
+
+def try_log_in(up):
+    try:
+        return log_in(up)
+    except (Refused, OSError, http.client.HTTPException):
+        return None
+
+
+if __name__ == "__main__":
+    run_tests([test for name, test in list(globals().items()) if name.startswith("test_")])
