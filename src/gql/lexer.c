@@ -188,11 +188,11 @@ static size_t put_utf8(char *dst, uint32_t code)
 
 static bool bad_escape(struct lexer *l, size_t at, const char *what, size_t chars)
 {
-    /* `chars` characters of the source as JavaScript would slice them: up to its end. */
+    /* `chars` characters, as JavaScript would slice them: up to the end, or to what is no UTF-8. */
     size_t end = at;
-    for (size_t i = 0; i < chars && end < l->source.len; i++) {
+    for (size_t i = 0; i < chars; i++) {
         uint32_t code = 0;
-        end += max_of(code_point(l, end, &code), 1U);
+        end += code_point(l, end, &code);
     }
     return syntax_error(l, (uint32_t)at, "Invalid %s escape sequence: \"%.*s\".", what,
                         (int)(end - at), l->source.ptr + at);

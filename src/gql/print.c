@@ -153,11 +153,16 @@ void print_value(struct buf *out, const struct ast_value *v)
     put_value(&p, v);
 }
 
+/* Longer values are cut: they are for messages. */
+enum { VALUE_TEXT_MAX = 8192 };
+
 struct str ast_value_text(struct arena *arena, const struct ast_value *v)
 {
     struct buf out;
-    buf_init(&out, 8192);
+    buf_init(&out, VALUE_TEXT_MAX);
     print_value(&out, v);
+    while (out.failed && out.len && !str_is_utf8(str_from(buf_str(&out), out.len - 1)))
+        out.len--; /* a character that was cut in two */
     struct str text = arena_copy(arena, buf_str(&out));
     buf_clear(&out);
     return text;
