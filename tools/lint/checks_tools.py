@@ -31,11 +31,17 @@ class Memory:
 
     def add(self, key):
         self.used.add(key)
+        if len(self.used) % 16 == 0:
+            self.write(self.known | self.used)  # a run that is broken off keeps what it did
 
     def save(self):
+        """At the end of a whole run: only what this run asked for is remembered."""
+        self.write(self.used)
+
+    def write(self, keys):
         if self.path:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(sorted(self.used)))
+            self.path.write_text(json.dumps(sorted(keys)))
 
 
 def digest(*texts):
