@@ -30,7 +30,7 @@ sql() { psql -XqAtc "$1" "$DATABASE_URL"; }
 echo 1..19
 migrate run
 check 'no database is named: usage' says 2 err 'no database is named'
-DATABASE_URL=postgresql://nobody@/x?host=$work migrate run
+DATABASE_URL="postgresql://nobody@/x?host=$work" migrate run
 check 'no database answers: unavailable' says 69 err 'no connection'
 
 pg_start
