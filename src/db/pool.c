@@ -56,8 +56,10 @@ static bool has_open_calls(const struct db_pool *pool)
 static void on_turn_end(void *owner)
 {
     struct db_pool *pool = owner;
-    for (size_t i = 0; i < DB_LANE_COUNT; i++)
+    for (size_t i = 0; i < DB_LANE_COUNT; i++) {
+        lane_expire(&pool->lanes[i]); /* first: what is late already is not sent */
         pool->lanes[i].class->send(&pool->lanes[i]);
+    }
     if (pool->drained && !has_open_calls(pool))
         take(pool->drained)(pool->drained_owner); /* last: it may destroy the pool */
 }
@@ -87,7 +89,7 @@ static void lane_init(struct db_lane_queue *lane, struct db_pool *pool, enum db_
         lane->options.in_flight_max = 1; /* the time limit and the cancel are one call's */
     list_init(&lane->waiting);
     list_init(&lane->open);
-    lane->timer = io_timer_create(pool->loop, lane_on_timer, lane);
+    lane->timer = io_timer_create(pool->loop, lane_expire, lane);
     lane->links = mem_zalloc(lane->options.connections, sizeof *lane->links);
     for (size_t i = 0; i < lane->options.connections; i++) {
         link_init(&lane->links[i], lane);
@@ -144,8 +146,7 @@ bool db_pool_call(struct db_pool *pool, const struct db_call *call, struct db_re
                             lane->options.waiting_max);
     }
     struct db_request *r = request_create(lane, call);
-    request_wait(r, false);
-    lane_watch_deadlines(lane);
+    request_wait(r, false); /* the end of this turn looks at its deadline */
     if (ret_request)
         *ret_request = r;
     return true;

@@ -15,7 +15,7 @@
  * Reads that were in flight are sent again; a write that was is answered `is_in_doubt`, unless its
  * caller marked it idempotent. No session state is used, so PgBouncer in transaction mode may
  * stand between (with `is_prepare_off` where it does not track prepared statements).
- * Source: docs/decisions "one Sync per turn".   Thread: the loop's.
+ * Source: docs/decisions/0004-read-and-write-lanes.md.   Thread: the loop's.
  */
 #pragma once
 #include "base/err.h"

@@ -117,9 +117,8 @@ enum { REQUEST_TRIES_MAX = 3 };
 /* To be sent once more, alone, before all others; drops what it has got. */
 void request_retry(struct db_request *r);
 
-/* (Re)starts the lane's timer for the first deadline. */
-void lane_watch_deadlines(struct db_lane_queue *lane);
-void lane_on_timer(void *lane);
+/* Answers whoever is past his deadline, and sets the lane's timer for the next. */
+void lane_expire(void *lane);
 
 /* It is open and may be given more. */
 [[nodiscard]] bool link_has_room(const struct db_link *link);

@@ -209,7 +209,7 @@ static struct db_request *first_open(const struct db_lane_queue *lane)
                : container_of(lane->open.next, struct db_request, by_deadline);
 }
 
-void lane_watch_deadlines(struct db_lane_queue *lane)
+static void watch_deadlines(struct db_lane_queue *lane)
 {
     const struct db_request *first = first_open(lane);
     if (!first || (io_timer_is_running(lane->timer) && lane->timer_due_us <= first->deadline_us))
@@ -220,13 +220,13 @@ void lane_watch_deadlines(struct db_lane_queue *lane)
 }
 
 /* A callback may forget any other request, so each round begins with the list's first. */
-void lane_on_timer(void *owner)
+void lane_expire(void *owner)
 {
     struct db_lane_queue *lane = owner;
     int64_t now_us = clock_mono_us();
     for (struct db_request *r; (r = first_open(lane)) && r->deadline_us <= now_us;)
         expire(r);
-    lane_watch_deadlines(lane);
+    watch_deadlines(lane);
 }
 
 bool link_has_room(const struct db_link *link)

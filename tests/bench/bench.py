@@ -32,6 +32,9 @@ WARM_SECONDS = 2
 # The user of number n; the same expression makes the rows and lets pgbench choose one.
 USER_ID = "(overlay(overlay(md5('user' || {n}) placing '7' from 13) placing '8' from 17))::uuid"
 
+POINT_READ = "SELECT id, email, name, role, created_at FROM users WHERE id = {id}"
+PGBENCH = f"pgbench -M prepared, {PGBENCH_CLIENTS} clients"
+
 
 class Report:
     def __init__(self):
@@ -89,8 +92,7 @@ def pgbench(windlass, seconds):
     """The same select by pgbench: per second, mean latency, and PostgreSQL's CPU for one."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(f"\\set n random(1, {USERS})\n"
-                     "SELECT id, email, name, role, created_at FROM users WHERE id = "
-                     f"{USER_ID.format(n=':n')};\n")
+                     f"{POINT_READ.format(id=USER_ID.format(n=':n'))};\n")
         script.flush()
         os.chmod(script.name, 0o644)
         postgres = windlass.roots()["postgres"]
@@ -107,12 +109,16 @@ def pgbench(windlass, seconds):
             "cpu_us": 1e6 * used / count}
 
 
-def bench_point_read(report, windlass, token, seconds):
-    """user(id), signed in, a random one of 1,000, beside pgbench with the same select."""
+def make_users(windlass):
     windlass.sql("INSERT INTO users (id, email, name, password_hash) SELECT "
                  f"{USER_ID.format(n='n')}, 'user' || n || '@example.org', 'User ' || n, '!' "
                  f"FROM generate_series(1, {USERS}) AS n ON CONFLICT DO NOTHING")
     windlass.sql("ANALYZE users")
+
+
+def bench_point_read(report, windlass, token, seconds):
+    """user(id), signed in, a random one of 1,000, beside pgbench with the same select."""
+    make_users(windlass)
     ids = windlass.sql("SELECT id FROM users WHERE password_hash = '!'").split()
     query = "query User($id: ID!) { user(id: $id) { id email name role createdAt } }"
     bodies = [{"query": query, "variables": {"id": random.choice(ids)}} for _ in range(2000)]
@@ -120,10 +126,29 @@ def bench_point_read(report, windlass, token, seconds):
     wrk(windlass, token, bodies, WARM_SECONDS)
     figures = wrk(windlass, token, bodies, seconds)
     peer = pgbench(windlass, seconds)
-    name = f"pgbench -M prepared, {PGBENCH_CLIENTS} clients"
     report_load(report, "point-read", figures,
-                {"requests": (name, peer["requests"]), "p50": (name + ", mean", peer["mean_ms"]),
-                 "cpu.postgres": (name, peer["cpu_us"])})
+                {"requests": (PGBENCH, peer["requests"]), "p50": (PGBENCH + ", mean", peer["mean_ms"]),
+                 "cpu.postgres": (PGBENCH, peer["cpu_us"])})
+
+
+def bench_read_lane(report, windlass, _token, seconds):
+    """The same select through the read lane alone: one connection, as many callers as above."""
+    make_users(windlass)
+    postgres = windlass.roots()["postgres"]
+    before = proc.cpu_seconds(postgres)
+    output = subprocess.run(
+        [str(Path(windlass.program).parent / "tests/bench/db_read_bench"), "postgresql://",
+         POINT_READ.format(id=USER_ID.format(n="$1::int")), str(USERS), "1", str(CONNECTIONS),
+         str(seconds)], check=True, env=windlass.database_environment(), stdout=subprocess.PIPE,
+        text=True).stdout
+    used = proc.cpu_seconds(postgres) - before
+    figures = json.loads(output)
+    peer = pgbench(windlass, seconds)
+    report.add("read-lane.requests", figures["reads"] / figures["seconds"], "1/s", PGBENCH,
+               peer["requests"])
+    report.add("read-lane.cpu.client", figures["cpu_us"], "us")
+    report.add("read-lane.cpu.postgres", 1e6 * used / figures["reads"], "us", PGBENCH, peer["cpu_us"])
+    report.add("read-lane.reads-per-sync", figures["reads_per_sync"], "")
 
 
 def bench_idle_memory(report, windlass, _token, _seconds):
@@ -154,7 +179,8 @@ def bench_start(report, program):
 
 
 # Those that share one running Windlass, in this order; `start` starts its own.
-LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-read": bench_point_read}
+LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-read": bench_point_read,
+         "read-lane": bench_read_lane}
 
 
 def main():

@@ -1,14 +1,15 @@
 /*
- * db_read_bench: point reads through the read lane. Usage: db_read_bench [CONNECTIONS [CALLERS
- * [SECONDS]]]. Each caller asks again when it is answered, so a turn of the loop carries about as
- * many reads as there are callers. One JSON object a line.
+ * db_read_bench: point reads through the read lane. Each caller asks again when it is answered, so
+ * a turn of the loop carries up to as many reads as there are callers. bench.py runs it. Usage:
+ * db_read_bench URL SQL ROWS CONNECTIONS CALLERS SECONDS; $1 of the SQL is a number of 1 to ROWS.
+ * Prints one JSON object.
  */
 #include <sys/resource.h>
 
 #include "base/random.h"
 #include "support/rig.h"
 
-enum { ROWS = 100'000, DEFAULT_CALLERS = 64, DEFAULT_SECONDS = 3, CALLERS_MAX = 4096 };
+enum { CALLERS_MAX = 4096 };
 
 struct caller {
     struct bench *bench;
@@ -20,6 +21,7 @@ struct caller {
 struct bench {
     struct rig rig;
     struct db_statement statement;
+    uint32_t rows;
     int64_t until_us;
     size_t done, failed, open;
     struct caller callers[CALLERS_MAX];
@@ -45,7 +47,7 @@ static void ask(struct caller *c)
     struct bench *b = c->bench;
     struct err e = { 0 };
     c->seed = c->seed * 1664525 + 1013904223;
-    snprintf(c->id, sizeof c->id, "%u", c->seed % ROWS + 1);
+    snprintf(c->id, sizeof c->id, "%u", c->seed % b->rows + 1);
     struct db_step step = { &b->statement, c->args };
     b->open += db_pool_call(b->rig.pool,
                             &(struct db_call){ .lane = DB_LANE_READ,
@@ -65,36 +67,35 @@ static double own_cpu_s(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / CLOCK_S;
 }
 
-static size_t number_or(int argc, char **argv, int at, size_t otherwise)
+static uint64_t number_of(const char *text)
 {
-    uint64_t value = otherwise;
-    return argc > at && str_to_u64(str_of_c(argv[at]), &value) ? (size_t)value : otherwise;
+    uint64_t value = 0;
+    if (!str_to_u64(str_of_c(text), &value) || value == 0 || value > INT32_MAX) {
+        fprintf(stderr, "\"%s\" is no positive number\n", text);
+        exit(2);
+    }
+    return value;
 }
 
 int main(int argc, char **argv)
 {
-    size_t connections = number_or(argc, argv, 1, 1);
-    size_t callers = min_of(number_or(argc, argv, 2, DEFAULT_CALLERS), (size_t)CALLERS_MAX);
-    int64_t seconds = (int64_t)number_or(argc, argv, 3, DEFAULT_SECONDS);
+    if (argc != 7) {
+        fputs("usage: db_read_bench URL SQL ROWS CONNECTIONS CALLERS SECONDS\n", stderr);
+        return 2;
+    }
     static const uint32_t oids[] = { DB_OID_INT4 };
-    static struct bench b = { .statement = { .name = "user_by_id",
-                                             .sql = "SELECT id, email, name, created_at FROM "
-                                                    "bench_users WHERE id = $1",
-                                             .oids = oids,
-                                             .param_count = 1 } };
-    scoped(pg_server_destroyp) struct pg_server *server = pg_server_start(NULL);
-    const char *url = pg_server_database(server);
-    rig_do(url, "CREATE TABLE bench_users (id int PRIMARY KEY, email text, name text, created_at "
-                "timestamptz DEFAULT now()); INSERT INTO bench_users SELECT i, i || "
-                "'@example.org', 'User ' || i FROM generate_series(1, 100000) i;"
-                "ANALYZE bench_users");
+    static struct bench b = { .statement = {
+                                  .name = "point_read", .oids = oids, .param_count = 1 } };
+    b.statement.sql = argv[2];
+    b.rows = (uint32_t)number_of(argv[3]);
     struct db_pool_options options = db_pool_defaults();
-    options.lanes[DB_LANE_READ].connections = connections;
+    options.lanes[DB_LANE_READ].connections = number_of(argv[4]);
     options.lanes[DB_LANE_READ].in_flight_max = CALLERS_MAX;
-    rig_init(&b.rig, url, &options);
-    double server_s = pg_server_cpu_s(server), own_s = own_cpu_s();
+    size_t callers = min_of((size_t)number_of(argv[5]), (size_t)CALLERS_MAX);
+    rig_init(&b.rig, argv[1], &options);
+    double own_s = own_cpu_s();
     int64_t start_us = clock_mono_us();
-    b.until_us = start_us + seconds * CLOCK_S;
+    b.until_us = start_us + (int64_t)number_of(argv[6]) * CLOCK_S;
     for (size_t i = 0; i < callers; i++) {
         struct caller *c = &b.callers[i];
         *c = (struct caller){ .bench = &b, .args = db_args_create(b.rig.arena) };
@@ -104,15 +105,11 @@ int main(int argc, char **argv)
     }
     io_loop_run(b.rig.loop);
     double took_s = (double)(clock_mono_us() - start_us) / CLOCK_S;
-    double per_100k = 100'000 / (double)b.done;
-    own_s = (own_cpu_s() - own_s) * per_100k;
-    server_s = (pg_server_cpu_s(server) - server_s) * per_100k;
     struct db_lane_stats stats = rig_stats(&b.rig, DB_LANE_READ);
-    printf("{\"name\":\"db-point-read\",\"connections\":%zu,\"callers\":%zu,\"value\":%.0f,"
-           "\"unit\":\"reads/s\",\"client_cpu_s_per_100k\":%.3f,\"server_cpu_s_per_100k\":%.3f,"
-           "\"reads_per_sync\":%.1f,\"failed\":%zu}\n",
-           connections, callers, (double)b.done / took_s, own_s, server_s,
-           (double)b.done / (double)stats.syncs, b.failed);
+    printf("{\"reads\": %zu, \"failed\": %zu, \"seconds\": %.3f, \"cpu_us\": %.3f, "
+           "\"reads_per_sync\": %.1f}\n",
+           b.done, b.failed, took_s, (own_cpu_s() - own_s) * CLOCK_S / (double)b.done,
+           (double)b.done / (double)stats.syncs);
     rig_clear(&b.rig);
     return b.failed ? 1 : 0;
 }

@@ -1,6 +1,8 @@
 /* What the lanes promise while the server is well; db_fault_test.c has the rest. */
 #include "db/pool.h"
 
+#include <unistd.h>
+
 #include "support/rig.h"
 #include "test.h"
 
@@ -190,13 +192,15 @@ static void a_commit_that_fails_is_no_success(void **state)
 }
 
 /* Each call takes two rows in an order that the other one reverses, and turns its order round at
- * its second try, so that it cannot meet the same deadlock again. */
+ * its second try, so that it cannot meet the same deadlock again. Sequences, which no transaction
+ * holds back, tell that both hold their first row. */
 static void a_deadlocks_victim_is_sent_again(void **state)
 {
     (void)state;
     enum { COUNT = 2 };
     rig_do(url, "CREATE TABLE pair (id int PRIMARY KEY, n int); INSERT INTO pair VALUES (0, 0), "
-                "(1, 0); CREATE SEQUENCE tries_0; CREATE SEQUENCE tries_1");
+                "(1, 0); CREATE SEQUENCE tries_0; CREATE SEQUENCE tries_1;"
+                "CREATE SEQUENCE held_0; CREATE SEQUENCE held_1");
     struct rig rig;
     rig_init(&rig, url, NULL);
     struct rig_call calls[COUNT];
@@ -211,10 +215,14 @@ static void a_deadlocks_victim_is_sent_again(void **state)
                                          i, i + 1);
         struct db_step steps[] = {
             rig_step(&rig, first.ptr, 0, NULL),
-            rig_step(&rig, "SELECT pg_sleep(0.2)", 0, NULL),
+            rig_step(&rig, i ? "SELECT nextval('held_1')" : "SELECT nextval('held_0')", 0, NULL),
+            rig_step(&rig,
+                     "DO $$BEGIN WHILE NOT (SELECT a.is_called AND b.is_called FROM held_0 a, "
+                     "held_1 b) LOOP PERFORM pg_sleep(0.01); END LOOP; END$$",
+                     0, NULL),
             rig_step(&rig, second.ptr, 0, NULL),
         };
-        assert_true(rig_start(&rig, DB_LANE_WRITE, steps, 3, LONG_MS, false, &calls[i]));
+        assert_true(rig_start(&rig, DB_LANE_WRITE, steps, 4, LONG_MS, false, &calls[i]));
     }
     rig_wait_calls(&rig, calls, COUNT);
     for (int i = 0; i < COUNT; i++)
@@ -342,6 +350,53 @@ static void a_forgotten_waiting_call_is_never_sent(void **state)
     rig_ask(&rig, DB_LANE_WRITE, "SELECT 1", &next);
     assert_int_equal(rig_look(url, "SELECT count(*) FROM forgotten"), 0);
     assert_false(call.is_done);
+    rig_clear(&rig);
+}
+
+static void what_is_late_already_is_not_sent(void **state)
+{
+    (void)state;
+    rig_do(url, "CREATE TABLE late (n int)");
+    struct rig rig;
+    rig_init(&rig, url, NULL);
+    struct rig_call call;
+    struct db_step step = rig_step(&rig, "INSERT INTO late VALUES (1)", 0, NULL);
+    assert_true(rig_start(&rig, DB_LANE_WRITE, &step, 1, 0, false, &call));
+    rig_wait_call(&rig, &call);
+    assert_int_equal(call.code, ERR_TIMEOUT);
+    assert_false(call.is_in_doubt);
+    assert_int_equal(rig_stats(&rig, DB_LANE_WRITE).syncs, 0);
+    assert_int_equal(rig_look(url, "SELECT count(*) FROM late"), 0);
+    rig_clear(&rig);
+}
+
+/* Standard error goes to a file meanwhile. */
+static void logged_statements_show_names_and_never_values(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/windlass-test-log-XXXXXX", text[8192] = "";
+    int file = mkstemp(path), before = dup(STDERR_FILENO);
+    assert_true(file >= 0 && before >= 0 && unlink(path) == 0);
+    struct db_pool_options options = one_of_each();
+    options.is_logging_statements = true;
+    struct rig rig;
+    rig_init(&rig, url, &options);
+    struct rig_call call;
+    struct db_step step =
+        rig_step(&rig, "SELECT $1::text AS found", 1, (const char *const[]){ "a secret" });
+    (void)dup2(file, STDERR_FILENO);
+    assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, LONG_MS, false, &call));
+    rig_wait_call(&rig, &call);
+    (void)dup2(before, STDERR_FILENO);
+    assert_value(&call, "a secret");
+    assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+    assert_non_null(strstr(text, "db.statement"));
+    assert_non_null(strstr(text, step.statement->name));
+    assert_non_null(strstr(text, "rows=1"));
+    assert_non_null(strstr(text, "AS found"));
+    assert_null(strstr(text, "secret"));
+    close(file);
+    close(before);
     rig_clear(&rig);
 }
 
@@ -631,6 +686,8 @@ int main(void)
         cmocka_unit_test(a_slow_call_ends_at_its_deadline_on_the_server_too),
         cmocka_unit_test(a_forgotten_slow_call_is_cancelled),
         cmocka_unit_test(a_forgotten_waiting_call_is_never_sent),
+        cmocka_unit_test(what_is_late_already_is_not_sent),
+        cmocka_unit_test(logged_statements_show_names_and_never_values),
         cmocka_unit_test(a_full_queue_refuses_at_once),
         cmocka_unit_test(composed_statements_are_forgotten_beyond_their_bound),
         cmocka_unit_test(a_plan_that_became_stale_is_made_anew),

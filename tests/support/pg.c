@@ -347,36 +347,6 @@ struct pg_server *pg_server_start(const struct pg_options *options)
     return s;
 }
 
-static double cpu_of(pid_t pid)
-{
-    enum { FIELDS_BEFORE_UTIME = 11 }; /* after the name: state is the first, utime the twelfth */
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return 0;
-    char *at = fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
-    (void)fclose(f);
-    for (int i = 0; at && i <= FIELDS_BEFORE_UTIME; i++)
-        at = strchr(at + 1, ' ');
-    if (!at)
-        return 0;
-    char *end = at;
-    double ticks = strtod(at, &end);
-    ticks += strtod(end, NULL); /* stime */
-    return ticks / (double)sysconf(_SC_CLK_TCK);
-}
-
-double pg_server_cpu_s(const struct pg_server *s)
-{
-    pid_t children[CHILDREN_MAX];
-    size_t count = find_children(s->postmaster, children);
-    double cpu_s = cpu_of(s->postmaster);
-    for (size_t i = 0; i < count; i++)
-        cpu_s += cpu_of(children[i]);
-    return cpu_s;
-}
-
 static void reap(struct pg_server *s)
 {
     (void)waitpid(s->postmaster, NULL, 0);

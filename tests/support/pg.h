@@ -30,9 +30,6 @@ DEFINE_SCOPED(pg_server);
 /* The folder of socket and log: "/tmp/windlass-test-…". */
 [[nodiscard]] const char *pg_server_folder(const struct pg_server *server);
 
-/* Processor time that the server's processes have used, those that have ended left out. */
-[[nodiscard]] double pg_server_cpu_s(const struct pg_server *server);
-
 /* kill -9 of the postmaster and all its processes, as a crash of the host would look. */
 void pg_server_kill(struct pg_server *server);
 /* Fast shutdown: open transactions are rolled back, connections told 57P01. */

@@ -72,14 +72,20 @@ void rig_wait(struct rig *rig, rig_fact_fn *is_reached, void *owner)
     io_timer_stop(rig->guard);
 }
 
-static bool pool_is_up(void *pool)
+static bool all_are_open(void *owner)
 {
-    return db_pool_is_up(pool);
+    for (size_t i = 0; i < DB_LANE_COUNT; i++) {
+        struct db_lane_stats stats = rig_stats(owner, (enum db_lane)i);
+        if (stats.connections_open < stats.connections)
+            return false;
+    }
+    return true;
 }
 
 void rig_wait_up(struct rig *rig)
 {
-    rig_wait(rig, pool_is_up, rig->pool);
+    rig_wait(rig, all_are_open, rig);
+    assert(db_pool_is_up(rig->pool));
 }
 
 struct calls {

@@ -33,7 +33,7 @@ struct rig_call {
     struct db_request *request;
 };
 
-/* `options->url` is set to `url`; NULL: the defaults. Waits until the pool is up. */
+/* `options->url` is set to `url`; NULL: the defaults. Waits as rig_wait_up does. */
 void rig_init(struct rig *rig, const char *url, const struct db_pool_options *options);
 /* The same without waiting. */
 void rig_init_down(struct rig *rig, const char *url, const struct db_pool_options *options);
@@ -42,6 +42,7 @@ void rig_clear(struct rig *rig);
 /* Runs the loop until `is_reached(owner)`. */
 typedef bool rig_fact_fn(void *owner);
 void rig_wait(struct rig *rig, rig_fact_fn *is_reached, void *owner);
+/* Until all connections are open. */
 void rig_wait_up(struct rig *rig);
 void rig_wait_call(struct rig *rig, struct rig_call *call);
 void rig_wait_calls(struct rig *rig, struct rig_call *calls, size_t count);
