@@ -3,6 +3,7 @@
 #include "auth/rate.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "gateway/meter.h"
 #include "io/offload.h"
 
 enum { KEYS_MAX = 50'000 };
@@ -98,6 +99,7 @@ static void settle(struct gate_job *job)
 static void worked(void *owner)
 {
     struct gate_job *job = owner;
+    meter_password_jobs(job->gate->options.meter, -1);
     settle(job);
     finish(job);
 }
@@ -110,7 +112,10 @@ static void begin(void *owner)
     } else if (!io_offload_submit(job->gate->offload, work, worked, job, &job->err)) {
         err_set(&job->err, ERR_RATE, "too many sign-ins at once; try again in a moment");
         job->retry_after_us = CLOCK_S;
-        worked(job);
+        settle(job);
+        finish(job);
+    } else {
+        meter_password_jobs(job->gate->options.meter, 1);
     }
 }
 

@@ -12,9 +12,11 @@
 #include "io/loop.h"
 
 struct gate;
+struct meter;
 
 struct gate_options {
     struct io_loop *home;
+    struct meter *meter;
     struct password_params params; /* of new hashes */
     size_t running_max, waiting_max;
     uint32_t account_failures_max, address_failures_max;

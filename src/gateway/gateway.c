@@ -40,6 +40,7 @@ struct run {
     enum gateway_end end;
     struct err *err;
     bool is_stopping;
+    size_t drained_count;
     struct arena *arena; /* texts of the settings */
 };
 
@@ -217,18 +218,33 @@ static int run_loop(void *owner)
     return 0;
 }
 
-/* ── stopping: no new requests --> answer what is open --> let the database finish --> stop ── */
+/* ── stopping: accept no more --> answer what is open --> let the database finish --> stop ── */
 
-static void stop_loop(void *owner)
+static void stop_loop(struct gateway_loop *loop, const void *message)
+{
+    (void)message;
+    io_loop_stop(loop->io);
+}
+
+/* On the first loop, once for each. They stop together: one may wait for what another does. */
+static void count_drained(void *owner)
+{
+    struct run *run = owner;
+    if (++run->drained_count == run->gw.loop_count)
+        gateway_tell_loops(&run->gw, stop_loop, NULL, 0);
+}
+
+static void pool_drained(void *owner)
 {
     struct gateway_loop *loop = owner;
-    io_loop_stop(loop->io);
+    struct gateway *gw = loop->gateway;
+    io_loop_post(gw->loops[0].io, count_drained, container_of(gw, struct run, gw));
 }
 
 static void drain_pool(void *owner)
 {
     struct gateway_loop *loop = owner;
-    db_pool_drain(loop->pool, stop_loop, loop);
+    db_pool_drain(loop->pool, pool_drained, loop);
 }
 
 static void drain_loop(struct gateway_loop *loop, const void *message)
@@ -345,6 +361,7 @@ static void create_gate(struct gateway *gw)
     const struct conf *conf = gw->conf;
     const struct gate_options options = {
         .home = gw->loops[0].io,
+        .meter = gw->meter,
         .params = { .memory_kib = (uint32_t)(conf_bytes(conf, CONF_ARGON2_MEMORY) >> 10),
                     .time = (uint32_t)conf_int(conf, CONF_ARGON2_TIME),
                     .parallelism = (uint32_t)conf_int(conf, CONF_ARGON2_PARALLELISM) },
@@ -379,6 +396,7 @@ static bool listen_all(struct gateway *gw, struct err *e)
     if (!io_listen_set_open(&set, conf_str(gw->conf, CONF_LISTEN), conf_int(gw->conf, CONF_PORT),
                             gw->loop_count, e))
         return err_in(e, "listen");
+    snprintf(gw->address, sizeof gw->address, "%s", set.address);
     if (gw->url[0] == '\0')
         io_listen_set_url(&set, gw->url);
     bool is_good = true;
@@ -462,7 +480,7 @@ enum gateway_end gateway_run(const struct conf *conf, struct err *e)
         struct io_loop *first = run->gw.loops[0].io;
         run->terminate = io_signal_create(first, SIGTERM, terminated, run);
         run->interrupt = io_signal_create(first, SIGINT, interrupted, run);
-        log_info("gateway.started", "url=%s loops=%zu", run->gw.url, run->gw.loop_count);
+        log_info("gateway.started", "address=%s loops=%zu", run->gw.address, run->gw.loop_count);
         run->start = start_begin(&run->gw, started, run);
         if (!run_threads(&run->gw, e))
             run->end = GATEWAY_FAILED;

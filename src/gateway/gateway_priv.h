@@ -44,10 +44,11 @@ struct gateway {
 
     int64_t started_at_us;
     int64_t request_timeout_us;
-    struct str public_origin; /* "https://ops.example.org"; empty: whatever Host says */
-    char url[IO_URL_MAX];     /* where people reach it */
-    struct str cookie_path;   /* "/", or the path of the public URL */
-    bool is_https;            /* as the public URL says */
+    struct str public_origin;     /* "https://ops.example.org"; empty: whatever Host says */
+    char address[IO_ADDRESS_MAX]; /* that it listens at */
+    char url[IO_URL_MAX];         /* where people reach it */
+    struct str cookie_path;       /* "/", or the path of the public URL */
+    bool is_https;                /* as the public URL says */
     int64_t session_lifetime_s;
     struct http_proxies *proxies; /* whose forwarded headers count */
     bool is_introspection_open;   /* to anonymous callers too */

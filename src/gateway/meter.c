@@ -21,7 +21,7 @@ struct meter {
     struct metric *requests, *seconds, *operations;
     struct metric *connections, *refused;
     struct metric *calls, *lane_connections, *lane_waiting;
-    struct metric *plans, *plan_count, *credentials;
+    struct metric *plans, *plan_count, *credentials, *password_jobs;
 };
 
 #define LABEL(label_name, label_values)                                                            \
@@ -82,6 +82,8 @@ struct meter *meter_create(void)
     m->credentials =
         counter(m, "windlass_credential_lookups_total", "Credentials looked for in the cache.",
                 (struct metric_label)LABEL("result", LOOKUPS), none);
+    m->password_jobs = gauge(m, "windlass_password_jobs",
+                             "Passwords that are being compared or hashed, or wait for it.", none);
     return m;
 }
 
@@ -113,6 +115,11 @@ void meter_request(struct meter *m, const struct request_note *note, int status,
                                  index_of(OPERATIONS, countof(OPERATIONS), note->operation),
                                  note->code != NULL ? RESULT_ERROR : RESULT_OK),
                    1);
+}
+
+void meter_password_jobs(struct meter *m, int delta)
+{
+    metric_move(m->password_jobs, 0, delta);
 }
 
 /* ── what loops keep for themselves ── */

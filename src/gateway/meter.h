@@ -15,6 +15,8 @@ void meter_destroy(struct meter *m); /* accepts NULL */
 
 /* A request was answered. Thread: any. */
 void meter_request(struct meter *m, const struct request_note *note, int status, int64_t took_us);
+/* So many more password jobs are open, running or waiting. Thread: any. */
+void meter_password_jobs(struct meter *m, int delta);
 /* Adds what has changed on the loop since the last time. Thread: the loop's. */
 void meter_publish(struct meter *m, struct gateway_loop *loop);
 /* The text for Prometheus. Thread: any. */

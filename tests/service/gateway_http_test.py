@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""The API over HTTP: bodies, media types, methods, headers, cross-site requests, probes, limits.
+Source: GraphQL over HTTP. Usage: gateway_http_test.py PROGRAM"""
+
+import os
+import re
+import sys
+from urllib.parse import quote
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from gateway_rig import Client, Gateway, Postgres, eventually, run_tests  # noqa: E402
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+
+
+class World:
+    def __init__(self, gateway):
+        self.gateway = gateway
+        self.admin = gateway.set_up()
+
+    def post(self, body, content_type=JSON, **headers):
+        client = Client(self.gateway)
+        try:
+            sent = {"Content-Type": content_type} if content_type else {}
+            return client.request("POST", "/graphql", body,
+                                  {**sent, **{k.replace("_", "-"): v for k, v in headers.items()}})
+        finally:
+            client.close()
+
+
+def bodies_that_are_no_request_are_refused(world):
+    cases = [
+        (400, ""), (400, "{"), (400, "[]"), (400, '[{"query":"{__typename}"}]'), (400, "null"),
+        (400, '"{__typename}"'), (400, "{}"), (400, '{"query":""}'), (400, '{"query":5}'),
+        (400, '{"query":null}'), (400, '{"query":"{__typename}","variables":[]}'),
+        (400, '{"query":"{__typename}","variables":"{}"}'), (400, '{"query":"{__typename}"} x'),
+        (400, '{"query":"{__typename}","operationName":1}'), (400, b'{"query":"\xff"}'),
+        (400, '{"query":"{__typename}","extensions":1}'), (400, '{"query":"{a"}'),
+        (400, '{"query":"{nothing}"}'), (400, '{"query":"query A{__typename} query B{__typename}"}'),
+        (400, '{"a":' * 300 + "1" + "}" * 300),
+    ]
+    for status, body in cases:
+        answer = world.post(body)
+        assert answer.status == status, (body, answer.status, answer.text)
+        error = answer.error
+        assert error["message"] and error["extensions"]["code"] in (
+            "BAD_USER_INPUT", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"), (body, answer.text)
+        assert "data" not in answer.json, answer.text
+
+
+def only_json_is_taken(world):
+    body = '{"query":"{__typename}"}'
+    for good in (JSON, "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'):
+        assert world.post(body, good).status == 200, good
+    for bad in (None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
+                "application/json; charset=latin1", "application/graphql"):
+        assert world.post(body, bad).status == 415, bad
+
+
+def the_answer_is_in_the_media_type_that_was_asked_for(world):
+    good, bad = '{"query":"{__typename}"}', '{"query":"{nothing}"}'
+    cases = [  # Accept, Content-Type, status of a document that does not validate
+        (None, GRAPHQL, 400), ("*/*", GRAPHQL, 400), (GRAPHQL, GRAPHQL, 400), (JSON, JSON, 200),
+        (f"{GRAPHQL}, {JSON}", GRAPHQL, 400), (f"{GRAPHQL};q=0.5, {JSON}", JSON, 200),
+        (f"text/html, {JSON};q=0.1", JSON, 200),
+    ]
+    for accept, content_type, status in cases:
+        headers = {"Accept": accept} if accept else {}
+        answer = world.post(good, **headers)
+        assert answer.status == 200 and answer.json == {"data": {"__typename": "Query"}}
+        assert answer.headers["Content-Type"].split(";")[0] == content_type, accept
+        assert world.post(bad, **headers).status == status, accept
+    assert world.post(good, Accept="text/html").status == 406
+
+
+def get_is_for_queries(world):
+    get = world.gateway.get
+    query = quote("query A($x: String!) { __type(name: $x) { name } } query B { __typename }")
+    path = f"/graphql?query={query}&operationName="
+    answer = get(path + "A&variables=" + quote('{"x":"User"}'),
+                 {"Authorization": f"Bearer {world.admin}"})
+    assert answer.data == {"__type": {"name": "User"}}, answer.text
+    assert get(path + "B").data == {"__typename": "Query"}
+    mutation = get("/graphql?query=" + quote("mutation { logout }"))
+    assert mutation.status == 405 and mutation.headers["Allow"] == "POST", mutation.text
+    assert get("/graphql").status == 400
+    assert get("/graphql?query={__typename}&variables=[]").status == 400
+    assert get("/graphql?query={__typename}&variables={").status == 400
+    client = Client(world.gateway)
+    assert client.request("PUT", "/graphql").status == 405
+    client.close()
+
+
+def a_cookie_counts_in_a_get_only_where_the_browser_vouches_for_it(world):
+    cookie = {"Cookie": f"windlass_session={world.admin}"}
+    path = "/graphql?query={me{id}}"
+    assert world.gateway.get(path, cookie).status == 403
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+        answer = world.gateway.get(path, {**cookie, "Sec-Fetch-Site": site})
+        assert answer.status == status, (site, answer.text)
+    assert world.gateway.get(path, {"Authorization": f"Bearer {world.admin}"}).status == 200
+
+
+def pages_of_other_origins_are_refused(world):
+    body = '{"query":"{__typename}"}'
+    here = f"{world.gateway.host}:{world.gateway.port}"
+    assert world.post(body, Origin=f"http://{here}").status == 200
+    for origin in ("http://evil.example.org", f"http://{here}.evil.example.org", "null", "http://"):
+        answer = world.post(body, Origin=origin)
+        assert answer.status == 403 and answer.code == "FORBIDDEN", origin
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def each_answer_carries_its_id_and_the_trace(world):
+    answer = world.post('{"query":"{__typename}"}')
+    assert re.fullmatch(r"[0-9a-f]{20}", answer.headers["X-Request-Id"])
+    assert world.post("{", X_Request_Id="my-id.1").headers["X-Request-Id"] == "my-id.1"
+    strange = world.post("{", X_Request_Id='a" level=error').headers["X-Request-Id"]
+    assert re.fullmatch(r"[0-9a-f]{20}", strange), strange
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    out = world.post("{", traceparent=trace).headers["traceparent"]
+    assert out.startswith(trace[:36]) and out != trace and out.endswith("-01"), out
+    assert "traceparent" not in world.post("{", traceparent="junk").headers
+    eventually(lambda: "req=my-id.1 " in world.gateway.log)
+
+
+def browsers_are_told_to_be_strict(world):
+    for answer in (world.gateway.get("/"), world.gateway.get("/none"), world.gateway.get("/livez"),
+                   world.post("{"), world.gateway.get("/setup")):
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy, policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert world.post('{"query":"{__typename}"}').headers["Cache-Control"] == "no-store"
+
+
+def the_pages_are_there(world):
+    page = world.gateway.get("/")
+    assert page.status == 200 and page.headers["Content-Type"].startswith("text/html")
+    again = world.gateway.get("/", {"If-None-Match": page.headers["ETag"]})
+    assert again.status == 304
+    assert world.gateway.get("/login").status == 200
+    assert world.gateway.get("/no/such/page").status == 404
+
+
+def the_probes_answer(world):
+    assert world.gateway.get("/livez").text == "ok\n"
+    assert world.gateway.get("/readyz").text == "ok\n"
+    checks = world.gateway.get("/readyz?verbose").text
+    for name in ("gateway", "database", "schema"):
+        assert f"[+] {name} ok" in checks, checks
+    health = world.gateway.get("/healthz").json
+    assert health["ready"] is True and health["services"] == {"gateway": "up", "database": "up"}
+    assert world.gateway.get("/version").json["version"]
+    before = world.gateway.log
+    assert "/livez" not in before and "/readyz" not in before  # they would drown the rest
+
+
+def what_happens_is_counted(world):
+    for _ in range(3):
+        assert world.gateway.graphql("query Counted { me { id } }", None, world.admin).code == "ok"
+
+    def value(name):
+        text = world.gateway.get("/metrics").text
+        found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)
+        assert found, (name, text)
+        return float(found.group(1))
+    assert value('windlass_http_requests_total{route="graphql",status="2xx"}') >= 3
+    assert value('windlass_graphql_operations_total{type="query",result="ok"}') >= 3
+    # The same document was planned once a loop at most.
+    eventually(lambda: value('windlass_graphql_plan_lookups_total{result="hit"}') >= 1)
+    eventually(lambda: value('windlass_credential_lookups_total{result="hit"}') >= 1)
+    assert value('windlass_database_connections{lane="read"}') >= 1
+
+
+def limits_are_told_with_what_they_are(world):
+    deep = "{ me " + "{ id " * 40 + "}" * 41
+    answer = world.gateway.graphql(deep, None, world.admin)
+    assert answer.status == 400, answer.text
+    many = "{ " + " ".join(f"a{i}: __typename" for i in range(200)) + " }"
+    answer = world.gateway.graphql(many, None, world.admin)
+    assert answer.code == "QUERY_TOO_COMPLEX" and answer.status == 400, answer.text
+    wide = "{ " + " ".join(f"a{i}: users(first: 500) {{ nodes {{ id email name role }} edges {{ node {{ id }} }} }}"
+                           for i in range(9)) + " }"
+    answer = world.gateway.graphql(wide, None, world.admin)
+    assert answer.code == "QUERY_TOO_COMPLEX" and "limit" in answer.text, answer.text
+    assert world.post('{"query":"' + " " * (1 << 20) + '"}').status == 413
+
+
+def a_stranger_may_not_read_the_schema_in_production(world):
+    with Gateway(world.url, ENV="production", SCHEMA="check") as gateway:
+        for query in ("{ __schema { queryType { name } } }", '{ __type(name: "User") { name } }'):
+            assert gateway.graphql(query).code == "GRAPHQL_VALIDATION_FAILED"
+            assert gateway.graphql(query, None, world.admin).code == "ok"
+        typo = gateway.graphql("{ mee { id } }")
+        assert "did you mean" not in typo.text.lower(), typo.text
+
+
+def secrets_never_reach_the_log(world):
+    log = world.gateway.log
+    assert world.admin not in log and "wlu_" not in log and "wls_" not in log
+    assert "correct horse" not in log
+    lines = [line for line in log.splitlines() if "event=http.request" in line]
+    assert lines and all(" req=" in line for line in lines)
+
+
+def main():
+    with Postgres() as postgres, Gateway(postgres.url) as gateway:
+        world = World(gateway)
+        world.url = postgres.url
+        run_tests([
+            bodies_that_are_no_request_are_refused,
+            only_json_is_taken,
+            the_answer_is_in_the_media_type_that_was_asked_for,
+            get_is_for_queries,
+            a_cookie_counts_in_a_get_only_where_the_browser_vouches_for_it,
+            pages_of_other_origins_are_refused,
+            each_answer_carries_its_id_and_the_trace,
+            browsers_are_told_to_be_strict,
+            the_pages_are_there,
+            the_probes_answer,
+            what_happens_is_counted,
+            limits_are_told_with_what_they_are,
+            a_stranger_may_not_read_the_schema_in_production,
+            secrets_never_reach_the_log,
+        ], world)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""A real PostgreSQL and real `windlass gateway` processes, for tests in Python. Ends all it started."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from urllib.parse import urlsplit
+
+PROGRAM = os.path.abspath(sys.argv[1])
+PASSWORD = "correct horse battery staple"
+WAIT_S = 30  # for whatever must happen; far beyond what it takes
+
+
+class Postgres:
+    """The private PostgreSQL of tests/support/pg.h."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([os.environ["WINDLASS_TEST_PG_RUN"]], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.url = self.process.stdout.readline().strip()
+
+    def tell(self, word):
+        """kill, stop, launch, wait, suspend, resume; or database, which gives a new one's URL."""
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(60)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.text = status, headers, body.decode()
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+    @property
+    def data(self):
+        assert "errors" not in self.json, self.text
+        return self.json["data"]
+
+    @property
+    def error(self):
+        assert self.json.get("errors"), f"no error: {self.text}"
+        return self.json["errors"][0]
+
+    @property
+    def code(self):
+        """extensions.code of the first error, or "ok"."""
+        return self.error["extensions"]["code"] if "errors" in self.json else "ok"
+
+
+class Client:
+    """One keep-alive connection."""
+
+    def __init__(self, gateway, token=None):
+        self.connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=WAIT_S)
+        self.token = token
+
+    def request(self, method, path, body=None, headers=()):
+        self.connection.request(method, path, body, dict(headers))
+        response = self.connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+
+    def graphql(self, query, variables=None, headers=()):
+        sent = {"Content-Type": "application/json", **dict(headers)}
+        if self.token:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        return self.request("POST", "/graphql",
+                            json.dumps({"query": query, "variables": variables}), sent)
+
+    def close(self):
+        self.connection.close()
+
+
+class Gateway:
+    """One process. `settings` are WINDLASS_ variables without the prefix."""
+
+    def __init__(self, url, wait=True, **settings):
+        environment = {"ENV": "development", "LOG_SQL": "off", "PORT": "0", "GATEWAY_LOOPS": "2",
+                       "ARGON2_MEMORY": "8MiB", "ARGON2_TIME": "1", "LOGIN_ACCOUNT_LIMIT": "1000",
+                       "LOGIN_ADDRESS_LIMIT": "10000", **settings}
+        self.log_file = tempfile.TemporaryFile("w+")
+        self.out_file = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [PROGRAM, "gateway"], stdout=self.out_file, stderr=self.log_file,
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
+                 **{"WINDLASS_" + name: value for name, value in environment.items()}})
+        started = self.wait_for_log(r"event=gateway\.started address=(\S+)")
+        self.host, port = started.group(1).rsplit(":", 1)
+        self.port = int(port)
+        if wait:
+            self.wait_ready()
+
+    @property
+    def log(self):
+        self.log_file.seek(0)
+        return self.log_file.read()
+
+    @property
+    def setup_token(self):
+        self.out_file.seek(0)
+        return re.search(r"/setup\?token=(\S+)", self.out_file.read()).group(1)
+
+    def wait_for_log(self, pattern):
+        def look():
+            assert self.process.poll() is None, f"the gateway ended: {self.log}"
+            return re.search(pattern, self.log)
+        return eventually(look)
+
+    def wait_ready(self):
+        eventually(lambda: self.get("/readyz").status == 200)
+
+    def get(self, path, headers=()):
+        client = Client(self)
+        try:
+            return client.request("GET", path, None, headers)
+        finally:
+            client.close()
+
+    def graphql(self, query, variables=None, token=None, headers=()):
+        client = Client(self, token)
+        try:
+            return client.graphql(query, variables, headers)
+        finally:
+            client.close()
+
+    def set_up(self, email="admin@example.org"):
+        """The first administrator; gives the session's token."""
+        return self.graphql(SETUP, {"token": self.setup_token, "email": email, "name": "Admin",
+                                    "password": PASSWORD}).data["setup"]["token"]
+
+    def login(self, email, password=PASSWORD):
+        return self.graphql(LOGIN, {"email": email, "password": password}).data["login"]["token"]
+
+    def stop(self, signum=signal.SIGTERM):
+        """The exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        code = self.process.wait(WAIT_S)
+        return code
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            code = self.stop()
+            assert kind is not None or code == 0, f"exit code {code}: {self.log}"
+        finally:
+            self.process.kill()
+            self.log_file.close()
+            self.out_file.close()
+
+
+LOGIN = "mutation($email: String!, $password: String!) { login(email: $email, password: $password) { token user { id } } }"
+SETUP = ("mutation($token: String!, $email: String!, $name: String!, $password: String!) "
+         "{ setup(token: $token, email: $email, name: $name, password: $password) { token user { id role } } }")
+CREATE = "mutation($input: CreateUserInput!) { createUser(input: $input) { id email name role } }"
+
+
+def create_user(gateway, admin, email, role="VIEWER", name="Somebody"):
+    return gateway.graphql(CREATE, {"input": {"email": email, "name": name, "password": PASSWORD,
+                                              "role": role}}, admin).data["createUser"]["id"]
+
+
+def eventually(look):
+    """What `look` gives once it is true. It fails only after far longer than it should take."""
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            found = look()
+        except OSError:
+            found = None
+        if found:
+            return found
+        assert time.monotonic() < until, "it never came true"
+        time.sleep(0.02)
+
+
+def at_once(count, call):
+    """The results of `call(i)` from threads that start together."""
+    barrier, results = threading.Barrier(count), [None] * count
+
+    def run(i):
+        barrier.wait()
+        try:
+            results[i] = call(i)
+        except Exception as error:  # pylint: disable=broad-except
+            results[i] = error
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S * 2)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results
+
+
+def run_tests(tests, *args):
+    """TAP: each test is a function whose name states the fact."""
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    for number, test in enumerate(tests, 1):
+        name = test.__name__.replace("_", " ")
+        try:
+            test(*args)
+            print(f"ok {number} - {name}", flush=True)
+        except Exception:  # pylint: disable=broad-except
+            failed += 1
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}")
+            print(f"not ok {number} - {name}", flush=True)
+    sys.exit(1 if failed else 0)
