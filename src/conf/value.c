@@ -149,7 +149,20 @@ static bool parse_networks(struct str text, struct err *e)
     return true;
 }
 
-/* http(s)://host[:port], the host perhaps in brackets. */
+/* Segments of plain characters: nothing that would need escapes, and none that leads upwards. */
+static bool is_plain_path(struct str path)
+{
+    struct str segment;
+    bool is_more = path.len > 0;
+    while (is_more) {
+        is_more = str_cut(path, '/', &segment, &path);
+        if (!consists_of(segment, LETTERS DIGITS "-._~") || consists_of(segment, "."))
+            return false;
+    }
+    return true;
+}
+
+/* http(s)://host[:port][/path], the host perhaps in brackets. */
 static bool parse_url(struct str *text, struct err *e)
 {
     struct str url = *text;
@@ -158,8 +171,9 @@ static bool parse_url(struct str *text, struct err *e)
     struct str rest = str_starts_with(url, STR("https://"))  ? str_from(url, 8)
                       : str_starts_with(url, STR("http://")) ? str_from(url, 7)
                                                              : (struct str){ 0 };
-    struct str host, port = { 0 };
+    struct str host, path, port = { 0 };
     uint64_t number = 1;
+    bool is_path = !str_cut(rest, '/', &rest, &path) || is_plain_path(path);
     if (str_starts_with(rest, STR("["))) {
         (void)str_cut(str_from(rest, 1), ']', &host, &port);
         bool is_bare = str_is_empty(port);
@@ -170,7 +184,7 @@ static bool parse_url(struct str *text, struct err *e)
         (void)str_cut(rest, ':', &host, &port);
     }
     if ((port.len > 0 && !str_to_u64(port, &number)) || number < 1 || number > 65535 ||
-        !is_host(host))
+        !is_host(host) || !is_path)
         return err_set(e, ERR_INVALID, "\"%.*s\" is no URL such as https://ops.example.com:8443",
                        STR_FMT(str_first(*text, 64)));
     *text = url;

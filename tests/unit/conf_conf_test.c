@@ -299,8 +299,12 @@ static void checks_every_value_given(void **state)
           "--trusted-proxies: \"here\" is no address and no address/bits" },
         { "--public-url=ops.example.com",
           "--public-url: \"ops.example.com\" is no URL such as https://ops.example.com:8443" },
-        { "--public-url=https://x/path",
-          "--public-url: \"https://x/path\" is no URL such as https://ops.example.com:8443" },
+        { "--public-url=https://x/a?b",
+          "--public-url: \"https://x/a?b\" is no URL such as https://ops.example.com:8443" },
+        { "--public-url=https://x//a",
+          "--public-url: \"https://x//a\" is no URL such as https://ops.example.com:8443" },
+        { "--public-url=https://x/a/../b",
+          "--public-url: \"https://x/a/../b\" is no URL such as https://ops.example.com:8443" },
         { "--public-url=https://u:p@x",
           "--public-url: \"https://u:p@x\" is no URL such as https://ops.example.com:8443" },
         { "--public-url=https://x:0",
@@ -320,7 +324,7 @@ static void reads_values_of_every_type(void **state)
                        "--keep-alive-timeout=0", "--login-window=1h", "--body-limit=64KiB",
                        "--header-limit=2048", "--argon2-memory=1GiB", "--listen=localhost",
                        "--trusted-proxies=10.0.0.0/8, ::1 ,fe80::/10",
-                       "--public-url=https://[::1]:8443/", "--db-prepare=false"),
+                       "--public-url=https://[::1]:8443/ops/", "--db-prepare=false"),
                   LIST());
     assert_int_equal(conf_duration_us(c, CONF_DRAIN_TIMEOUT), 250'000);
     assert_int_equal(conf_duration_us(c, CONF_HEADER_TIMEOUT), 120'000'000);
@@ -329,7 +333,7 @@ static void reads_values_of_every_type(void **state)
     assert_int_equal(conf_bytes(c, CONF_BODY_LIMIT), 65536);
     assert_int_equal(conf_bytes(c, CONF_HEADER_LIMIT), 2048);
     assert_int_equal(conf_bytes(c, CONF_ARGON2_MEMORY), 1 << 30);
-    assert_string_equal(conf_cstr(c, CONF_PUBLIC_URL), "https://[::1]:8443"); /* no last slash */
+    assert_string_equal(conf_cstr(c, CONF_PUBLIC_URL), "https://[::1]:8443/ops"); /* no last slash */
     assert_false(conf_bool(c, CONF_DB_PREPARE));
 }
 
