@@ -1,7 +1,7 @@
 /*
  * up_cluster: the private PostgreSQL cluster of an installation: which programs run it, where its
  * data is, how it is made and started, and what its postmaster.pid says.
- * Source: docs/operations.md "The private cluster".
+ * Source: docs/operations.md "The private cluster", docs/decisions/0003-private-cluster.md.
  */
 #pragma once
 #include "base/base.h" /* first: it chooses what the system's headers show */

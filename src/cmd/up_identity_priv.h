@@ -2,6 +2,7 @@
  * up_identity: whose processes these are. Root makes what only root can make (the user, folders
  * under /var and /run, ports below 1024), then the whole supervisor becomes user `windlass` for
  * good: no child is ever started with more rights than it needs, and none can get them back.
+ * Source: docs/decisions/0014-supervisor-gives-up-root.md.
  */
 #pragma once
 #include "base/buf.h"

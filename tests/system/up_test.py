@@ -3,7 +3,9 @@
 
 Usage: up_test.py UP_STUB [TEST...]
 """
+import json
 import os
+import pty
 import pwd
 import re
 import shutil
@@ -112,7 +114,6 @@ def test_every_line_of_the_log_names_its_service():
 
 
 def test_writes_json_when_asked_to():
-    import json
     with Scratch() as scratch, Up(PROGRAM, scratch, ["--log-format", "json"]) as up:
         up.wait_ready()
         up.process.send_signal(signal.SIGTERM)
@@ -420,6 +421,31 @@ def test_sighup_is_refused_loudly_and_sigusr1_tells_the_state():
         up.process.send_signal(signal.SIGUSR1)
         up.logged("event=up.child ", "child=gateway", "state=running", f"pid={up.gateway()}")
         assert up.request()[0] == 200
+
+
+def test_a_closed_terminal_stops_it():
+    with Scratch() as scratch:
+        Up(PROGRAM, scratch)  # copies the data folder
+        pid, terminal = pty.fork()
+        if pid == 0:
+            env = {name: value for name, value in os.environ.items() if "WINDLASS" not in name}
+            with open(scratch.join("log"), "w") as log:
+                os.dup2(log.fileno(), 2)
+            os.execve(PROGRAM, [PROGRAM, "up", "--data", scratch.join("data"), "--run",
+                                scratch.join("run"), "--port", "0"], env)
+        try:
+            said = b""
+            while b"ready at" not in said:
+                said += os.read(terminal, 4096)
+            children = set(descendants(pid))
+            assert children
+        finally:
+            os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert_gone(children)
+        with open(scratch.join("log")) as log:
+            assert "database system is shut down" in log.read()
 
 
 def test_passwords_that_were_lost_are_made_anew():
