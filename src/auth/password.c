@@ -70,7 +70,8 @@ bool password_verify(struct str password, struct str phc, bool *ret_is_match, st
     struct password_params params;
     char text[PASSWORD_HASH_MAX];
     if (phc.len >= sizeof text || !read_params(phc, &params) ||
-        params.memory_kib > PASSWORD_MEMORY_KIB_MAX)
+        params.memory_kib > PASSWORD_MEMORY_KIB_MAX || params.time > PASSWORD_TIME_MAX ||
+        params.parallelism > PASSWORD_PARALLELISM_MAX)
         return err_set(e, ERR_INTERNAL, "a stored password hash is no argon2id hash of ours");
     memcpy(text, phc.ptr, phc.len);
     text[phc.len] = '\0';

@@ -15,6 +15,8 @@ enum {
     PASSWORD_HASH_MAX = 128, /* of a PHC string, with its NUL */
     /* What a stored hash may ask for at most, whoever wrote it. */
     PASSWORD_MEMORY_KIB_MAX = 1024 * 1024,
+    PASSWORD_TIME_MAX = 64,
+    PASSWORD_PARALLELISM_MAX = 16,
 };
 
 /*

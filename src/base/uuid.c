@@ -14,7 +14,7 @@ static void put_time_and_version(struct uuid *id, uint64_t ms)
 struct uuid uuid_v7_at(int64_t wall_us)
 {
     struct uuid id;
-    random_bytes(&id, sizeof id);
+    random_ids(&id, sizeof id);
     put_time_and_version(&id, (uint64_t)max_of(wall_us, (int64_t)0) / CLOCK_MS);
     return id;
 }
@@ -26,7 +26,7 @@ struct uuid uuid_v7(void)
     static thread_local uint64_t last_ms;
     static thread_local unsigned counter;
     struct uuid id;
-    random_bytes(&id, sizeof id);
+    random_ids(&id, sizeof id);
     uint64_t now_ms = (uint64_t)clock_wall_us() / CLOCK_MS;
     if (now_ms > last_ms) {
         last_ms = now_ms;
