@@ -1,7 +1,7 @@
 /*
  * gateway: the service that clients speak to: the GraphQL API, signing in, the pages. It writes
  * schema `public`, alone.
- * Source: docs/design.md sections 1, 2, 6 and 7.
+ * Source: ARCHITECTURE.md.
  */
 #pragma once
 #include "conf/conf.h"

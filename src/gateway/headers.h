@@ -1,6 +1,7 @@
 /*
  * headers: what a request's headers say to the gateway, and the session cookie.
- * Source: GraphQL over HTTP 6.2; RFC 6265; Fetch Metadata; docs/design.md section 7.
+ * Source: GraphQL over HTTP 6.2; RFC 6265; Fetch Metadata;
+ * docs/decisions/0007-passwords-by-argon2id.md.
  */
 #pragma once
 #include "http/server.h"

@@ -5,7 +5,8 @@
  *   read --> ask who it is --> run --> (answered) --> answer --> (ended) --> free
  *     `-- malformed --------------------------------> answer ----------------^
  *
- * Source: https://graphql.github.io/graphql-over-http/draft/ ; docs/design.md section 7.
+ * Source: https://graphql.github.io/graphql-over-http/draft/ ;
+ * docs/decisions/0007-passwords-by-argon2id.md.
  */
 #pragma once
 #include "gateway/gateway_priv.h"

@@ -3,7 +3,7 @@
  * names and types that src/store reads rows by, and the C enums of tables, columns and labels.
  * `schema_public.tables[TABLE_users].columns[COL_users_email]`; generated names keep the case of
  * the column, so that they can be found by searching for it.
- * Source: docs/design.md section 3.
+ * Source: docs/decisions/0006-entities-once.md.
  */
 #pragma once
 #include "base/base.h"

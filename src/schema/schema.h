@@ -3,7 +3,7 @@
  * for development, migrations are for what must not be lost, check is for a service that starts
  * beside others. All of them may run at once, in any number of programs: what changes the schema
  * does so in transactions under one advisory lock, so it works through PgBouncer, too.
- * Source: docs/design.md section 3.
+ * Source: docs/decisions/0006-entities-once.md.
  */
 #pragma once
 #include "base/err.h"

@@ -192,6 +192,37 @@ def anchors(text):
         r"^```.*?^```", "", text, flags=re.M | re.S), re.M)}
 
 
+NAMED_DOCUMENT = re.compile(r"(?<![\w/.-])((?:docs/[\w/-]+|src/\w+/README|README|ARCHITECTURE"
+                            r"|CONTRIBUTING|CHANGES)\.md)\b")
+
+
+def check_named_documents(tree):
+    """A comment that names a document of the project names one that is there."""
+    return [f"{path}:{line_of(text, match.start())}: {match.group(1)} does not exist"
+            for path, text in tree.select(r"(src|tests|tools|scripts)/.*\.(c|h|py|sh|build)").items()
+            if not path.startswith("tools/lint/")
+            for match in NAMED_DOCUMENT.finditer(text)
+            if match.group(1) not in tree.files
+            and path.rpartition("/")[0] + "/" + match.group(1) not in tree.files]
+
+
+def check_error_table(tree):
+    """docs/errors.md shows what src/gateway/problem.c does."""
+    source = tree.files.get("src/gateway/problem.c", "")
+    words = dict(re.findall(r'#define (PROBLEM_\w+) "(\w+)"',
+                            tree.files.get("src/gateway/problem.h", "")))
+    rows = re.findall(r"\[(ERR_(?:ORIGIN_)?(\w+))\] = \{ (PROBLEM_\w+), (\d+) \}", source)
+    findings = []
+    for name, short, word, status in rows:
+        if name in ("ERR_NONE", "ERR_UNAVAILABLE"):
+            continue  # no answer has the one; the other is told by its origin
+        shown = f"`ERR_UNAVAILABLE`, origin {short}" if "ORIGIN" in name else f"`{name}`"
+        row = f"| {shown} | `{words.get(word, word)}` | {status} |"
+        if row not in tree.files.get("docs/errors.md", ""):
+            findings.append(f"docs/errors.md:1: no row that begins {row}")
+    return findings
+
+
 def check_links(tree):
     findings = []
     folders = {"/".join(name.split("/")[:depth]) for name in tree.files

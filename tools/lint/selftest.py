@@ -1,7 +1,8 @@
 """Every check is tried on a sample that it must refuse and one that it must accept."""
 import tempfile
 
-from checks_text import (check_banned, check_includes_order, check_layers, check_links, check_sql)
+from checks_text import (check_banned, check_error_table, check_includes_order, check_layers,
+                         check_links, check_named_documents, check_sql)
 from checks_tools import Memory, check_format, check_headers, check_shell, check_tidy
 from tree import Tree
 
@@ -50,6 +51,15 @@ SAMPLES = [
       "docs/b.md": "## Its name\n"}),
     ("links: a heading", check_links, {"a.md": "[b](b.md#no)\n", "b.md": "# Yes\n"},
      {"a.md": "[b](b.md#yes)\n", "b.md": "# Yes\n"}),
+    ("links: a document named in code", check_named_documents,
+     {"src/io/a.h": "/* Source: docs/none.md. */\n"},
+     {"src/io/a.h": "/* Source: docs/one.md, README.md. */\n", "docs/one.md": "", "README.md": ""}),
+    ("error-table", check_error_table,
+     {"src/gateway/problem.c": "[ERR_RATE] = { PROBLEM_SLOW, 429 },", "docs/errors.md": "",
+      "src/gateway/problem.h": '#define PROBLEM_SLOW "RATE_LIMITED"'},
+     {"src/gateway/problem.c": "[ERR_RATE] = { PROBLEM_SLOW, 429 },",
+      "src/gateway/problem.h": '#define PROBLEM_SLOW "RATE_LIMITED"',
+      "docs/errors.md": "| `ERR_RATE` | `RATE_LIMITED` | 429 | too often |"}),
 ]
 
 TOOL_SAMPLES = [
