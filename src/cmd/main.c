@@ -57,8 +57,9 @@ const struct cmd cmd_table[] = {
       .run = cmd_migrate_revert },
     { .name = "migrate baseline",
       .operands = "",
-      .summary = "note all migrations as applied, for a synchronised database",
-      .details = "The database must have all that the program needs; nothing else is changed.",
+      .summary = "note all migrations as applied without running them",
+      .details = "For a database that was synchronised past its last migration. It must have all "
+                 "that the\nprogram needs; nothing else is changed.",
       .options = CONF_FOR_MIGRATE | CONF_FOR_MIGRATE_FILES,
       .run = cmd_migrate_baseline },
     { .name = "gateway",

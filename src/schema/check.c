@@ -7,7 +7,7 @@
  * What a newer program added does not stop an older one, so that the two can run side by side in an
  * upgrade.
  */
-static bool is_harmless(const struct diff_change *change)
+bool check_is_harmless(const struct diff_change *change)
 {
     return change->kind == DIFF_EXTRA || change->kind == DIFF_RETIRE || change->kind == DIFF_NARROW;
 }
@@ -39,7 +39,7 @@ static bool compare(struct work *w, struct err *e)
     size_t missing = 0;
     for (size_t i = 0; i < diff.count; i++) {
         const struct diff_change *change = &diff.changes[i];
-        if (is_harmless(change)) {
+        if (check_is_harmless(change)) {
             work_report(w, SCHEMA_REPORT_NOTE, "the database has %.*s beyond what is needed",
                         STR_FMT(change->what));
             continue;

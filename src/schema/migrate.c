@@ -85,23 +85,6 @@ bool migrate_next(struct work *w, const struct migration **ret_next, struct err 
     return read_applied(w, &applied, e) && find_pending(w, &applied, ret_next, e);
 }
 
-/* A synchronised database: the tables are there and nobody migrated them. */
-static bool refuse_synchronised(struct work *w, const struct applied_list *applied, struct err *e)
-{
-    struct model m;
-    if (applied->count > 0)
-        return true;
-    if (!catalog_read(w->conn, w->a, w->set->name, w->set->role, &m, e))
-        return false;
-    for (size_t i = 0; i < w->set->table_count; i++)
-        if (model_find_table(&m, w->set->tables[i].name))
-            return err_set(e, ERR_CONFLICT,
-                           "table %.*s is there and no migration made it: if this database was "
-                           "synchronised, `windlass migrate baseline` adopts it",
-                           STR_FMT(w->set->tables[i].name));
-    return true;
-}
-
 static bool note_applied(struct work *w, const struct migration *m, struct err *e)
 {
     return db_conn_run(w->conn, &migrations_add,
@@ -152,17 +135,76 @@ static bool run_one(struct work *w, const struct migration *m, struct str sql, n
                              : run_alone(w, m, sql, note, e);
 }
 
+static bool is_right(const struct diff_change *change)
+{
+    return change->phase == DIFF_RIGHT;
+}
+
+/* A table of the entities that the database has; NULL where it has none. */
+static const struct schema_table *find_table(const struct work *w, const struct model *m)
+{
+    for (size_t i = 0; i < w->set->table_count; i++)
+        if (model_find_table(m, w->set->tables[i].name))
+            return &w->set->tables[i];
+    return NULL;
+}
+
+/* Within the transaction that holds the lock. */
+static bool note_all(struct work *w, const struct applied_list *applied, struct err *e)
+{
+    for (size_t i = 0; i < w->migrations.count; i++) {
+        const struct migration *m = &w->migrations.items[i];
+        if (!find_applied(applied, m->number) && !note_applied(w, m, e))
+            return false;
+    }
+    if (!db_conn_commit(w->conn, e))
+        return false;
+    for (size_t i = 0; i < w->migrations.count; i++)
+        if (!find_applied(applied, w->migrations.items[i].number))
+            work_report(w, SCHEMA_REPORT_DONE, "noted %.*s as applied",
+                        STR_FMT(w->migrations.items[i].name));
+    return true;
+}
+
+/*
+ * The tables are there and nobody migrated them. Where they are as the entities want them, somebody
+ * synchronised (a development installation that becomes a productive one), and the migrations,
+ * which lead to the same, are noted. Else it is somebody else's database or another version's.
+ */
+static bool adopt_synchronised(struct work *w, const struct applied_list *applied,
+                               const struct work_facts *facts, const struct schema_table *table,
+                               struct err *e)
+{
+    struct diff diff;
+    if (!work_diff(w, facts, true, &diff, e))
+        return false;
+    for (size_t i = 0; i < diff.count; i++)
+        if (!check_is_harmless(&diff.changes[i]) && !is_right(&diff.changes[i]))
+            return err_set(e, ERR_CONFLICT,
+                           "table %.*s is there and no migration made it: is this the right "
+                           "database? One that another version synchronised must be synchronised "
+                           "by this one first",
+                           STR_FMT(table->name));
+    return note_all(w, applied, e);
+}
+
 /* Runs the next one; `*ret_done` when there is none. */
 static bool run_next(struct work *w, bool *ret_done, struct err *e)
 {
     struct applied_list applied;
+    struct work_facts facts;
     const struct migration *next;
     if (!work_begin_locked(w, e) || !work_make_tables(w, e) || !read_applied(w, &applied, e) ||
-        !refuse_synchronised(w, &applied, e) || !find_pending(w, &applied, &next, e))
+        !find_pending(w, &applied, &next, e))
         return false;
     *ret_done = !next;
     if (!next)
         return db_conn_commit(w->conn, e);
+    if (applied.count == 0 && !work_facts(w, &facts, e))
+        return false;
+    const struct schema_table *table = applied.count == 0 ? find_table(w, &facts.model) : NULL;
+    if (table)
+        return adopt_synchronised(w, &applied, &facts, table, e);
     if (!run_one(w, next, next->up, note_applied, e))
         return err_in(e, "migration %.*s, of which nothing was kept", STR_FMT(next->name));
     work_report(w, SCHEMA_REPORT_DONE, "%.*s", STR_FMT(next->name));
@@ -175,11 +217,6 @@ bool migrate_all(struct work *w, struct err *e)
         if (!run_next(w, &done, e))
             return db_conn_rollback(w->conn), false;
     return true;
-}
-
-static bool is_right(const struct diff_change *change)
-{
-    return change->phase == DIFF_RIGHT;
 }
 
 /* Rights depend on the installation's roles, so they are no part of the files. */
@@ -315,17 +352,10 @@ bool migrate_revert(struct str url, const struct schema_options *options, int co
 static bool adopt(struct work *w, struct err *e)
 {
     struct applied_list applied;
-    if (!work_begin_locked(w, e) || !work_make_tables(w, e) || !read_applied(w, &applied, e))
-        return false;
-    for (size_t i = 0; i < w->migrations.count; i++) {
-        const struct migration *m = &w->migrations.items[i];
-        if (find_applied(&applied, m->number))
-            continue;
-        if (!note_applied(w, m, e))
-            return false;
-        work_report(w, SCHEMA_REPORT_DONE, "noted %.*s as applied", STR_FMT(m->name));
-    }
-    return work_save(w, e) && db_conn_commit(w->conn, e);
+    bool done = work_begin_locked(w, e) && work_make_tables(w, e) && read_applied(w, &applied, e) &&
+                note_all(w, &applied, e);
+    db_conn_rollback(w->conn);
+    return done;
 }
 
 bool migrate_baseline(struct str url, const struct schema_options *options, struct err *e)

@@ -31,7 +31,7 @@ struct migrate_entry {
 [[nodiscard]] bool migrate_revert(struct str url, const struct schema_options *options, int count,
                                   struct err *e);
 
-/* Notes every migration as applied without running it: for a database that was synchronised and
- * has all that the entities need. Errors: CONFLICT where it lacks something. */
+/* Notes every migration as applied without running it: for a database that got past its last one
+ * by being synchronised. Errors: CONFLICT where it lacks what the entities need. */
 [[nodiscard]] bool migrate_baseline(struct str url, const struct schema_options *options,
                                     struct err *e);

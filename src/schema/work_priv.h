@@ -60,6 +60,9 @@ void work_report(const struct work *w, enum schema_report kind, const char *fmt,
 void work_report_change(const struct work *w, enum schema_report kind,
                         const struct diff_change *change);
 
+/* What a database may have beyond what the program needs. */
+[[nodiscard]] bool check_is_harmless(const struct diff_change *change);
+
 /* What the modes do with an open work. */
 [[nodiscard]] bool sync_run(struct work *w, struct err *e);
 [[nodiscard]] bool check_run(struct work *w, struct err *e);

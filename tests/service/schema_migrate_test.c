@@ -288,21 +288,44 @@ static void revert_goes_back_step_by_step(void **state)
     migrates(&k, "done 0001_step\ndone 0002_step\ndone 0003_step\n");
 }
 
-static void a_synchronised_database_is_adopted_by_baseline_only(void **state)
+static void a_synchronised_database_that_agrees_is_adopted(void **state)
 {
     (void)state;
-    const char *const texts[] = { first };
+    const char *const texts[] = { first, second };
+    scoped(kennel_clear) struct kennel k;
+    kennel_open(&k, texts, 2);
+    prepare_with(k.url, SCHEMA_MODE_SYNCHRONISE, &k.options, &k.t);
+    pets_add_nickname(&k.pets);
+    struct err e = refuses(&k, SCHEMA_MODE_MIGRATE);
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_non_null(strstr(e.message, "table pets is there and no migration made it"));
+    assert_string_equal(applied(&k), "");
+    prepare_with(k.url, SCHEMA_MODE_SYNCHRONISE, &k.options, &k.t);
+    migrates(&k, "done noted 0001_step as applied\ndone noted 0002_step as applied\n");
+    migrates(&k, "");
+}
+
+static void baseline_notes_what_synchronise_did_before(void **state)
+{
+    (void)state;
+    const char *const texts[] = { first, second };
     scoped(kennel_clear) struct kennel k;
     struct err e = { 0 };
-    kennel_open(&k, texts, 1);
+    kennel_open(&k, texts, 2);
+    pets_add_nickname(&k.pets);
     assert_false(migrate_baseline(str_of_c(k.url), &k.options, &e));
     assert_int_equal(e.code, ERR_CONFLICT);
+    k.list.count = 1;
+    k.pets.tables[0].column_count--;
+    migrates(&k, "done 0001_step\n");
+    k.list.count = 2;
+    k.pets.tables[0].column_count++;
     prepare_with(k.url, SCHEMA_MODE_SYNCHRONISE, &k.options, &k.t);
     e = refuses(&k, SCHEMA_MODE_MIGRATE);
-    assert_non_null(strstr(e.message, "`windlass migrate baseline` adopts it"));
-    assert_string_equal(applied(&k), "");
+    assert_string_equal(e.message,
+                        "0002_step: column \"nickname\" of relation \"pets\" already exists");
     assert_true(migrate_baseline(str_of_c(k.url), &k.options, &e));
-    assert_string_equal(applied(&k), "1");
+    assert_string_equal(applied(&k), "1 2");
     migrates(&k, "");
 }
 
@@ -409,7 +432,8 @@ int main(void)
         cmocka_unit_test(drift_is_refused_by_check_and_by_migrate),
         cmocka_unit_test(a_file_without_transaction_makes_an_index_beside_the_traffic),
         cmocka_unit_test(revert_goes_back_step_by_step),
-        cmocka_unit_test(a_synchronised_database_is_adopted_by_baseline_only),
+        cmocka_unit_test(a_synchronised_database_that_agrees_is_adopted),
+        cmocka_unit_test(baseline_notes_what_synchronise_did_before),
         cmocka_unit_test(programs_at_once_run_each_file_once),
         cmocka_unit_test(a_server_killed_in_a_migration_leaves_the_version_before),
     };
