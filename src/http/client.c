@@ -303,6 +303,7 @@ static void set_up(struct http_call *call)
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)call->options.is_sent_once);
     if (client->unix_path)
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->unix_path);
     set_up_method(call);

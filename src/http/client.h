@@ -58,7 +58,13 @@ struct http_call_options {
     const char *const *headers; /* "Name: value" */
     size_t header_count;
     struct str body;
-    int64_t deadline_ms;   /* for all of it, waiting included; at least 1 */
+    int64_t deadline_ms; /* for all of it, waiting included; at least 1 */
+    /*
+     * libcurl sends a call again when the kept connection that it took breaks before a byte of an
+     * answer, so the peer may see it twice. Set this where a repeat does harm: the call then has a
+     * connection of its own, and an early break is UNAVAILABLE.
+     */
+    bool is_sent_once;
     http_body_fn *on_body; /* NULL: the body is collected */
     http_reply_fn *fn;     /* comes exactly once, never from within http_client_call */
     void *owner;

@@ -20,18 +20,18 @@ static void drop_requests(struct connection *c)
         bool is_held =
             r->state == REQUEST_RUNNING || (r->state == REQUEST_STREAMING && !r->is_stream_ended);
         if (is_held)
-            request_cancel(r); /* its handler may end it within this call: last use */
+            http_request_cancel(r); /* its handler may end it within this call: last use */
         else
-            server_end_request(r, STATUS_CLIENT_GONE);
+            http_server_end_request(r, STATUS_CLIENT_GONE);
     }
     c->request_count = 0;
 }
 
-void connection_destroy(struct connection *c)
+void http_connection_destroy(struct connection *c)
 {
     struct http_server *s = c->server;
-    wait_stop(c, &c->reading);
-    wait_stop(c, &c->writing);
+    http_wait_stop(c, &c->reading);
+    http_wait_stop(c, &c->writing);
     list_remove(&c->dirty);
     list_remove(&c->drained);
     list_remove(&c->node);
@@ -39,10 +39,10 @@ void connection_destroy(struct connection *c)
     io_stream_destroy(take(c->stream));
     drop_requests(c);
     if (c->parser.request)
-        server_end_request(take(c->parser.request), STATUS_CLIENT_GONE);
+        http_server_end_request(take(c->parser.request), STATUS_CLIENT_GONE);
     buf_clear(&c->unparsed);
     mem_free(c);
-    server_check_drained(s);
+    http_server_check_drained(s);
 }
 
 /* ---- Reading ---- */
@@ -54,8 +54,8 @@ static void set_reading_wait(struct connection *c)
     enum wait_kind kind = WAIT_NONE;
     if (c->is_paused || (r && r->wants_continue))
         kind = WAIT_NONE; /* it is we whom the client waits for */
-    else if (is_open && parser_is_within_request(&c->parser))
-        kind = parser_is_within_body(&c->parser) ? WAIT_BODY : WAIT_HEAD;
+    else if (is_open && http_parser_is_within_request(&c->parser))
+        kind = http_parser_is_within_body(&c->parser) ? WAIT_BODY : WAIT_HEAD;
     else if (is_open && c->request_count == 0)
         kind = WAIT_IDLE;
     else if (c->state == CONNECTION_LINGERING && io_stream_unsent(c->stream) == 0)
@@ -63,9 +63,9 @@ static void set_reading_wait(struct connection *c)
     if (c->reading.kind == kind)
         return;
     if (kind == WAIT_NONE)
-        wait_stop(c, &c->reading);
+        http_wait_stop(c, &c->reading);
     else
-        wait_start(c, &c->reading, kind);
+        http_wait_start(c, &c->reading, kind);
     c->window_body = c->parser.body_got;
 }
 
@@ -76,26 +76,26 @@ static void enqueue(struct connection *c, struct request *r)
     c->request_count++;
 }
 
-void connection_refuse(struct connection *c, enum http_refused reason, const char *why)
+void http_connection_refuse(struct connection *c, enum http_refused reason, const char *why)
 {
     struct http_server *s = c->server;
-    struct request *r = c->parser.request ? take(c->parser.request) : server_take_request(c);
+    struct request *r = c->parser.request ? take(c->parser.request) : http_server_take_request(c);
     log_debug("http.refused", "peer=%s reason=%s why=%s", io_stream_peer(c->stream),
               http_refused_name(reason), log_quote(str_of_c(why)));
     s->stats.refused[reason]++;
     if (!r->conn)
         enqueue(c, r);
     c->state = CONNECTION_LAST;
-    wait_stop(c, &c->reading);
-    response_refuse(r, http_refused_status(reason), why);
-    server_mark(c);
+    http_wait_stop(c, &c->reading);
+    http_response_refuse(r, http_refused_status(reason), why);
+    http_server_mark(c);
 }
 
 /* An answer that needs no handler. With a body still to come, it is the connection's last. */
 static void answer_without_handler(struct connection *c, struct request *r)
 {
     c->parser.request = NULL;
-    server_hand_over(r);
+    http_server_hand_over(r);
     if (r->has_body) {
         r->wants_continue = false;
         c->state = CONNECTION_LAST;
@@ -118,19 +118,19 @@ static bool got_head(struct connection *c)
     struct request *r = c->parser.request;
     enqueue(c, r);
     c->is_serial = c->is_serial || r->is_http10;
-    r->route = route_find(c->server, r->pub.path, r->pub.method, &r->methods_allowed);
+    r->route = http_route_find(c->server, r->pub.path, r->pub.method, &r->methods_allowed);
     if (!r->route && r->has_body) {
         answer_without_handler(c, r);
         return false;
     }
-    if (!parser_limit_body(&c->parser, r->route ? r->route->body_bytes_max : 0)) {
-        connection_refuse(c, c->parser.refused, c->parser.why);
+    if (!http_parser_limit_body(&c->parser, r->route ? r->route->body_bytes_max : 0)) {
+        http_connection_refuse(c, c->parser.refused, c->parser.why);
         return false;
     }
     if (r->wants_continue)
-        server_mark(c);
+        http_server_mark(c);
     if (r->has_body)
-        wait_stop(c, &c->reading); /* its window begins now */
+        http_wait_stop(c, &c->reading); /* its window begins now */
     return true;
 }
 
@@ -139,7 +139,7 @@ static void got_request(struct connection *c)
     struct request *r = take(c->parser.request);
     struct http_server *s = c->server;
     if (c->reading.kind != WAIT_NONE)
-        wait_stop(c, &c->reading); /* each request has its own deadline */
+        http_wait_stop(c, &c->reading); /* each request has its own deadline */
     r->wants_continue = false;
     if (!r->is_kept_alive || s->is_draining)
         c->state = CONNECTION_LAST;
@@ -149,7 +149,7 @@ static void got_request(struct connection *c)
     }
     if (r->route->is_prefix)
         r->pub.rest = str_from(r->pub.path, r->route->path.len);
-    server_hand_over(r);
+    http_server_hand_over(r);
     r->route->fn(r->route->owner, &r->pub);
 }
 
@@ -157,7 +157,7 @@ static bool may_read(const struct connection *c)
 {
     const struct http_limits *limits = &c->server->limits;
     size_t most = c->is_serial ? 1 : limits->pipelined_max;
-    bool is_full = c->request_count >= most && !parser_is_within_body(&c->parser);
+    bool is_full = c->request_count >= most && !http_parser_is_within_body(&c->parser);
     return c->state == CONNECTION_OPEN && !is_full &&
            io_stream_unsent(c->stream) <= limits->unsent_bytes;
 }
@@ -168,9 +168,9 @@ static void parse(struct connection *c, struct str *bytes)
     bool is_head_fresh = false; /* a request without a body completes without more bytes */
     while (may_read(c) && (bytes->len || is_head_fresh)) {
         if (!c->parser.request)
-            c->parser.request = server_take_request(c);
+            c->parser.request = http_server_take_request(c);
         is_head_fresh = false;
-        switch (parser_feed(&c->parser, bytes)) {
+        switch (http_parser_feed(&c->parser, bytes)) {
         case PARSER_MORE:
             break;
         case PARSER_HEAD:
@@ -180,7 +180,7 @@ static void parse(struct connection *c, struct str *bytes)
             got_request(c);
             break;
         case PARSER_REFUSED:
-            connection_refuse(c, c->parser.refused, c->parser.why);
+            http_connection_refuse(c, c->parser.refused, c->parser.why);
             break;
         }
     }
@@ -238,32 +238,32 @@ static void on_half_close(struct connection *c)
     c->has_ended = true;
     if (c->state == CONNECTION_OPEN)
         c->state = CONNECTION_LAST;
-    wait_stop(c, &c->reading);
+    http_wait_stop(c, &c->reading);
     struct request *unfinished = take(c->parser.request);
     if (unfinished) {
         if (unfinished->conn)
             c->request_count--;
-        server_end_request(unfinished, STATUS_CLIENT_GONE);
+        http_server_end_request(unfinished, STATUS_CLIENT_GONE);
     }
     list_each (node, &c->requests)
-        request_cancel(container_of(node, struct request, node));
+        http_request_cancel(container_of(node, struct request, node));
 }
 
 static void on_end(void *owner, bool is_broken)
 {
     struct connection *c = owner;
     if (is_broken) {
-        connection_destroy(c);
+        http_connection_destroy(c);
         return;
     }
     on_half_close(c);
-    server_mark(c);
+    http_server_mark(c);
 }
 
 static void on_drained(void *owner)
 {
-    server_tell_drained(owner);
-    connection_advance(owner);
+    http_server_tell_drained(owner);
+    http_connection_advance(owner);
 }
 
 /* All answers are written and there will be no more. */
@@ -276,21 +276,21 @@ static void finish(struct connection *c)
     set_reading_wait(c);
 }
 
-void connection_advance(struct connection *c)
+void http_connection_advance(struct connection *c)
 {
     if (!c->is_doomed)
-        response_flush(c);
+        http_response_flush(c);
     size_t unsent = io_stream_unsent(c->stream);
     bool is_over = c->state != CONNECTION_OPEN && c->request_count == 0;
     if (c->is_doomed || (is_over && c->has_ended && unsent == 0)) {
-        connection_destroy(c);
+        http_connection_destroy(c);
         return;
     }
     if (unsent && c->writing.kind == WAIT_NONE) {
         c->window_unsent = unsent;
-        wait_start(c, &c->writing, WAIT_WRITE);
+        http_wait_start(c, &c->writing, WAIT_WRITE);
     } else if (!unsent && c->writing.kind != WAIT_NONE) {
-        wait_stop(c, &c->writing);
+        http_wait_stop(c, &c->writing);
     }
     if (is_over) {
         finish(c);
@@ -303,13 +303,13 @@ void connection_advance(struct connection *c)
 }
 
 /* An idle connection goes at once; one within a request ends with that request. */
-void connection_begin_drain(struct connection *c)
+void http_connection_begin_drain(struct connection *c)
 {
-    if (c->state != CONNECTION_OPEN || parser_is_within_request(&c->parser))
+    if (c->state != CONNECTION_OPEN || http_parser_is_within_request(&c->parser))
         return;
     c->state = CONNECTION_LAST;
     c->is_doomed = c->request_count == 0 && io_stream_unsent(c->stream) == 0;
-    server_mark(c);
+    http_server_mark(c);
 }
 
 static const struct io_stream_events stream_events = {
@@ -318,12 +318,12 @@ static const struct io_stream_events stream_events = {
     .on_drained = on_drained,
 };
 
-struct connection *connection_create(struct http_server *s, struct io_stream *stream)
+struct connection *http_connection_create(struct http_server *s, struct io_stream *stream)
 {
     struct connection *c = mem_new(struct connection);
     c->server = s;
     c->stream = stream;
-    parser_init(&c->parser, &s->limits);
+    http_parser_init(&c->parser, &s->limits);
     list_init(&c->requests);
     list_init(&c->dirty);
     list_init(&c->drained);

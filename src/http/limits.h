@@ -25,7 +25,7 @@ struct http_limits {
     size_t arena_bytes;         /* budget of a request's arena; see arena_over_budget */
 
     size_t gzip_bytes_min; /* smaller answers are not compressed ... */
-    size_t gzip_bytes_max; /* ... nor larger ones, which would hold up the loop; 0: none */
+    size_t gzip_bytes_max; /* ... nor larger ones: half a millisecond of the loop; 0: none */
 };
 
 #define HTTP_LIMITS_DEFAULT                                                                        \
@@ -46,7 +46,7 @@ struct http_limits {
         .stream_unsent_bytes = 1024 * 1024,                                                        \
         .arena_bytes = 16 * 1024 * 1024,                                                           \
         .gzip_bytes_min = 2 * 1024,                                                                \
-        .gzip_bytes_max = 128 * 1024,                                                              \
+        .gzip_bytes_max = 64 * 1024,                                                               \
     })
 
 /* Why a request or a connection was refused. Each has one status and one name, for metrics. */

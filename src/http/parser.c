@@ -179,7 +179,7 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
-void parser_init(struct parser *p, const struct http_limits *limits)
+void http_parser_init(struct parser *p, const struct http_limits *limits)
 {
     *p = (struct parser){ .limits = limits };
     llhttp_init(&p->llhttp, HTTP_REQUEST, &settings);
@@ -305,8 +305,8 @@ static bool check_fields(struct parser *p)
     bool has_host = false;
     for (size_t i = 0; i < r->field_count; i++) {
         struct field *f = &r->fields[i];
-        f->value_len = (uint32_t)str_trim(request_value(r, f)).len; /* no space before it */
-        struct str name = request_name(r, f), value = request_value(r, f);
+        f->value_len = (uint32_t)str_trim(http_request_value(r, f)).len; /* no space before it */
+        struct str name = http_request_name(r, f), value = http_request_value(r, f);
         if (str_eq_nocase(name, STR("host"))) {
             if (has_host || !http_host_is_valid(value))
                 return refuse(p, HTTP_REFUSED_HOST,
@@ -356,7 +356,7 @@ static bool finish_head(struct parser *p)
     return true;
 }
 
-bool parser_limit_body(struct parser *p, size_t bytes_max)
+bool http_parser_limit_body(struct parser *p, size_t bytes_max)
 {
     enum { FIRST_BYTES = 64 * 1024 };
     uint64_t announced = p->llhttp.content_length;
@@ -378,7 +378,7 @@ static void begin_next(struct parser *p)
     p->body_got = 0;
 }
 
-enum parser_event parser_feed(struct parser *p, struct str *bytes)
+enum parser_event http_parser_feed(struct parser *p, struct str *bytes)
 {
     assert(!p->refused);
     if (p->is_complete)

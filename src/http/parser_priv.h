@@ -10,7 +10,7 @@
 
 enum parser_event {
     PARSER_MORE,     /* all bytes are consumed; feed more */
-    PARSER_HEAD,     /* the fields are there and sound; call parser_limit_body, then go on */
+    PARSER_HEAD,     /* the fields are there and sound; call http_parser_limit_body, then go on */
     PARSER_COMPLETE, /* the whole request is there; set the next `request`, then go on */
     PARSER_REFUSED,  /* `refused` and `why` tell; nothing more may be fed */
 };
@@ -34,17 +34,17 @@ struct parser {
     bool is_name_open, is_head_done, is_complete;
 };
 
-void parser_init(struct parser *p, const struct http_limits *limits);
+void http_parser_init(struct parser *p, const struct http_limits *limits);
 /* Consumes from the front of `bytes` until something is to be told. */
-[[nodiscard]] enum parser_event parser_feed(struct parser *p, struct str *bytes);
+[[nodiscard]] enum parser_event http_parser_feed(struct parser *p, struct str *bytes);
 /* After PARSER_HEAD. False when the body is announced larger: refused. */
-[[nodiscard]] bool parser_limit_body(struct parser *p, size_t bytes_max);
+[[nodiscard]] bool http_parser_limit_body(struct parser *p, size_t bytes_max);
 /* A part of a request has been read, and not all of it. */
-[[nodiscard]] static inline bool parser_is_within_request(const struct parser *p)
+[[nodiscard]] static inline bool http_parser_is_within_request(const struct parser *p)
 {
     return !p->is_complete && (p->has_begun || p->crlf_seen);
 }
-[[nodiscard]] static inline bool parser_is_within_body(const struct parser *p)
+[[nodiscard]] static inline bool http_parser_is_within_body(const struct parser *p)
 {
     return p->is_head_done && !p->is_complete;
 }

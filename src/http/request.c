@@ -38,7 +38,7 @@ static void trim_buf(struct buf *b)
     buf_reset(b);
 }
 
-void request_reset(struct request *r)
+void http_request_reset(struct request *r)
 {
     arena_reset(r->pub.arena);
     if (r->field_capacity > KEPT_FIELDS) {
@@ -68,12 +68,12 @@ void request_reset(struct request *r)
 bool http_header_next(const struct http_request *pub, struct str name, size_t *at,
                       struct str *ret_value)
 {
-    const struct request *r = request_of_const(pub);
+    const struct request *r = http_request_of_const(pub);
     for (size_t i = *at; i < r->field_count; i++) {
         const struct field *f = &r->fields[i];
-        if (f->name_len == name.len && str_eq_nocase(request_name(r, f), name)) {
+        if (f->name_len == name.len && str_eq_nocase(http_request_name(r, f), name)) {
             *at = i + 1;
-            *ret_value = request_value(r, f);
+            *ret_value = http_request_value(r, f);
             return true;
         }
     }
@@ -96,18 +96,18 @@ bool http_query(const struct http_request *r, struct str name, struct str *ret_v
 
 bool http_is_cancelled(const struct http_request *pub)
 {
-    return request_of_const(pub)->is_cancelled;
+    return http_request_of_const(pub)->is_cancelled;
 }
 
 void http_on_cancel(struct http_request *pub, io_fn *fn, void *owner)
 {
-    struct request *r = request_of(pub);
+    struct request *r = http_request_of(pub);
     assert(r->state == REQUEST_RUNNING);
     r->on_cancel = fn;
     r->cancel_owner = owner;
 }
 
-void request_cancel(struct request *r)
+void http_request_cancel(struct request *r)
 {
     if (r->is_cancelled)
         return;

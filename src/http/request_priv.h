@@ -58,14 +58,14 @@ struct request {
     void *stream_owner;
 };
 
-static inline struct request *request_of(struct http_request *r)
+static inline struct request *http_request_of(struct http_request *r)
 {
     return container_of(r, struct request, pub);
 }
 
 static_assert(offsetof(struct request, pub) == 0, "the casts below");
 
-static inline const struct request *request_of_const(const struct http_request *r)
+static inline const struct request *http_request_of_const(const struct http_request *r)
 {
     return (const struct request *)r;
 }
@@ -74,16 +74,16 @@ static inline const struct request *request_of_const(const struct http_request *
 [[nodiscard]] struct request *http_request_create(struct http_server *server, size_t arena_bytes);
 void http_request_destroy(struct request *r); /* accepts NULL */
 /* The client has gone: tells the handler, once. */
-void request_cancel(struct request *r);
+void http_request_cancel(struct request *r);
 /* Empties it for its next use, and gives back buffers that grew beyond the usual. */
-void request_reset(struct request *r);
+void http_request_reset(struct request *r);
 
-static inline struct str request_name(const struct request *r, const struct field *f)
+static inline struct str http_request_name(const struct request *r, const struct field *f)
 {
     return str_of(r->head.ptr + f->name_at, f->name_len);
 }
 
-static inline struct str request_value(const struct request *r, const struct field *f)
+static inline struct str http_request_value(const struct request *r, const struct field *f)
 {
     return str_of(r->head.ptr + f->value_at, f->value_len);
 }

@@ -116,7 +116,7 @@ static bool has_body(const struct request *r)
 
 void http_add_header(struct http_request *pub, struct str name, struct str value)
 {
-    struct request *r = request_of(pub);
+    struct request *r = http_request_of(pub);
     for (size_t i = 0; i < value.len; i++)
         if (value.ptr[i] == '\r' || value.ptr[i] == '\n' || value.ptr[i] == '\0')
             return;
@@ -139,12 +139,12 @@ static void compress(struct request *r)
 
 void http_respond(struct http_request *pub, int status, struct str headers, struct str body)
 {
-    struct request *r = request_of(pub);
+    struct request *r = http_request_of(pub);
     assert(r->state == REQUEST_RUNNING);
     assert(status >= 200 && status <= 599);
     r->state = REQUEST_DONE;
     if (!r->conn) {
-        server_end_request(r, STATUS_CLIENT_GONE);
+        http_server_end_request(r, STATUS_CLIENT_GONE);
         return;
     }
     r->status = status;
@@ -152,7 +152,7 @@ void http_respond(struct http_request *pub, int status, struct str headers, stru
     r->answer = body;
     if (pub->may_compress)
         compress(r);
-    server_mark(r->conn);
+    http_server_mark(r->conn);
 }
 
 static struct str text_of(struct request *r, int status, struct str text)
@@ -164,10 +164,10 @@ static struct str text_of(struct request *r, int status, struct str text)
 
 void http_respond_text(struct http_request *pub, int status, struct str text)
 {
-    http_respond(pub, status, HTTP_TEXT, text_of(request_of(pub), status, text));
+    http_respond(pub, status, HTTP_TEXT, text_of(http_request_of(pub), status, text));
 }
 
-void response_refuse(struct request *r, int status, const char *why)
+void http_response_refuse(struct request *r, int status, const char *why)
 {
     assert(r->state == REQUEST_READING);
     buf_reset(&r->added);
@@ -183,7 +183,7 @@ void response_refuse(struct request *r, int status, const char *why)
 void http_stream_start(struct http_request *pub, int status, struct str headers,
                        const struct http_stream_events *events, void *owner)
 {
-    struct request *r = request_of(pub);
+    struct request *r = http_request_of(pub);
     assert(r->state == REQUEST_RUNNING);
     r->state = REQUEST_STREAMING;
     r->status = status;
@@ -196,18 +196,18 @@ void http_stream_start(struct http_request *pub, int status, struct str headers,
         return;
     if (r->is_http10)
         r->conn->state = CONNECTION_LAST; /* its end is the connection's */
-    server_mark(r->conn);
+    http_server_mark(r->conn);
 }
 
 size_t http_stream_unsent(const struct http_request *pub)
 {
-    const struct request *r = request_of_const(pub);
+    const struct request *r = http_request_of_const(pub);
     return r->pieces.len + (r->conn ? io_stream_unsent(r->conn->stream) : 0);
 }
 
 bool http_stream_write(struct http_request *pub, struct str bytes)
 {
-    struct request *r = request_of(pub);
+    struct request *r = http_request_of(pub);
     assert(r->state == REQUEST_STREAMING && !r->is_stream_ended);
     if (r->is_stream_closed)
         return false;
@@ -224,19 +224,19 @@ bool http_stream_write(struct http_request *pub, struct str bytes)
         r->is_stream_closed = true;
         r->conn->is_doomed = true;
     }
-    server_mark(r->conn);
+    http_server_mark(r->conn);
     return !r->is_stream_closed;
 }
 
 void http_stream_end(struct http_request *pub)
 {
-    struct request *r = request_of(pub);
+    struct request *r = http_request_of(pub);
     assert(r->state == REQUEST_STREAMING && !r->is_stream_ended);
     r->is_stream_ended = true;
     if (r->conn)
-        server_mark(r->conn);
+        http_server_mark(r->conn);
     else
-        server_end_request(r, STATUS_CLIENT_GONE);
+        http_server_end_request(r, STATUS_CLIENT_GONE);
 }
 
 /* ---- The turn's end ---- */
@@ -282,7 +282,7 @@ static bool put_stream(struct connection *c, struct request *r)
         send_scratch(c, buf_str(&r->pieces));
     buf_reset(&r->pieces);
     if (had_pieces && !r->is_stream_ended && io_stream_unsent(c->stream) == 0)
-        server_tell_drained(c);
+        http_server_tell_drained(c);
     return r->is_stream_ended;
 }
 
@@ -306,7 +306,7 @@ static bool put_front(struct connection *c, struct request *r)
     return false;
 }
 
-void response_flush(struct connection *c)
+void http_response_flush(struct connection *c)
 {
     while (!list_is_empty(&c->requests)) {
         struct request *r = container_of(c->requests.next, struct request, node);
@@ -314,7 +314,7 @@ void response_flush(struct connection *c)
             break;
         list_remove(&r->node);
         c->request_count--;
-        server_end_request(r, r->is_stream_closed ? STATUS_CLIENT_GONE : r->status);
+        http_server_end_request(r, r->is_stream_closed ? STATUS_CLIENT_GONE : r->status);
     }
     if (c->server->scratch.len)
         send_scratch(c, (struct str){ 0 });

@@ -23,7 +23,7 @@ static int compare_routes(const void *one, const void *other)
     return (a->path.len < b->path.len) - (a->path.len > b->path.len);
 }
 
-void route_table_init(struct http_server *s, const struct http_server_options *options)
+void http_route_table_init(struct http_server *s, const struct http_server_options *options)
 {
     s->route_count = options->route_count;
     s->routes = mem_zalloc(s->route_count, sizeof *s->routes);
@@ -37,8 +37,8 @@ static bool matches(const struct route *route, struct str path)
     return route->is_prefix ? str_starts_with(path, route->path) : str_eq(path, route->path);
 }
 
-const struct route *route_find(const struct http_server *s, struct str path,
-                               enum http_method method, unsigned *ret_allowed)
+const struct route *http_route_find(const struct http_server *s, struct str path,
+                                    enum http_method method, unsigned *ret_allowed)
 {
     const struct route *best = NULL; /* of those that match, the most exact one decides */
     *ret_allowed = 0;

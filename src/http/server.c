@@ -20,7 +20,7 @@ static void name_request(struct http_server *s, char id[HTTP_REQUEST_ID_LEN + 1]
     id[HTTP_REQUEST_ID_LEN] = '\0';
 }
 
-struct request *server_take_request(struct connection *c)
+struct request *http_server_take_request(struct connection *c)
 {
     struct http_server *s = c->server;
     struct list *node = list_pop(&s->pool);
@@ -39,7 +39,7 @@ struct request *server_take_request(struct connection *c)
     return r;
 }
 
-void server_hand_over(struct request *r)
+void http_server_hand_over(struct request *r)
 {
     r->state = REQUEST_RUNNING;
     r->is_handled = true;
@@ -59,7 +59,7 @@ static void free_server(struct http_server *s)
     mem_free(s);
 }
 
-void server_end_request(struct request *r, int status)
+void http_server_end_request(struct request *r, int status)
 {
     struct http_server *s = r->server;
     if (r->is_handled) {
@@ -70,7 +70,7 @@ void server_end_request(struct request *r, int status)
     }
     s->request_count--;
     if (s->pool_count < POOL_MAX) {
-        request_reset(r);
+        http_request_reset(r);
         list_push_front(&s->pool, &r->node);
         s->pool_count++;
     } else {
@@ -79,12 +79,12 @@ void server_end_request(struct request *r, int status)
     if (s->is_destroyed && s->request_count == 0)
         free_server(s);
     else
-        server_check_drained(s);
+        http_server_check_drained(s);
 }
 
 /* ---- Turns ---- */
 
-void server_mark(struct connection *c)
+void http_server_mark(struct connection *c)
 {
     if (!list_is_empty(&c->dirty))
         return;
@@ -98,7 +98,7 @@ static bool is_drained(const struct http_server *s)
     return s->is_draining && (is_empty || s->is_drain_over);
 }
 
-void server_check_drained(struct http_server *s)
+void http_server_check_drained(struct http_server *s)
 {
     if (!s->is_destroyed && is_drained(s))
         io_turn_arm(s->turn);
@@ -108,7 +108,7 @@ static void end_turn(void *owner)
 {
     struct http_server *s = owner;
     for (struct list *node; (node = list_pop(&s->dirty));)
-        connection_advance(container_of(node, struct connection, dirty));
+        http_connection_advance(container_of(node, struct connection, dirty));
     if (!is_drained(s) || !s->on_drained)
         return;
     io_timer_stop(s->drain_deadline);
@@ -118,7 +118,7 @@ static void end_turn(void *owner)
 
 /* A producer is called from a timer, not within the turn's end: one that always has more to write
  * must not keep the loop from everybody else. */
-void server_tell_drained(struct connection *c)
+void http_server_tell_drained(struct connection *c)
 {
     if (!list_is_empty(&c->drained))
         return;
@@ -152,9 +152,9 @@ static void on_accept(void *owner, struct io_stream *stream)
         io_stream_destroy(stream);
         return;
     }
-    struct connection *c = connection_create(s, stream);
+    struct connection *c = http_connection_create(s, stream);
     if (is_full)
-        connection_refuse(c, HTTP_REFUSED_CONNECTIONS, "too many connections");
+        http_connection_refuse(c, HTTP_REFUSED_CONNECTIONS, "too many connections");
 }
 
 /* Often enough for the shortest limit, and at most each second. */
@@ -171,7 +171,7 @@ static int64_t sweep_interval_ms(const struct http_limits *limits)
 static void destroy_connections(struct http_server *s)
 {
     while (!list_is_empty(&s->connections))
-        connection_destroy(container_of(s->connections.next, struct connection, node));
+        http_connection_destroy(container_of(s->connections.next, struct connection, node));
 }
 
 static void close_listeners(struct http_server *s)
@@ -186,7 +186,7 @@ static void drain_deadline_passed(void *owner)
     struct http_server *s = owner;
     s->is_drain_over = true;
     destroy_connections(s);
-    server_check_drained(s);
+    http_server_check_drained(s);
 }
 
 /* ---- The server ---- */
@@ -213,12 +213,12 @@ struct http_server *http_server_create(struct io_loop *loop,
     for (size_t i = 0; i < WAIT_KIND_COUNT; i++)
         list_init(&s->waits[i]);
     s->turn = io_turn_create(loop, end_turn, s);
-    s->sweep = io_timer_create(loop, wait_sweep, s);
+    s->sweep = io_timer_create(loop, http_wait_sweep, s);
     s->drained_timer = io_timer_create(loop, call_producers, s);
     s->drain_deadline = io_timer_create(loop, drain_deadline_passed, s);
     io_timer_repeat(s->sweep, sweep_interval_ms(&s->limits));
     io_timer_unref(s->sweep);
-    route_table_init(s, options);
+    http_route_table_init(s, options);
     return s;
 }
 
@@ -240,9 +240,9 @@ void http_server_drain(struct http_server *s, int64_t deadline_ms, io_fn *done, 
     s->drain_owner = owner;
     close_listeners(s);
     list_each (node, &s->connections)
-        connection_begin_drain(container_of(node, struct connection, node));
+        http_connection_begin_drain(container_of(node, struct connection, node));
     io_timer_start(s->drain_deadline, deadline_ms);
-    server_check_drained(s);
+    http_server_check_drained(s);
 }
 
 void http_server_destroy(struct http_server *s)

@@ -2,7 +2,7 @@
  * server: HTTP/1.1 for one loop. A handler is called with a whole request (its body included) and
  * answers it at once or later, with one body or with a stream. Answers of a connection leave in the
  * order of its requests, those of one turn of the loop in one write.
- * Source: RFC 9110, RFC 9112; docs/decisions/0002, 0013.
+ * Source: RFC 9110, RFC 9112; docs/decisions/0002, 0015.
  *
  * The one rule of ownership: a request belongs to its handler from the call of the handler until
  * http_respond, or http_stream_end of its stream. It stays valid that long even when the client has

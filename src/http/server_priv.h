@@ -90,39 +90,40 @@ struct http_server {
 enum { STATUS_CLIENT_GONE = 499 };
 
 /* server.c */
-[[nodiscard]] struct request *server_take_request(struct connection *c);
+[[nodiscard]] struct request *http_server_take_request(struct connection *c);
 /* A handler has it from now on. */
-void server_hand_over(struct request *r);
+void http_server_hand_over(struct request *r);
 /* The request has ended: tells the owner of the server, and takes it back. */
-void server_end_request(struct request *r, int status);
+void http_server_end_request(struct request *r, int status);
 /* At the turn's end the connection has something to do. */
-void server_mark(struct connection *c);
+void http_server_mark(struct connection *c);
 /* The producer of the stream at the queue's front, if any, is called in the next turn. */
-void server_tell_drained(struct connection *c);
-void server_check_drained(struct http_server *s);
+void http_server_tell_drained(struct connection *c);
+void http_server_check_drained(struct http_server *s);
 
 /* route.c */
-void route_table_init(struct http_server *s, const struct http_server_options *options);
+void http_route_table_init(struct http_server *s, const struct http_server_options *options);
 /* The route, or NULL; then `ret_allowed` is the set of methods of its path, 0 when there is none.
  */
-[[nodiscard]] const struct route *route_find(const struct http_server *s, struct str path,
-                                             enum http_method method, unsigned *ret_allowed);
+[[nodiscard]] const struct route *http_route_find(const struct http_server *s, struct str path,
+                                                  enum http_method method, unsigned *ret_allowed);
 
 /* wait.c */
-void wait_start(struct connection *c, struct wait *w, enum wait_kind kind);
-void wait_stop(struct connection *c, struct wait *w);
-void wait_sweep(void *server);
+void http_wait_start(struct connection *c, struct wait *w, enum wait_kind kind);
+void http_wait_stop(struct connection *c, struct wait *w);
+void http_wait_sweep(void *server);
 
 /* connection.c */
-[[nodiscard]] struct connection *connection_create(struct http_server *s, struct io_stream *stream);
-void connection_destroy(struct connection *c);
+[[nodiscard]] struct connection *http_connection_create(struct http_server *s,
+                                                        struct io_stream *stream);
+void http_connection_destroy(struct connection *c);
 /* Writes what is ready, and goes on to what may come next. */
-void connection_advance(struct connection *c);
+void http_connection_advance(struct connection *c);
 /* Answers with the reason's status after all earlier answers; reads nothing more. */
-void connection_refuse(struct connection *c, enum http_refused reason, const char *why);
-void connection_begin_drain(struct connection *c);
+void http_connection_refuse(struct connection *c, enum http_refused reason, const char *why);
+void http_connection_begin_drain(struct connection *c);
 
 /* response.c */
 /* Puts together what the queue's front has ready and hands it to the stream. */
-void response_flush(struct connection *c);
-void response_refuse(struct request *r, int status, const char *why);
+void http_response_flush(struct connection *c);
+void http_response_refuse(struct request *r, int status, const char *why);

@@ -21,17 +21,17 @@ static int64_t duration_us(const struct http_limits *limits, enum wait_kind kind
     return 0;
 }
 
-void wait_stop(struct connection *c, struct wait *w)
+void http_wait_stop(struct connection *c, struct wait *w)
 {
     c->server->stats.connections_idle -= w->kind == WAIT_IDLE;
     list_remove(&w->node);
     w->kind = WAIT_NONE;
 }
 
-void wait_start(struct connection *c, struct wait *w, enum wait_kind kind)
+void http_wait_start(struct connection *c, struct wait *w, enum wait_kind kind)
 {
     struct http_server *s = c->server;
-    wait_stop(c, w);
+    http_wait_stop(c, w);
     s->stats.connections_idle += kind == WAIT_IDLE;
     w->kind = kind;
     w->until_us = io_loop_now_us(s->loop) + duration_us(&s->limits, kind);
@@ -42,11 +42,11 @@ static void body_window_passed(struct connection *c)
 {
     const struct http_limits *limits = &c->server->limits;
     if (c->parser.body_got - c->window_body < limits->body_window_bytes) {
-        connection_refuse(c, HTTP_REFUSED_BODY_SLOW, "request body comes too slowly");
+        http_connection_refuse(c, HTTP_REFUSED_BODY_SLOW, "request body comes too slowly");
         return;
     }
     c->window_body = c->parser.body_got;
-    wait_start(c, &c->reading, WAIT_BODY);
+    http_wait_start(c, &c->reading, WAIT_BODY);
 }
 
 static void write_window_passed(struct connection *c)
@@ -54,11 +54,11 @@ static void write_window_passed(struct connection *c)
     size_t unsent = io_stream_unsent(c->stream);
     if (unsent >= c->window_unsent) {
         c->server->stats.slow_consumers++;
-        connection_destroy(c);
+        http_connection_destroy(c);
         return;
     }
     c->window_unsent = unsent;
-    wait_start(c, &c->writing, WAIT_WRITE);
+    http_wait_start(c, &c->writing, WAIT_WRITE);
 }
 
 static void expire(struct wait *w, enum wait_kind kind)
@@ -68,16 +68,16 @@ static void expire(struct wait *w, enum wait_kind kind)
         return;
     }
     struct connection *c = container_of(w, struct connection, reading);
-    wait_stop(c, w);
+    http_wait_stop(c, w);
     if (kind == WAIT_HEAD)
-        connection_refuse(c, HTTP_REFUSED_HEADER_SLOW, "request head comes too slowly");
+        http_connection_refuse(c, HTTP_REFUSED_HEADER_SLOW, "request head comes too slowly");
     else if (kind == WAIT_BODY)
         body_window_passed(c);
     else
-        connection_destroy(c); /* idle for long, or done lingering */
+        http_connection_destroy(c); /* idle for long, or done lingering */
 }
 
-void wait_sweep(void *owner)
+void http_wait_sweep(void *owner)
 {
     struct http_server *s = owner;
     int64_t now_us = io_loop_now_us(s->loop);

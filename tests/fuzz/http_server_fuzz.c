@@ -33,25 +33,25 @@ static void tell_request(struct reading *t)
     buf_put_str(&t->told, r->pub.path);
     buf_put_str(&t->told, r->pub.query);
     for (size_t i = 0; i < r->field_count; i++) {
-        buf_put_str(&t->told, request_name(r, &r->fields[i]));
-        buf_put_str(&t->told, request_value(r, &r->fields[i]));
+        buf_put_str(&t->told, http_request_name(r, &r->fields[i]));
+        buf_put_str(&t->told, http_request_value(r, &r->fields[i]));
     }
     buf_put_str(&t->told, r->pub.body);
     buf_put_char(&t->told, r->is_kept_alive ? 'k' : 'c');
     if (http_query(&r->pub, STR("a"), &value))
         buf_put_str(&t->told, value);
-    request_reset(r);
+    http_request_reset(r);
 }
 
 static void feed(struct reading *t, struct str bytes)
 {
     while (!t->refused_status && (bytes.len || t->is_head_fresh)) {
-        enum parser_event event = parser_feed(&t->parser, &bytes);
+        enum parser_event event = http_parser_feed(&t->parser, &bytes);
         t->is_head_fresh = event == PARSER_HEAD;
         if (event == PARSER_COMPLETE)
             tell_request(t);
         if (event == PARSER_REFUSED ||
-            (t->is_head_fresh && !parser_limit_body(&t->parser, BODY_BYTES_MAX)))
+            (t->is_head_fresh && !http_parser_limit_body(&t->parser, BODY_BYTES_MAX)))
             t->refused_status = http_refused_status(t->parser.refused);
     }
 }
@@ -59,7 +59,7 @@ static void feed(struct reading *t, struct str bytes)
 static void begin(struct reading *t, const struct http_limits *limits)
 {
     *t = (struct reading){ 0 };
-    parser_init(&t->parser, limits);
+    http_parser_init(&t->parser, limits);
     t->parser.request = http_request_create(NULL, ARENA_BYTES);
 }
 

@@ -98,8 +98,8 @@ def curl_is_refused_a_large_body():
 
 def curl_reads_compressed_answers():
     with Server() as s:
-        url = s.url + "/big?bytes=100000&gzip=1"
-        expect(curl("--compressed", url), b"x" * 100_000)
+        url = s.url + "/big?bytes=60000&gzip=1"
+        expect(curl("--compressed", url), b"x" * 60_000)
         assert len(curl("--header", "Accept-Encoding: gzip", url)) < 2000
 
 

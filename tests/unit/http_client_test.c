@@ -1,6 +1,8 @@
 #include "http/client.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/server.h"
@@ -337,6 +339,90 @@ static void a_body_can_be_taken_piece_by_piece_and_given_up(void **state)
     end(&t);
 }
 
+/* A peer that answers each connection's first request and breaks it at the second. */
+enum { BREAKING_MAX = 8 };
+
+struct breaking_peer {
+    int listen_fd;
+    atomic_int seen;
+    struct breaking {
+        struct breaking_peer *peer;
+        thrd_t thread;
+        int fd;
+    } connections[BREAKING_MAX];
+};
+
+static bool read_request(int fd)
+{
+    char bytes[4096];
+    size_t len = 0;
+    while (len < 4 || memcmp(bytes + len - 4, "\r\n\r\n", 4) != 0) {
+        ssize_t got = recv(fd, bytes + len, sizeof bytes - len, 0);
+        if (got <= 0)
+            return false;
+        len += (size_t)got;
+    }
+    return true;
+}
+
+static int serve_breaking(void *owner)
+{
+    struct breaking *c = owner;
+    for (int i = 0; i < 2 && read_request(c->fd); i++) {
+        c->peer->seen++;
+        if (i == 0)
+            client_send_c(c->fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+    close(c->fd);
+    return 0;
+}
+
+static int accept_breaking(void *owner)
+{
+    struct breaking_peer *p = owner;
+    size_t count = 0;
+    for (int fd; count < BREAKING_MAX && (fd = accept(p->listen_fd, NULL, NULL)) >= 0; count++) {
+        p->connections[count] = (struct breaking){ .peer = p, .fd = fd };
+        assert(thrd_create(&p->connections[count].thread, serve_breaking, &p->connections[count]) ==
+               thrd_success);
+    }
+    while (count > 0)
+        thrd_join(p->connections[--count].thread, NULL);
+    return 0;
+}
+
+static void a_call_that_must_not_be_repeated_is_sent_once(void **state)
+{
+    (void)state;
+    struct asking t;
+    struct breaking_peer peer = { .listen_fd = -1 };
+    struct err e;
+    char name[IO_ADDRESS_MAX];
+    thrd_t thread;
+    assert_true(io_listen_open(STR("127.0.0.1:0"), false, &peer.listen_fd, &e));
+    (void)fcntl(peer.listen_fd, F_SETFL, 0); /* blocking */
+    io_listen_name(peer.listen_fd, name);
+    assert_int_equal(thrd_create(&thread, accept_breaking, &peer), thrd_success);
+    begin(&t, HTTP_CLIENT_DEFAULT, NULL);
+    snprintf(t.url, sizeof t.url, "http://%s/", name);
+    struct http_call_options call = { .url = t.url };
+    for (int i = 0; i < 2; i++) {
+        ask_and_await(&t, call);
+        assert_int_equal(t.status, 200);
+    }
+    assert_int_equal(peer.seen, 3); /* the second was sent twice */
+    call.is_sent_once = true;
+    for (int i = 0; i < 2; i++) {
+        ask_and_await(&t, call);
+        assert_int_equal(t.status, 200);
+    }
+    assert_int_equal(peer.seen, 5);
+    end(&t);
+    shutdown(peer.listen_fd, SHUT_RDWR);
+    thrd_join(thread, NULL);
+    close(peer.listen_fd);
+}
+
 static void a_cancelled_call_never_replies(void **state)
 {
     (void)state;
@@ -442,6 +528,7 @@ int main(void)
         cmocka_unit_test(the_queue_is_bounded_and_goes_on_in_order),
         cmocka_unit_test(an_answer_that_is_too_large_is_an_error),
         cmocka_unit_test(a_body_can_be_taken_piece_by_piece_and_given_up),
+        cmocka_unit_test(a_call_that_must_not_be_repeated_is_sent_once),
         cmocka_unit_test(a_cancelled_call_never_replies),
         cmocka_unit_test(a_call_can_be_cancelled_from_within_anothers_body),
         cmocka_unit_test(a_client_may_go_while_calls_run_and_wait),

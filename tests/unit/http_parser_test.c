@@ -13,7 +13,7 @@ struct reading {
 static void begin(struct reading *t)
 {
     *t = (struct reading){ .limits = HTTP_LIMITS_DEFAULT };
-    parser_init(&t->parser, &t->limits);
+    http_parser_init(&t->parser, &t->limits);
     t->parser.request = http_request_create(NULL, t->limits.arena_bytes);
 }
 
@@ -28,19 +28,19 @@ static void got_request(struct reading *t)
     struct request *r = t->parser.request;
     buf_printf(&t->told, "%s %.*s?%.*s [%.*s] ", http_method_name(r->pub.method),
                STR_FMT(r->pub.path), STR_FMT(r->pub.query), STR_FMT(r->pub.body));
-    request_reset(r);
+    http_request_reset(r);
 }
 
 static void feed(struct reading *t, struct str bytes)
 {
     bool is_head_fresh = false;
     while (!t->refused_status && (bytes.len || is_head_fresh)) {
-        enum parser_event event = parser_feed(&t->parser, &bytes);
+        enum parser_event event = http_parser_feed(&t->parser, &bytes);
         is_head_fresh = event == PARSER_HEAD;
         if (event == PARSER_COMPLETE)
             got_request(t);
         if (event == PARSER_REFUSED ||
-            (is_head_fresh && !parser_limit_body(&t->parser, t->limits.body_bytes)))
+            (is_head_fresh && !http_parser_limit_body(&t->parser, t->limits.body_bytes)))
             t->refused_status = http_refused_status(t->parser.refused);
     }
 }
@@ -126,7 +126,7 @@ static void reads_requests_however_they_are_cut(void **state)
             if (t.refused_status)
                 fail_msg("row %zu, cut at %zu: %s", i, cut, t.parser.why);
             assert_str(buf_str(&t.told), good_rows[i].told);
-            assert_false(parser_is_within_request(&t.parser));
+            assert_false(http_parser_is_within_request(&t.parser));
             end(&t);
         }
     }
@@ -139,7 +139,7 @@ static void tells_fields_by_any_case_and_without_spaces_around(void **state)
     begin(&t);
     struct str bytes = STR("GET / HTTP/1.1\r\nHost: a\r\nX-One:  1 2\t \r\nx-ONE: 3\r\n"
                            "Empty:\r\nLast:\t4\r\n\r\n");
-    assert_int_equal(parser_feed(&t.parser, &bytes), PARSER_HEAD);
+    assert_int_equal(http_parser_feed(&t.parser, &bytes), PARSER_HEAD);
     const struct http_request *r = &t.parser.request->pub;
     assert_str(http_header(r, STR("x-one")), "1 2");
     assert_str(http_header(r, STR("LAST")), "4");
@@ -160,16 +160,16 @@ static void a_part_of_a_request_is_known_as_such(void **state)
     (void)state;
     struct reading t;
     begin(&t);
-    assert_false(parser_is_within_request(&t.parser));
+    assert_false(http_parser_is_within_request(&t.parser));
     feed(&t, STR("\r\n"));
-    assert_true(parser_is_within_request(&t.parser));
+    assert_true(http_parser_is_within_request(&t.parser));
     feed(&t, STR("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"));
-    assert_false(parser_is_within_body(&t.parser));
+    assert_false(http_parser_is_within_body(&t.parser));
     feed(&t, STR("\r\na"));
-    assert_true(parser_is_within_body(&t.parser));
+    assert_true(http_parser_is_within_body(&t.parser));
     feed(&t, STR("b"));
-    assert_false(parser_is_within_body(&t.parser));
-    assert_false(parser_is_within_request(&t.parser));
+    assert_false(http_parser_is_within_body(&t.parser));
+    assert_false(http_parser_is_within_request(&t.parser));
     end(&t);
 }
 
