@@ -92,11 +92,13 @@ static void read_lost(struct db_request *r)
         request_retry(r);
         return;
     }
-    struct err e = { 0 };
-    err_set_from(&e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE,
-                 "the connection to the database was lost");
-    err_in(&e, "%s", r->steps[0].step.statement->name);
-    request_reply_error(r, &e, false);
+    if (r->fn) {
+        struct err e = { 0 };
+        err_set_from(&e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE,
+                     "the connection to the database was lost");
+        err_in(&e, "%s", r->steps[0].step.statement->name);
+        request_reply_error(r, &e, false);
+    }
     request_free(r);
 }
 

@@ -70,7 +70,7 @@ static void write_lost(struct db_request *r)
     } else if (r->is_idempotent && request_may_retry(r)) {
         request_retry(r);
         return;
-    } else {
+    } else if (r->fn) {
         struct err e = { 0 };
         err_set_from(&e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE,
                      "the connection to the database was lost before it answered; the change may "

@@ -141,7 +141,7 @@ static void note_failure(struct db_link *link, const struct op *op, const PGresu
     if (op->prepared && (is_stale || op->kind == OP_PARSE))
         prepared_drop(&link->prepared, op->prepared);
     struct db_request *r = op->request;
-    if (!r || r->failure)
+    if (!r || !r->fn || r->failure) /* without a caller, his statements are gone too */
         return;
     r->failure = mem_new(struct db_failure);
     struct db_failure *f = r->failure;

@@ -45,7 +45,7 @@ struct db_request {
     unsigned tries;          /* how often it was sent */
     unsigned cancels_before; /* the link's cancel_count when it was sent */
     int64_t start_us, deadline_us;
-    db_reply_fn *fn; /* NULL: nobody waits any more */
+    db_reply_fn *fn; /* NULL: nobody waits any more, and the steps' statements may be gone */
     void *owner;
     struct db_failure *failure;
     size_t step_count;

@@ -255,6 +255,32 @@ static void a_read_past_its_deadline_is_abandoned_and_not_cancelled(void **state
     rig_clear(&rig);
 }
 
+/* AddressSanitizer sees it when anything of his is touched. */
+static void what_fails_after_its_caller_has_left_touches_nothing_of_his(void **state)
+{
+    (void)state;
+    struct db_pool_options options = one_of_each();
+    struct rig rig;
+    rig_init(&rig, url, &options);
+    for (size_t lane = 0; lane < DB_LANE_COUNT; lane++) {
+        struct arena *his = arena_create(1 << 16);
+        struct rig_call call, next;
+        struct db_step step = {
+            db_statement_compose(
+                his, STR("SELECT 1 / (CASE WHEN pg_sleep(0.3) IS NULL THEN 1 ELSE 0 END)"), NULL,
+                0),
+            NULL
+        };
+        assert_true(rig_start(&rig, (enum db_lane)lane, &step, 1, SHORT_MS, false, &call));
+        rig_wait_call(&rig, &call);
+        assert_int_equal(call.code, ERR_TIMEOUT);
+        arena_destroy(his);
+        rig_ask(&rig, (enum db_lane)lane, "SELECT 5", &next);
+        assert_value(&next, "5");
+    }
+    rig_clear(&rig);
+}
+
 static void a_write_past_its_deadline_is_in_doubt_and_does_not_hold_up_the_next(void **state)
 {
     (void)state;
@@ -682,6 +708,7 @@ int main(void)
         cmocka_unit_test(a_commit_that_fails_is_no_success),
         cmocka_unit_test(a_deadlocks_victim_is_sent_again),
         cmocka_unit_test(a_read_past_its_deadline_is_abandoned_and_not_cancelled),
+        cmocka_unit_test(what_fails_after_its_caller_has_left_touches_nothing_of_his),
         cmocka_unit_test(a_write_past_its_deadline_is_in_doubt_and_does_not_hold_up_the_next),
         cmocka_unit_test(a_slow_call_ends_at_its_deadline_on_the_server_too),
         cmocka_unit_test(a_forgotten_slow_call_is_cancelled),
