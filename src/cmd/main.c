@@ -78,6 +78,13 @@ const struct cmd cmd_table[] = {
       .options = CONF_FOR_PSQL,
       .operand_count_max = CMD_PSQL_ARGUMENTS_MAX,
       .run = cmd_psql },
+    { .name = "health",
+      .operands = "",
+      .summary = "ask a running gateway whether it is ready",
+      .details = "For the health checks of containers, which have no shell: exits with 0 when it is, "
+                 "with 1 when it\nsays no, with 69 when it does not answer.",
+      .options = CONF_FOR_HEALTH,
+      .run = cmd_health },
     { .name = "config show",
       .operands = "",
       .summary = "show every setting, its value and where it came from",

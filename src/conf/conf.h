@@ -29,6 +29,7 @@ enum conf_for {
     CONF_FOR_VERSION = 1 << 7,
     CONF_FOR_COMPLETION = 1 << 8,
     CONF_FOR_PSQL = 1 << 9,
+    CONF_FOR_HEALTH = 1 << 10,
     CONF_FOR_MIGRATE_FILES = 1 << 20,  /* beside MIGRATE: reads or writes migration files */
     CONF_FOR_MIGRATE_SYNC = 1 << 21,   /* beside MIGRATE: synchronises */
     CONF_FOR_MIGRATE_REPORT = 1 << 22, /* beside MIGRATE: answers, in JSON too */

@@ -21,10 +21,13 @@
 #include "io/listen_set.h"
 #include "io/timer.h"
 #include "schema/schema.h"
+#include "store/public/session.h"
 
 enum {
     SWEEP_MS = 100,
     TICK_MS = 1'000,
+    EXPIRE_TICKS = 3'600, /* sessions that ended long ago are dropped once an hour */
+    EXPIRE_DEADLINE_US = 10 * CLOCK_S,
     CREDENTIALS_MAX = 10'000, /* remembered, a loop */
     ARENA_BYTES = 16 << 20,
     PLAN_BYTES = 16 << 10, /* what one plan usually takes */
@@ -108,10 +111,33 @@ void gateway_arena_done(struct gateway_loop *loop, struct arena *a)
 
 /* ── one loop ── */
 
+static void expired(void *owner, const struct db_reply *reply)
+{
+    (void)owner;
+    if (reply->err != NULL) /* the next hour tries again */
+        log_debug("sessions.expire", "error=%s", log_quote(str_of_c(reply->err->message)));
+}
+
+static void expire_sessions(struct gateway_loop *loop)
+{
+    const struct db_step step = session_expire_step();
+    const struct db_call call = { .lane = DB_LANE_WRITE,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + EXPIRE_DEADLINE_US,
+                                  .is_idempotent = true,
+                                  .fn = expired };
+    struct err e;
+    if (!db_pool_call(loop->pool, &call, NULL, &e))
+        log_debug("sessions.expire", "error=%s", log_quote(str_of_c(e.message)));
+}
+
 static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
     meter_publish(loop->gateway->meter, loop);
+    if (loop->number == 0 && ++loop->ticks % EXPIRE_TICKS == 0)
+        expire_sessions(loop);
 }
 
 static bool create_pool(struct gateway_loop *loop, struct err *e)

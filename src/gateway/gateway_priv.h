@@ -77,6 +77,7 @@ struct gateway_loop {
     size_t spare_count;
     size_t running; /* arenas in use: requests that have not ended */
     struct gateway_published published;
+    uint64_t ticks;
     struct io_timer *tick; /* once a second: publishes, and what else is periodic */
     struct http_route routes[GATEWAY_ROUTES_MAX];
     int64_t database_since_us; /* wall: when it came or went */

@@ -38,10 +38,10 @@ static void log_access(const struct http_request *http, const struct request_not
         trace_id_hex(&note->trace, trace);
     log_info(
         "http.request",
-        "req=%.*s method=%s path=%s status=%d bytes=%llu ms=%.3f peer=%s user=%s op=%s name=%s "
+        "req=%.*s method=%s path=%s status=%d bytes=%llu us=%lld peer=%s user=%s op=%s name=%s "
         "code=%s trace=%s",
         STR_FMT(note->id), http_method_name(http->method), log_quote(http->path), status,
-        (unsigned long long)body_bytes, (double)took_us / CLOCK_MS, http->peer, user,
+        (unsigned long long)body_bytes, (long long)took_us, http->peer, user,
         note->operation ? note->operation : "-",
         note->operation_name.len ? log_quote(note->operation_name) : "-",
         note->code ? note->code : "-", trace);
