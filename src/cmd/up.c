@@ -193,7 +193,7 @@ static enum up_next stop_services(struct up *u)
     int64_t drain_ms = conf_duration_us(u->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS + DRAIN_EXTRA_MS;
     log_info("up.stopping", "now=%s", now ? "yes" : "no");
     up_tell_supervisor("STOPPING=1\nSTATUS=stopping\n");
-    up_sockets_close(
+    io_listen_set_close(
         &u->site.sockets); /* the gateway's copies are the last: who comes now is refused */
     end_child(u->helper, now, SIGTERM, HELPER_PATIENCE_MS, SIGKILL);
     end_child(u->gateway, now, SIGTERM, drain_ms, SIGKILL);
@@ -323,7 +323,7 @@ static void close_all(struct up *u)
     io_timer_destroy(u->server_timer);
     io_timer_destroy(u->step_timer);
     io_loop_destroy(u->loop);
-    up_sockets_close(&u->site.sockets);
+    io_listen_set_close(&u->site.sockets);
 }
 
 int cmd_up(const struct conf *conf)

@@ -1,7 +1,5 @@
 #include "cmd/up_plan_priv.h"
 
-#include <unistd.h>
-
 #include "conf/table.h"
 
 /* Settings come as variables of ours; the rest of what is listed was meant for this process. */
@@ -64,90 +62,4 @@ const char *const *up_env_postgres(void)
     static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
                                        "LC_MESSAGES=C", NULL };
     return env;
-}
-
-/* Sockets. */
-
-static void note_address(struct up_sockets *sockets)
-{
-    struct str rest;
-    uint64_t port = 0;
-    io_listen_name(sockets->fds[0], sockets->address);
-    rest = str_of_c(sockets->address);
-    for (struct str tail; str_cut(rest, ':', &rest, &tail);)
-        rest = tail;
-    if (str_to_u64(rest, &port) && port <= UINT16_MAX)
-        sockets->port = (uint16_t)port;
-}
-
-enum { PREDECESSOR_MS = 1000, LOOK_EVERY_MS = 20 };
-
-/*
- * Without sharing: a port that anybody has, another Windlass included, is told as taken. Whoever
- * starts us anew right after a kill may be faster than the kernel, which still ends the services of
- * the one before us: hence a second look.
- */
-static bool look_for_others(const char *address, char ret_address[IO_ADDRESS_MAX], struct err *e)
-{
-    int fd = -1;
-    for (int waited_ms = 0; !io_listen_open(str_of_c(address), false, &fd, e);
-         waited_ms += LOOK_EVERY_MS) {
-        if (e->code != ERR_CONFLICT || waited_ms >= PREDECESSOR_MS)
-            return false;
-        (void)thrd_sleep(&(struct timespec){ .tv_nsec = LOOK_EVERY_MS * 1'000'000L }, NULL);
-    }
-    io_listen_name(fd, ret_address); /* with the port that was found for port 0 */
-    close(fd);
-    return true;
-}
-
-static bool open_all(struct up_sockets *sockets, const char *address, size_t loop_count,
-                     struct err *e)
-{
-    char found[IO_ADDRESS_MAX];
-    if (!look_for_others(address, found, e))
-        return false;
-    for (; sockets->count < loop_count; sockets->count++)
-        if (!io_listen_open(str_of_c(found), true, &sockets->fds[sockets->count], e))
-            return false;
-    return true;
-}
-
-bool up_sockets_open(struct up_sockets *ret_sockets, struct str host, int64_t port,
-                     size_t loop_count, struct err *e)
-{
-    struct up_sockets sockets = { 0 };
-    char address[300];
-    assert(loop_count > 0 && loop_count <= countof(sockets.fds));
-    snprintf(address, sizeof address, str_find_char(host, ':') >= 0 ? "[%.*s]:%lld" : "%.*s:%lld",
-             STR_FMT(host), (long long)port);
-    if (!io_listen_inherited(sockets.fds, countof(sockets.fds), &sockets.count, e))
-        return false;
-    if (sockets.count == 0 && !open_all(&sockets, address, loop_count, e)) {
-        up_sockets_close(&sockets);
-        return false;
-    }
-    for (size_t inherited = sockets.count; sockets.count < loop_count; sockets.count++)
-        sockets.fds[sockets.count] = dup(sockets.fds[sockets.count % inherited]);
-    note_address(&sockets);
-    *ret_sockets = sockets;
-    return true;
-}
-
-void up_sockets_close(struct up_sockets *sockets)
-{
-    while (sockets->count > 0)
-        close(sockets->fds[--sockets->count]);
-}
-
-const char *up_sockets_url(const struct up_sockets *sockets, struct arena *a)
-{
-    struct str address = str_of_c(sockets->address);
-    if (sockets->port == 0)
-        return arena_printf(a, "http://localhost (%s)", sockets->address).ptr;
-    if (str_starts_with(address, STR("0.0.0.0:")))
-        return arena_printf(a, "http://127.0.0.1:%d", sockets->port).ptr;
-    if (str_starts_with(address, STR("[::]:")))
-        return arena_printf(a, "http://[::1]:%d", sockets->port).ptr;
-    return arena_printf(a, "http://%s", sockets->address).ptr;
 }

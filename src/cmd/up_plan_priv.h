@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "conf/conf.h"
 #include "io/child.h"
-#include "io/stream.h"
+#include "io/listen_set.h"
 
 /* In place of what the settings say. */
 struct up_override {
@@ -29,23 +29,3 @@ struct up_env_options {
 [[nodiscard]] const char *const *up_env(struct arena *a, const struct up_env_options *options);
 /* For PostgreSQL's programs: a path, a language, nothing else. */
 [[nodiscard]] const char *const *up_env_postgres(void);
-
-struct up_sockets {
-    int fds[IO_CHILD_LISTEN_MAX];
-    size_t count;
-    char address[IO_ADDRESS_MAX]; /* "127.0.0.1:8080" */
-    uint16_t port;                /* 0: a unix socket, or unknown */
-};
-
-/*
- * One listening socket a loop: those that we were started with, shared out where they are fewer,
- * else opened at HOST and PORT after a look whether somebody else has them.
- *
- * Errors: CONFLICT for a taken port, DENIED, INVALID.
- */
-[[nodiscard]] bool up_sockets_open(struct up_sockets *ret_sockets, struct str host, int64_t port,
-                                   size_t loop_count, struct err *e);
-void up_sockets_close(struct up_sockets *sockets);
-
-/* How a browser on this machine gets there: "http://127.0.0.1:8080". */
-[[nodiscard]] const char *up_sockets_url(const struct up_sockets *sockets, struct arena *a);

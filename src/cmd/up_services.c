@@ -133,9 +133,10 @@ static void print_setup_link(struct up *u, const char *url)
 /* To standard output, for people: the log never holds the token. */
 static void announce(struct up *u)
 {
-    const char *url = conf_is_given(u->conf, CONF_PUBLIC_URL)
-                          ? conf_cstr(u->conf, CONF_PUBLIC_URL)
-                          : up_sockets_url(&u->site.sockets, u->arena);
+    char own[IO_URL_MAX];
+    const char *url =
+        conf_is_given(u->conf, CONF_PUBLIC_URL) ? conf_cstr(u->conf, CONF_PUBLIC_URL) : own;
+    io_listen_set_url(&u->site.sockets, own);
     if (!u->is_announced) {
         log_info("up.ready", "url=%s took_ms=%lld", log_quote(str_of_c(url)),
                  (long long)((clock_mono_us() - u->born_us) / CLOCK_MS));

@@ -117,19 +117,21 @@ static bool prepare_cluster(struct up_site *site, struct err *e)
     return up_cluster_find(&options, &site->cluster, e) && up_cluster_prepare(&site->cluster, e);
 }
 
+static_assert((int)IO_LISTEN_SET_MAX <= (int)IO_CHILD_LISTEN_MAX, "a child takes all of a set");
+
 static size_t loop_count(const struct conf *conf)
 {
     int64_t given = conf_int(conf, CONF_GATEWAY_LOOPS);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t count = given > 0 ? given : max_of(cores, 1L);
-    return (size_t)min_of(count, (int64_t)IO_CHILD_LISTEN_MAX);
+    return (size_t)min_of(count, (int64_t)IO_LISTEN_SET_MAX);
 }
 
 /* That the folder is in use says more than that its port is, as both are with a second `up`. */
 static bool open_sockets(struct up_site *site, struct err *e)
 {
-    if (up_sockets_open(&site->sockets, conf_str(site->conf, CONF_LISTEN),
-                        conf_int(site->conf, CONF_PORT), loop_count(site->conf), e))
+    if (io_listen_set_open(&site->sockets, conf_str(site->conf, CONF_LISTEN),
+                           conf_int(site->conf, CONF_PORT), loop_count(site->conf), e))
         return true;
     return e->code == ERR_CONFLICT && site->data && !up_lock_is_free(site->data, e)
                ? err_in(e, "take the data folder")
@@ -162,7 +164,7 @@ bool up_site_prepare(const struct conf *conf, struct arena *a, struct up_site *r
     open_standard_fds();
     (void)umask(0077);
     if (!prepare(&site, e)) {
-        up_sockets_close(&site.sockets);
+        io_listen_set_close(&site.sockets);
         return false;
     }
     *ret_site = site;

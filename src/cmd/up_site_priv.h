@@ -11,7 +11,7 @@ struct up_site {
     const struct conf *conf;
     struct arena *arena;
     struct up_identity identity;
-    struct up_sockets sockets;
+    struct io_listen_set sockets;
     const char *data; /* NULL without a cluster of our own */
     const char *run;
     int data_lock, run_lock; /* held until the process ends */

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+enum { PREDECESSOR_MS = 1'000, LOOK_EVERY_MS = 20 };
+
 static void note_address(struct io_listen_set *set)
 {
     struct str head, tail;
@@ -14,14 +16,21 @@ static void note_address(struct io_listen_set *set)
         set->port = (uint16_t)port;
 }
 
-/* Without sharing, so that it fails where anybody has the port; told with the port that was found
- * for port 0. */
+/*
+ * Without sharing: a port that anybody has, another Windlass included, is told as taken. Whoever
+ * starts us anew right after a kill may be faster than the kernel, which still ends the process
+ * before us: hence a second look.
+ */
 static bool look_for_others(const char *address, char ret_address[IO_ADDRESS_MAX], struct err *e)
 {
     int fd = -1;
-    if (!io_listen_open(str_of_c(address), false, &fd, e))
-        return false;
-    io_listen_name(fd, ret_address);
+    for (int waited_ms = 0; !io_listen_open(str_of_c(address), false, &fd, e);
+         waited_ms += LOOK_EVERY_MS) {
+        if (e->code != ERR_CONFLICT || waited_ms >= PREDECESSOR_MS)
+            return false;
+        (void)thrd_sleep(&(struct timespec){ .tv_nsec = LOOK_EVERY_MS * 1'000'000L }, NULL);
+    }
+    io_listen_name(fd, ret_address); /* with the port that was found for port 0 */
     close(fd);
     return true;
 }

@@ -4,11 +4,12 @@ Source: GraphQL over HTTP. Usage: gateway_http_test.py PROGRAM"""
 
 import os
 import re
+import subprocess
 import sys
 from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Client, Gateway, Postgres, eventually, run_tests  # noqa: E402
+from gateway_rig import PROGRAM, Client, Gateway, Postgres, eventually, run_tests  # noqa: E402
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -158,6 +159,14 @@ def the_probes_answer(world):
     assert "/livez" not in before and "/readyz" not in before  # they would drown the rest
 
 
+def the_health_command_tells_by_its_exit_code(world):
+    base = f"http://{world.gateway.host}:{world.gateway.port}"
+    for url, code in ((base + "/readyz", 0), (base + "/no/such/path", 1), ("http://127.0.0.1:1", 69)):
+        done = subprocess.run([PROGRAM, "health", "--url", url], capture_output=True, check=False,
+                              timeout=60)
+        assert done.returncode == code and bool(done.stderr) == (code != 0), (url, done)
+
+
 def what_happens_is_counted(world):
     for _ in range(3):
         assert world.gateway.graphql("query Counted { me { id } }", None, world.admin).code == "ok"
@@ -221,6 +230,7 @@ def main():
             browsers_are_told_to_be_strict,
             the_pages_are_there,
             the_probes_answer,
+            the_health_command_tells_by_its_exit_code,
             what_happens_is_counted,
             limits_are_told_with_what_they_are,
             a_stranger_may_not_read_the_schema_in_production,
