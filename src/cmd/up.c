@@ -18,6 +18,7 @@
 #include "cmd/up_priv.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -58,8 +59,39 @@ static void run_steps(struct up *u)
         io_loop_stop(u->loop);
 }
 
+static bool is_ours(const struct up *u, pid_t pid)
+{
+    const struct up_child *const children[] = { u->server, u->gateway, u->helper };
+    for (size_t i = 0; i < countof(children); i++)
+        if (children[i] && up_child_pid(children[i]) == pid)
+            return true;
+    return false;
+}
+
+/*
+ * As process 1 of a container we are also the parent of whoever has lost his: a killed server's
+ * backends, say. Our own children are waited for where they are watched, and the driver runs after
+ * each of their ends, so one that hides strays behind it does so for a moment only.
+ */
+static void bury_strays(const struct up *u)
+{
+    siginfo_t info = { 0 };
+    while (getpid() == 1 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0 && !is_ours(u, info.si_pid)) {
+        log_debug("up.stray_ended", "pid=%d", (int)info.si_pid);
+        (void)waitpid(info.si_pid, NULL, WNOHANG);
+        info.si_pid = 0;
+    }
+}
+
+static void on_sigchld(void *owner)
+{
+    bury_strays(owner);
+}
+
 void up_run(struct up *u)
 {
+    bury_strays(u);
     u->is_woken = true;
     if (u->is_running)
         return;
@@ -298,14 +330,17 @@ static bool open_loop(struct up *u, struct err *e)
     } signals[] = { { SIGTERM, on_sigterm },
                     { SIGINT, on_sigint },
                     { SIGHUP, on_sighup },
-                    { SIGUSR1, on_sigusr1 } };
+                    { SIGUSR1, on_sigusr1 },
+                    { SIGCHLD, on_sigchld } };
+    bool is_first = getpid() == 1;
     (void)signal(SIGPIPE, SIG_IGN);
     u->loop = io_loop_create();
     u->step_timer = io_timer_create(u->loop, on_wake, u);
     u->offload = io_offload_create(u->loop, 1, 1);
     static_assert(countof(signals) <= countof(u->signals), "each has its place");
     for (size_t i = 0; i < countof(signals); i++)
-        u->signals[i] = io_signal_create(u->loop, signals[i].signum, signals[i].fn, u);
+        if (signals[i].signum != SIGCHLD || is_first)
+            u->signals[i] = io_signal_create(u->loop, signals[i].signum, signals[i].fn, u);
     u->notify_path = arena_printf(u->arena, "%s/notify", u->site.run).ptr;
     (void)unlink(u->notify_path); /* of one that was killed: we hold the folder's lock */
     return io_notify_create(u->loop, u->notify_path, up_take_notice, u, &u->notify, e);

@@ -169,6 +169,8 @@ class Up:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        reports = [line for line in self.log if "Sanitizer" in line or "runtime error" in line]
+        assert not reports, reports
         for pid in self.known:
             if is_alive(pid) and self.data in processes().get(pid, ("", "", "", ""))[3]:
                 os.kill(pid, signal.SIGQUIT)

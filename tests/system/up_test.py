@@ -535,6 +535,34 @@ def test_tells_systemd_when_it_is_ready_and_when_it_stops():
             assert up.wait_exit() == 0
 
 
+def test_as_process_1_it_buries_strays():
+    need_root("for a process namespace")
+    can = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"],
+                         capture_output=True, text=True)
+    if can.returncode != 0:
+        raise Skip(f"no process namespace can be made here: {can.stderr.strip()}")
+    with Scratch() as scratch:
+        wrapper = scratch.join("as-first")
+        with open(wrapper, "w") as file:
+            file.write("#!/bin/sh\nexec unshare --pid --fork --mount-proc --kill-child "
+                       f"{PROGRAM} \"$@\"\n")
+        os.chmod(wrapper, 0o755)
+        Up(PROGRAM, scratch)  # copies the data folder
+        with Up(wrapper, scratch, ["--log-level", "debug"]) as up:
+            up.wait_ready()
+            first = next(pid for pid, entry in processes().items()
+                         if entry[0] == up.process.pid and "up_stub up" in entry[3])
+            postgres = next(pid for pid, entry in descendants(first).items()
+                            if "/postgres -D" in entry[3] and entry[0] == first)
+            os.kill(postgres, signal.SIGKILL)
+            up.logged("event=up.stray_ended")
+            up.logged("event=up.database_ready", count=2)
+            until("no zombie is left", lambda: not any(
+                entry[0] == first and entry[1] == "Z" for entry in processes().values()))
+            os.kill(first, signal.SIGTERM)
+            assert up.wait_exit() == 0
+
+
 def test_started_by_root_everything_runs_as_windlass():
     need_root("that is what it tests")
     with Scratch() as scratch, Up(PROGRAM, scratch) as up:
