@@ -122,4 +122,8 @@ say "[1/2] reading the package lists"
 apt update
 say "[2/2] installing $# packages: $*"
 apt install --no-install-recommends "$@"
+case " $missing " in *" pgbouncer "*)
+    # The tests start their own; nothing shall start one when the machine does.
+    $as_root update-rc.d pgbouncer disable >/dev/null 2>&1 || true ;;
+esac
 say "done"
