@@ -241,8 +241,8 @@ static void on_half_close(struct connection *c)
     http_wait_stop(c, &c->reading);
     struct request *unfinished = take(c->parser.request);
     if (unfinished) {
-        if (unfinished->conn)
-            c->request_count--;
+        c->request_count -= unfinished->conn != NULL;
+        list_remove(&unfinished->node);
         http_server_end_request(unfinished, STATUS_CLIENT_GONE);
     }
     list_each (node, &c->requests)

@@ -62,6 +62,7 @@ static void free_server(struct http_server *s)
 void http_server_end_request(struct request *r, int status)
 {
     struct http_server *s = r->server;
+    assert(list_is_empty(&r->node)); /* in no connection's queue any more */
     if (r->is_handled) {
         s->stats.requests_running--;
         s->stats.cancelled += status == STATUS_CLIENT_GONE;

@@ -157,7 +157,9 @@ static void refuses_malformed_requests_and_closes(void **state)
     enum { DRIBBLED_MAX = 300 };
     struct http_fixture f;
     struct buf got, bytes;
-    start(&f, HTTP_LIMITS_DEFAULT);
+    struct http_limits limits = HTTP_LIMITS_DEFAULT;
+    limits.linger_ms = 20'000;
+    start(&f, limits);
     buf_init(&got, 0);
     for (size_t i = 0; i < countof(malformed_rows) * 2; i++) {
         const struct malformed *row = &malformed_rows[i / 2];
@@ -234,13 +236,13 @@ static void a_body_that_comes_fast_enough_may_take_long(void **state)
     (void)state;
     struct http_fixture f;
     struct http_limits limits = HTTP_LIMITS_DEFAULT;
-    limits.body_window_ms = 50;
+    limits.body_window_ms = 1000;
     limits.body_window_bytes = 1;
     start(&f, limits);
     int fd = client_connect(&f);
-    client_send_c(fd, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n");
-    for (int i = 0; i < 40; i++) {
-        usleep(5000);
+    client_send_c(fd, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\n\r\n");
+    for (int i = 0; i < 15; i++) {
+        usleep(100'000);
         client_send_c(fd, "x");
     }
     client_read(fd, true, &answer);
@@ -272,7 +274,9 @@ static void a_refusal_reaches_a_client_that_still_sends(void **state)
     (void)state;
     struct http_fixture f;
     struct buf body, got;
-    start(&f, HTTP_LIMITS_DEFAULT);
+    struct http_limits limits = HTTP_LIMITS_DEFAULT;
+    limits.linger_ms = 20'000;
+    start(&f, limits);
     buf_init(&body, 0);
     buf_init(&got, 0);
     memset(buf_reserve(&body, 8 << 20), 'x', 8 << 20);
@@ -640,6 +644,31 @@ static void a_client_that_half_closes_gets_its_answer(void **state)
     fixture_stop(&f);
 }
 
+static void a_request_cut_off_within_its_body_is_dropped_alone(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    struct buf got;
+    start(&f, HTTP_LIMITS_DEFAULT);
+    buf_init(&got, 0);
+    for (int times = 0; times < 3; times++) {
+        held.cancelled = 0;
+        int fd = client_connect(&f);
+        client_send_c(fd,
+                      GET("/hold") "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+        shutdown(fd, SHUT_WR);
+        while (held.cancelled == 0)
+            usleep(1000);
+        fixture_call(&f, release, NULL);
+        client_read_all(fd, &got);
+        assert_true(str_ends_with(buf_str(&got), STR("Connection: close\r\n\r\nGET /hold  []")));
+        close(fd);
+    }
+    assert_int_equal(fixture_stats(&f).requests, 3);
+    buf_clear(&got);
+    fixture_stop(&f);
+}
+
 static void a_field_that_would_split_the_answer_is_left_out(void **state)
 {
     (void)state;
@@ -940,6 +969,7 @@ int main(void)
         cmocka_unit_test(a_handler_is_told_when_its_client_goes),
         cmocka_unit_test(an_answer_to_a_client_that_has_gone_harms_nobody),
         cmocka_unit_test(a_client_that_half_closes_gets_its_answer),
+        cmocka_unit_test(a_request_cut_off_within_its_body_is_dropped_alone),
         cmocka_unit_test(a_field_that_would_split_the_answer_is_left_out),
         cmocka_unit_test(compresses_what_pays_when_it_is_accepted),
         cmocka_unit_test(a_unix_socket_serves_and_names_its_peer),
