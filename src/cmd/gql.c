@@ -34,15 +34,6 @@ static struct str text_of(const struct json_value *object, struct str key)
 
 /* ── values of the data tree ── */
 
-static bool is_builtin_leaf(const struct gql_type *t)
-{
-    static const char *const names[] = { "Int", "Float", "String", "Boolean", "ID" };
-    for (size_t i = 0; i < countof(names); i++)
-        if (str_eq_c(gql_type_name(t), names[i]))
-            return true;
-    return false;
-}
-
 static struct str raw_text(struct arena *arena, const struct json_value *v)
 {
     struct buf text;
@@ -53,21 +44,37 @@ static struct str raw_text(struct arena *arena, const struct json_value *v)
     return copy;
 }
 
+static struct gql_value no_type(struct gql_step *step, const struct json_value *v,
+                                const struct json_value *name)
+{
+    const struct gql_field *f = step->field;
+    struct str abstract = gql_type_name(f->type);
+    struct str where = arena_printf(step->arena, "for field \"%.*s.%.*s\"",
+                                    STR_FMT(gql_type_name(f->parent_type)), STR_FMT(f->name));
+    if (!name)
+        return gql_fail(step->arena, NULL,
+                        "Abstract type \"%.*s\" must resolve to an Object type at runtime %.*s. "
+                        "Either the \"%.*s\" type should provide a \"resolveType\" function or "
+                        "each possible type should provide an \"isTypeOf\" function.",
+                        STR_FMT(abstract), STR_FMT(where), STR_FMT(abstract));
+    struct str value = gql_inspect(step->arena, v);
+    struct str received = gql_inspect(step->arena, name);
+    return gql_fail(step->arena, NULL,
+                    "Abstract type \"%.*s\" must resolve to an Object type at runtime %.*s with "
+                    "value %.*s, received \"%.*s\".",
+                    STR_FMT(abstract), STR_FMT(where), STR_FMT(value), STR_FMT(received));
+}
+
 static struct gql_value abstract_value(struct gql_step *step, const struct json_value *v)
 {
     const struct gql_schema *schema = step->ctx;
-    const struct gql_field *f = step->field;
-    struct str abstract = gql_type_name(f->type);
+    struct str abstract = gql_type_name(step->field->type);
     struct gql_value object = gql_object((void *)(uintptr_t)v);
     const struct json_value *name = json_get_c(v, "__typename");
+    if (name && name->type == JSON_NULL)
+        name = NULL;
     if (!name || name->type != JSON_STRING)
-        return gql_fail(
-            step->arena, NULL,
-            "Abstract type \"%.*s\" must resolve to an Object type at runtime for field "
-            "\"%.*s.%.*s\". Either the \"%.*s\" type should provide a \"resolveType\" "
-            "function or each possible type should provide an \"isTypeOf\" function.",
-            STR_FMT(abstract), STR_FMT(gql_type_name(f->parent_type)), STR_FMT(f->name),
-            STR_FMT(abstract));
+        return no_type(step, v, name);
     object.object_type = gql_schema_type(schema, name->text);
     if (!object.object_type)
         return gql_fail(
@@ -91,55 +98,54 @@ static struct gql_value number_value(const struct json_value *v)
     return json_to_double(v, &number) ? gql_float(number) : gql_raw(v->text);
 }
 
-static struct gql_value value_of(struct gql_step *step, const struct json_value *v);
+/* What every place may hold instead of a value; false: an ordinary one. */
+static bool take_marker(struct gql_step *step, const struct json_value *v, struct gql_value *ret)
+{
+    const struct json_value *error = json_get_c(v, "$error");
+    if (error && error->type == JSON_STRING) {
+        *ret = gql_fail(step->arena, NULL, "%.*s", STR_FMT(error->text));
+        return true;
+    }
+    if (!json_get_c(v, "$args"))
+        return false;
+    struct buf text;
+    buf_init(&text, 0);
+    gql_args_put(&text, step);
+    *ret = gql_text(arena_copy(step->arena, buf_str(&text)));
+    buf_clear(&text);
+    return true;
+}
 
-static struct gql_value object_value(struct gql_step *step, const struct json_value *v)
+static struct gql_value leaf_value(struct gql_step *step, const struct json_value *v)
+{
+    if (v->type == JSON_BOOL)
+        return gql_bool(v->boolean);
+    if (v->type == JSON_NUMBER)
+        return number_value(v);
+    if (v->type == JSON_STRING)
+        return gql_text(v->text);
+    return gql_raw(raw_text(step->arena, v));
+}
+
+static struct gql_value value_of(struct gql_step *step, const struct json_value *v, uint32_t depth)
 {
     const struct gql_type *t = step->field->type;
-    const struct json_value *error = json_get_c(v, "$error");
-    if (error && error->type == JSON_STRING)
-        return gql_fail(step->arena, NULL, "%.*s", STR_FMT(error->text));
-    if (json_get_c(v, "$args")) {
-        struct buf text;
-        buf_init(&text, 0);
-        gql_args_put(&text, step);
-        struct gql_value args = gql_text(arena_copy(step->arena, buf_str(&text)));
-        buf_clear(&text);
-        return args;
+    struct gql_value marker;
+    if (v->type == JSON_NULL)
+        return gql_null();
+    if (take_marker(step, v, &marker))
+        return marker;
+    if (depth > 0 && v->type == JSON_ARRAY) {
+        struct gql_value *items = arena_new_array(step->arena, v->item_count, struct gql_value);
+        for (size_t i = 0; i < v->item_count; i++)
+            items[i] = value_of(step, &v->items[i], depth - 1);
+        return gql_list(items, v->item_count);
     }
-    if (gql_type_is_abstract(t))
+    if (depth == 0 && gql_type_is_abstract(t))
         return abstract_value(step, v);
-    if (gql_type_is_object(t))
-        return gql_object((void *)(uintptr_t)v);
-    return is_builtin_leaf(t) ? (struct gql_value){ .kind = GQL_INPUT }
-                              : gql_raw(raw_text(step->arena, v));
-}
-
-static struct gql_value list_value(struct gql_step *step, const struct json_value *v)
-{
-    struct gql_value *items = arena_new_array(step->arena, v->item_count, struct gql_value);
-    for (size_t i = 0; i < v->item_count; i++)
-        items[i] = value_of(step, &v->items[i]);
-    return gql_list(items, v->item_count);
-}
-
-static struct gql_value value_of(struct gql_step *step, const struct json_value *v)
-{
-    switch (v->type) {
-    case JSON_NULL:
-        break;
-    case JSON_BOOL:
-        return gql_bool(v->boolean);
-    case JSON_NUMBER:
-        return number_value(v);
-    case JSON_STRING:
-        return gql_text(v->text);
-    case JSON_ARRAY:
-        return list_value(step, v);
-    case JSON_OBJECT:
-        return object_value(step, v);
-    }
-    return gql_null();
+    if (gql_type_is_abstract(t) || gql_type_is_object(t))
+        return depth ? gql_bool(true) : gql_object((void *)(uintptr_t)v); /* no list: refused */
+    return leaf_value(step, v);
 }
 
 static enum gql_next resolve_property(struct gql_step *step)
@@ -148,7 +154,7 @@ static enum gql_next resolve_property(struct gql_step *step)
         const struct json_value *parent = step->parents[i];
         const struct json_value *v = parent ? json_get(parent, step->field->name) : NULL;
         if (v)
-            step->results[i] = value_of(step, v);
+            step->results[i] = value_of(step, v, step->field->list_depth);
     }
     return GQL_DONE;
 }
@@ -242,13 +248,16 @@ static void run_parse_schema(struct session *s)
 
 static void run_print_schema(struct session *s)
 {
+    static const struct gql_schema_options options = { .is_unchecked = true };
+    scoped(gql_schema_destroyp) struct gql_schema *schema =
+        gql_schema_create(text_of(s->request, STR("sdl")), &options, &s->errors);
     struct buf text;
-    if (!load_schema(s)) {
+    if (!schema) {
         reply_errors(s);
         return;
     }
     buf_init(&text, 0);
-    gql_schema_print(s->schema, &text);
+    gql_schema_print(schema, &text);
     reply_text(s, &text);
     buf_clear(&text);
 }

@@ -235,11 +235,10 @@ static bool coerce_object(struct coercion *c, const struct gql_type *t, const st
     if (v->kind != AST_OBJECT)
         return false;
     struct gql_value *fields = arena_new_array(c->arena, t->input_count, struct gql_value);
-    uint32_t given = 0, present = 0, nulls = 0;
+    uint32_t present = 0, nulls = 0;
     for (uint32_t i = 0; i < t->input_count; i++) {
         const struct input_def *d = &t->inputs[i];
         const struct ast_entry *e = entry_named(v, d->name);
-        given += e != NULL;
         if (!e || is_missing(c, e->value)) {
             fields[i] = d->default_value;
             if (!d->default_ast && d->type->wrap == WRAP_NON_NULL)
@@ -253,7 +252,7 @@ static bool coerce_object(struct coercion *c, const struct gql_type *t, const st
     *ret = (struct gql_value){
         .kind = GQL_INPUT, .count = t->input_count, .fields = fields, .input_type = t
     };
-    return given == v->count && (!t->is_one_of || (present == 1 && nulls == 0));
+    return !t->is_one_of || (present == 1 && nulls == 0);
 }
 
 bool coerce_literal(struct coercion *c, const struct type_ref *t, const struct ast_value *v,

@@ -162,19 +162,21 @@ static bool take_list(struct walk *w, const struct value_path *path, const struc
     return ok;
 }
 
-static bool take_field(struct walk *w, const struct value_path *path, const struct gql_type *t,
-                       const struct input_def *d, const struct json_value *object,
-                       struct gql_value *ret)
+static bool take_field(struct walk *w, const struct value_path *path, const struct input_def *d,
+                       const struct json_value *object, struct gql_value *ret)
 {
     const struct json_value *v = json_get(object, d->name);
     struct value_path here = { .above = path, .key = d->name };
-    if (v)
-        return take_value(w, &here, d->type, v, ret);
+    if (v) {
+        bool ok = take_value(w, &here, d->type, v, ret);
+        if (!ok)
+            ret->kind = GQL_ERROR; /* given, if wrongly: @oneOf counts it */
+        return ok;
+    }
     *ret = d->default_value;
     if (d->default_ast || d->type->wrap != WRAP_NON_NULL)
         return true;
     struct str type = type_text(w->c.arena, d->type);
-    (void)t;
     return refuse(w, path, object,
                   arena_printf(w->c.arena,
                                "Field \"%.*s\" of required type \"%.*s\" was not provided.",
@@ -214,7 +216,7 @@ static bool take_object(struct walk *w, const struct value_path *path, const str
     bool ok = true;
     struct gql_value *fields = arena_new_array(w->c.arena, t->input_count, struct gql_value);
     for (uint32_t i = 0; i < t->input_count; i++)
-        ok &= take_field(w, path, t, &t->inputs[i], v, &fields[i]);
+        ok &= take_field(w, path, &t->inputs[i], v, &fields[i]);
     for (size_t i = 0; i < v->member_count; i++) {
         struct str key = v->members[i].key;
         if (type_input(t, key))
@@ -278,8 +280,12 @@ static bool take_variable(struct walk *w, const struct gql_schema *s,
                                      "cannot be used as an input type.",
                                      STR_FMT(def->name), STR_FMT(type)));
     const struct json_value *v = given ? json_get(given, def->name) : NULL;
-    if (!v && def->default_value)
-        return coerce_literal(&w->c, t, def->default_value, ret);
+    if (!v && def->default_value) {
+        /* Validation has seen to it that the default fits; else the variable is absent. */
+        if (!coerce_literal(&w->c, t, def->default_value, ret))
+            *ret = (struct gql_value){ .kind = GQL_ABSENT };
+        return true;
+    }
     if (!v && t->wrap == WRAP_NON_NULL)
         return complain(
             w, def->at,

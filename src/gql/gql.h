@@ -176,6 +176,7 @@ struct gql_field {
     struct str response_key; /* "users", or its alias */
     const struct gql_type *parent_type;
     const struct gql_type *type; /* the named type that it returns, lists and non-null peeled off */
+    uint32_t list_depth;         /* how many lists are around it */
     void *data;                  /* what the binding gave */
     void *plan_data;             /* what `prepare` returned */
     uint32_t
@@ -244,6 +245,8 @@ struct gql_schema_options {
     const char *default_access;
     /* Root fields may take the fallback of gql_schema_seal too. */
     bool roots_may_fall_back;
+    /* Not validated as a type system: to be printed, and never sealed. */
+    bool is_unchecked;
 };
 
 /*

@@ -6,9 +6,18 @@
 
 #include "json/writer.h"
 
+static struct str shown_json(struct arena *arena, struct str text)
+{
+    const struct json_value *v = NULL;
+    struct err e;
+    return json_parse(arena, text, &v, &e) ? inspect_json(arena, v) : text;
+}
+
 static struct str shown(struct arena *arena, const struct gql_value *v)
 {
     struct buf text;
+    if (v->kind == GQL_RAW)
+        return shown_json(arena, v->text);
     if (v->kind == GQL_ENUM)
         return v->text;
     if (v->kind == GQL_FLOAT)
@@ -167,7 +176,9 @@ enum leaf_result leaf_write(struct buf *out, struct arena *arena, const struct g
 {
     if (gql_is_null(v))
         return LEAF_NULL;
-    if (v->kind == GQL_RAW) {
+    /* JSON goes through as it is; only an object or list is no scalar of the specification. */
+    bool is_nested = v->kind == GQL_RAW && v->text.len && strchr("[{", v->text.ptr[0]);
+    if (v->kind == GQL_RAW && !(is_nested && (t->builtin || t->kind == TYPE_ENUM))) {
         buf_put_str(out, v->text);
         return LEAF_WRITTEN;
     }

@@ -358,6 +358,8 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
                                    .type = f->def->type->named,
                                    .data = f->def->binding.data,
                                    .plan = f };
+    for (const struct type_ref *t = f->def->type; t->wrap != WRAP_NAMED; t = t->of)
+        f->field.list_depth += t->wrap == WRAP_LIST;
     if (f->source == SOURCE_GET || f->source == SOURCE_STEP)
         f->slot = set->slot_count++;
     plan_args(pl, f);

@@ -118,6 +118,27 @@ static enum outcome fail_not_list(struct writer *w, const struct gql_field_plan 
                                   STR_FMT(f->field.parent_type->name), STR_FMT(f->field.name)));
 }
 
+/* What only a resolver's bug can give: a list or a leaf where one object belongs. */
+static enum outcome fail_list(struct writer *w, const struct gql_field_plan *f,
+                              const struct frame *at)
+{
+    return fail_text(w, f, at,
+                     arena_printf(w->op->arena,
+                                  "Expected one value, but found a list for field "
+                                  "\"%.*s.%.*s\".",
+                                  STR_FMT(f->field.parent_type->name), STR_FMT(f->field.name)));
+}
+
+static enum outcome fail_leaf(struct writer *w, const struct gql_field_plan *f,
+                              const struct frame *at)
+{
+    return fail_text(w, f, at,
+                     arena_printf(w->op->arena,
+                                  "Expected an object, but found a leaf value for "
+                                  "field \"%.*s.%.*s\".",
+                                  STR_FMT(f->field.parent_type->name), STR_FMT(f->field.name)));
+}
+
 static enum outcome write_bare_value(struct writer *w, const struct gql_field_plan *f,
                                      const struct type_ref *t, const struct gql_value *v,
                                      const struct frame *at)
@@ -129,7 +150,7 @@ static enum outcome write_bare_value(struct writer *w, const struct gql_field_pl
         return IS_NULL;
     if (t->wrap == WRAP_LIST && v->kind == GQL_LIST)
         return write_leaf_list(w, f, t->of, v, at);
-    if (t->wrap == WRAP_LIST && v->kind == GQL_RAW) {
+    if (t->wrap == WRAP_LIST && v->kind == GQL_RAW && str_starts_with(v->text, STR("["))) {
         buf_put_str(w->out, v->text);
         return WROTE;
     }
@@ -156,13 +177,15 @@ static enum outcome write_bare_slot(struct writer *w, const struct gql_field_pla
         return fail(w, f, at, w->op->expiry);
     case SLOT_VALUE:
         if (type_is_composite(t->named) && !gql_is_null(&s->value) && s->value.kind != GQL_ERROR)
-            return fail_not_list(w, f, at); /* an object where a list belongs */
+            return t->wrap == WRAP_LIST ? fail_not_list(w, f, at) : fail_leaf(w, f, at);
         return write_bare_value(w, f, t, &s->value, at);
     case SLOT_NODE:
+        if (t->wrap == WRAP_LIST)
+            return s->nodes->set ? fail_not_list(w, f, at) : IS_NULL;
         return s->nodes->set ? write_node(w, s->nodes, at) : IS_NULL;
     case SLOT_NODES:
     case SLOT_LIST:
-        return write_items(w, f, t->of, s, at);
+        return t->wrap == WRAP_LIST ? write_items(w, f, t->of, s, at) : fail_list(w, f, at);
     }
     return IS_NULL;
 }

@@ -105,20 +105,19 @@ const struct type_ref *type_from_ast(struct arena *arena, const struct gql_schem
     return t && ast->is_non_null ? wrap_type(arena, t, WRAP_NON_NULL) : t;
 }
 
-/* The reason of @deprecated, or ptr NULL. */
-static struct str deprecation(const struct ast_directive *list)
+/* The text of a directive's argument; ptr NULL without the directive or with null. */
+static struct str directive_text(struct builder *b, struct ast_directive *list, const char *name)
 {
-    for (; list; list = list->next) {
-        if (!str_eq_c(list->name, "deprecated"))
-            continue;
-        const struct ast_value *reason = directive_arg(list, "reason");
-        if (!reason)
-            return STR("No longer supported");
-        return reason->kind == AST_STRING
-                   ? str_of(reason->text.ptr ? reason->text.ptr : "", reason->text.len)
-                   : (struct str){ 0 };
-    }
-    return (struct str){ 0 };
+    struct ast_directive *d = find_directive(list, name);
+    const struct directive_def *def = d ? schema_directive(b->s, d->name) : NULL;
+    struct gql_value values[4] = { 0 };
+    if (!def || def->arg_count == 0 || def->arg_count > countof(values) || b->errors->count)
+        return (struct str){ 0 };
+    if (!coerce_arguments(b->arena, def->args, def->arg_count, d->args, d->at, NULL, b->s->source,
+                          b->errors, values) ||
+        values[0].kind != GQL_TEXT)
+        return (struct str){ 0 };
+    return values[0].text.ptr ? values[0].text : STR("");
 }
 
 static struct str access_of(struct ast_directive *list)
@@ -135,7 +134,7 @@ static struct input_def *build_inputs(struct builder *b, struct ast_input_def *a
                                    .description = value_text(ast->description),
                                    .type = type_from_ast(b->arena, b->s, ast->type),
                                    .default_ast = ast->default_value,
-                                   .deprecated = deprecation(ast->directives),
+                                   .deprecated = directive_text(b, ast->directives, "deprecated"),
                                    .access = access_of(ast->directives),
                                    .ast = ast };
     return dst;
@@ -178,7 +177,7 @@ static void build_field(struct builder *b, struct gql_type *t, struct ast_field_
                              .description = value_text(ast->description),
                              .parent = t,
                              .type = type_from_ast(b->arena, b->s, ast->type),
-                             .deprecated = deprecation(ast->directives),
+                             .deprecated = directive_text(b, ast->directives, "deprecated"),
                              .access = access_of(ast->directives),
                              .arg_count = count_inputs(ast->args),
                              .ast = ast };
@@ -226,10 +225,11 @@ static void build_enum(struct builder *b, struct gql_type *t)
     for (uint32_t i = 0; i < t->node_count; i++)
         for (struct ast_enum_def *v = t->nodes[i]->values; v; v = v->next) {
             struct enum_value *dst = &t->values[t->value_count++];
-            *dst = (struct enum_value){ .name = v->name,
-                                        .description = value_text(v->description),
-                                        .deprecated = deprecation(v->directives),
-                                        .ast = v };
+            *dst =
+                (struct enum_value){ .name = v->name,
+                                     .description = value_text(v->description),
+                                     .deprecated = directive_text(b, v->directives, "deprecated"),
+                                     .ast = v };
             names_add(b->arena, &t->value_names, v->name, dst);
         }
 }
@@ -251,12 +251,11 @@ static struct gql_type **build_named(struct builder *b, const struct gql_type *t
     return list;
 }
 
-static void build_scalar(struct gql_type *t)
+static void build_scalar(struct builder *b, struct gql_type *t)
 {
     for (uint32_t i = 0; i < t->node_count; i++) {
-        struct ast_directive *d = find_directive(t->nodes[i]->directives, "specifiedBy");
-        if (d)
-            t->specified_by = value_text(directive_arg(d, "url"));
+        struct str url = directive_text(b, t->nodes[i]->directives, "specifiedBy");
+        t->specified_by = url.ptr ? url : t->specified_by;
     }
 }
 
@@ -278,7 +277,7 @@ static void build_type(struct builder *b, struct gql_type *t)
         build_input_object(b, t);
         break;
     case TYPE_SCALAR:
-        build_scalar(t);
+        build_scalar(b, t);
         break;
     }
 }
@@ -514,10 +513,19 @@ void schema_build(struct gql_schema *s, const struct ast_document *prelude,
             add_type(&b, d, true);
     for (uint32_t i = 0; i < s->type_count; i++)
         collect_nodes(&b, s->types[i], s->types[i]->is_prelude ? prelude : s->doc);
-    for (uint32_t i = 0; i < s->type_count; i++)
-        build_type(&b, s->types[i]);
     build_directives(&b, s->doc, false);
     build_directives(&b, prelude, true);
+    for (uint32_t i = 0; i < s->directive_count; i++)
+        for (uint32_t k = 0; k < s->directives[i].arg_count; k++)
+            if (s->directives[i].is_prelude)
+                build_default(&b, &s->directives[i].args[k]); /* what follows asks for them */
+    for (uint32_t i = 0; i < s->directive_count; i++)
+        for (uint32_t k = 0; k < s->directives[i].arg_count; k++) {
+            struct input_def *arg = &s->directives[i].args[k];
+            arg->deprecated = directive_text(&b, arg->ast->directives, "deprecated");
+        }
+    for (uint32_t i = 0; i < s->type_count; i++)
+        build_type(&b, s->types[i]);
     link_interfaces(&b);
     build_roots(&b, options);
     build_defaults(&b, true);

@@ -236,6 +236,16 @@ static void put_type_definition(struct buf *out, const struct gql_type *t)
     }
 }
 
+/* The specification's own, also where a document defines them anew. */
+static bool is_specified(struct str name)
+{
+    static const char *const names[] = { "include", "skip", "deprecated", "specifiedBy", "oneOf" };
+    for (size_t i = 0; i < countof(names); i++)
+        if (str_eq_c(name, names[i]))
+            return true;
+    return false;
+}
+
 static void put_directive(struct buf *out, const struct directive_def *d)
 {
     put_description(out, d->description, 0, true);
@@ -271,7 +281,7 @@ void gql_schema_print(const struct gql_schema *s, struct buf *out)
 {
     bool has_text = put_schema(out, s);
     for (uint32_t i = 0; i < s->directive_count; i++) {
-        if (s->directives[i].is_prelude)
+        if (is_specified(s->directives[i].name))
             continue;
         buf_put_c(out, has_text ? "\n\n" : "");
         put_directive(out, &s->directives[i]);

@@ -119,7 +119,7 @@ struct gql_schema {
     struct gql_type *roots[3];  /* by gql_operation_type */
     struct ast_definition *ast; /* `schema { … }`, or NULL */
     struct field_def typename_field, schema_field, type_field;
-    bool roots_may_fall_back;
+    bool roots_may_fall_back, is_unchecked;
     bool is_sealed;
 };
 

@@ -246,9 +246,20 @@ static const struct kind_names {
     [AST_INPUT_DEF] = { "INPUT_OBJECT", "input object" },
 };
 
+/* The last definition of that name counts, where there is more than one. */
+static const struct ast_definition *extended(const struct rules *r, struct str name)
+{
+    const struct ast_definition *found = NULL;
+    for (const struct ast_definition *d = names_get(&r->types, name); d; d = d->next)
+        if (!d->is_extension && d->kind >= AST_SCALAR_DEF && d->kind <= AST_INPUT_DEF &&
+            str_eq(d->name, name))
+            found = d;
+    return found;
+}
+
 static void check_extension(struct rules *r, const struct ast_definition *d)
 {
-    struct ast_definition *def = names_get(&r->types, d->name);
+    const struct ast_definition *def = extended(r, d->name);
     if (!def) {
         struct str *known = arena_new_array(r->arena, r->types.count, struct str);
         size_t count = 0;

@@ -84,3 +84,8 @@ void gql_args_put(struct buf *out, const struct gql_step *step)
     }
     buf_put_c(out, *before == '{' ? "{}" : "}");
 }
+
+struct str gql_inspect(struct arena *arena, const struct json_value *v)
+{
+    return inspect_json(arena, v);
+}

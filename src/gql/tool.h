@@ -23,3 +23,5 @@
 void gql_errors_put(struct buf *out, const struct gql_errors *errors);
 /* The arguments of a step as one JSON object, in the schema's order. */
 void gql_args_put(struct buf *out, const struct gql_step *step);
+/* A JSON value as messages show it, `{ a: [1, "x"] }`. */
+[[nodiscard]] struct str gql_inspect(struct arena *arena, const struct json_value *v);

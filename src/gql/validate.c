@@ -341,10 +341,6 @@ static void walk_field(struct validator *v, const struct gql_type *parent, struc
 static void walk_spread(struct validator *v, const struct gql_type *parent, struct ast_selection *s)
 {
     struct definition_info *info = names_get(&v->fragments, s->name);
-    struct spread_use *use = arena_new(v->arena, struct spread_use);
-    use->spread = s;
-    *v->current->spread_tail = use;
-    v->current->spread_tail = &use->next;
     check_directives(v, s->directives, "FRAGMENT_SPREAD");
     if (!info) {
         report_at(v, s->name_at, "Unknown fragment \"%.*s\".", STR_FMT(s->name));

@@ -5,6 +5,33 @@
  */
 #include "gql/validate_priv.h"
 
+/*
+ * The fragments that a definition spreads, in the reference's order, which decides what part of a
+ * cycle is its beginning: those of a set, then those of its inner sets, the last one first.
+ */
+static void list_spreads(struct validator *v, struct definition_info *info,
+                         const struct ast_selection_set *set)
+{
+    size_t count = 0;
+    for (struct ast_selection *s = set->first; s; s = s->next) {
+        count += s->set != NULL;
+        if (s->kind != AST_SPREAD)
+            continue;
+        struct spread_use *use = arena_new(v->arena, struct spread_use);
+        use->spread = s;
+        *info->spread_tail = use;
+        info->spread_tail = &use->next;
+    }
+    const struct ast_selection_set **inner =
+        arena_new_array(v->arena, count, const struct ast_selection_set *);
+    size_t at = 0;
+    for (const struct ast_selection *s = set->first; s; s = s->next)
+        if (s->set)
+            inner[at++] = s->set;
+    while (at)
+        list_spreads(v, info, inner[--at]);
+}
+
 /* ── cycles: section 5.5.2.2 ── */
 
 /* The spreads that lead from the first fragment of the search to the present one. */
@@ -76,6 +103,9 @@ static void reach(struct validator *v, const struct definition_info *info, uint3
 
 void validate_spreads(struct validator *v)
 {
+    for (uint32_t i = 0; i < v->info_count; i++)
+        if (v->infos[i].def->kind <= AST_FRAGMENT)
+            list_spreads(v, &v->infos[i], v->infos[i].def->set);
     for (uint32_t i = 0; i < v->info_count && !v->has_stopped; i++)
         if (v->infos[i].def->kind == AST_FRAGMENT)
             find_cycles(v, &v->infos[i], NULL);
