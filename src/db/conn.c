@@ -16,6 +16,7 @@ struct db_conn {
     void *notice_owner;
     char sqlstate[DB_SQLSTATE_LEN + 1];
     char constraint[DB_NAME_MAX + 1];
+    int position, line; /* of the last error in its SQL: characters and lines, from 1; 0: unknown */
 };
 
 static const char *text_or(const char *text, const char *otherwise)
@@ -68,6 +69,7 @@ static bool finish(struct db_conn *conn, const char *purpose, PGresult *result,
                    struct db_rows **ret_rows, struct err *e)
 {
     conn->sqlstate[0] = conn->constraint[0] = '\0';
+    conn->position = conn->line = 0;
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY) {
         if (ret_rows)
@@ -78,6 +80,9 @@ static bool finish(struct db_conn *conn, const char *purpose, PGresult *result,
     }
     const char *sqlstate = text_or(PQresultErrorField(result, PG_DIAG_SQLSTATE), "");
     const char *constraint = text_or(PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME), "");
+    int64_t position;
+    if (str_to_i64(str_of_c(PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION)), &position))
+        conn->position = (int)position;
     snprintf(conn->sqlstate, sizeof conn->sqlstate, "%s", sqlstate);
     snprintf(conn->constraint, sizeof conn->constraint, "%s", constraint);
     if (*sqlstate) {
@@ -93,10 +98,26 @@ static bool finish(struct db_conn *conn, const char *purpose, PGresult *result,
     return false;
 }
 
+/* The server counts characters, of one to four bytes. */
+static int line_at(struct str sql, int position)
+{
+    int line = 1;
+    for (size_t i = 0; i < sql.len && position > 1; i++) {
+        bool ends_character = i + 1 == sql.len || (sql.ptr[i + 1] & 0xc0) != 0x80;
+        line += sql.ptr[i] == '\n';
+        position -= ends_character;
+    }
+    return line;
+}
+
 bool db_conn_exec(struct db_conn *conn, const char *purpose, struct str sql, struct err *e)
 {
     scoped(mem_freep) char *text = mem_cstr(sql);
-    return finish(conn, purpose, PQexec(conn->pq, text), NULL, e);
+    if (finish(conn, purpose, PQexec(conn->pq, text), NULL, e))
+        return true;
+    if (conn->position > 0)
+        conn->line = line_at(sql, conn->position);
+    return false;
 }
 
 static bool query(struct db_conn *conn, const char *purpose, const char *sql, const uint32_t *oids,
@@ -203,6 +224,11 @@ const char *db_conn_sqlstate(const struct db_conn *conn)
 const char *db_conn_constraint(const struct db_conn *conn)
 {
     return conn->constraint;
+}
+
+int db_conn_line(const struct db_conn *conn)
+{
+    return conn->line;
 }
 
 int db_conn_server_version(const struct db_conn *conn)

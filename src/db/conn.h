@@ -69,6 +69,8 @@ void db_conn_on_notice(struct db_conn *conn, db_notice_fn *fn, void *owner);
 /* Of the last failed call: "" where the server did not say. */
 [[nodiscard]] const char *db_conn_sqlstate(const struct db_conn *conn);
 [[nodiscard]] const char *db_conn_constraint(const struct db_conn *conn);
+/* Of the last failed db_conn_exec: the line of its SQL, from 1; 0 where the server did not say. */
+[[nodiscard]] int db_conn_line(const struct db_conn *conn);
 
 /* 150020 for 15.20. */
 [[nodiscard]] int db_conn_server_version(const struct db_conn *conn);

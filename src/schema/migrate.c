@@ -98,25 +98,23 @@ static bool note_reverted(struct work *w, const struct migration *m, struct err 
                        e);
 }
 
-typedef bool note_fn(struct work *w, const struct migration *m, struct err *e);
-
-/* Within the transaction that holds the lock; ends it. */
-static bool run_in_transaction(struct work *w, const struct migration *m, struct str sql,
-                               note_fn *note, struct err *e)
+/* The statements of one way; an error names the line of the file. */
+static bool run_part(struct db_conn *conn, const struct migration *m, bool is_up, struct err *e)
 {
-    return db_conn_exec(w->conn, m->name.ptr, sql, e) &&
-           db_conn_run(w->conn, &state_path, state_path_args(w->a, w->set->name), NULL, e) &&
-           note(w, m, e) && db_conn_commit(w->conn, e);
+    log_debug("schema.migration", "name=%.*s up=%d", STR_FMT(m->name), is_up);
+    if (db_conn_exec(conn, m->name.ptr, is_up ? m->up : m->down, e))
+        return true;
+    int line = db_conn_line(conn);
+    return line > 0 ? err_in(e, "line %d", line + (is_up ? m->up_line : m->down_line)) : false;
 }
 
 /*
- * The statement runs on a second connection while the first holds the lock in an open transaction.
- * CREATE INDEX CONCURRENTLY would wait for a snapshot of that one, and the portal of its last
- * parametrised statement has one until a plain statement takes its place.
+ * A statement without transaction runs on a second connection while the first holds the lock in an
+ * open transaction. CREATE INDEX CONCURRENTLY would wait for a snapshot of that one, and the portal
+ * of its last parametrised statement has one until a plain statement takes its place.
  * Killed between the statement and its note, the statement is run again: it is safe to repeat.
  */
-static bool run_alone(struct work *w, const struct migration *m, struct str sql, note_fn *note,
-                      struct err *e)
+static bool run_beside(struct work *w, const struct migration *m, bool is_up, struct err *e)
 {
     scoped(db_conn_destroyp) struct db_conn *conn = NULL;
     struct str settings = arena_printf(w->a, "SET search_path = %.*s; SET statement_timeout = 0",
@@ -124,15 +122,21 @@ static bool run_alone(struct work *w, const struct migration *m, struct str sql,
     return db_conn_exec(w->conn, "let go of the snapshot", STR("SET LOCAL statement_timeout = 0"),
                         e) &&
            work_connect(w, &conn, e) && db_conn_exec(conn, "settings", settings, e) &&
-           db_conn_exec(conn, m->name.ptr, sql, e) && note(w, m, e) && db_conn_commit(w->conn, e);
+           run_part(conn, m, is_up, e);
 }
 
-static bool run_one(struct work *w, const struct migration *m, struct str sql, note_fn *note,
-                    struct err *e)
+/* The file may have set a search path of its own. */
+static bool run_within(struct work *w, const struct migration *m, bool is_up, struct err *e)
 {
-    log_debug("schema.migration", "name=%.*s", STR_FMT(m->name));
-    return m->in_transaction ? run_in_transaction(w, m, sql, note, e)
-                             : run_alone(w, m, sql, note, e);
+    return run_part(w->conn, m, is_up, e) &&
+           db_conn_run(w->conn, &state_path, state_path_args(w->a, w->set->name), NULL, e);
+}
+
+/* Within the transaction that holds the lock; ends it. */
+static bool run_one(struct work *w, const struct migration *m, bool is_up, struct err *e)
+{
+    return (m->in_transaction ? run_within(w, m, is_up, e) : run_beside(w, m, is_up, e)) &&
+           (is_up ? note_applied(w, m, e) : note_reverted(w, m, e)) && db_conn_commit(w->conn, e);
 }
 
 static bool is_right(const struct diff_change *change)
@@ -205,7 +209,7 @@ static bool run_next(struct work *w, bool *ret_done, struct err *e)
     const struct schema_table *table = applied.count == 0 ? find_table(w, &facts.model) : NULL;
     if (table)
         return adopt_synchronised(w, &applied, &facts, table, e);
-    if (!run_one(w, next, next->up, note_applied, e))
+    if (!run_one(w, next, true, e))
         return err_in(e, "migration %.*s, of which nothing was kept", STR_FMT(next->name));
     work_report(w, SCHEMA_REPORT_DONE, "%.*s", STR_FMT(next->name));
     return true;
@@ -332,7 +336,7 @@ bool migrate_revert_last(struct work *w, struct err *e)
     struct applied_list applied;
     const struct migration *last;
     if (!work_begin_locked(w, e) || !work_make_tables(w, e) || !read_applied(w, &applied, e) ||
-        !find_last(w, &applied, &last, e) || !run_one(w, last, last->down, note_reverted, e))
+        !find_last(w, &applied, &last, e) || !run_one(w, last, false, e))
         return db_conn_rollback(w->conn), false;
     work_report(w, SCHEMA_REPORT_DONE, "reverted %.*s", STR_FMT(last->name));
     return true;

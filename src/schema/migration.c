@@ -142,6 +142,8 @@ bool migration_parse(struct arena *a, const struct migration_source *source,
         (p.has_down && !check_part(file, p.down, p.down_line, m.in_transaction, e)))
         return false;
     m.name = arena_copy(a, m.name);
+    m.up_line = p.up_line;
+    m.down_line = p.down_line;
     m.up = arena_copy(a, p.up);
     m.down = arena_copy(a, p.has_down ? p.down : p.irreversible);
     checksum(source->text, m.checksum);

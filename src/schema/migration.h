@@ -24,7 +24,8 @@ struct migration {
     int number;
     struct str name; /* "0002_user_nickname", the file's without .sql */
     struct str up, down;
-    bool is_irreversible; /* then `down` says why */
+    int up_line, down_line; /* of the file, before the part's first */
+    bool is_irreversible;   /* then `down` says why */
     bool in_transaction;
     char checksum[SHA256_HEX_LEN + 1]; /* of the text without what an editor changes unasked */
 };
