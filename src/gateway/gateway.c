@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "gateway/access.h"
 #include "gateway/bindings.h"
+#include "gateway/events.h"
 #include "gateway/health.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
@@ -136,6 +137,7 @@ static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
     meter_publish(loop->gateway->meter, loop);
+    events_tick(loop);
     if (loop->number == 0 && ++loop->ticks % EXPIRE_TICKS == 0)
         expire_sessions(loop);
 }
@@ -203,6 +205,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     const struct conf *conf = loop->gateway->conf;
     int64_t lifetime_s = loop->gateway->session_lifetime_s;
     list_init(&loop->requests);
+    list_init(&loop->streams);
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
     if (!create_pool(loop, e))
@@ -276,6 +279,7 @@ static void drain_pool(void *owner)
 static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
+    events_end_all(loop);
     http_server_drain(loop->server,
                       conf_duration_us(loop->gateway->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS,
                       drain_pool, loop);

@@ -72,6 +72,7 @@ struct gateway_loop {
     struct gql_engine *engine;
     struct http_server *server;
     struct io_timer *sweep;  /* ends requests that are past their deadline */
+    struct list streams;     /* of subscriptions; see events.c */
     struct list requests;    /* struct request, the oldest first */
     struct arena *spare[64]; /* of requests that ended */
     size_t spare_count;

@@ -63,11 +63,16 @@ struct health_view {
     void *parts[HEALTH_PARTS_MAX];
 };
 
+static void point_to_parts(struct health_view *view)
+{
+    for (size_t i = 0; i < view->health.part_count; i++)
+        view->parts[i] = &view->health.parts[i];
+}
+
 static enum gql_next finish_view(struct gql_step *step)
 {
     struct health_view *view = step->host;
-    for (size_t i = 0; i < view->health.part_count; i++)
-        view->parts[i] = &view->health.parts[i];
+    point_to_parts(view);
     step->results[0] = gql_object(view);
     return GQL_DONE;
 }
@@ -95,6 +100,35 @@ static enum gql_next resolve_health(struct gql_step *step)
     view->ping = setup_is_open_step();
     view->began_us = clock_mono_us();
     return await_db_any(step, DB_LANE_READ, &view->ping, 1, pinged);
+}
+
+/* ── Subscription.healthChanged: the loop's ticks make the events, see events.c ── */
+
+uint64_t health_digest(const struct gateway_loop *loop)
+{
+    return (uint64_t)loop->database_since_us << 2 | (uint64_t)loop->is_database_up << 1 |
+           (uint64_t)atomic_load(&loop->gateway->is_draining);
+}
+
+void *health_event(const struct gateway_loop *loop, struct arena *a)
+{
+    struct health_view *view = arena_new(a, struct health_view);
+    health_look(loop, a, &view->health);
+    point_to_parts(view);
+    return view;
+}
+
+static enum gql_next subscribe_health(struct gql_step *step)
+{
+    step->results[0] = gql_object(await_request(step)->loop);
+    return GQL_DONE;
+}
+
+static void get_event(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    (void)f, (void)ctx;
+    *ret_value = gql_object(parent);
 }
 
 static struct gql_value status_value(enum health_status status)
@@ -189,6 +223,7 @@ static void get_part_latency(const struct gql_field *f, void *ctx, void *parent,
 
 const struct gateway_binding bindings_health[] = {
     { "Query.systemHealth", { .resolve = resolve_health } },
+    { "Subscription.healthChanged", { .get = get_event, .subscribe = subscribe_health } },
     { "SystemHealth.status", { .get = get_status } },
     { "SystemHealth.services", { .get = get_services } },
     { "SystemHealth.schemaVersion", { .get = get_schema_version } },

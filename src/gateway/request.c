@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/access.h"
+#include "gateway/events.h"
 #include "gateway/problem.h"
 #include "http/forwarded.h"
 #include "json/json.h"
@@ -29,8 +30,7 @@ static void add_own_headers(struct request *r)
                                      (long long)((r->retry_after_us + CLOCK_S - 1) / CLOCK_S)));
 }
 
-/* The HTTP request ends here; the engine may still need the rest of `r`. */
-static void respond(struct request *r, int status)
+void request_respond(struct request *r, int status)
 {
     struct http_request *http = r->http;
     add_own_headers(r);
@@ -39,7 +39,7 @@ static void respond(struct request *r, int status)
     http_respond(http, status, content_type(r->answer), buf_str(http->out));
 }
 
-static void request_free(struct request *r)
+void request_end(struct request *r)
 {
     struct gateway_loop *loop = r->loop;
     assert(r->http == NULL);
@@ -68,8 +68,8 @@ static void refuse(struct request *r, int status, const char *code, const char *
     json_end_object(&w);
     json_end_array(&w);
     json_end_object(&w);
-    respond(r, status);
-    request_free(r);
+    request_respond(r, status);
+    request_end(r);
 }
 
 static void refuse_err(struct request *r, const struct err *e)
@@ -112,7 +112,7 @@ static void answered(struct gql_operation *op, const struct gql_outcome *outcome
     note->code = outcome->code;
     if (status == 405)
         http_add_header(r->http, STR("Allow"), STR("POST"));
-    respond(r, status);
+    request_respond(r, status);
 }
 
 static void ended(void *owner)
@@ -120,7 +120,7 @@ static void ended(void *owner)
     struct request *r = owner;
     r->is_ended = true;
     if (!r->is_starting)
-        request_free(r);
+        request_end(r);
 }
 
 static void went_away(void *owner)
@@ -143,11 +143,15 @@ static void run(struct request *r)
     r->gql.no_introspection = r->gql.no_suggestions =
         c == NULL && !r->loop->gateway->is_introspection_open;
     r->gql.ctx = r;
+    if (r->answer == HEADERS_EVENTS) {
+        events_begin(r, r->token);
+        return;
+    }
     r->is_starting = true;
     r->operation = gql_execute(r->loop->engine, r->arena, &r->gql, r->http->out, &end);
     r->is_starting = false;
     if (r->is_ended)
-        request_free(r);
+        request_end(r);
     else if (r->http != NULL)
         http_on_cancel(r->http, went_away, r);
 }
@@ -266,6 +270,7 @@ static void identify(struct request *r)
                "GET with a cookie needs Sec-Fetch-Site: same-origin, as browsers send it");
         return;
     }
+    r->token = token;
     if (str_is_empty(token)) {
         run(r);
         return;

@@ -25,6 +25,7 @@ struct request {
     const struct credential *credential; /* NULL: nobody signed in */
     struct uuid self; /* the caller, also when he signs in by this very request */
     struct credential_wait wait;
+    struct str token; /* as it was sent; empty: none. Only until it runs */
     bool is_by_cookie;
 
     enum headers_answer answer;
@@ -40,6 +41,11 @@ struct request {
 /* The routes' handlers; `owner` is the loop. */
 void request_post(void *owner, struct http_request *http);
 void request_get(void *owner, struct http_request *http);
+
+/* The HTTP request ends here with what is in its `out`; the engine may still need the rest. */
+void request_respond(struct request *r, int status);
+/* Only after request_respond or the end of a stream. */
+void request_end(struct request *r);
 
 /* Hook of the engine: what a client is told of an error that a resolver met. */
 void request_map_err(void *ctx, const struct err *e, struct gql_error *error);

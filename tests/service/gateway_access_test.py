@@ -8,7 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import (CREATE, LOGIN, PASSWORD, SETUP, Client, Gateway, Postgres, create_user,  # noqa: E402
+from gateway_rig import (CREATE, LOGIN, PASSWORD, SETUP, Client, Gateway, Postgres, Stream, create_user,  # noqa: E402
                          eventually, run_tests)
 
 CALLERS = ["anonymous", "viewer", "operator", "admin", "owner"]
@@ -65,6 +65,13 @@ def logout(world, caller):
     return world.gateway.graphql("mutation { logout }", None, token)
 
 
+def first_event(world, token, query):
+    stream = Stream(world.gateway, query, token)
+    answer = stream.next()
+    stream.close()
+    return answer
+
+
 # Each root field: who gets what, and one use of it.
 MATRIX = {
     "Query.me": (ANYONE, lambda w, c: w.as_(c, "{ me { id } }")),
@@ -94,16 +101,19 @@ MATRIX = {
         c, 'mutation { createApiToken(name: "t", role: VIEWER) { token } }')),
     "Mutation.revokeApiToken": (OWN, lambda w, c: w.as_(
         c, "mutation($id: ID!) { revokeApiToken(id: $id) }", {"id": w.token_of_owner()})),
+    "Subscription.healthChanged": (ANYONE, lambda w, c: first_event(
+        w, w.tokens[c], "subscription { healthChanged { status } }")),
     "Mutation.revokeSession": (OWN, lambda w, c: w.as_(
         c, "mutation($id: ID!) { revokeSession(id: $id) }", {"id": w.session_of_owner()})),
 }
 
 
 def every_root_field_has_a_row_here(world):
-    schema = world.as_("admin", "{ __schema { queryType { name fields { name } } mutationType "
-                       "{ name fields { name } } } }").data["__schema"]
+    roots = ("queryType", "mutationType", "subscriptionType")
+    schema = world.as_("admin", "{ __schema { " + " ".join(
+        f"{root} {{ name fields {{ name }} }}" for root in roots) + " } }").data["__schema"]
     served = {f"{schema[root]['name']}.{field['name']}"
-              for root in ("queryType", "mutationType") for field in schema[root]["fields"]}
+              for root in roots for field in schema[root]["fields"]}
     assert served == set(MATRIX), served ^ set(MATRIX)
 
 
@@ -214,6 +224,32 @@ def a_socket_that_stays_open_is_nobody_after_logout(world):
     client.close()
 
 
+def a_stream_ends_after_logout_and_after_a_change_of_role(world):
+    query = "subscription { healthChanged { status services { name } } }"
+    change = "mutation($id: ID!) { updateUser(id: $id, input: { role: OPERATOR }) { id } }"
+    for way in ("logout", "role", "deleted"):
+        user, _, session = world.new_user()
+        stream = Stream(world.gateway, query, session)
+        assert stream.next().data["healthChanged"]["status"] == "UP"
+        if way == "logout":
+            world.gateway.graphql("mutation { logout }", None, session)
+        elif way == "role":
+            world.as_("admin", change, {"id": user})
+        else:
+            world.as_("admin", "mutation($id: ID!) { deleteUser(id: $id) }", {"id": user})
+        assert stream.next().code == "UNAUTHENTICATED"
+        assert stream.next() is None  # and it is over
+        stream.close()
+
+
+def a_stream_shows_its_watcher_what_he_may_see(world):
+    answer = first_event(world, None, "subscription { healthChanged { status version } }")
+    assert answer.code == "UNAUTHENTICATED", answer.text
+    refused = Stream(world.gateway, "{ __typename }", None)
+    assert refused.response.status == 400
+    refused.close()
+
+
 def a_logout_reaches_the_other_gateways(world):
     with Gateway(world.url) as other:
         user, _, session = world.new_user()
@@ -265,6 +301,8 @@ def main():
             a_demoted_admin_and_his_token_are_what_he_is_now,
             the_session_of_a_deleted_user_is_nobody,
             a_socket_that_stays_open_is_nobody_after_logout,
+            a_stream_ends_after_logout_and_after_a_change_of_role,
+            a_stream_shows_its_watcher_what_he_may_see,
             a_logout_reaches_the_other_gateways,
             a_new_password_ends_the_other_sessions_and_keeps_this_one,
             what_is_no_token_is_nobody,

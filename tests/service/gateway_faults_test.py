@@ -8,7 +8,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import (CREATE, PASSWORD, Client, Gateway, Postgres, at_once, create_user,  # noqa: E402
+from gateway_rig import (CREATE, PASSWORD, Client, Gateway, Postgres, Stream, at_once, create_user,  # noqa: E402
                          eventually, run_tests)
 
 # What a client may be told while the database is away.
@@ -104,6 +104,22 @@ def a_database_that_hangs_is_told_within_the_deadline(postgres):
         eventually(lambda: gateway.graphql(query, None, admin).code == "ok")
 
 
+def a_stream_tells_that_the_database_went_and_came(postgres):
+    gateway = Gateway(postgres.tell("database"))
+    stream = Stream(gateway, "subscription { healthChanged { status } }")
+    seen = [stream.next().data["healthChanged"]["status"]]
+    for word, status in (("stop", "DOWN"), ("launch", "UP")):
+        postgres.tell(word)
+        while seen[-1] != status:
+            seen.append(stream.next().data["healthChanged"]["status"])
+    assert seen[0] == seen[-1] == "UP" and "DOWN" in seen, seen
+    gateway.process.send_signal(signal.SIGTERM)  # a stream that is open does not hold up the end
+    while stream.next() is not None:
+        pass
+    assert gateway.process.wait(60) == 0, gateway.log
+    stream.close()
+
+
 def asked_to_stop_it_answers_what_is_open(postgres):
     gateway = Gateway(postgres.tell("database"), ARGON2_TIME="20", ARGON2_MEMORY="64MiB")
     admin = gateway.set_up()
@@ -148,6 +164,7 @@ def main():
             an_unfit_schema_is_refused_in_production,
             nothing_acknowledged_is_lost_when_the_database_is_killed,
             a_database_that_hangs_is_told_within_the_deadline,
+            a_stream_tells_that_the_database_went_and_came,
             asked_to_stop_it_answers_what_is_open,
             a_second_signal_ends_it_at_once,
         ], postgres)

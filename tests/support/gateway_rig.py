@@ -87,6 +87,33 @@ class Client:
         self.connection.close()
 
 
+class Stream:
+    """One subscription over Server-Sent Events."""
+
+    def __init__(self, gateway, query, token=None):
+        self.connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=WAIT_S)
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self.connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
+        self.response = self.connection.getresponse()
+
+    def next(self):
+        """The next response; None where the stream says that it is complete."""
+        event = None
+        while True:
+            line = self.response.readline().decode().rstrip("\n")
+            if line.startswith("event: "):
+                event = line[len("event: "):]
+            elif line.startswith("data:") and event == "next":
+                return Answer(200, {}, line[len("data:"):].strip().encode())
+            elif line.startswith("data:") and event == "complete":
+                return None
+
+    def close(self):
+        self.connection.close()
+
+
 class Gateway:
     """One process. `settings` are WINDLASS_ variables without the prefix."""
 

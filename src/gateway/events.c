@@ -1,0 +1,181 @@
+#include "gateway/events.h"
+
+#include "base/clock.h"
+#include "gateway/health.h"
+#include "gateway/problem.h"
+
+enum { KEEP_ALIVE_TICKS = 15, EVENT_BYTES_MAX = 1 << 20 };
+
+struct stream {
+    struct list by_loop; /* in loop.streams */
+    struct request *r;   /* of the subscription; ctx of every event */
+    struct arena *arena; /* r's own: it holds the stream too */
+    struct str token;
+    struct grant grant; /* when it began */
+    struct credential_wait recheck;
+    struct gql_operation *source;
+    struct buf out; /* of the event that runs */
+    uint64_t told;  /* health_digest of the last event */
+    unsigned quiet_ticks;
+    bool is_running; /* an event */
+    bool is_ending;
+};
+
+static void finish(struct stream *s)
+{
+    struct request *r = s->r;
+    struct http_request *http = r->http;
+    if (s->is_running)
+        return; /* the event's end comes here again */
+    credential_wait_cancel(&s->recheck);
+    list_remove(&s->by_loop);
+    gql_subscription_close(s->source);
+    buf_clear(&s->out);
+    r->http = NULL;
+    request_end(r);
+    http_stream_end(http);
+}
+
+static void end(struct stream *s, struct str last_words)
+{
+    if (s->is_ending)
+        return;
+    s->is_ending = true;
+    (void)http_stream_write(s->r->http, last_words);
+    (void)http_stream_write(s->r->http, STR("event: complete\ndata:\n\n"));
+    finish(s);
+}
+
+/* May come from within a write: the next tick, or the end of the event that runs, finishes. */
+static void closed(void *owner)
+{
+    struct stream *s = owner;
+    s->is_ending = true;
+}
+
+/* ── one event ── */
+
+static void event_answered(struct gql_operation *op, const struct gql_outcome *outcome, void *owner)
+{
+    struct stream *s = owner;
+    (void)op;
+    if (outcome->is_cancelled || s->is_ending)
+        return;
+    (void)http_stream_write(s->r->http, STR("event: next\ndata: "));
+    (void)http_stream_write(s->r->http, buf_str(&s->out));
+    (void)http_stream_write(s->r->http, STR("\n\n"));
+    s->quiet_ticks = 0;
+}
+
+static void event_ended(void *owner)
+{
+    struct stream *s = owner;
+    gateway_arena_done(s->r->loop, s->r->arena);
+    s->r->arena = s->arena;
+    s->is_running = false;
+    if (s->is_ending)
+        finish(s);
+}
+
+/* What an event's values need lives as long as the event. */
+static void tell(struct stream *s)
+{
+    struct gateway_loop *loop = s->r->loop;
+    const struct gql_end event_end = { .answered = event_answered,
+                                       .ended = event_ended,
+                                       .owner = s };
+    s->is_running = true;
+    s->r->arena = gateway_arena(loop);
+    s->told = health_digest(loop);
+    buf_reset(&s->out);
+    (void)gql_event(s->source, s->r->arena, health_event(loop, s->r->arena), &s->out, &event_end);
+}
+
+/* ── who still may watch ── */
+
+static void rechecked(void *owner, const struct credential *c, const struct err *e)
+{
+    struct stream *s = owner;
+    if (e != NULL)
+        return; /* nobody can tell now; the next second asks again */
+    if (c == NULL || c->grant.role != s->grant.role || c->grant.scopes != s->grant.scopes)
+        end(s, STR("event: next\ndata: {\"errors\":[{\"message\":\"the credential has changed or "
+                   "ended\",\"extensions\":{\"code\":\"" PROBLEM_UNAUTHENTICATED "\"}}]}\n\n"));
+}
+
+static void recheck(struct stream *s)
+{
+    if (s->is_ending || str_is_empty(s->token) || !list_is_empty(&s->recheck.waiting))
+        return;
+    s->recheck = (struct credential_wait){ .fn = rechecked,
+                                           .owner = s,
+                                           .deadline_us = clock_mono_us() + CLOCK_S };
+    credentials_ask(s->r->loop->credentials, s->token, &s->recheck);
+}
+
+void events_tick(struct gateway_loop *loop)
+{
+    uint64_t now = health_digest(loop);
+    list_each (node, &loop->streams) {
+        struct stream *s = container_of(node, struct stream, by_loop);
+        if (s->is_ending)
+            finish(s);
+        else if (s->told != now && !s->is_running)
+            tell(s);
+        else if (++s->quiet_ticks % KEEP_ALIVE_TICKS == 0)
+            (void)http_stream_write(s->r->http, STR(":\n\n"));
+    }
+    list_each (node, &loop->streams)
+        recheck(container_of(node, struct stream, by_loop));
+}
+
+void events_end_all(struct gateway_loop *loop)
+{
+    list_each (node, &loop->streams)
+        end(container_of(node, struct stream, by_loop), STR(""));
+}
+
+/* ── the beginning ── */
+
+static void started(struct gql_operation *op, void *source, const struct gql_outcome *outcome,
+                    void *owner)
+{
+    static const struct http_stream_events stream_events = { .on_closed = closed };
+    struct stream *s = owner;
+    struct request *r = s->r;
+    struct request_note *note = request_note(r->http, NULL);
+    s->source = op;
+    note->code = outcome->code;
+    if (source == NULL) {
+        gql_subscription_close(op);
+        buf_clear(&s->out);
+        r->answer = HEADERS_GRAPHQL;
+        request_respond(r, 400);
+        request_end(r);
+        return;
+    }
+    note->operation = "subscription";
+    list_push(&r->loop->streams, &s->by_loop);
+    http_stream_start(r->http, 200,
+                      STR("Content-Type: text/event-stream; charset=utf-8\r\n"
+                          "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n"),
+                      &stream_events, s);
+    tell(s);
+}
+
+void events_begin(struct request *r, struct str token)
+{
+    struct stream *s = arena_new(r->arena, struct stream);
+    const struct gql_subscriber subscriber = { .started = started, .owner = s };
+    list_remove(&r->by_age); /* a stream has no deadline */
+    s->r = r;
+    s->arena = r->arena;
+    s->token = arena_copy(r->arena, token);
+    if (r->credential != NULL)
+        s->grant = r->credential->grant;
+    list_init(&s->by_loop);
+    list_init(&s->recheck.waiting);
+    buf_init(&s->out, EVENT_BYTES_MAX);
+    r->gql.queries_only = false; /* nothing but a subscription runs here */
+    (void)gql_subscribe(r->loop->engine, r->arena, &r->gql, r->http->out, &subscriber);
+}
