@@ -81,8 +81,9 @@ const struct cmd cmd_table[] = {
     { .name = "health",
       .operands = "",
       .summary = "ask a running gateway whether it is ready",
-      .details = "For the health checks of containers, which have no shell: exits with 0 when it is, "
-                 "with 1 when it\nsays no, with 69 when it does not answer.",
+      .details =
+          "For the health checks of containers, which have no shell: exits with 0 when it is, "
+          "with 1 when it\nsays no, with 69 when it does not answer.",
       .options = CONF_FOR_HEALTH,
       .run = cmd_health },
     { .name = "config show",

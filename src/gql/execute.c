@@ -300,6 +300,7 @@ static bool choose_variant(struct gql_operation *op)
                           &variables))
         return false;
     op->variables = variables.values;
+    assert(p->condition_count == 0 || op->variables); /* a condition is a variable */
     for (uint32_t i = 0; i < p->condition_count; i++)
         if (op->variables[p->conditions[i]].kind != GQL_BOOL) {
             error_add(&op->errors, GQL_CODE_INPUT,

@@ -47,6 +47,7 @@ static void report_cycle(struct validator *v, const struct spread_path *leaf,
     size_t count = 0;
     struct str via = { 0 };
     for (const struct spread_path *p = leaf;; p = p->above) {
+        assert(p); /* the start stands in the path */
         count++;
         if (p != leaf)
             via = arena_printf(v->arena, "\"%.*s\"%s%.*s", STR_FMT(p->spread->name),

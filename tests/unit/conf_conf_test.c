@@ -333,7 +333,8 @@ static void reads_values_of_every_type(void **state)
     assert_int_equal(conf_bytes(c, CONF_BODY_LIMIT), 65536);
     assert_int_equal(conf_bytes(c, CONF_HEADER_LIMIT), 2048);
     assert_int_equal(conf_bytes(c, CONF_ARGON2_MEMORY), 1 << 30);
-    assert_string_equal(conf_cstr(c, CONF_PUBLIC_URL), "https://[::1]:8443/ops"); /* no last slash */
+    assert_string_equal(conf_cstr(c, CONF_PUBLIC_URL),
+                        "https://[::1]:8443/ops"); /* no last slash */
     assert_false(conf_bool(c, CONF_DB_PREPARE));
 }
 
