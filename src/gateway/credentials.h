@@ -8,6 +8,7 @@
  *       `-> lookup --> (rows) --> answer all who wait
  *                        `-- forgotten meanwhile --> lookup again
  *
+ * Source: docs/decisions/0016-credentials-believed-for-a-second.md.
  * Thread: the loop's.
  */
 #pragma once

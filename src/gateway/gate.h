@@ -5,6 +5,8 @@
  *
  *   submit --> (home) limits --> (thread) compare, hash --> (home) count --> (its loop) done
  *                       `-- too many, or the queue is full -------------------^
+ *
+ * Source: docs/decisions/0016-credentials-believed-for-a-second.md.
  */
 #pragma once
 #include "auth/password.h"

@@ -6,6 +6,7 @@ Usage: gateway_access_test.py PROGRAM"""
 import itertools
 import os
 import sys
+from datetime import datetime, timedelta, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import (CREATE, LOGIN, PASSWORD, SETUP, Client, Gateway, Postgres, Stream, create_user,  # noqa: E402
@@ -190,6 +191,10 @@ def a_lease_token_does_not_open_the_api(world):
 
 
 def a_token_that_has_expired_is_nobody(world):
+    soon = datetime.now(timezone.utc) + timedelta(seconds=1)
+    token = make_token(world, world.admin, "VIEWER", more=f', expiresAt: "{soon.isoformat()}"')
+    token = token.data["createApiToken"]["token"]
+    eventually(lambda: world.gateway.graphql("{ apiTokens { id } }", None, token).code == "UNAUTHENTICATED")
     answer = make_token(world, world.admin, "VIEWER", more=', expiresAt: "2001-01-01T00:00:00Z"')
     assert answer.code == "BAD_USER_INPUT", answer.text
 
