@@ -17,29 +17,27 @@ struct directive_def *schema_directive(const struct gql_schema *s, struct str na
     return names_get(&s->directive_names, name);
 }
 
-struct field_def *schema_field(const struct gql_schema *s, const struct gql_type *t,
-                               struct str name)
+const struct field_def *schema_field(const struct gql_schema *s, const struct gql_type *t,
+                                     struct str name)
 {
     if (name.len > 1 && name.ptr[0] == '_' && name.ptr[1] == '_') {
-        /* The engine's tables are read only once sealed; these are never written. */
-        struct gql_schema *meta = (struct gql_schema *)(uintptr_t)s;
         if (str_eq_c(name, "__typename"))
-            return type_is_composite(t) ? &meta->typename_field : NULL;
+            return type_is_composite(t) ? &s->typename_field : NULL;
         if (t == s->roots[GQL_QUERY] && str_eq_c(name, "__schema"))
-            return &meta->schema_field;
+            return &s->schema_field;
         if (t == s->roots[GQL_QUERY] && str_eq_c(name, "__type"))
-            return &meta->type_field;
+            return &s->type_field;
     }
     bool has_fields = t->kind == TYPE_OBJECT || t->kind == TYPE_INTERFACE;
     return has_fields ? names_get(&t->field_names, name) : NULL;
 }
 
-struct input_def *type_input(const struct gql_type *t, struct str name)
+const struct input_def *type_input(const struct gql_type *t, struct str name)
 {
     return t->kind == TYPE_INPUT ? names_get(&t->field_names, name) : NULL;
 }
 
-struct input_def *inputs_find(struct input_def *defs, uint32_t count, struct str name)
+const struct input_def *inputs_find(const struct input_def *defs, uint32_t count, struct str name)
 {
     for (uint32_t i = 0; i < count; i++)
         if (str_eq(defs[i].name, name))

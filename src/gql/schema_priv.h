@@ -156,10 +156,10 @@ static inline bool input_is_required(const struct input_def *d)
 struct gql_type *schema_find(const struct gql_schema *s, struct str name);
 struct directive_def *schema_directive(const struct gql_schema *s, struct str name);
 /* The field of an object or interface, meta fields included where they belong; or NULL. */
-struct field_def *schema_field(const struct gql_schema *s, const struct gql_type *t,
-                               struct str name);
-struct input_def *type_input(const struct gql_type *t, struct str name);
-struct input_def *inputs_find(struct input_def *defs, uint32_t count, struct str name);
+const struct field_def *schema_field(const struct gql_schema *s, const struct gql_type *t,
+                                     struct str name);
+const struct input_def *type_input(const struct gql_type *t, struct str name);
+const struct input_def *inputs_find(const struct input_def *defs, uint32_t count, struct str name);
 /* The type that a document's type syntax names, or NULL where it is unknown. */
 const struct type_ref *type_from_ast(struct arena *arena, const struct gql_schema *s,
                                      const struct ast_type *ast);

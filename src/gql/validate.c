@@ -68,13 +68,13 @@ static void check_unique_args(struct validator *v, const struct ast_entry *args)
 /* What a field or a directive takes. `name` is as errors call it: `field "T.f"`. */
 struct taker {
     struct str name;
-    struct input_def *args;
+    const struct input_def *args;
     uint32_t count;
 };
 
 static void check_arg(struct validator *v, const struct taker *taker, struct ast_entry *a)
 {
-    struct input_def *def = inputs_find(taker->args, taker->count, a->name);
+    const struct input_def *def = inputs_find(taker->args, taker->count, a->name);
     if (!def && taker->name.ptr) {
         struct str *names = arena_new_array(v->arena, taker->count, struct str);
         for (uint32_t i = 0; i < taker->count; i++)
@@ -309,7 +309,7 @@ static void walk_set(struct validator *v, const struct gql_type *parent,
 
 static void walk_field(struct validator *v, const struct gql_type *parent, struct ast_selection *s)
 {
-    struct field_def *def = parent ? schema_field(v->schema, parent, s->name) : NULL;
+    const struct field_def *def = parent ? schema_field(v->schema, parent, s->name) : NULL;
     struct taker taker = { 0 };
     s->parent = parent;
     s->def = def;

@@ -397,7 +397,7 @@ static void visit(struct overlap *o, const struct gql_type *parent,
         if (f->kind == AST_INLINE && f->name.ptr)
             inner = schema_find(s, f->name);
         if (f->kind == AST_FIELD) {
-            struct field_def *def = parent ? schema_field(s, parent, f->name) : NULL;
+            const struct field_def *def = parent ? schema_field(s, parent, f->name) : NULL;
             inner = def ? def->type->named : NULL;
         }
         visit(o, inner && type_is_composite(inner) ? inner : NULL, f->set, f->kind == AST_INLINE);

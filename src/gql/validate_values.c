@@ -171,7 +171,7 @@ static void check_object(struct validator *v, const struct gql_type *t, struct a
     if (t->is_one_of)
         check_one_of(v, t, value);
     for (struct ast_entry *e = value->entries; e && !v->has_stopped; e = e->next) {
-        struct input_def *d = type_input(t, e->name);
+        const struct input_def *d = type_input(t, e->name);
         if (!d) {
             struct str *names = arena_new_array(v->arena, t->input_count, struct str);
             for (uint32_t i = 0; i < t->input_count; i++)

@@ -75,6 +75,19 @@ static void lets_go_of_what_was_deferred_last_first_and_once(void **state)
     assert_string_equal(call_order, "bac");
 }
 
+static void tells_what_it_occupies(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(SIZE_MAX);
+    size_t empty = arena_held(a);
+    assert_true(empty > 0);
+    char *piece = arena_alloc(a, 100'000);
+    assert_int_equal(piece[99'999], 0);
+    assert_true(arena_held(a) >= empty + 100'000);
+    arena_reset(a);
+    assert_true(arena_held(a) < 100'000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,6 +95,7 @@ int main(void)
         cmocka_unit_test(tells_when_the_budget_is_passed_and_goes_on),
         cmocka_unit_test(reset_memory_is_zeroed_again),
         cmocka_unit_test(prints_and_copies),
+        cmocka_unit_test(tells_what_it_occupies),
         cmocka_unit_test(lets_go_of_what_was_deferred_last_first_and_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
