@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -173,14 +174,47 @@ static void put_line(struct buf *out, const char *service, enum log_level level,
         out->len--;
 }
 
+/* Several lines of one thread, at most what a pipe takes as one piece. */
+static thread_local struct {
+    char bytes[PIPE_BUF];
+    size_t len;
+    bool is_on;
+} held;
+
+static void write_held(void)
+{
+    if (held.len > 0)
+        (void)!write(STDERR_FILENO, held.bytes, held.len);
+    held.len = 0;
+}
+
+void log_hold(void)
+{
+    held.is_on = true;
+}
+
+void log_release(void)
+{
+    held.is_on = false;
+    write_held();
+}
+
 /*
- * One write a line: lines of several threads and processes never mix within a pipe's PIPE_BUF. A
- * log that cannot be written must not stop the service.
+ * One write a line, or for several that are held: lines of several threads and processes never mix
+ * within a pipe's PIPE_BUF. A log that cannot be written must not stop the service.
  */
-static void send_line(struct buf *line)
+static void send_line(struct buf *line, bool may_wait)
 {
     buf_put_char(line, '\n');
-    (void)!write(STDERR_FILENO, line->ptr, line->len);
+    if (line->len > sizeof held.bytes - held.len)
+        write_held();
+    if (held.is_on && may_wait && line->len <= sizeof held.bytes) {
+        memcpy(held.bytes + held.len, line->ptr, line->len);
+        held.len += line->len;
+    } else {
+        write_held();
+        (void)!write(STDERR_FILENO, line->ptr, line->len);
+    }
     buf_clear(line);
 }
 
@@ -193,7 +227,7 @@ static void like_printf(4, 0) log_write(const char *service, enum log_level leve
     buf_init(&line, 0);
     put_line(&line, service, level, event,
              str_of(pairs, len < 0 ? 0 : min_of((size_t)len, sizeof pairs - 1)));
-    send_line(&line);
+    send_line(&line, level < LOG_WARN);
 }
 
 void log_line(enum log_level level, const char *event, const char *fmt, ...)
@@ -218,5 +252,5 @@ void log_relay(struct str text)
     struct buf line;
     buf_init(&line, 0);
     buf_put_str(&line, text);
-    send_line(&line);
+    send_line(&line, false);
 }

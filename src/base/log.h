@@ -38,6 +38,13 @@ void log_relay(struct str line);
 #define log_error(event, ...) log_at(LOG_ERROR, (event), __VA_ARGS__)
 
 /*
+ * From here to log_release the thread's lines below WARN are kept and written several at once; for
+ * whoever writes a line a request. A higher one writes what was kept before it, too.
+ */
+void log_hold(void);
+void log_release(void);
+
+/*
  * The value as logfmt wants it: quoted and escaped where needed, cut at LOG_QUOTE_MAX bytes. Lives
  * until the fourth call after it in the same thread.
  */

@@ -195,7 +195,7 @@ static void create_server(struct gateway_loop *loop, struct arena *a)
         .route_count = routes_make(loop, a, loop->routes),
         .common_headers = STR(WEB_SECURITY_HEADERS),
         .on_answered = note_answered,
-        .owner = loop->gateway,
+        .owner = loop,
     };
     loop->server = http_server_create(loop->io, &options);
 }
@@ -220,6 +220,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     loop->credentials = credentials_create(&credentials);
     create_engine(loop);
     create_server(loop, a);
+    loop->log_turn = io_turn_create(loop->io, note_turn, loop);
     loop->sweep = io_timer_create(loop->io, request_sweep, loop);
     io_timer_repeat(loop->sweep, SWEEP_MS);
     loop->tick = io_timer_create(loop->io, tick, loop);
@@ -232,6 +233,8 @@ static void destroy_loop(struct gateway_loop *loop)
     io_timer_destroy(loop->sweep);
     io_timer_destroy(loop->tick);
     http_server_destroy(loop->server);
+    io_turn_destroy(loop->log_turn);
+    log_release();
     credentials_destroy(loop->credentials);
     gql_engine_destroy(loop->engine);
     db_pool_destroy(loop->pool);
@@ -240,11 +243,11 @@ static void destroy_loop(struct gateway_loop *loop)
     io_loop_destroy(loop->io);
 }
 
-static int run_loop(void *owner)
+static void *run_loop(void *owner)
 {
     struct gateway_loop *loop = owner;
     io_loop_run(loop->io);
-    return 0;
+    return NULL;
 }
 
 /* ── stopping: accept no more --> answer what is open --> let the database finish --> stop ── */
@@ -481,8 +484,7 @@ static bool run_threads(struct gateway *gw, struct err *e)
 {
     size_t running = 1;
     for (; running < gw->loop_count; running++)
-        if (thrd_create(&gw->loops[running].thread, run_loop, &gw->loops[running]) !=
-            thrd_success) {
+        if (pthread_create(&gw->loops[running].thread, NULL, run_loop, &gw->loops[running]) != 0) {
             err_set(e, ERR_UNAVAILABLE, "cannot start a thread");
             break;
         }
@@ -492,7 +494,7 @@ static bool run_threads(struct gateway *gw, struct err *e)
     for (size_t i = 1; i < running; i++) {
         if (!is_good)
             io_loop_stop(gw->loops[i].io);
-        thrd_join(gw->loops[i].thread, NULL);
+        pthread_join(gw->loops[i].thread, NULL);
     }
     return is_good;
 }

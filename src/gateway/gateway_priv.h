@@ -5,6 +5,7 @@
 #pragma once
 #include "base/base.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/list.h"
@@ -65,16 +66,17 @@ struct gateway {
 struct gateway_loop {
     struct gateway *gateway;
     size_t number;
-    thrd_t thread;
+    pthread_t thread; /* not thrd_t: ThreadSanitizer does not know those */
     struct io_loop *io;
     struct db_pool *pool;
     struct credentials *credentials;
     struct gql_engine *engine;
     struct http_server *server;
-    struct io_timer *sweep;  /* ends requests that are past their deadline */
-    struct list streams;     /* of subscriptions; see events.c */
-    struct list requests;    /* struct request, the oldest first */
-    struct arena *spare[64]; /* of requests that ended */
+    struct io_turn *log_turn; /* writes the access log's lines */
+    struct io_timer *sweep;   /* ends requests that are past their deadline */
+    struct list streams;      /* of subscriptions; see events.c */
+    struct list requests;     /* struct request, the oldest first */
+    struct arena *spare[64];  /* of requests that ended */
     size_t spare_count;
     size_t running; /* arenas in use: requests that have not ended */
     struct gateway_published published;

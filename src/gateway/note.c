@@ -47,12 +47,21 @@ static void log_access(const struct http_request *http, const struct request_not
         note->code ? note->code : "-", trace);
 }
 
+void note_turn(void *owner)
+{
+    (void)owner;
+    log_release();
+}
+
 void note_answered(void *owner, const struct http_request *http, int status, uint64_t body_bytes)
 {
-    struct gateway *gw = owner;
+    struct gateway_loop *loop = owner;
     const struct request_note *note = http->user;
     int64_t took_us = clock_mono_us() - http->started_us;
-    meter_request(gw->meter, note, status, took_us);
-    if (note != NULL && note->route != NULL && log_is_on(LOG_INFO))
-        log_access(http, note, status, body_bytes, took_us);
+    meter_request(loop->gateway->meter, note, status, took_us);
+    if (note == NULL || note->route == NULL || !log_is_on(LOG_INFO))
+        return;
+    log_hold(); /* the lines of one turn are written together, at its end */
+    io_turn_arm(loop->log_turn);
+    log_access(http, note, status, body_bytes, took_us);
 }

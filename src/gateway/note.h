@@ -22,5 +22,7 @@ struct request_note {
  */
 struct request_note *request_note(struct http_request *http, const char *route);
 
-/* http_server's on_answered: writes the line and counts. `owner` is the struct gateway. */
+/* http_server's on_answered: writes the line and counts. `owner` is the loop. */
 void note_answered(void *owner, const struct http_request *http, int status, uint64_t body_bytes);
+/* The loop's log_turn. */
+void note_turn(void *owner);

@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -52,12 +54,52 @@ static void leaves_plain_values_unquoted(void **state)
     assert_string_equal(log_quote(STR("")), "\"\"");
 }
 
+/* What has come through the pipe by now. */
+static size_t arrived(int fd, char *text, size_t size)
+{
+    ssize_t got = read(fd, text, size - 1);
+    text[max_of(got, 0)] = '\0';
+    return (size_t)max_of(got, 0);
+}
+
+static void holds_lines_back_until_they_are_released_or_worse_comes(void **state)
+{
+    static char text[8 * PIPE_BUF];
+    int ends[2];
+    (void)state;
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    int saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    log_setup("tester", LOG_INFO, LOG_FORMAT_LOGFMT);
+    log_hold();
+    log_info("first", "n=%d", 1);
+    bool is_held = arrived(ends[0], text, sizeof text) == 0;
+    log_warn("second", "n=%d", 2);
+    (void)arrived(ends[0], text, sizeof text);
+    const char *first = strstr(text, "event=first"), *second = strstr(text, "event=second");
+    bool is_in_order = first && second && first < second;
+    for (int i = 0; i < 100; i++) /* more than are kept at once */
+        log_info("many", "n=%d", i);
+    bool is_bounded = arrived(ends[0], text, sizeof text) > 0;
+    log_release();
+    log_info("last", "n=%d", 3);
+    (void)arrived(ends[0], text, sizeof text);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+    assert_true(is_held && is_in_order && is_bounded);
+    assert_non_null(strstr(text, "event=many n=99\n"));
+    assert_non_null(strstr(text, "event=last"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_logfmt),
         cmocka_unit_test(writes_one_json_object_a_line),
         cmocka_unit_test(leaves_plain_values_unquoted),
+        cmocka_unit_test(holds_lines_back_until_they_are_released_or_worse_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
