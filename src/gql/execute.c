@@ -204,6 +204,7 @@ void gql_cancel(struct gql_operation *op)
     op->is_cancelled = true;
     if (op->is_source)
         return; /* `started` is still to come, and says so */
+    op->out->len = op->out_start; /* a mutation writes as it goes */
     answer(op, false);
     operation_run(op);
 }

@@ -426,6 +426,18 @@ static void an_expired_mutation_starts_nothing_more(void **state)
     assert_int_equal(h->ended, 1);
 }
 
+/* What it had written by then is taken back: a cancelled operation writes nothing. */
+static void a_cancelled_mutation_leaves_nothing_behind(void **state)
+{
+    struct harness *h = *state;
+    struct gql_operation *op = start(h, "mutation { third first b: third }");
+    gql_cancel(op);
+    gql_step_finish(waiting[0]);
+    assert_int_equal(h->ended, 1);
+    assert_int_equal(h->out.len, 0);
+    assert_string_equal(trace, "third first ");
+}
+
 static void get_requests_only_query(void **state)
 {
     struct harness *h = *state;
@@ -602,6 +614,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(mutations_run_one_after_another, setup, teardown),
         cmocka_unit_test_setup_teardown(a_mutation_that_fails_stops_the_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(an_expired_mutation_starts_nothing_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cancelled_mutation_leaves_nothing_behind, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(get_requests_only_query, setup, teardown),
         cmocka_unit_test_setup_teardown(access_is_asked_for_each_parent, setup, teardown),
         cmocka_unit_test_setup_teardown(a_denied_resolver_is_not_called, setup, teardown),
