@@ -131,10 +131,13 @@ static int on_chunk_extension(llhttp_t *llhttp, const char *at, size_t len)
     return HPE_OK;
 }
 
-static int on_chunk_extensions_end(llhttp_t *llhttp)
+/* The line of a chunk's size has ended: what it announces need not come to be refused. */
+static int on_chunk_header(llhttp_t *llhttp)
 {
     struct parser *p = llhttp->data;
     p->is_name_open = false;
+    if (llhttp->content_length > p->body_limit - p->body_got)
+        return stop(p, HTTP_REFUSED_BODY_LARGE, "request body is too large");
     return HPE_OK;
 }
 
@@ -173,7 +176,7 @@ static const llhttp_settings_t settings = {
     .on_header_value = on_header_value,
     .on_chunk_extension_name = on_chunk_extension,
     .on_chunk_extension_value = on_chunk_extension,
-    .on_chunk_header = on_chunk_extensions_end,
+    .on_chunk_header = on_chunk_header,
     .on_headers_complete = on_headers_complete,
     .on_body = on_body,
     .on_message_complete = on_message_complete,
