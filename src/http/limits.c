@@ -13,6 +13,7 @@ static const struct {
     [HTTP_REFUSED_BODY_SLOW] = { 408, "body-slow" },
     [HTTP_REFUSED_BODY_LARGE] = { 413, "body-large" },
     [HTTP_REFUSED_TARGET_LONG] = { 414, "target-long" },
+    [HTTP_REFUSED_ENCODING] = { 415, "encoding" },
     [HTTP_REFUSED_EXPECTATION] = { 417, "expectation" },
     [HTTP_REFUSED_HEADER_LARGE] = { 431, "header-large" },
     [HTTP_REFUSED_METHOD] = { 501, "method" },

@@ -60,6 +60,7 @@ enum http_refused {
     HTTP_REFUSED_BODY_SLOW,    /* 408 */
     HTTP_REFUSED_BODY_LARGE,   /* 413 */
     HTTP_REFUSED_TARGET_LONG,  /* 414 */
+    HTTP_REFUSED_ENCODING,     /* 415: a content coding; none is decoded here */
     HTTP_REFUSED_EXPECTATION,  /* 417 */
     HTTP_REFUSED_HEADER_LARGE, /* 431 */
     HTTP_REFUSED_METHOD,       /* 501: a method that the server does not know */

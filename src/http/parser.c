@@ -322,6 +322,9 @@ static bool check_fields(struct parser *p)
             if (!str_eq_nocase(value, STR("chunked")))
                 return refuse(p, HTTP_REFUSED_CODING, "transfer coding is not chunked");
             r->has_body = true;
+        } else if (str_eq_nocase(name, STR("content-encoding"))) {
+            if (!str_eq_nocase(value, STR("identity")))
+                return refuse(p, HTTP_REFUSED_ENCODING, "content is encoded");
         } else if (str_eq_nocase(name, STR("expect")) && !r->is_http10) {
             if (!str_eq_nocase(value, STR("100-continue")))
                 return refuse(p, HTTP_REFUSED_EXPECTATION, "expectation is not 100-continue");

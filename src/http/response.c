@@ -172,6 +172,8 @@ void http_response_refuse(struct request *r, int status, const char *why)
     assert(r->state == REQUEST_READING);
     buf_reset(&r->added);
     r->state = REQUEST_DONE;
+    if (status == http_refused_status(HTTP_REFUSED_ENCODING))
+        http_add_header(&r->pub, STR("Accept-Encoding"), STR("identity")); /* RFC 9110, 15.5.16 */
     r->wants_continue = false;
     r->status = status;
     r->headers = HTTP_TEXT;

@@ -59,6 +59,15 @@ def only_json_is_taken(world):
         assert world.post(body, bad).status == 415, bad
 
 
+def encoded_content_is_not_read_as_plain(world):
+    body = '{"query":"{__typename}"}'
+    assert world.post(body, Content_Encoding="identity").status == 200
+    for coding in ("gzip", "deflate", "br", "gzip, identity"):
+        answer = world.post(body, Content_Encoding=coding)
+        assert answer.status == 415, (coding, answer.text)
+        assert answer.headers["Accept-Encoding"] == "identity", coding
+
+
 def the_answer_is_in_the_media_type_that_was_asked_for(world):
     good, bad = '{"query":"{__typename}"}', '{"query":"{nothing}"}'
     cases = [  # Accept, Content-Type, status of a document that does not validate
@@ -222,6 +231,7 @@ def main():
         run_tests([
             bodies_that_are_no_request_are_refused,
             only_json_is_taken,
+            encoded_content_is_not_read_as_plain,
             the_answer_is_in_the_media_type_that_was_asked_for,
             get_is_for_queries,
             a_cookie_counts_in_a_get_only_where_the_browser_vouches_for_it,

@@ -100,6 +100,8 @@ static const struct {
     { "GET /...//.a HTTP/1.0\r\n\r\n", "GET /...//.a? [] " },
     { "GET / HTTP/1.1\r\nHost: [::1]:8080\r\nE:\r\nF: \t \r\n\r\n", "GET /? [] " },
     { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde", "POST /? [abcde] " },
+    { "POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: Identity\r\nContent-Length: 1\r\n\r\na",
+      "POST /? [a] " },
     { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "POST /? [] " },
     { "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
       "3\r\nabc\r\n002;x=\"y\"\r\nde\r\n0\r\nT: 1\r\n\r\n",
