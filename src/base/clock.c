@@ -149,6 +149,9 @@ bool clock_parse(struct str s, int64_t *ret_wall_us)
         return false;
     int64_t seconds =
         days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset_s;
+    if (seconds < days_from_civil(1, 1, 1) * 86400 ||
+        seconds >= days_from_civil(10000, 1, 1) * 86400)
+        return false; /* the offset led out of the years that have four digits */
     *ret_wall_us = seconds * CLOCK_S + fraction_us;
     return true;
 }

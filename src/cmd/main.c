@@ -287,7 +287,12 @@ int main(int argc, char **argv, char **environment)
     struct buf b;
     buf_init(&b, 0);
     put_commands(&b, name);
-    fprintf(stderr, "windlass: `windlass %s` needs one of:\n%.*s", words[0], STR_FMT(buf_str(&b)));
+    if (count > 1)
+        fprintf(stderr, "windlass: `windlass %s` has no command \"%.60s\", only:\n%.*s", words[0],
+                words[1], STR_FMT(buf_str(&b)));
+    else
+        fprintf(stderr, "windlass: `windlass %s` needs one of:\n%.*s", words[0],
+                STR_FMT(buf_str(&b)));
     buf_clear(&b);
     return CMD_USAGE;
 }

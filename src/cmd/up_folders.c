@@ -104,6 +104,12 @@ bool up_folder_check(const char *path, struct err *e)
         return up_cannot(e, "read", path);
     if (!S_ISDIR(folder.st_mode))
         return err_set(e, ERR_INVALID, "%.80s is not a folder", path);
+    if ((folder.st_mode & S_IWOTH) != 0)
+        return err_set(
+            e, ERR_DENIED,
+            "%.80s may be written by everybody (mode %03o), who could replace what is in "
+            "it: chmod 700 it",
+            path, folder.st_mode & 0777U);
     if (access(path, R_OK | W_OK | X_OK) != 0)
         return up_cannot(e, "write to", path);
     return true;

@@ -296,7 +296,12 @@ static bool settle_from(struct conf *c, enum conf_id id, enum conf_source source
             return blame(g->origin, e);
         value.origin = arena_printf(c->arena, "%.*s=%.*s", STR_FMT(g->origin), STR_FMT(g->text));
     }
-    if (!value_parse(conf_option(id), &value.text, &value.number, e)) {
+    /* Empty is unset where that has a meaning; a path that a shell made of nothing has none. */
+    bool is_no_path = source != CONF_FROM_DEFAULT && str_is_empty(value.text) &&
+                      conf_option(id)->type == CONF_TYPE_PATH;
+    if (is_no_path)
+        err_set(e, ERR_INVALID, "the value is empty");
+    if (is_no_path || !value_parse(conf_option(id), &value.text, &value.number, e)) {
         if (source == CONF_FROM_FILE) { /* the line alone does not say which key */
             const struct err cause = *e;
             err_set_at(e, cause.code, cause.origin, cause.file, cause.line, "%s: %s",

@@ -90,6 +90,9 @@ bool file_read_settings(struct arena *a, struct str path, struct file_entry **re
     struct str text, line;
     if (!read_file(a, path, false, &text, e))
         return in_file(path, 0, e);
+    struct str byte_order_mark = STR("\xef\xbb\xbf"); /* some editors begin a file with it */
+    if (str_starts_with(text, byte_order_mark))
+        text = str_from(text, byte_order_mark.len);
     size_t lines = 1;
     for (size_t i = 0; i < text.len; i++)
         lines += text.ptr[i] == '\n';

@@ -49,6 +49,8 @@ static void refuses_what_is_no_date_time(void **state)
         "2026-11-23T06:37:10Zx",
         "0000-01-01T00:00:00Z",
         "2026-11-23T06:60:10Z",
+        "9999-12-31T23:59:59-23:59",
+        "0001-01-01T00:00:00+00:01",
     };
     for (size_t i = 0; i < countof(bad); i++) {
         int64_t us = 0;

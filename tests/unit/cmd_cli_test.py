@@ -55,7 +55,7 @@ def mistakes_exit_2_with_a_hint_on_stderr():
         (["dctor"], '"dctor" is no command; did you mean `windlass doctor`?'),
         (["zzz"], '"zzz" is no command'),
         (["config"], "`windlass config` needs one of:"),
-        (["config", "shw"], "`windlass config` needs one of:"),
+        (["config", "shw"], '`windlass config` has no command "shw", only:'),
         (["config", "show", "--prot"], "--prot: unknown option; did you mean --port?"),
         (["version", "--port=1"], "--port: not an option of `windlass version`"),
         (["version", "extra"], '"extra": unexpected argument of `windlass version`'),

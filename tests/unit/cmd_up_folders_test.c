@@ -76,6 +76,12 @@ static void says_why_a_folder_cannot_be_made(void **state)
     assert_int_equal(e.code, ERR_INVALID);
     assert_false(up_folder_check(below(s, "none"), &e));
     assert_non_null(strstr(e.message, "No such file"));
+    assert_true(up_folder_make(below(s, "open"), ours, &e));
+    assert_true(up_folder_check(below(s, "open"), &e));
+    assert_int_equal(chmod(below(s, "open"), 0777), 0);
+    assert_false(up_folder_check(below(s, "open"), &e));
+    assert_int_equal(e.code, ERR_DENIED);
+    assert_non_null(strstr(e.message, "may be written by everybody (mode 777)"));
 }
 
 static void tells_a_full_disk_with_what_is_free(void **state)

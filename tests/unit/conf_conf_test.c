@@ -246,6 +246,8 @@ static void refuses_variables_and_keys_it_does_not_know(void **state)
         { "port = 1 # no comment\n",
           ":1: port: \"1 # no comment\" is no whole number from 0 to 65535" },
         { "port = \xff\n", " is no text in UTF-8" },
+        { "\xef\xbb\xbf" /* a byte order mark is passed over */ "prot = 1\n",
+          ":1: unknown key prot; did you mean port?" },
     };
     for (size_t i = 0; i < countof(files); i++) {
         const char *path = write_file("windlass.conf", files[i].text, 0644);
@@ -290,6 +292,7 @@ static void checks_every_value_given(void **state)
           "--log-level: \"debug|info\" is none of debug|info|warn|error" },
         { "--listen=a b", "--listen: \"a b\" is no host name or address" },
         { "--listen=256.1.1.1", "--listen: \"256.1.1.1\" is no host name or address" },
+        { "--data=", "--data: the value is empty" },
         { "--data=~/windlass", "--data: \"~\" is not expanded here; write the whole path" },
         { "--trusted-proxies=10.0.0.0/33",
           "--trusted-proxies: \"10.0.0.0/33\" is no address and no address/bits" },
