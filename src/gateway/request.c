@@ -142,6 +142,7 @@ static void run(struct request *r)
     r->gql.role = access_plan_role(c);
     r->gql.no_introspection = r->gql.no_suggestions =
         c == NULL && !r->loop->gateway->is_introspection_open;
+    r->gql.no_values = true;
     r->gql.ctx = r;
     if (r->answer == HEADERS_EVENTS) {
         events_begin(r, r->token);

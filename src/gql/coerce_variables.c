@@ -31,11 +31,20 @@ static struct str path_text(struct arena *arena, const struct value_path *p)
                       : arena_printf(arena, "%.*s[%zu]", STR_FMT(above), p->index);
 }
 
+/* A value for a message, after `lead`; nothing where messages tell no values. */
+static struct str shown(const struct walk *w, const char *lead, const struct json_value *v)
+{
+    if (w->errors->no_values)
+        return (struct str){ 0 };
+    struct str text = inspect_json(w->c.arena, v);
+    return arena_printf(w->c.arena, "%s%.*s", lead, STR_FMT(text));
+}
+
 static bool refuse(struct walk *w, const struct value_path *path, const struct json_value *v,
                    struct str why)
 {
     struct arena *arena = w->c.arena;
-    struct str shown = inspect_json(arena, v);
+    struct str value = shown(w, " ", v);
     struct str at = { 0 };
     if (path) {
         struct str below = path_text(arena, path);
@@ -49,8 +58,9 @@ static bool refuse(struct walk *w, const struct value_path *path, const struct j
         return false;
     }
     struct gql_error *e =
-        error_addf(w->errors, GQL_CODE_INPUT, "Variable \"$%.*s\" got invalid value %.*s%.*s; %.*s",
-                   STR_FMT(w->def->name), STR_FMT(shown), STR_FMT(at), STR_FMT(why));
+        error_addf(w->errors, GQL_CODE_INPUT,
+                   "Variable \"$%.*s\" got %sinvalid value%.*s%.*s; %.*s", STR_FMT(w->def->name),
+                   w->errors->no_values ? "an " : "", STR_FMT(value), STR_FMT(at), STR_FMT(why));
     error_place(w->errors, e, w->source, &w->def->at, 1);
     return false;
 }
@@ -74,22 +84,25 @@ static bool take_enum(struct walk *w, const struct value_path *path, const struc
         *ret = gql_enum(v->text);
         return true;
     }
-    struct str shown = v->type == JSON_STRING ? v->text : inspect_json(w->c.arena, v);
-    struct str guess = hint(w, shown, "the enum value ", t);
-    struct str why =
-        v->type == JSON_STRING
-            ? arena_printf(w->c.arena, "Value \"%.*s\" does not exist in \"%.*s\" enum.%.*s",
-                           STR_FMT(shown), STR_FMT(t->name), STR_FMT(guess))
-            : arena_printf(w->c.arena, "Enum \"%.*s\" cannot represent non-string value: %.*s.%.*s",
-                           STR_FMT(t->name), STR_FMT(shown), STR_FMT(guess));
-    return refuse(w, path, v, why);
+    struct arena *arena = w->c.arena;
+    bool is_text = v->type == JSON_STRING;
+    struct str guess = hint(w, is_text ? v->text : inspect_json(arena, v), "the enum value ", t);
+    struct str value = shown(w, ": ", v);
+    if (is_text && !w->errors->no_values)
+        value = arena_printf(arena, " \"%.*s\"", STR_FMT(v->text));
+    return refuse(w, path, v,
+                  is_text ? arena_printf(arena, "Value%.*s does not exist in \"%.*s\" enum.%.*s",
+                                         STR_FMT(value), STR_FMT(t->name), STR_FMT(guess))
+                          : arena_printf(arena,
+                                         "Enum \"%.*s\" cannot represent non-string value%.*s.%.*s",
+                                         STR_FMT(t->name), STR_FMT(value), STR_FMT(guess)));
 }
 
 static bool refuse_leaf(struct walk *w, const struct value_path *path, const char *what,
                         const struct json_value *v)
 {
-    struct str shown = inspect_json(w->c.arena, v);
-    return refuse(w, path, v, arena_printf(w->c.arena, "%s: %.*s", what, STR_FMT(shown)));
+    struct str value = shown(w, ": ", v);
+    return refuse(w, path, v, arena_printf(w->c.arena, "%s%.*s", what, STR_FMT(value)));
 }
 
 static bool take_builtin(struct walk *w, const struct value_path *path, const struct gql_type *t,
@@ -378,11 +391,13 @@ static bool take_argument(struct argument_walk *w, const struct input_def *d,
                          STR_FMT(d->name), STR_FMT(type)));
     if (coerce_literal(&w->c, d->type, v, ret))
         return true;
-    struct str shown = ast_value_text(arena, v);
-    return refuse_argument(w, v->at,
-                           arena_printf(arena, "Argument \"%.*s\" has invalid value %.*s.%s%.*s",
-                                        STR_FMT(d->name), STR_FMT(shown), w->c.why.len ? " " : "",
-                                        STR_FMT(w->c.why)));
+    bool is_told = !w->errors->no_values;
+    struct str value = is_told ? ast_value_text(arena, v) : (struct str){ 0 };
+    return refuse_argument(
+        w, v->at,
+        arena_printf(arena, "Argument \"%.*s\" has %s%.*s.%s%.*s", STR_FMT(d->name),
+                     is_told ? "invalid value " : "an invalid value", STR_FMT(value),
+                     w->c.why.len ? " " : "", STR_FMT(w->c.why)));
 }
 
 bool coerce_arguments(struct arena *arena, const struct input_def *defs, uint32_t count,

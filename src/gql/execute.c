@@ -203,7 +203,7 @@ void gql_cancel(struct gql_operation *op)
         return;
     op->is_cancelled = true;
     if (op->is_source)
-        return; /* `started` is still to come, and says so */
+        return;                   /* `started` is still to come, and says so */
     op->out->len = op->out_start; /* a mutation writes as it goes */
     answer(op, false);
     operation_run(op);
@@ -240,6 +240,7 @@ static struct gql_operation *operation_create(struct gql_engine *engine, struct 
                                   .out_start = out->len,
                                   .end = *e,
                                   .errors = errors_in(arena) };
+    op->errors.no_values = request->no_values;
     op->tail = &op->first;
     list_init(&op->waiting);
     return op;

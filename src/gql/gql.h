@@ -54,6 +54,7 @@ struct gql_errors {
     struct arena *arena;
     struct gql_error *first, *last;
     size_t count;
+    bool no_values; /* messages leave out the literals and variables that they are about */
 };
 
 /* Codes that the engine itself gives. */
@@ -352,6 +353,7 @@ struct gql_request {
     bool queries_only;                  /* HTTP GET: refuse mutations and subscriptions */
     bool no_introspection;              /* __schema and __type are validation errors */
     bool no_suggestions;                /* no "Did you mean …?" in errors */
+    bool no_values;                     /* nor what a literal or variable holds: a password */
     void *ctx;                          /* for the hooks */
     void *root;                         /* parent of the root fields, often NULL */
 };

@@ -25,7 +25,8 @@ void parser_advance(struct parser *p)
 
 static struct str describe(struct parser *p, const struct token *t)
 {
-    if (t->kind < TOKEN_NAME)
+    bool is_value = t->kind > TOKEN_NAME;
+    if (t->kind < TOKEN_NAME || (is_value && p->lexer.errors->no_values))
         return str_of_c(token_kind_text(t->kind));
     return arena_printf(p->arena, "%s \"%.*s\"", token_kind_text(t->kind), STR_FMT(t->text));
 }

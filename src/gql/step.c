@@ -105,6 +105,7 @@ static const struct gql_value *coerce_args(struct gql_operation *op, const struc
     if (ok)
         return values;
     struct gql_errors errors = errors_in(op->arena);
+    errors.no_values = op->request.no_values;
     if (coerce_arguments(op->arena, def->args, def->arg_count, f->nodes[0]->args, f->nodes[0]->at,
                          op->variables, op->plan->text, &errors, values))
         return values;

@@ -14,18 +14,21 @@ static void use_variable(struct validator *v, const struct type_ref *type, bool 
     v->current->variable_tail = &use->next;
 }
 
-static struct str shown(struct validator *v, const struct ast_value *value)
+/* A literal for a message, after `lead`; nothing where messages tell no values. */
+static struct str shown(struct validator *v, const char *lead, const struct ast_value *value)
 {
-    return v->has_stopped ? (struct str){ 0 } : ast_value_text(v->arena, value);
+    if (v->has_stopped || v->errors->no_values)
+        return (struct str){ 0 };
+    struct str text = ast_value_text(v->arena, value);
+    return arena_printf(v->arena, "%s%.*s", lead, STR_FMT(text));
 }
 
 static void report_expected(struct validator *v, const struct type_ref *type,
                             const struct ast_value *value)
 {
     struct str text = type_text(v->arena, type);
-    struct str found = shown(v, value);
-    report_at(v, value->at, "Expected value of type \"%.*s\", found %.*s.", STR_FMT(text),
-              STR_FMT(found));
+    struct str found = shown(v, ", found ", value);
+    report_at(v, value->at, "Expected value of type \"%.*s\"%.*s.", STR_FMT(text), STR_FMT(found));
 }
 
 static struct str hint_values(struct validator *v, const struct gql_type *t, struct str wrong)
@@ -40,13 +43,14 @@ static void check_enum(struct validator *v, const struct gql_type *t, const stru
 {
     if (value->kind == AST_ENUM && names_get(&t->value_names, value->text))
         return;
-    struct str found = shown(v, value);
-    struct str hint = hint_values(v, t, found);
-    if (value->kind == AST_ENUM)
-        report_at(v, value->at, "Value \"%.*s\" does not exist in \"%.*s\" enum.%.*s",
-                  STR_FMT(found), STR_FMT(t->name), STR_FMT(hint));
+    bool is_name = value->kind == AST_ENUM;
+    struct str hint = v->has_stopped ? STR("") : hint_values(v, t, ast_value_text(v->arena, value));
+    struct str found = shown(v, is_name ? " \"" : ": ", value);
+    if (is_name)
+        report_at(v, value->at, "Value%.*s%s does not exist in \"%.*s\" enum.%.*s", STR_FMT(found),
+                  found.len ? "\"" : "", STR_FMT(t->name), STR_FMT(hint));
     else
-        report_at(v, value->at, "Enum \"%.*s\" cannot represent non-enum value: %.*s.%.*s",
+        report_at(v, value->at, "Enum \"%.*s\" cannot represent non-enum value%.*s.%.*s",
                   STR_FMT(t->name), STR_FMT(found), STR_FMT(hint));
 }
 
@@ -85,8 +89,8 @@ static void check_custom(struct validator *v, const struct type_ref *type,
     if (value->has_variable || coerce_literal(&c, &type->named->self, value, &ignored))
         return; /* with variables in it, the request decides */
     struct str text = type_text(v->arena, type);
-    struct str found = shown(v, value);
-    report_at(v, value->at, "Expected value of type \"%.*s\", found %.*s%s%.*s", STR_FMT(text),
+    struct str found = shown(v, ", found ", value);
+    report_at(v, value->at, "Expected value of type \"%.*s\"%.*s%s%.*s", STR_FMT(text),
               STR_FMT(found), c.why.len ? "; " : ".", STR_FMT(c.why));
 }
 
@@ -105,8 +109,8 @@ static void check_leaf(struct validator *v, const struct type_ref *type,
         const char *refusal = builtin_refusal(t, value);
         if (!refusal)
             return;
-        struct str found = shown(v, value);
-        report_at(v, value->at, "%s: %.*s", refusal, STR_FMT(found));
+        struct str found = shown(v, ": ", value);
+        report_at(v, value->at, "%s%.*s", refusal, STR_FMT(found));
     }
 }
 

@@ -216,6 +216,24 @@ def a_stranger_may_not_read_the_schema_in_production(world):
         assert "did you mean" not in typo.text.lower(), typo.text
 
 
+def errors_do_not_repeat_what_was_sent(world):
+    secret = "S3cretPass2"
+    given = {"email": "x@example.com", "name": "x", "password": secret}
+    by_variable = "mutation($i: CreateUserInput!) { createUser(input: $i) { id } }"
+    cases = [
+        (by_variable, {"i": {**given, "bogus": 1}}, "bogus"),
+        (by_variable, {"i": {**given, "password": [secret]}}, "i.password"),
+        (by_variable, {"i": {**given, "role": secret}}, "i.role"),
+        ('mutation { createUser(input: "%s") { id } }' % secret, None, "CreateUserInput"),
+        ('mutation { createUser(input: { password: ["%s"] }) { id } }' % secret, None, "String"),
+        ('mutation { createUser(input: { password "%s" }) { id } }' % secret, None, "found String"),
+    ]
+    for query, variables, named in cases:
+        answer = world.gateway.graphql(query, variables, world.admin)
+        assert answer.code != "ok" and secret not in answer.text, answer.text
+        assert named in answer.text, answer.text
+
+
 def secrets_never_reach_the_log(world):
     log = world.gateway.log
     assert world.admin not in log and "wlu_" not in log and "wls_" not in log
@@ -244,6 +262,7 @@ def main():
             what_happens_is_counted,
             limits_are_told_with_what_they_are,
             a_stranger_may_not_read_the_schema_in_production,
+            errors_do_not_repeat_what_was_sent,
             secrets_never_reach_the_log,
         ], world)
 

@@ -148,6 +148,56 @@ static void refuses_wrong_variables(void **state)
                    "2026-11-23");
 }
 
+static const char *first_message(struct harness *h, const char *document, const char *variables)
+{
+    struct gql_request request = { .document = str_of_c(document),
+                                   .variables = variables ? harness_json(h, variables) : NULL,
+                                   .no_values = true,
+                                   .ctx = h };
+    harness_start(h, &request);
+    struct str answer = arena_copy(h->arena, buf_str(&h->out));
+    assert_true(str_find(answer, STR("S3cret")) < 0);
+    const struct json_value *errors =
+        json_get_c(harness_json(h, arena_cstr(h->arena, answer)), "errors");
+    assert_non_null(errors);
+    return arena_cstr(h->arena, json_get_c(&errors->items[0], "message")->text);
+}
+
+static void messages_tell_no_values_where_none_may_be_told(void **state)
+{
+    static const struct {
+        const char *document, *variables, *message;
+    } rows[] = {
+        { "query ($v: In) { f(in: $v) }", "{\"v\": {\"a\": 1, \"bogus\": \"S3cret\"}}",
+          "Variable \"$v\" got an invalid value; Field \"bogus\" is not defined by type \"In\"." },
+        { "query ($v: In) { f(in: $v) }", "{\"v\": {\"a\": \"S3cret\"}}",
+          "Variable \"$v\" got an invalid value at \"v.a\"; Int cannot represent non-integer "
+          "value" },
+        { "query ($v: E) { f(e: $v) }", "{\"v\": \"S3cret\"}",
+          "Variable \"$v\" got an invalid value; Value does not exist in \"E\" enum." },
+        { "query ($v: E) { f(e: $v) }", "{\"v\": [\"S3cret\"]}",
+          "Variable \"$v\" got an invalid value; Enum \"E\" cannot represent non-string value." },
+        { "query ($v: Day) { f(day: $v) }", "{\"v\": \"S3cret\"}",
+          "Variable \"$v\" got an invalid value; Expected type \"Day\". a day is written "
+          "2026-11-23" },
+        { "{ f(int: \"S3cret\") }", NULL, "Int cannot represent non-integer value" },
+        { "{ f(string: S3cret) }", NULL, "String cannot represent a non string value" },
+        { "{ f(e: S3cret) }", NULL, "Value does not exist in \"E\" enum." },
+        { "{ f(e: \"S3cret\") }", NULL, "Enum \"E\" cannot represent non-enum value." },
+        { "{ f(in: \"S3cret\") }", NULL, "Expected value of type \"In\"." },
+        { "{ f(day: \"S3cret\") }", NULL,
+          "Expected value of type \"Day\"; a day is written 2026-11-23" },
+        { "query ($v: Day) { f(day: [\"S3cret\", $v]) }", "{\"v\": \"2026-11-23\"}",
+          "Argument \"day\" has an invalid value. a day is written 2026-11-23" },
+        { "{ f(string \"S3cret\") }", NULL, "Syntax Error: Expected \":\", found String." },
+        { "{ f(string: \"a\" \"\"\"S3cret\"\"\") }", NULL,
+          "Syntax Error: Expected Name, found BlockString." },
+    };
+    for (size_t i = 0; i < countof(rows); i++)
+        assert_string_equal(first_message(*state, rows[i].document, rows[i].variables),
+                            rows[i].message);
+}
+
 static void custom_scalars_judge_literals(void **state)
 {
     struct harness *h = *state;
@@ -198,6 +248,7 @@ int main(void)
         cmocka_unit_test(takes_variables),
         cmocka_unit_test(takes_variables_inside_literals),
         cmocka_unit_test(refuses_wrong_variables),
+        cmocka_unit_test(messages_tell_no_values_where_none_may_be_told),
         cmocka_unit_test(custom_scalars_judge_literals),
         cmocka_unit_test(errors_of_variables_are_bounded),
         cmocka_unit_test(writes_numbers_as_javascript),
