@@ -1,6 +1,7 @@
 #include "gateway/await.h"
 
 #include "base/clock.h"
+#include "store/public/actor.h"
 
 /* The database's own error comes before the request's deadline passes and says less. */
 enum { DEADLINE_MARGIN_US = 250 * CLOCK_MS };
@@ -13,10 +14,20 @@ struct await {
     struct gate_job *job;
 };
 
+static bool is_actor_gone(const struct db_reply *reply)
+{
+    return reply->err != NULL && (strcmp(reply->constraint, ACTOR_GONE_AUDIT) == 0 ||
+                                  strcmp(reply->constraint, ACTOR_GONE_TOKEN) == 0);
+}
+
 static void db_replied(void *owner, const struct db_reply *reply)
 {
     const struct await *await = owner;
-    if (reply->err != NULL && !await->is_told_failures)
+    struct err e;
+    if (is_actor_gone(reply)) {
+        err_set(&e, ERR_UNAUTHENTICATED, "this account is no more; sign in again");
+        (void)gql_step_fail(await->step, &e);
+    } else if (reply->err != NULL && !await->is_told_failures)
         (void)gql_step_fail(await->step, reply->err);
     else
         await->db(await->step, reply);

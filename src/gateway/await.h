@@ -12,7 +12,8 @@ typedef void await_db_fn(struct gql_step *step, const struct db_reply *reply);
  * when `fn` comes: failures end the step with the error. */
 enum gql_next await_db(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
                        size_t count, await_db_fn *fn);
-/* The same, but `fn` also hears of failures and must end the step. */
+/* The same, but `fn` also hears of failures and must end the step; not of a caller that was deleted
+ * meanwhile, which ends it as UNAUTHENTICATED. */
 enum gql_next await_db_any(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
                            size_t count, await_db_fn *fn);
 

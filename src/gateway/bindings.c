@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "gateway/api_graphql.h"
+#include "gateway/authority.h"
 
 struct gql_value binding_time(struct arena *a, int64_t wall_us)
 {
@@ -33,9 +34,13 @@ static bool parse_time(const struct gql_scalar_in *in, struct gql_value *ret_val
 static bool bind_table(struct gql_schema *schema, const struct gateway_binding *table,
                        struct err *e)
 {
-    for (const struct gateway_binding *b = table; b->coordinate != NULL; b++)
-        if (!gql_schema_bind(schema, b->coordinate, &b->binding, e))
+    for (const struct gateway_binding *b = table; b->coordinate != NULL; b++) {
+        struct gql_binding binding = b->binding;
+        if (str_starts_with(str_of_c(b->coordinate), STR("Mutation.")))
+            binding = authority_first(b);
+        if (!gql_schema_bind(schema, b->coordinate, &binding, e))
             return err_in(e, "bind %s", b->coordinate);
+    }
     return true;
 }
 

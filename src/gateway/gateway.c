@@ -85,10 +85,11 @@ static void forget(struct gateway_loop *loop, const void *message)
     credentials_forget(loop->credentials, forgotten->user_id, forgotten->credential_id);
 }
 
-void gateway_forget(struct gateway *gw, struct uuid user_id, struct uuid credential_id)
+void gateway_forget(struct gateway_loop *loop, struct uuid user_id, struct uuid credential_id)
 {
     const struct forgotten forgotten = { user_id, credential_id };
-    gateway_tell_loops(gw, forget, &forgotten, sizeof forgotten);
+    forget(loop, &forgotten); /* before the request's next field */
+    gateway_tell_loops(loop->gateway, forget, &forgotten, sizeof forgotten);
 }
 
 /* ── arenas of requests ── */

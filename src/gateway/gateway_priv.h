@@ -92,8 +92,9 @@ typedef void gateway_message_fn(struct gateway_loop *loop, const void *message);
 void gateway_tell_loops(struct gateway *gw, gateway_message_fn *fn, const void *message,
                         size_t size);
 
-/* On all loops: what is known of the user's credentials, or of that one, holds no longer. */
-void gateway_forget(struct gateway *gw, struct uuid user_id, struct uuid credential_id);
+/* On this loop at once and on all others: what is known of the user's credentials, or of that one,
+ * holds no longer. */
+void gateway_forget(struct gateway_loop *loop, struct uuid user_id, struct uuid credential_id);
 
 [[nodiscard]] struct arena *gateway_arena(struct gateway_loop *loop);
 void gateway_arena_done(struct gateway_loop *loop, struct arena *a);

@@ -126,7 +126,6 @@ static void ended(void *owner)
 static void went_away(void *owner)
 {
     struct request *r = owner;
-    credential_wait_cancel(&r->wait);
     if (r->operation != NULL)
         gql_cancel(r->operation);
 }

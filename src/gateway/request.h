@@ -22,10 +22,10 @@ struct request {
     struct str address; /* the client's, as far as it can be known */
     int64_t started_us, deadline_us;
 
-    const struct credential *credential; /* NULL: nobody signed in */
+    const struct credential *credential; /* NULL: nobody signed in. See authority.h */
     struct uuid self; /* the caller, also when he signs in by this very request */
     struct credential_wait wait;
-    struct str token; /* as it was sent; empty: none. Only until it runs */
+    struct str token; /* as it was sent; empty: none. Only until it is answered */
     bool is_by_cookie;
 
     enum headers_answer answer;

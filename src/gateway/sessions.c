@@ -258,7 +258,7 @@ static void session_ended(struct gql_step *step, const struct db_reply *reply)
         (void)gql_step_fail(step, &e);
         return;
     }
-    gateway_forget(r->loop->gateway, (struct uuid){ 0 }, *id);
+    gateway_forget(r->loop, (struct uuid){ 0 }, *id);
     if (uuid_eq(*id, r->credential->id))
         set_cookie(r, STR(""));
     step->results[0] = gql_bool(true);

@@ -274,7 +274,7 @@ static void token_revoked(struct gql_step *step, const struct db_reply *reply)
         (void)gql_step_fail(step, &e);
         return;
     }
-    gateway_forget(await_request(step)->loop->gateway, (struct uuid){ 0 }, *id);
+    gateway_forget(await_request(step)->loop, (struct uuid){ 0 }, *id);
     step->results[0] = gql_bool(true);
     gql_step_finish(step);
 }

@@ -107,7 +107,7 @@ static void user_updated(struct gql_step *step, const struct db_reply *reply)
     }
     switch (user_read_outcome(reply->rows[0])) {
     case USER_DONE:
-        gateway_forget(await_request(step)->loop->gateway, update->change.id, (struct uuid){ 0 });
+        gateway_forget(await_request(step)->loop, update->change.id, (struct uuid){ 0 });
         step->results[0] = gql_object(users_object(step, reply->rows[1]));
         gql_step_finish(step);
         return;
@@ -246,7 +246,7 @@ static void user_deleted(struct gql_step *step, const struct db_reply *reply)
     struct err e;
     switch (user_read_outcome(reply->rows[0])) {
     case USER_DONE:
-        gateway_forget(await_request(step)->loop->gateway, *id, (struct uuid){ 0 });
+        gateway_forget(await_request(step)->loop, *id, (struct uuid){ 0 });
         step->results[0] = gql_bool(true);
         gql_step_finish(step);
         return;

@@ -428,6 +428,9 @@ void gql_step_finish(struct gql_step *step);
 /* The same, with one error for every parent; also as `return gql_step_fail(…)` instead of waiting.
  */
 enum gql_next gql_step_fail(struct gql_step *step, const struct err *e);
+/* Asks `authorize` again, for a resolver that has learned more of the caller. False: denied, and
+ * the step has failed as by gql_step_fail. */
+[[nodiscard]] bool gql_step_is_allowed(struct gql_step *step);
 /* An error as the result for one parent. `code` must be a constant. */
 [[nodiscard]] struct gql_value gql_fail(struct arena *arena, const char *code, const char *fmt, ...)
     like_printf(3, 4);

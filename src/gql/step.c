@@ -365,6 +365,20 @@ void gql_step_finish(struct gql_step *step)
     operation_run(op);
 }
 
+bool gql_step_is_allowed(struct gql_step *step)
+{
+    struct step *s = container_of(step, struct step, pub);
+    const struct gql_error *denied = NULL;
+    for (size_t i = 0; i < step->count && !denied; i++)
+        denied = access_check(s->op, s->plan, step->args, step->parents[i]);
+    if (!denied)
+        return true;
+    fail_all(s, denied);
+    if (s->state == STEP_WAITING)
+        gql_step_finish(step);
+    return false;
+}
+
 enum gql_next gql_step_fail(struct gql_step *step, const struct err *e)
 {
     struct step *s = container_of(step, struct step, pub);

@@ -210,6 +210,25 @@ def a_demoted_admin_and_his_token_are_what_he_is_now(world):
         eventually(lambda c=credential: world.gateway.graphql(query, None, c).code == "FORBIDDEN")
 
 
+def a_mutation_goes_on_only_as_what_its_caller_still_is(world):
+    make = 'createApiToken(name: "late", role: ADMIN) { token }'
+    create = ('createUser(input: { email: "late@example.org", name: "L", password: "%s", role: ADMIN }) '
+              "{ id }" % PASSWORD)
+    turn = "updateUser(id: $id, input: { role: %s }) { role }"
+    cases = [(turn % "VIEWER", create, NO), (turn % "VIEWER", make, NO), ("logout", make, NOBODY),
+             ("logout", create, NOBODY), ("logout", "logout", NOBODY), ("deleteUser(id: $id)", make, NOBODY),
+             ("deleteUser(id: $id)", create, NOBODY), (turn % "ADMIN", make, "ok")]
+    for first, then, code in cases:
+        user, _, session = world.new_user("ADMIN")
+        head = "mutation($id: ID!)" if "$id" in first else "mutation"
+        answer = world.gateway.graphql(f"{head} {{ a: {first} b: {then} }}", {"id": user}, session)
+        assert answer.code == code, (first, then, answer.text)
+        if code != "ok":
+            assert [e["path"] for e in answer.json["errors"]] == [["b"]], answer.text
+    found = world.as_("admin", '{ userByEmail(email: "late@example.org") { id } }').data
+    assert found["userByEmail"] is None
+
+
 def the_session_of_a_deleted_user_is_nobody(world):
     user, _, session = world.new_user()
     token = make_token(world, session, "VIEWER").data["createApiToken"]["token"]
@@ -304,6 +323,7 @@ def main():
             a_lease_token_does_not_open_the_api,
             a_token_that_has_expired_is_nobody,
             a_demoted_admin_and_his_token_are_what_he_is_now,
+            a_mutation_goes_on_only_as_what_its_caller_still_is,
             the_session_of_a_deleted_user_is_nobody,
             a_socket_that_stays_open_is_nobody_after_logout,
             a_stream_ends_after_logout_and_after_a_change_of_role,

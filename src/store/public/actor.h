@@ -7,3 +7,7 @@ struct actor {
     struct uuid user_id;
     struct str label; /* the email address; it outlives the user */
 };
+
+/* The constraints that a change breaks whose actor was deleted meanwhile. */
+#define ACTOR_GONE_AUDIT "audit_log_actor_id_fk"
+#define ACTOR_GONE_TOKEN "api_tokens_user_id_fk"
