@@ -371,14 +371,29 @@ enum up_server_state up_cluster_state(const struct up_cluster *c, pid_t pid)
     return read_pidfile(c, bytes, &file) && file.pid == pid ? file.state : UP_SERVER_UNKNOWN;
 }
 
-/* A server works in its data folder; another process with a number that was used again does not. */
+static bool is_told_of(pid_t pid, const char *folder)
+{
+    char path[64], bytes[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    struct str rest = read_file(path, bytes, sizeof bytes), argument = STR("");
+    while (rest.len > 0 && !str_eq_c(argument, folder))
+        (void)str_cut(rest, '\0', &argument, &rest);
+    return str_eq_c(argument, folder);
+}
+
+/*
+ * A server works in its data folder; another process with a number that was used again does not.
+ * Where only the process itself may see that (root in a container, without CAP_SYS_PTRACE), its
+ * command line tells.
+ */
 static bool works_in(pid_t pid, const char *folder)
 {
     char path[64];
     struct stat theirs, ours;
     snprintf(path, sizeof path, "/proc/%d/cwd", (int)pid);
-    return stat(path, &theirs) == 0 && stat(folder, &ours) == 0 && theirs.st_dev == ours.st_dev &&
-           theirs.st_ino == ours.st_ino;
+    if (stat(path, &theirs) != 0)
+        return errno == EACCES && is_told_of(pid, folder);
+    return stat(folder, &ours) == 0 && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
 pid_t up_cluster_orphan(const struct up_cluster *c)

@@ -31,6 +31,8 @@ static bool spawn(const char *const *args, int output_fd, pid_t *ret_pid, struct
     (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     (void)posix_spawn_file_actions_adddup2(&actions, output_fd, 1);
     (void)posix_spawn_file_actions_adddup2(&actions, output_fd, 2);
+    /* Where root started us (a clone under /root) may be closed to the user that we became. */
+    (void)posix_spawn_file_actions_addchdir_np(&actions, "/");
     int failed = posix_spawnp(ret_pid, args[0], &actions, NULL, spawn_args, spawn_env);
     (void)posix_spawn_file_actions_destroy(&actions);
     errno = failed;

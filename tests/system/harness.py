@@ -112,8 +112,8 @@ class Up:
     """
 
     def __init__(self, program, scratch, args=(), env=None, user=None, data=None, run=None,
-                 fresh=False):
-        self.program, self.scratch, self.user = program, scratch, user
+                 fresh=False, cwd="/"):
+        self.program, self.scratch, self.user, self.cwd = program, scratch, user, cwd
         self.data = data or scratch.join("data")
         self.run = run or scratch.join("run")
         self.args, self.env = list(args), dict(env or {})
@@ -148,7 +148,7 @@ class Up:
         self.out, self.log = [], []
         self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        errors="replace", cwd="/", start_new_session=True)
+                                        errors="replace", cwd=self.cwd, start_new_session=True)
         for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.log)):
             threading.Thread(target=self._read, args=(stream, lines), daemon=True).start()
         return self

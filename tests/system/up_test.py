@@ -44,6 +44,14 @@ def psql(up, role, sql):
     return done.stdout.strip()
 
 
+def environment_of(pid):
+    try:
+        with open(f"/proc/{pid}/environ") as file:
+            return dict(item.split("=", 1) for item in file.read().split("\0") if "=" in item)
+    except PermissionError as error:
+        raise Skip("this root may not look into other users' processes (CAP_SYS_PTRACE)") from error
+
+
 def assert_gone(pids):
     until(f"processes {sorted(pids)} are gone", lambda: not any(is_alive(pid) for pid in pids),
           GONE_S)
@@ -423,6 +431,15 @@ def test_sighup_is_refused_loudly_and_sigusr1_tells_the_state():
         assert up.request()[0] == 200
 
 
+def test_a_clone_below_a_closed_folder_is_no_hindrance():
+    need_root("another user is needed, to whom the folder is closed")
+    with Scratch() as scratch:
+        closed = scratch.join("closed")
+        os.mkdir(closed, 0o700)
+        with Up(PROGRAM, scratch, fresh=True, cwd=closed) as up:
+            up.wait_ready()
+
+
 def test_a_closed_terminal_stops_it():
     with Scratch() as scratch:
         Up(PROGRAM, scratch)  # copies the data folder
@@ -467,8 +484,7 @@ def test_settings_reach_the_service_from_every_source():
         with Up(PROGRAM, scratch, ["--config", config, "--body-limit", "2MiB"],
                 env={"WINDLASS_HEADER_LIMIT": "8KiB", "PORT": "1", "PATH": os.environ["PATH"]}) as up:
             up.wait_ready()
-            with open(f"/proc/{up.gateway()}/environ") as file:
-                env = dict(item.split("=", 1) for item in file.read().split("\0") if "=" in item)
+            env = environment_of(up.gateway())
             assert env["WINDLASS_REQUEST_TIMEOUT"] == "7s"
             assert env["WINDLASS_BODY_LIMIT"] == "2MiB"
             assert env["WINDLASS_HEADER_LIMIT"] == "8KiB"
@@ -485,8 +501,8 @@ def test_a_given_database_is_used_and_no_cluster_is_made():
                 env={"DATABASE_URL": f"postgresql:///windlass?host={up.run}"}) as second:
             second.wait_ready()
             assert second.postgres() == 0 and not os.path.exists(second.data)
-            with open(f"/proc/{second.gateway()}/environ") as file:
-                assert f"WINDLASS_DATABASE_URL=postgresql:///windlass?host={up.run}\0" in file.read()
+            assert environment_of(second.gateway())["WINDLASS_DATABASE_URL"] == \
+                f"postgresql:///windlass?host={up.run}"
             assert second.request()[0] == 200
             second.process.send_signal(signal.SIGTERM)
             assert second.wait_exit() == 0
