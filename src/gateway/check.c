@@ -23,6 +23,58 @@ static bool has_control(struct str text)
     return false;
 }
 
+struct range {
+    uint32_t first, last;
+};
+
+/* The code point at *at of well-formed UTF-8; moves *at behind it. */
+static uint32_t next_point(struct str text, size_t *at)
+{
+    uint8_t head = (uint8_t)text.ptr[(*at)++];
+    uint32_t point = head < 0x80   ? head
+                     : head < 0xe0 ? head & 0x1fU
+                     : head < 0xf0 ? head & 0x0fU
+                                   : head & 0x07U;
+    while (*at < text.len && ((uint8_t)text.ptr[*at] & 0xc0) == 0x80)
+        point = point << 6 | ((uint8_t)text.ptr[(*at)++] & 0x3fU);
+    return point;
+}
+
+static bool has_any(struct str text, const struct range *ranges, size_t count)
+{
+    size_t at = 0;
+    while (at < text.len) {
+        uint32_t point = next_point(text, &at);
+        for (size_t i = 0; i < count; i++)
+            if (point >= ranges[i].first && point <= ranges[i].last)
+                return true;
+    }
+    return false;
+}
+
+/* What turns the direction of a text, or is not seen at all: one name could pass for another.
+ * The joiners U+200C and U+200D stay, for names are written with them. */
+static bool has_format(struct str text)
+{
+    static const struct range ranges[] = {
+        { 0x61c, 0x61c },   { 0x180e, 0x180e }, { 0x200b, 0x200b },
+        { 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+        { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
+    };
+    return has_any(text, ranges, countof(ranges));
+}
+
+/* Spaces, what is not seen, and the two letters that lower() makes ASCII of: U+0130 and U+212A. */
+static bool has_lookalike(struct str text)
+{
+    static const struct range ranges[] = {
+        { 0xa0, 0xa0 },     { 0xad, 0xad },     { 0x130, 0x130 },   { 0x34f, 0x34f },
+        { 0x1680, 0x1680 }, { 0x2000, 0x200d }, { 0x202f, 0x202f }, { 0x205f, 0x205f },
+        { 0x212a, 0x212a }, { 0x3000, 0x3000 }, { 0xfe00, 0xfe0f },
+    };
+    return has_any(text, ranges, countof(ranges));
+}
+
 /* spec: RFC 5321 4.1.2, dot-string; RFC 6531 3.3 */
 static bool is_local_part(struct str s)
 {
@@ -79,8 +131,8 @@ bool check_email(const char *field, struct str text, struct arena *a, struct str
         if (lower[i] >= 'A' && lower[i] <= 'Z')
             lower[i] = (char)(lower[i] + ('a' - 'A'));
     text = str_of(lower, text.len);
-    if (has_control(text) || !str_cut(text, '@', &local, &domain) || !is_local_part(local) ||
-        !is_domain(domain))
+    if (has_control(text) || has_format(text) || has_lookalike(text) ||
+        !str_cut(text, '@', &local, &domain) || !is_local_part(local) || !is_domain(domain))
         return err_set(e, ERR_INVALID, "%s: not an email address, such as name@example.org", field);
     *ret_email = text;
     return true;
@@ -95,6 +147,9 @@ bool check_name(const char *field, struct str text, struct str *ret_name, struct
                        CHECK_NAME_CHARS_MAX, chars);
     if (has_control(text))
         return err_set(e, ERR_INVALID, "%s: must not hold control characters", field);
+    if (has_format(text))
+        return err_set(e, ERR_INVALID, "%s: must not hold invisible or direction characters",
+                       field);
     *ret_name = text;
     return true;
 }

@@ -14,11 +14,13 @@ enum {
 
 /*
  * Trimmed, ASCII letters in lower case; letters beyond ASCII are allowed on both sides (RFC 6531).
+ * No spaces, invisible characters, or letters that the database's lower() makes ASCII of.
  * No quoted local parts, comments or address literals. `field` is its path: "input.email".
  */
 [[nodiscard]] bool check_email(const char *field, struct str text, struct arena *a,
                                struct str *ret_email, struct err *e);
-/* Trimmed; 1 to CHECK_NAME_CHARS_MAX characters, no control characters. */
+/* Trimmed; 1 to CHECK_NAME_CHARS_MAX characters, none that control, are invisible or turn the
+ * direction of the text. */
 [[nodiscard]] bool check_name(const char *field, struct str text, struct str *ret_name,
                               struct err *e);
 /* A new password for the account of that address; see auth/password.h. */

@@ -24,13 +24,32 @@ static void addresses_are_trimmed_and_made_small(void **state)
 static void what_is_no_address_is_refused(void **state)
 {
     static const struct str cases[] = {
-        { "", 0 },          { "ada", 3 },           { "@b.c", 4 },
-        { "a@", 2 },        { "a@b@c", 5 },         { ".a@b.c", 6 },
-        { "a.@b.c", 6 },    { "a..b@c.d", 8 },      { "a b@c.d", 7 },
-        { "a@b..c", 6 },    { "a@.b", 4 },          { "a@-b.c", 6 },
-        { "a@b-.c", 6 },    { "a\0b@c.d", 7 },      { "a@b\x7f.c", 6 },
-        { "\"a\"@b.c", 7 }, { "a@[10.0.0.1]", 12 }, { "a@b_c.d", 7 },
-        { "a,b@c.d", 7 },   { "a\xc2\x85@b.c", 7 },
+        { "", 0 },
+        { "ada", 3 },
+        { "@b.c", 4 },
+        { "a@", 2 },
+        { "a@b@c", 5 },
+        { ".a@b.c", 6 },
+        { "a.@b.c", 6 },
+        { "a..b@c.d", 8 },
+        { "a b@c.d", 7 },
+        { "a@b..c", 6 },
+        { "a@.b", 4 },
+        { "a@-b.c", 6 },
+        { "a@b-.c", 6 },
+        { "a\0b@c.d", 7 },
+        { "a@b\x7f.c", 6 },
+        { "\"a\"@b.c", 7 },
+        { "a@[10.0.0.1]", 12 },
+        { "a@b_c.d", 7 },
+        { "a,b@c.d", 7 },
+        { "a\xc2\x85@b.c", 7 },
+        { "\xe2\x84\xaa@b.c", 7 }, /* U+212A, which lower() makes a k */
+        { "a@\xc4\xb0.c", 6 },     /* U+0130, an i */
+        { "a\xc2\xa0@b.c", 7 },
+        { "a\xe2\x80\x8b@b.c", 8 },
+        { "a@b\xe3\x80\x80.c", 8 },
+        { "a\xe2\x80\xae@b.c", 8 },
     };
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 16);
     struct str email;
@@ -66,6 +85,16 @@ static void names_count_characters_not_bytes(void **state)
     assert_false(check_name("name", STR(" \t "), &name, &e));
     assert_false(check_name("name", STR("a\nb"), &name, &e));
     assert_string_equal(e.message, "name: must not hold control characters");
+    assert_false(check_name("name",
+                            STR("a\xe2\x80\xae"
+                                "b"),
+                            &name, &e));
+    assert_false(check_name("name",
+                            STR("a\xe2\x81\xa6"
+                                "b"),
+                            &name, &e));
+    assert_string_equal(e.message, "name: must not hold invisible or direction characters");
+    assert_true(check_name("name", STR("\xe0\xa4\x95\xe2\x80\x8d \xf0\x9f\x98\x80"), &name, &e));
 }
 
 int main(void)
