@@ -57,6 +57,8 @@ static void work(void *owner)
             return;
         if (to_hash.ptr == NULL && password_needs_rehash(job->hash, params))
             to_hash = job->password;
+        if (!job->is_match && password_needs_rehash(job->hash, params))
+            password_verify_nobody(job->password, params); /* cheaper than nobody it must not be */
         break;
     }
     if (job->is_match && to_hash.ptr != NULL)

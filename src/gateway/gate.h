@@ -32,8 +32,8 @@ void gate_destroy(struct gate *gate); /* accepts NULL */
 /* What to compare the password with before anything else. */
 enum gate_compare {
     GATE_NOTHING, /* there is none: a new account */
-    GATE_HASH,
-    GATE_NOBODY, /* there is no such account: costs the same and never matches */
+    GATE_HASH,    /* a failure with a hash of other parameters costs GATE_NOBODY beside its own */
+    GATE_NOBODY,  /* there is no such account: costs the same and never matches */
 };
 
 /* One piece of work; its asker's memory until `done`, which always comes, from the asker's loop. */
