@@ -105,7 +105,10 @@ static void user_updated(struct gql_step *step, const struct db_reply *reply)
         fail_write(step, reply);
         return;
     }
-    switch (user_read_outcome(reply->rows[0])) {
+    enum user_outcome outcome = user_read_outcome(reply->rows[0]);
+    if (db_rows_count(reply->rows[1]) == 0)
+        outcome = USER_NOT_FOUND; /* deleted while the statement waited for the row */
+    switch (outcome) {
     case USER_DONE:
         gateway_forget(await_request(step)->loop, update->change.id, (struct uuid){ 0 });
         step->results[0] = gql_object(users_object(step, reply->rows[1]));
