@@ -17,7 +17,7 @@ bool password_check(struct str password, struct str email, size_t length_min, st
         return err_set(e, ERR_INVALID, "the password needs at least %zu characters", length_min);
     if (password.len > PASSWORD_BYTES_MAX)
         return err_set(e, ERR_INVALID, "the password is longer than %d bytes", PASSWORD_BYTES_MAX);
-    if (email.len > 0 && str_eq_nocase(password, email))
+    if (email.len > 0 && str_eq_nocase(str_trim(password), email))
         return err_set(e, ERR_INVALID, "the password must not be the email address");
     return true;
 }

@@ -83,9 +83,9 @@ static enum gql_next resolve_create(struct gql_step *step)
 /*
  * ── updateUser:
  *
- *   check --> (own email or password) --> find hash --> compare, hash --> write and read back
- *     |`----> (another's password) ---------------------------> hash ----^
- *     `-----> (neither) -------------------------------------------------^
+ *   check --> (own email or password) --> find --> compare, hash --> write and read back
+ *     |`----> (another's password) -----> find ------------> hash ----^
+ *     `-----> (neither) ----------------------------------------------^
  */
 
 struct update {
@@ -164,13 +164,21 @@ static void update_found(struct gql_step *step, const struct db_reply *reply)
         (void)gql_step_fail(step, &e);
         return;
     }
-    update->hash_before = arena_copy(step->arena, found.hash);
-    update->change.password_hash_before = &update->hash_before;
-    job->compare = GATE_HASH;
-    job->hash = update->hash_before;
-    job->password = update->current_password;
+    if (update->password.ptr != NULL && update->change.email == NULL &&
+        !check_password("input.password", update->password, found.email, password_chars_min(step),
+                        &e)) {
+        (void)gql_step_fail(step, &e);
+        return;
+    }
     job->new_password = update->password;
-    job->account = await_request(step)->credential->owner.label;
+    if (update->is_self) {
+        update->hash_before = arena_copy(step->arena, found.hash);
+        update->change.password_hash_before = &update->hash_before;
+        job->compare = GATE_HASH;
+        job->hash = update->hash_before;
+        job->password = update->current_password;
+        job->account = binding_id(step->arena, found.id).text;
+    }
     (void)await_gate(step, job, update_hashed);
 }
 
@@ -229,14 +237,9 @@ static enum gql_next resolve_update(struct gql_step *step)
         update->session_id = c->id;
         update->change.keep_session_id = &update->session_id;
     }
-    if (update->is_self && (update->change.email != NULL || update->password.ptr != NULL)) {
+    if (update->password.ptr != NULL || (update->is_self && update->change.email != NULL)) {
         struct db_step find = user_password_by_id_step(step->arena, update->change.id);
         return await_db(step, DB_LANE_READ, &find, 1, update_found);
-    }
-    if (update->password.ptr != NULL) {
-        struct gate_job *job = arena_new(step->arena, struct gate_job);
-        job->new_password = update->password;
-        return await_gate(step, job, update_hashed);
     }
     return write_update(step);
 }

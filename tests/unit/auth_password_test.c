@@ -121,6 +121,7 @@ static void says_why_a_password_will_not_do(void **state)
         { STR(""), "the password needs at least 8 characters" },
         { STR("12345678\xff"), "the password is no Unicode text" },
         { STR("Ann@Example.com"), "the password must not be the email address" },
+        { STR(" ann@example.com\n"), "the password must not be the email address" },
         { str_of(longest, PASSWORD_BYTES_MAX), NULL },
         { str_of(longest, PASSWORD_BYTES_MAX + 1), "the password is longer than 1024 bytes" },
     };

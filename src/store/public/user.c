@@ -19,7 +19,8 @@ bool user_read_password(const struct db_rows *rows, struct user_password *ret_fo
         return false;
     *ret_found = (struct user_password){ .id = db_rows_uuid(rows, 0, 0),
                                          .role = text_role(db_rows_text(rows, 0, 1)),
-                                         .hash = db_rows_text(rows, 0, 2) };
+                                         .hash = db_rows_text(rows, 0, 2),
+                                         .email = db_rows_text(rows, 0, 3) };
     return true;
 }
 

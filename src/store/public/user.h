@@ -12,11 +12,11 @@
 struct user_password {
     struct uuid id;
     enum user_role role;
-    struct str hash;
+    struct str hash, email;
 };
 [[nodiscard]] struct db_step user_password_by_email_step(struct arena *a, struct str email);
 [[nodiscard]] struct db_step user_password_by_id_step(struct arena *a, struct uuid id);
-/* Of either; false where there is no such user. The hash points into the rows. */
+/* Of either; false where there is no such user. The texts point into the rows. */
 [[nodiscard]] bool user_read_password(const struct db_rows *rows, struct user_password *ret_found);
 
 struct user_new {

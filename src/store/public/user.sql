@@ -2,12 +2,12 @@
 
 -- :name user_password_by_email  :params email text
 -- What a login compares with. The index is on lower(email).
-SELECT u.id, u.role, u.password_hash
+SELECT u.id, u.role, u.password_hash, u.email
 FROM users AS u
 WHERE lower(u.email) = lower($1::text);
 
 -- :name user_password_by_id  :params id uuid
-SELECT u.id, u.role, u.password_hash
+SELECT u.id, u.role, u.password_hash, u.email
 FROM users AS u
 WHERE u.id = $1::uuid;
 
