@@ -248,30 +248,39 @@ static enum gql_next resolve_setup(struct gql_step *step)
 
 /* ── logout, revokeSession ── */
 
+struct ending {
+    struct uuid id;
+    bool is_logout;
+};
+
 static void session_ended(struct gql_step *step, const struct db_reply *reply)
 {
-    const struct uuid *id = step->host;
+    const struct ending *ending = step->host;
     struct request *r = await_request(step);
     struct err e;
     if (db_rows_count(reply->rows[0]) == 0) {
-        err_set(&e, ERR_NOT_FOUND, "id: you have no such session");
+        if (ending->is_logout)
+            err_set(&e, ERR_UNAUTHENTICATED, "this session has ended already");
+        else
+            err_set(&e, ERR_NOT_FOUND, "id: you have no such session");
         (void)gql_step_fail(step, &e);
         return;
     }
-    gateway_forget(r->loop, (struct uuid){ 0 }, *id);
-    if (uuid_eq(*id, r->credential->id))
+    gateway_forget(r->loop, (struct uuid){ 0 }, ending->id);
+    if (uuid_eq(ending->id, r->credential->id))
         set_cookie(r, STR(""));
     step->results[0] = gql_bool(true);
     gql_step_finish(step);
 }
 
-static enum gql_next end_session(struct gql_step *step, struct uuid id, const char *action)
+static enum gql_next end_session(struct gql_step *step, struct uuid id, bool is_logout)
 {
-    struct uuid *kept = arena_new(step->arena, struct uuid);
+    struct ending *ending = arena_new(step->arena, struct ending);
+    const char *action = is_logout ? "session.logout" : "session.revoke";
     struct db_step end =
         session_revoke_step(step->arena, id, &await_request(step)->credential->owner, action);
-    *kept = id;
-    step->host = kept;
+    *ending = (struct ending){ id, is_logout };
+    step->host = ending;
     return await_db(step, DB_LANE_WRITE, &end, 1, session_ended);
 }
 
@@ -280,7 +289,7 @@ static enum gql_next resolve_logout(struct gql_step *step)
     const struct credential *c = await_request(step)->credential;
     struct err e;
     if (c->kind == CREDENTIAL_SESSION)
-        return end_session(step, c->id, "session.logout");
+        return end_session(step, c->id, true);
     err_set(&e, ERR_INVALID, "an API token has no session to end; revokeApiToken ends the token");
     return gql_step_fail(step, &e);
 }
@@ -291,7 +300,7 @@ static enum gql_next resolve_revoke(struct gql_step *step)
     struct err e;
     if (!users_read_id("id", gql_arg(step, "id"), &id, &e))
         return gql_step_fail(step, &e);
-    return end_session(step, id, "session.revoke");
+    return end_session(step, id, false);
 }
 
 /* ── sessions ── */
