@@ -149,7 +149,8 @@ static void login_found(struct gql_step *step, const struct db_reply *reply)
     bool is_there = user_read_password(reply->rows[0], &login->found);
     if (is_there)
         login->hash = arena_copy(step->arena, login->found.hash);
-    job->account = login->email;
+    /* Not as it was typed: lower() of the database may know more spellings of it than we do. */
+    job->account = is_there ? binding_id(step->arena, login->found.id).text : login->email;
     job->address = login->address;
     job->compare = is_there ? GATE_HASH : GATE_NOBODY;
     job->password = login->password;

@@ -75,6 +75,9 @@ def what_is_wrong_with_the_input_is_named(world):
         ("input.email", {"email": "a\u0000@example.org"}),
         ("input.name", {"name": "  "}), ("input.name", {"name": "x" * 201}),
         ("input.name", {"name": "a\u0007b"}), ("input.password", {"password": "short"}),
+        ("input.email", {"email": "\u212aate@example.org"}),
+        ("input.email", {"email": "a\u200b@example.org"}), ("input.name", {"name": "a\u202eb"}),
+        ("input.password", {"password": " good@example.org "}),
         ("input.password", {"password": "x" * 2000}), ("input.role", {"role": None}),
     ]
     for field, change in cases:
@@ -96,6 +99,9 @@ def an_absent_field_stays_and_null_is_refused(world):
     for field in ("email", "name", "password", "role"):
         answer = world.as_admin(query, {"id": user, "input": {field: None}})
         assert answer.code == "BAD_USER_INPUT" and f"input.{field}" in answer.error["message"], answer.text
+    for password in ("stays@example.org", " Stays@example.org"):
+        answer = world.as_admin(query, {"id": user, "input": {"password": password}})
+        assert answer.code == "BAD_USER_INPUT" and "input.password" in answer.error["message"], answer.text
     taken = world.as_admin(query, {"id": user, "input": {"email": "twin@example.org"}})
     assert taken.code == "CONFLICT", taken.text
     gone = world.as_admin(query, {"id": "01a20a5b-5f81-77cf-a575-d6d734ea8519", "input": {"name": "x"}})
@@ -204,6 +210,17 @@ def too_many_wrong_passwords_close_the_account_for_a_while(world):
         assert nobody == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"], nobody  # and tells nothing
 
 
+def every_spelling_of_an_account_counts_for_it(world):
+    create_user(world.gateway, world.admin, "\u00e4nne@example.org")
+    with Gateway(world.postgres.url, LOGIN_ACCOUNT_LIMIT="3", LOGIN_WINDOW="1h") as gateway:
+        def login(email, password):
+            return gateway.graphql(LOGIN, {"email": email, "password": password}).code
+        for email in ("\u00e4nne@example.org", "\u00c4nne@example.org", "\u00c4NNE@example.org"):
+            assert login(email, "wrong password") == "UNAUTHENTICATED"
+        assert login("\u00e4nne@example.org", PASSWORD) == "RATE_LIMITED"
+        assert login("pa\u212ae00@example.org", "x") == "BAD_USER_INPUT"
+
+
 def too_many_wrong_passwords_close_the_address(world):
     with Gateway(world.postgres.url, LOGIN_ADDRESS_LIMIT="3", LOGIN_WINDOW="1h") as gateway:
         codes = [gateway.graphql(LOGIN, {"email": f"u{i}@example.org", "password": "x"}).code
@@ -255,6 +272,7 @@ def main():
             a_cursor_that_was_changed_is_refused,
             a_cursor_outlives_the_gateway,
             too_many_wrong_passwords_close_the_account_for_a_while,
+            every_spelling_of_an_account_counts_for_it,
             too_many_wrong_passwords_close_the_address,
             unknown_accounts_and_wrong_passwords_look_the_same,
             the_cookie_signs_a_browser_in,
