@@ -160,6 +160,7 @@ static void started(struct gql_operation *op, void *source, const struct gql_out
                       STR("Content-Type: text/event-stream; charset=utf-8\r\n"
                           "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n"),
                       &stream_events, s);
+    s->is_ending = http_is_cancelled(r->http); /* then `closed` does not come */
     tell(s);
 }
 

@@ -89,7 +89,7 @@ static void refuse_err(struct request *r, const struct err *e)
 static int status_of(const struct request *r, const struct gql_outcome *outcome)
 {
     if (outcome->is_cancelled)
-        return 499;
+        return 499; /* goes nowhere: the connection has broken */
     if (!outcome->is_request_error)
         return 200;
     if (r->gql.queries_only && outcome->type != GQL_QUERY)

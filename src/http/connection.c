@@ -231,8 +231,8 @@ static void parse_unparsed(struct connection *c)
 
 /* ---- Ends ---- */
 
-/* The client has ended its side: as a rule it has gone, so work for it may stop. An answer that
- * comes all the same is written, for those that only half-close. */
+/* The client has ended its side. Whether it has gone or waits for its answers, only a write can
+ * tell: what runs goes on. A stream ends, for it may have nothing to write for long. */
 static void on_half_close(struct connection *c)
 {
     c->has_ended = true;
@@ -245,8 +245,11 @@ static void on_half_close(struct connection *c)
         list_remove(&unfinished->node);
         http_server_end_request(unfinished, STATUS_CLIENT_GONE);
     }
-    list_each (node, &c->requests)
-        http_request_cancel(container_of(node, struct request, node));
+    list_each (node, &c->requests) {
+        struct request *r = container_of(node, struct request, node);
+        if (r->state == REQUEST_STREAMING && !r->is_stream_ended)
+            http_request_cancel(r);
+    }
 }
 
 static void on_end(void *owner, bool is_broken)

@@ -147,6 +147,7 @@ void http_respond(struct http_request *pub, int status, struct str headers, stru
         http_server_end_request(r, STATUS_CLIENT_GONE);
         return;
     }
+    assert(status != STATUS_CLIENT_GONE); /* is told, never written */
     r->status = status;
     r->headers = headers;
     r->answer = body;
@@ -193,6 +194,8 @@ void http_stream_start(struct http_request *pub, int status, struct str headers,
     r->stream = *events;
     r->stream_owner = owner;
     r->is_chunked = !r->is_http10 && has_body(r);
+    if (r->conn && r->conn->has_ended)
+        r->is_cancelled = true; /* as a stream that ran when its client ended its side */
     r->is_stream_closed = r->is_cancelled;
     if (!r->conn)
         return;
@@ -310,12 +313,13 @@ static bool put_front(struct connection *c, struct request *r)
 
 void http_response_flush(struct connection *c)
 {
-    while (!list_is_empty(&c->requests)) {
+    while (!c->is_doomed && !list_is_empty(&c->requests)) {
         struct request *r = container_of(c->requests.next, struct request, node);
         if (!put_front(c, r))
             break;
         list_remove(&r->node);
         c->request_count--;
+        c->is_doomed = r->is_stream_closed; /* nothing can follow an answer that was cut off */
         http_server_end_request(r, r->is_stream_closed ? STATUS_CLIENT_GONE : r->status);
     }
     if (c->server->scratch.len)

@@ -114,8 +114,12 @@ void http_server_destroy(struct http_server *server); /* accepts NULL */
 /* A parameter of the query, decoded into the arena ('+' is a space); false when absent. */
 [[nodiscard]] bool http_query(const struct http_request *r, struct str name, struct str *ret_value);
 /*
- * Calls `fn` once if the client goes away before the request is ended. The request stays the
- * handler's: it gives up its work and calls http_respond with any status, which goes nowhere.
+ * Calls `fn` once if the connection breaks before the request is ended: a reset, a write that
+ * failed, a client that does not read. The request stays the handler's: it gives up its work and
+ * calls http_respond with any status, which goes nowhere.
+ *
+ * A client that has only ended its side (a FIN) gets its answer, since it may wait for it; when it
+ * has gone, the write of that answer fails. Streams alone end with the client's side.
  */
 void http_on_cancel(struct http_request *r, io_fn *fn, void *owner);
 [[nodiscard]] bool http_is_cancelled(const struct http_request *r);
@@ -144,7 +148,8 @@ void http_respond_text(struct http_request *r, int status, struct str text);
 struct http_stream_events {
     /* Everything written has been handed to the kernel. May be NULL. */
     void (*on_drained)(void *owner);
-    /* The client has gone, or was too slow: writes go nowhere. Call http_stream_end, now or later.
+    /* The client has gone or ended its side, or was too slow: writes go nowhere. Call
+     * http_stream_end, now or later.
      */
     void (*on_closed)(void *owner);
 };
@@ -153,8 +158,8 @@ struct http_stream_events {
  * Begins an answer whose body is written in pieces (Server-Sent Events, exports): chunked, or for
  * HTTP/1.0 until the connection closes. Small writes of one turn leave together. The request is
  * ended by http_stream_end alone, and must not be used between except for its own fields. When the
- * client has gone already (http_is_cancelled), writes are false from the start and on_closed, which
- * would tell what on_cancel has told, does not come.
+ * client has gone or ended its side already (http_is_cancelled, from now on), writes are false from
+ * the start and on_closed, which would tell what on_cancel has told, does not come.
  */
 void http_stream_start(struct http_request *r, int status, struct str headers,
                        const struct http_stream_events *events, void *owner);

@@ -2,8 +2,10 @@
 """The API over HTTP: bodies, media types, methods, headers, cross-site requests, probes, limits.
 Source: GraphQL over HTTP. Usage: gateway_http_test.py PROGRAM"""
 
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from urllib.parse import quote
@@ -216,6 +218,25 @@ def a_stranger_may_not_read_the_schema_in_production(world):
         assert "did you mean" not in typo.text.lower(), typo.text
 
 
+def a_client_that_ends_its_side_gets_its_answer(world):
+    user = {"email": "half@example.com", "name": "Half", "password": "correct horse battery staple"}
+    create = {"query": "mutation($i: CreateUserInput!) { createUser(input: $i) { email } }",
+              "variables": {"i": user}}
+    users = {"query": "{ users(first: 5) { edges { node { id } } } }"}
+    requests = [("POST", "/graphql", json.dumps(create)), ("POST", "/graphql", json.dumps(users)),
+                ("GET", "/healthz", ""), ("GET", "/readyz", "")]
+    for method, path, body in requests:
+        with socket.create_connection((world.gateway.host, world.gateway.port), 30) as connection:
+            connection.sendall((f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
+                                f"Content-Type: {JSON}\r\nAuthorization: Bearer {world.admin}\r\n"
+                                f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.makefile("rb").read().decode()
+        assert answer.startswith("HTTP/1.1 200 OK\r\n"), (path, answer)
+        assert "errors" not in answer, answer
+        assert path != "/graphql" or '{"data":{' in answer, answer
+
+
 def errors_do_not_repeat_what_was_sent(world):
     secret = "S3cretPass2"
     given = {"email": "x@example.com", "name": "x", "password": secret}
@@ -262,6 +283,7 @@ def main():
             what_happens_is_counted,
             limits_are_told_with_what_they_are,
             a_stranger_may_not_read_the_schema_in_production,
+            a_client_that_ends_its_side_gets_its_answer,
             errors_do_not_repeat_what_was_sent,
             secrets_never_reach_the_log,
         ], world)

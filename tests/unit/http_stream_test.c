@@ -81,6 +81,21 @@ static void flood(void *owner)
         *ret_was_refused = !http_stream_write(stream.request, str_of(piece, sizeof piece));
 }
 
+static void keep(void *owner, struct http_request *r)
+{
+    (void)owner;
+    stream.request = r;
+}
+
+static void open_late(void *owner)
+{
+    assert(!http_is_cancelled(stream.request));
+    open_stream(owner, stream.request);
+    assert(http_is_cancelled(stream.request));
+    assert(!http_stream_write(stream.request, STR("nobody reads this")));
+    http_stream_end(stream.request);
+}
+
 static void hello(void *owner, struct http_request *r)
 {
     (void)owner;
@@ -90,6 +105,7 @@ static void hello(void *owner, struct http_request *r)
 static const struct http_route routes[] = {
     { .path = "/stream", .methods = HTTP_METHOD_GET, .fn = open_stream },
     { .path = "/export", .methods = HTTP_METHOD_GET, .fn = export_all },
+    { .path = "/late", .methods = HTTP_METHOD_GET, .fn = keep },
     { .path = "/hello", .methods = HTTP_METHOD_GET, .fn = hello },
 };
 
@@ -214,6 +230,48 @@ static void the_producer_is_told_when_the_client_goes(void **state)
     fixture_stop(&f);
 }
 
+static void nothing_follows_a_stream_that_its_client_ended(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    struct buf got;
+    start(&f);
+    buf_init(&got, 0);
+    int fd = client_connect(&f);
+    client_send_c(fd, GET("/hello") GET("/stream") GET("/hello"));
+    client_read(fd, true, &answer);
+    assert_str(answer.body, "hello");
+    shutdown(fd, SHUT_WR);
+    while (stream.closed == 0)
+        usleep(1000);
+    fixture_call(&f, end_stream, NULL);
+    client_read_all(fd, &got);
+    assert_true(str_find(buf_str(&got), STR("hello")) < 0);
+    assert_true(str_find(buf_str(&got), STR("0\r\n\r\n")) < 0); /* cut off, and seen to be */
+    close(fd);
+    buf_clear(&got);
+    fixture_stop(&f);
+}
+
+static void a_stream_that_begins_after_its_clients_end_is_closed(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    start(&f);
+    int fd = client_connect(&f), other = client_connect(&f);
+    client_send_c(fd, GET("/late"));
+    shutdown(fd, SHUT_WR);
+    client_send_c(other, GET("/hello"));
+    client_read(other, true, &answer); /* so the end, sent before it, has been seen */
+    fixture_call(&f, open_late, NULL);
+    assert_int_equal(stream.closed, 0);
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    close(other);
+    fixture_stop(&f);
+}
+
 static void a_consumer_that_does_not_read_is_closed(void **state)
 {
     (void)state;
@@ -291,6 +349,8 @@ int main(void)
         cmocka_unit_test(http10_streams_until_the_end_of_the_connection),
         cmocka_unit_test(a_stream_for_head_has_no_body),
         cmocka_unit_test(the_producer_is_told_when_the_client_goes),
+        cmocka_unit_test(nothing_follows_a_stream_that_its_client_ended),
+        cmocka_unit_test(a_stream_that_begins_after_its_clients_end_is_closed),
         cmocka_unit_test(a_consumer_that_does_not_read_is_closed),
         cmocka_unit_test(a_producer_goes_at_the_pace_of_its_consumer),
         cmocka_unit_test(a_stream_may_end_after_its_server),
