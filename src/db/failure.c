@@ -21,6 +21,26 @@ bool db_result_fail(const PGresult *result, const char *purpose, struct err *e)
     return err_in(e, "SQLSTATE %s", *sqlstate ? sqlstate : "unknown");
 }
 
+static const char *told_of(enum err_code code)
+{
+    static const char *const told[ERR_CODE_COUNT] = {
+        [ERR_INVALID] = "a value does not fit its type",
+        [ERR_CONFLICT] = "it contradicts what is stored, or what was changed at the same time",
+        [ERR_LIMIT] = "more than the database takes in one statement",
+        [ERR_TIMEOUT] = "the database took too long",
+        [ERR_UNAVAILABLE] = "the database cannot answer now",
+    };
+    return told[code] ? told[code] : "the database refused the statement";
+}
+
+bool db_step_fail(const PGresult *result, const char *statement, struct err *e)
+{
+    struct err full;
+    db_result_fail(result, statement, &full);
+    err_set_from(e, ERR_ORIGIN_DATABASE, full.code, "%s", told_of(full.code));
+    return err_in(e, "%s; %s", full.context, full.message);
+}
+
 void db_connection_reason(const PGconn *conn, char *ret_text, size_t size)
 {
     struct str text = str_trim(str_of_c(PQerrorMessage(conn)));

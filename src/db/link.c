@@ -148,7 +148,7 @@ static void note_failure(struct db_link *link, const struct op *op, const PGresu
     f->is_stale_plan = is_stale;
     snprintf(f->sqlstate, sizeof f->sqlstate, "%s", sqlstate);
     snprintf(f->constraint, sizeof f->constraint, "%s", field(result, PG_DIAG_CONSTRAINT_NAME));
-    db_result_fail(result, r->steps[op->step].step.statement->name, &f->err);
+    db_step_fail(result, r->steps[op->step].step.statement->name, &f->err);
 }
 
 static void step_answered(const struct op *op, struct db_rows *rows)

@@ -14,5 +14,11 @@
  */
 bool db_result_fail(const PGresult *result, const char *purpose, struct err *e);
 
+/*
+ * The same of a step of the pool: what the server said, with the names of statement and constraint,
+ * is context, for the message may reach a user.
+ */
+bool db_step_fail(const PGresult *result, const char *statement, struct err *e);
+
 /* libpq's message of a connection as one line without its end. */
 void db_connection_reason(const PGconn *conn, char *ret_text, size_t size);

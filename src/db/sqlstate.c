@@ -6,12 +6,12 @@ struct rule {
 };
 
 static const struct rule rules[] = {
-    { "08", ERR_UNAVAILABLE },    { "22", ERR_INVALID },        { "23", ERR_INVALID },
-    { "23505", ERR_CONFLICT },    { "23P01", ERR_CONFLICT },    { "25006", ERR_UNAVAILABLE },
-    { "28", ERR_UNAVAILABLE },    { "3D000", ERR_UNAVAILABLE }, { "40001", ERR_CONFLICT },
-    { "40P01", ERR_CONFLICT },    { "53", ERR_UNAVAILABLE },    { "54", ERR_LIMIT },
-    { "55P03", ERR_TIMEOUT },     { "57014", ERR_TIMEOUT },     { "57P01", ERR_UNAVAILABLE },
-    { "57P02", ERR_UNAVAILABLE }, { "57P03", ERR_UNAVAILABLE }, { "57P05", ERR_UNAVAILABLE },
+    { "08", ERR_UNAVAILABLE },    { "22", ERR_INVALID },        { "23", ERR_CONFLICT },
+    { "25006", ERR_UNAVAILABLE }, { "28", ERR_UNAVAILABLE },    { "3D000", ERR_UNAVAILABLE },
+    { "40001", ERR_CONFLICT },    { "40P01", ERR_CONFLICT },    { "53", ERR_UNAVAILABLE },
+    { "54", ERR_LIMIT },          { "55P03", ERR_TIMEOUT },     { "57014", ERR_TIMEOUT },
+    { "57P01", ERR_UNAVAILABLE }, { "57P02", ERR_UNAVAILABLE }, { "57P03", ERR_UNAVAILABLE },
+    { "57P05", ERR_UNAVAILABLE },
 };
 
 enum err_code db_sqlstate_code(const char *sqlstate)

@@ -8,8 +8,8 @@
  *   57014                              TIMEOUT (statement_timeout, or a cancel of ours)
  *   55P03                              TIMEOUT (lock_timeout)
  *   40001, 40P01                       CONFLICT, after the repeats that are allowed
- *   23505, 23P01                       CONFLICT; the constraint's name comes with it
- *   23503, 23502, 23514, 22xxx         INVALID; 23xxx with the constraint's name
+ *   23xxx                              CONFLICT; the constraint's name comes with it
+ *   22xxx                              INVALID
  *   54xxx                              LIMIT
  *   28xxx, 3D000                       UNAVAILABLE: we are refused; an operator must act
  *   all others                         INTERNAL: our statement is wrong

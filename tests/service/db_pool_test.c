@@ -182,7 +182,9 @@ static void a_commit_that_fails_is_no_success(void **state)
     rig_init(&rig, url, NULL);
     struct rig_call call;
     rig_ask(&rig, DB_LANE_WRITE, "INSERT INTO children VALUES (1)", &call);
-    assert_int_equal(call.code, ERR_INVALID);
+    assert_int_equal(call.code, ERR_CONFLICT);
+    assert_true(str_starts_with(str_of_c(call.message), STR("it contradicts what is stored, ")));
+    assert_non_null(strstr(call.message, "constraint children_parent_fk")); /* for the operator */
     assert_string_equal(call.sqlstate, DB_STATE_FOREIGN_KEY_VIOLATION);
     assert_string_equal(call.constraint, "children_parent_fk");
     rig_ask(&rig, DB_LANE_WRITE, "SELECT 1", &call);
