@@ -16,5 +16,6 @@ enum { CLOCK_MS = 1000, CLOCK_S = 1000 * 1000 };
 enum { CLOCK_TEXT_MAX = 32 };
 void clock_format(int64_t wall_us, char ret_text[CLOCK_TEXT_MAX]);
 
-/* Any RFC 3339 date-time whose year in UTC is 0001 to 9999, offset included; finer fractions than microseconds are cut off. */
+/* Any RFC 3339 date-time whose year in UTC is 0001 to 9999, offset included; finer fractions than
+ * microseconds are cut off. */
 [[nodiscard]] bool clock_parse(struct str text, int64_t *ret_wall_us);
