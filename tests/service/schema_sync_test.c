@@ -236,7 +236,7 @@ static void rows_that_do_not_fit_undo_the_whole(void **state)
     pets_add_nickname(&pets);
     pets.pet_columns[3].is_nullable = false;
     struct err e = prepare_refused(url, SCHEMA_MODE_SYNCHRONISE, &pets.set, &t);
-    assert_int_equal(e.code, ERR_INVALID);
+    assert_int_equal(e.code, ERR_CONFLICT);
     assert_non_null(strstr(e.message, "forbid null in column pets.order"));
     assert_str(buf_str(&t.text), "sql ALTER TABLE pets ALTER COLUMN \"order\" SET NOT NULL;\n");
     assert_string_equal(ask_at(url, "SELECT count(*) FROM information_schema.columns "

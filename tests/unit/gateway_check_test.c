@@ -49,7 +49,7 @@ static void what_is_no_address_is_refused(void **state)
         { "a\xc2\xa0@b.c", 7 },
         { "a\xe2\x80\x8b@b.c", 8 },
         { "a@b\xe3\x80\x80.c", 8 },
-        { "a\xe2\x80\xae@b.c", 8 },
+        { "a\xe2\x80\xae@b.c", 8 }, /* NOLINT(misc-misleading-bidirectional): what is refused */
     };
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 16);
     struct str email;
@@ -85,14 +85,10 @@ static void names_count_characters_not_bytes(void **state)
     assert_false(check_name("name", STR(" \t "), &name, &e));
     assert_false(check_name("name", STR("a\nb"), &name, &e));
     assert_string_equal(e.message, "name: must not hold control characters");
-    assert_false(check_name("name",
-                            STR("a\xe2\x80\xae"
-                                "b"),
-                            &name, &e));
-    assert_false(check_name("name",
-                            STR("a\xe2\x81\xa6"
-                                "b"),
-                            &name, &e));
+    /* NOLINTBEGIN(misc-misleading-bidirectional): what is refused */
+    assert_false(check_name("name", STR("a\xe2\x80\xae."), &name, &e));
+    assert_false(check_name("name", STR("a\xe2\x81\xa6."), &name, &e));
+    /* NOLINTEND(misc-misleading-bidirectional) */
     assert_string_equal(e.message, "name: must not hold invisible or direction characters");
     assert_true(check_name("name", STR("\xe0\xa4\x95\xe2\x80\x8d \xf0\x9f\x98\x80"), &name, &e));
 }
