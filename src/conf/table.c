@@ -52,8 +52,9 @@ const char *conf_group_title(enum conf_group group)
     static const char *const titles[CONF_GROUP_COUNT] = {
         [CONF_GROUP_COMMAND] = "Options",   [CONF_GROUP_GENERAL] = "General",
         [CONF_GROUP_NETWORK] = "Network",   [CONF_GROUP_DATABASE] = "Database",
-        [CONF_GROUP_SECURITY] = "Security", [CONF_GROUP_LOGGING] = "Logging",
-        [CONF_GROUP_LIMITS] = "Limits",     [CONF_GROUP_GRAPHQL] = "GraphQL",
+        [CONF_GROUP_SECURITY] = "Security", [CONF_GROUP_TASKS] = "Tasks",
+        [CONF_GROUP_LOGGING] = "Logging",   [CONF_GROUP_LIMITS] = "Limits",
+        [CONF_GROUP_GRAPHQL] = "GraphQL",
     };
     return titles[group];
 }

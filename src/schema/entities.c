@@ -86,6 +86,7 @@ static const struct str type_names[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_TIMESTAMPTZ] = STR("timestamp with time zone"),
     [SCHEMA_TEXT_ARRAY] = STR("text[]"),
     [SCHEMA_UUID_ARRAY] = STR("uuid[]"),
+    [SCHEMA_INT8_ARRAY] = STR("bigint[]"),
 };
 
 struct str schema_column_type(const struct schema_column *column, char buffer[SCHEMA_TYPE_NAME_MAX])

@@ -5,8 +5,8 @@
 bool select_op_fits(enum select_op op, const struct schema_column *column)
 {
     enum schema_type type = column->type;
-    bool is_array =
-        type == SCHEMA_TEXT_ARRAY || type == SCHEMA_UUID_ARRAY || type == SCHEMA_ENUM_ARRAY;
+    bool is_array = type == SCHEMA_TEXT_ARRAY || type == SCHEMA_UUID_ARRAY ||
+                    type == SCHEMA_INT8_ARRAY || type == SCHEMA_ENUM_ARRAY;
     bool is_text = type == SCHEMA_TEXT;
     switch (op) {
     case SELECT_EQ:
