@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import proc
+import tasks
 from windlass import Windlass
 
 HERE = Path(__file__).resolve().parent
@@ -178,9 +179,14 @@ def bench_start(report, program):
     report.add("start.existing-folder", statistics.median(existing), "s")
 
 
+def task_load(fn):
+    """A bench of tasks.py, which loads by the same wrk."""
+    return lambda report, windlass, token, seconds: fn(report, windlass, token, seconds, wrk)
+
+
 # Those that share one running Windlass, in this order; `start` starts its own.
 LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-read": bench_point_read,
-         "read-lane": bench_read_lane}
+         "read-lane": bench_read_lane, **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
 
 def main():
@@ -198,11 +204,14 @@ def main():
     report = Report()
     print(f"  load average before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
     loads = [name for name in LOADS if name in parts]
+    if set(parts) & set(tasks.PEER_TESTS):
+        tasks.run_peers(options.build.resolve())
     if loads:
         windlass = Windlass(program)
         try:
             windlass.start()
             token = windlass.set_up()
+            tasks.report_peer_enqueues(report)
             for name in loads:
                 if name == "idle-memory":
                     time.sleep(1)  # what starting used has been given back

@@ -27,6 +27,8 @@ class Lost(Exception):
 class Windlass:
     """`windlass up` on a scratch folder."""
 
+    arguments = []  # more of them, for `up`
+
     def __init__(self, binary):
         self.binary = binary
         self.folder = tempfile.mkdtemp(prefix="windlass-chaos-")
@@ -41,8 +43,10 @@ class Windlass:
         env.pop("DATABASE_URL", None)
         log = open(os.path.join(self.folder, "log"), "ab")
         self.process = subprocess.Popen(
-            [self.binary, "up", "--data", os.path.join(self.folder, "data"), "--port",
-             str(self.port or 0), "--argon2-memory", "8MiB", "--argon2-time", "1"], env=env, stdout=subprocess.PIPE, stderr=log, text=True)
+            [self.binary, "up", "--data", os.path.join(self.folder, "data"), "--run",
+             os.path.join(self.folder, "run"), "--port", str(self.port or 0), "--argon2-memory",
+             "8MiB", "--argon2-time", "1", *self.arguments],
+            env=env, stdout=subprocess.PIPE, stderr=log, text=True)
         log.close()
         threading.Thread(target=self.read_lines, args=(self.process,), daemon=True).start()
         self.wait_ready()
