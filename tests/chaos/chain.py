@@ -63,9 +63,8 @@ class Installation(Windlass):
         return ""
 
     def sql(self, statement):
-        done = subprocess.run([self.binary, "psql", "--data", os.path.join(self.folder, "data"),
-                               "--run", os.path.join(self.folder, "run"), "--", "-X", "-A", "-t",
-                               "-v", "ON_ERROR_STOP=1", "-c", statement],
+        done = subprocess.run([self.binary, "psql", "--data", os.path.join(self.folder, "data"), "--",
+                               "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement],
                               capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             raise RuntimeError(f"{statement}: {done.stderr}")
