@@ -5,8 +5,9 @@ import os
 import random
 import shutil
 import signal
-import statistics
+import socket
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -200,41 +201,80 @@ PEER_SOURCE = Path(os.environ.get("WINDLASS_PEERS",
 _peer_rows = None
 
 
+class PeerServer:
+    """PostgreSQL for the peers: fsync on, the defaults but for its shared buffers; no Redis."""
+
+    PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+    SETTINGS = "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{folder}'\n" \
+               "max_connections = 300\nshared_buffers = 1GB\n"
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="windlass-peers-"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+
+    def run(self, program, *arguments):
+        command = [str(self.PROGRAMS / program), "-D", str(self.folder / "data"), *arguments]
+        if os.geteuid() == 0:
+            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+        subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        self.run("initdb", "-U", "bench", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
+        with open(self.folder / "data/postgresql.conf", "a", encoding="utf-8") as file:
+            file.write(self.SETTINGS.format(port=self.port, folder=self.folder))
+        self.run("pg_ctl", "-w", "-s", "-l", str(self.folder / "log"), "start")
+        return self
+
+    def __exit__(self, *_):
+        self.run("pg_ctl", "-w", "-s", "-m", "fast", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def build_peers(home, env):
+    if (home / "drivers/river/riverbench").exists():
+        return
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(PEER_SOURCE, home)
+    subprocess.run(["chmod", "-R", "u+w", str(home)], check=True)
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True,
+                   env=env)
+    subprocess.run(["go", "build", "-o", "riverbench", "."], cwd=home / "drivers/river", check=True,
+                   env=env)
+
+
+def run_peer(home, env, peer, test):
+    line = subprocess.run([str(home / "bench"), peer, test], env=env, cwd=home,
+                          stdout=subprocess.PIPE, text=True).stdout.strip()
+    row = json.loads(line.splitlines()[-1]) if line else {"error": "no answer"}
+    if "error" in row:
+        print(f"  peer {peer} {test}: {row['error']}")
+    return row
+
+
 def run_peers(build):
-    """Builds and runs the peers where their benches are at hand; one dict of rows a test."""
+    """Builds and runs the peers where their benches are at hand, with their best settings."""
     global _peer_rows
     _peer_rows = {name: {} for name in PEER_TESTS}
     if not (PEER_SOURCE / "bench.mjs").exists():
-        print(f"  no peers: there is no folder {PEER_SOURCE.name} of them (WINDLASS_PEERS)")
+        print("  no peers: their folder is not at hand; WINDLASS_PEERS names it")
         return
     home = build / "peers-queue"
-    data = build / "peers-data"
-    env = {**os.environ, "QB_DATA": str(data), "npm_config_cache": str(build / "npm-cache")}
+    env = {**os.environ, "npm_config_cache": str(build / "npm-cache")}
     try:
-        if not home.exists():
-            shutil.copytree(PEER_SOURCE, home)
-            subprocess.run(["chmod", "-R", "u+w", str(home)], check=True)
-            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=home,
-                           check=True, env=env)
-            subprocess.run(["go", "build", "-o", "riverbench", "."], cwd=home / "drivers/river",
-                           check=True, env=env)
-        subprocess.run([str(home / "servers.sh"), "start"], check=True, env=env, cwd=home)
+        build_peers(home, env)
+        with PeerServer() as server:
+            env["QB_PGPORT"] = str(server.port)
+            for name, test in PEER_TESTS.items():
+                for peer in PEERS:
+                    row = run_peer(home, env, peer, test)
+                    if "error" not in row:
+                        _peer_rows[name][peer] = row
     except (OSError, subprocess.CalledProcessError) as reason:
         print(f"  no peers: {reason}")
-        return
-    try:
-        for name, test in PEER_TESTS.items():
-            for peer in PEERS:
-                line = subprocess.run([str(home / "bench"), peer, test], env=env, cwd=home,
-                                      stdout=subprocess.PIPE, text=True).stdout.strip()
-                row = json.loads(line.splitlines()[-1]) if line else {"error": "no answer"}
-                if "error" in row:
-                    print(f"  peer {peer} {test}: {row['error']}")
-                else:
-                    _peer_rows[name][peer] = row
-    finally:
-        subprocess.run([str(home / "servers.sh"), "stop"], env=env, cwd=home,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def peer_figures(test):
