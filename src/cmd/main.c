@@ -80,7 +80,7 @@ const struct cmd cmd_table[] = {
       .run = cmd_psql },
     { .name = "health",
       .operands = "",
-      .summary = "ask a running gateway whether it is ready",
+      .summary = "ask a running service whether it is ready",
       .details =
           "For the health checks of containers, which have no shell: exits with 0 when it is, "
           "with 1 when it\nsays no, with 69 when it does not answer.",
