@@ -111,6 +111,7 @@ int cmd_doctor(const struct conf *conf)
     doctor_check_data(&d);
     doctor_check_port(&d);
     doctor_check_database(&d);
+    doctor_check_services(&d);
     struct buf b;
     buf_init(&b, 0);
     if (conf_bool(conf, CONF_JSON))

@@ -45,8 +45,10 @@ static const char *find_database(struct doctor *d)
     }
     doctor_report(d, "programs", DOCTOR_OK, NULL, "PostgreSQL %d in %s", cluster.version,
                   cluster.programs);
-    if (up_cluster_join(&cluster, UP_ROLE_SUPERUSER, &url, &e))
+    if (up_cluster_join(&cluster, UP_ROLE_SUPERUSER, &url, &e)) {
+        d->run = cluster.run;
         return url;
+    }
     if (e.code != ERR_NOT_FOUND)
         doctor_report_err(d, "database", &e,
                           "run this as root, or as the user that runs `windlass up`");

@@ -15,6 +15,7 @@ struct doctor {
     struct arena *arena; /* of the texts */
     struct doctor_finding *findings;
     size_t count, capacity;
+    const char *run; /* the folder of the running cluster's sockets; NULL: none runs */
 };
 
 struct doctor_finding {
@@ -38,3 +39,5 @@ void doctor_check_data(struct doctor *d);
 void doctor_check_port(struct doctor *d);
 /* PostgreSQL's programs where a private cluster needs them, the server, the schema. */
 void doctor_check_database(struct doctor *d);
+/* Worker, ai and runner, where they run; after the database, which tells where that is. */
+void doctor_check_services(struct doctor *d);

@@ -37,10 +37,11 @@ static void check_secrets_in_file(struct doctor *d)
                           conf_option(id)->name);
 }
 
+/* Only this machine can reach it. */
 static bool is_loopback(struct str host)
 {
-    return str_eq_c(host, "::1") || str_eq_c(host, "localhost") ||
-           str_starts_with(host, STR("127."));
+    return str_starts_with(host, STR("unix:")) || str_eq_c(host, "::1") ||
+           str_eq_c(host, "localhost") || str_starts_with(host, STR("127."));
 }
 
 void doctor_check_settings(struct doctor *d)
@@ -227,6 +228,10 @@ void doctor_check_port(struct doctor *d)
     const char *host = conf_cstr(d->conf, CONF_LISTEN), *port = conf_cstr(d->conf, CONF_PORT);
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
     struct addrinfo *addresses = NULL;
+    if (str_starts_with(str_of_c(host), STR("unix:"))) {
+        doctor_report(d, "port", DOCTOR_OK, NULL, "none is needed, listen is %s", host);
+        return;
+    }
     int failure = getaddrinfo(host, port, &hints, &addresses);
     if (failure != 0) {
         doctor_report(d, "port", DOCTOR_FAILURE, "set listen to an address of this machine",

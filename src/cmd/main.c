@@ -68,6 +68,13 @@ const struct cmd cmd_table[] = {
       .details = "Needs a database (DATABASE_URL); `windlass up` brings one and starts this.",
       .options = CONF_FOR_GATEWAY,
       .run = cmd_gateway },
+    { .name = "ai",
+      .operands = "",
+      .summary = "serve insights, recommendations, analyses and chat",
+      .details = "Has no database: the gateway sends what it needs. On TCP it needs the "
+                 "gateway-token.",
+      .options = CONF_FOR_AI,
+      .run = cmd_ai },
     { .name = "psql",
       .operands = "[-- ARGUMENTS]",
       .summary = "open psql on the database of this installation",
@@ -80,7 +87,7 @@ const struct cmd cmd_table[] = {
       .run = cmd_psql },
     { .name = "health",
       .operands = "",
-      .summary = "ask a running gateway whether it is ready",
+      .summary = "ask a running service whether it is ready",
       .details =
           "For the health checks of containers, which have no shell: exits with 0 when it is, "
           "with 1 when it\nsays no, with 69 when it does not answer.",

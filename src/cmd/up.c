@@ -24,7 +24,7 @@
 enum {
     NEWS_MS = 5'000,             /* between words about something slow */
     HELPER_PATIENCE_MS = 5'000,  /* initdb and migrate, when we are stopped */
-    DRAIN_EXTRA_MS = 5'000,      /* what a service may take beyond its own drain time-out */
+    DRAIN_EXTRA_MS = 5'000,      /* what services may take beyond their own drain time-out */
     SERVER_PATIENCE_MS = 60'000, /* a fast shutdown's checkpoint; then an immediate one */
     SERVER_GIVE_UP_MS = 120'000,
     ARENA_BYTES = 1 << 20,
@@ -61,9 +61,11 @@ static void run_steps(struct up *u)
 
 static bool is_ours(const struct up *u, pid_t pid)
 {
-    const struct up_child *const children[] = { u->server, u->gateway, u->helper };
-    for (size_t i = 0; i < countof(children); i++)
-        if (children[i] && up_child_pid(children[i]) == pid)
+    if ((u->server && up_child_pid(u->server) == pid) ||
+        (u->helper && up_child_pid(u->helper) == pid))
+        return true;
+    for (size_t i = 0; i < countof(u->services); i++)
+        if (u->services[i] && up_child_pid(u->services[i]) == pid)
             return true;
     return false;
 }
@@ -222,19 +224,42 @@ static void end_child(struct up_child *child, bool now, int signum, int64_t pati
 static enum up_next stop_services(struct up *u)
 {
     bool now = u->stop == UP_STOP_NOW;
-    int64_t drain_ms = conf_duration_us(u->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS + DRAIN_EXTRA_MS;
     log_info("up.stopping", "now=%s", now ? "yes" : "no");
     up_tell_supervisor("STOPPING=1\nSTATUS=stopping\n");
-    io_listen_set_close(
-        &u->site.sockets); /* the gateway's copies are the last: who comes now is refused */
+    io_listen_set_close(&u->site.sockets[UP_GATEWAY]); /* the gateway's copies are the last: who
+                                                          comes now is refused */
     end_child(u->helper, now, SIGTERM, HELPER_PATIENCE_MS, SIGKILL);
-    end_child(u->gateway, now, SIGTERM, drain_ms, SIGKILL);
     return go(u, await_services_stopped);
+}
+
+/* Each wave has what the ones before have left of the drain time-out, and a moment in any case. */
+static void tell_wave(struct up *u, enum up_wave wave)
+{
+    int64_t drain_ms = conf_duration_us(u->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS;
+    int64_t left_ms = max_of(drain_ms - up_step_age_ms(u), (int64_t)0) + DRAIN_EXTRA_MS;
+    for (size_t i = 0; i < countof(u->services); i++)
+        if (up_roster[i].wave == wave)
+            end_child(u->services[i], u->stop == UP_STOP_NOW, SIGTERM, left_ms, SIGKILL);
+    u->waves_told = (int)wave + 1;
+}
+
+static bool wave_has_ended(const struct up *u, enum up_wave wave)
+{
+    for (size_t i = 0; i < countof(u->services); i++)
+        if (up_roster[i].wave == wave && !has_ended(u->services[i]))
+            return false;
+    return true;
 }
 
 static enum up_next await_services_stopped(struct up *u)
 {
-    return has_ended(u->helper) && has_ended(u->gateway) ? go(u, stop_server) : UP_WAIT;
+    for (enum up_wave wave = 0; wave < UP_WAVE_COUNT; wave++) {
+        if (u->waves_told == (int)wave)
+            tell_wave(u, wave);
+        if (!wave_has_ended(u, wave))
+            return UP_WAIT;
+    }
+    return has_ended(u->helper) ? go(u, stop_server) : UP_WAIT;
 }
 
 /* SIGINT is the fast shutdown, SIGQUIT the immediate one. Never SIGKILL: its processes and its
@@ -260,7 +285,8 @@ static void hurry(struct up *u)
 {
     up_step_fn *step = u->step;
     end_child(u->helper, true, SIGTERM, HELPER_PATIENCE_MS, SIGKILL);
-    end_child(u->gateway, true, SIGTERM, HELPER_PATIENCE_MS, SIGKILL);
+    for (size_t i = 0; i < countof(u->services); i++)
+        end_child(u->services[i], true, SIGTERM, HELPER_PATIENCE_MS, SIGKILL);
     if (step == await_server_stopped)
         end_child(u->server, true, SIGINT, SERVER_PATIENCE_MS, SIGQUIT);
 }
@@ -315,10 +341,11 @@ static void log_child(const struct up_child *child)
 static void on_sigusr1(void *owner)
 {
     const struct up *u = owner;
-    log_info("up.state", "step=%s address=%s run=%s", u->step_name, u->site.sockets.address,
-             log_quote(str_of_c(u->site.run)));
+    log_info("up.state", "step=%s address=%s run=%s", u->step_name,
+             u->site.sockets[UP_GATEWAY].address, log_quote(str_of_c(u->site.run)));
     log_child(u->server);
-    log_child(u->gateway);
+    for (size_t i = 0; i < countof(u->services); i++)
+        log_child(u->services[i]);
     log_child(u->helper);
 }
 
@@ -349,7 +376,8 @@ static bool open_loop(struct up *u, struct err *e)
 static void close_all(struct up *u)
 {
     up_child_destroy(u->helper);
-    up_child_destroy(u->gateway);
+    for (size_t i = 0; i < countof(u->services); i++)
+        up_child_destroy(u->services[i]);
     up_child_destroy(u->server);
     io_notify_destroy(u->notify);
     for (size_t i = 0; i < countof(u->signals); i++)
@@ -358,7 +386,7 @@ static void close_all(struct up *u)
     io_timer_destroy(u->server_timer);
     io_timer_destroy(u->step_timer);
     io_loop_destroy(u->loop);
-    io_listen_set_close(&u->site.sockets);
+    up_site_clear(&u->site);
 }
 
 int cmd_up(const struct conf *conf)

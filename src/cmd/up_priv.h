@@ -1,6 +1,7 @@
 /*
  * up: the supervisor's state, and what its files share: up.c drives, starts and stops,
- * up_database.c brings the private cluster up, up_services.c the schema and the services.
+ * up_database.c brings the private cluster up, up_services.c the schema and the services, which
+ * up_roster.c lists.
  */
 #pragma once
 #include "base/clock.h"
@@ -34,7 +35,9 @@ struct up {
     struct io_signal *signals[5];
     struct io_timer *step_timer;   /* the step's deadline or next look */
     struct io_timer *server_timer; /* looks at postmaster.pid while the server starts */
-    struct up_child *server, *gateway;
+    struct up_child *server;
+    struct up_child *services[UP_SERVICE_COUNT];
+    struct up_links links;
     struct up_child *helper; /* initdb or migrate, while it runs */
 
     up_step_fn *step;
@@ -42,6 +45,7 @@ struct up {
     int64_t step_since_us, news_at_us;
     enum up_stop stop;
     bool is_stopping;
+    int waves_told;  /* of services, to stop: enum up_wave */
     bool is_running; /* the driver; a step's call may come back to it */
     bool is_woken;
     bool is_providing; /* another thread works for `provide` */

@@ -3,7 +3,10 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { NEWS_MS = 5'000 }; /* between looks at a service that is not ready */
+enum {
+    NEWS_MS = 5'000,            /* between looks at a service that is not ready */
+    WORKER_PATIENCE_MS = 5'000, /* how long "ready" waits for the worker, so that it takes tasks */
+};
 
 static up_step_fn await_migrated, start_services, await_services;
 
@@ -15,23 +18,22 @@ static const char *log_format_name(const struct up *u)
     return names[cmd_log_format(u->conf)];
 }
 
-/* Of our own program: `windlass NAME …`. */
-static struct io_child_spec service_spec(struct up *u, const char *const *args, unsigned command,
-                                         const struct up_override *overrides, size_t count)
+static struct up_env_options env_options(const struct up *u)
 {
-    const struct up_env_options env = {
-        .conf = u->conf,
-        .command = command,
-        .environment = (const char *const *)environ,
-        .notify_path = u->notify_path,
-        .is_home_kept = !u->site.identity.is_root,
-        .overrides = overrides,
-        .override_count = count,
-    };
+    return (struct up_env_options){ .conf = u->conf,
+                                    .environment = (const char *const *)environ,
+                                    .notify_path = u->notify_path,
+                                    .is_home_kept = !u->site.identity.is_root };
+}
+
+/* Of our own program: `windlass NAME …`. */
+static struct io_child_spec own_spec(const struct up *u, const char *const *args,
+                                     const char *const *env)
+{
     return (struct io_child_spec){
         .program_fd = u->site.program_fd,
         .args = args,
-        .env = up_env(u->arena, &env),
+        .env = env,
         .folder = "/",
         .input_fd = -1,
         /* Its database goes at the same moment, so there is nothing to drain: at once, hung or not.
@@ -71,10 +73,12 @@ enum up_next up_begin_services(struct up *u)
         { CONF_DATABASE_URL, url },
         { CONF_MIGRATE_DATABASE_URL, url },
     };
-    const struct up_child_plan plan = {
-        .name = "migrate",
-        .spec = service_spec(u, args, CONF_FOR_MIGRATE, overrides, url ? countof(overrides) : 1),
-    };
+    struct up_env_options options = env_options(u);
+    options.command = CONF_FOR_MIGRATE;
+    options.overrides = overrides;
+    options.override_count = url ? countof(overrides) : 1;
+    const struct up_child_plan plan = { .name = "migrate",
+                                        .spec = own_spec(u, args, up_env(u->arena, &options)) };
     return up_helper_start(u, &plan, &e) ? go(u, await_migrated) : up_fail(u, &e);
 }
 
@@ -97,31 +101,52 @@ static void on_service(void *owner, struct up_child *child)
         up_run(owner);
 }
 
-static enum up_next start_services(struct up *u)
+static const char *given_url(const struct up *u, enum conf_id id)
 {
-    static const char *const args[] = { "windlass", "gateway", NULL };
-    struct err e;
-    char port[16], loops[16];
-    snprintf(port, sizeof port, "%d", u->site.sockets.port);
-    snprintf(loops, sizeof loops, "%zu", u->site.sockets.count);
-    const struct up_override overrides[] = {
-        { CONF_LOG_FORMAT, log_format_name(u) },
-        { CONF_SCHEMA, "check" },
-        { CONF_PORT, port },
-        { CONF_GATEWAY_LOOPS, loops },
-        { CONF_DATABASE_URL,
-          u->site.has_cluster ? up_cluster_url(&u->site.cluster, UP_ROLE_GATEWAY) : NULL },
+    return conf_is_given(u->conf, id) ? conf_cstr(u->conf, id) : NULL;
+}
+
+static void link_services(struct up *u)
+{
+    const struct up_cluster *cluster = u->site.has_cluster ? &u->site.cluster : NULL;
+    u->links = (struct up_links){
+        .run = u->site.run,
+        .sockets = &u->site.sockets[UP_GATEWAY],
+        .log_format = log_format_name(u),
+        .gateway_database =
+            cluster ? up_cluster_url(cluster, UP_ROLE_GATEWAY) : given_url(u, CONF_DATABASE_URL),
+        .worker_database = cluster ? up_cluster_url(cluster, UP_ROLE_WORKER)
+                           : conf_is_given(u->conf, CONF_WORKER_DATABASE_URL)
+                               ? conf_cstr(u->conf, CONF_WORKER_DATABASE_URL)
+                               : given_url(u, CONF_DATABASE_URL),
     };
+    up_links_make_tokens(&u->links);
+}
+
+static bool start_service(struct up *u, enum up_service id, struct err *e)
+{
+    const struct up_service_kind *kind = &up_roster[id];
+    const struct up_env_options options = env_options(u);
     struct up_child_plan plan = {
-        .name = "gateway",
-        .spec = service_spec(u, args, CONF_FOR_GATEWAY, overrides,
-                             u->site.has_cluster ? countof(overrides) : countof(overrides) - 1),
+        .name = kind->name,
+        .spec = own_spec(u, kind->args, up_service_env(u->arena, id, &u->links, &options)),
         .is_restarted = true,
     };
-    plan.spec.listen_fds = u->site.sockets.fds;
-    plan.spec.listen_count = u->site.sockets.count;
-    u->gateway = up_child_create(u->loop, &plan, on_service, u);
-    return up_child_start(u->gateway, &e) ? go(u, await_services) : up_fail(u, &e);
+    plan.spec.listen_fds = u->site.sockets[id].fds;
+    plan.spec.listen_count = u->site.sockets[id].count;
+    u->services[id] = up_child_create(u->loop, &plan, on_service, u);
+    return up_child_start(u->services[id], e);
+}
+
+/* All at once: who needs another waits for it by itself. */
+static enum up_next start_services(struct up *u)
+{
+    struct err e;
+    link_services(u);
+    for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++)
+        if (!start_service(u, id, &e))
+            return up_fail(u, &e);
+    return go(u, await_services);
 }
 
 static void print_setup_link(struct up *u, const char *url)
@@ -136,7 +161,7 @@ static void announce(struct up *u)
     char own[IO_URL_MAX];
     const char *url =
         conf_is_given(u->conf, CONF_PUBLIC_URL) ? conf_cstr(u->conf, CONF_PUBLIC_URL) : own;
-    io_listen_set_url(&u->site.sockets, own);
+    io_listen_set_url(&u->site.sockets[UP_GATEWAY], own);
     if (!u->is_announced) {
         log_info("up.ready", "url=%s took_ms=%lld", log_quote(str_of_c(url)),
                  (long long)((clock_mono_us() - u->born_us) / CLOCK_MS));
@@ -156,19 +181,28 @@ static bool is_hopeless(const struct up_child *child)
            (how.code == CMD_USAGE || how.code == CMD_BAD_SETTINGS);
 }
 
+/* Served is who the gateway serves; the others may follow, though the worker is waited for. */
 static enum up_next await_services(struct up *u)
 {
     struct err e;
-    if (up_child_is_ready(u->gateway)) {
-        announce(u);
-        return go(u, up_serve);
-    }
-    if (is_hopeless(u->gateway)) {
-        err_set(&e, ERR_INVALID, "the gateway refuses its settings, see above");
+    for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++) {
+        if (!is_hopeless(u->services[id]))
+            continue;
+        err_set(&e, ERR_INVALID, "the %s refuses its settings, see above", up_roster[id].name);
         return up_fail(u, &e);
     }
-    up_tell_news(u, "up.services_awaited", "waiting for the services");
-    return up_wait_ms(u, NEWS_MS);
+    int64_t left_ms = WORKER_PATIENCE_MS - up_step_age_ms(u);
+    bool is_served = up_child_is_ready(u->services[UP_GATEWAY]);
+    bool has_worker = up_child_is_ready(u->services[UP_WORKER]);
+    if (!is_served || (!has_worker && left_ms > 0)) {
+        up_tell_news(u, "up.services_awaited", "waiting for the services");
+        return up_wait_ms(u, is_served ? left_ms : NEWS_MS);
+    }
+    if (!has_worker)
+        log_warn("up.worker_late", "waited_ms=%lld what=%s", (long long)up_step_age_ms(u),
+                 log_quote(STR("tasks and jobs wait in the outbox until it is ready")));
+    announce(u);
+    return go(u, up_serve);
 }
 
 enum up_next up_serve(struct up *u)
@@ -188,21 +222,33 @@ static void take_setup_token(struct up *u, struct str lines)
         announce(u);
 }
 
+/* Which service that process is; UP_SERVICE_COUNT: none. */
+static enum up_service service_of(const struct up *u, pid_t pid)
+{
+    enum up_service id = 0;
+    while (id < UP_SERVICE_COUNT &&
+           (pid == 0 || !u->services[id] || up_child_pid(u->services[id]) != pid))
+        id++;
+    return id;
+}
+
 void up_take_notice(void *owner, pid_t sender, struct str lines)
 {
     struct up *u = owner;
     struct str value = { 0 };
-    if (!u->gateway || sender == 0 || sender != up_child_pid(u->gateway)) {
+    enum up_service id = service_of(u, sender);
+    if (id == UP_SERVICE_COUNT) {
         log_debug("up.notify_ignored", "pid=%d", (int)sender);
         return;
     }
-    take_setup_token(u, lines);
+    if (id == UP_GATEWAY)
+        take_setup_token(u, lines);
     if (io_notify_value(lines, STR("STATUS"), &value))
-        log_debug("up.child_status", "child=gateway status=%s", log_quote(value));
+        log_debug("up.child_status", "child=%s status=%s", up_roster[id].name, log_quote(value));
     if (io_notify_value(lines, STR("READY"), &value) && str_eq_c(value, "1") &&
-        !up_child_is_ready(u->gateway)) {
-        up_child_set_ready(u->gateway);
-        log_info("up.child_ready", "child=gateway pid=%d", (int)sender);
+        !up_child_is_ready(u->services[id])) {
+        up_child_set_ready(u->services[id]);
+        log_info("up.child_ready", "child=%s pid=%d", up_roster[id].name, (int)sender);
         up_run(u);
     }
 }

@@ -54,18 +54,16 @@ static bool prepare_data(struct up_site *site, struct err *e)
     return true;
 }
 
-/* One folder an installation: told apart by what no two can share, the data or the port. */
-static const char *default_run_folder(const struct up_site *site)
+const char *up_run_folder(struct arena *a, const char *identity, bool is_root)
 {
     char digest[SHA256_HEX_LEN + 1];
-    struct arena *a = site->arena;
-    sha256_hex(str_of_c(site->data ? site->data : site->sockets.address), digest);
+    sha256_hex(str_of_c(identity), digest);
     const char *systemd = getenv("RUNTIME_DIRECTORY");
     const char *session = getenv("XDG_RUNTIME_DIR");
     const char *temporary = getenv("TMPDIR");
     if (systemd && systemd[0] == '/')
         return arena_cstr(a, str_of_c(systemd));
-    if (site->identity.is_root)
+    if (is_root)
         return arena_printf(a, "/run/windlass/%.8s", digest).ptr;
     if (session && session[0] == '/')
         return arena_printf(a, "%s/windlass/%.8s", session, digest).ptr;
@@ -77,9 +75,12 @@ static const char *default_run_folder(const struct up_site *site)
 
 static bool prepare_run(struct up_site *site, struct err *e)
 {
-    const char *path = conf_is_given(site->conf, CONF_RUN)
-                           ? absolute(site->arena, conf_cstr(site->conf, CONF_RUN))
-                           : default_run_folder(site);
+    const char *path =
+        conf_is_given(site->conf, CONF_RUN)
+            ? absolute(site->arena, conf_cstr(site->conf, CONF_RUN))
+            : up_run_folder(site->arena,
+                            site->data ? site->data : site->sockets[UP_GATEWAY].address,
+                            site->identity.is_root);
     struct stat folder;
     site->run = path;
     if (strlen(path) > UP_SOCKET_FOLDER_MAX) /* said before anything is made */
@@ -110,8 +111,8 @@ static bool prepare_cluster(struct up_site *site, struct err *e)
         .data = site->data,
         .run = site->run,
         .programs = conf_cstr(site->conf, CONF_PG_BIN),
-        .connections_max =
-            (int)(connections_a_loop * (int64_t)site->sockets.count) + CONNECTIONS_SPARE,
+        .connections_max = (int)(connections_a_loop * (int64_t)site->sockets[UP_GATEWAY].count) +
+                           CONNECTIONS_SPARE,
         .is_for_developers = conf_choice(site->conf, CONF_ENV) == CONF_ENV_DEVELOPMENT,
     };
     return up_cluster_find(&options, &site->cluster, e) && up_cluster_prepare(&site->cluster, e);
@@ -130,12 +131,27 @@ static size_t loop_count(const struct conf *conf)
 /* That the folder is in use says more than that its port is, as both are with a second `up`. */
 static bool open_sockets(struct up_site *site, struct err *e)
 {
-    if (io_listen_set_open(&site->sockets, conf_str(site->conf, CONF_LISTEN),
+    if (io_listen_set_open(&site->sockets[UP_GATEWAY], conf_str(site->conf, CONF_LISTEN),
                            conf_int(site->conf, CONF_PORT), loop_count(site->conf), e))
         return true;
     return e->code == ERR_CONFLICT && site->data && !up_lock_is_free(site->data, e)
                ? err_in(e, "take the data folder")
                : false;
+}
+
+/* What is left of them is nobody's: we hold the folder's lock. */
+static bool open_service_sockets(struct up_site *site, struct err *e)
+{
+    for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++) {
+        const char *path = up_service_path(site->arena, site->run, id);
+        if (id == UP_GATEWAY)
+            continue;
+        (void)unlink(path);
+        if (!io_listen_set_open(&site->sockets[id], arena_printf(site->arena, "unix:%s", path), 0,
+                                1, e))
+            return false;
+    }
+    return true;
 }
 
 /* What may need root comes first; then we are the services' user and the rest is done as it. */
@@ -150,6 +166,8 @@ static bool prepare(struct up_site *site, struct err *e)
         return false;
     if (!up_folder_check(site->run, e) || !up_lock(site->run, &site->run_lock, e))
         return err_in(e, "take the socket folder");
+    if (!open_service_sockets(site, e))
+        return false;
     if (!site->has_cluster)
         return true;
     if (!up_folder_check(site->data, e) || !up_lock(site->data, &site->data_lock, e))
@@ -164,9 +182,18 @@ bool up_site_prepare(const struct conf *conf, struct arena *a, struct up_site *r
     open_standard_fds();
     (void)umask(0077);
     if (!prepare(&site, e)) {
-        io_listen_set_close(&site.sockets);
+        up_site_clear(&site);
         return false;
     }
     *ret_site = site;
     return true;
+}
+
+void up_site_clear(struct up_site *site)
+{
+    for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++) {
+        if (id != UP_GATEWAY && site->sockets[id].count > 0)
+            (void)unlink(up_service_path(site->arena, site->run, id));
+        io_listen_set_close(&site->sockets[id]);
+    }
 }

@@ -5,13 +5,15 @@
 #pragma once
 #include "cmd/up_cluster_priv.h"
 #include "cmd/up_identity_priv.h"
-#include "cmd/up_plan_priv.h"
+#include "cmd/up_roster_priv.h"
 
 struct up_site {
     const struct conf *conf;
     struct arena *arena;
     struct up_identity identity;
-    struct io_listen_set sockets;
+    /* The gateway's are the installation's address. They stay open here, so that a service which
+     * is started again has lost no caller. */
+    struct io_listen_set sockets[UP_SERVICE_COUNT];
     const char *data; /* NULL without a cluster of our own */
     const char *run;
     int data_lock, run_lock; /* held until the process ends */
@@ -29,6 +31,15 @@ struct up_site {
  */
 [[nodiscard]] bool up_site_prepare(const struct conf *conf, struct arena *a,
                                    struct up_site *ret_site, struct err *e);
+
+/* Closes what is left open, and removes the services' sockets. */
+void up_site_clear(struct up_site *site);
+
+/*
+ * The folder of the sockets where `run` does not name one, in the arena. `identity` is `data`, or
+ * the address where there is no cluster: what no two installations can share.
+ */
+[[nodiscard]] const char *up_run_folder(struct arena *a, const char *identity, bool is_root);
 
 /* Somebody sits at a terminal that this process belongs to. */
 [[nodiscard]] bool up_has_terminal(void);

@@ -5,7 +5,7 @@
 enum conf_type {
     CONF_TYPE_STRING,
     CONF_TYPE_PATH,
-    CONF_TYPE_ADDRESS,  /* a host name or address to listen on */
+    CONF_TYPE_ADDRESS,  /* a host name or address to listen on, or unix:/path */
     CONF_TYPE_NETWORKS, /* addresses and address/bits, comma between */
     CONF_TYPE_URL,
     CONF_TYPE_INTEGER,

@@ -132,6 +132,14 @@ static bool is_host(struct str text)
     return consists_of(text, LETTERS DIGITS "-.") && !consists_of(text, DIGITS ".");
 }
 
+/* "unix:/path": an absolute path that fits into a socket's name. */
+static bool is_socket(struct str text)
+{
+    enum { PATH_BYTES_MAX = 107 };
+    struct str path = str_from(text, min_of(text.len, STR("unix:").len));
+    return str_starts_with(text, STR("unix:/")) && path.len > 1 && path.len <= PATH_BYTES_MAX;
+}
+
 static bool parse_networks(struct str text, struct err *e)
 {
     while (text.len > 0) {
@@ -202,8 +210,9 @@ bool value_parse(const struct conf_option *o, struct str *text, int64_t *ret_num
         return !str_starts_with(*text, STR("~")) ||
                err_set(e, ERR_INVALID, "\"~\" is not expanded here; write the whole path");
     case CONF_TYPE_ADDRESS:
-        return is_host(*text) || err_set(e, ERR_INVALID, "\"%.*s\" is no host name or address",
-                                         STR_FMT(str_first(*text, 64)));
+        return is_host(*text) || is_socket(*text) ||
+               err_set(e, ERR_INVALID, "\"%.*s\" is no host name or address, nor unix:/path",
+                       STR_FMT(str_first(*text, 64)));
     case CONF_TYPE_NETWORKS:
         return parse_networks(*text, e);
     case CONF_TYPE_URL:

@@ -9,6 +9,7 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -103,6 +104,19 @@ class Template:
                 up.wait_ready()
             cls.path = up.data
         subprocess.run(["cp", "-a", "--reflink=auto", cls.path, target], check=True)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
 class Up:
@@ -224,15 +238,20 @@ class Up:
                 return pid
         return 0
 
+    def service(self, name):
+        return self.child(f"windlass {name}")
+
     def gateway(self):
-        return self.child("windlass gateway")
+        return self.service("gateway")
 
     def postgres(self):
         return self.child("/postgres -D")
 
-    def request(self, method="GET", path="/", body=None, headers=None, timeout=DEADLINE_S):
-        """(status, body) of one request on a connection of its own."""
-        connection = http.client.HTTPConnection(*self.address(), timeout=timeout)
+    def request(self, method="GET", path="/", body=None, headers=None, timeout=DEADLINE_S,
+                service=None):
+        """(status, body) of one request on a connection of its own, to the address or a service."""
+        connection = (UnixConnection(os.path.join(self.run, f"{service}.sock"), timeout)
+                      if service else http.client.HTTPConnection(*self.address(), timeout=timeout))
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()

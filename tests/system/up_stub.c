@@ -1,14 +1,18 @@
 /*
  * up_stub: the real supervisor over services that do as a test says, to see what no well-behaved
- * service shows. STUB_MODE holds words:
+ * service shows. STUB_MODE holds words, SERVICE.WORD for one of the services:
  *
- *   refuse    the gateway ends at once, with the exit code for bad settings
- *   fail      migrate ends with exit code 1
- *   noise     the gateway writes what is no line of our log, in pieces and at length
- *   stubborn  the gateway does not hear SIGTERM
- *   token     the gateway tells a setup token
+ *   refuse    it ends at once, with the exit code for bad settings
+ *   noise     it writes what is no line of our log, in pieces and at length
+ *   stubborn  it does not hear SIGTERM
+ *   late      it is ready LATE_MS after its start
+ *   silent    it never says that it is ready
+ *   slow      it takes SLOW_MS to end
+ *   token     it tells a setup token
  *
- * The gateway answers each request with its process id: GET /crash ends it by an abort, GET /slow
+ * and "migrate.fail": migrate ends with exit code 1.
+ *
+ * A service answers each request with its process id: GET /crash ends it by an abort, GET /slow
  * takes SLOW_MS and is answered also after SIGTERM.
  */
 #include "cmd/cmd.h"
@@ -22,14 +26,22 @@
 #include "io/notify.h"
 #include "io/stream.h"
 
-enum { SOCKETS_MAX = 64, SLOW_MS = 1500, LONG_LINE_BYTES = 40'000 };
+enum { SOCKETS_MAX = 64, SLOW_MS = 1500, LATE_MS = 1000, LONG_LINE_BYTES = 40'000 };
 
 static volatile sig_atomic_t is_stopping;
 
-static bool has_mode(const char *word)
+static bool has_mode(const char *service, const char *word)
 {
+    char wanted[64];
     const char *mode = getenv("STUB_MODE");
-    return mode && strstr(mode, word);
+    snprintf(wanted, sizeof wanted, "%s.%s", service, word);
+    return mode && strstr(mode, wanted);
+}
+
+static void pass_ms(int duration_ms)
+{
+    for (int waited_ms = 0; waited_ms < duration_ms; waited_ms += 10)
+        (void)usleep(10'000); /* a signal cuts one of them short */
 }
 
 static void on_sigterm(int signum)
@@ -64,8 +76,7 @@ static void answer(int client)
         abort();
     }
     if (strstr(request, "GET /slow"))
-        for (int waited_ms = 0; waited_ms < SLOW_MS; waited_ms += 10)
-            (void)usleep(10'000); /* a signal cuts one of them short */
+        pass_ms(SLOW_MS);
     int len = snprintf(text, sizeof text, "%d", (int)getpid());
     dprintf(client, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len,
             text);
@@ -85,31 +96,62 @@ static void serve(struct pollfd *sockets, size_t count)
     }
 }
 
-static int run_gateway(const struct conf *conf)
+static bool tell_ready(const char *name, struct err *e)
+{
+    if (has_mode(name, "silent"))
+        return true;
+    if (has_mode(name, "late"))
+        pass_ms(LATE_MS);
+    log_info("stub.ready", "name=%s", name);
+    return io_notify_send(has_mode(name, "token")
+                              ? STR("READY=1\nX_WINDLASS_SETUP_TOKEN=stub-token\nSTATUS=serving\n")
+                              : STR("READY=1\nSTATUS=serving\n"),
+                          e);
+}
+
+static int run_service(const struct conf *conf, const char *name)
 {
     struct err e;
     struct pollfd sockets[SOCKETS_MAX];
     int fds[SOCKETS_MAX];
     size_t count = 0;
-    cmd_log_setup(conf, "gateway");
-    if (has_mode("refuse"))
+    cmd_log_setup(conf, name);
+    if (has_mode(name, "refuse"))
         return CMD_BAD_SETTINGS;
-    if (has_mode("noise"))
+    if (has_mode(name, "noise"))
         make_noise();
     if (!io_listen_inherited(fds, countof(fds), &count, &e) || count == 0)
         return CMD_FAILURE;
     for (size_t i = 0; i < count; i++)
         sockets[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-    (void)signal(SIGTERM, has_mode("stubborn") ? SIG_IGN : on_sigterm);
-    log_info("gateway.ready", "sockets=%zu", count);
-    struct str notice = has_mode("token")
-                            ? STR("READY=1\nX_WINDLASS_SETUP_TOKEN=stub-token\nSTATUS=serving\n")
-                            : STR("READY=1\nSTATUS=serving\n");
-    if (!io_notify_send(notice, &e))
+    (void)signal(SIGTERM, has_mode(name, "stubborn") ? SIG_IGN : on_sigterm);
+    if (!tell_ready(name, &e))
         return cmd_fail(CMD_FAILURE, &e);
     serve(sockets, count);
-    log_info("gateway.stopped", "reason=SIGTERM");
+    if (has_mode(name, "slow"))
+        pass_ms(SLOW_MS);
+    log_info("stub.stopped", "reason=SIGTERM");
     return CMD_OK;
+}
+
+static int run_gateway(const struct conf *conf)
+{
+    return run_service(conf, "gateway");
+}
+
+static int run_worker(const struct conf *conf)
+{
+    return run_service(conf, "worker");
+}
+
+static int run_runner(const struct conf *conf)
+{
+    return run_service(conf, "runner");
+}
+
+static int run_ai(const struct conf *conf)
+{
+    return run_service(conf, "ai");
 }
 
 /* STUB_MODE never names a secret, so the environment can be shown. */
@@ -117,7 +159,7 @@ static int run_migrate(const struct conf *conf)
 {
     cmd_log_setup(conf, "migrate");
     log_info("migrate.done", "action=%.*s", STR_FMT(conf_operand(conf, 0)));
-    return has_mode("fail") ? CMD_FAILURE : CMD_OK;
+    return has_mode("migrate", "fail") ? CMD_FAILURE : CMD_OK;
 }
 
 int main(int argc, char **argv, char **environment)
@@ -130,6 +172,9 @@ int main(int argc, char **argv, char **environment)
     } commands[] = {
         { "up", CONF_FOR_UP, 0, cmd_up },
         { "gateway", CONF_FOR_GATEWAY, 0, run_gateway },
+        { "worker", CONF_FOR_WORKER, 0, run_worker },
+        { "runner", CONF_FOR_RUNNER, 0, run_runner },
+        { "ai", CONF_FOR_AI, 0, run_ai },
         { "migrate", CONF_FOR_MIGRATE, 1, run_migrate },
     };
     for (size_t i = 0; argc > 1 && i < countof(commands); i++) {

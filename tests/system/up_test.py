@@ -21,7 +21,8 @@ from harness import (GONE_S, Scratch, Skip, Up, descendants, is_alive, processes
 
 PROGRAM = os.path.realpath(sys.argv[1])
 IS_ROOT = os.geteuid() == 0
-SERVICES = {"up", "gateway", "postgres", "initdb", "migrate"}
+UNIX_SERVICES = ("worker", "ai", "runner")
+SERVICES = {"up", "gateway", *UNIX_SERVICES, "postgres", "initdb", "migrate"}
 
 
 def need_root(why):
@@ -92,11 +93,11 @@ def test_brings_the_schema_up_to_date_first():
             with Up(PROGRAM, scratch, ["--env", env, "--log-format", "logfmt"]) as up:
                 up.wait_ready()
                 done = up.log.index(up.logged("migrate.done", f"action={action}"))
-                assert done < up.log.index(up.logged("event=gateway.ready"))
+                assert done < up.log.index(up.logged("event=stub.ready", "service=gateway"))
 
 
 def test_prints_the_setup_link_and_does_not_log_it():
-    with Scratch() as scratch, Up(PROGRAM, scratch, env={"STUB_MODE": "token"}) as up:
+    with Scratch() as scratch, Up(PROGRAM, scratch, env={"STUB_MODE": "gateway.token"}) as up:
         up.wait_ready()
         until("setup link", up.setup_token)
         assert up.out[1] == f"Set up the first user: {up.url()}/setup?token=stub-token", up.out
@@ -104,7 +105,7 @@ def test_prints_the_setup_link_and_does_not_log_it():
 
 
 def test_every_line_of_the_log_names_its_service():
-    with Scratch() as scratch, Up(PROGRAM, scratch, fresh=True, env={"STUB_MODE": "noise"}) as up:
+    with Scratch() as scratch, Up(PROGRAM, scratch, fresh=True, env={"STUB_MODE": "gateway.noise"}) as up:
         up.wait_ready()
         try:
             up.request(path="/crash")
@@ -128,6 +129,93 @@ def test_writes_json_when_asked_to():
         assert up.wait_exit() == 0
         services = {json.loads(line)["service"] for line in up.log}
         assert services == SERVICES - {"initdb"}, services
+
+
+def test_runs_all_services_on_sockets_that_others_cannot_open():
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        up.wait_ready()
+        assert stat.S_IMODE(os.stat(up.run).st_mode) == 0o700
+        for name in UNIX_SERVICES:
+            assert up.request(service=name) == (200, str(up.service(name))), name
+            path = os.path.join(up.run, f"{name}.sock")
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o700, name
+
+
+def test_each_service_is_told_of_those_it_asks_and_no_more():
+    secrets = []
+    with Scratch() as scratch:
+        for _ in range(2):
+            with Up(PROGRAM, scratch, ["--http-allow", "127.0.0.1"],
+                    env={"MIGRATE_DATABASE_URL": "postgresql:///never"}) as up:
+                up.wait_ready()
+                env = {name: {key.removeprefix("WINDLASS_"): value for key, value in
+                              environment_of(up.service(name)).items() if "WINDLASS_" in key}
+                       for name in ("gateway", *UNIX_SERVICES)}
+                urls = {name: f"unix:{up.run}/{name}.sock" for name in UNIX_SERVICES}
+                assert env["gateway"]["WORKER_URL"] == env["runner"]["WORKER_URL"] == urls["worker"]
+                assert env["gateway"]["AI_URL"] == urls["ai"]
+                assert env["gateway"]["CALLBACK_URL"] == up.url()
+                for name in UNIX_SERVICES:
+                    assert env[name][f"{name.upper()}_LISTEN"] == urls[name]
+                assert "//windlass_gateway:" in env["gateway"]["DATABASE_URL"]
+                assert "//windlass_worker:" in env["worker"]["WORKER_DATABASE_URL"]
+                assert env["worker"]["SCHEMA"] == "check"
+                assert env["runner"]["HTTP_ALLOW"] == "127.0.0.1"
+                assert not any("MIGRATE_DATABASE_URL" in env[name] for name in env)
+                for name in ("ai", "runner"):
+                    assert not any("DATABASE" in key for key in env[name]), env[name]
+                gateway_token, runner_token = env["gateway"]["GATEWAY_TOKEN"], \
+                    env["runner"]["RUNNER_TOKEN"]
+                assert env["worker"]["GATEWAY_TOKEN"] == env["ai"]["GATEWAY_TOKEN"] == gateway_token
+                assert env["worker"]["RUNNER_TOKEN"] == runner_token
+                assert "GATEWAY_TOKEN" not in env["runner"] and "RUNNER_TOKEN" not in env["gateway"]
+                secrets += [gateway_token, runner_token]
+                for secret in secrets:
+                    assert len(secret) >= 40
+                    assert not any(secret in line for line in up.log + up.out)
+                    assert not any(secret in entry[3]
+                                   for entry in descendants(up.process.pid).values())
+    assert len(set(secrets)) == len(secrets) == 4
+
+
+def test_ready_waits_for_the_worker_but_not_for_ever():
+    with Scratch() as scratch:
+        with Up(PROGRAM, scratch, env={"STUB_MODE": "worker.late"}) as up:
+            up.wait_ready()
+            ready = up.log.index(up.logged("event=up.ready"))
+            assert up.log.index(up.logged("event=up.child_ready", "child=worker")) < ready
+            assert not any("up.worker_late" in line for line in up.log)
+        with Up(PROGRAM, scratch, env={"STUB_MODE": "worker.silent ai.silent runner.silent"}) as up:
+            up.wait_ready()
+            up.logged("level=warn", "event=up.worker_late")
+            assert up.request()[0] == 200
+
+
+def test_each_killed_service_comes_back_and_its_callers_wait():
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        up.wait_ready()
+        for name in UNIX_SERVICES:
+            before, gateway = up.service(name), up.gateway()
+            os.kill(before, signal.SIGKILL)
+            status, pid = up.request(service=name)
+            assert status == 200 and int(pid) == up.service(name) != before, name
+            assert up.gateway() == gateway
+            up.logged("event=up.child_died", f"child={name}", "killed by SIGKILL")
+
+
+def test_sockets_of_one_that_was_killed_are_replaced():
+    with Scratch() as scratch:
+        with Up(PROGRAM, scratch) as up:
+            up.wait_ready()
+            children = set(descendants(up.process.pid))
+            os.kill(up.service("worker"), signal.SIGSTOP)  # a hung one goes with the others
+            up.process.kill()
+            up.process.wait()
+            assert_gone(children)
+            assert os.path.exists(os.path.join(up.run, "worker.sock"))
+        with Up(PROGRAM, scratch) as up:
+            up.wait_ready()
+            assert up.request(service="worker") == (200, str(up.service("worker")))
 
 
 def test_a_killed_service_comes_back_and_callers_wait():
@@ -355,12 +443,14 @@ def test_programs_of_another_version_are_refused():
 
 
 def test_settings_that_a_service_refuses_end_the_start():
-    with Scratch() as scratch, Up(PROGRAM, scratch, env={"STUB_MODE": "refuse"}) as up:
-        assert_refused(up, 78, "gateway")
+    with Scratch() as scratch:
+        for name in ("gateway", *UNIX_SERVICES):
+            with Up(PROGRAM, scratch, env={"STUB_MODE": f"{name}.refuse"}) as up:
+                assert_refused(up, 78, f"the {name} refuses")
 
 
 def test_a_failed_migration_ends_the_start():
-    with Scratch() as scratch, Up(PROGRAM, scratch, env={"STUB_MODE": "fail"}) as up:
+    with Scratch() as scratch, Up(PROGRAM, scratch, env={"STUB_MODE": "migrate.fail"}) as up:
         assert_refused(up, 1, "migrate")
         assert not any("child=gateway" in line for line in up.log)
 
@@ -379,14 +469,30 @@ def test_sigterm_lets_a_request_finish_and_exits_0():
         assert answers and answers[0][0] == 200, answers
         assert_gone(children)
         order = [up.log.index(up.logged("event=up.child_ended", f"child={child}"))
-                 for child in ("gateway", "postgres")]
+                 for child in ("gateway", "ai", "worker", "postgres")]
         assert order == sorted(order)
         up.logged("service=postgres", "database system is shut down")
 
 
+def test_who_is_asked_stops_after_those_who_ask():
+    with Scratch() as scratch, Up(PROGRAM, scratch,
+                                  env={"STUB_MODE": "runner.slow gateway.slow ai.slow"}) as up:
+        up.wait_ready()
+        up.process.send_signal(signal.SIGTERM)
+        assert up.wait_exit() == 0
+        ended = {child: up.log.index(up.logged("event=up.child_ended", f"child={child} "))
+                 for child in ("gateway", *UNIX_SERVICES, "postgres")}
+        stopped = {child: up.log.index(up.logged("event=stub.stopped", f"service={child}"))
+                   for child in UNIX_SERVICES}
+        assert max(ended["runner"], ended["gateway"]) < stopped["ai"], up.log
+        assert ended["ai"] < stopped["worker"] < ended["worker"] < ended["postgres"], up.log
+        for name in UNIX_SERVICES:
+            assert not os.path.exists(os.path.join(up.run, f"{name}.sock")), name
+
+
 def test_a_service_that_does_not_stop_is_killed():
     with Scratch() as scratch, Up(PROGRAM, scratch, ["--drain-timeout", "0s"],
-                                  env={"STUB_MODE": "stubborn"}) as up:
+                                  env={"STUB_MODE": "gateway.stubborn"}) as up:
         up.wait_ready()
         up.process.send_signal(signal.SIGTERM)
         assert up.wait_exit() == 0
@@ -396,7 +502,7 @@ def test_a_service_that_does_not_stop_is_killed():
 
 def test_a_second_sigint_ends_all_at_once():
     with Scratch() as scratch:
-        with Up(PROGRAM, scratch, env={"STUB_MODE": "stubborn"}) as up:
+        with Up(PROGRAM, scratch, env={"STUB_MODE": "gateway.stubborn"}) as up:
             up.wait_ready()
             children = set(descendants(up.process.pid))
             up.process.send_signal(signal.SIGINT)

@@ -290,8 +290,12 @@ static void checks_every_value_given(void **state)
         { "--log-level=trace", "--log-level: \"trace\" is none of debug|info|warn|error" },
         { "--log-level=debug|info",
           "--log-level: \"debug|info\" is none of debug|info|warn|error" },
-        { "--listen=a b", "--listen: \"a b\" is no host name or address" },
-        { "--listen=256.1.1.1", "--listen: \"256.1.1.1\" is no host name or address" },
+        { "--listen=a b", "--listen: \"a b\" is no host name or address, nor unix:/path" },
+        { "--listen=256.1.1.1",
+          "--listen: \"256.1.1.1\" is no host name or address, nor unix:/path" },
+        { "--listen=unix:run",
+          "--listen: \"unix:run\" is no host name or address, nor unix:/path" },
+        { "--listen=unix:/", "--listen: \"unix:/\" is no host name or address, nor unix:/path" },
         { "--data=", "--data: the value is empty" },
         { "--data=~/windlass", "--data: \"~\" is not expanded here; write the whole path" },
         { "--trusted-proxies=10.0.0.0/33",
@@ -339,6 +343,21 @@ static void reads_values_of_every_type(void **state)
     assert_string_equal(conf_cstr(c, CONF_PUBLIC_URL),
                         "https://[::1]:8443/ops"); /* no last slash */
     assert_false(conf_bool(c, CONF_DB_PREPARE));
+}
+
+static void takes_a_socket_to_listen_on_whose_path_fits(void **state)
+{
+    (void)state;
+    char flag[200] = "--listen=unix:/";
+    size_t start = strlen(flag) - 1;
+    memset(flag + strlen(flag), 'x', 106);
+    scoped(conf_destroyp) struct conf *c = must_load(LIST(flag), LIST());
+    assert_int_equal(strlen(flag + start), 107);
+    assert_string_equal(conf_cstr(c, CONF_LISTEN), flag + strlen("--listen="));
+    flag[strlen(flag)] = 'x';
+    assert_refused(LIST(flag), LIST(), CONF_FROM_FLAG,
+                   "--listen: \"unix:/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" "
+                   "is no host name or address, nor unix:/path");
 }
 
 static void finds_the_data_folder_by_who_runs_it(void **state)
@@ -501,6 +520,7 @@ int main(void)
         cmocka_unit_test(refuses_variables_and_keys_it_does_not_know),
         cmocka_unit_test(checks_every_value_given),
         cmocka_unit_test(reads_values_of_every_type),
+        cmocka_unit_test(takes_a_socket_to_listen_on_whose_path_fits),
         cmocka_unit_test(finds_the_data_folder_by_who_runs_it),
         cmocka_unit_test(reads_a_secret_from_a_file_of_its_own),
         cmocka_unit_test(refuses_a_secret_that_others_may_read),

@@ -1,0 +1,79 @@
+/* doctor_services: whether the services of this installation answer, and what they say. */
+#include "base/base.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "cmd/doctor_priv.h"
+#include "cmd/probe_priv.h"
+#include "cmd/up_site_priv.h"
+
+/* Its ready-probe's address: that of a setting, else its socket in the folder of `windlass up`. */
+static struct str address_of(struct doctor *d, enum up_service id)
+{
+    static const enum conf_id urls[UP_SERVICE_COUNT] = { [UP_WORKER] = CONF_WORKER_URL,
+                                                         [UP_AI] = CONF_AI_URL,
+                                                         [UP_RUNNER] = CONF_COUNT,
+                                                         [UP_GATEWAY] = CONF_COUNT };
+    struct str given = urls[id] == CONF_COUNT ? (struct str){ 0 } : conf_str(d->conf, urls[id]);
+    if (str_starts_with(given, STR("unix:")))
+        return given;
+    while (str_ends_with(given, STR("/")))
+        given.len--;
+    if (!str_is_empty(given))
+        return arena_printf(d->arena, "%.*s/readyz", STR_FMT(given));
+    return arena_printf(d->arena, "unix:%s", up_service_path(d->arena, d->run, id));
+}
+
+/* Where no setting and no running cluster names it: `up` then goes by its address. */
+static const char *default_run_folder(struct doctor *d)
+{
+    struct str host = conf_str(d->conf, CONF_LISTEN);
+    const char *port = conf_cstr(d->conf, CONF_PORT);
+    struct str address = str_starts_with(host, STR("unix:")) ? host
+                         : str_find_char(host, ':') >= 0
+                             ? arena_printf(d->arena, "[%.*s]:%s", STR_FMT(host), port)
+                             : arena_printf(d->arena, "%.*s:%s", STR_FMT(host), port);
+    return up_run_folder(d->arena, arena_cstr(d->arena, address), geteuid() == 0);
+}
+
+static void check_service(struct doctor *d, enum up_service id)
+{
+    const char *name = up_roster[id].name;
+    struct str where = address_of(d, id);
+    struct probe probe;
+    struct err e;
+    if (!probe_ask(where, &probe, &e))
+        doctor_report_err(d, name, &e, "its lines in the log of `windlass up` say why it ended");
+    else if (probe.status != 200)
+        doctor_report(d, name, DOCTOR_WARNING,
+                      "when it lasts, its lines in the log of `windlass up` say more",
+                      "it is not ready: %s", probe.reason);
+    else
+        doctor_report(d, name, DOCTOR_OK, NULL, "ready (%.*s)", STR_FMT(where));
+}
+
+void doctor_check_services(struct doctor *d)
+{
+    bool is_elsewhere = conf_is_given(d->conf, CONF_WORKER_URL);
+    if (conf_is_given(d->conf, CONF_RUN))
+        d->run = conf_cstr(d->conf, CONF_RUN);
+    else if (!d->run)
+        d->run = default_run_folder(d);
+    const char *socket = up_service_path(d->arena, d->run, UP_WORKER);
+    if (!is_elsewhere && access(socket, F_OK) != 0) {
+        if (errno == EACCES)
+            doctor_report(d, "services", DOCTOR_WARNING,
+                          "run this as root, or as the user that runs `windlass up`",
+                          "%s is closed to this user", d->run);
+        else
+            doctor_report(d, "services", DOCTOR_OK, NULL,
+                          "none run in %s; `windlass up` starts them", d->run);
+        return;
+    }
+    check_service(d, UP_WORKER);
+    if (!is_elsewhere || conf_is_given(d->conf, CONF_AI_URL))
+        check_service(d, UP_AI);
+    if (!is_elsewhere)
+        check_service(d, UP_RUNNER);
+}

@@ -1,0 +1,47 @@
+/*
+ * up_roster: the services that `windlass up` runs: which, on what sockets, with which settings, and
+ * in what order they stop. docs/operations.md tells the same to operators.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/base64.h"
+#include "cmd/up_plan_priv.h"
+
+enum up_service { UP_WORKER, UP_AI, UP_RUNNER, UP_GATEWAY, UP_SERVICE_COUNT };
+
+/*
+ * Who asks others stops before them: the runner acknowledges to the worker, the gateway asks
+ * worker and ai. So the address answers "draining" at once, and the worker goes last.
+ */
+enum up_wave { UP_WAVE_ASKERS, UP_WAVE_ASKED, UP_WAVE_WORKER, UP_WAVE_COUNT };
+
+struct up_service_kind {
+    const char *name;  /* of the subcommand, in the log, of its socket */
+    unsigned command;  /* enum conf_for: whose settings go along */
+    enum up_wave wave; /* when it stops */
+    const char *const *args;
+};
+
+extern const struct up_service_kind up_roster[UP_SERVICE_COUNT];
+
+enum { UP_TOKEN_BYTES = 32, UP_TOKEN_LEN = BASE64URL_LEN(UP_TOKEN_BYTES) };
+
+/* What the services are told of each other. */
+struct up_links {
+    const char *run; /* the folder of the sockets */
+    const struct io_listen_set *sockets;
+    const char *log_format;
+    const char *gateway_database; /* URLs; NULL: none is known */
+    const char *worker_database;
+    char gateway_token[UP_TOKEN_LEN + 1]; /* new at each start, and nowhere but in environments */
+    char runner_token[UP_TOKEN_LEN + 1];
+};
+
+/* "RUN/worker.sock" in the arena. */
+[[nodiscard]] const char *up_service_path(struct arena *a, const char *run, enum up_service id);
+/* Fills both tokens. */
+void up_links_make_tokens(struct up_links *links);
+/* The service's environment: `base`'s overrides and command are filled in here. In the arena. */
+[[nodiscard]] const char *const *up_service_env(struct arena *a, enum up_service id,
+                                                const struct up_links *links,
+                                                const struct up_env_options *base);
