@@ -68,6 +68,15 @@ int record_label(const struct record *record, int column)
     return label;
 }
 
+uint32_t record_label_bit(enum schema_public_enum enumeration, struct str name)
+{
+    const struct schema_enum *labels = &schema_public.enums[enumeration];
+    for (size_t label = 0; label < labels->label_count; label++)
+        if (str_eq(labels->labels[label].name, name))
+            return UINT32_C(1) << label;
+    return 0;
+}
+
 /* ── cells ── */
 
 /* RFC 3339 but for the space and the offset, as db_time_parse reads it. */
@@ -130,6 +139,7 @@ struct record_plan *record_plan_of(const struct schema_table *table, uint64_t co
 {
     static const struct select_filter by_ids = { .op = SELECT_IN, .column = 0 };
     struct record_plan *plan = arena_new(plan_arena, struct record_plan);
+    plan->table = table;
     plan->columns = columns | SELECT_BIT(0);
     const struct select select = { .table = table, .columns = plan->columns, .filter = &by_ids };
     plan->by_ids = select_statement(plan_arena, &select);

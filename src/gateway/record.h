@@ -54,6 +54,9 @@ static inline int record_field_column(const struct gql_field *f)
 /* The label's number, such as TASK_STATUS_PENDING. */
 [[nodiscard]] int record_label(const struct record *record, int column);
 
+/* The bit of a label, by what GraphQL calls it, in a set such as select_filter.labels; 0: none. */
+[[nodiscard]] uint32_t record_label_bit(enum schema_public_enum enumeration, struct str name);
+
 /* Cells in PostgreSQL's text form, for those who make records. An enum's is its label's `text`, a
  * bool's "t" or "f", a JSON value's its text. */
 [[nodiscard]] struct str record_cell_of_time(struct arena *a, int64_t wall_us);
@@ -71,6 +74,7 @@ void record_collect(const struct gql_field *f, const char *const *path, uint64_t
 
 /* What a prepare leaves for a field that reads records by their ids. */
 struct record_plan {
+    const struct schema_table *table;
     uint64_t columns;                  /* the id (column 0) always */
     const struct db_statement *by_ids; /* $1: uuid[]; in no order */
 };
@@ -78,6 +82,25 @@ struct record_plan {
                                                  struct arena *plan_arena);
 [[nodiscard]] struct db_step record_by_ids_step(const struct record_plan *plan, struct arena *a,
                                                 const struct uuid *ids, size_t count);
+
+/* ── the objects that records name by id: one statement for all parents of a level ── */
+
+/* The ids in a column (UUID or UUID[]) of all parents, each once, and what was found of them. */
+struct record_ids {
+    struct uuid *items; /* sorted */
+    void **objects;     /* NULL: not found (yet) */
+    size_t count;
+};
+[[nodiscard]] struct record_ids *record_ids_of(const struct gql_step *step, int column);
+/* Where the object of one of them is kept. */
+[[nodiscard]] void **record_ids_at(const struct record_ids *ids, struct uuid id);
+
+/* Answers the field with the records that the column names, by the plan of the field itself: the
+ * one or null, or the list of those that there are and that `keep` lets through (NULL: all). The
+ * parents are records. */
+typedef bool record_keep_fn(const struct record *record);
+enum gql_next record_resolve_one(struct gql_step *step, int column);
+enum gql_next record_resolve_many(struct gql_step *step, int column, record_keep_fn *keep);
 
 /* ── getters, by the type of the one column that RECORD_FIELD names; null where it is ── */
 

@@ -17,5 +17,7 @@
 void *tasks_prepare(struct gql_field *f, struct arena *plan_arena);
 void *jobs_prepare(struct gql_field *f, struct arena *plan_arena);
 
+/* Getter of Task.source and Job.source. */
+gql_get_fn tasks_get_source;
 /* Where what is read from the tables comes from now: DataSource. */
 [[nodiscard]] struct gql_value tasks_source(const struct gateway_loop *loop);

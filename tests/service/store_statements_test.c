@@ -7,6 +7,7 @@
 #include "store/public/job_sql.h"
 #include "store/public/session_sql.h"
 #include "store/public/setup_sql.h"
+#include "store/public/stats_sql.h"
 #include "store/public/token_sql.h"
 #include "store/public/user_sql.h"
 #include "support/pg.h"
@@ -23,8 +24,8 @@ static void checks(const struct db_statement *statement)
 
 static void every_fixed_statement_prepares(void **state)
 {
-    static const struct db_statement_list *const lists[] = { &job_sql, &session_sql, &setup_sql,
-                                                             &token_sql, &user_sql };
+    static const struct db_statement_list *const lists[] = { &job_sql,   &session_sql, &setup_sql,
+                                                             &stats_sql, &token_sql,   &user_sql };
     (void)state;
     for (size_t l = 0; l < countof(lists); l++)
         for (size_t i = 0; i < lists[l]->count; i++)
