@@ -47,7 +47,8 @@ static bool bind_table(struct gql_schema *schema, const struct gateway_binding *
 static bool bind_all(struct gql_schema *schema, struct err *e)
 {
     static const struct gateway_binding *const tables[] = {
-        bindings_users, bindings_user_changes, bindings_sessions, bindings_tokens, bindings_health,
+        bindings_users,  bindings_user_changes, bindings_sessions,
+        bindings_tokens, bindings_health,       bindings_schedule,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     for (size_t i = 0; i < countof(tables); i++)

@@ -90,5 +90,6 @@ enum cron_warning {
     CRON_WARN_BOTH_DAYS = 1 << 3,  /* both are set, and one begins with "*": both must match */
     CRON_WARN_HASHED = 1 << 4,     /* "H" depends on the seed */
 };
+enum { CRON_WARNING_COUNT = 5 };
 [[nodiscard]] unsigned cron_warnings(const struct cron *cron, const struct zone *zone,
                                      int64_t after_us);

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "rules/zone_cache.h"
 #include "test.h"
 
 static struct zone *load(const char *name)
@@ -313,6 +314,22 @@ static void malformed_rules_are_refused(void **state)
     }
 }
 
+static void the_cache_loads_a_zone_once(void **state)
+{
+    scoped(zone_cache_destroyp) struct zone_cache *cache = zone_cache_create();
+    const struct zone *first = NULL, *again = NULL, *other = NULL;
+    struct err e;
+    (void)state;
+    assert_true(zone_cache_get(cache, STR("Europe/Berlin"), &first, &e));
+    assert_true(zone_cache_get(cache, STR("UTC"), &other, &e));
+    assert_true(zone_cache_get(cache, STR("Europe/Berlin"), &again, &e));
+    assert_ptr_equal(first, again);
+    assert_ptr_not_equal(first, other);
+    assert_str(zone_name(first), "Europe/Berlin");
+    assert_false(zone_cache_get(cache, STR("Mars/Olympus"), &other, &e));
+    assert_int_equal(e.code, ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +342,7 @@ int main(void)
         cmocka_unit_test(wrong_files_say_what_is_wrong),
         cmocka_unit_test(rules_are_kept_for_ever),
         cmocka_unit_test(malformed_rules_are_refused),
+        cmocka_unit_test(the_cache_loads_a_zone_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
