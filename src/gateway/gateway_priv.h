@@ -23,6 +23,7 @@
 struct gateway_loop;
 
 struct meter;
+struct zone_cache;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -42,6 +43,7 @@ struct gateway {
     size_t loop_count;
     struct gate *gate; /* on the first loop */
     struct meter *meter;
+    struct zone_cache *zones;
 
     int64_t started_at_us;
     int64_t request_timeout_us;
