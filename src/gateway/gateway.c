@@ -9,6 +9,7 @@
 #include "gateway/access.h"
 #include "gateway/bindings.h"
 #include "gateway/events.h"
+#include "gateway/feed_priv.h"
 #include "gateway/health.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
@@ -16,6 +17,7 @@
 #include "gateway/routes.h"
 #include "gateway/start.h"
 #include "gateway/web_files.h"
+#include "gateway/worker_client.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
@@ -208,9 +210,10 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     int64_t lifetime_s = loop->gateway->session_lifetime_s;
     list_init(&loop->requests);
     list_init(&loop->streams);
+    list_init(&loop->feed_subscriptions);
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
-    if (!create_pool(loop, e))
+    if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e))
         return false;
     const struct credentials_options credentials = {
         .loop = loop->io,
@@ -239,7 +242,10 @@ static void destroy_loop(struct gateway_loop *loop)
     log_release();
     credentials_destroy(loop->credentials);
     gql_engine_destroy(loop->engine);
+    worker_client_destroy(loop->worker);
     db_pool_destroy(loop->pool);
+    if (loop->number == 0)
+        feed_destroy(loop->gateway);
     while (loop->spare_count > 0)
         arena_destroy(loop->spare[--loop->spare_count]);
     io_loop_destroy(loop->io);
@@ -285,6 +291,8 @@ static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
     events_end_all(loop);
+    if (loop->number == 0)
+        feed_end(loop->gateway);
     http_server_drain(loop->server,
                       conf_duration_us(loop->gateway->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS,
                       drain_pool, loop);
@@ -340,6 +348,7 @@ static void started(void *owner)
         run->end = e.code == ERR_UNAVAILABLE ? GATEWAY_UNAVAILABLE : GATEWAY_FAILED;
         begin_stop(run);
     } else {
+        feed_begin(&run->gw);
         log_info("gateway.ready", "url=%s loops=%zu", run->gw.url, run->gw.loop_count);
         if (!io_notify_send(STR("READY=1\nSTATUS=serving\n"), &e))
             log_warn("notify.failed", "error=%s", log_quote(str_of_c(err_text(&e))));
@@ -422,6 +431,7 @@ static bool create_loops(struct run *run, struct err *e)
             return false;
     }
     create_gate(gw);
+    feed_create(gw);
     return true;
 }
 

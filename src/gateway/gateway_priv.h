@@ -22,8 +22,10 @@
 
 struct gateway_loop;
 
+struct feed;
 struct meter;
 struct zone_cache;
+struct worker_client;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -44,6 +46,7 @@ struct gateway {
     struct gate *gate; /* on the first loop */
     struct meter *meter;
     struct zone_cache *zones;
+    struct feed *feed; /* on the first loop; see feed.h */
 
     int64_t started_at_us;
     int64_t request_timeout_us;
@@ -74,6 +77,9 @@ struct gateway_loop {
     struct credentials *credentials;
     struct gql_engine *engine;
     struct http_server *server;
+    struct worker_client *worker; /* NULL: no worker-url */
+    struct list feed_subscriptions;
+    bool is_feed_telling;
     struct io_turn *log_turn; /* writes the access log's lines */
     struct io_timer *sweep;   /* ends requests that are past their deadline */
     struct list streams;      /* of subscriptions; see events.c */

@@ -5,9 +5,11 @@
 #include "db/conn.h"
 #include "schema/schema.h"
 #include "store/public/job_sql.h"
+#include "store/public/mirror_sql.h"
 #include "store/public/session_sql.h"
 #include "store/public/setup_sql.h"
 #include "store/public/stats_sql.h"
+#include "store/public/task_mirror_sql.h"
 #include "store/public/token_sql.h"
 #include "store/public/user_sql.h"
 #include "support/pg.h"
@@ -24,8 +26,10 @@ static void checks(const struct db_statement *statement)
 
 static void every_fixed_statement_prepares(void **state)
 {
-    static const struct db_statement_list *const lists[] = { &job_sql,   &session_sql, &setup_sql,
-                                                             &stats_sql, &token_sql,   &user_sql };
+    static const struct db_statement_list *const lists[] = { &job_sql,     &mirror_sql,
+                                                             &session_sql, &setup_sql,
+                                                             &stats_sql,   &task_mirror_sql,
+                                                             &token_sql,   &user_sql };
     (void)state;
     for (size_t l = 0; l < countof(lists); l++)
         for (size_t i = 0; i < lists[l]->count; i++)
