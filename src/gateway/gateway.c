@@ -16,6 +16,7 @@
 #include "gateway/request.h"
 #include "gateway/routes.h"
 #include "gateway/start.h"
+#include "gateway/stats.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
 #include "http/forwarded.h"
@@ -224,6 +225,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     };
     loop->credentials = credentials_create(&credentials);
     create_engine(loop);
+    loop->stats = stats_board_create(loop);
     create_server(loop, a);
     loop->log_turn = io_turn_create(loop->io, note_turn, loop);
     loop->sweep = io_timer_create(loop->io, request_sweep, loop);
@@ -242,6 +244,7 @@ static void destroy_loop(struct gateway_loop *loop)
     log_release();
     credentials_destroy(loop->credentials);
     gql_engine_destroy(loop->engine);
+    stats_board_destroy(loop->stats);
     worker_client_destroy(loop->worker);
     db_pool_destroy(loop->pool);
     if (loop->number == 0)

@@ -24,6 +24,7 @@ struct gateway_loop;
 
 struct feed;
 struct meter;
+struct stats_board;
 struct zone_cache;
 struct worker_client;
 
@@ -76,6 +77,7 @@ struct gateway_loop {
     struct db_pool *pool;
     struct credentials *credentials;
     struct gql_engine *engine;
+    struct stats_board *stats;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct list feed_subscriptions;
