@@ -9,18 +9,22 @@
 #include "gateway/access.h"
 #include "gateway/bindings.h"
 #include "gateway/events.h"
+#include "gateway/feed_priv.h"
 #include "gateway/health.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
 #include "gateway/start.h"
+#include "gateway/stats.h"
 #include "gateway/web_files.h"
+#include "gateway/worker_client.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
 #include "io/listen_set.h"
 #include "io/timer.h"
+#include "rules/zone_cache.h"
 #include "schema/schema.h"
 #include "store/public/session.h"
 
@@ -207,9 +211,10 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     int64_t lifetime_s = loop->gateway->session_lifetime_s;
     list_init(&loop->requests);
     list_init(&loop->streams);
+    list_init(&loop->feed_subscriptions);
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
-    if (!create_pool(loop, e))
+    if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e))
         return false;
     const struct credentials_options credentials = {
         .loop = loop->io,
@@ -220,6 +225,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     };
     loop->credentials = credentials_create(&credentials);
     create_engine(loop);
+    loop->stats = stats_board_create(loop);
     create_server(loop, a);
     loop->log_turn = io_turn_create(loop->io, note_turn, loop);
     loop->sweep = io_timer_create(loop->io, request_sweep, loop);
@@ -238,7 +244,11 @@ static void destroy_loop(struct gateway_loop *loop)
     log_release();
     credentials_destroy(loop->credentials);
     gql_engine_destroy(loop->engine);
+    stats_board_destroy(loop->stats);
+    worker_client_destroy(loop->worker);
     db_pool_destroy(loop->pool);
+    if (loop->number == 0)
+        feed_destroy(loop->gateway);
     while (loop->spare_count > 0)
         arena_destroy(loop->spare[--loop->spare_count]);
     io_loop_destroy(loop->io);
@@ -284,6 +294,8 @@ static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
     events_end_all(loop);
+    if (loop->number == 0)
+        feed_end(loop->gateway);
     http_server_drain(loop->server,
                       conf_duration_us(loop->gateway->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS,
                       drain_pool, loop);
@@ -339,6 +351,7 @@ static void started(void *owner)
         run->end = e.code == ERR_UNAVAILABLE ? GATEWAY_UNAVAILABLE : GATEWAY_FAILED;
         begin_stop(run);
     } else {
+        feed_begin(&run->gw);
         log_info("gateway.ready", "url=%s loops=%zu", run->gw.url, run->gw.loop_count);
         if (!io_notify_send(STR("READY=1\nSTATUS=serving\n"), &e))
             log_warn("notify.failed", "error=%s", log_quote(str_of_c(err_text(&e))));
@@ -421,6 +434,7 @@ static bool create_loops(struct run *run, struct err *e)
             return false;
     }
     create_gate(gw);
+    feed_create(gw);
     return true;
 }
 
@@ -448,6 +462,7 @@ static bool create_all(struct run *run, struct err *e)
     struct gateway *gw = &run->gw;
     read_public_url(run);
     gw->meter = meter_create();
+    gw->zones = zone_cache_create();
     return read_settings(run, e) && bindings_create_schema(&gw->schema, e) &&
            create_loops(run, e) && listen_all(gw, e);
 }
@@ -477,6 +492,7 @@ static void destroy_all(struct run *run)
     mem_free(gw->loops);
     gql_schema_destroy(gw->schema);
     http_proxies_destroy(gw->proxies);
+    zone_cache_destroy(gw->zones);
     meter_destroy(gw->meter);
     arena_destroy(run->arena);
 }

@@ -22,7 +22,11 @@
 
 struct gateway_loop;
 
+struct feed;
 struct meter;
+struct stats_board;
+struct zone_cache;
+struct worker_client;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -42,6 +46,8 @@ struct gateway {
     size_t loop_count;
     struct gate *gate; /* on the first loop */
     struct meter *meter;
+    struct zone_cache *zones;
+    struct feed *feed; /* on the first loop; see feed.h */
 
     int64_t started_at_us;
     int64_t request_timeout_us;
@@ -71,7 +77,11 @@ struct gateway_loop {
     struct db_pool *pool;
     struct credentials *credentials;
     struct gql_engine *engine;
+    struct stats_board *stats;
     struct http_server *server;
+    struct worker_client *worker; /* NULL: no worker-url */
+    struct list feed_subscriptions;
+    bool is_feed_telling;
     struct io_turn *log_turn; /* writes the access log's lines */
     struct io_timer *sweep;   /* ends requests that are past their deadline */
     struct list streams;      /* of subscriptions; see events.c */

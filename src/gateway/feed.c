@@ -1,0 +1,441 @@
+#include "gateway/feed_priv.h"
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/worker_client.h"
+#include "gateway/worker_json.h"
+#include "io/timer.h"
+
+enum {
+    EVENTS_MAX = 2'000, /* of one answer */
+    WAIT_MS_MAX = 1'000,
+    ANSWER_MARGIN_US = 5 * CLOCK_S, /* beyond what the worker was asked to wait */
+    BATCH_BYTES = 64 << 20,
+    BUSY_RATE = 500, /* changes a second, from which on polls are paced */
+    BUSY_PAUSE_MS = 20,
+    RETRY_MIN_MS = 100,
+    RETRY_MAX_MS = 2'000,
+    SAMPLES = 128,
+};
+
+/* The worker's end of the feed, and when it was there. */
+struct sample {
+    int64_t seq, at_us;
+};
+
+struct feed {
+    struct gateway *gw;
+    struct gateway_loop *loop; /* the first */
+    struct mirror *mirror;
+    struct io_timer *timer; /* to the next poll */
+    struct backoff backoff;
+    bool is_running, is_polling, has_cursor, is_down;
+    int64_t next; /* the number to ask for */
+    int64_t told; /* the first number that subscribers have not got */
+    int64_t asked;
+    int64_t asked_at_us;
+    size_t limit;
+    double rate; /* changes a second, lately */
+    struct sample samples[SAMPLES];
+    size_t sample_count; /* in all; the newest at (count - 1) % SAMPLES */
+    int64_t reached;     /* what the tables hold, as far as known */
+    uint64_t skipped;    /* events that could not be read */
+
+    /* For any thread. */
+    atomic_llong current_at_us; /* what the tables held then; 0: never */
+    atomic_llong outbox_waiting;
+    atomic_int subscriptions;
+};
+
+/* ── batches ── */
+
+static struct feed_batch *batch_create(void)
+{
+    struct arena *a = arena_create(BATCH_BYTES);
+    struct feed_batch *batch = arena_new(a, struct feed_batch);
+    batch->arena = a;
+    atomic_init(&batch->refs, 1);
+    return batch;
+}
+
+void feed_batch_ref(struct feed_batch *batch)
+{
+    atomic_fetch_add_explicit(&batch->refs, 1, memory_order_relaxed);
+}
+
+void feed_batch_unref(struct feed_batch *batch)
+{
+    if (batch != NULL && atomic_fetch_sub_explicit(&batch->refs, 1, memory_order_acq_rel) == 1)
+        arena_destroy(batch->arena);
+}
+
+/* ── subscribers ── */
+
+struct feed_subscription {
+    struct list node; /* in loop.feed_subscriptions */
+    struct gateway_loop *loop;
+    feed_fn *fn; /* NULL: ended while the loop was telling */
+    void *owner;
+};
+
+struct feed_subscription *feed_subscribe(struct gateway_loop *loop, feed_fn *fn, void *owner)
+{
+    struct feed_subscription *s = mem_new(struct feed_subscription);
+    *s = (struct feed_subscription){ .loop = loop, .fn = fn, .owner = owner };
+    list_push(&loop->feed_subscriptions, &s->node);
+    atomic_fetch_add(&loop->gateway->feed->subscriptions, 1);
+    return s;
+}
+
+static void subscription_free(struct feed_subscription *s)
+{
+    list_remove(&s->node);
+    mem_free(s);
+}
+
+void feed_unsubscribe(struct feed_subscription *s)
+{
+    if (s == NULL)
+        return;
+    atomic_fetch_sub(&s->loop->gateway->feed->subscriptions, 1);
+    s->fn = NULL;
+    if (!s->loop->is_feed_telling)
+        subscription_free(s);
+}
+
+/* `batch` NULL: changes were missed. */
+struct telling {
+    struct feed_batch *batch;
+    size_t from; /* the first event to tell */
+};
+
+static void tell(struct gateway_loop *loop, const void *message)
+{
+    const struct telling *telling = message;
+    struct feed_batch *batch = telling->batch;
+    loop->is_feed_telling = true;
+    list_each (node, &loop->feed_subscriptions) {
+        struct feed_subscription *s = container_of(node, struct feed_subscription, node);
+        if (s->fn == NULL)
+            continue;
+        if (batch == NULL)
+            s->fn(s->owner, NULL, 0);
+        else
+            s->fn(s->owner, batch->events + telling->from, batch->count - telling->from);
+    }
+    loop->is_feed_telling = false;
+    list_each (node, &loop->feed_subscriptions) {
+        struct feed_subscription *s = container_of(node, struct feed_subscription, node);
+        if (s->fn == NULL)
+            subscription_free(s);
+    }
+    feed_batch_unref(batch);
+}
+
+static void tell_loops(struct feed *feed, struct feed_batch *batch)
+{
+    struct telling telling = { .batch = batch };
+    if (atomic_load(&feed->subscriptions) == 0)
+        return;
+    if (batch != NULL) {
+        while (telling.from < batch->count && batch->events[telling.from].seq < feed->told)
+            telling.from++;
+        if (telling.from == batch->count)
+            return;
+        for (size_t i = 0; i < feed->gw->loop_count; i++)
+            feed_batch_ref(batch);
+    }
+    gateway_tell_loops(feed->gw, tell, &telling, sizeof telling);
+}
+
+/* ── how old the tables are ── */
+
+bool feed_is_live(const struct gateway *gw)
+{
+    return feed_lag_us(gw) <= conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
+}
+
+int64_t feed_lag_us(const struct gateway *gw)
+{
+    int64_t at_us = atomic_load_explicit(&gw->feed->current_at_us, memory_order_relaxed);
+    return at_us == 0 ? INT64_MAX : max_of(clock_mono_us() - at_us, (int64_t)0);
+}
+
+int64_t feed_outbox_waiting(const struct gateway *gw)
+{
+    return atomic_load_explicit(&gw->feed->outbox_waiting, memory_order_relaxed);
+}
+
+void feed_set_outbox_waiting(struct gateway *gw, int64_t count)
+{
+    atomic_store(&gw->feed->outbox_waiting, count);
+}
+
+void feed_add_outbox_waiting(struct gateway *gw, int64_t count)
+{
+    atomic_fetch_add(&gw->feed->outbox_waiting, count);
+}
+
+/* The newest moment whose end of the feed the tables have reached. */
+static void update_lag(struct feed *feed)
+{
+    for (size_t back = 1; back <= min_of(feed->sample_count, (size_t)SAMPLES); back++) {
+        const struct sample *s = &feed->samples[(feed->sample_count - back) % SAMPLES];
+        if (s->seq <= feed->reached) {
+            if (s->at_us > atomic_load(&feed->current_at_us))
+                atomic_store(&feed->current_at_us, s->at_us);
+            return;
+        }
+    }
+}
+
+void feed_table_reached(struct feed *feed, int64_t seq)
+{
+    feed->reached = seq;
+    update_lag(feed);
+}
+
+static void add_sample(struct feed *feed, int64_t head, int64_t at_us)
+{
+    feed->samples[feed->sample_count++ % SAMPLES] = (struct sample){ head, at_us };
+    update_lag(feed);
+}
+
+/* ── polling ── */
+
+static void poll(void *owner);
+
+static void poll_after(struct feed *feed, int64_t delay_ms)
+{
+    if (feed->is_running && !feed->is_polling)
+        io_timer_start(feed->timer, delay_ms);
+}
+
+/* What the worker keeps begins later than what was asked for, or its log began anew. */
+static void lost_track(struct feed *feed)
+{
+    log_warn("feed.gap", "cursor=0:%lld reason=\"the worker keeps no such cursor\"",
+             (long long)feed->asked);
+    feed->has_cursor = false;
+    feed->sample_count = 0;
+    feed->reached = -1;
+    tell_loops(feed, NULL);
+    mirror_lost_track(feed->mirror);
+    poll_after(feed, BUSY_PAUSE_MS);
+}
+
+static bool read_events(struct feed *feed, const struct json_value *body, struct feed_batch *batch,
+                        struct err *e)
+{
+    const struct json_value *events = json_get_c(body, "events");
+    size_t count = events != NULL && events->type == JSON_ARRAY ? events->item_count : 0;
+    batch->events = arena_new_array(batch->arena, count, struct feed_event);
+    batch->first_seq = batch->next_seq = feed->asked;
+    for (size_t i = 0; i < count; i++) {
+        struct feed_event *event = &batch->events[batch->count];
+        bool is_read = worker_read_event(batch->arena, &events->items[i], event, e);
+        if (!is_read && event->seq < 0)
+            return false;
+        if (event->seq != batch->next_seq)
+            return err_set(e, ERR_INVALID, "number %lld follows %lld", (long long)event->seq,
+                           (long long)batch->next_seq - 1);
+        batch->next_seq++;
+        if (!is_read) {
+            feed->skipped++;
+            log_warn("feed.unreadable", "seq=%lld error=%s", (long long)event->seq,
+                     log_quote(str_of_c(err_text(e))));
+        } else if (event->op != FEED_NONE) {
+            batch->count++;
+        }
+    }
+    return true;
+}
+
+static bool read_answer(struct feed *feed, const struct json_value *body, struct feed_batch *batch,
+                        int64_t *ret_head, struct err *e)
+{
+    int64_t cursor;
+    if (!worker_read_cursor(json_get_c(body, "cursor"), &cursor, e) ||
+        !worker_read_cursor(json_get_c(body, "head"), ret_head, e))
+        return false;
+    if (!feed->has_cursor) {
+        feed->has_cursor = true;
+        feed->next = feed->told = feed->asked = cursor;
+    }
+    if (!read_events(feed, body, batch, e))
+        return false;
+    return batch->next_seq == cursor ||
+           err_set(e, ERR_INVALID, "the events end at %lld, the cursor at %lld",
+                   (long long)batch->next_seq, (long long)cursor);
+}
+
+static void measure(struct feed *feed, const struct feed_batch *batch)
+{
+    double took_s =
+        (double)max_of(clock_mono_us() - feed->asked_at_us, (int64_t)CLOCK_MS) / (double)CLOCK_S;
+    double now = (double)(batch->next_seq - batch->first_seq) / took_s;
+    feed->rate = feed->rate * 0.8 + now * 0.2;
+}
+
+static void got_answer(struct feed *feed, const struct json_value *body, struct feed_batch *batch)
+{
+    struct err e;
+    int64_t head;
+    if (!read_answer(feed, body, batch, &head, &e)) {
+        log_error("feed.broken", "error=%s", log_quote(str_of_c(err_text(&e))));
+        lost_track(feed);
+        return;
+    }
+    if (feed->is_down)
+        log_info("feed.up", "cursor=0:%lld", (long long)feed->next);
+    feed->is_down = false;
+    feed->next = batch->next_seq;
+    backoff_reset(&feed->backoff);
+    measure(feed, batch);
+    add_sample(feed, head, clock_mono_us());
+    mirror_take(feed->mirror, batch);
+    tell_loops(feed, batch);
+    feed->told = max_of(feed->told, batch->next_seq);
+    bool is_behind = feed->next < head;
+    feed->limit = min_of(feed->limit * 2, (size_t)EVENTS_MAX);
+    poll_after(feed, feed->rate > BUSY_RATE && !is_behind ? BUSY_PAUSE_MS : 0);
+}
+
+static void got_failure(struct feed *feed, const struct worker_reply *reply)
+{
+    if (reply->status == 410) {
+        lost_track(feed);
+        return;
+    }
+    if (reply->err->code == ERR_LIMIT && feed->limit > 1)
+        feed->limit /= 2;
+    else if (!feed->is_down)
+        log_warn("feed.down", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    feed->is_down = true;
+    feed->rate = 0;
+    poll_after(feed, backoff_next_ms(&feed->backoff));
+}
+
+struct poll {
+    struct feed *feed;
+    struct feed_batch *batch;
+};
+
+static void polled(void *owner, const struct worker_reply *reply)
+{
+    struct poll *poll = owner; /* lives in the batch */
+    struct feed *feed = poll->feed;
+    struct feed_batch *batch = poll->batch;
+    feed->is_polling = false;
+    if (feed->is_running) {
+        if (feed->has_cursor && feed->asked != feed->next)
+            poll_after(feed, 0); /* the mirror went elsewhere meanwhile */
+        else if (reply->body != NULL)
+            got_answer(feed, reply->body, batch);
+        else
+            got_failure(feed, reply);
+    }
+    feed_batch_unref(batch);
+}
+
+static int64_t wait_ms(const struct feed *feed)
+{
+    int64_t bound_ms = conf_duration_us(feed->gw->conf, CONF_FEED_LAG_MAX) / 2 / CLOCK_MS;
+    bound_ms = min_of(bound_ms, (int64_t)WAIT_MS_MAX);
+    return max_of(bound_ms, (int64_t)1);
+}
+
+static void poll(void *owner)
+{
+    struct feed *feed = owner;
+    char path[128];
+    struct err e;
+    if (feed->is_polling || !feed->is_running)
+        return;
+    if (mirror_is_full(feed->mirror))
+        return; /* feed_go_on */
+    struct feed_batch *batch = batch_create();
+    struct poll *poll = arena_new(batch->arena, struct poll);
+    *poll = (struct poll){ feed, batch };
+    feed->asked = feed->next;
+    feed->asked_at_us = clock_mono_us();
+    if (feed->has_cursor)
+        snprintf(path, sizeof path, "/v1/feed?cursor=0:%lld&wait_ms=%lld&max=%zu",
+                 (long long)feed->next, (long long)wait_ms(feed), feed->limit);
+    else
+        snprintf(path, sizeof path, "/v1/feed");
+    const struct worker_call_options options = {
+        .path = path,
+        .arena = batch->arena,
+        .deadline_us = clock_mono_us() + wait_ms(feed) * CLOCK_MS + ANSWER_MARGIN_US,
+        .fn = polled,
+        .owner = poll,
+    };
+    if (worker_client_call(feed->loop->worker, &options, &e)) {
+        feed->is_polling = true;
+        return;
+    }
+    const struct worker_reply reply = { .err = &e, .is_away = true };
+    got_failure(feed, &reply);
+    feed_batch_unref(batch);
+}
+
+void feed_seek(struct feed *feed, int64_t seq)
+{
+    feed->next = seq;
+    feed->has_cursor = true;
+    poll_after(feed, 0);
+}
+
+void feed_go_on(struct feed *feed)
+{
+    if (!io_timer_is_running(feed->timer))
+        poll_after(feed, 0);
+}
+
+/* ── life ── */
+
+void feed_create(struct gateway *gw)
+{
+    struct feed *feed = mem_new(struct feed);
+    *feed = (struct feed){ .gw = gw,
+                           .loop = &gw->loops[0],
+                           .backoff = { .min_ms = RETRY_MIN_MS, .max_ms = RETRY_MAX_MS },
+                           .limit = EVENTS_MAX,
+                           .reached = -1 };
+    gw->feed = feed;
+    feed->timer = io_timer_create(feed->loop->io, poll, feed);
+    feed->mirror = mirror_create(gw, feed);
+}
+
+void feed_begin(struct gateway *gw)
+{
+    struct feed *feed = gw->feed;
+    if (gw->loops[0].worker == NULL)
+        return;
+    feed->is_running = true;
+    mirror_begin(feed->mirror);
+    poll_after(feed, 0);
+}
+
+void feed_end(struct gateway *gw)
+{
+    struct feed *feed = gw->feed;
+    if (feed == NULL)
+        return;
+    feed->is_running = false;
+    io_timer_stop(feed->timer);
+    mirror_end(feed->mirror);
+}
+
+void feed_destroy(struct gateway *gw)
+{
+    if (gw->feed == NULL)
+        return;
+    mirror_destroy(gw->feed->mirror);
+    io_timer_destroy(gw->feed->timer);
+    mem_free(gw->feed);
+    gw->feed = NULL;
+}

@@ -1,0 +1,84 @@
+/*
+ * feed: the worker's changes, followed by every gateway process: one long poll, on the first loop.
+ * Its events go to the mirror (where this process holds its lease) and to whoever subscribed, on
+ * any loop. Nothing of it comes from the tables.
+ *
+ *   poll --> decode --> tell the loops --> subscribers
+ *               `-----> mirror (first loop) --> tables
+ *
+ * Source: docs/protocol.md "Feed and snapshot"; ARCHITECTURE.md.
+ */
+#pragma once
+#include "gateway/gateway_priv.h"
+#include "schema/entities.h"
+
+enum feed_op {
+    FEED_NONE, /* a number that concerns nobody; subscribers do not get it */
+    FEED_ADD,
+    FEED_START,
+    FEED_FINISH,
+    FEED_WAIT,
+    FEED_REOPEN,
+    FEED_NOTE,
+    FEED_DROP,
+    FEED_JOB,
+    FEED_JOB_GONE,
+    FEED_OP_COUNT
+};
+
+/* So many tasks of that type and status have left with a DROP. */
+struct feed_count {
+    struct str type;
+    enum task_status status;
+    int64_t count;
+};
+
+struct feed_event {
+    enum feed_op op;
+    int64_t seq;     /* the row's version after it */
+    int64_t at_us;   /* wall: when it happened, by the worker's clock */
+    struct uuid id;  /* of the task; of the job for JOB and JOB_GONE */
+    struct str type; /* of the task */
+    /*
+     * What the event tells, in PostgreSQL's text form ("2026-11-23 08:30:00.25+00"; "in-progress"),
+     * COL_tasks_COUNT cells, or COL_jobs_COUNT for JOB; those whose bit (1 << column) is not in
+     * `told` are not known from it. ptr NULL: null. ADD and JOB tell all. NULL for the others.
+     */
+    uint64_t told;
+    const struct str *cells;
+
+    int from; /* enum task_status before a FINISH or REOPEN */
+    /* START: how long it waited; FINISH: how long it ran; -1: not known. */
+    int64_t took_us;
+
+    /* DROP: these, or all with from_id <= id < to_id where is_range. */
+    const struct uuid *ids;
+    size_t id_count;
+    bool is_range;
+    struct uuid from_id, to_id;
+    const struct feed_count *counts;
+    size_t count_count;
+};
+
+/*
+ * Called with what came, in order; everything lives during the call. `count` 0: changes were missed
+ * (the gateway was away for longer than the worker keeps them), so read anew.
+ */
+typedef void feed_fn(void *owner, const struct feed_event *events, size_t count);
+
+struct feed_subscription;
+/* Thread: the loop's; `fn` comes there, too. From within `fn`, too. */
+[[nodiscard]] struct feed_subscription *feed_subscribe(struct gateway_loop *loop, feed_fn *fn,
+                                                       void *owner);
+void feed_unsubscribe(struct feed_subscription *subscription); /* accepts NULL */
+
+/*
+ * Whether what the tables hold of tasks and jobs is LIVE: all that the worker had done at some time
+ * within feed-lag-max is in them, whichever gateway keeps the mirror. By the monotonic clock.
+ * Thread: any.
+ */
+[[nodiscard]] bool feed_is_live(const struct gateway *gw);
+/* How old the tables' tasks and jobs are at most; INT64_MAX: not known yet. Thread: any. */
+[[nodiscard]] int64_t feed_lag_us(const struct gateway *gw);
+/* Entries of the outbox: of all gateways, as known for about a second. Thread: any. */
+[[nodiscard]] int64_t feed_outbox_waiting(const struct gateway *gw);

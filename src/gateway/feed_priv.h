@@ -1,0 +1,49 @@
+/* feed_priv: the feed's life, and its side to the mirror. Thread: the first loop's, but where it
+ * says any. */
+#pragma once
+#include "gateway/feed.h"
+
+struct feed;
+struct mirror;
+
+/* Events that came together, and the memory that they live in. */
+struct feed_batch {
+    atomic_int refs;
+    struct arena *arena;
+    struct feed_event *events; /* without those that concern nobody */
+    size_t count;
+    int64_t first_seq, next_seq; /* of the first event, and of the first one that is not here */
+};
+void feed_batch_ref(struct feed_batch *batch);   /* any */
+void feed_batch_unref(struct feed_batch *batch); /* any; accepts NULL */
+
+void feed_create(struct gateway *gw); /* once the first loop is there */
+/* Once the database is ready. Does nothing without a worker-url. */
+void feed_begin(struct gateway *gw);
+/* Begins nothing any more; what runs goes on to its end. */
+void feed_end(struct gateway *gw);
+void feed_destroy(struct gateway *gw); /* after the loop's clients and pool; accepts none */
+
+/* Goes on from there, for the mirror; subscribers get nothing twice. */
+void feed_seek(struct feed *feed, int64_t seq);
+/* The mirror has room again. */
+void feed_go_on(struct feed *feed);
+/* The tables hold all before `seq`. */
+void feed_table_reached(struct feed *feed, int64_t seq);
+void feed_set_outbox_waiting(struct gateway *gw, int64_t count); /* any */
+void feed_add_outbox_waiting(struct gateway *gw, int64_t count); /* any */
+
+/* ── what the feed tells the mirror ── */
+
+[[nodiscard]] struct mirror *mirror_create(struct gateway *gw, struct feed *feed);
+void mirror_destroy(struct mirror *mirror); /* accepts NULL */
+void mirror_begin(struct mirror *mirror);
+void mirror_end(struct mirror *mirror);
+void mirror_take(struct mirror *mirror, struct feed_batch *batch);
+[[nodiscard]] bool mirror_is_full(const struct mirror *mirror);
+/* 410: what the mirror has not seen is not kept any more. */
+void mirror_lost_track(struct mirror *mirror);
+
+struct mirror_stats {
+    uint64_t windows, changes, refused_rows, snapshots;
+};

@@ -1,0 +1,450 @@
+#include "gateway/mirror_priv.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/worker_client.h"
+
+/*
+ *   take --> (window) --> load spans --> store --> (stored) --> next window
+ *                             ^            |-- refused --> isolate --> store
+ *                             |            `-- not known --> check the cursor
+ *                             `----- not stored ----------------'   `-- stored, lost
+ */
+enum {
+    WINDOW_MS = 200, /* above BUSY_RATE; below it a window is stored at once */
+    BUSY_RATE = 500,
+    EVENTS_FULL = 20'000, /* that wait: no more are asked for */
+    READ_DEADLINE_US = 10 * CLOCK_S,
+    FETCH_MAX = 500,
+    FETCH_TRIES = 5,
+    FETCH_DEADLINE_US = 10 * CLOCK_S,
+};
+
+struct apply {
+    struct mirror *m; /* NULL: nobody wants it any more */
+    struct window *w;
+    struct mirror_row *rows, *job_rows;
+    size_t row_count, born, job_count;
+    bool is_waiting;    /* for the cursor in the table */
+    bool was_refused;   /* that is why */
+    bool is_isolated;   /* its bad rows have been looked for */
+    bool are_jobs_bare; /* its jobs go without their payloads */
+    size_t update_at;   /* the step that tells what is missing; 0: none */
+};
+
+static void store(struct apply *apply);
+
+static void apply_free(struct apply *apply)
+{
+    window_destroy(apply->w);
+    mem_free(apply);
+}
+
+/* True: the reply that came is of no use any more. */
+static bool is_unwanted(struct apply *apply)
+{
+    if (apply->m != NULL)
+        return false;
+    apply_free(apply);
+    return true;
+}
+
+void mirror_apply_clear(struct mirror *m)
+{
+    io_timer_stop(m->flush_timer);
+    io_timer_stop(m->retry_timer);
+    window_destroy(take(m->open));
+    if (m->applying == NULL)
+        return;
+    if (m->applying->is_waiting)
+        apply_free(m->applying);
+    else
+        m->applying->m = NULL; /* its reply comes */
+    m->applying = NULL;
+}
+
+/* ── the end of a window ── */
+
+static void schedule(struct mirror *m)
+{
+    if (m->phase != MIRROR_FOLLOW || m->applying != NULL || m->open == NULL ||
+        m->open->next_seq == m->open->first_seq)
+        return;
+    int64_t age_ms = (clock_mono_us() - m->open->began_us) / CLOCK_MS;
+    if (m->rate <= BUSY_RATE || age_ms >= WINDOW_MS)
+        mirror_flush(m);
+    else if (!io_timer_is_running(m->flush_timer))
+        io_timer_start(m->flush_timer, WINDOW_MS - age_ms);
+}
+
+static void finish(struct apply *apply)
+{
+    struct mirror *m = apply->m;
+    m->stored = apply->w->next_seq;
+    m->stored_at_us = clock_wall_us();
+    m->stats.windows++;
+    m->stats.changes += apply->w->event_count;
+    backoff_reset(&m->backoff);
+    rollups_stored(m->rollups);
+    m->applying = NULL;
+    apply_free(apply);
+    feed_table_reached(m->feed, m->stored);
+    feed_go_on(m->feed);
+    schedule(m);
+}
+
+/* It is not known whether it was stored, or why not: the table's cursor tells. */
+static void wait_for_check(struct apply *apply, bool was_refused)
+{
+    apply->is_waiting = true;
+    apply->was_refused = was_refused;
+    mirror_recheck(apply->m);
+}
+
+static void isolated(void *owner, bool is_done)
+{
+    struct apply *apply = owner;
+    if (is_unwanted(apply))
+        return;
+    if (!is_done) {
+        wait_for_check(apply, false);
+        return;
+    }
+    apply->is_isolated = true;
+    apply->row_count = isolate_compact(apply->rows, apply->row_count, &apply->born);
+    store(apply);
+}
+
+/* The tasks have been looked at; what is refused still can only be of the jobs. */
+static void refused_again(struct apply *apply)
+{
+    struct mirror *m = apply->m;
+    log_error("mirror.jobs-refused", "count=%zu", apply->job_count);
+    m->stats.refused_rows += apply->job_count;
+    if (apply->are_jobs_bare)
+        apply->job_count = 0;
+    for (size_t i = 0; i < apply->job_count; i++) {
+        struct str *cells = arena_new_array(apply->w->arena, COL_jobs_COUNT, struct str);
+        memcpy(cells, apply->job_rows[i].cells, COL_jobs_COUNT * sizeof *cells);
+        cells[COL_jobs_payload] = STR("{}");
+        apply->job_rows[i].cells = cells;
+    }
+    apply->are_jobs_bare = true;
+    store(apply);
+}
+
+void mirror_apply_checked(struct mirror *m, int64_t seq)
+{
+    struct apply *apply = m->applying;
+    if (apply == NULL || !apply->is_waiting)
+        return;
+    apply->is_waiting = false;
+    if (seq == apply->w->next_seq) {
+        finish(apply);
+    } else if (seq != apply->w->first_seq) {
+        apply->is_waiting = true; /* somebody else stored meanwhile */
+        mirror_stand_by(m);
+    } else if (!apply->was_refused) {
+        store(apply);
+    } else if (!apply->is_isolated) {
+        isolate_begin(m, apply->w->arena, apply->rows, apply->born, apply->row_count, isolated,
+                      apply);
+    } else if (apply->job_count > 0) {
+        refused_again(apply);
+    } else {
+        log_error("mirror.stuck", "cursor=0:%lld", (long long)seq);
+        wait_for_check(apply, true);
+    }
+}
+
+/* ── storing ── */
+
+static void stored(void *owner, const struct db_reply *reply)
+{
+    struct apply *apply = owner;
+    if (is_unwanted(apply))
+        return;
+    if (reply->err == NULL) {
+        struct uuid *missing;
+        size_t count =
+            apply->update_at == 0
+                ? 0
+                : task_mirror_missing(apply->w->arena, reply->rows[apply->update_at], &missing);
+        if (count > 0)
+            mirror_fetch(apply->m, missing, count);
+        finish(apply);
+        return;
+    }
+    bool was_refused = mirror_is_refusal(reply);
+    log_debug("mirror.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    wait_for_check(apply, was_refused);
+}
+
+static void add_figures(struct apply *apply, struct db_step *steps, size_t *count)
+{
+    struct window *w = apply->w;
+    struct mirror_count *counts;
+    const struct mirror_rollup *const *spans;
+    size_t count_count = window_counts(w, &counts);
+    if (!w->are_marks_added)
+        rollups_add(apply->m->rollups, w->marks, w->mark_count);
+    w->are_marks_added = true;
+    size_t span_count = rollups_changed(apply->m->rollups, w->arena, &spans);
+    if (count_count > 0)
+        steps[(*count)++] = mirror_count_add_step(w->arena, counts, count_count);
+    if (span_count > 0)
+        steps[(*count)++] = mirror_rollup_store_step(w->arena, spans, span_count);
+}
+
+static void store(struct apply *apply)
+{
+    struct mirror *m = apply->m;
+    struct window *w = apply->w;
+    struct arena *a = w->arena;
+    char from[WORKER_CURSOR_MAX], to[WORKER_CURSOR_MAX];
+    worker_format_cursor(w->first_seq, from);
+    worker_format_cursor(w->next_seq, to);
+    struct db_step steps[DB_STEPS_MAX] = {
+        mirror_async_step(),
+        mirror_advance_step(a, m->holder, str_of_c(from), str_of_c(to)),
+    };
+    size_t count = 2;
+    apply->update_at = 0;
+    if (w->dropped_count > 0)
+        steps[count++] = task_mirror_drop_step(a, w->dropped, w->dropped_count);
+    if (w->range_count > 0)
+        steps[count++] = task_mirror_drop_ranges_step(a, w->froms, w->tos, w->range_count);
+    if (apply->born > 0)
+        steps[count++] = task_mirror_insert_step(a, apply->rows, apply->born, true);
+    if (apply->row_count > 0) {
+        apply->update_at = count;
+        steps[count++] = task_mirror_update_step(a, apply->rows, apply->row_count, false);
+    }
+    add_figures(apply, steps, &count);
+    if (apply->job_count > 0)
+        steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false);
+    if (w->gone_job_count > 0)
+        steps[count++] = job_mirror_drop_step(a, w->gone_jobs, w->gone_job_count);
+    if (!mirror_write(m, steps, count, stored, apply))
+        wait_for_check(apply, false);
+}
+
+static void loaded(void *owner, const struct db_reply *reply)
+{
+    struct apply *apply = owner;
+    if (is_unwanted(apply))
+        return;
+    if (reply->err != NULL) {
+        apply->is_waiting = true;
+        io_timer_start(apply->m->retry_timer, backoff_next_ms(&apply->m->backoff));
+        return;
+    }
+    rollups_loaded(apply->m->rollups, apply->w->arena, reply->rows[0]);
+    store(apply);
+}
+
+static void load_spans(struct apply *apply)
+{
+    struct mirror *m = apply->m;
+    const struct mirror_rollup *const *spans;
+    size_t count =
+        rollups_missing(m->rollups, apply->w->arena, apply->w->marks, apply->w->mark_count, &spans);
+    struct err e;
+    if (count == 0) {
+        store(apply);
+        return;
+    }
+    const struct db_step step = mirror_rollup_load_step(apply->w->arena, spans, count);
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + READ_DEADLINE_US,
+                                  .fn = loaded,
+                                  .owner = apply };
+    if (db_pool_call(m->loop->pool, &call, NULL, &e))
+        return;
+    const struct db_reply reply = { .err = &e, .sqlstate = "", .constraint = "" };
+    loaded(apply, &reply);
+}
+
+static void retry(void *owner)
+{
+    struct mirror *m = owner;
+    if (m->applying == NULL)
+        return;
+    m->applying->is_waiting = false;
+    load_spans(m->applying);
+}
+
+void mirror_flush(struct mirror *m)
+{
+    if (m->phase != MIRROR_FOLLOW || m->applying != NULL || m->open == NULL ||
+        m->open->next_seq == m->open->first_seq)
+        return;
+    struct apply *apply = mem_new(struct apply);
+    apply->m = m;
+    apply->w = m->open;
+    m->open = window_create(apply->w->next_seq);
+    m->applying = apply;
+    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born);
+    apply->job_count = window_job_rows(apply->w, &apply->job_rows);
+    load_spans(apply);
+}
+
+/* ── from the feed ── */
+
+static void flush_due(void *owner)
+{
+    mirror_flush(owner);
+}
+
+void mirror_apply_init(struct mirror *m)
+{
+    m->flush_timer = io_timer_create(m->loop->io, flush_due, m);
+    m->retry_timer = io_timer_create(m->loop->io, retry, m);
+}
+
+void mirror_follow(struct mirror *m, int64_t seq)
+{
+    m->phase = MIRROR_FOLLOW;
+    m->stored = seq;
+    m->open = window_create(seq);
+    feed_table_reached(m->feed, seq);
+    feed_seek(m->feed, seq);
+}
+
+/* Changes of about the last second. */
+static void measure(struct mirror *m, int64_t count)
+{
+    int64_t now_us = clock_mono_us();
+    double faded = 1.0 - (double)(now_us - m->rate_at_us) / (double)CLOCK_S;
+    m->rate = m->rate * max_of(faded, 0.0) + (double)count;
+    m->rate_at_us = now_us;
+}
+
+void mirror_take(struct mirror *m, struct feed_batch *batch)
+{
+    if (m->phase != MIRROR_FOLLOW || batch->first_seq != m->open->next_seq ||
+        batch->next_seq == batch->first_seq)
+        return;
+    measure(m, batch->next_seq - batch->first_seq);
+    window_take(m->open, batch);
+    schedule(m);
+}
+
+bool mirror_is_full(const struct mirror *m)
+{
+    return m->phase == MIRROR_FOLLOW && m->open->event_count >= EVENTS_FULL;
+}
+
+/* ── rows that are not there ── */
+
+struct fetch {
+    struct mirror *m;
+    struct arena *arena;
+    struct uuid *ids;
+    size_t count, at, asked, tries;
+};
+
+static void fetch_ask(struct fetch *fetch);
+
+static void fetch_end(struct fetch *fetch)
+{
+    arena_destroy(fetch->arena);
+}
+
+static void fetch_again(struct fetch *fetch, const struct err *e)
+{
+    if (++fetch->tries < FETCH_TRIES && fetch->m->is_running) {
+        fetch_ask(fetch);
+        return;
+    }
+    log_error("mirror.rows-missing", "count=%zu error=%s", fetch->count - fetch->at,
+              log_quote(str_of_c(err_text(e))));
+    fetch_end(fetch);
+}
+
+static void fetch_stored(void *owner, const struct db_reply *reply)
+{
+    struct fetch *fetch = owner;
+    if (reply->err != NULL) {
+        fetch_again(fetch, reply->err);
+        return;
+    }
+    fetch->at += fetch->asked;
+    fetch_ask(fetch);
+}
+
+static void fetch_got(void *owner, const struct worker_reply *reply)
+{
+    struct fetch *fetch = owner;
+    const struct json_value *tasks = json_get_c(reply->body, "tasks");
+    struct err e = { 0 };
+    if (tasks == NULL || tasks->type != JSON_ARRAY) {
+        fetch_again(fetch, reply->err != NULL ? reply->err : &e);
+        return;
+    }
+    struct mirror_row *rows = arena_new_array(fetch->arena, tasks->item_count, struct mirror_row);
+    size_t count = 0;
+    for (size_t i = 0; i < tasks->item_count; i++) {
+        struct worker_row row;
+        if (worker_read_task(fetch->arena, &tasks->items[i], &row, &e))
+            rows[count++] = (struct mirror_row){ row.told, row.cells };
+    }
+    const struct db_step steps[] = { mirror_async_step(),
+                                     task_mirror_insert_step(fetch->arena, rows, count, true),
+                                     task_mirror_update_step(fetch->arena, rows, count, false) };
+    if (!mirror_write(fetch->m, steps, countof(steps), fetch_stored, fetch))
+        fetch_again(fetch, &e);
+}
+
+static struct str ids_body(struct arena *a, const struct uuid *ids, size_t count)
+{
+    struct buf b;
+    buf_init(&b, 0);
+    buf_put_c(&b, "{\"ids\":[");
+    for (size_t i = 0; i < count; i++) {
+        char text[UUID_TEXT_LEN + 1];
+        uuid_format(ids[i], text);
+        buf_printf(&b, "%s\"%s\"", i > 0 ? "," : "", text);
+    }
+    buf_put_c(&b, "]}");
+    struct str body = arena_copy(a, buf_str(&b));
+    buf_clear(&b);
+    return body;
+}
+
+static void fetch_ask(struct fetch *fetch)
+{
+    struct err e;
+    fetch->asked = min_of(fetch->count - fetch->at, (size_t)FETCH_MAX);
+    if (fetch->asked == 0 || !fetch->m->is_running) {
+        fetch_end(fetch);
+        return;
+    }
+    const struct worker_call_options options = {
+        .path = "/v1/tasks:get",
+        .body = ids_body(fetch->arena, fetch->ids + fetch->at, fetch->asked),
+        .arena = fetch->arena,
+        .deadline_us = clock_mono_us() + FETCH_DEADLINE_US,
+        .fn = fetch_got,
+        .owner = fetch,
+    };
+    if (!worker_client_call(fetch->m->loop->worker, &options, &e)) {
+        log_error("mirror.rows-missing", "count=%zu error=%s", fetch->count - fetch->at,
+                  log_quote(str_of_c(err_text(&e))));
+        fetch_end(fetch);
+    }
+}
+
+void mirror_fetch(struct mirror *m, const struct uuid *ids, size_t count)
+{
+    struct arena *a = arena_create(64 << 20);
+    struct fetch *fetch = arena_new(a, struct fetch);
+    *fetch = (struct fetch){ .m = m, .arena = a, .count = count };
+    fetch->ids = arena_new_array(a, count, struct uuid);
+    memcpy(fetch->ids, ids, count * sizeof *ids);
+    log_info("mirror.fetch", "count=%zu", count);
+    fetch_ask(fetch);
+}

@@ -1,0 +1,86 @@
+/*
+ * mirror_priv: the keeper of the gateway's copies of tasks and jobs, for mirror.c,
+ * mirror_apply.c, mirror_snapshot.c and isolate.c. All on the first loop.
+ *
+ *   STANDBY --(lease)--> SNAPSHOT --(all pages)--> FOLLOW
+ *      ^                    ^-------- 410 -----------'
+ *      `---- lease lost ----'--------'
+ */
+#pragma once
+#include "base/backoff.h"
+#include "gateway/feed_priv.h"
+#include "gateway/rollups.h"
+#include "gateway/window.h"
+#include "gateway/worker_json.h"
+#include "io/timer.h"
+
+enum mirror_phase { MIRROR_STANDBY, MIRROR_SNAPSHOT, MIRROR_FOLLOW };
+
+struct apply;
+struct snapshot;
+
+struct mirror {
+    struct gateway *gw;
+    struct gateway_loop *loop;
+    struct feed *feed;
+    struct str holder; /* this process, in the lease */
+    char holder_text[UUID_TEXT_LEN + 1];
+    enum mirror_phase phase;
+    bool is_running, is_asking; /* the lease */
+    struct io_timer *lease_timer;
+
+    /* FOLLOW */
+    int64_t stored;         /* the cursor in the table */
+    int64_t stored_at_us;   /* wall: when it was stored */
+    struct window *open;    /* collects */
+    struct apply *applying; /* is being stored; NULL: none */
+    struct rollups *rollups;
+    struct io_timer *flush_timer, *retry_timer;
+    struct backoff backoff;
+    double rate; /* changes a second */
+    int64_t rate_at_us;
+
+    struct snapshot *snapshot; /* is being read; NULL: none */
+    int64_t gap_since_us;      /* wall: what happened from then on is lost; 0: nothing */
+
+    struct mirror_stats stats;
+};
+
+/* ── mirror.c ── */
+void mirror_stand_by(struct mirror *m);
+/* Asks the table again what is held and how far it is, soon; then goes on from there. */
+void mirror_recheck(struct mirror *m);
+/* One write of this process; `arena` keeps the statements until the reply. False: it was not
+ * begun. */
+[[nodiscard]] bool mirror_write(struct mirror *m, const struct db_step *steps, size_t count,
+                                db_reply_fn *fn, void *owner);
+/* The failure is of the rows, not of the way to them. */
+[[nodiscard]] bool mirror_is_refusal(const struct db_reply *reply);
+
+/* ── mirror_apply.c ── */
+void mirror_apply_init(struct mirror *m);
+void mirror_follow(struct mirror *m, int64_t seq);
+/* Stores the open window now, unless one is being stored. */
+void mirror_flush(struct mirror *m);
+/* The table's cursor is `seq`, and the lease is ours: for a window whose end is not known. */
+void mirror_apply_checked(struct mirror *m, int64_t seq);
+void mirror_apply_clear(struct mirror *m);
+/* Asks the worker for these rows, which a change was told of and which are not there. */
+void mirror_fetch(struct mirror *m, const struct uuid *ids, size_t count);
+
+/* ── mirror_snapshot.c ── */
+void mirror_snapshot_start(struct mirror *m);
+void mirror_snapshot_resume(struct mirror *m, int64_t seq, const struct uuid *after);
+void mirror_snapshot_clear(struct mirror *m);
+
+/* ── isolate.c ── */
+/*
+ * Stores the rows alone, halving wherever the tables refuse, until each refused one is found: that
+ * is replaced in `rows` by one without its body, or where even that is refused, left out (its cells
+ * are NULL then). The first `born` of them are whole. Then `fn`; false: the database went away.
+ */
+typedef void isolate_fn(void *owner, bool is_done);
+void isolate_begin(struct mirror *m, struct arena *a, struct mirror_row *rows, size_t born,
+                   size_t count, isolate_fn *fn, void *owner);
+/* Without those that were left out. */
+[[nodiscard]] size_t isolate_compact(struct mirror_row *rows, size_t count, size_t *born);

@@ -1,0 +1,255 @@
+#include "gateway/window.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { WINDOW_BYTES = 64 << 20, FIRST_CAPACITY = 64 };
+
+struct window *window_create(int64_t first_seq)
+{
+    struct window *w = mem_new(struct window);
+    *w = (struct window){ .arena = arena_create(WINDOW_BYTES),
+                          .first_seq = first_seq,
+                          .next_seq = first_seq,
+                          .by_id = map_create(),
+                          .jobs_by_id = map_create(),
+                          .counts = map_create() };
+    return w;
+}
+
+void window_destroy(struct window *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; i < w->batch_count; i++)
+        feed_batch_unref(w->batches[i]);
+    map_destroy(w->by_id);
+    map_destroy(w->jobs_by_id);
+    map_destroy(w->counts);
+    mem_free(w->batches);
+    mem_free(w->tasks);
+    mem_free(w->jobs);
+    mem_free(w->dropped);
+    mem_free(w->froms);
+    mem_free(w->tos);
+    mem_free(w->gone_jobs);
+    mem_free(w->marks);
+    arena_destroy(w->arena);
+    mem_free(w);
+}
+
+/* Room for one more in an array that doubles; full at powers of two from FIRST_CAPACITY on. */
+static void *grown(void *items, size_t count, size_t size)
+{
+    bool is_full = count == 0 || (count >= FIRST_CAPACITY && (count & (count - 1)) == 0);
+    if (!is_full)
+        return items;
+    return mem_resize(items, max_of(count * 2, (size_t)FIRST_CAPACITY), size);
+}
+
+#define PUSH(array, count, value)                                                                  \
+    do {                                                                                           \
+        (array) = grown((array), (count), sizeof *(array));                                        \
+        (array)[(count)++] = (value);                                                              \
+    } while (0)
+
+static struct str id_key(const struct uuid *id)
+{
+    return str_of((const char *)id->bytes, sizeof id->bytes);
+}
+
+static struct window_row *new_row(struct window *w, struct map *map, struct uuid id, size_t columns)
+{
+    struct window_row *row = arena_new(w->arena, struct window_row);
+    row->id = id;
+    row->cells = arena_new_array(w->arena, columns, struct str);
+    (void)map_put(map, id_key(&id), row);
+    return row;
+}
+
+static void merge(struct window_row *row, const struct feed_event *event, size_t columns)
+{
+    for (size_t c = 0; c < columns; c++)
+        if (event->told & UINT64_C(1) << c)
+            row->cells[c] = event->cells[c];
+    row->told |= event->told;
+}
+
+static void take_task(struct window *w, const struct feed_event *event)
+{
+    struct window_row *row = map_get(w->by_id, id_key(&event->id));
+    if (row == NULL) {
+        row = new_row(w, w->by_id, event->id, COL_tasks_COUNT);
+        PUSH(w->tasks, w->task_count, row);
+    }
+    row->is_born |= event->op == FEED_ADD;
+    row->is_gone = false;
+    merge(row, event, COL_tasks_COUNT);
+}
+
+static void take_job(struct window *w, const struct feed_event *event)
+{
+    struct window_row *row = map_get(w->jobs_by_id, id_key(&event->id));
+    if (event->op == FEED_JOB_GONE) {
+        if (row != NULL)
+            row->is_gone = true;
+        PUSH(w->gone_jobs, w->gone_job_count, event->id);
+        return;
+    }
+    if (row == NULL) {
+        row = new_row(w, w->jobs_by_id, event->id, COL_jobs_COUNT);
+        PUSH(w->jobs, w->job_count, row);
+    }
+    row->is_gone = false;
+    merge(row, event, COL_jobs_COUNT);
+}
+
+static bool is_within(struct uuid id, const struct feed_event *event)
+{
+    return memcmp(id.bytes, event->from_id.bytes, sizeof id.bytes) >= 0 &&
+           memcmp(id.bytes, event->to_id.bytes, sizeof id.bytes) < 0;
+}
+
+static void take_drop(struct window *w, const struct feed_event *event)
+{
+    for (size_t i = 0; i < event->id_count; i++) {
+        struct window_row *row = map_get(w->by_id, id_key(&event->ids[i]));
+        if (row != NULL)
+            row->is_gone = true;
+        PUSH(w->dropped, w->dropped_count, event->ids[i]);
+    }
+    if (!event->is_range)
+        return;
+    for (size_t i = 0; i < w->task_count; i++)
+        w->tasks[i]->is_gone |= is_within(w->tasks[i]->id, event);
+    size_t tos = w->range_count;
+    PUSH(w->froms, w->range_count, event->from_id);
+    PUSH(w->tos, tos, event->to_id);
+}
+
+/* ── counters ── */
+
+static void count(struct window *w, struct str type, enum task_status status, int64_t delta)
+{
+    int64_t *deltas = map_get(w->counts, type);
+    if (deltas == NULL) {
+        deltas = arena_new_array(w->arena, TASK_STATUS_COUNT, int64_t);
+        (void)map_put(w->counts, type, deltas);
+    }
+    deltas[status] += delta;
+}
+
+static void move(struct window *w, struct str type, enum task_status from, enum task_status to)
+{
+    count(w, type, from, -1);
+    count(w, type, to, 1);
+}
+
+static enum task_status status_now(const struct feed_event *event)
+{
+    int status =
+        schema_label_of(&schema_public.enums[ENUM_task_status], event->cells[COL_tasks_status]);
+    assert(status >= 0);
+    return (enum task_status)status;
+}
+
+static void take_counts(struct window *w, const struct feed_event *event)
+{
+    switch (event->op) {
+    case FEED_ADD:
+        count(w, event->type, TASK_STATUS_PENDING, 1);
+        break;
+    case FEED_START:
+        move(w, event->type, TASK_STATUS_PENDING, TASK_STATUS_IN_PROGRESS);
+        break;
+    case FEED_FINISH:
+    case FEED_REOPEN:
+        move(w, event->type, (enum task_status)event->from, status_now(event));
+        break;
+    case FEED_WAIT:
+        move(w, event->type, TASK_STATUS_IN_PROGRESS, TASK_STATUS_PENDING);
+        break;
+    case FEED_DROP:
+        for (size_t i = 0; i < event->count_count; i++)
+            count(w, event->counts[i].type, event->counts[i].status, -event->counts[i].count);
+        break;
+    case FEED_NONE:
+    case FEED_NOTE:
+    case FEED_JOB:
+    case FEED_JOB_GONE:
+    case FEED_OP_COUNT:
+        break;
+    }
+    struct rollup_mark mark;
+    if (rollup_mark_of(event, &mark))
+        PUSH(w->marks, w->mark_count, mark);
+}
+
+void window_take(struct window *w, struct feed_batch *batch)
+{
+    assert(batch->first_seq == w->next_seq);
+    if (w->next_seq == w->first_seq)
+        w->began_us = clock_mono_us();
+    feed_batch_ref(batch);
+    PUSH(w->batches, w->batch_count, batch);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct feed_event *event = &batch->events[i];
+        if (event->op == FEED_JOB || event->op == FEED_JOB_GONE)
+            take_job(w, event);
+        else if (event->op == FEED_DROP)
+            take_drop(w, event);
+        else
+            take_task(w, event);
+        take_counts(w, event);
+    }
+    w->event_count += (size_t)(batch->next_seq - batch->first_seq);
+    w->next_seq = batch->next_seq;
+}
+
+/* ── what is stored of it ── */
+
+size_t window_rows(const struct window *w, struct mirror_row **ret_rows, size_t *ret_born)
+{
+    struct mirror_row *rows = arena_new_array(w->arena, w->task_count, struct mirror_row);
+    size_t n = 0, born = 0;
+    for (int wants_born = 1; wants_born >= 0; wants_born--) {
+        for (size_t i = 0; i < w->task_count; i++) {
+            const struct window_row *row = w->tasks[i];
+            if (!row->is_gone && row->is_born == (wants_born == 1))
+                rows[n++] = (struct mirror_row){ row->told, row->cells };
+        }
+        if (wants_born)
+            born = n;
+    }
+    *ret_rows = rows;
+    *ret_born = born;
+    return n;
+}
+
+size_t window_job_rows(const struct window *w, struct mirror_row **ret_rows)
+{
+    struct mirror_row *rows = arena_new_array(w->arena, w->job_count, struct mirror_row);
+    size_t n = 0;
+    for (size_t i = 0; i < w->job_count; i++)
+        if (!w->jobs[i]->is_gone)
+            rows[n++] = (struct mirror_row){ w->jobs[i]->told, w->jobs[i]->cells };
+    *ret_rows = rows;
+    return n;
+}
+
+size_t window_counts(const struct window *w, struct mirror_count **ret_counts)
+{
+    struct mirror_count *counts =
+        arena_new_array(w->arena, map_count(w->counts) * TASK_STATUS_COUNT, struct mirror_count);
+    size_t n = 0, at = 0;
+    struct str type;
+    void *value;
+    while (map_next(w->counts, &at, &type, &value)) {
+        const int64_t *deltas = value;
+        for (int s = 0; s < TASK_STATUS_COUNT; s++)
+            if (deltas[s] != 0)
+                counts[n++] = (struct mirror_count){ type, (enum task_status)s, deltas[s] };
+    }
+    *ret_counts = counts;
+    return n;
+}

@@ -1,0 +1,47 @@
+/*
+ * window: changes between two cursors, each row once, at its newest: what the mirror stores in one
+ * transaction. Thread: one.
+ */
+#pragma once
+#include "base/map.h"
+#include "gateway/feed_priv.h"
+#include "gateway/rollups.h"
+#include "store/public/task_mirror.h"
+
+struct window_row {
+    struct uuid id;
+    bool is_born; /* it is told as a whole */
+    bool is_gone; /* deleted after all */
+    uint64_t told;
+    struct str *cells;
+};
+
+struct window {
+    struct arena *arena;
+    int64_t first_seq, next_seq; /* from the cursor that is stored to the one that will be */
+    size_t event_count;
+    int64_t began_us; /* monotonic: when its first event came */
+
+    struct feed_batch **batches; /* the memory of cells */
+    size_t batch_count;
+    struct map *by_id, *jobs_by_id;
+    struct window_row **tasks, **jobs;
+    size_t task_count, job_count;
+    struct uuid *dropped, *froms, *tos, *gone_jobs;
+    size_t dropped_count, range_count, gone_job_count;
+    struct rollup_mark *marks;
+    size_t mark_count;
+    struct map *counts; /* by type: int64_t[TASK_STATUS_COUNT] */
+    bool are_marks_added;
+};
+
+[[nodiscard]] struct window *window_create(int64_t first_seq);
+void window_destroy(struct window *w); /* accepts NULL */
+/* `batch` goes on where the window ends. */
+void window_take(struct window *w, struct feed_batch *batch);
+
+/* The rows to store, born ones first. */
+[[nodiscard]] size_t window_rows(const struct window *w, struct mirror_row **ret_rows,
+                                 size_t *ret_born);
+[[nodiscard]] size_t window_job_rows(const struct window *w, struct mirror_row **ret_rows);
+[[nodiscard]] size_t window_counts(const struct window *w, struct mirror_count **ret_counts);

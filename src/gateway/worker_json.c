@@ -1,0 +1,476 @@
+#include "gateway/worker_json.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "json/writer.h"
+
+enum cell_kind {
+    CELL_TEXT,
+    CELL_ID,
+    CELL_VERSION, /* digits in a string */
+    CELL_INT,
+    CELL_FLOAT,
+    CELL_TIME, /* microseconds */
+    CELL_JSON,
+    CELL_IDS,
+    CELL_ENUM
+};
+
+struct member {
+    const char *name;
+    int column;
+    enum cell_kind kind;
+    int enumeration; /* of CELL_ENUM */
+};
+
+/* In the order of docs/protocol.md, which the worker writes in: each is found where it is looked
+ * for first. */
+static const struct member task_members[] = {
+    { "id", COL_tasks_id, CELL_ID, 0 },
+    { "version", COL_tasks_version, CELL_VERSION, 0 },
+    { "type", COL_tasks_type, CELL_TEXT, 0 },
+    { "state", COL_tasks_state, CELL_ENUM, ENUM_task_state },
+    { "priority", COL_tasks_priority, CELL_ENUM, ENUM_task_priority },
+    { "queue", COL_tasks_queue, CELL_TEXT, 0 },
+    { "payload", COL_tasks_payload, CELL_JSON, 0 },
+    { "attempt", COL_tasks_attempt, CELL_INT, 0 },
+    { "max_attempts", COL_tasks_max_attempts, CELL_INT, 0 },
+    { "timeout_s", COL_tasks_timeout_seconds, CELL_INT, 0 },
+    { "run_at_us", COL_tasks_run_at, CELL_TIME, 0 },
+    { "created_at_us", COL_tasks_created_at, CELL_TIME, 0 },
+    { "updated_at_us", COL_tasks_updated_at, CELL_TIME, 0 },
+    { "started_at_us", COL_tasks_started_at, CELL_TIME, 0 },
+    { "finished_at_us", COL_tasks_finished_at, CELL_TIME, 0 },
+    { "result", COL_tasks_result, CELL_JSON, 0 },
+    { "error", COL_tasks_error, CELL_TEXT, 0 },
+    { "progress", COL_tasks_progress, CELL_FLOAT, 0 },
+    { "idempotency_key", COL_tasks_idempotency_key, CELL_TEXT, 0 },
+    { "depends_on", COL_tasks_depends_on, CELL_IDS, 0 },
+    { "job_id", COL_tasks_job_id, CELL_ID, 0 },
+    { "scheduled_for_us", COL_tasks_scheduled_for, CELL_TIME, 0 },
+    { "created_by", COL_tasks_created_by, CELL_ID, 0 },
+    { "why", COL_tasks_why, CELL_JSON, 0 },
+};
+
+static const struct member job_members[] = {
+    { "id", COL_jobs_id, CELL_ID, 0 },
+    { "version", COL_jobs_version, CELL_VERSION, 0 },
+    { "name", COL_jobs_name, CELL_TEXT, 0 },
+    { "schedule", COL_jobs_schedule, CELL_TEXT, 0 },
+    { "time_zone", COL_jobs_time_zone, CELL_TEXT, 0 },
+    { "status", COL_jobs_status, CELL_ENUM, ENUM_job_status },
+    { "last_run_us", COL_jobs_last_run, CELL_TIME, 0 },
+    { "next_run_us", COL_jobs_next_run, CELL_TIME, 0 },
+    { "task_type", COL_jobs_task_type, CELL_TEXT, 0 },
+    { "payload", COL_jobs_payload, CELL_JSON, 0 },
+    { "priority", COL_jobs_priority, CELL_ENUM, ENUM_task_priority },
+    { "misfire_policy", COL_jobs_misfire_policy, CELL_ENUM, ENUM_misfire_policy },
+    { "overlap_policy", COL_jobs_overlap_policy, CELL_ENUM, ENUM_overlap_policy },
+    { "max_attempts", COL_jobs_max_attempts, CELL_INT, 0 },
+    { "fail_after", COL_jobs_fail_after, CELL_INT, 0 },
+    { "consecutive_failures", COL_jobs_consecutive_failures, CELL_INT, 0 },
+    { "queue", COL_jobs_queue, CELL_TEXT, 0 },
+    { "timeout_s", COL_jobs_timeout_seconds, CELL_INT, 0 },
+    { "jitter_s", COL_jobs_jitter_seconds, CELL_INT, 0 },
+    { "created_by", COL_jobs_created_by, CELL_ID, 0 },
+    { "created_at_us", COL_jobs_created_at, CELL_TIME, 0 },
+    { "updated_at_us", COL_jobs_updated_at, CELL_TIME, 0 },
+};
+
+/* ── cells ── */
+
+struct str worker_time_cell(struct arena *a, int64_t wall_us)
+{
+    enum { T_AT = 10, Z_AT = 26 };
+    char *text = arena_alloc(a, CLOCK_TEXT_MAX);
+    clock_format(wall_us, text);
+    text[T_AT] = ' ';
+    memcpy(text + Z_AT, "+00", sizeof "+00");
+    return str_of(text, Z_AT + 3);
+}
+
+enum task_status worker_status_of(enum task_state state)
+{
+    switch (state) {
+    case TASK_STATE_SCHEDULED:
+    case TASK_STATE_READY:
+    case TASK_STATE_BLOCKED:
+    case TASK_STATE_RETRYING:
+        return TASK_STATUS_PENDING;
+    case TASK_STATE_RUNNING:
+        return TASK_STATUS_IN_PROGRESS;
+    case TASK_STATE_SUCCEEDED:
+        return TASK_STATUS_COMPLETED;
+    case TASK_STATE_CANCELLED:
+    case TASK_STATE_DEAD:
+    case TASK_STATE_COUNT:
+        break;
+    }
+    return TASK_STATUS_FAILED;
+}
+
+static struct str json_cell(struct arena *a, const struct json_value *v)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    json_put_value(&text, v);
+    struct str cell = arena_copy(a, buf_str(&text));
+    buf_clear(&text);
+    return cell;
+}
+
+static bool ids_cell(struct arena *a, const struct json_value *v, struct str *ret_cell)
+{
+    struct buf text;
+    struct uuid id;
+    bool is_good = v->type == JSON_ARRAY;
+    buf_init(&text, 0);
+    buf_put_char(&text, '{');
+    for (size_t i = 0; is_good && i < v->item_count; i++) {
+        is_good = v->items[i].type == JSON_STRING && uuid_parse(v->items[i].text, &id);
+        if (i > 0)
+            buf_put_char(&text, ',');
+        if (is_good)
+            buf_put_str(&text, v->items[i].text);
+    }
+    buf_put_char(&text, '}');
+    if (is_good)
+        *ret_cell = arena_copy(a, buf_str(&text));
+    buf_clear(&text);
+    return is_good;
+}
+
+static bool id_cell(struct arena *a, const struct json_value *v, struct str *ret_cell)
+{
+    struct uuid id;
+    if (v->type != JSON_STRING || !uuid_parse(v->text, &id))
+        return false;
+    char *text = arena_alloc(a, UUID_TEXT_LEN + 1); /* in lower case, whatever came */
+    uuid_format(id, text);
+    *ret_cell = str_of(text, UUID_TEXT_LEN);
+    return true;
+}
+
+static bool read_cell(struct arena *a, const struct member *m, const struct json_value *v,
+                      struct str *ret_cell)
+{
+    int64_t whole;
+    switch (m->kind) {
+    case CELL_TEXT:
+        *ret_cell = v->text;
+        return v->type == JSON_STRING;
+    case CELL_ID:
+        return id_cell(a, v, ret_cell);
+    case CELL_VERSION:
+        *ret_cell = v->text;
+        return v->type == JSON_STRING && str_to_i64(v->text, &whole) && whole >= 0;
+    case CELL_INT:
+        if (v->type != JSON_NUMBER || !json_to_i64(v, &whole))
+            return false;
+        *ret_cell = arena_printf(a, "%lld", (long long)whole);
+        return true;
+    case CELL_FLOAT:
+        *ret_cell = v->text;
+        return v->type == JSON_NUMBER;
+    case CELL_TIME:
+        if (v->type != JSON_NUMBER || !json_to_i64(v, &whole))
+            return false;
+        *ret_cell = worker_time_cell(a, whole);
+        return true;
+    case CELL_JSON:
+        *ret_cell = json_cell(a, v);
+        return true;
+    case CELL_IDS:
+        return ids_cell(a, v, ret_cell);
+    case CELL_ENUM:
+        *ret_cell = v->text;
+        return v->type == JSON_STRING &&
+               schema_label_of(&schema_public.enums[m->enumeration], v->text) >= 0;
+    }
+    return false;
+}
+
+static const struct member *find_member(const struct member *members, size_t count, struct str name,
+                                        size_t *at)
+{
+    for (size_t i = 0; i < count; i++, *at = (*at + 1) % count)
+        if (str_eq_c(name, members[*at].name))
+            return &members[*at];
+    return NULL;
+}
+
+static bool read_row(struct arena *a, const struct json_value *object, const struct member *members,
+                     size_t count, struct worker_row *row, struct err *e)
+{
+    size_t at = 0;
+    if (object == NULL || object->type != JSON_OBJECT)
+        return err_set(e, ERR_INVALID, "not an object");
+    for (size_t i = 0; i < object->member_count; i++) {
+        const struct json_member *given = &object->members[i];
+        const struct member *m = find_member(members, count, given->key, &at);
+        if (m == NULL)
+            continue;
+        row->told |= UINT64_C(1) << m->column;
+        row->cells[m->column] = (struct str){ 0 };
+        if (given->value.type != JSON_NULL &&
+            !read_cell(a, m, &given->value, &row->cells[m->column]))
+            return err_set(e, ERR_INVALID, "%s: not what it should be", m->name);
+    }
+    return true;
+}
+
+static void tell(struct worker_row *row, int column, struct str cell)
+{
+    row->told |= UINT64_C(1) << column;
+    row->cells[column] = cell;
+}
+
+static struct str status_cell(enum task_status status)
+{
+    return schema_public.enums[ENUM_task_status].labels[status].text;
+}
+
+static void tell_state(struct worker_row *row, enum task_state state)
+{
+    tell(row, COL_tasks_state, schema_public.enums[ENUM_task_state].labels[state].text);
+    tell(row, COL_tasks_status, status_cell(worker_status_of(state)));
+}
+
+static int state_of(const struct worker_row *row)
+{
+    return row->cells[COL_tasks_state].ptr == NULL
+               ? -1
+               : schema_label_of(&schema_public.enums[ENUM_task_state],
+                                 row->cells[COL_tasks_state]);
+}
+
+bool worker_read_task(struct arena *a, const struct json_value *task, struct worker_row *ret_row,
+                      struct err *e)
+{
+    struct worker_row row = { .cells = arena_new_array(a, COL_tasks_COUNT, struct str) };
+    if (!read_row(a, task, task_members, countof(task_members), &row, e))
+        return err_in(e, "task");
+    if (row.cells[COL_tasks_id].ptr == NULL)
+        return err_set(e, ERR_INVALID, "task: id: is missing");
+    if (state_of(&row) >= 0)
+        tell_state(&row, (enum task_state)state_of(&row));
+    *ret_row = row;
+    return true;
+}
+
+bool worker_read_job(struct arena *a, const struct json_value *job, struct worker_row *ret_row,
+                     struct err *e)
+{
+    struct worker_row row = { .cells = arena_new_array(a, COL_jobs_COUNT, struct str) };
+    if (!read_row(a, job, job_members, countof(job_members), &row, e))
+        return err_in(e, "job");
+    if (row.cells[COL_jobs_id].ptr == NULL)
+        return err_set(e, ERR_INVALID, "job: id: is missing");
+    *ret_row = row;
+    return true;
+}
+
+/* ── cursors ── */
+
+bool worker_parse_cursor(struct str text, int64_t *ret_seq)
+{
+    return str_starts_with(text, STR("0:")) && str_to_i64(str_from(text, 2), ret_seq) &&
+           *ret_seq >= 0;
+}
+
+bool worker_read_cursor(const struct json_value *text, int64_t *ret_seq, struct err *e)
+{
+    if (text == NULL || text->type != JSON_STRING || !worker_parse_cursor(text->text, ret_seq))
+        return err_set(e, ERR_INVALID, "cursor: not of one shard, such as 0:17");
+    return true;
+}
+
+void worker_format_cursor(int64_t seq, char ret_text[WORKER_CURSOR_MAX])
+{
+    snprintf(ret_text, WORKER_CURSOR_MAX, "0:%lld", (long long)seq);
+}
+
+/* ── events ── */
+
+static bool read_status(const struct json_value *v, enum task_status *ret_status)
+{
+    int status = v == NULL || v->type != JSON_STRING
+                     ? -1
+                     : schema_label_of(&schema_public.enums[ENUM_task_status], v->text);
+    if (status < 0)
+        return false;
+    *ret_status = (enum task_status)status;
+    return true;
+}
+
+bool worker_read_counts(struct arena *a, const struct json_value *counts,
+                        struct feed_count **ret_counts, size_t *ret_count, struct err *e)
+{
+    size_t count = counts != NULL && counts->type == JSON_ARRAY ? counts->item_count : 0;
+    *ret_counts = arena_new_array(a, count, struct feed_count);
+    for (size_t i = 0; i < count; i++) {
+        struct feed_count *c = &(*ret_counts)[i];
+        const struct json_value *type = json_get_c(&counts->items[i], "type"),
+                                *number = json_get_c(&counts->items[i], "count");
+        if (type == NULL || type->type != JSON_STRING || number == NULL ||
+            number->type != JSON_NUMBER || !json_to_i64(number, &c->count) ||
+            !read_status(json_get_c(&counts->items[i], "status"), &c->status))
+            return err_set(e, ERR_INVALID, "counts[%zu]: needs type, status and count", i);
+        c->type = type->text;
+    }
+    *ret_count = count;
+    return true;
+}
+
+static bool time_of(const struct json_value *task, const char *name, int64_t *ret_us)
+{
+    const struct json_value *v = json_get(task, str_of_c(name));
+    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, ret_us);
+}
+
+static int64_t took(const struct json_value *task, const char *from, const char *to, int64_t at_us)
+{
+    int64_t from_us, to_us = at_us;
+    if (!time_of(task, from, &from_us))
+        return -1;
+    (void)time_of(task, to, &to_us);
+    return max_of(to_us - from_us, (int64_t)0);
+}
+
+/* What an operation says beyond the members that it holds. */
+static bool complete_event(struct feed_event *event, const struct json_value *task,
+                           struct worker_row *row, struct err *e)
+{
+    static const struct str null = { 0 };
+    enum task_status from = TASK_STATUS_PENDING;
+    bool has_from = read_status(json_get_c(task, "from"), &from);
+    int state = state_of(row);
+    if (event->op == FEED_START) {
+        tell_state(row, TASK_STATE_RUNNING);
+        tell(row, COL_tasks_finished_at, null);
+        tell(row, COL_tasks_progress, null);
+        tell(row, COL_tasks_why, null);
+        row->told &= ~(UINT64_C(1) << COL_tasks_run_at); /* since when it could have run */
+        event->took_us = took(task, "run_at_us", "started_at_us", event->at_us);
+    } else if (event->op == FEED_FINISH || event->op == FEED_REOPEN) {
+        if (!has_from || state < 0)
+            return err_set(e, ERR_INVALID, "task: from and state: are needed");
+        event->from = (int)from;
+    } else if ((event->op == FEED_ADD || event->op == FEED_WAIT) && state < 0) {
+        return err_set(e, ERR_INVALID, "task: state: is needed");
+    }
+    if (event->op == FEED_FINISH)
+        event->took_us = took(task, "started_at_us", "finished_at_us", event->at_us);
+    if (event->op == FEED_REOPEN) {
+        tell(row, COL_tasks_finished_at, null);
+        tell(row, COL_tasks_result, null);
+        tell(row, COL_tasks_progress, null);
+    }
+    if ((event->op == FEED_WAIT || event->op == FEED_REOPEN) &&
+        !(row->told & UINT64_C(1) << COL_tasks_why))
+        tell(row, COL_tasks_why, null);
+    return true;
+}
+
+static bool read_task_event(struct arena *a, const struct json_value *object,
+                            struct feed_event *event, struct err *e)
+{
+    const struct json_value *task = json_get_c(object, "task");
+    struct worker_row row;
+    if (!worker_read_task(a, task, &row, e) || !complete_event(event, task, &row, e))
+        return false;
+    if (row.cells[COL_tasks_type].ptr == NULL)
+        return err_set(e, ERR_INVALID, "task: type: is missing");
+    tell(&row, COL_tasks_version, arena_printf(a, "%lld", (long long)event->seq));
+    if (!(row.told & UINT64_C(1) << COL_tasks_updated_at))
+        tell(&row, COL_tasks_updated_at, worker_time_cell(a, event->at_us));
+    event->type = row.cells[COL_tasks_type];
+    event->told = row.told;
+    event->cells = row.cells;
+    return uuid_parse(row.cells[COL_tasks_id], &event->id);
+}
+
+static bool read_job_event(struct arena *a, const struct json_value *object,
+                           struct feed_event *event, struct err *e)
+{
+    struct worker_row row;
+    if (!worker_read_job(a, json_get_c(object, "job"), &row, e))
+        return false;
+    tell(&row, COL_jobs_version, arena_printf(a, "%lld", (long long)event->seq));
+    event->told = row.told;
+    event->cells = row.cells;
+    return uuid_parse(row.cells[COL_jobs_id], &event->id);
+}
+
+static bool read_id(const struct json_value *v, struct uuid *ret_id)
+{
+    return v != NULL && v->type == JSON_STRING && uuid_parse(v->text, ret_id);
+}
+
+static bool read_drop(struct arena *a, const struct json_value *object, struct feed_event *event,
+                      struct err *e)
+{
+    const struct json_value *ids = json_get_c(object, "ids"), *range = json_get_c(object, "range");
+    size_t count = ids != NULL && ids->type == JSON_ARRAY ? ids->item_count : 0;
+    struct uuid *list = arena_new_array(a, count, struct uuid);
+    struct feed_count *counts;
+    for (size_t i = 0; i < count; i++)
+        if (!read_id(&ids->items[i], &list[i]))
+            return err_set(e, ERR_INVALID, "ids[%zu]: not an id", i);
+    event->ids = list;
+    event->id_count = count;
+    event->is_range = range != NULL && range->type == JSON_OBJECT;
+    if (event->is_range && (!read_id(json_get_c(range, "from"), &event->from_id) ||
+                            !read_id(json_get_c(range, "to"), &event->to_id)))
+        return err_set(e, ERR_INVALID, "range: needs from and to");
+    if (!worker_read_counts(a, json_get_c(object, "counts"), &counts, &event->count_count, e))
+        return false;
+    event->counts = counts;
+    return true;
+}
+
+static bool read_op(const struct json_value *v, enum feed_op *ret_op)
+{
+    static const char *const names[FEED_OP_COUNT] = {
+        [FEED_NONE] = "none",         [FEED_ADD] = "add",   [FEED_START] = "start",
+        [FEED_FINISH] = "finish",     [FEED_WAIT] = "wait", [FEED_REOPEN] = "reopen",
+        [FEED_NOTE] = "note",         [FEED_DROP] = "drop", [FEED_JOB] = "job",
+        [FEED_JOB_GONE] = "job_gone",
+    };
+    for (int op = 0; v != NULL && v->type == JSON_STRING && op < FEED_OP_COUNT; op++)
+        if (str_eq_c(v->text, names[op])) {
+            *ret_op = (enum feed_op)op;
+            return true;
+        }
+    return false;
+}
+
+bool worker_read_event(struct arena *a, const struct json_value *event,
+                       struct feed_event *ret_event, struct err *e)
+{
+    const struct json_value *seq = json_get_c(event, "seq");
+    *ret_event = (struct feed_event){ .took_us = -1, .seq = -1 };
+    if (seq == NULL || seq->type != JSON_STRING || !str_to_i64(seq->text, &ret_event->seq) ||
+        ret_event->seq < 0)
+        return err_set(e, ERR_INVALID, "event: seq: not a number in a string");
+    enum feed_op op;
+    if (!read_op(json_get_c(event, "op"), &op))
+        return err_set(e, ERR_INVALID, "event %lld: op: not one that is known here",
+                       (long long)ret_event->seq);
+    (void)time_of(event, "at_us", &ret_event->at_us);
+    struct feed_event read = *ret_event;
+    bool is_good = true;
+    read.op = op;
+    if (op >= FEED_ADD && op <= FEED_NOTE)
+        is_good = read_task_event(a, event, &read, e);
+    else if (op == FEED_DROP)
+        is_good = read_drop(a, event, &read, e);
+    else if (op == FEED_JOB)
+        is_good = read_job_event(a, event, &read, e);
+    else if (op == FEED_JOB_GONE && !read_id(json_get_c(event, "id"), &read.id))
+        is_good = err_set(e, ERR_INVALID, "id: not an id");
+    if (!is_good)
+        return err_in(e, "event %lld", (long long)ret_event->seq);
+    *ret_event = read;
+    return true;
+}

@@ -1,0 +1,43 @@
+/*
+ * worker_json: the worker's JSON as rows: cells in PostgreSQL's text form, one a column of the
+ * entity, as the mirror writes them and resolvers read them.
+ * Source: docs/protocol.md "The task object", "Jobs", "Feed and snapshot".
+ */
+#pragma once
+#include "gateway/feed.h"
+#include "json/json.h"
+
+struct worker_row {
+    uint64_t told; /* bit n: column n; what the object did not hold is not told */
+    struct str *cells;
+};
+
+/*
+ * A task or job object, whole or in part, into `cells` (all null before) of COL_tasks_COUNT or
+ * COL_jobs_COUNT. A state tells the status, too. Unknown members are passed over.
+ *
+ * Errors:  INVALID, naming the member.
+ */
+[[nodiscard]] bool worker_read_task(struct arena *a, const struct json_value *task,
+                                    struct worker_row *ret_row, struct err *e);
+[[nodiscard]] bool worker_read_job(struct arena *a, const struct json_value *job,
+                                   struct worker_row *ret_row, struct err *e);
+
+/* "0:19". Errors: INVALID, also for a vector of more than one shard. */
+[[nodiscard]] bool worker_read_cursor(const struct json_value *text, int64_t *ret_seq,
+                                      struct err *e);
+[[nodiscard]] bool worker_parse_cursor(struct str text, int64_t *ret_seq);
+enum { WORKER_CURSOR_MAX = 32 };
+void worker_format_cursor(int64_t seq, char ret_text[WORKER_CURSOR_MAX]);
+
+/* One event of the feed. Errors: INVALID; `ret_event` then tells its number, if that is there. */
+[[nodiscard]] bool worker_read_event(struct arena *a, const struct json_value *event,
+                                     struct feed_event *ret_event, struct err *e);
+[[nodiscard]] bool worker_read_counts(struct arena *a, const struct json_value *counts,
+                                      struct feed_count **ret_counts, size_t *ret_count,
+                                      struct err *e);
+
+/* A time as PostgreSQL prints it in UTC. */
+[[nodiscard]] struct str worker_time_cell(struct arena *a, int64_t wall_us);
+/* "pending" of TASK_STATE_READY. */
+[[nodiscard]] enum task_status worker_status_of(enum task_state state);

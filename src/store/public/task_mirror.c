@@ -1,0 +1,234 @@
+#include "store/public/task_mirror.h"
+
+#include "base/buf.h"
+#include "store/public/task_mirror_sql.h"
+
+/* ── columns as arrays ── */
+
+static bool is_quoted(enum schema_type type)
+{
+    switch (type) {
+    case SCHEMA_BOOL:
+    case SCHEMA_INT2:
+    case SCHEMA_INT4:
+    case SCHEMA_INT8:
+    case SCHEMA_FLOAT8:
+    case SCHEMA_UUID:
+        return false;
+    case SCHEMA_TEXT:
+    case SCHEMA_BYTEA:
+    case SCHEMA_JSON:
+    case SCHEMA_JSONB:
+    case SCHEMA_TIMESTAMPTZ:
+    case SCHEMA_TEXT_ARRAY:
+    case SCHEMA_UUID_ARRAY:
+    case SCHEMA_INT8_ARRAY:
+    case SCHEMA_ENUM:
+    case SCHEMA_ENUM_ARRAY:
+    case SCHEMA_TYPE_COUNT:
+        break;
+    }
+    return true;
+}
+
+/* Source: PostgreSQL's manual, "Array input and output syntax". */
+static void put_quoted(struct buf *b, struct str item)
+{
+    char *out = buf_reserve(b, item.len * 2 + 2), *start = out;
+    if (out == NULL)
+        return;
+    *out++ = '"';
+    for (size_t i = 0; i < item.len; i++) {
+        if (item.ptr[i] == '"' || item.ptr[i] == '\\')
+            *out++ = '\\';
+        *out++ = item.ptr[i];
+    }
+    *out++ = '"';
+    buf_advance(b, (size_t)(out - start));
+}
+
+/* A cell that the server would not take as a text must not end its statement's text early. */
+static bool has_nul(struct db_args *args, struct str cell)
+{
+    if (cell.len == 0 || memchr(cell.ptr, '\0', cell.len) == NULL)
+        return false;
+    if (args->failure.code == ERR_NONE)
+        err_set(&args->failure, ERR_INVALID, "a text holds U+0000, which cannot be stored");
+    return true;
+}
+
+static void add_column(struct db_args *args, const struct schema_table *table,
+                       const struct mirror_row *rows, size_t count, int column)
+{
+    bool with_quotes = is_quoted(table->columns[column].type);
+    struct buf b;
+    buf_init(&b, 0);
+    buf_put_char(&b, '{');
+    for (size_t i = 0; i < count; i++) {
+        struct str cell = rows[i].cells[column];
+        if (i > 0)
+            buf_put_char(&b, ',');
+        if (cell.ptr == NULL || has_nul(args, cell))
+            buf_put(&b, "NULL", 4);
+        else if (with_quotes)
+            put_quoted(&b, cell);
+        else
+            buf_put_str(&b, cell);
+    }
+    buf_put_char(&b, '}');
+    db_args_text(args, buf_str(&b));
+    buf_clear(&b);
+}
+
+/* ── tasks ── */
+
+static const struct schema_table *tasks_table(void)
+{
+    return &schema_public.tables[TABLE_tasks];
+}
+
+struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                       bool is_accepted)
+{
+    static const int columns[] = {
+        COL_tasks_id,
+        COL_tasks_type,
+        COL_tasks_status,
+        COL_tasks_state,
+        COL_tasks_priority,
+        COL_tasks_payload,
+        COL_tasks_result,
+        COL_tasks_error,
+        COL_tasks_error_template,
+        COL_tasks_queue,
+        COL_tasks_attempt,
+        COL_tasks_max_attempts,
+        COL_tasks_progress,
+        COL_tasks_run_at,
+        COL_tasks_started_at,
+        COL_tasks_finished_at,
+        COL_tasks_timeout_seconds,
+        COL_tasks_idempotency_key,
+        COL_tasks_depends_on,
+        COL_tasks_job_id,
+        COL_tasks_scheduled_for,
+        COL_tasks_created_by,
+        COL_tasks_why,
+        COL_tasks_version,
+        COL_tasks_created_at,
+        COL_tasks_updated_at,
+    };
+    struct db_args *args = db_args_create(a);
+    for (size_t i = 0; i < countof(columns); i++)
+        add_column(args, tasks_table(), rows, count, columns[i]);
+    db_args_bool(args, is_accepted);
+    return (struct db_step){ &task_mirror_insert, args };
+}
+
+/* What may change, in the order of the statement's bits. */
+static const int changing[] = {
+    COL_tasks_status,       COL_tasks_state,           COL_tasks_priority, COL_tasks_result,
+    COL_tasks_error,        COL_tasks_error_template,  COL_tasks_queue,    COL_tasks_attempt,
+    COL_tasks_max_attempts, COL_tasks_progress,        COL_tasks_run_at,   COL_tasks_started_at,
+    COL_tasks_finished_at,  COL_tasks_timeout_seconds, COL_tasks_why,      COL_tasks_version,
+    COL_tasks_created_at,   COL_tasks_updated_at,
+};
+
+static void add_told(struct db_args *args, const struct mirror_row *rows, size_t count)
+{
+    int64_t *told = arena_new_array(args->arena, count, int64_t);
+    for (size_t i = 0; i < count; i++)
+        for (size_t c = 0; c < countof(changing); c++)
+            if (rows[i].told & UINT64_C(1) << changing[c])
+                told[i] |= INT64_C(1) << c;
+    db_args_i64s(args, told, count);
+}
+
+struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                       bool is_forced)
+{
+    struct db_args *args = db_args_create(a);
+    add_column(args, tasks_table(), rows, count, COL_tasks_id);
+    add_told(args, rows, count);
+    for (size_t i = 0; i < countof(changing); i++)
+        add_column(args, tasks_table(), rows, count, changing[i]);
+    db_args_bool(args, is_forced);
+    return (struct db_step){ &task_mirror_update, args };
+}
+
+size_t task_mirror_missing(struct arena *a, const struct db_rows *rows, struct uuid **ret_ids)
+{
+    size_t count = db_rows_count(rows);
+    struct uuid *ids = arena_new_array(a, count, struct uuid);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = db_rows_uuid(rows, i, 0);
+    *ret_ids = ids;
+    return count;
+}
+
+struct db_step task_mirror_drop_step(struct arena *a, const struct uuid *ids, size_t count)
+{
+    return (struct db_step){ &task_mirror_drop, task_mirror_drop_args(a, ids, count) };
+}
+
+struct db_step task_mirror_drop_ranges_step(struct arena *a, const struct uuid *froms,
+                                            const struct uuid *tos, size_t count)
+{
+    return (struct db_step){ &task_mirror_drop_ranges,
+                             task_mirror_drop_ranges_args(a, froms, count, tos, count) };
+}
+
+struct db_step task_mirror_prune_step(struct arena *a, const struct mirror_page *page)
+{
+    return (struct db_step){ &task_mirror_prune,
+                             task_mirror_prune_args(a, page->after, page->last, page->ids,
+                                                    page->id_count, page->seq, page->is_forced) };
+}
+
+/* ── jobs ── */
+
+struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                      bool is_accepted, bool is_forced)
+{
+    static const int columns[] = {
+        COL_jobs_id,
+        COL_jobs_name,
+        COL_jobs_schedule,
+        COL_jobs_time_zone,
+        COL_jobs_status,
+        COL_jobs_last_run,
+        COL_jobs_next_run,
+        COL_jobs_task_type,
+        COL_jobs_payload,
+        COL_jobs_priority,
+        COL_jobs_misfire_policy,
+        COL_jobs_overlap_policy,
+        COL_jobs_max_attempts,
+        COL_jobs_fail_after,
+        COL_jobs_consecutive_failures,
+        COL_jobs_queue,
+        COL_jobs_timeout_seconds,
+        COL_jobs_jitter_seconds,
+        COL_jobs_created_by,
+        COL_jobs_version,
+        COL_jobs_created_at,
+        COL_jobs_updated_at,
+    };
+    struct db_args *args = db_args_create(a);
+    for (size_t i = 0; i < countof(columns); i++)
+        add_column(args, &schema_public.tables[TABLE_jobs], rows, count, columns[i]);
+    db_args_bool(args, is_accepted);
+    db_args_bool(args, is_forced);
+    return (struct db_step){ &job_mirror_upsert, args };
+}
+
+struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids, size_t count)
+{
+    return (struct db_step){ &job_mirror_drop, job_mirror_drop_args(a, ids, count) };
+}
+
+struct db_step job_mirror_prune_step(struct arena *a, const struct mirror_page *page)
+{
+    return (struct db_step){ &job_mirror_prune, job_mirror_prune_args(a, page->ids, page->id_count,
+                                                                      page->seq, page->is_forced) };
+}

@@ -1,0 +1,51 @@
+/*
+ * task_mirror: the gateway's copies of tasks and jobs, written many at a time by the mirror, by the
+ * gateway that made a change, and by the outbox, always under the version guard.
+ * SQL: task_mirror.sql.
+ */
+#pragma once
+#include "db/pool.h"
+#include "schema/entities.h"
+
+/* A task or a job: cells in PostgreSQL's text form, one a column of its table; ptr NULL: null. */
+struct mirror_row {
+    uint64_t told; /* bit n: column n is known from it */
+    const struct str *cells;
+};
+
+/* New rows; those that are there stay as they are (and are not counted as affected). Each id once.
+ */
+[[nodiscard]] struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row *rows,
+                                                     size_t count, bool is_accepted);
+/*
+ * What is told, into rows that are there in an older version; `is_forced`: in whatever version.
+ * Answers the ids that have no row: task_mirror_missing.
+ */
+[[nodiscard]] struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows,
+                                                     size_t count, bool is_forced);
+[[nodiscard]] size_t task_mirror_missing(struct arena *a, const struct db_rows *rows,
+                                         struct uuid **ret_ids);
+
+[[nodiscard]] struct db_step task_mirror_drop_step(struct arena *a, const struct uuid *ids,
+                                                   size_t count);
+/* From each `froms` on, below its `tos`. */
+[[nodiscard]] struct db_step task_mirror_drop_ranges_step(struct arena *a, const struct uuid *froms,
+                                                          const struct uuid *tos, size_t count);
+
+/* A page of a snapshot: what stands behind `after` and is not beyond `last`. */
+struct mirror_page {
+    struct uuid after, last;
+    const struct uuid *ids; /* that the page shows */
+    size_t id_count;
+    int64_t seq;    /* of the snapshot's cursor */
+    bool is_forced; /* the worker began anew: the versions of rows mean nothing */
+};
+[[nodiscard]] struct db_step task_mirror_prune_step(struct arena *a,
+                                                    const struct mirror_page *page);
+
+[[nodiscard]] struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows,
+                                                    size_t count, bool is_accepted, bool is_forced);
+[[nodiscard]] struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids,
+                                                  size_t count);
+/* All jobs of a snapshot. */
+[[nodiscard]] struct db_step job_mirror_prune_step(struct arena *a, const struct mirror_page *page);

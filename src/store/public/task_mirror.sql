@@ -1,0 +1,141 @@
+-- The gateway's copies of the worker's tasks and jobs. Rows come as one array a column, in the
+-- order of the columns here; task_mirror.c knows that order. jsonb and uuid[] travel as text.
+
+-- :name task_mirror_insert  :params ids uuid[], types text[], statuses task_status[], states task_state[], priorities task_priority[]
+-- :params payloads text[], results text[], errors text[], error_templates text[], queues text[], attempts int4[], max_attempts int4[]
+-- :params progresses float8[], run_ats timestamptz[], started_ats timestamptz[], finished_ats timestamptz[], timeouts int4[]
+-- :params idempotency_keys text[], depends_ons text[], job_ids uuid[], scheduled_fors timestamptz[], created_bys uuid[], whys text[]
+-- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool
+-- Rows that were born. One that is there already (this gateway or another wrote it at the creation)
+-- is left to task_mirror_update.
+INSERT INTO tasks AS t (id, type, status, state, priority, payload, result, error, error_template,
+                        queue, attempt, max_attempts, progress, run_at, started_at, finished_at,
+                        timeout_seconds, idempotency_key, depends_on, job_id, scheduled_for,
+                        created_by, why, version, created_at, updated_at, accepted)
+SELECT g.id, g.type, g.status, g.state, coalesce(g.priority, 'normal'),
+       coalesce(g.payload, '{}')::jsonb, g.result::jsonb, g.error, g.error_template,
+       coalesce(g.queue, 'default'), coalesce(g.attempt, 0), coalesce(g.max_attempts, 5),
+       g.progress, coalesce(g.run_at, g.created_at, now()), g.started_at, g.finished_at,
+       coalesce(g.timeout_seconds, 300), g.idempotency_key, coalesce(g.depends_on, '{}')::uuid[],
+       g.job_id, g.scheduled_for, g.created_by, g.why::jsonb, g.version,
+       coalesce(g.created_at, now()), coalesce(g.updated_at, now()), $27::bool
+FROM unnest($1::uuid[], $2::text[], $3::task_status[], $4::task_state[], $5::task_priority[],
+            $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int4[], $12::int4[],
+            $13::float8[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[],
+            $17::int4[], $18::text[], $19::text[], $20::uuid[], $21::timestamptz[], $22::uuid[],
+            $23::text[], $24::int8[], $25::timestamptz[], $26::timestamptz[])
+     AS g (id, type, status, state, priority, payload, result, error, error_template, queue,
+           attempt, max_attempts, progress, run_at, started_at, finished_at, timeout_seconds,
+           idempotency_key, depends_on, job_id, scheduled_for, created_by, why, version,
+           created_at, updated_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- :name task_mirror_update  :params ids uuid[], told int8[], statuses task_status[], states task_state[], priorities task_priority[]
+-- :params results text[], errors text[], error_templates text[], queues text[], attempts int4[], max_attempts int4[], progresses float8[]
+-- :params run_ats timestamptz[], started_ats timestamptz[], finished_ats timestamptz[], timeouts int4[], whys text[], versions int8[]
+-- :params created_ats timestamptz[], updated_ats timestamptz[], is_forced bool
+-- `told` has a bit for each of the columns from status on, in the order of the parameters: those
+-- that the change tells. The version guard makes a repeat harmless; forced, an older one counts,
+-- too. Answers the ids that have no row.
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::int8[], $3::task_status[], $4::task_state[],
+                         $5::task_priority[], $6::text[], $7::text[], $8::text[], $9::text[],
+                         $10::int4[], $11::int4[], $12::float8[], $13::timestamptz[],
+                         $14::timestamptz[], $15::timestamptz[], $16::int4[], $17::text[],
+                         $18::int8[], $19::timestamptz[], $20::timestamptz[])
+         AS g (id, told, status, state, priority, result, error, error_template, queue, attempt,
+               max_attempts, progress, run_at, started_at, finished_at, timeout_seconds, why,
+               version, created_at, updated_at)
+), changed AS (
+    UPDATE tasks AS t
+    SET status = CASE WHEN g.told & 1 <> 0 THEN g.status ELSE t.status END,
+        state = CASE WHEN g.told & 2 <> 0 THEN g.state ELSE t.state END,
+        priority = CASE WHEN g.told & 4 <> 0 THEN g.priority ELSE t.priority END,
+        result = CASE WHEN g.told & 8 <> 0 THEN g.result::jsonb ELSE t.result END,
+        error = CASE WHEN g.told & 16 <> 0 THEN g.error ELSE t.error END,
+        error_template = CASE WHEN g.told & 32 <> 0 THEN g.error_template
+                              ELSE t.error_template END,
+        queue = CASE WHEN g.told & 64 <> 0 THEN g.queue ELSE t.queue END,
+        attempt = CASE WHEN g.told & 128 <> 0 THEN g.attempt ELSE t.attempt END,
+        max_attempts = CASE WHEN g.told & 256 <> 0 THEN g.max_attempts ELSE t.max_attempts END,
+        progress = CASE WHEN g.told & 512 <> 0 THEN g.progress ELSE t.progress END,
+        run_at = CASE WHEN g.told & 1024 <> 0 THEN g.run_at ELSE t.run_at END,
+        started_at = CASE WHEN g.told & 2048 <> 0 THEN g.started_at ELSE t.started_at END,
+        finished_at = CASE WHEN g.told & 4096 <> 0 THEN g.finished_at ELSE t.finished_at END,
+        timeout_seconds = CASE WHEN g.told & 8192 <> 0 THEN g.timeout_seconds
+                               ELSE t.timeout_seconds END,
+        why = CASE WHEN g.told & 16384 <> 0 THEN g.why::jsonb ELSE t.why END,
+        version = g.version,
+        created_at = CASE WHEN g.told & 65536 <> 0 THEN g.created_at ELSE t.created_at END,
+        updated_at = CASE WHEN g.told & 131072 <> 0 THEN g.updated_at ELSE t.updated_at END,
+        accepted = true
+    FROM given AS g
+    WHERE t.id = g.id AND (t.version < g.version OR $21::bool)
+    RETURNING t.id
+)
+SELECT g.id FROM given AS g
+WHERE NOT EXISTS (SELECT FROM changed AS c WHERE c.id = g.id)
+  AND NOT EXISTS (SELECT FROM tasks AS t WHERE t.id = g.id);
+
+-- :name task_mirror_drop  :params ids uuid[]
+DELETE FROM tasks AS t WHERE t.id = ANY ($1::uuid[]);
+
+-- :name task_mirror_drop_ranges  :params froms uuid[], tos uuid[]
+-- What still waits in the outbox is not the worker's to drop.
+DELETE FROM tasks AS t
+USING unnest($1::uuid[], $2::uuid[]) AS g (from_id, to_id)
+WHERE t.id >= g.from_id AND t.id < g.to_id
+  AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.subject_id = t.id);
+
+-- :name task_mirror_prune  :params after_id uuid, last_id uuid, ids uuid[], version int8, is_forced bool
+-- Rows of a snapshot's page that the page does not show are gone from the worker. Those that
+-- changed since the snapshot began are newer than it, those of version 0 were never the worker's.
+DELETE FROM tasks AS t
+WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
+  AND (t.version < $4::int8 OR $5::bool)
+  AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id);
+
+-- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses job_status[], last_runs timestamptz[]
+-- :params next_runs timestamptz[], task_types text[], payloads text[], priorities task_priority[], misfires misfire_policy[]
+-- :params overlaps overlap_policy[], max_attempts int4[], fail_afters int4[], failures int4[], queues text[], timeouts int4[], jitters int4[]
+-- :params created_bys uuid[], versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, is_forced bool
+INSERT INTO jobs AS j (id, name, schedule, time_zone, status, last_run, next_run, task_type,
+                       payload, priority, misfire_policy, overlap_policy, max_attempts, fail_after,
+                       consecutive_failures, queue, timeout_seconds, jitter_seconds, created_by,
+                       version, created_at, updated_at, accepted)
+SELECT g.id, g.name, g.schedule, coalesce(g.time_zone, 'UTC'), g.status, g.last_run, g.next_run,
+       g.task_type, coalesce(g.payload, '{}')::jsonb, coalesce(g.priority, 'normal'),
+       coalesce(g.misfire_policy, 'run-once'), coalesce(g.overlap_policy, 'skip'),
+       coalesce(g.max_attempts, 3), coalesce(g.fail_after, 0),
+       coalesce(g.consecutive_failures, 0), coalesce(g.queue, 'default'),
+       coalesce(g.timeout_seconds, 300), coalesce(g.jitter_seconds, 0), g.created_by, g.version,
+       coalesce(g.created_at, now()), coalesce(g.updated_at, now()), $23::bool
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::job_status[], $6::timestamptz[],
+            $7::timestamptz[], $8::text[], $9::text[], $10::task_priority[],
+            $11::misfire_policy[], $12::overlap_policy[], $13::int4[], $14::int4[], $15::int4[],
+            $16::text[], $17::int4[], $18::int4[], $19::uuid[], $20::int8[], $21::timestamptz[],
+            $22::timestamptz[])
+     AS g (id, name, schedule, time_zone, status, last_run, next_run, task_type, payload,
+           priority, misfire_policy, overlap_policy, max_attempts, fail_after,
+           consecutive_failures, queue, timeout_seconds, jitter_seconds, created_by, version,
+           created_at, updated_at)
+ON CONFLICT (id) DO UPDATE
+SET name = excluded.name, schedule = excluded.schedule, time_zone = excluded.time_zone,
+    status = excluded.status, last_run = excluded.last_run, next_run = excluded.next_run,
+    task_type = excluded.task_type, payload = excluded.payload, priority = excluded.priority,
+    misfire_policy = excluded.misfire_policy, overlap_policy = excluded.overlap_policy,
+    max_attempts = excluded.max_attempts, fail_after = excluded.fail_after,
+    consecutive_failures = excluded.consecutive_failures, queue = excluded.queue,
+    timeout_seconds = excluded.timeout_seconds, jitter_seconds = excluded.jitter_seconds,
+    created_by = excluded.created_by, version = excluded.version,
+    created_at = excluded.created_at, updated_at = excluded.updated_at,
+    accepted = excluded.accepted
+WHERE j.version < excluded.version OR $24::bool;
+
+-- :name job_mirror_drop  :params ids uuid[]
+DELETE FROM jobs AS j WHERE j.id = ANY ($1::uuid[]);
+
+-- :name job_mirror_prune  :params ids uuid[], version int8, is_forced bool
+DELETE FROM jobs AS j
+WHERE j.version > 0 AND (j.version < $2::int8 OR $3::bool)
+  AND NOT EXISTS (SELECT FROM unnest($1::uuid[]) AS g (id) WHERE g.id = j.id);

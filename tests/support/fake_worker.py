@@ -1,0 +1,395 @@
+"""A worker that a test writes the story of: it speaks docs/protocol.md over a unix socket, keeps tasks, jobs and
+the feed in memory, and does what the test tells it. It runs nothing by itself."""
+
+import json
+import os
+import socketserver
+import tempfile
+import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qs, urlsplit
+
+STATUS = {"scheduled": "pending", "ready": "pending", "blocked": "pending", "retrying": "pending",
+          "running": "in-progress", "succeeded": "completed", "cancelled": "failed", "dead": "failed"}
+
+
+def now_us():
+    return time.time_ns() // 1000
+
+
+def uuid7(at_us=None):
+    """A version 7 id of that time."""
+    at_ms = (now_us() if at_us is None else at_us) // 1000
+    value = (at_ms << 80) | (0x7 << 76) | (uuid.uuid4().int & ((1 << 76) - 1))
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return str(uuid.UUID(int=value))
+
+
+class Refusal(Exception):
+    def __init__(self, status, code, message, index=None):
+        super().__init__(message)
+        self.status = status
+        self.body = {"code": code, "message": message, "server_time_us": now_us()}
+        if index is not None:
+            self.body["index"] = index
+
+
+class FakeWorker:
+    """`with FakeWorker() as worker: Gateway(url, WORKER_URL=worker.url)`."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="fake-worker-")
+        self.path = os.path.join(self.folder.name, "worker.sock")
+        self.url = "unix:" + self.path
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.tasks, self.jobs = {}, {}
+        self.events, self.first, self.head = [], 1, 1  # events[0] has the number `first`
+        self.requests = []  # (method, path, body) in the order they came
+        self.server = None
+        # What a test may set:
+        self.is_away = False      # 503 to everything
+        self.is_hanging = False   # takes requests and answers nothing
+        self.is_mute_after = False  # does what it is told, then breaks the connection
+        self.refuse = {}          # task type: message
+        self.page_max = 1000
+        self.on_page = None       # called with the number of each snapshot page that was made
+        self.pages = 0
+
+    # ── the story ──
+
+    def put_event(self, event):
+        with self.changed:
+            event = {"seq": str(self.head), "at_us": now_us(), **event}
+            self.events.append(event)
+            self.head += 1
+            self.changed.notify_all()
+            return event
+
+    def skip(self, count=1):
+        """Numbers that concern nobody."""
+        for _ in range(count):
+            self.put_event({"op": "none"})
+
+    def add(self, type="email", at_us=None, **fields):  # pylint: disable=redefined-builtin
+        """A new task; gives its id."""
+        with self.lock:
+            at_us = at_us or now_us()
+            task = {"id": fields.pop("id", None) or uuid7(at_us), "version": str(self.head), "type": type,
+                    "state": "ready", "priority": "normal", "queue": "default", "payload": {}, "attempt": 0,
+                    "max_attempts": 5, "timeout_s": 300, "run_at_us": at_us, "created_at_us": at_us,
+                    "updated_at_us": at_us, "started_at_us": None, "finished_at_us": None, "result": None,
+                    "error": None, "progress": None, "idempotency_key": None, "depends_on": [], "job_id": None,
+                    "created_by": None, "why": None}
+            task.update({name: value for name, value in fields.items() if value is not None or name in
+                         ("result", "why", "error")})
+            self.tasks[task["id"]] = task
+            self.put_event({"op": "add", "at_us": at_us, "task": dict(task)})
+            return task["id"]
+
+    def change(self, op, task_id, at_us=None, told=(), **fields):
+        with self.lock:
+            task = self.tasks[task_id]
+            at_us = at_us or now_us()
+            before = STATUS[task["state"]]
+            task.update(fields, version=str(self.head), updated_at_us=at_us)
+            body = {name: task[name] for name in ("id", "type", *told)}
+            if op in ("finish", "reopen"):
+                body["from"] = before
+            self.put_event({"op": op, "at_us": at_us, "task": body})
+
+    def start(self, task_id, at_us=None):
+        at_us = at_us or now_us()
+        self.change("start", task_id, at_us, ("attempt", "started_at_us", "run_at_us"), state="running",
+                    attempt=self.tasks[task_id]["attempt"] + 1, started_at_us=at_us, why=None)
+
+    def finish(self, task_id, state="succeeded", result=None, error=None, at_us=None, why=None):
+        at_us = at_us or now_us()
+        self.change("finish", task_id, at_us, ("state", "attempt", "started_at_us", "finished_at_us", "result",
+                                               "error", "why"),
+                    state=state, result=result, error=error, finished_at_us=at_us, why=why)
+
+    def wait(self, task_id, error="try again", run_at_us=None):
+        self.change("wait", task_id, None, ("state", "attempt", "run_at_us", "error"), state="retrying",
+                    error=error, run_at_us=run_at_us or now_us() + 1_000_000)
+
+    def reopen(self, task_id):
+        self.change("reopen", task_id, None, ("state", "attempt", "max_attempts", "run_at_us"), state="ready",
+                    max_attempts=self.tasks[task_id]["max_attempts"] + 1, run_at_us=now_us(), finished_at_us=None,
+                    result=None, why=None)
+
+    def note(self, task_id, **fields):
+        self.change("note", task_id, None, tuple(fields), **fields)
+
+    def drop(self, *task_ids):
+        with self.lock:
+            counts = self.counts(task_ids)
+            for task_id in task_ids:
+                del self.tasks[task_id]
+            self.put_event({"op": "drop", "ids": list(task_ids), "counts": counts})
+
+    def drop_range(self, first, end):
+        with self.lock:
+            ids = [i for i in self.tasks if first <= i < end]
+            counts = self.counts(ids)
+            for task_id in ids:
+                del self.tasks[task_id]
+            self.put_event({"op": "drop", "range": {"from": first, "to": end}, "counts": counts})
+
+    def put_job(self, **fields):
+        """A new job, or the changed fields of one; gives its id."""
+        with self.lock:
+            job_id = fields.get("id") or uuid7()
+            job = self.jobs.setdefault(job_id, {
+                "id": job_id, "name": "nightly", "schedule": "0 3 * * *", "time_zone": "UTC", "status": "active",
+                "last_run_us": None, "next_run_us": now_us() + 3_600_000_000, "task_type": "email", "payload": {},
+                "priority": "normal", "misfire_policy": "run-once", "overlap_policy": "skip", "max_attempts": 3,
+                "fail_after": 0, "consecutive_failures": 0, "queue": "default", "timeout_s": 300, "jitter_s": 0,
+                "created_by": None, "created_at_us": now_us()})
+            job.update(fields, version=str(self.head), updated_at_us=now_us())
+            self.put_event({"op": "job", "job": dict(job)})
+            return job_id
+
+    def drop_job(self, job_id):
+        with self.lock:
+            del self.jobs[job_id]
+            self.put_event({"op": "job_gone", "id": job_id})
+
+    def forget(self):
+        """All events so far are gone: an older cursor is 410."""
+        with self.lock:
+            self.first, self.events = self.head, []
+
+    def counts(self, ids=None):
+        found = {}
+        for task in self.tasks.values():
+            if ids is None or task["id"] in ids:
+                key = (task["type"], STATUS[task["state"]])
+                found[key] = found.get(key, 0) + 1
+        return [{"type": t, "status": s, "count": c} for (t, s), c in sorted(found.items())]
+
+    # ── answers ──
+
+    def shown(self, task):
+        return {name: value for name, value in task.items() if name != "payload"}
+
+    def create_one(self, wanted):
+        if wanted["id"] in self.tasks:
+            return {"task": self.shown(self.tasks[wanted["id"]])}
+        if wanted["type"] in self.refuse:
+            return {"error": {"code": "BAD_USER_INPUT", "message": self.refuse[wanted["type"]]}}
+        key = wanted.get("idempotency_key")
+        for task in self.tasks.values():
+            if key and task["idempotency_key"] == key and STATUS[task["state"]] in ("pending", "in-progress"):
+                return {"duplicate_of": task["id"]}
+        at_us = now_us()
+        run_at_us = wanted.get("run_at_us") or at_us
+        names = ("payload", "priority", "queue", "max_attempts", "timeout_s", "idempotency_key", "created_by")
+        self.add(wanted["type"], at_us, id=wanted["id"], run_at_us=run_at_us,
+                 state="scheduled" if run_at_us > at_us else "ready",
+                 **{name: wanted.get(name) for name in names})
+        return {"task": self.shown(self.tasks[wanted["id"]])}
+
+    def create(self, body):
+        if body.get("is_atomic"):
+            for index, wanted in enumerate(body["tasks"]):
+                if wanted["type"] in self.refuse:
+                    raise Refusal(400, "BAD_USER_INPUT", self.refuse[wanted["type"]], index)
+        results = [self.create_one(wanted) for wanted in body["tasks"]]
+        return {"results": results, "cursor": f"0:{self.head}"}
+
+    def task_of(self, task_id):
+        if task_id not in self.tasks:
+            raise Refusal(404, "NOT_FOUND", "id: there is no such task")
+        return self.tasks[task_id]
+
+    def job_of(self, job_id):
+        if job_id not in self.jobs:
+            raise Refusal(404, "NOT_FOUND", "id: there is no such job")
+        return self.jobs[job_id]
+
+    def act_on_task(self, task_id, action):
+        task = self.task_of(task_id)
+        status = STATUS[task["state"]]
+        if action == "cancel":
+            if status in ("completed", "failed") and task["state"] != "cancelled":
+                raise Refusal(409, "CONFLICT", "id: it has finished")
+            if status == "pending":
+                self.finish(task_id, "cancelled")
+        elif action == "retry":
+            if task["state"] not in ("dead", "cancelled", "retrying"):
+                raise Refusal(409, "CONFLICT", "id: it has not failed")
+            self.reopen(task_id)
+        else:
+            raise Refusal(404, "NOT_FOUND", f"no action {action}")
+        return {"task": self.tasks[task_id]}
+
+    def act_on_job(self, job_id, action, body):
+        self.job_of(job_id)
+        if action == "update":
+            self.put_job(id=job_id, **body["job"])
+        elif action in ("pause", "resume"):
+            self.put_job(id=job_id, status="paused" if action == "pause" else "active")
+        elif action == "trigger":
+            self.add(self.jobs[job_id]["task_type"], id=body["task_id"], job_id=job_id)
+            return {"task": self.tasks[body["task_id"]]}
+        else:
+            raise Refusal(404, "NOT_FOUND", f"no action {action}")
+        return {"job": self.jobs[job_id]}
+
+    def create_job(self, body):
+        wanted = dict(body["job"])
+        if wanted["id"] not in self.jobs:
+            if wanted["schedule"] == "bad":
+                raise Refusal(400, "BAD_USER_INPUT", "schedule: field 1, column 1: is no minute")
+            is_paused = wanted.pop("is_paused", False)
+            wanted.pop("is_fresh", None)
+            self.put_job(**{name: value for name, value in wanted.items() if value is not None},
+                         status="paused" if is_paused else "active")
+        return {"job": self.jobs[wanted["id"]], "cursor": f"0:{self.head}"}
+
+    def feed(self, query):
+        if "cursor" not in query:
+            return {"cursor": f"0:{self.head}", "head": f"0:{self.head}", "now_us": now_us(), "events": []}
+        cursor = int(query["cursor"][0].split(":")[1])
+        until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
+        while self.first <= cursor == self.head and not self.is_away and self.server:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            self.changed.wait(left)
+        if self.is_away:
+            raise Refusal(503, "UNAVAILABLE", "not leading")
+        if not self.first <= cursor <= self.head:
+            raise Refusal(410, "GONE", "the cursor is older than what is kept")
+        limit = int(query.get("max", ["5000"])[0])
+        events = self.events[cursor - self.first:cursor - self.first + limit]
+        return {"cursor": f"0:{cursor + len(events)}", "head": f"0:{self.head}", "now_us": now_us(),
+                "events": events}
+
+    def snapshot(self, query):
+        after = query.get("after", [""])[0]
+        limit = min(int(query.get("limit", ["1000"])[0]), self.page_max)
+        ids = sorted(i for i in self.tasks if i > after)
+        page = {"cursor": f"0:{self.head}", "tasks": [self.tasks[i] for i in ids[:limit]],
+                "next": ids[limit - 1] if len(ids) > limit else None}
+        if not after:
+            page.update(jobs=list(self.jobs.values()), counts=self.counts())
+        page = json.loads(json.dumps(page))
+        self.pages += 1
+        if self.on_page:
+            self.on_page(self.pages)
+        return page
+
+    def answer(self, method, path, query, body):
+        parts = path.removeprefix("/v1/").split("/")
+        if method == "GET" and path == "/v1/feed":
+            return self.feed(query)
+        if method == "GET" and path == "/v1/snapshot":
+            return self.snapshot(query)
+        if method == "POST" and path == "/v1/tasks":
+            return self.create(body)
+        if method == "POST" and path == "/v1/tasks:get":
+            return {"tasks": [self.tasks[i] for i in body["ids"] if i in self.tasks]}
+        if method == "POST" and path == "/v1/jobs":
+            return self.create_job(body)
+        if len(parts) == 2 and parts[0] in ("tasks", "jobs"):
+            name, _, action = parts[1].partition(":")
+            if method == "POST" and parts[0] == "tasks":
+                return self.act_on_task(name, action)
+            if method == "POST":
+                return self.act_on_job(name, action, body)
+            if method == "GET" and parts[0] == "tasks":
+                return {"task": self.task_of(name), "attempts": []}
+            if method == "GET":
+                return {"job": self.job_of(name)}
+            if method == "DELETE" and parts[0] == "jobs":
+                self.job_of(name)
+                self.drop_job(name)
+                return {}
+        raise Refusal(404, "NOT_FOUND", f"{method} {path} is not spoken here")
+
+    def seen(self, path):
+        """The bodies of the requests for that path."""
+        with self.lock:
+            return [body for _, p, body in self.requests if p == path]
+
+    # ── the server ──
+
+    def launch(self):
+        worker = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+                pass
+
+            def address_string(self):
+                return "unix"
+
+            def run(self):
+                url = urlsplit(self.path)
+                length = int(self.headers.get("Content-Length") or 0)
+                text = self.rfile.read(length)
+                status = 200
+                with worker.lock:
+                    while worker.is_hanging and worker.server:
+                        worker.changed.wait(0.05)
+                    try:
+                        body = json.loads(text) if text else None
+                        worker.requests.append((self.command, url.path, body))
+                        if worker.is_away:
+                            raise Refusal(503, "UNAVAILABLE", "not leading")
+                        answer = worker.answer(self.command, url.path, parse_qs(url.query), body)
+                    except Refusal as refusal:
+                        status, answer = refusal.status, {"error": refusal.body}
+                    is_mute = worker.is_mute_after and self.command == "POST"
+                if is_mute:
+                    self.close_connection = True
+                    return
+                out = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(out)))
+                self.end_headers()
+                self.wfile.write(out)
+
+            do_GET = do_POST = do_DELETE = run
+
+            def handle(self):
+                try:
+                    super().handle()
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        self.server = Server(self.path, Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def vanish(self):
+        """Nobody listens any more. launch() brings it back."""
+        server = self.server
+        with self.changed:
+            self.server = None
+            self.changed.notify_all()
+        if server:
+            os.unlink(self.path)
+            server.shutdown()
+            server.server_close()
+
+    def __enter__(self):
+        self.launch()
+        return self
+
+    def __exit__(self, *_):
+        self.is_hanging = False
+        self.vanish()
+        self.folder.cleanup()
