@@ -68,6 +68,13 @@ const struct cmd cmd_table[] = {
       .details = "Needs a database (DATABASE_URL); `windlass up` brings one and starts this.",
       .options = CONF_FOR_GATEWAY,
       .run = cmd_gateway },
+    { .name = "runner",
+      .operands = "",
+      .summary = "run the tasks of the built-in types",
+      .details = "Takes them from the worker that worker-url names; as many runners as wanted may "
+                 "do so. The types\nare listed in docs/task-types.md.",
+      .options = CONF_FOR_RUNNER,
+      .run = cmd_runner },
     { .name = "psql",
       .operands = "[-- ARGUMENTS]",
       .summary = "open psql on the database of this installation",

@@ -217,6 +217,8 @@ static int on_timer_wish(CURLM *multi, long timeout_ms, void *owner)
 static bool explain(const struct http_call *call, CURLcode code, struct err *e)
 {
     const struct http_client_options *options = &call->client->options;
+    long status = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     if (call->refused_as != NULL && !call->has_tried_address)
         return err_set(e, ERR_DENIED, "%s is not a public address (%s); http-allow may name it",
                        call->refused_address, call->refused_as);
@@ -226,8 +228,13 @@ static bool explain(const struct http_call *call, CURLcode code, struct err *e)
             return err_set(e, ERR_LIMIT, "answer of %.100s is larger than allowed", call->url);
         return err_set(e, ERR_CANCELLED, "answer of %s was not wanted any more", call->url);
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return err_set(e, ERR_INVALID, "\"%.100s\" is not an http or https URL", call->url);
+    case CURLE_UNSUPPORTED_PROTOCOL: /* of a redirect; or HTTP/0.9, which anything is */
+        if (status >= 300 && status <= 399)
+            return err_set(e, ERR_INVALID, "%.100s redirects to what is no http or https URL",
+                           call->url);
+        return err_set_from(e, options->origin, ERR_UNAVAILABLE,
+                            "what answers %.100s does not speak HTTP/1.1", call->url);
     case CURLE_TOO_MANY_REDIRECTS:
         return err_set(e, ERR_INVALID, "more than %u redirects from %.100s",
                        call->options.redirects_max, call->url);
