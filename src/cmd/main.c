@@ -77,6 +77,13 @@ const struct cmd cmd_table[] = {
                  "gateway-token.",
       .options = CONF_FOR_AI,
       .run = cmd_ai },
+    { .name = "runner",
+      .operands = "",
+      .summary = "run the tasks of the built-in types",
+      .details = "Takes them from the worker that worker-url names; as many runners as wanted may "
+                 "do so. The types\nare listed in docs/task-types.md.",
+      .options = CONF_FOR_RUNNER,
+      .run = cmd_runner },
     { .name = "psql",
       .operands = "[-- ARGUMENTS]",
       .summary = "open psql on the database of this installation",
