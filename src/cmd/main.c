@@ -84,6 +84,13 @@ const struct cmd cmd_table[] = {
                  "do so. The types\nare listed in docs/task-types.md.",
       .options = CONF_FOR_RUNNER,
       .run = cmd_runner },
+    { .name = "worker",
+      .operands = "",
+      .summary = "keep the tasks and jobs",
+      .details =
+          "Needs a database (DATABASE_URL). Several may run: one leads, the others stand by.",
+      .options = CONF_FOR_WORKER,
+      .run = cmd_worker },
     { .name = "psql",
       .operands = "[-- ARGUMENTS]",
       .summary = "open psql on the database of this installation",
