@@ -57,7 +57,7 @@ ENV WINDLASS_LISTEN=0.0.0.0 WINDLASS_WORKER_LISTEN=0.0.0.0 WINDLASS_AI_LISTEN=0.
 USER 10001:10001
 EXPOSE 8080 8081 8082 8083
 STOPSIGNAL SIGTERM
-# Asks WINDLASS_URL, by default the gateway's /readyz.
+# Of the gateway; for the others: windlass health --url http://127.0.0.1:8081/readyz
 HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 CMD ["windlass", "health"]
 ENTRYPOINT ["windlass"]
 CMD ["gateway"]

@@ -110,23 +110,28 @@ static void check_load(struct doctor *d, const struct schema_server *server,
                       clock_difference_us / CLOCK_S);
 }
 
-static bool check_server(struct doctor *d, const char *url)
+static bool open_database(struct doctor *d, const char *url, struct db_conn **ret_conn)
 {
-    scoped(db_conn_destroyp) struct db_conn *conn = NULL;
     const struct db_conn_options options = {
         .url = str_of_c(url),
         .application_name = "windlass doctor",
         .connect_timeout_ms = conf_duration_us(d->conf, CONF_DB_CONNECT_TIMEOUT) / CLOCK_MS,
     };
+    struct err e;
+    if (db_conn_open(&options, ret_conn, &e))
+        return true;
+    doctor_report_err(
+        d, "database", &e,
+        "check database-url, that the server runs, and that pg_hba.conf lets this role "
+        "in");
+    return false;
+}
+
+static bool check_server(struct doctor *d, struct db_conn *conn, const char *url)
+{
     struct schema_server server;
     struct str where;
     struct err e;
-    if (!db_conn_open(&options, &conn, &e)) {
-        doctor_report_err(d, "database", &e,
-                          "check database-url, that the server runs, and that pg_hba.conf lets "
-                          "this role in");
-        return false;
-    }
     int64_t before_us = clock_wall_us();
     if (!schema_server_look(conn, &server, &e) ||
         !db_url_describe(d->arena, str_of_c(url), &where, &e)) {
@@ -159,25 +164,51 @@ static void note_missing(enum schema_report kind, struct str text, void *owner)
         missing->first = arena_copy(missing->arena, text);
 }
 
-static void check_schema(struct doctor *d, const char *url)
+/* True when all is there. */
+static bool check_schema(struct doctor *d, const char *url, const struct schema_set *set,
+                         const char *check)
 {
     struct missing missing = { .arena = d->arena };
-    const struct schema_options options = { .report = note_missing, .owner = &missing };
+    const struct schema_options options = { .set = set, .report = note_missing, .owner = &missing };
     struct err e;
     if (schema_prepare(str_of_c(url), SCHEMA_MODE_CHECK, &options, &e))
-        doctor_report(d, "schema", DOCTOR_OK, NULL, "%s, complete", schema_version());
-    else if (missing.count > 0)
-        doctor_report(d, "schema", DOCTOR_FAILURE,
+        return true;
+    if (missing.count > 0)
+        doctor_report(d, check, DOCTOR_FAILURE,
                       "windlass migrate run; in development windlass migrate sync",
                       "%s needs what is not there: %.*s%s", schema_version(),
                       STR_FMT(missing.first), missing.count > 1 ? ", and more" : "");
     else
-        doctor_report_err(d, "schema", &e, "windlass migrate status tells more");
+        doctor_report_err(d, check, &e, "windlass migrate status tells more");
+    return false;
+}
+
+static void check_leader(struct doctor *d, struct db_conn *conn)
+{
+    struct schema_leader leader;
+    struct err e;
+    if (!schema_server_leader(conn, &leader, &e))
+        doctor_report_err(d, "queue", &e, "see the server's log");
+    else if (leader.is_held)
+        doctor_report(d, "queue", DOCTOR_OK, NULL, "its schema is complete, %s leads it",
+                      leader.name);
+    else if (leader.was_led)
+        doctor_report(d, "queue", DOCTOR_WARNING,
+                      "start a worker: `windlass up` does, or `windlass worker`",
+                      "no worker leads it: tasks wait, and new ones are kept by the gateway");
+    else
+        doctor_report(d, "queue", DOCTOR_OK, NULL,
+                      "its schema is complete, no worker has led it yet");
 }
 
 void doctor_check_database(struct doctor *d)
 {
+    scoped(db_conn_destroyp) struct db_conn *conn = NULL;
     const char *url = find_database(d);
-    if (url && check_server(d, url))
-        check_schema(d, url);
+    if (!url || !open_database(d, url, &conn) || !check_server(d, conn, url))
+        return;
+    if (check_schema(d, url, &schema_public, "schema"))
+        doctor_report(d, "schema", DOCTOR_OK, NULL, "%s, complete", schema_version());
+    if (check_schema(d, url, &schema_worker, "queue"))
+        check_leader(d, conn);
 }

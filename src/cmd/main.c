@@ -1,6 +1,8 @@
 /* main: the table of subcommands, help, and the way from arguments to a command. */
 #include "cmd/cmd.h"
 
+#include <malloc.h>
+
 #include "conf/table.h"
 
 const struct cmd cmd_table[] = {
@@ -75,6 +77,20 @@ const struct cmd cmd_table[] = {
                  "gateway-token.",
       .options = CONF_FOR_AI,
       .run = cmd_ai },
+    { .name = "runner",
+      .operands = "",
+      .summary = "run the tasks of the built-in types",
+      .details = "Takes them from the worker that worker-url names; as many runners as wanted may "
+                 "do so. The types\nare listed in docs/task-types.md.",
+      .options = CONF_FOR_RUNNER,
+      .run = cmd_runner },
+    { .name = "worker",
+      .operands = "",
+      .summary = "keep the tasks and jobs",
+      .details =
+          "Needs a database (DATABASE_URL). Several may run: one leads, the others stand by.",
+      .options = CONF_FOR_WORKER,
+      .run = cmd_worker },
     { .name = "psql",
       .operands = "[-- ARGUMENTS]",
       .summary = "open psql on the database of this installation",
@@ -266,8 +282,20 @@ static int run_command(const struct cmd *cmd, int argc, char **argv, char **envi
     return is_usage ? CMD_USAGE : CMD_BAD_SETTINGS;
 }
 
+/*
+ * glibc raises by itself the size from which an allocation goes straight back to the kernel, to
+ * that of the largest one freed. After a few password hashes (argon2-memory each) it would keep
+ * those many megabytes for ever, an arena a thread: 90 MiB instead of 14.
+ */
+static void keep_memory_small(void)
+{
+    enum { MMAP_THRESHOLD_BYTES = 1 << 20 };
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+}
+
 int main(int argc, char **argv, char **environment)
 {
+    keep_memory_small();
     int count = argc - 1;
     char **words = argv + 1;
     bool is_help = count > 0 && strcmp(words[0], "help") == 0;

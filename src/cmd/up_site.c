@@ -8,7 +8,10 @@
 
 #include "base/sha256.h"
 
-enum { CONNECTIONS_SPARE = 20 }; /* superuser, migrate, psql, doctor */
+enum {
+    CONNECTIONS_WORKER = 10,
+    CONNECTIONS_SPARE = 20, /* superuser, migrate, psql, doctor */
+};
 
 bool up_has_terminal(void)
 {
@@ -112,7 +115,7 @@ static bool prepare_cluster(struct up_site *site, struct err *e)
         .run = site->run,
         .programs = conf_cstr(site->conf, CONF_PG_BIN),
         .connections_max = (int)(connections_a_loop * (int64_t)site->sockets[UP_GATEWAY].count) +
-                           CONNECTIONS_SPARE,
+                           CONNECTIONS_WORKER + CONNECTIONS_SPARE,
         .is_for_developers = conf_choice(site->conf, CONF_ENV) == CONF_ENV_DEVELOPMENT,
     };
     return up_cluster_find(&options, &site->cluster, e) && up_cluster_prepare(&site->cluster, e);

@@ -1,10 +1,13 @@
 #include "http/client.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "http/guard.h"
 #include "io/poll.h"
 #include "io/timer.h"
 
@@ -21,7 +24,10 @@ struct http_call {
     CURL *easy; /* while it runs */
     struct io_timer *deadline;
     struct buf headers, body;
-    bool has_passed_limit, has_refused_body;
+    bool has_passed_limit, has_refused_body, is_cut;
+    char refused_address[INET6_ADDRSTRLEN]; /* by the guard; empty: none */
+    const char *refused_as;
+    bool has_tried_address; /* one that the guard let through */
 };
 
 struct http_client {
@@ -84,6 +90,12 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *owner)
         call->has_refused_body = !call->options.on_body(call->options.owner, piece);
         return call->has_refused_body ? 0 : piece.len;
     }
+    size_t kept = call->options.body_bytes_kept;
+    if (kept > 0 && piece.len > kept - call->body.len) {
+        buf_put_str(&call->body, str_first(piece, kept - call->body.len));
+        call->is_cut = true;
+        return 0;
+    }
     buf_put_str(&call->body, piece);
     call->has_passed_limit = call->body.failed;
     return call->body.failed ? 0 : piece.len;
@@ -93,12 +105,56 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *owner)
 {
     struct http_call *call = owner;
     struct str line = str_of(bytes, size * count);
-    if (str_starts_with(line, STR("HTTP/")))
+    if (str_starts_with(line, STR("HTTP/"))) {
         buf_reset(&call->headers); /* of the final answer only */
-    else if (line.len > 2)
+        call->refused_as = NULL;
+        call->has_tried_address = false;
+    } else if (line.len > 2) {
         buf_put_str(&call->headers, line);
+    }
     call->has_passed_limit = call->headers.failed;
     return call->headers.failed ? 0 : line.len;
+}
+
+static bool read_address(const struct sockaddr *from, struct http_address *ret_address)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    if (from->sa_family == AF_INET) {
+        memcpy(&v4, from, sizeof v4);
+        *ret_address = (struct http_address){ .bytes = { [10] = 0xff, [11] = 0xff } };
+        memcpy(&ret_address->bytes[HTTP_ADDRESS_V4_AT], &v4.sin_addr, sizeof v4.sin_addr);
+        return true;
+    }
+    if (from->sa_family != AF_INET6)
+        return false;
+    memcpy(&v6, from, sizeof v6);
+    memcpy(ret_address->bytes, &v6.sin6_addr, sizeof ret_address->bytes);
+    return true;
+}
+
+/* The one way to a connection of a guarded client: whatever named the host, this is its address. */
+static curl_socket_t open_guarded(void *owner, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct http_call *call = owner;
+    struct http_address address;
+    const char *refused_as = "neither IPv4 nor IPv6";
+    (void)purpose;
+    bool is_ip = read_address(&to->addr, &address);
+    if (is_ip)
+        refused_as = http_guard_refuses(call->client->options.guard, &address);
+    if (refused_as == NULL) {
+        call->has_tried_address = true;
+        return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    }
+    call->refused_as = refused_as;
+    bool is_v4 = is_ip && http_address_is_v4(&address);
+    const void *bytes = is_v4 ? &address.bytes[HTTP_ADDRESS_V4_AT] : address.bytes;
+    (void)snprintf(call->refused_address, sizeof call->refused_address, "?");
+    if (is_ip)
+        (void)inet_ntop(is_v4 ? AF_INET : AF_INET6, bytes, call->refused_address,
+                        sizeof call->refused_address);
+    return CURL_SOCKET_BAD;
 }
 
 static void drive(struct http_client *client, curl_socket_t fd, int events);
@@ -161,21 +217,34 @@ static int on_timer_wish(CURLM *multi, long timeout_ms, void *owner)
 static bool explain(const struct http_call *call, CURLcode code, struct err *e)
 {
     const struct http_client_options *options = &call->client->options;
+    long status = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (call->refused_as != NULL && !call->has_tried_address)
+        return err_set(e, ERR_DENIED, "%s is not a public address (%s); http-allow may name it",
+                       call->refused_address, call->refused_as);
     switch ((int)code) {
     case CURLE_WRITE_ERROR:
         if (call->has_passed_limit)
-            return err_set(e, ERR_LIMIT, "answer of %s is larger than allowed", call->url);
+            return err_set(e, ERR_LIMIT, "answer of %.100s is larger than allowed", call->url);
         return err_set(e, ERR_CANCELLED, "answer of %s was not wanted any more", call->url);
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return err_set(e, ERR_INVALID, "\"%s\" is not an http or https URL", call->url);
+        return err_set(e, ERR_INVALID, "\"%.100s\" is not an http or https URL", call->url);
+    case CURLE_UNSUPPORTED_PROTOCOL: /* of a redirect; or HTTP/0.9, which anything is */
+        if (status >= 300 && status <= 399)
+            return err_set(e, ERR_INVALID, "%.100s redirects to what is no http or https URL",
+                           call->url);
+        return err_set_from(e, options->origin, ERR_UNAVAILABLE,
+                            "what answers %.100s does not speak HTTP/1.1", call->url);
+    case CURLE_TOO_MANY_REDIRECTS:
+        return err_set(e, ERR_INVALID, "more than %u redirects from %.100s",
+                       call->options.redirects_max, call->url);
     case CURLE_OPERATION_TIMEDOUT:
         return err_set_from(e, options->origin, ERR_UNAVAILABLE,
-                            "no connection to %s within %lld ms", call->url,
+                            "no connection to %.100s within %lld ms", call->url,
                             (long long)options->connect_timeout_ms);
     default:
-        return err_set_from(e, options->origin, ERR_UNAVAILABLE, "cannot reach %s: %s", call->url,
-                            curl_easy_strerror(code));
+        return err_set_from(e, options->origin, ERR_UNAVAILABLE, "cannot reach %.100s: %s",
+                            call->url, curl_easy_strerror(code));
     }
 }
 
@@ -183,7 +252,7 @@ static void report_to_breaker(struct http_client *client, enum err_code code)
 {
     if (code == ERR_UNAVAILABLE || code == ERR_TIMEOUT)
         http_breaker_failed(&client->breaker, io_loop_now_us(client->loop));
-    else if (code == ERR_CANCELLED || code == ERR_INVALID)
+    else if (code == ERR_CANCELLED || code == ERR_INVALID || code == ERR_DENIED)
         http_breaker_forget(&client->breaker);
     else
         http_breaker_succeeded(&client->breaker);
@@ -201,7 +270,7 @@ static void fail(struct http_call *call, const struct err *e)
 static void complete(struct http_call *call, CURLcode code)
 {
     struct err e = { 0 };
-    bool is_ok = code == CURLE_OK || explain(call, code, &e);
+    bool is_ok = code == CURLE_OK || call->is_cut || explain(call, code, &e);
     long status = 0;
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     detach(call);
@@ -214,6 +283,7 @@ static void complete(struct http_call *call, CURLcode code)
         .status = (int)status,
         .headers = buf_str(&call->headers),
         .body = buf_str(&call->body),
+        .is_cut = call->is_cut,
     };
     call->options.fn(call->options.owner, &reply, NULL);
     free_call(call);
@@ -253,8 +323,9 @@ static void deadline_passed(void *owner)
     struct http_client *client = call->client;
     struct err e = { 0 };
     bool was_running = call->easy != NULL;
-    (void)err_set_from(&e, client->options.origin, ERR_TIMEOUT, "no answer of %s within %lld ms",
-                       call->url, (long long)call->options.deadline_ms);
+    (void)err_set_from(&e, client->options.origin, ERR_TIMEOUT,
+                       "no answer of %.100s within %lld ms", call->url,
+                       (long long)call->options.deadline_ms);
     detach(call);
     if (was_running)
         report_to_breaker(client, ERR_TIMEOUT);
@@ -294,7 +365,15 @@ static void set_up(struct http_call *call)
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    /* A name that is still being looked up when its call ends must not hold up the loop. */
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, (long)(call->options.redirects_max > 0));
+    (void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)call->options.redirects_max);
+    (void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    if (client->options.guard) {
+        (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_guarded);
+        (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    }
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                            (long)client->options.connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
@@ -350,6 +429,8 @@ static bool check(struct http_client *client, const struct http_call_options *op
                   struct err *e)
 {
     assert(options->fn && options->deadline_ms > 0);
+    assert(options->redirects_max == 0 || options->body.len == 0);
+    assert(options->body_bytes_kept <= client->options.response_bytes_max);
     if (!is_http_url(options->url))
         return err_set(e, ERR_INVALID, "\"%.100s\" is not an http or https URL", options->url);
     for (size_t i = 0; i < options->header_count; i++)
@@ -432,6 +513,7 @@ struct http_client *http_client_create(struct io_loop *loop,
                                        const struct http_client_options *options)
 {
     call_once(&curl_once, init_curl);
+    assert(!options->guard || !options->unix_path);
     struct http_client *client = mem_new(struct http_client);
     *client = (struct http_client){ .loop = loop, .options = *options };
     list_init(&client->waiting);

@@ -1,7 +1,7 @@
 /*
  * client: outgoing requests to one peer, by libcurl on the loop: connections are kept and reused,
  * what cannot run yet waits in a bounded queue, and every call has a deadline. Redirects are not
- * followed and no proxy is taken from the environment.
+ * followed unless a call says so, and no proxy is taken from the environment.
  *
  * Thread: everything here, the loop's own.
  */
@@ -10,6 +10,8 @@
 #include "base/str.h"
 #include "http/breaker.h"
 #include "io/loop.h"
+
+struct http_guard;
 
 struct http_client_options {
     const char *unix_path;     /* connect to this socket, whatever the URLs name; NULL: TCP */
@@ -21,6 +23,8 @@ struct http_client_options {
     struct http_breaker_options breaker;
     enum err_origin origin; /* whom errors name as unavailable */
     const char *user_agent;
+    /* Judges every address before it is connected to; NULL: any. It must outlive the client. */
+    const struct http_guard *guard;
 };
 
 #define HTTP_CLIENT_DEFAULT                                                                        \
@@ -45,6 +49,7 @@ struct http_reply {
     int status;
     struct str headers; /* as they came: lines ended by CRLF; see http_reply_header */
     struct str body;    /* empty when `on_body` took it */
+    bool is_cut;        /* the body was longer than http_call_options.body_bytes_kept */
 };
 
 /* The outcome: `reply` is NULL when there is none, then `e` says why. Both live during the call. */
@@ -66,7 +71,11 @@ struct http_call_options {
      */
     bool is_sent_once;
     http_body_fn *on_body; /* NULL: the body is collected */
-    http_reply_fn *fn;     /* comes exactly once, never from within http_client_call */
+    /* Where not 0, no longer body is an error: so much of it is the reply's, the rest is not read.
+     */
+    size_t body_bytes_kept;
+    unsigned redirects_max; /* followed, to http and https; GET and HEAD only. Beyond: INVALID */
+    http_reply_fn *fn;      /* comes exactly once, never from within http_client_call */
     void *owner;
 };
 
@@ -80,7 +89,8 @@ DEFINE_SCOPED(http_client);
  * Starts a call; everything in `options` is copied. `ret_call` may be NULL.
  *
  * Errors: RATE when the queue is full, UNAVAILABLE while the breaker is open, INVALID for the URL;
- * then `fn` never comes. By `fn`: TIMEOUT, UNAVAILABLE, LIMIT, CANCELLED.
+ * then `fn` never comes. By `fn`: TIMEOUT, UNAVAILABLE, LIMIT, CANCELLED; DENIED where
+ * the guard refused every address; INVALID after too many redirects or one to no http URL.
  */
 [[nodiscard]] bool http_client_call(struct http_client *client,
                                     const struct http_call_options *options,

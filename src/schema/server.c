@@ -34,3 +34,18 @@ bool schema_server_look(struct db_conn *conn, struct schema_server *ret_server, 
     };
     return true;
 }
+
+bool schema_server_leader(struct db_conn *conn, struct schema_leader *ret_leader, struct err *e)
+{
+    enum { LEADER, IS_HELD };
+    scoped(db_rows_unrefp) struct db_rows *rows = NULL;
+    if (!db_conn_run(conn, &server_leader, NULL, &rows, e))
+        return false;
+    struct schema_leader leader = { .was_led = db_rows_count(rows) > 0 };
+    if (leader.was_led) {
+        leader.is_held = db_rows_bool(rows, 0, IS_HELD);
+        snprintf(leader.name, sizeof leader.name, "%.*s", STR_FMT(db_rows_text(rows, 0, LEADER)));
+    }
+    *ret_leader = leader;
+    return true;
+}

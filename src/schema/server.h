@@ -19,3 +19,13 @@ struct schema_server {
 /* Errors: those of db_conn_run.   Cost: one round trip. */
 [[nodiscard]] bool schema_server_look(struct db_conn *conn, struct schema_server *ret_server,
                                       struct err *e);
+
+struct schema_leader {
+    bool was_led;  /* a worker has led the queue, now or before */
+    bool is_held;  /* the lease runs still, by the database's clock */
+    char name[64]; /* of the worker, perhaps shortened; "" when it gave the lease back */
+};
+
+/* Of the worker's schema, which must be there. Errors and cost: as above. */
+[[nodiscard]] bool schema_server_leader(struct db_conn *conn, struct schema_leader *ret_leader,
+                                        struct err *e);

@@ -13,3 +13,9 @@ SELECT current_setting('server_encoding') AS encoding,
          WHERE datname = current_database() AND pid <> pg_backend_pid()) AS longest_transaction_s,
        pg_database_size(current_database()) AS size_bytes,
        clock_timestamp() AS now;
+
+-- :name server_leader
+-- Who leads the queue, by the database's clock; no row where no worker ever did.
+SELECT coalesce(s.leader, '') AS leader,
+       coalesce(s.lease_until > clock_timestamp(), false) AS is_held
+  FROM worker.shard AS s ORDER BY s.id LIMIT 1;

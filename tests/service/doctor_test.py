@@ -52,12 +52,25 @@ def a_fit_server_is_ok_and_an_empty_one_lacks_the_schema(url):
     expect_one(found, "database", "ok", "PostgreSQL 1")
     assert "data" not in found and "programs" not in found, found
     expect_one(found, "schema", "failure", "needs what is not there")
+    expect_one(found, "queue", "failure", "needs what is not there")
+    expect_one(found, "services", "ok", "none run")
 
 
 def the_cure_it_names_for_the_schema_works(url):
     done = run("migrate", "sync", url=url)
     assert done.returncode == 0, done.stderr
-    expect_one(doctor(url), "schema", "ok", "complete")
+    found = doctor(url)
+    expect_one(found, "schema", "ok", "complete")
+    expect_one(found, "queue", "ok", "no worker has led it yet")
+
+
+def a_queue_without_a_leader_is_a_warning(url):
+    lease = "insert into worker.shard (id, leader, lease_until) values (0, 'a-host', now() + interval '{}') " \
+            "on conflict (id) do update set lease_until = excluded.lease_until"
+    for until, state, words in (("1 hour", "ok", "a-host leads it"), ("-1 s", "warning", "no worker leads")):
+        done = run("psql", "--", "-X", "-q", "-c", lease.format(until), url=url)
+        assert done.returncode == 0, done.stderr
+        expect_one(doctor(url), "queue", state, words)
 
 
 def a_server_that_may_lose_data_is_a_failure(url):
@@ -85,6 +98,7 @@ def main():
     plans = [
         ("-c fsync=on -c full_page_writes=on -c synchronous_commit=on", [a_fit_server_is_ok_and_an_empty_one_lacks_the_schema,
                          the_cure_it_names_for_the_schema_works,
+                         a_queue_without_a_leader_is_a_warning,
                          too_few_connections_are_a_warning,
                          no_server_is_a_failure_without_the_password]),
         ("-c fsync=off -c synchronous_commit=off",

@@ -1,10 +1,13 @@
 #include "http/client.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/guard.h"
 #include "http/server.h"
 #include "support/http_fixture.h"
 #include "test.h"
@@ -52,6 +55,15 @@ static void redirect(void *owner, struct http_request *r)
     http_respond(r, 302, STR("Location: /echo\r\n"), STR(""));
 }
 
+static void redirect_to(void *owner, struct http_request *r)
+{
+    struct str to;
+    (void)owner;
+    if (http_query(r, STR("to"), &to))
+        http_add_header(r, STR("Location"), to);
+    http_respond(r, 302, STR(""), STR(""));
+}
+
 static const struct http_route routes[] = {
     { .path = "/echo",
       .methods = HTTP_METHOD_GET | HTTP_METHOD_POST | HTTP_METHOD_DELETE | HTTP_METHOD_PUT,
@@ -59,6 +71,7 @@ static const struct http_route routes[] = {
     { .path = "/hold", .methods = HTTP_METHOD_GET, .fn = hold },
     { .path = "/big", .methods = HTTP_METHOD_GET, .fn = big },
     { .path = "/redirect", .methods = HTTP_METHOD_GET, .fn = redirect },
+    { .path = "/redirect-to", .methods = HTTP_METHOD_GET, .fn = redirect_to },
 };
 
 /* ---- The client's side: a loop on the test's thread ---- */
@@ -74,6 +87,8 @@ struct asking {
     int status;
     enum err_code code;
     enum err_origin origin;
+    char message[sizeof((struct err *)0)->message];
+    bool is_cut;
     struct buf body, field;
     size_t streamed;
     bool stops_stream;
@@ -124,6 +139,8 @@ static void got_reply(void *owner, const struct http_reply *reply, const struct 
     t->status = reply ? reply->status : 0;
     t->code = e ? e->code : ERR_NONE;
     t->origin = e ? e->origin : ERR_ORIGIN_SELF;
+    t->is_cut = reply && reply->is_cut;
+    snprintf(t->message, sizeof t->message, "%s", e ? e->message : "");
     buf_reset(&t->body);
     buf_reset(&t->field);
     if (reply) {
@@ -517,6 +534,177 @@ static void the_breaker_opens_when_nobody_is_there_and_closes_after_a_probe(void
     end(&t);
 }
 
+/* ---- On somebody else's behalf ---- */
+
+static struct http_client_options guarded(struct http_guard *guard)
+{
+    struct http_client_options options = HTTP_CLIENT_DEFAULT;
+    options.guard = guard;
+    return options;
+}
+
+static void a_guarded_client_refuses_the_address_behind_any_name(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = { "127.0.0.1", "localhost",          "2130706433",
+                                         "0x7f.1",    "0177.0.0.1",         "0",
+                                         "[::1]",     "[::ffff:127.0.0.1]", "127.1",
+                                         "[::]" };
+    scoped(http_guard_destroyp) struct http_guard *guard = NULL;
+    struct asking t;
+    struct err e;
+    assert_true(http_guard_create(STR(""), &guard, &e));
+    begin(&t, guarded(guard), NULL);
+    for (size_t i = 0; i < countof(hosts); i++) {
+        char url[128];
+        snprintf(url, sizeof url, "http://%s%s/echo", hosts[i], strchr(t.server.address, ':'));
+        ask_and_await(&t, (struct http_call_options){ .url = url });
+        if (t.code != ERR_DENIED)
+            fail_msg("%s: status %d, \"%s\"", url, t.status, t.message);
+        assert_non_null(strstr(t.message, "http-allow"));
+    }
+    ask_and_await(&t, (struct http_call_options){ .url = url_of(&t, "/echo") });
+    assert_string_equal(t.message,
+                        "127.0.0.1 is not a public address (loopback); http-allow may name it");
+    assert_int_equal(fixture_stats(&t.server).connections_accepted, 0);
+    /* What was asked of a peer that is not there says nothing of other peers. */
+    assert_int_equal(http_client_stats(t.client).breaker, HTTP_BREAKER_CLOSED);
+    end(&t);
+}
+
+static void a_guarded_client_reaches_what_the_setting_names(void **state)
+{
+    (void)state;
+    scoped(http_guard_destroyp) struct http_guard *guard = NULL;
+    struct asking t;
+    struct err e;
+    assert_true(http_guard_create(STR("127.0.0.1"), &guard, &e));
+    begin(&t, guarded(guard), NULL);
+    ask_and_await(&t, (struct http_call_options){ .url = url_of(&t, "/echo") });
+    assert_int_equal(t.status, 200);
+    end(&t);
+}
+
+static void ask_redirected(struct asking *t, unsigned redirects_max, const char *to)
+{
+    char url[256];
+    snprintf(url, sizeof url, "%s?to=%s", url_of(t, "/redirect-to"), to);
+    ask_and_await(t, (struct http_call_options){ .url = url, .redirects_max = redirects_max });
+}
+
+static void redirects_are_followed_as_often_as_a_call_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *to;
+        unsigned redirects_max;
+        int status;
+        enum err_code code;
+    } rows[] = {
+        { "/echo", 0, 302, ERR_NONE },
+        { "/echo", 1, 200, ERR_NONE },
+        { "/redirect", 1, 0, ERR_INVALID },
+        { "/redirect", 2, 200, ERR_NONE },
+        { "file:///etc/passwd", 5, 0, ERR_INVALID },
+        { "ftp://127.0.0.1/", 5, 0, ERR_INVALID },
+        { "http://127.0.0.2/echo", 5, 0, ERR_DENIED }, /* each address is judged anew */
+        { "http://[::1]/echo", 5, 0, ERR_DENIED },
+    };
+    scoped(http_guard_destroyp) struct http_guard *guard = NULL;
+    struct asking t;
+    struct err e;
+    assert_true(http_guard_create(STR("127.0.0.1"), &guard, &e));
+    begin(&t, guarded(guard), NULL);
+    for (size_t i = 0; i < countof(rows); i++) {
+        ask_redirected(&t, rows[i].redirects_max, rows[i].to);
+        if (t.status != rows[i].status || t.code != rows[i].code)
+            fail_msg("to %s within %u: %d, \"%s\"", rows[i].to, rows[i].redirects_max, t.status,
+                     t.message);
+    }
+    end(&t);
+}
+
+static void a_long_body_can_be_kept_in_part(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t kept, len;
+        bool is_cut;
+    } rows[] = {
+        { 1, 1, true },
+        { BIG_BYTES - 1, BIG_BYTES - 1, true },
+        { BIG_BYTES, BIG_BYTES, false },
+        { BIG_BYTES + 1, BIG_BYTES, false },
+    };
+    struct asking t;
+    begin(&t, HTTP_CLIENT_DEFAULT, NULL);
+    for (size_t i = 0; i < countof(rows); i++) {
+        ask_and_await(&t, (struct http_call_options){ .url = url_of(&t, "/big"),
+                                                      .body_bytes_kept = rows[i].kept });
+        assert_int_equal(t.status, 200);
+        assert_int_equal(t.body.len, rows[i].len);
+        assert_int_equal(t.is_cut, rows[i].is_cut);
+    }
+    end(&t);
+}
+
+/* A resolver that is stuck on one name until the test lets it go. */
+static struct {
+    mtx_t mutex;
+    cnd_t changed;
+    bool is_stuck, is_let_go;
+} resolver;
+
+typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+/* In the place of libc's, for libcurl too. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service,
+                                                       const struct addrinfo *hints,
+                                                       struct addrinfo **ret_list)
+{
+    getaddrinfo_fn *real;
+    void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
+    memcpy(&real, &symbol, sizeof real);
+    if (!name || strcmp(name, "stuck.example") != 0)
+        return real(name, service, hints, ret_list);
+    mtx_lock(&resolver.mutex);
+    resolver.is_stuck = true;
+    cnd_broadcast(&resolver.changed);
+    while (!resolver.is_let_go)
+        cnd_wait(&resolver.changed, &resolver.mutex);
+    resolver.is_stuck = false;
+    cnd_broadcast(&resolver.changed);
+    mtx_unlock(&resolver.mutex);
+    return EAI_AGAIN;
+}
+
+static void a_name_that_is_looked_up_for_long_holds_up_nobody(void **state)
+{
+    (void)state;
+    struct asking t;
+    struct err e;
+    mtx_init(&resolver.mutex, mtx_plain);
+    cnd_init(&resolver.changed);
+    begin(&t, HTTP_CLIENT_DEFAULT, NULL);
+    struct http_call_options call = { .url = "http://stuck.example/", .deadline_ms = 50 };
+    alarm(GUARD_MS / 1000); /* a loop that waits for the lookup never comes back */
+    assert_true(ask(&t, call, NULL, &e));
+    await(&t, 1);
+    assert_int_equal(t.code, ERR_TIMEOUT);
+    ask_and_await(&t, (struct http_call_options){ .url = url_of(&t, "/echo") });
+    assert_int_equal(t.status, 200);
+    mtx_lock(&resolver.mutex);
+    while (!resolver.is_stuck) /* it still is: all of this happened meanwhile */
+        cnd_wait(&resolver.changed, &resolver.mutex);
+    resolver.is_let_go = true;
+    cnd_broadcast(&resolver.changed);
+    while (resolver.is_stuck)
+        cnd_wait(&resolver.changed, &resolver.mutex);
+    mtx_unlock(&resolver.mutex);
+    alarm(0);
+    end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,6 +721,11 @@ int main(void)
         cmocka_unit_test(a_call_can_be_cancelled_from_within_anothers_body),
         cmocka_unit_test(a_client_may_go_while_calls_run_and_wait),
         cmocka_unit_test(the_breaker_opens_when_nobody_is_there_and_closes_after_a_probe),
+        cmocka_unit_test(a_guarded_client_refuses_the_address_behind_any_name),
+        cmocka_unit_test(a_guarded_client_reaches_what_the_setting_names),
+        cmocka_unit_test(redirects_are_followed_as_often_as_a_call_says),
+        cmocka_unit_test(a_long_body_can_be_kept_in_part),
+        cmocka_unit_test(a_name_that_is_looked_up_for_long_holds_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

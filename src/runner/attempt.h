@@ -1,0 +1,55 @@
+/*
+ * attempt: one attempt of a task while it runs here, and what a task type is.
+ *
+ *   lease --> read the payload --> start --> complete, fail, fail for good --> acknowledged
+ *                  `-- wrong --> fail for good      `-- cancelled, timed out, lost --> stop
+ */
+#pragma once
+#include "base/list.h"
+#include "io/timer.h"
+#include "runner/acks.h"
+
+struct runner;
+struct task_type;
+
+struct attempt {
+    struct list node; /* in runner->running */
+    struct runner *runner;
+    struct arena *arena; /* the task's own; it lives in it */
+    const struct task_type *type;
+    size_t type_index;
+    struct str id, fence;
+    int64_t attempt; /* from 1 on */
+    int64_t started_us;
+    struct io_timer *deadline; /* NULL: none */
+    bool is_started;
+    const void *input; /* what type->read made of the payload */
+    void *state;       /* the type's own */
+};
+
+struct task_type {
+    const char *name;
+    /*
+     * Reads the payload into what `start` needs, in the arena; nothing of `payload` may be kept.
+     * Errors: INVALID, naming the JSON path; such a task is never tried again.
+     */
+    bool (*read)(struct arena *a, const struct json_value *payload, const void **ret_input,
+                 struct err *e);
+    /* Begins; ends by exactly one attempt_… of below, maybe before it returns. */
+    void (*start)(struct attempt *t);
+    /* Lets go of all that `start` has got; once for each start, whatever the outcome. Or NULL. */
+    void (*stop)(struct attempt *t);
+};
+
+/* In the order of docs/task-types.md. */
+enum { TASK_TYPE_COUNT = 4 };
+extern const struct task_type *const task_types[TASK_TYPE_COUNT];
+
+/* ── how a type ends its attempt; `t` is gone afterwards ── */
+
+/* `result` is one JSON value; empty: null. */
+void attempt_complete(struct attempt *t, struct str result);
+/* To be tried again, after `retry_in_ms` or, where that is 0, the worker's back-off. */
+void attempt_fail(struct attempt *t, struct str error, int64_t retry_in_ms);
+/* Trying again would not help. */
+void attempt_fail_for_good(struct attempt *t, struct str error);

@@ -1,0 +1,74 @@
+/* session_priv: the session, as its own files see it. */
+#pragma once
+#include "http/client.h"
+#include "http/peer.h"
+#include "base/backoff.h"
+#include "io/timer.h"
+#include "runner/runner_priv.h"
+
+enum session_state { SESSION_RESTING, SESSION_OPENING, SESSION_OPEN, SESSION_ENDING, SESSION_OVER };
+
+/* What comes after the end of this session. */
+enum session_next { NEXT_NONE, NEXT_ANEW, NEXT_REST, NEXT_OVER };
+
+struct session_call {
+    struct session *session;
+    enum tally_call kind;
+    struct http_call *running; /* NULL: none */
+    int64_t sent_us;
+};
+
+struct session {
+    struct runner *runner;
+    struct arena *arena; /* the texts of the settings */
+    struct http_client *client;
+    struct http_peer peer;
+    const char *authorization; /* a header, or NULL */
+    int64_t drain_ms;
+
+    enum session_state state;
+    enum session_next leaving; /* NONE: it stays */
+    bool is_quiet;             /* as the worker wishes */
+    char *id, *secret;         /* NULL: none */
+    int64_t ttl_ms, heartbeat_ms;
+    int64_t ahead_us; /* the worker's clock, of ours */
+
+    struct session_call calls[TALLY_CALL_COUNT];
+    struct io_turn *turn;
+    struct io_timer *hold;  /* runs while the worker is given time */
+    struct io_timer *beat;  /* heartbeats */
+    struct io_timer *lease; /* until the session's leases have ended without a renewal */
+    struct io_timer *drain; /* until what still runs is given up */
+    struct backoff backoff;
+    bool is_away; /* it was told so in the log */
+
+    bool must_tell_held; /* an answer was lost that may have held leases */
+    bool asks_for_one;   /* the last answer was too large */
+    size_t beat_from;    /* where the next heartbeat's list begins */
+    bool is_hurried;     /* the drain's time is over */
+    io_fn *on_drained;
+    void *drain_owner;
+};
+
+/* How a call ended. */
+struct session_reply {
+    enum tally_result result;
+    bool is_in_doubt; /* AWAY: it may have been carried out */
+    bool is_frozen;   /* AWAY: nobody leads, so no lease can end */
+    bool is_too_large;
+    struct str body;   /* OK */
+    struct str reason; /* else: what to tell people */
+    struct arena *arena;
+};
+
+/* session_calls.c: puts the calls together and starts them. */
+void runner_session_call_open(struct session *s);
+void runner_session_call_leases(struct session *s, size_t most);
+void runner_session_call_acks(struct session *s);
+void runner_session_call_heartbeat(struct session *s);
+void runner_session_call_end(struct session *s);
+void runner_session_cancel_call(struct session *s, enum tally_call kind);
+
+/* session.c: a call has ended. */
+void runner_session_replied(struct session *s, enum tally_call kind,
+                            const struct session_reply *reply);

@@ -1,0 +1,6 @@
+/* types_priv: the task types, one file each. What they do: docs/task-types.md. */
+#pragma once
+#include "runner/attempt.h"
+
+extern const struct task_type task_type_noop, task_type_sleep, task_type_fail,
+    task_type_http_request;
