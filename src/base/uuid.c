@@ -85,6 +85,17 @@ bool uuid_parse(struct str text, struct uuid *ret_id)
     return true;
 }
 
+struct uuid uuid_floor(int64_t wall_us)
+{
+    const int64_t ms_max = (INT64_C(1) << 48) - 1;
+    int64_t ms = max_of(wall_us / CLOCK_MS, INT64_C(0));
+    struct uuid id = { 0 };
+    ms = min_of(ms, ms_max);
+    for (int i = 0; i < 6; i++)
+        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    return id;
+}
+
 int uuid_version(struct uuid id)
 {
     return id.bytes[6] >> 4;

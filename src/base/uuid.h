@@ -17,6 +17,10 @@ enum { UUID_TEXT_LEN = 36 };
 /* For a given time, with random bits below it. */
 [[nodiscard]] struct uuid uuid_v7_at(int64_t wall_us);
 
+/* Below every version 7 id of that millisecond and above those of earlier ones: a bound for ranges.
+ * Times before 1970 and beyond what an id holds are taken for the nearest. */
+[[nodiscard]] struct uuid uuid_floor(int64_t wall_us);
+
 /* Canonical lower-case text and its NUL. */
 void uuid_format(struct uuid id, char ret_text[UUID_TEXT_LEN + 1]);
 /* The 36-character form, either case; nothing else. */

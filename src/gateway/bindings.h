@@ -21,7 +21,8 @@ static inline int binding_number(const struct gql_field *f)
 [[nodiscard]] bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e);
 
 extern const struct gateway_binding bindings_users[], bindings_user_changes[], bindings_sessions[],
-    bindings_tokens[], bindings_health[];
+    bindings_tokens[], bindings_health[], bindings_page[], bindings_tasks[], bindings_tasks_list[],
+    bindings_task_why[], bindings_jobs[], bindings_schedule[];
 
 /* Getters that several tables use. */
 [[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);

@@ -1,8 +1,7 @@
 #include "gateway/events.h"
 
 #include "base/clock.h"
-#include "gateway/health.h"
-#include "gateway/problem.h"
+#include "json/writer.h"
 
 enum { KEEP_ALIVE_TICKS = 15, EVENT_BYTES_MAX = 1 << 20 };
 
@@ -13,10 +12,11 @@ struct stream {
     struct str token;
     struct grant grant; /* when it began */
     struct credential_wait recheck;
-    struct gql_operation *source;
+    struct gql_operation *operation; /* the subscription */
+    struct event_source *source;
     struct buf out; /* of the event that runs */
-    uint64_t told;  /* health_digest of the last event */
     unsigned quiet_ticks;
+    bool is_telling; /* within tell: events follow each other without nesting */
     bool is_running; /* an event */
     bool is_ending;
 };
@@ -29,7 +29,8 @@ static void finish(struct stream *s)
         return; /* the event's end comes here again */
     credential_wait_cancel(&s->recheck);
     list_remove(&s->by_loop);
-    gql_subscription_close(s->source);
+    s->source->class->close(s->source);
+    gql_subscription_close(s->operation);
     buf_clear(&s->out);
     r->http = NULL;
     request_end(r);
@@ -44,6 +45,21 @@ static void end(struct stream *s, struct str last_words)
     (void)http_stream_write(s->r->http, last_words);
     (void)http_stream_write(s->r->http, STR("event: complete\ndata:\n\n"));
     finish(s);
+}
+
+/* With an error as its last event. */
+static void end_with(struct stream *s, const struct err *e)
+{
+    struct gql_error told = { 0 };
+    struct buf words;
+    request_map_err(s->r, e, &told);
+    buf_init(&words, 0);
+    buf_put_c(&words, "event: next\ndata: {\"errors\":[{\"message\":");
+    json_put_string(&words, told.message);
+    buf_printf(&words, ",\"extensions\":{\"code\":\"%s\"%s%.*s}}]}\n\n", told.code,
+               str_is_empty(told.extensions_json) ? "" : ",", STR_FMT(told.extensions_json));
+    end(s, buf_str(&words));
+    buf_clear(&words);
 }
 
 /* May come from within a write: the next tick, or the end of the event that runs, finishes. */
@@ -67,28 +83,56 @@ static void event_answered(struct gql_operation *op, const struct gql_outcome *o
     s->quiet_ticks = 0;
 }
 
+static void tell(void *owner);
+
 static void event_ended(void *owner)
 {
     struct stream *s = owner;
     gateway_arena_done(s->r->loop, s->r->arena);
     s->r->arena = s->arena;
     s->is_running = false;
+    if (s->is_telling)
+        return; /* it goes on there */
     if (s->is_ending)
         finish(s);
+    else
+        tell(s);
 }
 
-/* What an event's values need lives as long as the event. */
-static void tell(struct stream *s)
+/* False where the source has none now, or ends. */
+static bool tell_one(struct stream *s, struct err *e)
 {
-    struct gateway_loop *loop = s->r->loop;
     const struct gql_end event_end = { .answered = event_answered,
                                        .ended = event_ended,
                                        .owner = s };
+    struct arena *a = gateway_arena(s->r->loop); /* what its values need lives as long as it */
+    void *event = NULL;
+    if (!s->source->class->next(s->source, a, &event, e) || event == NULL) {
+        gateway_arena_done(s->r->loop, a);
+        return false;
+    }
     s->is_running = true;
-    s->r->arena = gateway_arena(loop);
-    s->told = health_digest(loop);
+    s->r->arena = a;
     buf_reset(&s->out);
-    (void)gql_event(s->source, s->r->arena, health_event(loop, s->r->arena), &s->out, &event_end);
+    (void)gql_event(s->operation, a, event, &s->out, &event_end);
+    return true;
+}
+
+/* Tells all that the source has, one after the other. */
+static void tell(void *owner)
+{
+    struct stream *s = owner;
+    struct err e = { 0 };
+    if (s->is_telling || s->is_running || s->is_ending)
+        return;
+    s->is_telling = true;
+    while (!s->is_running && !s->is_ending && tell_one(s, &e))
+        continue;
+    s->is_telling = false;
+    if (e.code != ERR_NONE)
+        end_with(s, &e);
+    else if (s->is_ending)
+        finish(s);
 }
 
 /* ── who still may watch ── */
@@ -98,9 +142,11 @@ static void rechecked(void *owner, const struct credential *c, const struct err 
     struct stream *s = owner;
     if (e != NULL)
         return; /* nobody can tell now; the next second asks again */
-    if (c == NULL || c->grant.role != s->grant.role || c->grant.scopes != s->grant.scopes)
-        end(s, STR("event: next\ndata: {\"errors\":[{\"message\":\"the credential has changed or "
-                   "ended\",\"extensions\":{\"code\":\"" PROBLEM_UNAUTHENTICATED "\"}}]}\n\n"));
+    if (c == NULL || c->grant.role != s->grant.role || c->grant.scopes != s->grant.scopes) {
+        struct err gone;
+        err_set(&gone, ERR_UNAUTHENTICATED, "the credential has changed or ended");
+        end_with(s, &gone);
+    }
 }
 
 static void recheck(struct stream *s)
@@ -115,15 +161,15 @@ static void recheck(struct stream *s)
 
 void events_tick(struct gateway_loop *loop)
 {
-    uint64_t now = health_digest(loop);
     list_each (node, &loop->streams) {
         struct stream *s = container_of(node, struct stream, by_loop);
-        if (s->is_ending)
+        if (s->is_ending) {
             finish(s);
-        else if (s->told != now && !s->is_running)
-            tell(s);
-        else if (++s->quiet_ticks % KEEP_ALIVE_TICKS == 0)
+            continue;
+        }
+        if (++s->quiet_ticks % KEEP_ALIVE_TICKS == 0)
             (void)http_stream_write(s->r->http, STR(":\n\n"));
+        tell(s);
     }
     list_each (node, &loop->streams)
         recheck(container_of(node, struct stream, by_loop));
@@ -144,7 +190,7 @@ static void started(struct gql_operation *op, void *source, const struct gql_out
     struct stream *s = owner;
     struct request *r = s->r;
     struct request_note *note = request_note(r->http, NULL);
-    s->source = op;
+    s->operation = op;
     note->code = outcome->code;
     if (source == NULL) {
         gql_subscription_close(op);
@@ -155,6 +201,9 @@ static void started(struct gql_operation *op, void *source, const struct gql_out
         return;
     }
     note->operation = "subscription";
+    s->source = source;
+    s->source->wake = tell;
+    s->source->carrier = s;
     list_push(&r->loop->streams, &s->by_loop);
     http_stream_start(r->http, 200,
                       STR("Content-Type: text/event-stream; charset=utf-8\r\n"

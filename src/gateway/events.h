@@ -12,10 +12,28 @@
 #pragma once
 #include "gateway/request.h"
 
+/*
+ * What a subscription tells. The field's `subscribe` hook makes one in the step's arena and gives
+ * it as its object; whoever carries the subscription to the client then asks it for events: at the
+ * beginning, after each wake, after each event and once a second.
+ */
+struct event_source {
+    const struct event_source_class *class;
+    /* Set by the carrier: something may be there to be told. Not from within the class's calls. */
+    void (*wake)(void *carrier);
+    void *carrier;
+};
+struct event_source_class {
+    /* The next event, in the arena: the parent of the root field. NULL: none now. Errors: the
+     * subscription ends with it. */
+    bool (*next)(struct event_source *source, struct arena *a, void **ret_event, struct err *e);
+    void (*close)(struct event_source *source); /* nothing is called after it */
+};
+
 /* Runs the request's document as a subscription. `token` is what it was sent with; empty: none. */
 void events_begin(struct request *r, struct str token);
 
-/* Once a second: tells what has changed, asks who still may watch, keeps connections alive. */
+/* Once a second: asks the sources and who still may watch, keeps connections alive. */
 void events_tick(struct gateway_loop *loop);
 /* The gateway is stopping. */
 void events_end_all(struct gateway_loop *loop);

@@ -23,6 +23,7 @@
 #include "io/signals.h"
 #include "io/listen_set.h"
 #include "io/timer.h"
+#include "rules/zone_cache.h"
 #include "schema/schema.h"
 #include "store/public/session.h"
 
@@ -458,6 +459,7 @@ static bool create_all(struct run *run, struct err *e)
     struct gateway *gw = &run->gw;
     read_public_url(run);
     gw->meter = meter_create();
+    gw->zones = zone_cache_create();
     return read_settings(run, e) && bindings_create_schema(&gw->schema, e) &&
            create_loops(run, e) && listen_all(gw, e);
 }
@@ -487,6 +489,7 @@ static void destroy_all(struct run *run)
     mem_free(gw->loops);
     gql_schema_destroy(gw->schema);
     http_proxies_destroy(gw->proxies);
+    zone_cache_destroy(gw->zones);
     meter_destroy(gw->meter);
     arena_destroy(run->arena);
 }

@@ -25,6 +25,7 @@ struct gateway_loop;
 struct feed;
 struct meter;
 struct worker_client;
+struct zone_cache;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -45,6 +46,7 @@ struct gateway {
     struct gate *gate; /* on the first loop */
     struct meter *meter;
     struct feed *feed; /* on the first loop; see feed.h */
+    struct zone_cache *zones;
 
     int64_t started_at_us;
     int64_t request_timeout_us;

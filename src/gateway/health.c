@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
+#include "gateway/events.h"
 #include "obs/version.h"
 #include "store/public/setup.h"
 
@@ -102,25 +103,48 @@ static enum gql_next resolve_health(struct gql_step *step)
     return await_db_any(step, DB_LANE_READ, &view->ping, 1, pinged);
 }
 
-/* ── Subscription.healthChanged: the loop's ticks make the events, see events.c ── */
+/* ── Subscription.healthChanged: now, and when it changes ── */
 
-uint64_t health_digest(const struct gateway_loop *loop)
+struct health_source {
+    struct event_source base;
+    const struct gateway_loop *loop;
+    uint64_t told; /* digest of the last event */
+};
+
+/* Changes when what a SystemHealth says changes; latencies apart. */
+static uint64_t digest(const struct gateway_loop *loop)
 {
     return (uint64_t)loop->database_since_us << 2 | (uint64_t)loop->is_database_up << 1 |
            (uint64_t)atomic_load(&loop->gateway->is_draining);
 }
 
-void *health_event(const struct gateway_loop *loop, struct arena *a)
+static bool next_health(struct event_source *base, struct arena *a, void **ret_event, struct err *e)
 {
+    struct health_source *source = container_of(base, struct health_source, base);
+    uint64_t now = digest(source->loop);
+    (void)e;
+    if (now == source->told)
+        return true;
     struct health_view *view = arena_new(a, struct health_view);
-    health_look(loop, a, &view->health);
+    health_look(source->loop, a, &view->health);
     point_to_parts(view);
-    return view;
+    source->told = now;
+    *ret_event = view;
+    return true;
+}
+
+static void close_health(struct event_source *base)
+{
+    (void)base;
 }
 
 static enum gql_next subscribe_health(struct gql_step *step)
 {
-    step->results[0] = gql_object(await_request(step)->loop);
+    static const struct event_source_class class = { next_health, close_health };
+    struct health_source *source = arena_new(step->arena, struct health_source);
+    source->base.class = &class;
+    source->loop = await_request(step)->loop;
+    step->results[0] = gql_object(source);
     return GQL_DONE;
 }
 

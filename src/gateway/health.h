@@ -25,11 +25,6 @@ struct health {
 /* Texts live as long as the arena. */
 void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health);
 
-/* Changes when what a SystemHealth says changes; latencies apart. */
-[[nodiscard]] uint64_t health_digest(const struct gateway_loop *loop);
-/* A SystemHealth as it is now, the event of healthChanged. */
-[[nodiscard]] void *health_event(const struct gateway_loop *loop, struct arena *a);
-
 /* db_pool's on_state, with the loop as owner. */
 void health_database_changed(void *loop, bool is_up, const struct err *why);
 

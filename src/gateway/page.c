@@ -1,5 +1,8 @@
 #include "gateway/page.h"
 
+#include "gateway/bindings.h"
+#include "gateway/request.h"
+
 static bool read_size(const char *name, const struct gql_value *value, size_t *ret_size,
                       struct err *e)
 {
@@ -40,3 +43,63 @@ bool page_read(const struct gql_step *step, const struct cursor_key *key, enum c
     *ret_page = page;
     return true;
 }
+
+/* ── PageInfo ── */
+
+size_t page_view_init(struct page_view *view, enum cursor_list list, const struct page *page,
+                      size_t found)
+{
+    *view = (struct page_view){ .list = list,
+                                .page = *page,
+                                .count = min_of(found, page->size),
+                                .has_more = found > page->size };
+    return view->count;
+}
+
+/* Whether there are rows beyond the bound that was given is not looked up: there was one. */
+static void get_has_next(const struct gql_field *f, void *ctx, void *parent,
+                         struct gql_value *ret_value)
+{
+    const struct page_view *view = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_bool(view->page.is_backward ? view->page.before != NULL : view->has_more);
+}
+
+static void get_has_previous(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    const struct page_view *view = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_bool(view->page.is_backward ? view->has_more : view->page.after != NULL);
+}
+
+static struct gql_value cursor_at(const struct page_view *view, const struct request *r,
+                                  struct uuid row)
+{
+    if (view->count == 0)
+        return gql_null();
+    return gql_text(cursor_make(&r->loop->gateway->cursor_key, view->list, row, r->arena));
+}
+
+static void get_start(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct page_view *view = parent;
+    (void)f;
+    *ret_value = cursor_at(view, ctx, view->first);
+}
+
+static void get_end(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
+{
+    const struct page_view *view = parent;
+    (void)f;
+    *ret_value = cursor_at(view, ctx, view->last);
+}
+
+const struct gateway_binding bindings_page[] = {
+    { "PageInfo.hasNextPage", { .get = get_has_next } },
+    { "PageInfo.hasPreviousPage", { .get = get_has_previous } },
+    { "PageInfo.startCursor", { .get = get_start } },
+    { "PageInfo.endCursor", { .get = get_end } },
+    { 0 },
+};

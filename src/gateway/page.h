@@ -17,3 +17,24 @@ struct page {
 /* From the field's arguments first, after, last and before. Errors: INVALID, naming the one. */
 [[nodiscard]] bool page_read(const struct gql_step *step, const struct cursor_key *key,
                              enum cursor_list list, struct page *ret_page, struct err *e);
+
+/*
+ * A page that was read: what a PageInfo tells. Lists that are connections hold one and give it as
+ * the object of `pageInfo`.
+ */
+struct page_view {
+    enum cursor_list list;
+    struct page page;
+    size_t count;            /* rows shown */
+    bool has_more;           /* in the direction that was read */
+    struct uuid first, last; /* of those rows, where count > 0 */
+};
+
+/* Shows at most a page of `found` rows, one more than which was asked for; gives their number. */
+size_t page_view_init(struct page_view *view, enum cursor_list list, const struct page *page,
+                      size_t found);
+/* The row that the list's `i`th place shows: pages that are read backwards come the last first. */
+[[nodiscard]] static inline size_t page_view_row(const struct page_view *view, size_t i)
+{
+    return view->page.is_backward ? view->count - 1 - i : i;
+}

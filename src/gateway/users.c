@@ -65,10 +65,13 @@ static void place(const struct gql_selection *sel, uint64_t *columns)
 static struct user_plan *plan_of(uint64_t columns, struct arena *plan_arena)
 {
     struct user_plan *plan = arena_new(plan_arena, struct user_plan);
-    static const struct select_filter by_id = { .op = SELECT_EQ, .column = COL_users_id };
-    const struct select select = { .table = users_table(), .columns = columns, .filter = &by_id };
+    static const struct select_filter by_id = { .op = SELECT_EQ, .column = COL_users_id },
+                                      by_ids = { .op = SELECT_IN, .column = COL_users_id };
+    struct select select = { .table = users_table(), .columns = columns, .filter = &by_id };
     plan->columns = columns;
     plan->by_id = select_statement(plan_arena, &select);
+    select.filter = &by_ids;
+    plan->by_ids = select_statement(plan_arena, &select);
     return plan;
 }
 
@@ -96,14 +99,27 @@ struct db_step users_by_id_step(const struct gql_step *step, struct uuid id)
     return (struct db_step){ plan->by_id, args };
 }
 
+struct db_step users_by_ids_step(const struct gql_step *step, const struct uuid *ids, size_t count)
+{
+    const struct user_plan *plan = step->field->plan_data;
+    struct db_args *args = db_args_create(step->arena);
+    db_args_uuids(args, ids, count);
+    return (struct db_step){ plan->by_ids, args };
+}
+
 struct user_row *users_object(const struct gql_step *step, struct db_rows *rows)
 {
-    if (db_rows_count(rows) == 0)
-        return NULL;
-    struct user_row *user = arena_new(step->arena, struct user_row);
+    return db_rows_count(rows) > 0 ? users_objects(step, rows) : NULL;
+}
+
+struct user_row *users_objects(const struct gql_step *step, struct db_rows *rows)
+{
+    size_t count = db_rows_count(rows);
+    struct user_row *users = arena_new_array(step->arena, count, struct user_row);
     db_rows_keep(rows, step->arena);
-    user->rows = rows;
-    return user;
+    for (size_t i = 0; i < count; i++)
+        users[i] = (struct user_row){ rows, i };
+    return users;
 }
 
 bool users_read_id(const char *name, const struct gql_value *value, struct uuid *ret_id,
@@ -233,28 +249,27 @@ static void *prepare_users(struct gql_field *f, struct arena *plan_arena)
 
 /* The page while it is read, and then the UserConnection. */
 struct users_page {
-    const struct cursor_key *key;
     struct page page;
     struct select select;
+    struct page_view view;
     struct user_row *users; /* in the order of the list */
     void **objects;         /* their addresses */
-    size_t count;
-    bool has_more; /* in the direction that was read */
     int64_t total;
 };
 
 static void read_page(struct users_page *page, const struct gql_step *step, struct db_rows *rows)
 {
-    size_t found = db_rows_count(rows);
-    page->has_more = found > page->page.size;
-    page->count = min_of(found, page->page.size);
-    page->users = arena_new_array(step->arena, page->count, struct user_row);
-    page->objects = arena_new_array(step->arena, page->count, void *);
+    size_t count = page_view_init(&page->view, CURSOR_USERS, &page->page, db_rows_count(rows));
+    page->users = arena_new_array(step->arena, count, struct user_row);
+    page->objects = arena_new_array(step->arena, count, void *);
     db_rows_keep(rows, step->arena);
-    for (size_t i = 0; i < page->count; i++) {
-        size_t row = page->page.is_backward ? page->count - 1 - i : i;
-        page->users[i] = (struct user_row){ rows, row };
+    for (size_t i = 0; i < count; i++) {
+        page->users[i] = (struct user_row){ rows, page_view_row(&page->view, i) };
         page->objects[i] = &page->users[i];
+    }
+    if (count > 0) {
+        page->view.first = db_rows_uuid(rows, page->users[0].row, 0);
+        page->view.last = db_rows_uuid(rows, page->users[count - 1].row, 0);
     }
 }
 
@@ -322,8 +337,8 @@ static enum gql_next resolve_users(struct gql_step *step)
     struct users_page *page = arena_new(step->arena, struct users_page);
     struct err e;
     step->host = page;
-    page->key = &await_request(step)->loop->gateway->cursor_key;
-    if (!page_read(step, page->key, CURSOR_USERS, &page->page, &e))
+    if (!page_read(step, &await_request(step)->loop->gateway->cursor_key, CURSOR_USERS, &page->page,
+                   &e))
         return gql_step_fail(step, &e);
     const struct uuid *from = page->page.is_backward ? page->page.before : page->page.after;
     struct str *after = arena_new(step->arena, struct str);
@@ -349,7 +364,7 @@ static void get_nodes(const struct gql_field *f, void *ctx, void *parent,
 {
     const struct users_page *page = parent;
     (void)f, (void)ctx;
-    *ret_value = gql_objects(page->objects, page->count);
+    *ret_value = gql_objects(page->objects, page->view.count);
 }
 
 static void get_total(const struct gql_field *f, void *ctx, void *parent,
@@ -367,51 +382,22 @@ static void get_self(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_object(parent);
 }
 
-static struct gql_value cursor_of(const struct request *r, const struct user_row *user)
+static void get_page_info(const struct gql_field *f, void *ctx, void *parent,
+                          struct gql_value *ret_value)
 {
-    struct uuid id = db_rows_uuid(user->rows, user->row, 0);
-    return gql_text(cursor_make(&r->loop->gateway->cursor_key, CURSOR_USERS, id, r->arena));
+    struct users_page *page = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_object(&page->view);
 }
 
 static void get_cursor(const struct gql_field *f, void *ctx, void *parent,
                        struct gql_value *ret_value)
 {
+    const struct user_row *user = parent;
+    const struct request *r = ctx;
+    struct uuid id = db_rows_uuid(user->rows, user->row, 0);
     (void)f;
-    *ret_value = cursor_of(ctx, parent);
-}
-
-/* Whether there are rows beyond the bound that was given is not looked up: there was one. */
-static void get_has_next(const struct gql_field *f, void *ctx, void *parent,
-                         struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_bool(page->page.is_backward ? page->page.before != NULL : page->has_more);
-}
-
-static void get_has_previous(const struct gql_field *f, void *ctx, void *parent,
-                             struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_bool(page->page.is_backward ? page->has_more : page->page.after != NULL);
-}
-
-static void get_start(const struct gql_field *f, void *ctx, void *parent,
-                      struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f;
-    if (page->count > 0)
-        *ret_value = cursor_of(ctx, &page->users[0]);
-}
-
-static void get_end(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f;
-    if (page->count > 0)
-        *ret_value = cursor_of(ctx, &page->users[page->count - 1]);
+    *ret_value = gql_text(cursor_make(&r->loop->gateway->cursor_key, CURSOR_USERS, id, r->arena));
 }
 
 const struct gateway_binding bindings_users[] = {
@@ -428,13 +414,9 @@ const struct gateway_binding bindings_users[] = {
     { "User.updatedAt", { .get = get_time, .data = BINDING_NUMBER(COL_users_updated_at) } },
     { "UserConnection.nodes", { .get = get_nodes } },
     { "UserConnection.edges", { .get = get_nodes } },
-    { "UserConnection.pageInfo", { .get = get_self } },
+    { "UserConnection.pageInfo", { .get = get_page_info } },
     { "UserConnection.totalCount", { .get = get_total } },
     { "UserEdge.cursor", { .get = get_cursor } },
     { "UserEdge.node", { .get = get_self } },
-    { "PageInfo.hasNextPage", { .get = get_has_next } },
-    { "PageInfo.hasPreviousPage", { .get = get_has_previous } },
-    { "PageInfo.startCursor", { .get = get_start } },
-    { "PageInfo.endCursor", { .get = get_end } },
     { 0 },
 };

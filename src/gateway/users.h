@@ -15,7 +15,7 @@ struct user_row {
 /* What a field's `prepare` finds below it. */
 struct user_plan {
     uint64_t columns; /* with the id always */
-    const struct db_statement *by_id;
+    const struct db_statement *by_id, *by_ids;
 };
 
 /* The prepare of fields that return one User. */
@@ -25,8 +25,14 @@ void *users_prepare_below(struct gql_field *f, struct arena *plan_arena);
 
 /* Reads the user by id with the plan's columns. */
 [[nodiscard]] struct db_step users_by_id_step(const struct gql_step *step, struct uuid id);
+/* The same of many, in no order. */
+[[nodiscard]] struct db_step users_by_ids_step(const struct gql_step *step, const struct uuid *ids,
+                                               size_t count);
 /* The object of the row, which lives as long as the operation; NULL where there is no row. */
 [[nodiscard]] struct user_row *users_object(const struct gql_step *step, struct db_rows *rows);
+
+/* The objects of all rows. */
+[[nodiscard]] struct user_row *users_objects(const struct gql_step *step, struct db_rows *rows);
 
 /* Of an argument or input field that is an ID. Errors: INVALID with its name. */
 [[nodiscard]] bool users_read_id(const char *name, const struct gql_value *value,

@@ -12,8 +12,15 @@ bool select_op_fits(enum select_op op, const struct schema_column *column)
     case SELECT_EQ:
         return type != SCHEMA_JSON;
     case SELECT_EQ_NOCASE:
-    case SELECT_CONTAINS:
         return is_text;
+    case SELECT_CONTAINS:
+        return is_text || type == SCHEMA_JSONB;
+    case SELECT_ENDS_WITH:
+        return type == SCHEMA_UUID;
+    case SELECT_JSON_CONTAINS:
+        return type == SCHEMA_JSONB;
+    case SELECT_IN_LABELS:
+        return type == SCHEMA_ENUM;
     case SELECT_LESS:
     case SELECT_GREATER:
         return !is_array && type != SCHEMA_JSON && type != SCHEMA_JSONB;
@@ -83,6 +90,30 @@ static void put_compared(struct composer *c, const struct select_filter *f, cons
     put_param(c, f->column, "");
 }
 
+/* The column's text, whatever it is. */
+static void put_like(struct composer *c, const struct select_filter *f, const char *operator)
+{
+    put_column(c, f->column);
+    buf_printf(&c->sql, "::text %s $%zu::text", operator, ++ c->params);
+}
+
+/* Labels are lower-case words of entities.def, perhaps with a hyphen. */
+static void put_labels(struct composer *c, const struct select_filter *f)
+{
+    const struct schema_enum *labels = column_of(c->table, f->column)->enumeration;
+    size_t put = 0;
+    if (f->labels == 0) {
+        buf_put_c(&c->sql, "false");
+        return;
+    }
+    put_column(c, f->column);
+    for (size_t i = 0; i < labels->label_count; i++)
+        if (f->labels & UINT32_C(1) << i)
+            buf_printf(&c->sql, "%s'%.*s'", put++ == 0 ? " IN (" : ", ",
+                       STR_FMT(labels->labels[i].text));
+    buf_put_char(&c->sql, ')');
+}
+
 static void put_leaf(struct composer *c, const struct select_filter *f)
 {
     assert(select_op_fits(f->op, column_of(c->table, f->column)));
@@ -97,7 +128,16 @@ static void put_leaf(struct composer *c, const struct select_filter *f)
         put_compared(c, f, " > ");
         break;
     case SELECT_CONTAINS:
-        put_compared(c, f, " ILIKE ");
+        put_like(c, f, "ILIKE");
+        break;
+    case SELECT_ENDS_WITH:
+        put_like(c, f, "LIKE");
+        break;
+    case SELECT_JSON_CONTAINS:
+        put_compared(c, f, " @> ");
+        break;
+    case SELECT_IN_LABELS:
+        put_labels(c, f);
         break;
     case SELECT_EQ_NOCASE:
         buf_put_c(&c->sql, "lower(");
@@ -176,23 +216,29 @@ static void put_after(struct composer *c, const struct select *s)
 
 static void put_where(struct composer *c, const struct select *s, bool with_page)
 {
-    bool has_after = with_page && s->after != NULL;
-    if (s->filter == NULL && !has_after)
-        return;
-    buf_put_c(&c->sql, " WHERE ");
-    if (s->filter != NULL)
+    const char *joint = " WHERE ";
+    if (s->parents != NULL) {
+        buf_put_c(&c->sql, joint);
+        put_column(c, s->each_column);
+        buf_put_c(&c->sql, " = p.id");
+        joint = " AND ";
+    }
+    if (s->filter != NULL) {
+        buf_put_c(&c->sql, joint);
         put_filter(c, s->filter);
-    if (has_after) {
-        buf_put_c(&c->sql, s->filter != NULL ? " AND " : "");
+        joint = " AND ";
+    }
+    if (with_page && s->after != NULL) {
+        buf_put_c(&c->sql, joint);
         put_after(c, s);
     }
 }
 
-static void put_order(struct composer *c, const struct select *s)
+static void put_order(struct composer *c, const struct select *s, const char *before)
 {
     for (size_t i = 0; i < s->order_count; i++) {
         assert(!column_of(s->table, s->orders[i].column)->is_nullable);
-        buf_put_c(&c->sql, i == 0 ? " ORDER BY " : ", ");
+        buf_put_c(&c->sql, i == 0 ? before : ", ");
         put_column(c, s->orders[i].column);
         buf_put_c(&c->sql, s->orders[i].is_descending ? " DESC" : "");
     }
@@ -208,42 +254,74 @@ static const struct db_statement *composed(struct composer *c, struct arena *a)
     return statement;
 }
 
+static void put_columns(struct composer *c, uint64_t columns)
+{
+    for (int i = 0, put = 0; (size_t)i < c->table->column_count; i++) {
+        if (!(columns & SELECT_BIT(i)))
+            continue;
+        buf_put_c(&c->sql, put++ > 0 ? ", " : "");
+        put_column(c, i);
+    }
+}
+
+static void put_page(struct composer *c, const struct select *s)
+{
+    buf_put_c(&c->sql, "SELECT ");
+    put_columns(c, s->columns);
+    buf_printf(&c->sql, " FROM \"%.*s\" AS t", STR_FMT(s->table->name));
+    put_where(c, s, true);
+    put_order(c, s, " ORDER BY ");
+    if (s->limit > 0)
+        buf_printf(&c->sql, " LIMIT $%zu::int8", ++c->params);
+}
+
+#define PARENTS "unnest($1::uuid[]) WITH ORDINALITY AS p(id, n)"
+
+static void put_page_of_each(struct composer *c, const struct select *s)
+{
+    assert(column_of(s->table, s->each_column)->type == SCHEMA_UUID);
+    c->params = 1;
+    buf_put_c(&c->sql, "SELECT ");
+    put_columns(c, s->columns);
+    buf_put_c(&c->sql, ", p.n FROM " PARENTS " CROSS JOIN LATERAL (");
+    put_page(c, s);
+    buf_put_c(&c->sql, ") AS t ORDER BY p.n");
+    for (size_t i = 0; i < s->order_count; i++)
+        assert(s->columns & SELECT_BIT(s->orders[i].column));
+    put_order(c, s, ", ");
+}
+
 const struct db_statement *select_statement(struct arena *a, const struct select *s)
 {
     struct composer c = { .table = s->table };
     assert(s->columns != 0 && s->table->column_count <= 64);
     assert(s->after == NULL || s->order_count > 0);
     buf_init(&c.sql, 0);
-    buf_put_c(&c.sql, "SELECT ");
-    for (int i = 0, put = 0; (size_t)i < s->table->column_count; i++) {
-        if (!(s->columns & SELECT_BIT(i)))
-            continue;
-        buf_put_c(&c.sql, put++ > 0 ? ", " : "");
-        put_column(&c, i);
-    }
-    buf_printf(&c.sql, " FROM \"%.*s\" AS t", STR_FMT(s->table->name));
-    put_where(&c, s, true);
-    put_order(&c, s);
-    if (s->limit > 0)
-        buf_printf(&c.sql, " LIMIT $%zu::int8", ++c.params);
+    if (s->parents != NULL)
+        put_page_of_each(&c, s);
+    else
+        put_page(&c, s);
     return composed(&c, a);
 }
 
 const struct db_statement *select_count_statement(struct arena *a, const struct select *s,
                                                   size_t count_max)
 {
-    struct composer c = { .table = s->table };
+    struct composer c = { .table = s->table, .params = s->parents != NULL ? 1 : 0 };
     buf_init(&c.sql, 0);
-    buf_printf(&c.sql, "SELECT count(*) FROM (SELECT FROM \"%.*s\" AS t", STR_FMT(s->table->name));
+    buf_printf(&c.sql, "SELECT %s FROM (SELECT FROM \"%.*s\" AS t",
+               s->parents != NULL ? "(SELECT count(*)" : "count(*)", STR_FMT(s->table->name));
     put_where(&c, s, false);
     buf_printf(&c.sql, " LIMIT %zu) AS found", count_max);
+    if (s->parents != NULL)
+        buf_put_c(&c.sql, ") FROM " PARENTS " ORDER BY p.n");
     return composed(&c, a);
 }
 
 /* ── values ── */
 
 /* %, _ and \ stand for themselves. */
-static struct str pattern_of(struct arena *a, struct str text)
+static struct str pattern_of(struct arena *a, struct str text, bool is_at_end)
 {
     char *pattern = arena_alloc(a, text.len * 2 + 3);
     size_t len = 0;
@@ -253,7 +331,8 @@ static struct str pattern_of(struct arena *a, struct str text)
             pattern[len++] = '\\';
         pattern[len++] = text.ptr[i];
     }
-    pattern[len++] = '%';
+    if (!is_at_end)
+        pattern[len++] = '%';
     return str_of(pattern, len);
 }
 
@@ -270,15 +349,18 @@ static void bind_filter(struct db_args *args, const struct select_filter *f)
         db_args_texts(args, f->values, f->value_count);
         break;
     case SELECT_CONTAINS:
-        db_args_text(args, pattern_of(args->arena, f->value));
+    case SELECT_ENDS_WITH:
+        db_args_text(args, pattern_of(args->arena, f->value, f->op == SELECT_ENDS_WITH));
         break;
     case SELECT_EQ:
     case SELECT_EQ_NOCASE:
     case SELECT_LESS:
     case SELECT_GREATER:
+    case SELECT_JSON_CONTAINS:
         db_args_text(args, f->value);
         break;
     case SELECT_IS_NULL:
+    case SELECT_IN_LABELS:
         break;
     case SELECT_OP_COUNT:
         assert(!"an operator");
@@ -288,6 +370,8 @@ static void bind_filter(struct db_args *args, const struct select_filter *f)
 const struct db_args *select_count_args(struct arena *a, const struct select *s)
 {
     struct db_args *args = db_args_create(a);
+    if (s->parents != NULL)
+        db_args_uuids(args, s->parents, s->parent_count);
     if (s->filter != NULL)
         bind_filter(args, s->filter);
     return args;
@@ -296,6 +380,8 @@ const struct db_args *select_count_args(struct arena *a, const struct select *s)
 const struct db_args *select_args(struct arena *a, const struct select *s)
 {
     struct db_args *args = db_args_create(a);
+    if (s->parents != NULL)
+        db_args_uuids(args, s->parents, s->parent_count);
     if (s->filter != NULL)
         bind_filter(args, s->filter);
     for (size_t i = 0; s->after != NULL && i < s->order_count; i++)

@@ -21,9 +21,15 @@ enum select_op {
     SELECT_EQ_NOCASE, /* lower(column) = lower(value), as an index on lower(column) serves it */
     SELECT_LESS,
     SELECT_GREATER,
-    SELECT_IS_NULL,  /* no value */
-    SELECT_IN,       /* `values`, as many as there are */
-    SELECT_CONTAINS, /* the text anywhere in the column, whatever its case */
+    SELECT_IS_NULL,   /* no value */
+    SELECT_IN,        /* `values`, as many as there are */
+    SELECT_CONTAINS,  /* the text anywhere in the column, whatever its case; of a JSON, in its text
+                       */
+    SELECT_ENDS_WITH, /* the text at the end of a UUID's */
+    SELECT_JSON_CONTAINS, /* jsonb containment */
+    /* One of `labels` of an enum. They stand in the SQL itself, so that the planner sees whether an
+     * index of some labels alone serves. */
+    SELECT_IN_LABELS,
     SELECT_OP_COUNT
 };
 
@@ -33,6 +39,7 @@ struct select_filter {
     struct str value; /* in PostgreSQL's text form */
     const struct str *values;
     size_t value_count; /* of `values` */
+    uint32_t labels;    /* a set: bit n is label n of the column's enum */
     const struct select_filter *items;
     size_t item_count;
 };
@@ -54,6 +61,15 @@ struct select {
     /* The row that the page comes after, a value an order; NULL: from the start. */
     const struct str *after;
     size_t limit; /* at most so many rows; 0: no bound */
+    /*
+     * The same for many parents in one statement: each gets the page of the rows whose
+     * `each_column` is its id. Rows come parent by parent, in order; one more column at the end
+     * tells whose it is, counted from 1. NULL: no parents, one page. The orders' columns must be
+     * selected.
+     */
+    const struct uuid *parents;
+    size_t parent_count;
+    int each_column;
 };
 
 #define SELECT_BIT(column) (UINT64_C(1) << (column))
@@ -70,8 +86,9 @@ struct select {
 [[nodiscard]] const struct db_args *select_args(struct arena *a, const struct select *s);
 
 /*
- * How many rows the filter finds, counting to `count_max` and no further: one row of one int8.
- * Columns, order, page and limit say nothing here. Its args are select_count_args'.
+ * How many rows the filter finds, counting to `count_max` and no further: one row of one int8; with
+ * parents a row for each, in their order. Columns, order, page and limit say nothing here. Its args
+ * are select_count_args'.
  */
 [[nodiscard]] const struct db_statement *
 select_count_statement(struct arena *a, const struct select *s, size_t count_max);

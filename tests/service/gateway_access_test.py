@@ -24,6 +24,7 @@ SELF = [NOBODY, NO, NO, "ok", "ok"]
 OWN = [NOBODY, "NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "ok"]
 
 numbers = itertools.count(1)
+NO_TASK = "01a20a5b-5f81-77cf-a575-d6d734ea8519"
 
 
 class World:
@@ -84,6 +85,10 @@ MATRIX = {
     "Query.apiTokens": (SIGNED_IN, lambda w, c: w.as_(c, "{ apiTokens { id } }")),
     "Query.sessions": (SIGNED_IN, lambda w, c: w.as_(c, "{ sessions { id } }")),
     "Query.systemHealth": (ANYONE, lambda w, c: w.as_(c, "{ systemHealth { status } }")),
+    "Query.tasks": (SIGNED_IN, lambda w, c: w.as_(c, "{ tasks { nodes { id } } }")),
+    "Query.task": (SIGNED_IN, lambda w, c: w.as_(c, f'{{ task(id: "{NO_TASK}") {{ id }} }}')),
+    "Query.jobs": (SIGNED_IN, lambda w, c: w.as_(c, "{ jobs { id } }")),
+    "Query.job": (SIGNED_IN, lambda w, c: w.as_(c, f'{{ job(id: "{NO_TASK}") {{ id }} }}')),
     "Mutation.setup": (["CONFLICT"] * 5, lambda w, c: w.as_(
         c, SETUP, {"token": "wlu_" + "A" * 43, "email": "x@example.org", "name": "X",
                    "password": PASSWORD})),

@@ -4,9 +4,11 @@
 
 #include "db/conn.h"
 #include "schema/schema.h"
+#include "store/public/job_sql.h"
 #include "store/public/mirror_sql.h"
 #include "store/public/session_sql.h"
 #include "store/public/setup_sql.h"
+#include "store/public/stats_sql.h"
 #include "store/public/task_mirror_sql.h"
 #include "store/public/token_sql.h"
 #include "store/public/user_sql.h"
@@ -24,13 +26,26 @@ static void checks(const struct db_statement *statement)
 
 static void every_fixed_statement_prepares(void **state)
 {
-    static const struct db_statement_list *const lists[] = { &mirror_sql, &session_sql,
-                                                             &setup_sql,  &task_mirror_sql,
-                                                             &token_sql,  &user_sql };
+    static const struct db_statement_list *const lists[] = {
+        &job_sql,   &mirror_sql, &session_sql,
+        &setup_sql, &stats_sql,  &task_mirror_sql, &token_sql,
+        &user_sql,
+    };
     (void)state;
     for (size_t l = 0; l < countof(lists); l++)
         for (size_t i = 0; i < lists[l]->count; i++)
             checks(lists[l]->items[i]);
+}
+
+/* The same page for many parents, in that column. */
+static void checks_of_each(struct arena *a, struct select select, int column)
+{
+    static const struct uuid parents[2];
+    select.parents = parents;
+    select.parent_count = 2;
+    select.each_column = column;
+    checks(select_statement(a, &select));
+    checks(select_count_statement(a, &select, 100));
 }
 
 /* A filter of every operator that fits some column, all of them at once and one by one. */
@@ -46,8 +61,9 @@ static void every_filter_prepares_with_every_order(void **state)
             size_t count = 0;
             for (int op = SELECT_EQ; op < SELECT_OP_COUNT; op++)
                 if (select_op_fits((enum select_op)op, &table->columns[column]))
-                    leaves[count++] =
-                        (struct select_filter){ .op = (enum select_op)op, .column = column };
+                    leaves[count++] = (struct select_filter){ .op = (enum select_op)op,
+                                                              .column = column,
+                                                              .labels = (uint32_t)t };
             group =
                 (struct select_filter){ .op = SELECT_ANY, .items = leaves, .item_count = count };
             not_group =
@@ -68,6 +84,8 @@ static void every_filter_prepares_with_every_order(void **state)
                 };
                 checks(select_statement(a, &select));
                 checks(select_count_statement(a, &select, 100));
+                if (table->columns[column].type == SCHEMA_UUID && is_orderable)
+                    checks_of_each(a, select, column);
             }
             arena_destroy(a);
         }
@@ -140,6 +158,50 @@ static void pages_put_together_are_the_whole_list(void **state)
     }
 }
 
+/* Three users' sessions, 2, 0 and 3 of them: each user gets his own newest, and his own count. */
+static void each_parent_gets_its_own_page(void **state)
+{
+    static const char insert[] =
+        "INSERT INTO sessions (id, token_hash, user_id, address, expires_at) SELECT "
+        "('01a20a5b-5f81-77cf-a576-' || lpad(n::text, 12, '0'))::uuid, "
+        "sha256(n::text::bytea), ('01a20a5b-5f81-77cf-a575-' || lpad((CASE WHEN n < 3 THEN 1 ELSE "
+        "3 END)::text, 12, '0'))::uuid, 'x', now() FROM generate_series(1, 5) AS n";
+    static const struct select_order newest = { COL_sessions_id, true };
+    static const char *const shown[] = { "2:1", "1:1", "5:3", "4:3" };
+    static const int expected_counts[] = { 2, 0, 3 };
+    struct uuid users[3];
+    struct arena *a = arena_create(1 << 20);
+    struct err e;
+    (void)state;
+    assert_true(db_conn_exec(conn, "insert sessions", str_of_c(insert), &e));
+    for (int i = 0; i < 3; i++)
+        assert_true(
+            uuid_parse(arena_printf(a, "01a20a5b-5f81-77cf-a575-00000000000%d", i + 1), &users[i]));
+    const struct select select = { .table = &schema_public.tables[TABLE_sessions],
+                                   .columns = SELECT_BIT(COL_sessions_id),
+                                   .orders = &newest,
+                                   .order_count = 1,
+                                   .limit = 2,
+                                   .parents = users,
+                                   .parent_count = 3,
+                                   .each_column = COL_sessions_user_id };
+    struct db_rows *rows = run(a, &select), *counts;
+    assert_int_equal(db_rows_count(rows), countof(shown));
+    for (size_t i = 0; i < countof(shown); i++) {
+        struct str id = db_rows_text(rows, i, 0);
+        struct str got =
+            arena_printf(a, "%c:%.*s", id.ptr[id.len - 1], STR_FMT(db_rows_text(rows, i, 1)));
+        assert_str(got, shown[i]);
+    }
+    assert_true(db_conn_run(conn, select_count_statement(a, &select, 100),
+                            select_count_args(a, &select), &counts, &e));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(db_rows_i64(counts, i, 0), expected_counts[i]);
+    db_rows_unref(rows);
+    db_rows_unref(counts);
+    arena_destroy(a);
+}
+
 /* What would be SQL, a wildcard or an escape is a value like any other. */
 static void values_are_never_sql(void **state)
 {
@@ -148,7 +210,16 @@ static void values_are_never_sql(void **state)
     };
     struct arena *a = arena_create(1 << 20);
     (void)state;
-    for (size_t i = 0; i < countof(hostile); i++)
+    for (size_t i = 0; i < countof(hostile); i++) {
+        const struct select_filter end = { .op = SELECT_ENDS_WITH,
+                                           .column = COL_users_id,
+                                           .value = hostile[i] };
+        const struct select by_end = { .table = &schema_public.tables[TABLE_users],
+                                       .columns = SELECT_BIT(COL_users_id),
+                                       .filter = &end };
+        struct db_rows *none = run(a, &by_end);
+        assert_int_equal(db_rows_count(none), 0);
+        db_rows_unref(none);
         for (int op = SELECT_EQ; op <= SELECT_CONTAINS; op++) {
             if (op == SELECT_IS_NULL || op == SELECT_LESS || op == SELECT_GREATER)
                 continue;
@@ -164,6 +235,7 @@ static void values_are_never_sql(void **state)
             assert_int_equal(db_rows_count(rows), 0);
             db_rows_unref(rows);
         }
+    }
     arena_destroy(a);
 }
 
@@ -196,6 +268,7 @@ int main(void)
         cmocka_unit_test(every_filter_prepares_with_every_order),
         cmocka_unit_test(empty_groups_find_everything_and_nothing),
         cmocka_unit_test(pages_put_together_are_the_whole_list),
+        cmocka_unit_test(each_parent_gets_its_own_page),
         cmocka_unit_test(values_are_never_sql),
     };
     return cmocka_run_group_tests(tests, connect_to_a_schema, stop_server);

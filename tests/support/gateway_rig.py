@@ -40,6 +40,13 @@ class Postgres:
         self.process.wait(60)
 
 
+def psql(url, sql):
+    """The rows of the last statement, a list of texts each; nulls are empty."""
+    done = subprocess.run(["psql", "-X", "-A", "-t", "-q", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", url], text=True,
+                          input=sql, stdout=subprocess.PIPE, check=True)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.text = status, headers, body.decode()

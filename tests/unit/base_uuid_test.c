@@ -23,6 +23,21 @@ static void carries_version_variant_and_time(void **state)
     assert_int_equal(uuid_time_us(id), 1795415830123000);
 }
 
+static void a_floor_is_below_the_ids_of_its_millisecond_and_above_the_earlier_ones(void **state)
+{
+    const int64_t now_us = 1795415830123456;
+    struct uuid floor = uuid_floor(now_us), within = uuid_v7_at(now_us - 456),
+                before = uuid_v7_at(now_us - 1000);
+    char text[UUID_TEXT_LEN + 1];
+    (void)state;
+    assert_true(memcmp(floor.bytes, within.bytes, 16) < 0);
+    assert_true(memcmp(floor.bytes, before.bytes, 16) > 0);
+    uuid_format(uuid_floor(INT64_MIN), text);
+    assert_string_equal(text, "00000000-0000-0000-0000-000000000000");
+    uuid_format(uuid_floor(INT64_MAX), text);
+    assert_string_equal(text, "ffffffff-ffff-0000-0000-000000000000");
+}
+
 static void parses_what_it_formats_and_nothing_else(void **state)
 {
     (void)state;
@@ -45,6 +60,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rises_within_a_thread),
         cmocka_unit_test(carries_version_variant_and_time),
+        cmocka_unit_test(a_floor_is_below_the_ids_of_its_millisecond_and_above_the_earlier_ones),
         cmocka_unit_test(parses_what_it_formats_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

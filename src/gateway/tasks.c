@@ -1,0 +1,133 @@
+#include "gateway/tasks.h"
+
+#include "gateway/users.h"
+
+const struct schema_table *tasks_table(void)
+{
+    return &schema_public.tables[TABLE_tasks];
+}
+
+const struct schema_table *jobs_table(void)
+{
+    return &schema_public.tables[TABLE_jobs];
+}
+
+void *tasks_prepare(struct gql_field *f, struct arena *plan_arena)
+{
+    static const char *const here[] = { NULL };
+    uint64_t columns = 0;
+    record_collect(f, here, &columns);
+    return record_plan_of(tasks_table(), columns, plan_arena);
+}
+
+struct gql_value tasks_source(const struct gateway_loop *loop)
+{
+    (void)loop; /* nothing feeds the tables yet */
+    return gql_enum(STR("CACHE"));
+}
+
+void tasks_get_source(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct record *record = parent;
+    const struct request *r = ctx;
+    (void)f;
+    *ret_value = record->is_fresh ? gql_enum(STR("LIVE")) : tasks_source(r->loop);
+}
+
+/* ── Query.task ── */
+
+static void read_one(struct gql_step *step, const struct db_reply *reply)
+{
+    const struct record_plan *plan = step->field->plan_data;
+    if (db_rows_count(reply->rows[0]) > 0)
+        step->results[0] =
+            gql_object(record_rows(step->arena, tasks_table(), reply->rows[0], plan->columns));
+    gql_step_finish(step);
+}
+
+static enum gql_next resolve_task(struct gql_step *step)
+{
+    struct uuid id;
+    struct err e;
+    if (!users_read_id("id", gql_arg(step, "id"), &id, &e))
+        return gql_step_fail(step, &e);
+    struct db_step by_id = record_by_ids_step(step->field->plan_data, step->arena, &id, 1);
+    return await_db(step, DB_LANE_READ, &by_id, 1, read_one);
+}
+
+/* ── what tasks name by id ── */
+
+static enum gql_next resolve_job(struct gql_step *step)
+{
+    return record_resolve_one(step, COL_tasks_job_id);
+}
+
+static enum gql_next resolve_duplicate(struct gql_step *step)
+{
+    return record_resolve_one(step, COL_tasks_duplicate_of);
+}
+
+/* Those that retention has removed are left out. */
+static enum gql_next resolve_depends_on(struct gql_step *step)
+{
+    return record_resolve_many(step, COL_tasks_depends_on, NULL);
+}
+
+static void got_users(struct gql_step *step, const struct db_reply *reply)
+{
+    const struct record_ids *ids = step->host;
+    struct user_row *users = users_objects(step, reply->rows[0]);
+    for (size_t i = 0; i < db_rows_count(reply->rows[0]); i++)
+        *record_ids_at(ids, db_rows_uuid(reply->rows[0], i, 0)) = &users[i];
+    for (size_t i = 0; i < step->count; i++)
+        if (!record_is_null(step->parents[i], COL_tasks_created_by))
+            step->results[i] = gql_object(
+                *record_ids_at(ids, record_uuid(step->parents[i], COL_tasks_created_by)));
+    gql_step_finish(step);
+}
+
+static enum gql_next resolve_created_by(struct gql_step *step)
+{
+    struct record_ids *ids = record_ids_of(step, COL_tasks_created_by);
+    if (ids->count == 0)
+        return GQL_DONE;
+    step->host = ids;
+    struct db_step by_ids = users_by_ids_step(step, ids->items, ids->count);
+    return await_db(step, DB_LANE_READ, &by_ids, 1, got_users);
+}
+
+#define FIELD(column) .data = RECORD_FIELD(SELECT_BIT(COL_tasks_##column))
+
+const struct gateway_binding bindings_tasks[] = {
+    { "Query.task", { .resolve = resolve_task, .prepare = tasks_prepare } },
+    { "Task.id", { .get = record_get_text, FIELD(id) } },
+    { "Task.type", { .get = record_get_text, FIELD(type) } },
+    { "Task.status", { .get = record_get_enum, FIELD(status) } },
+    { "Task.state", { .get = record_get_enum, FIELD(state) } },
+    { "Task.priority", { .get = record_get_enum, FIELD(priority) } },
+    { "Task.payload", { .get = record_get_json, FIELD(payload) } },
+    { "Task.result", { .get = record_get_json, FIELD(result) } },
+    { "Task.error", { .get = record_get_text, FIELD(error) } },
+    { "Task.queue", { .get = record_get_text, FIELD(queue) } },
+    { "Task.attempt", { .get = record_get_json, FIELD(attempt) } },
+    { "Task.maxAttempts", { .get = record_get_json, FIELD(max_attempts) } },
+    { "Task.progress", { .get = record_get_json, FIELD(progress) } },
+    { "Task.runAt", { .get = record_get_time, FIELD(run_at) } },
+    { "Task.startedAt", { .get = record_get_time, FIELD(started_at) } },
+    { "Task.finishedAt", { .get = record_get_time, FIELD(finished_at) } },
+    { "Task.timeoutSeconds", { .get = record_get_json, FIELD(timeout_seconds) } },
+    { "Task.idempotencyKey", { .get = record_get_text, FIELD(idempotency_key) } },
+    { "Task.createdAt", { .get = record_get_time, FIELD(created_at) } },
+    { "Task.updatedAt", { .get = record_get_time, FIELD(updated_at) } },
+    { "Task.accepted", { .get = record_get_bool, FIELD(accepted) } },
+    { "Task.source", { .get = tasks_get_source } },
+    { "Task.dependsOn",
+      { .resolve = resolve_depends_on, .prepare = tasks_prepare, FIELD(depends_on) } },
+    { "Task.duplicateOf",
+      { .resolve = resolve_duplicate, .prepare = tasks_prepare, FIELD(duplicate_of) } },
+    { "Task.job", { .resolve = resolve_job, .prepare = jobs_prepare, FIELD(job_id) } },
+    { "Task.createdBy",
+      { .resolve = resolve_created_by, .prepare = users_prepare, FIELD(created_by) } },
+    { 0 },
+};

@@ -1,0 +1,62 @@
+#include "store/public/stats.h"
+
+#include "base/clock.h"
+#include "store/public/stats_sql.h"
+
+/* How far the time in an id may lie from the row's own: a client may have made it, on another clock
+ * or long before it got through. */
+static const int64_t id_slack_us = INT64_C(8) * 86'400 * CLOCK_S;
+
+struct db_step stats_totals_step(void)
+{
+    return (struct db_step){ &stats_totals, NULL };
+}
+
+struct db_step stats_task_counts_step(void)
+{
+    return (struct db_step){ &stats_task_counts, NULL };
+}
+
+struct db_step stats_rollups_step(struct arena *a, const struct stats_range *ranges, size_t count)
+{
+    int64_t *spans_s = arena_new_array(a, count, int64_t);
+    int64_t *from_us = arena_new_array(a, count, int64_t);
+    int64_t *to_us = arena_new_array(a, count, int64_t);
+    for (size_t i = 0; i < count; i++) {
+        spans_s[i] = ranges[i].span_s;
+        from_us[i] = ranges[i].from_us;
+        to_us[i] = ranges[i].to_us;
+    }
+    return (struct db_step){ &stats_rollups,
+                             stats_rollups_args(a, spans_s, count, from_us, count, to_us, count) };
+}
+
+struct db_step stats_trend_tasks_step(struct arena *a, const struct stats_buckets *b)
+{
+    return (struct db_step){ &stats_trend_tasks,
+                             stats_trend_tasks_args(a, (int32_t)b->span_s, b->from_us, b->to_us,
+                                                    b->bucket_s, b->task_type) };
+}
+
+struct db_step stats_trend_times_step(struct arena *a, const struct stats_buckets *b)
+{
+    return (struct db_step){ &stats_trend_times,
+                             stats_trend_times_args(a, (int32_t)b->span_s, b->from_us, b->to_us,
+                                                    b->bucket_s, b->task_type) };
+}
+
+struct db_step stats_trend_users_step(struct arena *a, const struct stats_buckets *b)
+{
+    return (struct db_step){ &stats_trend_users,
+                             stats_trend_users_args(a, b->from_us, b->to_us, b->bucket_s,
+                                                    uuid_floor(b->from_us - id_slack_us),
+                                                    uuid_floor(b->to_us + id_slack_us)) };
+}
+
+struct db_step stats_trend_messages_step(struct arena *a, const struct stats_buckets *b)
+{
+    return (struct db_step){ &stats_trend_messages,
+                             stats_trend_messages_args(a, b->from_us, b->to_us, b->bucket_s,
+                                                       uuid_floor(b->from_us - id_slack_us),
+                                                       uuid_floor(b->to_us + id_slack_us)) };
+}

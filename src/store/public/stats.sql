@@ -1,0 +1,73 @@
+-- The dashboard's figures. Tasks are never counted here: their counts and roll-ups come from the
+-- feed's events.
+
+-- :name stats_totals
+-- Beyond 100,000 users and messages are what the server estimates: counting them costs more than
+-- the figure is worth. The oldest task that waits is looked for among the first of the open ones.
+SELECT CASE WHEN u.reltuples > 100000 THEN u.reltuples::int8
+            ELSE (SELECT count(*) FROM users) END AS users,
+       CASE WHEN m.reltuples > 100000 THEN m.reltuples::int8
+            ELSE (SELECT count(*) FROM chat_messages) END AS messages,
+       j.active, j.paused, j.failed,
+       extract(epoch FROM now() - w.since)::float8 AS oldest_pending_seconds
+FROM (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'users'::regclass) AS u,
+     (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'chat_messages'::regclass) AS m,
+     (SELECT count(*) FILTER (WHERE x.status = 'active') AS active,
+             count(*) FILTER (WHERE x.status = 'paused') AS paused,
+             count(*) FILTER (WHERE x.status = 'failed') AS failed
+      FROM jobs AS x) AS j,
+     (SELECT min(o.since) AS since
+      FROM (SELECT CASE WHEN t.status = 'pending' AND t.run_at <= now()
+                        THEN greatest(t.run_at, t.created_at) END AS since
+            FROM tasks AS t
+            WHERE t.status IN ('pending', 'in-progress')
+            ORDER BY t.id
+            LIMIT 1000) AS o) AS w;
+
+-- :name stats_task_counts
+SELECT c.type, c.status, c.count FROM task_counts AS c ORDER BY c.type;
+
+-- :name stats_rollups  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[]
+-- The roll-ups of each span that begin from one time on and before the other; `n` counts the
+-- ranges from 1.
+SELECT g.n, r.type, r.created, r.completed, r.failed, r.wait, r.run, r.wait_max, r.run_max
+FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[])
+     WITH ORDINALITY AS g (span_s, from_at, to_at, n)
+JOIN task_rollups AS r ON r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
+WHERE r.type <> ''
+ORDER BY r.type;
+
+-- ── trends: `n` is the bucket, counted from 0 at $from ──
+
+-- :name stats_trend_tasks  :params span_s int4, from_at timestamptz, to_at timestamptz, bucket_s int8, task_type text?
+-- A gap is a time that nobody counted: its row has no type.
+SELECT floor(extract(epoch FROM r.at - $2::timestamptz) / $4::int8)::int8 AS n,
+       sum(r.created)::int8 AS created, sum(r.completed)::int8 AS completed,
+       sum(r.failed)::int8 AS failed, bool_or(r.is_gap) AS is_gap
+FROM task_rollups AS r
+WHERE r.span_s = $1::int4 AND r.at >= $2::timestamptz AND r.at < $3::timestamptz
+  AND ($5::text IS NULL OR r.type = $5::text OR r.is_gap)
+GROUP BY 1;
+
+-- :name stats_trend_times  :params span_s int4, from_at timestamptz, to_at timestamptz, bucket_s int8, task_type text?
+SELECT floor(extract(epoch FROM r.at - $2::timestamptz) / $4::int8)::int8 AS n, r.wait, r.run
+FROM task_rollups AS r
+WHERE r.span_s = $1::int4 AND r.at >= $2::timestamptz AND r.at < $3::timestamptz
+  AND ($5::text IS NULL OR r.type = $5::text) AND (r.wait <> '{}' OR r.run <> '{}');
+
+-- :name stats_trend_users  :params from_at timestamptz, to_at timestamptz, bucket_s int8, first_id uuid, end_id uuid
+-- Ids are in order of creation, give or take a clock: they bound what is looked at.
+SELECT floor(extract(epoch FROM u.created_at - $1::timestamptz) / $3::int8)::int8 AS n,
+       count(*) AS count
+FROM users AS u
+WHERE u.created_at >= $1::timestamptz AND u.created_at < $2::timestamptz
+  AND u.id >= $4::uuid AND u.id < $5::uuid
+GROUP BY 1;
+
+-- :name stats_trend_messages  :params from_at timestamptz, to_at timestamptz, bucket_s int8, first_id uuid, end_id uuid
+SELECT floor(extract(epoch FROM m.timestamp - $1::timestamptz) / $3::int8)::int8 AS n,
+       count(*) AS count
+FROM chat_messages AS m
+WHERE m.timestamp >= $1::timestamptz AND m.timestamp < $2::timestamptz
+  AND m.id >= $4::uuid AND m.id < $5::uuid
+GROUP BY 1;
