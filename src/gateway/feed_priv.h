@@ -32,6 +32,8 @@ void feed_go_on(struct feed *feed);
 void feed_table_reached(struct feed *feed, int64_t seq);
 void feed_set_outbox_waiting(struct gateway *gw, int64_t count); /* any */
 void feed_add_outbox_waiting(struct gateway *gw, int64_t count); /* any */
+/* How often something was put in by this process, so that an older count can be told. */
+[[nodiscard]] uint64_t feed_outbox_puts(const struct gateway *gw); /* any */
 
 /* ── what the feed tells the mirror ── */
 
