@@ -396,6 +396,11 @@ void feed_seek(struct feed *feed, int64_t seq)
     poll_after(feed, 0);
 }
 
+bool feed_is_up(const struct feed *feed)
+{
+    return feed->has_cursor && !feed->is_down;
+}
+
 void feed_go_on(struct feed *feed)
 {
     if (!io_timer_is_running(feed->timer))

@@ -28,6 +28,8 @@ void feed_destroy(struct gateway *gw); /* after the loop's clients and pool; acc
 void feed_seek(struct feed *feed, int64_t seq);
 /* The mirror has room again. */
 void feed_go_on(struct feed *feed);
+/* The worker answered its last poll. */
+[[nodiscard]] bool feed_is_up(const struct feed *feed);
 /* The tables hold all before `seq`. */
 void feed_table_reached(struct feed *feed, int64_t seq);
 void feed_set_outbox_waiting(struct gateway *gw, int64_t count); /* any */

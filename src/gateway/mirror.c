@@ -91,7 +91,7 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
         take_over(m, state);
     else if (m->phase == MIRROR_FOLLOW && has_cursor)
         mirror_apply_checked(m, seq);
-    if (state->outbox_waiting > 0)
+    if (state->outbox_waiting > 0 && feed_is_up(m->feed))
         outbox_forward(m);
 }
 

@@ -153,7 +153,8 @@ static void replied(void *owner, const struct http_reply *http, const struct err
     struct err e = { 0 };
     if (http == NULL) {
         e = *failure;
-        reply.is_in_doubt = true;
+        reply.is_in_doubt = http_call_was_sent(call->http);
+        reply.is_away = !reply.is_in_doubt;
     } else {
         bool is_json = json_parse(call->arena, http->body, &body, &e);
         reply.status = http->status;

@@ -3,6 +3,7 @@ the feed in memory, and does what the test tells it. It runs nothing by itself."
 
 import json
 import os
+import socket
 import socketserver
 import tempfile
 import threading
@@ -49,6 +50,7 @@ class FakeWorker:
         self.events, self.first, self.head = [], 1, 1  # events[0] has the number `first`
         self.requests = []  # (method, path, body) in the order they came
         self.server = None
+        self.connections = set()
         # What a test may set:
         self.is_away = False      # 503 to everything
         self.is_hanging = False   # takes requests and answers nothing
@@ -360,10 +362,13 @@ class FakeWorker:
             do_GET = do_POST = do_DELETE = run
 
             def handle(self):
+                worker.connections.add(self.connection)
                 try:
                     super().handle()
-                except (BrokenPipeError, ConnectionResetError):
+                except (BrokenPipeError, ConnectionResetError, ValueError):
                     pass
+                finally:
+                    worker.connections.discard(self.connection)
 
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True
@@ -375,7 +380,7 @@ class FakeWorker:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def vanish(self):
-        """Nobody listens any more. launch() brings it back."""
+        """Nobody listens any more, and open connections break. launch() brings it back."""
         server = self.server
         with self.changed:
             self.server = None
@@ -384,6 +389,11 @@ class FakeWorker:
             os.unlink(self.path)
             server.shutdown()
             server.server_close()
+            for connection in list(self.connections):
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
 
     def __enter__(self):
         self.launch()
