@@ -59,6 +59,7 @@ class FakeWorker:
         self.page_max = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
+        self.afters = []          # of the snapshot pages
 
     # ── the story ──
 
@@ -163,6 +164,12 @@ class FakeWorker:
         """All events so far are gone: an older cursor is 410."""
         with self.lock:
             self.first, self.events = self.head, []
+
+    def begin_anew(self):
+        """As after the loss of its database: nothing is known, and numbers start again."""
+        with self.lock:
+            self.tasks, self.jobs = {}, {}
+            self.events, self.first, self.head = [], 1, 1
 
     def counts(self, ids=None):
         found = {}
@@ -273,6 +280,7 @@ class FakeWorker:
 
     def snapshot(self, query):
         after = query.get("after", [""])[0]
+        self.afters.append(after)
         limit = min(int(query.get("limit", ["1000"])[0]), self.page_max)
         ids = sorted(i for i in self.tasks if i > after)
         page = {"cursor": f"0:{self.head}", "tasks": [self.tasks[i] for i in ids[:limit]],
