@@ -24,6 +24,7 @@ struct gateway_loop;
 
 struct feed;
 struct meter;
+struct io_offload;
 struct stats_board;
 struct zone_cache;
 struct worker_client;
@@ -78,6 +79,7 @@ struct gateway_loop {
     struct credentials *credentials;
     struct gql_engine *engine;
     struct stats_board *stats;
+    struct io_offload *judges; /* of trends */
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct list feed_subscriptions;
