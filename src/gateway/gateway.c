@@ -17,6 +17,9 @@
 #include "gateway/request.h"
 #include "gateway/routes.h"
 #include "gateway/start.h"
+#include "gateway/stats.h"
+#include "gateway/trends.h"
+#include "io/offload.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
 #include "http/forwarded.h"
@@ -229,6 +232,8 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     };
     loop->credentials = credentials_create(&credentials);
     create_engine(loop);
+    loop->stats = stats_board_create(loop);
+    loop->judges = io_offload_create(loop->io, 1, TREND_JUDGES_WAITING);
     create_server(loop, a);
     loop->log_turn = io_turn_create(loop->io, note_turn, loop);
     loop->sweep = io_timer_create(loop->io, request_sweep, loop);
@@ -247,6 +252,8 @@ static void destroy_loop(struct gateway_loop *loop)
     log_release();
     credentials_destroy(loop->credentials);
     gql_engine_destroy(loop->engine);
+    stats_board_destroy(loop->stats);
+    io_offload_destroy(loop->judges);
     worker_client_destroy(loop->worker);
     creates_destroy(loop->creates);
     db_pool_destroy(loop->pool);

@@ -25,8 +25,10 @@ struct gateway_loop;
 struct creates;
 struct feed;
 struct meter;
-struct worker_client;
+struct io_offload;
+struct stats_board;
 struct zone_cache;
+struct worker_client;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -46,8 +48,8 @@ struct gateway {
     size_t loop_count;
     struct gate *gate; /* on the first loop */
     struct meter *meter;
-    struct feed *feed; /* on the first loop; see feed.h */
     struct zone_cache *zones;
+    struct feed *feed; /* on the first loop; see feed.h */
 
     int64_t started_at_us;
     int64_t request_timeout_us;
@@ -77,6 +79,8 @@ struct gateway_loop {
     struct db_pool *pool;
     struct credentials *credentials;
     struct gql_engine *engine;
+    struct stats_board *stats;
+    struct io_offload *judges; /* of trends */
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;

@@ -1,13 +1,17 @@
 /* Query.jobs, Query.job, and the fields of Job. */
+#include "base/clock.h"
 #include "gateway/tasks.h"
 #include "gateway/tasks_list.h"
 #include "gateway/users.h"
+#include "rules/words.h"
+#include "rules/zone_cache.h"
 #include "store/public/job.h"
 
 enum {
     JOBS_MAX = 10'000, /* that Query.jobs shows */
     JOBS_SEARCH_BYTES_MAX = 500,
     RECENT_RUNS_MAX = 100,
+    NEXT_RUNS_MAX = 100,
 };
 
 void *jobs_prepare(struct gql_field *f, struct arena *plan_arena)
@@ -210,7 +214,69 @@ static void get_run_task(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_text(db_rows_text(run->rows, run->row, JOB_RUN_TASK_ID));
 }
 
-#define FIELD(column) .data = RECORD_FIELD(SELECT_BIT(COL_jobs_##column))
+/* ── Job.scheduleText, Job.nextRuns ── */
+
+/* False where this program cannot read the schedule: another version of the worker may. */
+static bool read_schedule(const struct record *job, struct cron *ret_cron)
+{
+    struct err e;
+    return cron_parse(record_cell(job, COL_jobs_schedule), record_cell(job, COL_jobs_id),
+                      record_time(job, COL_jobs_created_at), ret_cron, &e);
+}
+
+static void get_schedule_text(const struct gql_field *f, void *ctx, void *parent,
+                              struct gql_value *ret_value)
+{
+    const struct request *r = ctx;
+    struct cron cron;
+    (void)f;
+    *ret_value = gql_text(read_schedule(parent, &cron) ? words_of_cron(r->arena, &cron)
+                                                       : record_cell(parent, COL_jobs_schedule));
+}
+
+/* The worker's next run first, be it overdue, and then those of the schedule from now on. */
+static size_t plan_runs(const struct gateway *gw, const struct record *job, size_t count,
+                        int64_t *ret_runs_us)
+{
+    const struct zone *zone;
+    struct cron cron;
+    struct err e;
+    size_t planned = 0;
+    if (count == 0 || record_is_null(job, COL_jobs_next_run))
+        return 0; /* it is paused, has failed, or never runs again */
+    ret_runs_us[planned++] = record_time(job, COL_jobs_next_run);
+    if (!read_schedule(job, &cron) ||
+        !zone_cache_get(gw->zones, record_cell(job, COL_jobs_time_zone), &zone, &e))
+        return planned;
+    int64_t at_us = max_of(ret_runs_us[0], clock_wall_us());
+    while (planned < count && cron_next(&cron, zone, at_us, &at_us))
+        ret_runs_us[planned++] = at_us;
+    return planned;
+}
+
+static enum gql_next resolve_next_runs(struct gql_step *step)
+{
+    const struct gql_value *count = gql_arg(step, "count");
+    int64_t runs_us[NEXT_RUNS_MAX];
+    struct err e;
+    if (gql_is_null(count) || count->integer < 0 || count->integer > NEXT_RUNS_MAX) {
+        err_set(&e, ERR_INVALID, "count: must be 0 to %d", NEXT_RUNS_MAX);
+        return gql_step_fail(step, &e);
+    }
+    for (size_t i = 0; i < step->count; i++) {
+        size_t planned = plan_runs(await_request(step)->loop->gateway, step->parents[i],
+                                   (size_t)count->integer, runs_us);
+        struct gql_value *items = arena_new_array(step->arena, planned, struct gql_value);
+        for (size_t n = 0; n < planned; n++)
+            items[n] = binding_time(step->arena, runs_us[n]);
+        step->results[i] = gql_list(items, planned);
+    }
+    return GQL_DONE;
+}
+
+#define BIT(column) SELECT_BIT(COL_jobs_##column)
+#define SCHEDULE_BITS (BIT(schedule) | BIT(id) | BIT(created_at))
+#define FIELD(column) .data = RECORD_FIELD(BIT(column))
 
 const struct gateway_binding bindings_jobs[] = {
     { "Query.job", { .resolve = resolve_job, .prepare = jobs_prepare } },
@@ -219,6 +285,10 @@ const struct gateway_binding bindings_jobs[] = {
     { "Job.name", { .get = record_get_text, FIELD(name) } },
     { "Job.schedule", { .get = record_get_text, FIELD(schedule) } },
     { "Job.timeZone", { .get = record_get_text, FIELD(time_zone) } },
+    { "Job.scheduleText", { .get = get_schedule_text, .data = RECORD_FIELD(SCHEDULE_BITS) } },
+    { "Job.nextRuns",
+      { .resolve = resolve_next_runs,
+        .data = RECORD_FIELD(SCHEDULE_BITS | BIT(time_zone) | BIT(next_run)) } },
     { "Job.status", { .get = record_get_enum, FIELD(status) } },
     { "Job.lastRun", { .get = record_get_time, FIELD(last_run) } },
     { "Job.nextRun", { .get = record_get_time, FIELD(next_run) } },

@@ -1,5 +1,6 @@
 #include "gateway/tasks.h"
 
+#include "gateway/feed.h"
 #include "gateway/users.h"
 
 const struct schema_table *tasks_table(void)
@@ -22,8 +23,7 @@ void *tasks_prepare(struct gql_field *f, struct arena *plan_arena)
 
 struct gql_value tasks_source(const struct gateway_loop *loop)
 {
-    (void)loop; /* nothing feeds the tables yet */
-    return gql_enum(STR("CACHE"));
+    return gql_enum(feed_is_live(loop->gateway) ? STR("LIVE") : STR("CACHE"));
 }
 
 void tasks_get_source(const struct gql_field *f, void *ctx, void *parent,

@@ -89,6 +89,11 @@ MATRIX = {
     "Query.task": (SIGNED_IN, lambda w, c: w.as_(c, f'{{ task(id: "{NO_TASK}") {{ id }} }}')),
     "Query.jobs": (SIGNED_IN, lambda w, c: w.as_(c, "{ jobs { id } }")),
     "Query.job": (SIGNED_IN, lambda w, c: w.as_(c, f'{{ job(id: "{NO_TASK}") {{ id }} }}')),
+    "Query.previewSchedule": (SIGNED_IN, lambda w, c: w.as_(
+        c, '{ previewSchedule(schedule: "@daily") { text } }')),
+    "Query.dashboardStats": (SIGNED_IN, lambda w, c: w.as_(c, "{ dashboardStats { users } }")),
+    "Query.historicalTrends": (SIGNED_IN, lambda w, c: w.as_(
+        c, "{ historicalTrends(metrics: [TASKS_CREATED]) { metric } }")),
     "Mutation.setup": (["CONFLICT"] * 5, lambda w, c: w.as_(
         c, SETUP, {"token": "wlu_" + "A" * 43, "email": "x@example.org", "name": "X",
                    "password": PASSWORD})),

@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 import uuid
+from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Gateway, Postgres, create_user, eventually, psql, run_tests  # noqa: E402
@@ -328,13 +329,37 @@ def jobs_are_listed_by_name_and_filtered(world):
     assert names(q="%") == []
     job = world.ask(f'{{ job(id: "{world.jobs[1]}") {{ id name schedule timeZone status lastRun nextRun taskType payload '
                     "priority misfirePolicy overlapPolicy maxAttempts failAfter consecutiveFailures queue timeoutSeconds "
-                    "jitterSeconds accepted source } }")["job"]
+                    "jitterSeconds accepted source scheduleText nextRuns } }")["job"]
     assert job == {"id": world.jobs[1], "name": "job 1", "schedule": "0 1 * * *", "timeZone": "UTC", "status": "PAUSED",
                    "lastRun": None, "nextRun": None, "taskType": "email", "payload": {}, "priority": "NORMAL",
                    "misfirePolicy": "RUN_ONCE", "overlapPolicy": "SKIP", "maxAttempts": 3, "failAfter": 0,
                    "consecutiveFailures": 0, "queue": "default", "timeoutSeconds": 300, "jitterSeconds": 0,
-                   "accepted": True, "source": "CACHE"}, job
+                   "accepted": True, "source": "CACHE", "scheduleText": "every day at 01:00", "nextRuns": []}, job
     assert world.ask(f'{{ job(id: "{uuid_at(T0_MS, 99)}") {{ id }} }}')["job"] is None
+
+
+def the_next_runs_begin_with_the_workers_own(world):
+    ask = lambda count="": world.graphql(f'{{ job(id: "{world.jobs[0]}") {{ nextRun nextRuns{count} }} }}')  # noqa: E731
+    psql(world.url, "UPDATE jobs SET next_run = '2050-03-26 23:07:00+00', time_zone = 'Europe/Berlin', "
+         f"schedule = '30 2 * * *' WHERE id = '{world.jobs[0]}'")
+    job = ask("(count: 4)").data["job"]
+    # The clock goes from 02:00 to 03:00 on the 27th.
+    assert job == {"nextRun": "2050-03-26T23:07:00.000000Z", "nextRuns": [
+        "2050-03-26T23:07:00.000000Z", "2050-03-27T01:00:00.000000Z", "2050-03-28T00:30:00.000000Z",
+        "2050-03-29T00:30:00.000000Z"]}, job
+    assert len(ask().data["job"]["nextRuns"]) == 5 and ask("(count: 0)").data["job"]["nextRuns"] == []
+    for count in ("-1", "101", "null"):
+        assert ask(f"(count: {count})").code == "BAD_USER_INPUT", count
+    # A run that is overdue comes first, and then those from now on.
+    psql(world.url, f"UPDATE jobs SET next_run = '2026-01-01 00:30:00+00', schedule = '30 2 * * *' WHERE id = '{world.jobs[0]}'")
+    first, second = ask("(count: 2)").data["job"]["nextRuns"]
+    assert first == "2026-01-01T00:30:00.000000Z" and datetime.fromisoformat(second) > datetime.now(timezone.utc), second
+    # What this program cannot read is shown as it is.
+    psql(world.url, f"UPDATE jobs SET schedule = 'every blue moon', time_zone = 'Moon/Sea' WHERE id = '{world.jobs[0]}'")
+    odd = world.ask(f'{{ job(id: "{world.jobs[0]}") {{ scheduleText nextRuns }} }}')["job"]
+    assert odd == {"scheduleText": "every blue moon", "nextRuns": ["2026-01-01T00:30:00.000000Z"]}, odd
+    psql(world.url, "UPDATE jobs SET next_run = NULL, time_zone = 'UTC', schedule = '0 0 * * *' "
+         f"WHERE id = '{world.jobs[0]}'")
 
 
 def each_job_has_its_own_page_of_runs(world):
@@ -416,6 +441,7 @@ def main():
             a_total_beyond_ten_thousand_is_at_least_that,
             a_filter_that_takes_too_long_is_named,
             jobs_are_listed_by_name_and_filtered,
+            the_next_runs_begin_with_the_workers_own,
             each_job_has_its_own_page_of_runs,
             objects_below_a_list_take_one_statement_a_level,
             a_plan_reads_no_column_that_is_not_asked_for,

@@ -1,0 +1,337 @@
+#include "gateway/stats.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "gateway/await.h"
+#include "gateway/stats_priv.h"
+
+enum {
+    FRESH_US = CLOCK_S,
+    WINDOWS_MAX = 16, /* readings that are kept */
+    READING_BYTES = 16 << 20,
+    READING_DEADLINE_US = 10 * CLOCK_S,
+};
+
+/* A window, its last reading, and the one that is under way. */
+struct board_entry {
+    struct list by_board; /* the one that was asked for last comes last */
+    struct stats_board *board;
+    char window[8];          /* as it was asked for */
+    struct reading *reading; /* NULL: none yet */
+    struct reading *next;    /* NULL: nothing is being read */
+    struct db_request *requests[3];
+    struct db_rows *rows[3];
+    size_t open;         /* replies to come */
+    struct err failure;  /* of the first that failed */
+    struct list waiting; /* struct waiter */
+};
+
+enum { ROWS_TOTALS, ROWS_COUNTS, ROWS_ROLLUPS };
+
+struct stats_board {
+    struct gateway_loop *loop;
+    struct list entries;
+    size_t count;
+};
+
+struct waiter {
+    struct list link;
+    struct gql_step *step;
+};
+
+/* ── readings ── */
+
+static void reading_unref(void *owned)
+{
+    struct reading *reading = owned;
+    if (reading != NULL && --reading->refs == 0)
+        arena_destroy(reading->arena);
+}
+
+static struct reading *reading_create(const char *window, int64_t window_s)
+{
+    struct arena *a = arena_create(READING_BYTES);
+    struct reading *reading = arena_new(a, struct reading);
+    reading->arena = a;
+    reading->refs = 1;
+    reading->window = arena_copy(a, str_of_c(window));
+    reading->generated_at_us = clock_wall_us();
+    spans_periods(reading->generated_at_us, window_s, &reading->now, &reading->before);
+    reading->figures_before = reading->all.figures = figures_none();
+    return reading;
+}
+
+/* ── what was read ── */
+
+/* Both statements come in order of type; the types of both are merged. */
+struct merge {
+    struct reading *reading;
+    const struct db_rows *counts, *rollups;
+    size_t count_row, rollup_row;
+};
+
+static struct str next_type(const struct merge *m)
+{
+    bool has_count = m->count_row < db_rows_count(m->counts);
+    bool has_rollup = m->rollup_row < db_rows_count(m->rollups);
+    struct str count =
+        has_count ? db_rows_text(m->counts, m->count_row, STATS_COUNT_TYPE) : (struct str){ 0 };
+    struct str rollup =
+        has_rollup ? db_rows_text(m->rollups, m->rollup_row, STATS_ROLLUP_TYPE) : (struct str){ 0 };
+    if (!has_count || !has_rollup)
+        return has_count ? count : rollup;
+    return str_cmp(count, rollup) <= 0 ? count : rollup;
+}
+
+static void take_counts(struct merge *m, struct type_stats *type)
+{
+    for (; m->count_row < db_rows_count(m->counts); m->count_row++) {
+        if (!str_eq(db_rows_text(m->counts, m->count_row, STATS_COUNT_TYPE), type->type))
+            return;
+        int status = schema_label_of(&schema_public.enums[ENUM_task_status],
+                                     db_rows_text(m->counts, m->count_row, STATS_COUNT_STATUS));
+        int64_t count = db_rows_i64(m->counts, m->count_row, STATS_COUNT);
+        assert(status >= 0);
+        type->counts[status] += count;
+        m->reading->all.counts[status] += count;
+    }
+}
+
+/* The ranges of now come first. */
+static void take_rollups(struct merge *m, struct type_stats *type)
+{
+    struct reading *reading = m->reading;
+    for (; m->rollup_row < db_rows_count(m->rollups); m->rollup_row++) {
+        if (!str_eq(db_rows_text(m->rollups, m->rollup_row, STATS_ROLLUP_TYPE), type->type))
+            return;
+        int64_t range = db_rows_i64(m->rollups, m->rollup_row, STATS_ROLLUP_RANGE);
+        if (range <= (int64_t)reading->now.range_count) {
+            figures_add_row(&type->figures, m->rollups, m->rollup_row);
+            figures_add_row(&reading->all.figures, m->rollups, m->rollup_row);
+        } else {
+            figures_add_row(&reading->figures_before, m->rollups, m->rollup_row);
+        }
+    }
+}
+
+static void add_up(struct reading *reading, struct db_rows *const rows[3])
+{
+    struct merge m = { .reading = reading,
+                       .counts = rows[ROWS_COUNTS],
+                       .rollups = rows[ROWS_ROLLUPS] };
+    size_t types_max = db_rows_count(m.counts) + db_rows_count(m.rollups);
+    reading->types = arena_new_array(reading->arena, types_max, struct type_stats);
+    reading->type_objects = arena_new_array(reading->arena, types_max, void *);
+    for (struct str name = next_type(&m); name.ptr != NULL; name = next_type(&m)) {
+        struct type_stats *type = &reading->types[reading->type_count];
+        reading->type_objects[reading->type_count++] = type;
+        type->type = arena_copy(reading->arena, name);
+        type->figures = figures_none();
+        take_counts(&m, type);
+        take_rollups(&m, type);
+    }
+    for (size_t i = 0; i < countof(reading->totals); i++)
+        reading->totals[i] = db_rows_i64(rows[ROWS_TOTALS], 0, i);
+    bool is_waiting = !db_rows_is_null(rows[ROWS_TOTALS], 0, STATS_OLDEST_PENDING);
+    reading->oldest_pending_s =
+        is_waiting ? db_rows_double(rows[ROWS_TOTALS], 0, STATS_OLDEST_PENDING) : -1;
+}
+
+/* ── reading ── */
+
+static void give(struct gql_step *step, struct reading *reading)
+{
+    reading->refs++;
+    arena_defer(step->arena, reading_unref, reading);
+    step->results[0] = gql_object(reading);
+}
+
+static void drop_rows(struct board_entry *entry)
+{
+    for (size_t i = 0; i < countof(entry->rows); i++)
+        db_rows_unref(take(entry->rows[i]));
+}
+
+/* Those who wait may ask again at once: the entry is done with this reading before they are told.
+ */
+static void finish(struct board_entry *entry)
+{
+    struct reading *reading = take(entry->next);
+    struct err failure = entry->failure;
+    struct list waiting;
+    list_init(&waiting);
+    for (struct list *node; (node = list_pop(&entry->waiting));)
+        list_push(&waiting, node);
+    if (failure.code == ERR_NONE) {
+        add_up(reading, entry->rows);
+        reading->fresh_until_us = clock_mono_us() + FRESH_US;
+        reading_unref(entry->reading);
+        entry->reading = reading;
+        reading->refs++;
+    }
+    drop_rows(entry);
+    for (struct list *node; (node = list_pop(&waiting));) {
+        struct gql_step *step = container_of(node, struct waiter, link)->step;
+        if (failure.code != ERR_NONE) {
+            (void)gql_step_fail(step, &failure);
+            continue;
+        }
+        give(step, reading);
+        gql_step_finish(step);
+    }
+    reading_unref(reading);
+}
+
+static void replied(struct board_entry *entry, size_t which, const struct db_reply *reply)
+{
+    entry->requests[which] = NULL;
+    if (reply->err == NULL) {
+        entry->rows[which] = reply->rows[0];
+        db_rows_ref(entry->rows[which]);
+    } else if (entry->failure.code == ERR_NONE) {
+        entry->failure = *reply->err;
+    }
+    if (--entry->open == 0)
+        finish(entry);
+}
+
+static void got_totals(void *owner, const struct db_reply *reply)
+{
+    replied(owner, ROWS_TOTALS, reply);
+}
+static void got_counts(void *owner, const struct db_reply *reply)
+{
+    replied(owner, ROWS_COUNTS, reply);
+}
+static void got_rollups(void *owner, const struct db_reply *reply)
+{
+    replied(owner, ROWS_ROLLUPS, reply);
+}
+
+static struct db_step rollups_step(const struct reading *reading)
+{
+    struct stats_range ranges[2 * SPANS_RANGES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < reading->now.range_count; i++)
+        ranges[count++] = reading->now.ranges[i];
+    for (size_t i = 0; i < reading->before.range_count; i++)
+        ranges[count++] = reading->before.ranges[i];
+    return stats_rollups_step(reading->arena, ranges, count);
+}
+
+/* A call that cannot begin counts as one that failed. */
+static void begin(struct board_entry *entry, int64_t window_s)
+{
+    entry->next = reading_create(entry->window, window_s);
+    entry->failure.code = ERR_NONE;
+    const struct {
+        struct db_step step;
+        enum db_lane lane;
+        db_reply_fn *fn;
+    } calls[] = {
+        [ROWS_TOTALS] = { stats_totals_step(), DB_LANE_SLOW, got_totals },
+        [ROWS_COUNTS] = { stats_task_counts_step(), DB_LANE_READ, got_counts },
+        [ROWS_ROLLUPS] = { rollups_step(entry->next), DB_LANE_SLOW, got_rollups },
+    };
+    for (size_t i = 0; i < countof(calls); i++) {
+        const struct db_call call = { .lane = calls[i].lane,
+                                      .steps = &calls[i].step,
+                                      .step_count = 1,
+                                      .deadline_us = clock_mono_us() + READING_DEADLINE_US,
+                                      .fn = calls[i].fn,
+                                      .owner = entry };
+        struct err e;
+        if (db_pool_call(entry->board->loop->pool, &call, &entry->requests[i], &e))
+            entry->open++;
+        else if (entry->failure.code == ERR_NONE)
+            entry->failure = e;
+    }
+}
+
+/* ── the board ── */
+
+struct stats_board *stats_board_create(struct gateway_loop *loop)
+{
+    struct stats_board *board = mem_new(struct stats_board);
+    board->loop = loop;
+    list_init(&board->entries);
+    return board;
+}
+
+static void entry_destroy(struct board_entry *entry)
+{
+    for (size_t i = 0; i < countof(entry->requests); i++)
+        if (entry->requests[i] != NULL)
+            db_request_forget(entry->requests[i]);
+    drop_rows(entry);
+    reading_unref(entry->reading);
+    reading_unref(entry->next);
+    list_remove(&entry->by_board);
+    entry->board->count--;
+    mem_free(entry);
+}
+
+void stats_board_destroy(struct stats_board *board)
+{
+    if (board == NULL)
+        return;
+    list_each (node, &board->entries)
+        entry_destroy(container_of(node, struct board_entry, by_board));
+    mem_free(board);
+}
+
+static struct board_entry *entry_create(struct stats_board *board, struct str window)
+{
+    list_each (node, &board->entries) {
+        struct board_entry *oldest = container_of(node, struct board_entry, by_board);
+        if (board->count >= WINDOWS_MAX && oldest->next == NULL)
+            entry_destroy(oldest);
+    }
+    struct board_entry *entry = mem_new(struct board_entry);
+    entry->board = board;
+    snprintf(entry->window, sizeof entry->window, "%.*s", STR_FMT(window));
+    list_init(&entry->waiting);
+    list_push(&board->entries, &entry->by_board);
+    board->count++;
+    return entry;
+}
+
+static struct board_entry *entry_of(struct stats_board *board, struct str window)
+{
+    list_each (node, &board->entries) {
+        struct board_entry *entry = container_of(node, struct board_entry, by_board);
+        if (!str_eq_c(window, entry->window))
+            continue;
+        list_remove(&entry->by_board);
+        list_push(&board->entries, &entry->by_board);
+        return entry;
+    }
+    return entry_create(board, window);
+}
+
+enum gql_next stats_resolve(struct gql_step *step)
+{
+    struct stats_board *board = await_request(step)->loop->stats;
+    const struct gql_value *given = gql_arg(step, "window");
+    struct str window = gql_is_null(given) ? STR("24h") : given->text;
+    int64_t window_s;
+    struct err e;
+    if (!spans_read_window(window, &window_s, &e))
+        return gql_step_fail(step, &e);
+    struct board_entry *entry = entry_of(board, window);
+    if (entry->reading != NULL && clock_mono_us() < entry->reading->fresh_until_us) {
+        give(step, entry->reading);
+        return GQL_DONE;
+    }
+    if (entry->next == NULL)
+        begin(entry, window_s);
+    if (entry->open == 0) { /* no call could begin */
+        e = entry->failure;
+        reading_unref(take(entry->next));
+        return gql_step_fail(step, &e);
+    }
+    struct waiter *waiter = arena_new(step->arena, struct waiter);
+    waiter->step = step;
+    list_push(&entry->waiting, &waiter->link);
+    return GQL_WAIT;
+}

@@ -1,0 +1,274 @@
+/* The fields of DashboardStats, which is a reading; what stands below it points into that. */
+#include "base/clock.h"
+#include "gateway/bindings.h"
+#include "gateway/stats_priv.h"
+#include "gateway/tasks.h"
+
+static double minutes_of(const struct spans_period *period)
+{
+    return (double)(period->to_us - period->from_us) / (60 * (double)CLOCK_S);
+}
+
+static void get_window(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    const struct reading *reading = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_text(reading->window);
+}
+
+static void get_total(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct reading *reading = parent;
+    (void)ctx;
+    *ret_value = figures_count(reading->totals[binding_number(f)]);
+}
+
+static void get_jobs_total(const struct gql_field *f, void *ctx, void *parent,
+                           struct gql_value *ret_value)
+{
+    const struct reading *reading = parent;
+    const int64_t *totals = reading->totals;
+    (void)f, (void)ctx;
+    *ret_value = figures_count(totals[STATS_JOBS_ACTIVE] + totals[STATS_JOBS_PAUSED] +
+                               totals[STATS_JOBS_FAILED]);
+}
+
+static void get_self(const struct gql_field *f, void *ctx, void *parent,
+                     struct gql_value *ret_value)
+{
+    (void)f, (void)ctx;
+    *ret_value = gql_object(parent);
+}
+
+static void get_all_types(const struct gql_field *f, void *ctx, void *parent,
+                          struct gql_value *ret_value)
+{
+    struct reading *reading = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_object(&reading->all);
+}
+
+static void get_oldest(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    const struct reading *reading = parent;
+    (void)f, (void)ctx;
+    if (reading->oldest_pending_s >= 0)
+        *ret_value = gql_float(reading->oldest_pending_s);
+}
+
+static void get_types(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct reading *reading = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_objects(reading->type_objects, reading->type_count);
+}
+
+static void get_generated(const struct gql_field *f, void *ctx, void *parent,
+                          struct gql_value *ret_value)
+{
+    const struct reading *reading = parent;
+    const struct request *r = ctx;
+    (void)f;
+    *ret_value = binding_time(r->arena, reading->generated_at_us);
+}
+
+static void get_source(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    const struct request *r = ctx;
+    (void)f, (void)parent;
+    *ret_value = tasks_source(r->loop);
+}
+
+/* ── figures of the window, or of the period before it (a PeriodFigures is the reading, too) ── */
+
+static const struct figures *figures_of(const struct gql_field *f, const struct reading *reading)
+{
+    return str_eq(gql_type_name(f->parent_type), STR("PeriodFigures")) ? &reading->figures_before
+                                                                       : &reading->all.figures;
+}
+
+static void get_throughput(const struct gql_field *f, void *ctx, void *parent,
+                           struct gql_value *ret_value)
+{
+    const struct reading *reading = parent;
+    const struct figures *figures = figures_of(f, reading);
+    const struct spans_period *period =
+        figures == &reading->all.figures ? &reading->now : &reading->before;
+    (void)ctx;
+    *ret_value = gql_float((double)figures->completed / minutes_of(period));
+}
+
+static void get_success_rate(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    (void)ctx;
+    *ret_value = figures_success_rate(figures_of(f, parent));
+}
+
+static void get_created(const struct gql_field *f, void *ctx, void *parent,
+                        struct gql_value *ret_value)
+{
+    (void)ctx;
+    *ret_value = figures_count(figures_of(f, parent)->created);
+}
+
+static void get_completed(const struct gql_field *f, void *ctx, void *parent,
+                          struct gql_value *ret_value)
+{
+    (void)ctx;
+    *ret_value = figures_count(figures_of(f, parent)->completed);
+}
+
+static void get_failed(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    (void)ctx;
+    *ret_value = figures_count(figures_of(f, parent)->failed);
+}
+
+/* A Percentiles. */
+struct durations {
+    const struct histogram *histogram;
+    double max_s;
+};
+
+static struct gql_value durations_of(const struct request *r, const struct histogram *histogram,
+                                     double max_s)
+{
+    struct durations *durations = arena_new(r->arena, struct durations);
+    *durations = (struct durations){ histogram, max_s };
+    return gql_object(durations);
+}
+
+static void get_wait(const struct gql_field *f, void *ctx, void *parent,
+                     struct gql_value *ret_value)
+{
+    const struct figures *figures = figures_of(f, parent);
+    *ret_value = durations_of(ctx, &figures->wait, figures->wait_max_s);
+}
+
+static void get_run(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
+{
+    const struct figures *figures = figures_of(f, parent);
+    *ret_value = durations_of(ctx, &figures->run, figures->run_max_s);
+}
+
+static void get_quantile(const struct gql_field *f, void *ctx, void *parent,
+                         struct gql_value *ret_value)
+{
+    const struct durations *durations = parent;
+    (void)ctx;
+    *ret_value =
+        figures_quantile(durations->histogram, durations->max_s, binding_number(f) / 100.0);
+}
+
+static void get_max(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
+{
+    const struct durations *durations = parent;
+    (void)f, (void)ctx;
+    if (durations->max_s >= 0)
+        *ret_value = gql_float(durations->max_s);
+}
+
+/* ── tasks of one type, or of all ── */
+
+static void get_type_name(const struct gql_field *f, void *ctx, void *parent,
+                          struct gql_value *ret_value)
+{
+    const struct type_stats *type = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_text(type->type);
+}
+
+static void get_type_run(const struct gql_field *f, void *ctx, void *parent,
+                         struct gql_value *ret_value)
+{
+    const struct type_stats *type = parent;
+    (void)f;
+    *ret_value = durations_of(ctx, &type->figures.run, type->figures.run_max_s);
+}
+
+static void get_failure_rate(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    const struct type_stats *type = parent;
+    (void)f, (void)ctx;
+    *ret_value = figures_failure_rate(&type->figures);
+}
+
+static void get_task_count(const struct gql_field *f, void *ctx, void *parent,
+                           struct gql_value *ret_value)
+{
+    const struct type_stats *type = parent;
+    (void)ctx;
+    *ret_value = figures_count(type->counts[binding_number(f)]);
+}
+
+static void get_task_total(const struct gql_field *f, void *ctx, void *parent,
+                           struct gql_value *ret_value)
+{
+    const struct type_stats *type = parent;
+    int64_t total = 0;
+    (void)f, (void)ctx;
+    for (int i = 0; i < TASK_STATUS_COUNT; i++)
+        total += type->counts[i];
+    *ret_value = figures_count(total);
+}
+
+static void get_is_exact(const struct gql_field *f, void *ctx, void *parent,
+                         struct gql_value *ret_value)
+{
+    (void)f, (void)ctx, (void)parent;
+    *ret_value = gql_bool(true);
+}
+
+#define N(number) .data = BINDING_NUMBER(number)
+
+const struct gateway_binding bindings_stats[] = {
+    { "Query.dashboardStats", { .resolve = stats_resolve } },
+    { "DashboardStats.users", { .get = get_total, N(STATS_USERS) } },
+    { "DashboardStats.chatMessages", { .get = get_total, N(STATS_MESSAGES) } },
+    { "DashboardStats.jobs", { .get = get_self } },
+    { "JobCounts.total", { .get = get_jobs_total } },
+    { "JobCounts.active", { .get = get_total, N(STATS_JOBS_ACTIVE) } },
+    { "JobCounts.paused", { .get = get_total, N(STATS_JOBS_PAUSED) } },
+    { "JobCounts.failed", { .get = get_total, N(STATS_JOBS_FAILED) } },
+    { "DashboardStats.tasks", { .get = get_all_types } },
+    { "TaskCounts.total", { .get = get_task_total } },
+    { "TaskCounts.pending", { .get = get_task_count, N(TASK_STATUS_PENDING) } },
+    { "TaskCounts.inProgress", { .get = get_task_count, N(TASK_STATUS_IN_PROGRESS) } },
+    { "TaskCounts.completed", { .get = get_task_count, N(TASK_STATUS_COMPLETED) } },
+    { "TaskCounts.failed", { .get = get_task_count, N(TASK_STATUS_FAILED) } },
+    { "TaskCounts.exact", { .get = get_is_exact } },
+    { "DashboardStats.window", { .get = get_window } },
+    { "DashboardStats.throughputPerMinute", { .get = get_throughput } },
+    { "DashboardStats.successRate", { .get = get_success_rate } },
+    { "DashboardStats.waitSeconds", { .get = get_wait } },
+    { "DashboardStats.runSeconds", { .get = get_run } },
+    { "DashboardStats.oldestPendingSeconds", { .get = get_oldest } },
+    { "DashboardStats.byType", { .get = get_types } },
+    { "DashboardStats.previous", { .get = get_self } },
+    { "DashboardStats.generatedAt", { .get = get_generated } },
+    { "DashboardStats.source", { .get = get_source } },
+    { "PeriodFigures.created", { .get = get_created } },
+    { "PeriodFigures.completed", { .get = get_completed } },
+    { "PeriodFigures.failed", { .get = get_failed } },
+    { "PeriodFigures.throughputPerMinute", { .get = get_throughput } },
+    { "PeriodFigures.successRate", { .get = get_success_rate } },
+    { "PeriodFigures.waitSeconds", { .get = get_wait } },
+    { "PeriodFigures.runSeconds", { .get = get_run } },
+    { "Percentiles.p50", { .get = get_quantile, N(50) } },
+    { "Percentiles.p90", { .get = get_quantile, N(90) } },
+    { "Percentiles.p99", { .get = get_quantile, N(99) } },
+    { "Percentiles.max", { .get = get_max } },
+    { "TaskTypeStats.type", { .get = get_type_name } },
+    { "TaskTypeStats.counts", { .get = get_self } },
+    { "TaskTypeStats.runSeconds", { .get = get_type_run } },
+    { "TaskTypeStats.failureRate", { .get = get_failure_rate } },
+    { 0 },
+};

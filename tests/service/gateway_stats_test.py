@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""dashboardStats and historicalTrends, from counters and roll-ups that are put there by SQL.
+Usage: gateway_stats_test.py PROGRAM"""
+
+import math
+import os
+import sys
+import time
+from datetime import datetime, timezone
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from gateway_rig import Gateway, Postgres, at_once, create_user, eventually, psql, run_tests  # noqa: E402
+
+MINUTE, HOUR, DAY, WEEK = 60, 3600, 86400, 604800
+STATS = ("query($window: String) { dashboardStats(window: $window) { users chatMessages jobs { total active paused failed } "
+         "tasks { total pending inProgress completed failed exact } window throughputPerMinute successRate "
+         "waitSeconds { p50 p90 p99 max } runSeconds { p50 p90 p99 max } oldestPendingSeconds "
+         "byType { type counts { total pending failed } runSeconds { p50 max } failureRate } "
+         "previous { created completed failed throughputPerMinute successRate waitSeconds { p50 max } runSeconds { p99 } } "
+         "generatedAt source } }")
+TRENDS = ("query($metrics: [TrendMetric!]!, $bucket: TrendBucket, $from: DateTime, $to: DateTime, $type: String, "
+          "$forecast: Int) { historicalTrends(metrics: $metrics, bucket: $bucket, from: $from, to: $to, taskType: $type, "
+          "forecast: $forecast) { metric bucket points { at value } changePercent slopePerBucket "
+          "forecast { at value low high } anomalies { at value } } }")
+
+
+def bucket_of(seconds):
+    """As src/analyst/histogram.h says."""
+    return 0 if seconds <= 0.001 else min(63, math.ceil(2 * math.log2(seconds / 0.001) - 1e-9))
+
+
+def rfc3339(at_s):
+    return datetime.fromtimestamp(at_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+
+
+class World:
+    def __init__(self, postgres, gateway):
+        self.url, self.gateway = postgres.url, gateway
+        self.admin = gateway.set_up()
+        self.now = int(time.time())
+
+    def graphql(self, query, variables=None):
+        return self.gateway.graphql(query, variables, self.admin)
+
+    def stats(self, window=None):
+        return self.graphql(STATS, {"window": window} if window else {}).data["dashboardStats"]
+
+    def trends(self, metrics, **variables):
+        return self.graphql(TRENDS, {"metrics": metrics, **variables}).data["historicalTrends"]
+
+    def put(self, events):
+        """(seconds ago, type, what, wait, run) into the roll-ups of all three spans."""
+        rollups = {}
+        for ago, kind, what, wait, run in events:
+            for span in (MINUTE, HOUR, DAY):
+                at = (self.now - ago) // span * span
+                r = rollups.setdefault((span, at, kind), {"created": 0, "completed": 0, "failed": 0, "wait": [0] * 64,
+                                                          "run": [0] * 64, "wait_max": -1, "run_max": -1})
+                r[what] += 1
+                for name, seconds in (("wait", wait), ("run", run)):
+                    if seconds is not None:
+                        r[name][bucket_of(seconds)] += 1
+                        r[name + "_max"] = max(r[name + "_max"], seconds)
+        array = lambda counts: "'{" + ",".join(map(str, counts)) + "}'" if any(counts) else "'{}'"  # noqa: E731
+        values = ",".join(
+            f"({span}, to_timestamp({at}), '{kind}', {r['created']}, {r['completed']}, {r['failed']}, {array(r['wait'])}, "
+            f"{array(r['run'])}, nullif({r['wait_max']}, -1), nullif({r['run_max']}, -1))"
+            for (span, at, kind), r in rollups.items())
+        psql(self.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, created, completed, failed, "
+             f"wait, run, wait_max, run_max) VALUES {values}")
+
+    def fresh(self, window):
+        """The figures once nothing read before now is shown any more."""
+        since = datetime.now(timezone.utc)
+        return eventually(lambda: (lambda s: s if datetime.fromisoformat(s["generatedAt"]) >= since else None)(
+            self.stats(window)))
+
+
+# ── dashboardStats ──
+
+def an_empty_installation_has_figures_too(world):
+    stats = world.fresh("24h")
+    assert stats["tasks"] == {"total": 0, "pending": 0, "inProgress": 0, "completed": 0, "failed": 0, "exact": True}
+    assert stats["users"] == 1 and stats["chatMessages"] == 0 and stats["jobs"]["total"] == 0
+    assert stats["successRate"] is None and stats["throughputPerMinute"] == 0 and stats["oldestPendingSeconds"] is None
+    assert stats["waitSeconds"] == {"p50": None, "p90": None, "p99": None, "max": None}
+    assert stats["byType"] == [] and stats["window"] == "24h" and stats["source"] == "CACHE"
+    assert stats["previous"]["created"] == 0 and stats["previous"]["successRate"] is None
+
+
+def counts_come_from_the_counters(world):
+    psql(world.url, "INSERT INTO task_counts (type, status, count) VALUES ('email', 'pending', 3), ('email', 'failed', 2), "
+         "('sync', 'completed', 3000000000), ('sync', 'in-progress', 1);"
+         "INSERT INTO jobs (id, name, schedule, task_type, status) SELECT gen_random_uuid(), 'j', '@daily', 't', s "
+         "FROM unnest('{active,active,paused,failed}'::job_status[]) AS s;"
+         "INSERT INTO chat_messages (id, role, content) SELECT gen_random_uuid(), 'user', 'x' FROM generate_series(1, 7)")
+    stats = world.fresh("1h")
+    # 2^31 - 1 is the greatest Int.
+    assert stats["tasks"] == {"total": 2147483647, "pending": 3, "inProgress": 1, "completed": 2147483647, "failed": 2,
+                              "exact": True}, stats["tasks"]
+    assert stats["jobs"] == {"total": 4, "active": 2, "paused": 1, "failed": 1}
+    assert stats["chatMessages"] == 7
+    assert [(t["type"], t["counts"]) for t in stats["byType"]] == [
+        ("email", {"total": 5, "pending": 3, "failed": 2}),
+        ("sync", {"total": 2147483647, "pending": 0, "failed": 0})], stats["byType"]
+
+
+def the_oldest_task_that_is_due_is_what_waits(world):
+    psql(world.url, "INSERT INTO tasks (id, type, state, status, run_at, created_at) VALUES "
+         "('01000000-0000-7000-8000-000000000001', 't', 'scheduled', 'pending', now() + interval '1 h', now() - interval '3 h'),"
+         "('01000000-0000-7000-8000-000000000002', 't', 'running', 'in-progress', now(), now() - interval '2 h'),"
+         "('01000000-0000-7000-8000-000000000003', 't', 'ready', 'pending', now() - interval '1 h', now() - interval '1 h'),"
+         "('01000000-0000-7000-8000-000000000004', 't', 'ready', 'pending', now() - interval '1 m', now() - interval '5 h')")
+    oldest = world.fresh("2h")["oldestPendingSeconds"]
+    assert 3600 <= oldest < 3600 + 600, oldest
+    psql(world.url, "DELETE FROM tasks")
+
+
+def each_window_adds_up_its_own_spans(world):
+    events = []
+    for ago in (5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 45 * MINUTE, 5 * HOUR, 20 * HOUR, 30 * HOUR, 3 * DAY, 10 * DAY,
+                40 * DAY, 80 * DAY, 100 * DAY):
+        events += [(ago, "email", "created", None, None), (ago, "email", "completed", 0.5, 2.0),
+                   (ago, "sync", "failed", 8.0, 0.01)]
+    world.put(events)
+    # window: how many of the moments above it holds, and how many the period before
+    for window, now, before in (("30m", 3, 1), ("2h", 4, 0), ("8h", 5, 0), ("24h", 6, 1), ("7d", 8, 1), ("30d", 9, 1),
+                                ("90d", 11, 1)):
+        stats = world.fresh(window)
+        assert stats["window"] == window
+        types = {t["type"]: t for t in stats["byType"]}
+        previous = stats["previous"]
+        assert (previous["created"], previous["completed"], previous["failed"]) == (before,) * 3, (window, previous)
+        assert previous["successRate"] == (0.5 if before else None)
+        assert stats["successRate"] == 0.5, (window, stats)
+        assert types["email"]["failureRate"] == 0 and types["sync"]["failureRate"] == 1
+        # The period is the window, and a grain at most.
+        unit = {"m": MINUTE, "h": HOUR, "d": DAY}[window[-1]]
+        length = int(window[:-1]) * unit
+        grain = DAY if length >= 30 * DAY else HOUR if length >= 12 * HOUR else MINUTE
+        minutes = now / stats["throughputPerMinute"]
+        assert length / 60 - 0.01 <= minutes <= (length + grain) / 60 + 0.2, (window, minutes)
+
+
+def percentiles_come_from_the_histograms(world):
+    world.put([(5 * MINUTE, "email", "completed", n / 10, 2.0) for n in range(1, 101)])
+    stats = world.fresh("30m")
+    for name, q in (("p50", 5.0), ("p90", 9.0), ("p99", 9.9)):
+        assert q / 1.25 < stats["waitSeconds"][name] < q * 1.25, (name, stats["waitSeconds"])
+    assert stats["waitSeconds"]["max"] == 10.0
+    assert stats["runSeconds"]["max"] == 2.0 and stats["runSeconds"]["p99"] <= 2.0, stats["runSeconds"]
+    assert stats["byType"][0]["runSeconds"]["max"] == 2.0
+
+
+def a_wrong_window_is_refused_and_told_what_is_allowed(world):
+    for bad in ("", "h", "0h", "91d", "2161h", "129601m", "-1h", "1w", "24", "1.5h", "24H", "24h ", "9999999h", "24h\u0000"):
+        answer = world.graphql(STATS, {"window": bad})
+        assert answer.code == "BAD_USER_INPUT", (bad, answer.text)
+        assert answer.error["message"] == ("window: must be 1m to 90d: a number and m, h or d, such as 30m, 24h or 7d"), answer.text
+    for good in ("1m", "90d", "2160h", "129600m"):
+        assert world.stats(good)["window"] == good
+    assert world.graphql(STATS, {"window": None}).data["dashboardStats"]["window"] == "24h"
+
+
+def one_reading_serves_all_who_ask_together(world):
+    with Gateway(world.url, LOG_SQL="on", GATEWAY_LOOPS="1") as chatty:
+        token = chatty.login("admin@example.org")
+        windows = ["7d"] * 20 + [f"{n}m" for n in range(10, 40)]  # more windows than are kept
+        answers = at_once(len(windows), lambda i: chatty.graphql(STATS, {"window": windows[i]}, token))
+        assert [a.data["dashboardStats"]["window"] for a in answers] == windows
+        readings = chatty.log.count("name=stats_rollups")
+        assert 31 <= readings < len(windows), readings
+        assert "count(*) FROM tasks" not in chatty.log
+
+
+def figures_fail_together_with_the_database(world):
+    with Gateway(world.url, GATEWAY_LOOPS="1", REQUEST_TIMEOUT="1s") as gateway:
+        token = gateway.login("admin@example.org")
+        psql(world.url, "ALTER TABLE task_rollups RENAME TO hidden")
+        try:
+            answers = at_once(5, lambda _: gateway.graphql(STATS, {"window": "3h"}, token))
+            assert {a.code for a in answers} == {"INTERNAL"}, [a.text for a in answers]
+        finally:
+            psql(world.url, "ALTER TABLE hidden RENAME TO task_rollups")
+        assert gateway.graphql(STATS, {"window": "3h"}, token).code == "ok"
+
+
+# ── historicalTrends ──
+
+def put_hours(world, values, what="created"):
+    """The last hour that is over comes last."""
+    hour = int(time.time()) // HOUR * HOUR
+    rows = ",".join(f"(3600, to_timestamp({hour - (len(values) - i) * HOUR}), '{kind}', {n})"
+                    for i, n in enumerate(values) for kind in ("email", "sync"))
+    psql(world.url, f"TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, {what}) VALUES {rows}")
+    return hour
+
+
+def points_have_no_holes_and_begin_at_whole_buckets(world):
+    psql(world.url, "TRUNCATE task_rollups")
+    day = int(time.time()) // DAY * DAY
+    psql(world.url, f"INSERT INTO task_rollups (span_s, at, type, created, completed, failed) VALUES "
+         f"(86400, to_timestamp({day - 2 * DAY}), 'email', 5, 3, 1), (86400, to_timestamp({day - 2 * DAY}), 'sync', 1, 0, 0)")
+    metrics = ["TASKS_CREATED", "TASKS_COMPLETED", "TASKS_FAILED", "FAILURE_RATE", "WAIT_P50", "USERS_CREATED"]
+    trends = world.trends(metrics, bucket="DAY", **{"from": rfc3339(day - 4 * DAY + 100)})
+    assert [t["metric"] for t in trends] == metrics and {t["bucket"] for t in trends} == {"DAY"}
+    for trend in trends:
+        assert [p["at"] for p in trend["points"]] == [rfc3339(day - n * DAY) for n in (4, 3, 2, 1, 0)]
+    values = {t["metric"]: [p["value"] for p in t["points"]] for t in trends}
+    assert values["TASKS_CREATED"] == [0, 0, 6, 0, 0] and values["TASKS_COMPLETED"] == [0, 0, 3, 0, 0]
+    assert values["FAILURE_RATE"] == [None, None, 0.25, None, None]
+    assert values["WAIT_P50"] == [None] * 5 and values["USERS_CREATED"] == [0, 0, 0, 0, 1]
+    one = world.trends(["TASKS_CREATED"], bucket="DAY", type="sync", **{"from": rfc3339(day - 2 * DAY)})
+    assert [p["value"] for p in one[0]["points"]] == [1, 0, 0]
+    # A gap is not zero.
+    psql(world.url, f"INSERT INTO task_rollups (span_s, at, type, is_gap) VALUES (86400, to_timestamp({day - DAY}), '', true)")
+    gap = world.trends(["TASKS_CREATED", "FAILURE_RATE"], bucket="DAY", type="sync", **{"from": rfc3339(day - 2 * DAY)})
+    assert [p["value"] for p in gap[0]["points"]] == [1, None, 0], gap
+
+
+def weeks_begin_on_monday_and_add_up_days(world):
+    monday = (int(time.time()) - 4 * DAY) // WEEK * WEEK + 4 * DAY
+    assert datetime.fromtimestamp(monday, timezone.utc).weekday() == 0
+    psql(world.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, created) VALUES " + ",".join(
+        f"(86400, to_timestamp({monday - 2 * WEEK + n * DAY}), 'email', {10 ** n})" for n in range(8)))
+    trend = world.trends(["TASKS_CREATED"], bucket="WEEK", **{"from": rfc3339(monday - 2 * WEEK + 3 * DAY)})[0]
+    assert [(p["at"], p["value"]) for p in trend["points"]] == [
+        (rfc3339(monday - 2 * WEEK), 1111111), (rfc3339(monday - WEEK), 10000000), (rfc3339(monday), 0)], trend
+    assert len(world.trends(["TASKS_CREATED"], bucket="WEEK")[0]["points"]) == 12
+
+
+def quantiles_come_from_the_histograms_of_all_types(world):
+    hour = int(time.time()) // HOUR * HOUR
+    counts = [0] * 64
+    counts[bucket_of(2.0)] = 99
+    counts[bucket_of(60.0)] = 3
+    array = "{" + ",".join(map(str, counts)) + "}"
+    psql(world.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, run, wait) VALUES "
+         + ",".join(f"(3600, to_timestamp({hour - HOUR}), '{kind}', '{array}', '{{}}')" for kind in ("email", "sync")))
+    trends = world.trends(["RUN_P50", "RUN_P99", "WAIT_P99"], **{"from": rfc3339(hour - HOUR)})
+    p50, p99, wait = (t["points"][0]["value"] for t in trends)
+    assert 2.0 / 1.42 < p50 < 2.0 * 1.42 and 60 / 1.42 < p99 < 60 * 1.42 and wait is None, trends
+
+
+def users_and_messages_are_counted_by_their_own_time(world):
+    day = int(time.time()) // DAY * DAY
+    psql(world.url, "DELETE FROM chat_messages; INSERT INTO chat_messages (id, role, content, timestamp) SELECT "
+         f"(lpad(to_hex((extract(epoch FROM at) * 1000)::int8), 12, '0') || '70008000000000000' || lpad(n::text, 3, '0'))::uuid, "
+         f"'user', 'x', at FROM (SELECT n, to_timestamp({day}) - (n % 3) * interval '1 day' AS at FROM generate_series(1, 9) AS n) AS m")
+    trend = world.trends(["CHAT_MESSAGES"], bucket="DAY", **{"from": rfc3339(day - 3 * DAY)})[0]
+    assert [p["value"] for p in trend["points"]] == [0, 3, 3, 3], trend
+    assert [p["value"] for p in world.trends(["USERS_CREATED"], bucket="DAY")[0]["points"]] == [0] * 29 + [1]
+
+
+def a_rise_a_spike_and_what_comes_next_are_told(world):
+    values = [100 + 2 * n for n in range(60)]
+    values[40] = 5000
+    hour = put_hours(world, values)
+    trend = world.trends(["TASKS_CREATED"], type="email", forecast=5, **{"from": rfc3339(hour - 60 * HOUR)})[0]
+    assert len(trend["points"]) == (61 if int(time.time()) // HOUR * HOUR == hour else 62)
+    assert abs(trend["slopePerBucket"] - 2) < 0.2, trend["slopePerBucket"]
+    assert trend["changePercent"] > 30, trend["changePercent"]
+    assert [p for p in trend["anomalies"]] == [{"at": rfc3339(hour - 20 * HOUR), "value": 5000}], trend["anomalies"]
+    ahead = trend["forecast"]
+    assert [p["at"] for p in ahead] == [rfc3339(hour + n * HOUR) for n in range(5)], ahead
+    assert all(p["low"] <= p["value"] <= p["high"] and 180 < p["value"] < 280 for p in ahead), ahead
+    # The hour that has just begun is no fall.
+    steady = put_hours(world, [50] * 48) and world.trends(["TASKS_CREATED"], type="email")[0]
+    assert steady["anomalies"] == [] and steady["changePercent"] == 0 and steady["forecast"] == [], steady
+
+
+def too_little_says_nothing(world):
+    hour = put_hours(world, [1, 2])
+    trend = world.trends(["TASKS_CREATED"], forecast=5, **{"from": rfc3339(hour - 2 * HOUR)})[0]
+    assert trend["forecast"] == [] == trend["anomalies"] and trend["slopePerBucket"] is None, trend
+    now = world.trends(["TASKS_CREATED"], bucket="DAY", **{"from": rfc3339(int(time.time()) - 1)})[0]
+    assert now["changePercent"] is None and len(now["points"]) in (1, 2), now
+
+
+def wrong_arguments_are_named(world):
+    now = int(time.time())
+    cases = [
+        ("metrics:", {"metrics": []}), ("metrics:", {"metrics": ["RUN_P50"] * 11}),
+        ("forecast:", {"forecast": -1}), ("forecast:", {"forecast": 501}),
+        ("taskType:", {"type": "x" * 801}), ("taskType:", {"type": "a\u0000b"}),
+        ("from: must be before now", {"from": rfc3339(now + 100)}),
+        ("from: must be before to", {"from": rfc3339(now - 50), "to": rfc3339(now - 100)}),
+        ("from: must be before to", {"from": rfc3339(now - 100), "to": rfc3339(now - 100)}),
+        ("from: at most 1500 points", {"bucket": "MINUTE", "from": rfc3339(now - 1501 * MINUTE)}),
+        ("from: at most 1500 points", {"from": "0001-01-01T00:00:00Z"}),
+    ]
+    for message, variables in cases:
+        answer = world.graphql(TRENDS, {"metrics": ["TASKS_CREATED"], **variables})
+        assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(message), (message, answer.text)
+    longest = world.trends(["TASKS_CREATED"] * 10, bucket="MINUTE", forecast=500, **{"from": rfc3339(now - 1440 * MINUTE)})
+    assert len(longest) == 10 and all(1440 <= len(t["points"]) <= 1442 for t in longest)
+    future = world.trends(["TASKS_CREATED"], **{"from": rfc3339(now - HOUR), "to": "9999-12-31T00:00:00Z"})[0]
+    assert len(future["points"]) in (2, 3)
+
+
+def main():
+    with Postgres() as postgres, Gateway(postgres.url) as gateway:
+        run_tests([
+            an_empty_installation_has_figures_too,
+            counts_come_from_the_counters,
+            the_oldest_task_that_is_due_is_what_waits,
+            each_window_adds_up_its_own_spans,
+            percentiles_come_from_the_histograms,
+            a_wrong_window_is_refused_and_told_what_is_allowed,
+            one_reading_serves_all_who_ask_together,
+            figures_fail_together_with_the_database,
+            points_have_no_holes_and_begin_at_whole_buckets,
+            weeks_begin_on_monday_and_add_up_days,
+            quantiles_come_from_the_histograms_of_all_types,
+            users_and_messages_are_counted_by_their_own_time,
+            a_rise_a_spike_and_what_comes_next_are_told,
+            too_little_says_nothing,
+            wrong_arguments_are_named,
+        ], World(postgres, gateway))
+
+
+if __name__ == "__main__":
+    main()
