@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "gateway/access.h"
 #include "gateway/bindings.h"
+#include "gateway/creates.h"
 #include "gateway/events.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
@@ -17,6 +18,8 @@
 #include "gateway/routes.h"
 #include "gateway/start.h"
 #include "gateway/stats.h"
+#include "gateway/trends.h"
+#include "io/offload.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
 #include "http/forwarded.h"
@@ -35,7 +38,8 @@ enum {
     EXPIRE_DEADLINE_US = 10 * CLOCK_S,
     CREDENTIALS_MAX = 10'000, /* remembered, a loop */
     ARENA_BYTES = 16 << 20,
-    PLAN_BYTES = 16 << 10, /* what one plan usually takes */
+    LARGE_ARENA_BYTES = 256 << 20, /* 8 MiB of tasks, parsed, checked and written again */
+    PLAN_BYTES = 16 << 10,         /* what one plan usually takes */
     PASSWORDS_AT_ONCE = 2,
     PASSWORDS_WAITING = 32,
 };
@@ -98,16 +102,18 @@ void gateway_forget(struct gateway_loop *loop, struct uuid user_id, struct uuid 
 
 /* ── arenas of requests ── */
 
-struct arena *gateway_arena(struct gateway_loop *loop)
+struct arena *gateway_arena(struct gateway_loop *loop, bool is_large)
 {
     loop->running++;
+    if (is_large)
+        return arena_create(LARGE_ARENA_BYTES);
     return loop->spare_count > 0 ? loop->spare[--loop->spare_count] : arena_create(ARENA_BYTES);
 }
 
-void gateway_arena_done(struct gateway_loop *loop, struct arena *a)
+void gateway_arena_done(struct gateway_loop *loop, struct arena *a, bool is_large)
 {
     loop->running--;
-    if (loop->spare_count == countof(loop->spare)) {
+    if (loop->spare_count == countof(loop->spare) || is_large) {
         arena_destroy(a);
         return;
     }
@@ -216,6 +222,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     loop->io = io_loop_create();
     if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e))
         return false;
+    loop->creates = creates_create(loop);
     const struct credentials_options credentials = {
         .loop = loop->io,
         .pool = loop->pool,
@@ -226,6 +233,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     loop->credentials = credentials_create(&credentials);
     create_engine(loop);
     loop->stats = stats_board_create(loop);
+    loop->judges = io_offload_create(loop->io, 1, TREND_JUDGES_WAITING);
     create_server(loop, a);
     loop->log_turn = io_turn_create(loop->io, note_turn, loop);
     loop->sweep = io_timer_create(loop->io, request_sweep, loop);
@@ -245,7 +253,9 @@ static void destroy_loop(struct gateway_loop *loop)
     credentials_destroy(loop->credentials);
     gql_engine_destroy(loop->engine);
     stats_board_destroy(loop->stats);
+    io_offload_destroy(loop->judges);
     worker_client_destroy(loop->worker);
+    creates_destroy(loop->creates);
     db_pool_destroy(loop->pool);
     if (loop->number == 0)
         feed_destroy(loop->gateway);

@@ -92,6 +92,8 @@ MATRIX = {
     "Query.previewSchedule": (SIGNED_IN, lambda w, c: w.as_(
         c, '{ previewSchedule(schedule: "@daily") { text } }')),
     "Query.dashboardStats": (SIGNED_IN, lambda w, c: w.as_(c, "{ dashboardStats { users } }")),
+    "Query.historicalTrends": (SIGNED_IN, lambda w, c: w.as_(
+        c, "{ historicalTrends(metrics: [TASKS_CREATED]) { metric } }")),
     "Mutation.setup": (["CONFLICT"] * 5, lambda w, c: w.as_(
         c, SETUP, {"token": "wlu_" + "A" * 43, "email": "x@example.org", "name": "X",
                    "password": PASSWORD})),

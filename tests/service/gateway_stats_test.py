@@ -185,6 +185,119 @@ def figures_fail_together_with_the_database(world):
         assert gateway.graphql(STATS, {"window": "3h"}, token).code == "ok"
 
 
+# ── historicalTrends ──
+
+def put_hours(world, values, what="created"):
+    """The last hour that is over comes last."""
+    hour = int(time.time()) // HOUR * HOUR
+    rows = ",".join(f"(3600, to_timestamp({hour - (len(values) - i) * HOUR}), '{kind}', {n})"
+                    for i, n in enumerate(values) for kind in ("email", "sync"))
+    psql(world.url, f"TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, {what}) VALUES {rows}")
+    return hour
+
+
+def points_have_no_holes_and_begin_at_whole_buckets(world):
+    psql(world.url, "TRUNCATE task_rollups")
+    day = int(time.time()) // DAY * DAY
+    psql(world.url, f"INSERT INTO task_rollups (span_s, at, type, created, completed, failed) VALUES "
+         f"(86400, to_timestamp({day - 2 * DAY}), 'email', 5, 3, 1), (86400, to_timestamp({day - 2 * DAY}), 'sync', 1, 0, 0)")
+    metrics = ["TASKS_CREATED", "TASKS_COMPLETED", "TASKS_FAILED", "FAILURE_RATE", "WAIT_P50", "USERS_CREATED"]
+    trends = world.trends(metrics, bucket="DAY", **{"from": rfc3339(day - 4 * DAY + 100)})
+    assert [t["metric"] for t in trends] == metrics and {t["bucket"] for t in trends} == {"DAY"}
+    for trend in trends:
+        assert [p["at"] for p in trend["points"]] == [rfc3339(day - n * DAY) for n in (4, 3, 2, 1, 0)]
+    values = {t["metric"]: [p["value"] for p in t["points"]] for t in trends}
+    assert values["TASKS_CREATED"] == [0, 0, 6, 0, 0] and values["TASKS_COMPLETED"] == [0, 0, 3, 0, 0]
+    assert values["FAILURE_RATE"] == [None, None, 0.25, None, None]
+    assert values["WAIT_P50"] == [None] * 5 and values["USERS_CREATED"] == [0, 0, 0, 0, 1]
+    one = world.trends(["TASKS_CREATED"], bucket="DAY", type="sync", **{"from": rfc3339(day - 2 * DAY)})
+    assert [p["value"] for p in one[0]["points"]] == [1, 0, 0]
+    # A gap is not zero.
+    psql(world.url, f"INSERT INTO task_rollups (span_s, at, type, is_gap) VALUES (86400, to_timestamp({day - DAY}), '', true)")
+    gap = world.trends(["TASKS_CREATED", "FAILURE_RATE"], bucket="DAY", type="sync", **{"from": rfc3339(day - 2 * DAY)})
+    assert [p["value"] for p in gap[0]["points"]] == [1, None, 0], gap
+
+
+def weeks_begin_on_monday_and_add_up_days(world):
+    monday = (int(time.time()) - 4 * DAY) // WEEK * WEEK + 4 * DAY
+    assert datetime.fromtimestamp(monday, timezone.utc).weekday() == 0
+    psql(world.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, created) VALUES " + ",".join(
+        f"(86400, to_timestamp({monday - 2 * WEEK + n * DAY}), 'email', {10 ** n})" for n in range(8)))
+    trend = world.trends(["TASKS_CREATED"], bucket="WEEK", **{"from": rfc3339(monday - 2 * WEEK + 3 * DAY)})[0]
+    assert [(p["at"], p["value"]) for p in trend["points"]] == [
+        (rfc3339(monday - 2 * WEEK), 1111111), (rfc3339(monday - WEEK), 10000000), (rfc3339(monday), 0)], trend
+    assert len(world.trends(["TASKS_CREATED"], bucket="WEEK")[0]["points"]) == 12
+
+
+def quantiles_come_from_the_histograms_of_all_types(world):
+    hour = int(time.time()) // HOUR * HOUR
+    counts = [0] * 64
+    counts[bucket_of(2.0)] = 99
+    counts[bucket_of(60.0)] = 3
+    array = "{" + ",".join(map(str, counts)) + "}"
+    psql(world.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, run, wait) VALUES "
+         + ",".join(f"(3600, to_timestamp({hour - HOUR}), '{kind}', '{array}', '{{}}')" for kind in ("email", "sync")))
+    trends = world.trends(["RUN_P50", "RUN_P99", "WAIT_P99"], **{"from": rfc3339(hour - HOUR)})
+    p50, p99, wait = (t["points"][0]["value"] for t in trends)
+    assert 2.0 / 1.42 < p50 < 2.0 * 1.42 and 60 / 1.42 < p99 < 60 * 1.42 and wait is None, trends
+
+
+def users_and_messages_are_counted_by_their_own_time(world):
+    day = int(time.time()) // DAY * DAY
+    psql(world.url, "DELETE FROM chat_messages; INSERT INTO chat_messages (id, role, content, timestamp) SELECT "
+         f"(lpad(to_hex((extract(epoch FROM at) * 1000)::int8), 12, '0') || '70008000000000000' || lpad(n::text, 3, '0'))::uuid, "
+         f"'user', 'x', at FROM (SELECT n, to_timestamp({day}) - (n % 3) * interval '1 day' AS at FROM generate_series(1, 9) AS n) AS m")
+    trend = world.trends(["CHAT_MESSAGES"], bucket="DAY", **{"from": rfc3339(day - 3 * DAY)})[0]
+    assert [p["value"] for p in trend["points"]] == [0, 3, 3, 3], trend
+    assert [p["value"] for p in world.trends(["USERS_CREATED"], bucket="DAY")[0]["points"]] == [0] * 29 + [1]
+
+
+def a_rise_a_spike_and_what_comes_next_are_told(world):
+    values = [100 + 2 * n for n in range(60)]
+    values[40] = 5000
+    hour = put_hours(world, values)
+    trend = world.trends(["TASKS_CREATED"], type="email", forecast=5, **{"from": rfc3339(hour - 60 * HOUR)})[0]
+    assert len(trend["points"]) == (61 if int(time.time()) // HOUR * HOUR == hour else 62)
+    assert abs(trend["slopePerBucket"] - 2) < 0.2, trend["slopePerBucket"]
+    assert trend["changePercent"] > 30, trend["changePercent"]
+    assert [p for p in trend["anomalies"]] == [{"at": rfc3339(hour - 20 * HOUR), "value": 5000}], trend["anomalies"]
+    ahead = trend["forecast"]
+    assert [p["at"] for p in ahead] == [rfc3339(hour + n * HOUR) for n in range(5)], ahead
+    assert all(p["low"] <= p["value"] <= p["high"] and 180 < p["value"] < 280 for p in ahead), ahead
+    # The hour that has just begun is no fall.
+    steady = put_hours(world, [50] * 48) and world.trends(["TASKS_CREATED"], type="email")[0]
+    assert steady["anomalies"] == [] and steady["changePercent"] == 0 and steady["forecast"] == [], steady
+
+
+def too_little_says_nothing(world):
+    hour = put_hours(world, [1, 2])
+    trend = world.trends(["TASKS_CREATED"], forecast=5, **{"from": rfc3339(hour - 2 * HOUR)})[0]
+    assert trend["forecast"] == [] == trend["anomalies"] and trend["slopePerBucket"] is None, trend
+    now = world.trends(["TASKS_CREATED"], bucket="DAY", **{"from": rfc3339(int(time.time()) - 1)})[0]
+    assert now["changePercent"] is None and len(now["points"]) in (1, 2), now
+
+
+def wrong_arguments_are_named(world):
+    now = int(time.time())
+    cases = [
+        ("metrics:", {"metrics": []}), ("metrics:", {"metrics": ["RUN_P50"] * 11}),
+        ("forecast:", {"forecast": -1}), ("forecast:", {"forecast": 501}),
+        ("taskType:", {"type": "x" * 801}), ("taskType:", {"type": "a\u0000b"}),
+        ("from: must be before now", {"from": rfc3339(now + 100)}),
+        ("from: must be before to", {"from": rfc3339(now - 50), "to": rfc3339(now - 100)}),
+        ("from: must be before to", {"from": rfc3339(now - 100), "to": rfc3339(now - 100)}),
+        ("from: at most 1500 points", {"bucket": "MINUTE", "from": rfc3339(now - 1501 * MINUTE)}),
+        ("from: at most 1500 points", {"from": "0001-01-01T00:00:00Z"}),
+    ]
+    for message, variables in cases:
+        answer = world.graphql(TRENDS, {"metrics": ["TASKS_CREATED"], **variables})
+        assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(message), (message, answer.text)
+    longest = world.trends(["TASKS_CREATED"] * 10, bucket="MINUTE", forecast=500, **{"from": rfc3339(now - 1440 * MINUTE)})
+    assert len(longest) == 10 and all(1440 <= len(t["points"]) <= 1442 for t in longest)
+    future = world.trends(["TASKS_CREATED"], **{"from": rfc3339(now - HOUR), "to": "9999-12-31T00:00:00Z"})[0]
+    assert len(future["points"]) in (2, 3)
+
+
 def main():
     with Postgres() as postgres, Gateway(postgres.url) as gateway:
         run_tests([
@@ -196,6 +309,13 @@ def main():
             a_wrong_window_is_refused_and_told_what_is_allowed,
             one_reading_serves_all_who_ask_together,
             figures_fail_together_with_the_database,
+            points_have_no_holes_and_begin_at_whole_buckets,
+            weeks_begin_on_monday_and_add_up_days,
+            quantiles_come_from_the_histograms_of_all_types,
+            users_and_messages_are_counted_by_their_own_time,
+            a_rise_a_spike_and_what_comes_next_are_told,
+            too_little_says_nothing,
+            wrong_arguments_are_named,
         ], World(postgres, gateway))
 
 
