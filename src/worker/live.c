@@ -227,7 +227,10 @@ bool live_is_before(const struct live *a, const struct live *b)
 
 int64_t live_deadline_us(const struct live *task)
 {
-    return task->at_us + (int64_t)task->timeout_s * CLOCK_S;
+    if (task->flags & LIVE_ENDING)
+        return INT64_MAX;
+    int64_t grace_s = task->flags & LIVE_OVERDUE ? LIVE_GRACE_S : 0;
+    return task->at_us + ((int64_t)task->timeout_s + grace_s) * CLOCK_S;
 }
 
 static bool is_due_before(const struct live *a, const struct live *b)
@@ -343,6 +346,15 @@ void live_place(struct live_set *set, struct live *task, int64_t now_us)
         heap_push(ready_heap(set, task), task, live_is_before);
         set->ready_count++;
     }
+}
+
+void live_restore(struct live_set *set, struct live *task, const struct live *was, int64_t now_us)
+{
+    assert(uuid_eq(task->id, was->id));
+    live_lift(set, task);
+    *task = *was;
+    task->heap_pos = NOT_IN_HEAP;
+    live_place(set, task, now_us);
 }
 
 void live_ripen(struct live_set *set, int64_t now_us)

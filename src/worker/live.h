@@ -21,6 +21,8 @@ enum live_flag {
     LIVE_OVERDUE = 4,      /* told to stop because its time is over */
     LIVE_STORED = 8,       /* a row in task_live may stand for it */
     LIVE_DIRTY = 16,       /* changed since the last tick */
+    LIVE_FRESH = 32,       /* never begun */
+    LIVE_ENDING = 64,      /* its time-out is on its way */
 };
 
 struct live {
@@ -37,7 +39,10 @@ struct live {
 };
 static_assert(sizeof(struct live) == 64, "what a waiting task costs");
 
-enum { LIVE_TYPES_MAX = 10'000 };
+enum {
+    LIVE_TYPES_MAX = 10'000,
+    LIVE_GRACE_S = 10, /* from the command to stop to the time-out */
+};
 
 /* A binary heap of tasks; each knows its place in it. */
 struct live_heap {
@@ -71,6 +76,8 @@ void live_hold_key(struct live_set *set, struct live_key key, struct live *task)
 void live_lift(struct live_set *set, struct live *task);
 /* Into the heap of its state; waiting: whether it is due at `now_us`. */
 void live_place(struct live_set *set, struct live *task, int64_t now_us);
+/* Makes it what it was (`was` is a copy of it) and places it accordingly. */
+void live_restore(struct live_set *set, struct live *task, const struct live *was, int64_t now_us);
 /* Those that have become due at `now_us` change heaps. */
 void live_ripen(struct live_set *set, int64_t now_us);
 
@@ -79,6 +86,7 @@ void live_ripen(struct live_set *set, int64_t now_us);
                                             bool crashed);
 [[nodiscard]] struct live *live_first_due(const struct live_set *set);
 [[nodiscard]] struct live *live_first_deadline(const struct live_set *set);
+/* When its time is over; LIVE_OVERDUE: when it has not stopped; LIVE_ENDING: never. */
 [[nodiscard]] int64_t live_deadline_us(const struct live *task);
 [[nodiscard]] size_t live_ready_count(const struct live_set *set);
 [[nodiscard]] size_t live_running_count(const struct live_set *set);

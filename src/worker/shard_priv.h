@@ -36,6 +36,7 @@ struct batch;
 struct shard;
 struct intent;
 struct view;
+struct json_writer;
 
 typedef void intent_apply_fn(struct intent *intent, struct batch *b);
 /* `err` NULL: what it did is committed. The intent is its owner's again. */
@@ -47,7 +48,8 @@ struct intent {
     intent_apply_fn *apply;
     intent_done_fn *done;
     unsigned tries; /* batches that failed with it for no fault of its own */
-    bool is_put;    /* it has put something into the batch in hand */
+    /* It goes alone in a batch that waits for no lock, and is told at once when that fails. */
+    bool is_alone;
 };
 
 struct view {
@@ -85,6 +87,23 @@ enum {
     SHARD_CALL_MS = 10'000,     /* deadline of a call to the database */
 };
 
+/* What others need of the scheduler; `s->jobs` is its own. */
+struct job_hooks {
+    /* Leading begins: load the jobs, then call `done` with the error or NULL. */
+    void (*load)(struct shard *s, void (*done)(void *owner, const struct err *err), void *owner);
+    /* Everything is loaded and the shard leads: jobs may fire. */
+    void (*start)(struct shard *s);
+    /* It leads no more: forget all. */
+    void (*stop)(struct shard *s);
+    /* All jobs, as elements of the array that is open: of the snapshot's first page. */
+    void (*put_all)(struct shard *s, struct json_writer *w);
+    /* The job as it is now, one JSON object; false: there is none. For the feed out of the tables,
+     * where a newer version than the change's is harmless. */
+    bool (*put_one)(struct shard *s, struct uuid id, struct buf *out);
+    /* In `apply`: a task, of a job or not, ends with this change. */
+    void (*task_ended)(struct batch *b, struct uuid task_id, enum rule_state state);
+};
+
 struct shard {
     struct io_loop *loop;
     struct db_pool *pool;
@@ -92,7 +111,8 @@ struct shard {
     struct worker_meter *meter;
 
     enum shard_role role;
-    char name[64]; /* who we are, in shard.leader */
+    bool is_leaving; /* leads no more, and a batch is still in flight */
+    char name[64];   /* who we are, in shard.leader */
     int64_t epoch;
     int64_t confirmed_us; /* monotonic: the last commit or renewal began */
     int64_t end;          /* the number of the next change to be put together */
@@ -100,6 +120,8 @@ struct shard {
     int64_t at_us;        /* of the last batch: its successor is no earlier */
     int64_t log_room;     /* change_log has partitions for numbers below it */
 
+    int64_t reopened_seq; /* the number of the last reopened task */
+    uint64_t drops;       /* by retention: rows that were read before may be gone */
     struct live_set *live;
     struct map *type_ids;
     struct shard_type *types; /* by number; numbers are dense */
@@ -113,13 +135,16 @@ struct shard {
     int64_t batch_started_us;
     struct io_turn *turn;
     struct io_timer *gap, *clock;
+    int64_t paused_until_us; /* monotonic: no batch before */
+    struct notes *notes;     /* what executors said of running tasks */
 
     struct lead *lead;
     struct tick *tick;
     struct session_set *sessions;
     struct feed *feed;
     struct retain *retain;
-    struct jobs *jobs; /* the scheduler's */
+    struct jobs *jobs;                 /* the scheduler's */
+    const struct job_hooks *job_hooks; /* NULL: there is no scheduler */
 };
 
 /* ── shard.c ── */
@@ -136,7 +161,8 @@ void shard_view_cancel(struct view *view); /* harmless when it was called */
 [[nodiscard]] bool shard_is_leading(const struct shard *s);
 /* Sets UNAVAILABLE, "this worker does not lead". */
 bool shard_refuse(struct err *e);
-/* Somebody else leads, or nobody can know: everything open is refused, memory goes. */
+/* Somebody else leads, or nobody can know: everything open is refused, and memory goes as soon as
+ * no batch is in flight any more. */
 void shard_step_down(struct shard *s, const char *why);
 /* Puts a batch together at the end of this turn, or as soon as the rule for batches lets it. */
 void shard_wake(struct shard *s);
@@ -164,14 +190,17 @@ struct batch {
     struct buf extra; /* change_log.extra: "number counts\n" lines of drops */
     struct list intents;
     size_t intent_count;
+    bool is_alone;           /* its one intent is */
     struct batch_rows *rows; /* change.c's */
     struct batch_section *sections;
     struct batch_closure *undo, *commit; /* the latest first */
     int64_t (*counts)[STATUS_COUNT];     /* changes to shard_type.counts; by type */
-    size_t count_types;
+    size_t count_types, types_sent;
     struct db_step steps[DB_STEPS_MAX];
     size_t step_count;
     struct str sent_ops, sent_ids; /* what the log row holds, to be told from others */
+    struct doubt *doubt;           /* while its outcome is being found out */
+    struct db_request *call;
 };
 
 /* The changes so far. */
@@ -215,7 +244,10 @@ void batch_undo(struct batch *b);
 void batch_committed(struct batch *b);
 /* Undone, and every intent is told why, or waits again (`err` NULL). Destroys it. */
 void batch_refused(struct batch *b, const struct err *err);
+/* The same, when `n` numbers of the log were taken by something that concerns nobody. */
+void batch_refused_behind(struct batch *b, int64_t n);
 void batch_destroy(struct batch *b);
 
 /* doubt.c: finds out what became of the batch in flight, then one of the two above. */
 void doubt_settle(struct batch *b);
+void doubt_forget(struct batch *b); /* the process ends; harmless where there is no doubt */

@@ -39,15 +39,16 @@ CREATE TABLE task (
 CREATE TABLE task_done (
     id uuid NOT NULL,
     seq bigint NOT NULL,
+    fence bigint NOT NULL,
     state smallint NOT NULL,
     attempt integer NOT NULL,
     max_attempts integer NOT NULL,
-    run_at timestamp with time zone NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone NOT NULL,
     result json,
     error text,
     why text,
+    worker text,
     CONSTRAINT task_done_pkey PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
 
