@@ -2,6 +2,7 @@
 #include "rules/cron.h"
 
 #include "rules/cron_priv.h"
+#include "rules/hash_priv.h"
 #include "rules/shown_priv.h"
 
 const struct cron_field_rule cron_fields[CRON_FIELD_COUNT] = {
@@ -164,17 +165,9 @@ static void add_range(struct reader *r, int from, int to, int step)
 
 /* ── items ── */
 
-/* The same on every machine and in every version: a job must not move when Windlass is updated.
- * FNV-1a with the final mix of splitmix64. */
 static uint64_t hash_item(const struct reader *r)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < r->seed.len; i++)
-        hash = (hash ^ (uint8_t)r->seed.ptr[i]) * UINT64_C(0x100000001b3);
-    hash += UINT64_C(0x9e3779b97f4a7c15) * ((uint64_t)r->field * 100 + (uint64_t)r->item + 1);
-    hash = (hash ^ (hash >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    hash = (hash ^ (hash >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return hash ^ (hash >> 31);
+    return rule_hash(r->seed, (uint64_t)r->field * 100 + (uint64_t)r->item);
 }
 
 /* After "H": "(a-b)" and "/n". One value of the range, or every nth from a hashed start. */
