@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/api_graphql.h"
 #include "gateway/authority.h"
+#include "json/check.h"
 
 struct gql_value binding_time(struct arena *a, int64_t wall_us)
 {
@@ -31,6 +32,18 @@ static bool parse_time(const struct gql_scalar_in *in, struct gql_value *ret_val
     return true;
 }
 
+/* As an argument a JSON is a GQL_RAW, its text. What is refused here would break at jsonb. */
+static bool parse_json(const struct gql_scalar_in *in, struct gql_value *ret_value,
+                       struct str *ret_why)
+{
+    struct err e;
+    (void)ret_value; /* the text already */
+    if (json_check(in->json, &e))
+        return true;
+    *ret_why = arena_copy(in->arena, str_of_c(e.message));
+    return false;
+}
+
 static bool bind_table(struct gql_schema *schema, const struct gateway_binding *table,
                        struct err *e)
 {
@@ -50,10 +63,12 @@ static bool bind_all(struct gql_schema *schema, struct err *e)
         bindings_users, bindings_user_changes, bindings_sessions, bindings_tokens, bindings_health,
     };
     static const struct gql_scalar time = { .parse = parse_time };
+    static const struct gql_scalar json = { .parse = parse_json, .is_json = true };
     for (size_t i = 0; i < countof(tables); i++)
         if (!bind_table(schema, tables[i], e))
             return false;
-    return gql_schema_bind_scalar(schema, "DateTime", &time, e) && gql_schema_seal(schema, NULL, e);
+    return gql_schema_bind_scalar(schema, "DateTime", &time, e) &&
+           gql_schema_bind_scalar(schema, "JSON", &json, e) && gql_schema_seal(schema, NULL, e);
 }
 
 bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e)
