@@ -21,7 +21,7 @@ static inline int binding_number(const struct gql_field *f)
 [[nodiscard]] bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e);
 
 extern const struct gateway_binding bindings_users[], bindings_user_changes[], bindings_sessions[],
-    bindings_tokens[], bindings_health[];
+    bindings_tokens[], bindings_health[], bindings_pages[];
 
 /* Getters that several tables use. */
 [[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);

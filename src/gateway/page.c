@@ -1,5 +1,8 @@
 #include "gateway/page.h"
 
+#include "gateway/bindings.h"
+#include "gateway/request.h"
+
 static bool read_size(const char *name, const struct gql_value *value, size_t *ret_size,
                       struct err *e)
 {
@@ -40,3 +43,49 @@ bool page_read(const struct gql_step *step, const struct cursor_key *key, enum c
     *ret_page = page;
     return true;
 }
+
+/* ── PageInfo ── */
+
+/* Whether there are rows beyond the bound that was given is not looked up: there was one. */
+static void get_has_next(const struct gql_field *f, void *ctx, void *parent,
+                         struct gql_value *ret_value)
+{
+    const struct page_info *info = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_bool(info->page.is_backward ? info->page.before != NULL : info->has_more);
+}
+
+static void get_has_previous(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    const struct page_info *info = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_bool(info->page.is_backward ? info->has_more : info->page.after != NULL);
+}
+
+static void get_start(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct page_info *info = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (info->count > 0)
+        *ret_value = gql_text(cursor_make(info->key, info->list, info->first, r->arena));
+}
+
+static void get_end(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
+{
+    const struct page_info *info = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (info->count > 0)
+        *ret_value = gql_text(cursor_make(info->key, info->list, info->last, r->arena));
+}
+
+const struct gateway_binding bindings_pages[] = {
+    { "PageInfo.hasNextPage", { .get = get_has_next } },
+    { "PageInfo.hasPreviousPage", { .get = get_has_previous } },
+    { "PageInfo.startCursor", { .get = get_start } },
+    { "PageInfo.endCursor", { .get = get_end } },
+    { 0 },
+};

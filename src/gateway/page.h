@@ -17,3 +17,13 @@ struct page {
 /* From the field's arguments first, after, last and before. Errors: INVALID, naming the one. */
 [[nodiscard]] bool page_read(const struct gql_step *step, const struct cursor_key *key,
                              enum cursor_list list, struct page *ret_page, struct err *e);
+
+/* What a PageInfo is to its getters, whatever the list. */
+struct page_info {
+    const struct cursor_key *key;
+    enum cursor_list list;
+    struct page page;
+    bool has_more; /* in the direction that was read */
+    size_t count;
+    struct uuid first, last; /* rows of the page, where there are any */
+};

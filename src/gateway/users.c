@@ -239,14 +239,18 @@ struct users_page {
     struct user_row *users; /* in the order of the list */
     void **objects;         /* their addresses */
     size_t count;
-    bool has_more; /* in the direction that was read */
+    struct page_info info;
     int64_t total;
 };
+
+static struct uuid id_of(const struct user_row *user)
+{
+    return db_rows_uuid(user->rows, user->row, 0);
+}
 
 static void read_page(struct users_page *page, const struct gql_step *step, struct db_rows *rows)
 {
     size_t found = db_rows_count(rows);
-    page->has_more = found > page->page.size;
     page->count = min_of(found, page->page.size);
     page->users = arena_new_array(step->arena, page->count, struct user_row);
     page->objects = arena_new_array(step->arena, page->count, void *);
@@ -255,6 +259,15 @@ static void read_page(struct users_page *page, const struct gql_step *step, stru
         size_t row = page->page.is_backward ? page->count - 1 - i : i;
         page->users[i] = (struct user_row){ rows, row };
         page->objects[i] = &page->users[i];
+    }
+    page->info = (struct page_info){ .key = page->key,
+                                     .list = CURSOR_USERS,
+                                     .page = page->page,
+                                     .has_more = found > page->page.size,
+                                     .count = page->count };
+    if (page->count > 0) {
+        page->info.first = id_of(&page->users[0]);
+        page->info.last = id_of(&page->users[page->count - 1]);
     }
 }
 
@@ -367,51 +380,21 @@ static void get_self(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_object(parent);
 }
 
-static struct gql_value cursor_of(const struct request *r, const struct user_row *user)
+static void get_info(const struct gql_field *f, void *ctx, void *parent,
+                     struct gql_value *ret_value)
 {
-    struct uuid id = db_rows_uuid(user->rows, user->row, 0);
-    return gql_text(cursor_make(&r->loop->gateway->cursor_key, CURSOR_USERS, id, r->arena));
+    struct users_page *page = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_object(&page->info);
 }
 
 static void get_cursor(const struct gql_field *f, void *ctx, void *parent,
                        struct gql_value *ret_value)
 {
+    const struct request *r = ctx;
     (void)f;
-    *ret_value = cursor_of(ctx, parent);
-}
-
-/* Whether there are rows beyond the bound that was given is not looked up: there was one. */
-static void get_has_next(const struct gql_field *f, void *ctx, void *parent,
-                         struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_bool(page->page.is_backward ? page->page.before != NULL : page->has_more);
-}
-
-static void get_has_previous(const struct gql_field *f, void *ctx, void *parent,
-                             struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_bool(page->page.is_backward ? page->has_more : page->page.after != NULL);
-}
-
-static void get_start(const struct gql_field *f, void *ctx, void *parent,
-                      struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f;
-    if (page->count > 0)
-        *ret_value = cursor_of(ctx, &page->users[0]);
-}
-
-static void get_end(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f;
-    if (page->count > 0)
-        *ret_value = cursor_of(ctx, &page->users[page->count - 1]);
+    *ret_value =
+        gql_text(cursor_make(&r->loop->gateway->cursor_key, CURSOR_USERS, id_of(parent), r->arena));
 }
 
 const struct gateway_binding bindings_users[] = {
@@ -428,13 +411,9 @@ const struct gateway_binding bindings_users[] = {
     { "User.updatedAt", { .get = get_time, .data = BINDING_NUMBER(COL_users_updated_at) } },
     { "UserConnection.nodes", { .get = get_nodes } },
     { "UserConnection.edges", { .get = get_nodes } },
-    { "UserConnection.pageInfo", { .get = get_self } },
+    { "UserConnection.pageInfo", { .get = get_info } },
     { "UserConnection.totalCount", { .get = get_total } },
     { "UserEdge.cursor", { .get = get_cursor } },
     { "UserEdge.node", { .get = get_self } },
-    { "PageInfo.hasNextPage", { .get = get_has_next } },
-    { "PageInfo.hasPreviousPage", { .get = get_has_previous } },
-    { "PageInfo.startCursor", { .get = get_start } },
-    { "PageInfo.endCursor", { .get = get_end } },
     { 0 },
 };
