@@ -16,8 +16,12 @@ struct await {
 
 static bool is_actor_gone(const struct db_reply *reply)
 {
-    return reply->err != NULL && (strcmp(reply->constraint, ACTOR_GONE_AUDIT) == 0 ||
-                                  strcmp(reply->constraint, ACTOR_GONE_TOKEN) == 0);
+    static const char *const constraints[] = { ACTOR_GONE_AUDIT, ACTOR_GONE_TOKEN,
+                                               ACTOR_GONE_CONVERSATION, ACTOR_GONE_MESSAGE };
+    for (size_t i = 0; reply->err != NULL && i < countof(constraints); i++)
+        if (strcmp(reply->constraint, constraints[i]) == 0)
+            return true;
+    return false;
 }
 
 static void db_replied(void *owner, const struct db_reply *reply)

@@ -21,8 +21,11 @@ static inline int binding_number(const struct gql_field *f)
 [[nodiscard]] bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e);
 
 extern const struct gateway_binding bindings_users[], bindings_user_changes[], bindings_sessions[],
-    bindings_tokens[], bindings_health[], bindings_pages[];
+    bindings_tokens[], bindings_health[], bindings_pages[], bindings_chat[],
+    bindings_chat_history[], bindings_conversations[];
 
 /* Getters that several tables use. */
 [[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);
 [[nodiscard]] struct gql_value binding_id(struct arena *a, struct uuid id);
+/* Of a part of a JSON document; null for NULL and JSON's null. */
+[[nodiscard]] struct gql_value binding_json(struct arena *a, const struct json_value *v);

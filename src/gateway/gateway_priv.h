@@ -23,6 +23,9 @@
 struct gateway_loop;
 
 struct meter;
+struct ai_client;
+struct capabilities;
+struct chat_limits;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -42,14 +45,17 @@ struct gateway {
     size_t loop_count;
     struct gate *gate; /* on the first loop */
     struct meter *meter;
+    struct capabilities *capabilities;
+    struct chat_limits *chat_limits;
 
     int64_t started_at_us;
     int64_t request_timeout_us;
     struct str public_origin;     /* "https://ops.example.org"; empty: whatever Host says */
     char address[IO_ADDRESS_MAX]; /* that it listens at */
     char url[IO_URL_MAX];         /* where people reach it */
-    struct str cookie_path;       /* "/", or the path of the public URL */
-    bool is_https;                /* as the public URL says */
+    const char *callback_url; /* where the ai service reaches it; set before the first request */
+    struct str cookie_path;   /* "/", or the path of the public URL */
+    bool is_https;            /* as the public URL says */
     int64_t session_lifetime_s;
     struct http_proxies *proxies; /* whose forwarded headers count */
     bool is_introspection_open;   /* to anonymous callers too */
@@ -71,6 +77,7 @@ struct gateway_loop {
     struct db_pool *pool;
     struct credentials *credentials;
     struct gql_engine *engine;
+    struct ai_client *ai;
     struct http_server *server;
     struct io_turn *log_turn; /* writes the access log's lines */
     struct io_timer *sweep;   /* ends requests that are past their deadline */

@@ -27,6 +27,7 @@ struct request {
     struct credential_wait wait;
     struct str token; /* as it was sent; empty: none. Only until it is answered */
     bool is_by_cookie;
+    bool is_by_capability; /* the ai service asks for the user, queries alone; see capability.h */
 
     enum headers_answer answer;
     struct gql_request gql;

@@ -12,6 +12,13 @@ static const struct schema_table *users_table(void)
     return &schema_public.tables[TABLE_users];
 }
 
+static struct str id_text(struct arena *a, struct uuid id)
+{
+    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
+    uuid_format(id, text);
+    return str_of(text, UUID_TEXT_LEN);
+}
+
 /* ── plans ── */
 
 /* The columns that the selections of User below `sel` read; __typename and the like have none. */
@@ -104,6 +111,11 @@ struct user_row *users_object(const struct gql_step *step, struct db_rows *rows)
     db_rows_keep(rows, step->arena);
     user->rows = rows;
     return user;
+}
+
+struct uuid users_object_id(const struct user_row *user)
+{
+    return db_rows_uuid(user->rows, user->row, 0);
 }
 
 bool users_read_id(const char *name, const struct gql_value *value, struct uuid *ret_id,
@@ -210,6 +222,67 @@ static enum gql_next resolve_user_by_email(struct gql_step *step)
     return await_db(step, DB_LANE_READ, &by_email, 1, read_one);
 }
 
+/* ── one user for each parent ── */
+
+void *users_prepare_each(struct gql_field *f, struct arena *plan_arena)
+{
+    struct user_plan *plan = arena_new(plan_arena, struct user_plan);
+    plan->columns = columns_of(f->selection);
+    place_columns(f->selection, plan->columns);
+    return plan;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct uuid));
+}
+
+static void got_each(struct gql_step *step, const struct db_reply *reply)
+{
+    const struct uuid *ids = step->host;
+    struct db_rows *rows = reply->rows[0];
+    size_t count = db_rows_count(rows);
+    struct uuid *found = arena_new_array(step->arena, count, struct uuid);
+    struct user_row *users = arena_new_array(step->arena, count, struct user_row);
+    db_rows_keep(rows, step->arena);
+    for (size_t i = 0; i < count; i++) {
+        users[i] = (struct user_row){ rows, i };
+        found[i] = users_object_id(&users[i]);
+    }
+    for (size_t i = 0; i < step->count; i++) {
+        const struct uuid *at = bsearch(&ids[i], found, count, sizeof *found, compare_ids);
+        if (at != NULL)
+            step->results[i] = gql_object(&users[at - found]);
+    }
+    gql_step_finish(step);
+}
+
+enum gql_next users_resolve_each(struct gql_step *step, const struct uuid *ids)
+{
+    static const struct select_order by_id = { COL_users_id, false };
+    static const struct uuid nobody = { 0 };
+    const struct user_plan *plan = step->field->plan_data;
+    struct str *wanted = arena_new_array(step->arena, step->count, struct str);
+    struct uuid *sorted = arena_new_array(step->arena, step->count, struct uuid);
+    struct select_filter filter = { .op = SELECT_IN, .column = COL_users_id, .values = wanted };
+    memcpy(sorted, ids, step->count * sizeof *ids);
+    qsort(sorted, step->count, sizeof *sorted, compare_ids);
+    for (size_t i = 0; i < step->count; i++)
+        if (!uuid_eq(sorted[i], nobody) && (i == 0 || !uuid_eq(sorted[i], sorted[i - 1])))
+            wanted[filter.value_count++] = id_text(step->arena, sorted[i]);
+    if (filter.value_count == 0)
+        return GQL_DONE;
+    const struct select select = { .table = users_table(),
+                                   .columns = plan->columns,
+                                   .filter = &filter,
+                                   .orders = &by_id,
+                                   .order_count = 1 };
+    struct db_step by_ids = { select_statement(step->arena, &select),
+                              select_args(step->arena, &select) };
+    step->host = (void *)(uintptr_t)ids;
+    return await_db(step, DB_LANE_READ, &by_ids, 1, got_each);
+}
+
 /* ── users ── */
 
 struct users_plan {
@@ -243,11 +316,6 @@ struct users_page {
     int64_t total;
 };
 
-static struct uuid id_of(const struct user_row *user)
-{
-    return db_rows_uuid(user->rows, user->row, 0);
-}
-
 static void read_page(struct users_page *page, const struct gql_step *step, struct db_rows *rows)
 {
     size_t found = db_rows_count(rows);
@@ -266,8 +334,8 @@ static void read_page(struct users_page *page, const struct gql_step *step, stru
                                      .has_more = found > page->page.size,
                                      .count = page->count };
     if (page->count > 0) {
-        page->info.first = id_of(&page->users[0]);
-        page->info.last = id_of(&page->users[page->count - 1]);
+        page->info.first = users_object_id(&page->users[0]);
+        page->info.last = users_object_id(&page->users[page->count - 1]);
     }
 }
 
@@ -292,13 +360,6 @@ static void got_page(struct gql_step *step, const struct db_reply *reply)
     struct db_step count = { select_count_statement(step->arena, &page->select, TOTAL_MAX),
                              select_count_args(step->arena, &page->select) };
     (void)await_db(step, DB_LANE_SLOW, &count, 1, got_total);
-}
-
-static struct str id_text(struct arena *a, struct uuid id)
-{
-    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
-    uuid_format(id, text);
-    return str_of(text, UUID_TEXT_LEN);
 }
 
 /* email or name contains it, and the bound that the page's own direction does not give. */
@@ -393,8 +454,8 @@ static void get_cursor(const struct gql_field *f, void *ctx, void *parent,
 {
     const struct request *r = ctx;
     (void)f;
-    *ret_value =
-        gql_text(cursor_make(&r->loop->gateway->cursor_key, CURSOR_USERS, id_of(parent), r->arena));
+    *ret_value = gql_text(cursor_make(&r->loop->gateway->cursor_key, CURSOR_USERS,
+                                      users_object_id(parent), r->arena));
 }
 
 const struct gateway_binding bindings_users[] = {

@@ -28,6 +28,16 @@ void *users_prepare_below(struct gql_field *f, struct arena *plan_arena);
 /* The object of the row, which lives as long as the operation; NULL where there is no row. */
 [[nodiscard]] struct user_row *users_object(const struct gql_step *step, struct db_rows *rows);
 
+[[nodiscard]] struct uuid users_object_id(const struct user_row *user);
+
+/* The prepare of fields that return one User for each of many parents. */
+void *users_prepare_each(struct gql_field *f, struct arena *plan_arena);
+/*
+ * Answers such a field: result i becomes the user of ids[i], or null where there is none; all
+ * zeroes is nobody. One statement for all.
+ */
+enum gql_next users_resolve_each(struct gql_step *step, const struct uuid *ids);
+
 /* Of an argument or input field that is an ID. Errors: INVALID with its name. */
 [[nodiscard]] bool users_read_id(const char *name, const struct gql_value *value,
                                  struct uuid *ret_id, struct err *e);

@@ -301,7 +301,8 @@ def a_new_password_ends_the_other_sessions_and_keeps_this_one(world):
 
 
 def what_is_no_token_is_nobody(world):
-    for bad in ("", "x", "wls_short", "wls_" + "A" * 43, "wlt_" + "A" * 43, "wlu_" + "A" * 43):
+    for bad in ("", "x", "wls_short", "wls_" + "A" * 43, "wlt_" + "A" * 43, "wlu_" + "A" * 43,
+                "wlc_" + "A" * 43):
         answer = world.gateway.graphql("{ me { id } }", None, bad or " ")
         assert answer.data["me"] is None, (bad, answer.text)
     basic = world.gateway.graphql("{ me { id } }", headers={"Authorization": "Basic QWxhZGRpbjpv"})

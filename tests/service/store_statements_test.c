@@ -4,6 +4,9 @@
 
 #include "db/conn.h"
 #include "schema/schema.h"
+#include "store/public/conversation_sql.h"
+#include "store/public/facts_sql.h"
+#include "store/public/message_sql.h"
 #include "store/public/session_sql.h"
 #include "store/public/setup_sql.h"
 #include "store/public/token_sql.h"
@@ -22,8 +25,9 @@ static void checks(const struct db_statement *statement)
 
 static void every_fixed_statement_prepares(void **state)
 {
-    static const struct db_statement_list *const lists[] = { &session_sql, &setup_sql, &token_sql,
-                                                             &user_sql };
+    static const struct db_statement_list *const lists[] = { &conversation_sql, &facts_sql, &message_sql,
+                                                             &session_sql,      &setup_sql,
+                                                             &token_sql,        &user_sql };
     (void)state;
     for (size_t l = 0; l < countof(lists); l++)
         for (size_t i = 0; i < lists[l]->count; i++)
