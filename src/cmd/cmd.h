@@ -31,6 +31,7 @@ struct cmd {
 /* The table, sorted as help shows it; an entry without a name ends it. */
 extern const struct cmd cmd_table[];
 
+int cmd_ai(const struct conf *conf);
 int cmd_completion(const struct conf *conf);
 int cmd_config_check(const struct conf *conf);
 int cmd_config_show(const struct conf *conf);

@@ -68,6 +68,13 @@ const struct cmd cmd_table[] = {
       .details = "Needs a database (DATABASE_URL); `windlass up` brings one and starts this.",
       .options = CONF_FOR_GATEWAY,
       .run = cmd_gateway },
+    { .name = "ai",
+      .operands = "",
+      .summary = "serve insights, recommendations, analyses and chat",
+      .details = "Has no database: the gateway sends what it needs. On TCP it needs the "
+                 "gateway-token.",
+      .options = CONF_FOR_AI,
+      .run = cmd_ai },
     { .name = "psql",
       .operands = "[-- ARGUMENTS]",
       .summary = "open psql on the database of this installation",
