@@ -1,10 +1,6 @@
 #include "gateway/await.h"
 
-#include "base/clock.h"
 #include "store/public/actor.h"
-
-/* The database's own error comes before the request's deadline passes and says less. */
-enum { DEADLINE_MARGIN_US = 250 * CLOCK_MS };
 
 struct await {
     struct gql_step *step;
@@ -47,7 +43,7 @@ static enum gql_next begin_db(struct gql_step *step, enum db_lane lane, const st
     const struct db_call call = { .lane = lane,
                                   .steps = steps,
                                   .step_count = count,
-                                  .deadline_us = r->deadline_us - DEADLINE_MARGIN_US,
+                                  .deadline_us = r->deadline_us - AWAIT_MARGIN_US,
                                   .fn = db_replied,
                                   .owner = kept };
     if (!db_pool_call(r->loop->pool, &call, NULL, &e))

@@ -73,9 +73,9 @@ static bool bind_table(struct gql_schema *schema, const struct gateway_binding *
 static bool bind_all(struct gql_schema *schema, struct err *e)
 {
     static const struct gateway_binding *const tables[] = {
-        bindings_users,  bindings_user_changes, bindings_sessions,
-        bindings_tokens, bindings_health,       bindings_pages,
-        bindings_chat,   bindings_chat_history, bindings_conversations,
+        bindings_users,         bindings_user_changes, bindings_sessions, bindings_tokens,
+        bindings_health,        bindings_pages,        bindings_chat,     bindings_chat_history,
+        bindings_conversations, bindings_insights,     bindings_analysis,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };

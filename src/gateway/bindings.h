@@ -22,7 +22,7 @@ static inline int binding_number(const struct gql_field *f)
 
 extern const struct gateway_binding bindings_users[], bindings_user_changes[], bindings_sessions[],
     bindings_tokens[], bindings_health[], bindings_pages[], bindings_chat[],
-    bindings_chat_history[], bindings_conversations[];
+    bindings_chat_history[], bindings_conversations[], bindings_insights[], bindings_analysis[];
 
 /* Getters that several tables use. */
 [[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);

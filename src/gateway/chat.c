@@ -215,7 +215,7 @@ static void ask_ai(struct gql_step *step, const struct message_asked *asked,
 
 /* ── storing the question ── */
 
-static void store_question(struct gql_step *step);
+static enum gql_next store_question(struct gql_step *step);
 
 static enum gql_next refuse(struct gql_step *step, enum message_outcome outcome)
 {
@@ -243,7 +243,7 @@ static void question_stored(struct gql_step *step, const struct db_reply *reply)
     if (reply->err != NULL && !chat->is_second_try &&
         strcmp(reply->constraint, MESSAGE_STORED_MEANWHILE) == 0) {
         chat->is_second_try = true; /* it came twice at once: now it is there */
-        store_question(step);
+        (void)store_question(step);
         return;
     }
     if (reply->err != NULL) {
@@ -262,7 +262,7 @@ static void question_stored(struct gql_step *step, const struct db_reply *reply)
         ask_ai(step, &asked, reply->rows[2]);
 }
 
-static void store_question(struct gql_step *step)
+static enum gql_next store_question(struct gql_step *step)
 {
     const struct chat *chat = step->host;
     const struct message_new *q = &chat->question;
@@ -273,7 +273,7 @@ static void store_question(struct gql_step *step)
         message_history_step(step->arena, q->id, q->user_id, told_max * HISTORY_LOOK_FACTOR,
                              HISTORY_CHARS_MAX),
     };
-    (void)await_db_any(step, DB_LANE_WRITE, steps, countof(steps), question_stored);
+    return await_db_any(step, DB_LANE_WRITE, steps, countof(steps), question_stored);
 }
 
 /* ── what was sent ── */
@@ -339,8 +339,7 @@ static enum gql_next resolve_chat(struct gql_step *step)
     step->host = chat;
     if (!read_question(step, &chat->question, &e) || !take_turn(await_request(step), &e))
         return gql_step_fail(step, &e);
-    store_question(step);
-    return GQL_WAIT;
+    return store_question(step);
 }
 
 /* ── ChatReply ── */

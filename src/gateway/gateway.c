@@ -14,6 +14,7 @@
 #include "gateway/conversations.h"
 #include "gateway/events.h"
 #include "gateway/health.h"
+#include "gateway/insights.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
 #include "gateway/request.h"
@@ -143,6 +144,7 @@ static void sweep_hourly(struct gateway_loop *loop)
 {
     expire_sessions(loop);
     conversations_purge(loop);
+    insights_purge(loop);
 }
 
 static void tick(void *owner)
@@ -231,6 +233,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
         .slide_s = conf_bool(conf, CONF_SESSION_SLIDING) ? lifetime_s : 0,
     };
     loop->credentials = credentials_create(&credentials);
+    loop->insights = insights_create(loop);
     create_engine(loop);
     create_server(loop, a);
     loop->log_turn = io_turn_create(loop->io, note_turn, loop);
@@ -249,6 +252,7 @@ static void destroy_loop(struct gateway_loop *loop)
     io_turn_destroy(loop->log_turn);
     log_release();
     credentials_destroy(loop->credentials);
+    insights_destroy(loop->insights);
     ai_client_destroy(loop->ai);
     gql_engine_destroy(loop->engine);
     db_pool_destroy(loop->pool);

@@ -26,6 +26,7 @@ struct meter;
 struct ai_client;
 struct capabilities;
 struct chat_limits;
+struct insights;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -78,6 +79,7 @@ struct gateway_loop {
     struct credentials *credentials;
     struct gql_engine *engine;
     struct ai_client *ai;
+    struct insights *insights;
     struct http_server *server;
     struct io_turn *log_turn; /* writes the access log's lines */
     struct io_timer *sweep;   /* ends requests that are past their deadline */

@@ -6,6 +6,7 @@
 #include "schema/schema.h"
 #include "store/public/conversation_sql.h"
 #include "store/public/facts_sql.h"
+#include "store/public/insight_sql.h"
 #include "store/public/message_sql.h"
 #include "store/public/session_sql.h"
 #include "store/public/setup_sql.h"
@@ -25,7 +26,8 @@ static void checks(const struct db_statement *statement)
 
 static void every_fixed_statement_prepares(void **state)
 {
-    static const struct db_statement_list *const lists[] = { &conversation_sql, &facts_sql, &message_sql,
+    static const struct db_statement_list *const lists[] = { &conversation_sql, &facts_sql,
+                                                             &insight_sql,      &message_sql,
                                                              &session_sql,      &setup_sql,
                                                              &token_sql,        &user_sql };
     (void)state;

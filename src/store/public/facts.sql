@@ -65,7 +65,7 @@ SELECT f.type, f.template, count(*),
        (extract(epoch FROM min(f.finished_at)) * 1000000)::int8,
        (extract(epoch FROM max(f.finished_at)) * 1000000)::int8
 FROM (
-    SELECT t.type, left(coalesce(t.error_template, t.error), 500) AS template,
+    SELECT t.type, left(coalesce(t.error_template, t.error), 250) AS template,
            coalesce(t.finished_at, t.updated_at) AS finished_at
     FROM tasks AS t
     WHERE t.status = 'failed' AND t.state <> 'cancelled'
