@@ -93,6 +93,27 @@ static void reply_with(struct gql_step *step, struct db_rows *rows)
     gql_step_finish(step);
 }
 
+/* ── refusing ── */
+
+static enum gql_next refuse(struct gql_step *step, enum message_outcome outcome)
+{
+    static const struct {
+        enum err_code code;
+        const char *message;
+    } refusals[] = {
+        [MESSAGE_TAKEN] = { ERR_CONFLICT, "input.id: is the id of another message" },
+        [MESSAGE_DIFFERS] = { ERR_CONFLICT, "input.id: was sent before, with another message" },
+        [MESSAGE_NO_CONVERSATION] = { ERR_NOT_FOUND,
+                                      "input.conversationId: you have no such conversation" },
+        [MESSAGE_NOT_REPLACED] = { ERR_NOT_FOUND,
+                                   "input.insteadOf: you have sent no such message" },
+        [MESSAGE_NO_USER] = { ERR_UNAUTHENTICATED, "this account is no more; sign in again" },
+    };
+    struct err e;
+    err_set(&e, refusals[outcome].code, "%s", refusals[outcome].message);
+    return gql_step_fail(step, &e);
+}
+
 /* ── storing the answer ── */
 
 static void answer_stored(struct gql_step *step, const struct db_reply *reply)
@@ -107,6 +128,8 @@ static void answer_stored(struct gql_step *step, const struct db_reply *reply)
         (void)gql_step_fail(step, &e);
     } else if (reply->err != NULL) {
         (void)gql_step_fail(step, reply->err);
+    } else if (!message_read_answered(reply->rows[0])) {
+        (void)refuse(step, MESSAGE_NO_USER);
     } else if (db_rows_count(reply->rows[1]) == 0) {
         err_set(&e, ERR_CONFLICT, "input.id: the id after it, which is the answer's, is taken");
         (void)gql_step_fail(step, &e);
@@ -216,25 +239,6 @@ static void ask_ai(struct gql_step *step, const struct message_asked *asked,
 /* ── storing the question ── */
 
 static enum gql_next store_question(struct gql_step *step);
-
-static enum gql_next refuse(struct gql_step *step, enum message_outcome outcome)
-{
-    static const struct {
-        enum err_code code;
-        const char *message;
-    } refusals[] = {
-        [MESSAGE_TAKEN] = { ERR_CONFLICT, "input.id: is the id of another message" },
-        [MESSAGE_DIFFERS] = { ERR_CONFLICT, "input.id: was sent before, with another message" },
-        [MESSAGE_NO_CONVERSATION] = { ERR_NOT_FOUND,
-                                      "input.conversationId: you have no such conversation" },
-        [MESSAGE_NOT_REPLACED] = { ERR_NOT_FOUND,
-                                   "input.insteadOf: you have sent no such message" },
-        [MESSAGE_NO_USER] = { ERR_UNAUTHENTICATED, "this account is no more; sign in again" },
-    };
-    struct err e;
-    err_set(&e, refusals[outcome].code, "%s", refusals[outcome].message);
-    return gql_step_fail(step, &e);
-}
 
 static void question_stored(struct gql_step *step, const struct db_reply *reply)
 {

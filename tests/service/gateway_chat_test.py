@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 import uuid
 
@@ -229,14 +229,15 @@ def no_ai_at_all_is_told_and_it_comes_back(world):
     with Gateway(world.url) as alone:
         reply = alone.graphql(CHAT, {"input": {"message": "anybody?"}}, token).data["chat"]
         assert reply["degraded"] is True and reply["message"]["model"] == "gateway"
-    with FakeAi() as ai:
-        port = ai.port
-    with Gateway(world.url, AI_URL=f"http://127.0.0.1:{port}") as waiting:
+    with tempfile.TemporaryDirectory() as folder, \
+            Gateway(world.url, AI_URL=f"unix:{folder}/ai.sock") as waiting:
         ask = lambda: waiting.graphql(CHAT, {"input": {"message": "anybody?"}}, world.new_user()[1]).data["chat"]  # noqa: E731
         assert ask()["degraded"] is True
-        with FakeAi(port):
+        with FakeAi(f"{folder}/ai.sock"):
             eventually(lambda: not ask()["degraded"])
-        assert "event=ai.up" in waiting.log
+            waiting.wait_for_log(r"event=ai\.up")
+        eventually(lambda: ask()["degraded"])
+        waiting.wait_for_log(r"event=ai\.down")
 
 
 def ai_that_says_it_is_degraded_is_believed(world):
@@ -319,6 +320,252 @@ def the_history_is_bounded_by_messages_and_by_bytes(world):
         assert said() == [DONE["content"]], said()  # the long one does not fit, nor what is before it
 
 
+# ── what ai may ask back ──
+
+def ask_back(world, queries):
+    """What ai gets for these (query, variables) during a chat of a new OPERATOR; and its token and user."""
+    user, token = world.new_user("OPERATOR")
+    got = {"user": user, "token": token}
+
+    def answer(body):
+        got["capability"] = body["graphql"]["token"]
+        got["answers"] = [world.gateway.graphql(*query, token=got["capability"]) for query in queries]
+        return 200, events(("done", DONE))
+    before = world.with_chat(answer)
+    assert world.chat(token).code == "ok"
+    world.with_chat(before)
+    return got
+
+
+def ai_asks_back_as_the_user_six_times(world):
+    got = ask_back(world, [("{ me { id role } apiTokens { id } }",)] * 7)
+    for answer in got["answers"][:6]:
+        assert answer.data["me"] == {"id": got["user"], "role": "OPERATOR"}, answer.text
+    assert got["answers"][6].code == "UNAUTHENTICATED", got["answers"][6].text
+    after = world.gateway.graphql("{ apiTokens { id } }", None, got["capability"])
+    assert after.code == "UNAUTHENTICATED", after.text
+
+
+def ai_may_do_no_more_than_its_user_and_only_query(world):
+    stranger, _ = world.new_user()
+    history = "query($user: ID!) { chatHistory(userId: $user) { nodes { content } } }"
+    got = ask_back(world, [
+        ("mutation { logout }",), (CHAT, {"input": {"message": "again"}}),
+        ('mutation { login(email: "x@example.org", password: "y") { token } }',),
+        (history, {"user": stranger}), ("{ users { nodes { id } } }",)])
+    codes = [a.code for a in got["answers"]]
+    assert codes == ["FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "ok"], [a.text for a in got["answers"]]
+    assert world.gateway.graphql("{ apiTokens { id } }", None, got["token"]).code == "ok"  # no logout
+
+
+def ai_gets_no_stream(world):
+    _, token = world.new_user()
+    streamed = []
+
+    def answer(body):
+        stream = Stream(world.gateway, "subscription { healthChanged { status } }", body["graphql"]["token"])
+        streamed.append((stream.response.status, stream.response.read().decode()))
+        stream.close()
+        return 200, events(("done", DONE))
+    before = world.with_chat(answer)
+    assert world.chat(token).code == "ok"
+    world.with_chat(before)
+    assert "FORBIDDEN" in streamed[0][1], streamed
+
+
+def ai_is_nobody_once_its_user_is(world):
+    user, token = world.new_user("OPERATOR")
+    codes = []
+
+    def answer(body):
+        back = lambda: world.gateway.graphql("{ users { nodes { id } } }", None, body["graphql"]["token"]).code  # noqa: E731
+        codes.append(back())
+        world.gateway.graphql('mutation($id: ID!) { updateUser(id: $id, input: { role: VIEWER }) { id } }',
+                              {"id": user}, world.admin)
+        codes.append(back())
+        world.gateway.graphql("mutation { logout }", None, token)
+        codes.append(back())
+        return 200, events(("done", DONE))
+    before = world.with_chat(answer)
+    world.chat(token)
+    world.with_chat(before)
+    assert codes == ["ok", "FORBIDDEN", "UNAUTHENTICATED"], codes
+
+
+def a_capability_is_good_at_its_own_gateway_only(world):
+    got = []
+    with Gateway(world.url, AI_URL=world.ai.url) as other:
+        def answer(body):
+            got.append(other.graphql("{ apiTokens { id } }", None, body["graphql"]["token"]).code)
+            return 200, events(("done", DONE))
+        before = world.with_chat(answer)
+        world.chat(world.new_user()[1])
+        world.with_chat(before)
+    assert got == ["UNAUTHENTICATED"], got
+
+
+# ── conversations ──
+
+RENAME = "mutation($id: ID!, $title: String!) { renameConversation(id: $id, title: $title) { id title } }"
+DELETE = "mutation($id: ID!) { deleteConversation(id: $id) }"
+RESTORE = "mutation($id: ID!) { restoreConversation(id: $id) { id title messageCount } }"
+
+
+def titles(world, user, token, search=None):
+    found = world.gateway.graphql(CONVERSATIONS, {"user": user, "search": search}, token)
+    return [c["title"] for c in found.data["conversations"]]
+
+
+def conversations_are_listed_renamed_and_found(world):
+    user, token = world.new_user()
+    ids = [world.chat(token, text).data["chat"]["conversationId"]
+           for text in ("Why did email fail?", "x" * 100, "ä " * 40 + "end\tof it")]
+    assert titles(world, user, token) == [("ä " * 30).strip() + "…", "x" * 60 + "…", "Why did email fail?"]
+    world.chat(token, "and 100% of REPORT_s?", conversationId=ids[0])
+    assert titles(world, user, token)[0] == "Why did email fail?"  # the newest message first
+    assert world.gateway.graphql(RENAME, {"id": ids[1], "title": " Xs "}, token).data["renameConversation"] == {
+        "id": ids[1], "title": "Xs"}
+    for search, expected in (("EMAIL", ["Why did email fail?"]), ("report_", ["Why did email fail?"]),
+                             ("100%", ["Why did email fail?"]), ("xs", ["Xs"]), ("nothing_", []), ("end", [
+                                 ("ä " * 30).strip() + "…"])):
+        assert titles(world, user, token, search) == expected, search
+    for bad in ("", " ", "x" * 201, "a\u0007"):
+        assert world.gateway.graphql(RENAME, {"id": ids[0], "title": bad}, token).code == "BAD_USER_INPUT", bad
+    assert world.gateway.graphql(CONVERSATIONS, {"user": user, "search": "x" * 201}, token).code == "BAD_USER_INPUT"
+
+
+def a_deleted_conversation_is_gone_and_can_come_back(world):
+    user, token = world.new_user()
+    question = new_id()
+    talk = world.chat(token, "delete me", id=question).data["chat"]["conversationId"]
+    world.chat(token, "keep me")
+    act = lambda query, **v: world.gateway.graphql(query, {"id": talk, **v}, token)  # noqa: E731
+    assert act(RESTORE).code == "NOT_FOUND"
+    assert act(DELETE).data == {"deleteConversation": True}
+    assert act(DELETE).code == "NOT_FOUND" and act(RENAME, title="t").code == "NOT_FOUND"
+    assert titles(world, user, token) == ["keep me"]
+    whole = world.gateway.graphql(HISTORY, {"user": user}, token).data["chatHistory"]
+    assert [n["content"] for n in whole["nodes"]] == ["keep me", DONE["content"]] and whole["totalCount"] == 2
+    gone = world.gateway.graphql(HISTORY, {"user": user, "conversation": talk}, token).data["chatHistory"]
+    assert gone["nodes"] == [] and gone["totalCount"] == 0
+    assert world.chat(token, "more", conversationId=talk).code == "NOT_FOUND"
+    assert world.chat(token, "delete me", id=question).code == "NOT_FOUND"
+    assert act(RESTORE).data["restoreConversation"] == {"id": talk, "title": "delete me", "messageCount": 2}
+    assert titles(world, user, token) == ["keep me", "delete me"]
+    assert act(DELETE).code == "ok"
+    world.sql(f"UPDATE conversations SET deleted_at = now() - interval '25 hours' WHERE id = '{talk}'")
+    assert act(RESTORE).code == "NOT_FOUND"
+
+
+def what_was_deleted_a_day_ago_goes_with_its_messages(world):
+    user, token = world.new_user()
+    old, young, kept = (world.chat(token, text).data["chat"]["conversationId"] for text in ("old", "young", "kept"))
+    world.sql(f"UPDATE conversations SET deleted_at = now() - interval '25 hours' WHERE id = '{old}'; "
+              f"UPDATE conversations SET deleted_at = now() - interval '23 hours' WHERE id = '{young}'")
+    world.sql("INSERT INTO conversations (id, title, deleted_at) SELECT gen_random_uuid(), 'many', "
+              "now() - interval '2 days' FROM generate_series(1, 450)")  # more than one statement takes
+    with Gateway(world.url):
+        eventually(lambda: world.sql("SELECT count(*) FROM conversations WHERE title = 'many'") == "0")
+        eventually(lambda: world.sql(f"SELECT count(*) FROM conversations WHERE id = '{old}'") == "0")
+    left = world.sql("SELECT string_agg(content, ' ' ORDER BY id) FROM chat_messages "
+                     f"WHERE user_id = '{user}' AND role = 'user'")
+    assert left == "young kept", (left, kept)
+
+
+# ── history ──
+
+def pages_of_a_history_put_together_are_all_of_it(world):
+    user, token = world.new_user()
+    talk = None
+    for i in range(6):
+        talk = world.chat(token, f"m{i}", conversationId=talk).data["chat"]["conversationId"]
+    other = world.chat(token, "elsewhere").data["chat"]["conversationId"]
+    ask = lambda **v: world.gateway.graphql(HISTORY, {"user": user, **v}, token).data["chatHistory"]  # noqa: E731
+    everything = ask()
+    assert [n["role"] for n in everything["nodes"]] == ["USER", "ASSISTANT"] * 7 and everything["totalCount"] == 14
+    assert not everything["pageInfo"]["hasNextPage"] and not everything["pageInfo"]["hasPreviousPage"]
+    for conversation, whole in ((None, [n["id"] for n in everything["nodes"]]),
+                                (talk, [n["id"] for n in everything["nodes"]][:12])):
+        for size in (1, 5, 12, 20):
+            seen, after = [], None
+            while True:
+                page = ask(conversation=conversation, first=size, after=after)
+                seen += [n["id"] for n in page["nodes"]]
+                after = page["pageInfo"]["endCursor"]
+                assert page["totalCount"] == len(whole)
+                if not page["pageInfo"]["hasNextPage"]:
+                    break
+            assert seen == whole, (conversation, size)
+            seen, before = [], None
+            while True:
+                page = ask(conversation=conversation, last=size, before=before)
+                seen = [n["id"] for n in page["nodes"]] + seen
+                before = page["pageInfo"]["startCursor"]
+                if not page["pageInfo"]["hasPreviousPage"]:
+                    break
+            assert seen == whole, (conversation, size)
+    page = ask(first=20, after=everything["edges"][1]["cursor"], before=everything["edges"][5]["cursor"])
+    assert [n["id"] for n in page["nodes"]] == whole[2:5]
+    assert len(ask(conversation=other)["nodes"]) == 2
+    assert ask(first=0)["nodes"] == []
+    for bad in ({"first": 501}, {"first": 1, "last": 1}, {"after": "x"}):
+        answer = world.gateway.graphql(HISTORY, {"user": user, **bad}, token)
+        assert answer.code in ("BAD_USER_INPUT", "QUERY_TOO_COMPLEX"), answer.text
+    users = world.gateway.graphql("{ users(first: 1) { pageInfo { endCursor } } }", None, world.admin)
+    foreign = world.gateway.graphql(HISTORY, {"user": user, "after": users.data["users"]["pageInfo"]["endCursor"]}, token)
+    assert foreign.code == "BAD_USER_INPUT" and "another list" in foreign.error["message"], foreign.text
+
+
+def messages_of_many_users_are_theirs_newest_first(world):
+    people = [world.new_user() for _ in range(3)]
+    for n, (_, token) in enumerate(people):
+        for i in range(n):
+            world.chat(token, f"u{n} m{i}")
+    query = ("{ users(last: 20) { nodes { id chatMessages(first: 3) { totalCount nodes { content user { id name } } "
+             "pageInfo { hasNextPage } } } } }")
+    found = {u["id"]: u["chatMessages"] for u in world.gateway.graphql(query, None, world.admin).data["users"]["nodes"]}
+    assert found[people[0][0]] == {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False}}
+    assert [m["content"] for m in found[people[1][0]]["nodes"]] == [DONE["content"], "u1 m0"]
+    last = found[people[2][0]]
+    assert [m["content"] for m in last["nodes"]] == [DONE["content"], "u2 m1", DONE["content"]]
+    assert last["totalCount"] == 4 and last["pageInfo"]["hasNextPage"]
+    assert all(m["user"]["id"] == people[2][0] for m in last["nodes"])
+    own = "query($id: ID!) { user(id: $id) { id chatMessages { nodes { id } } } }"
+    assert len(world.gateway.graphql(own, {"id": people[1][0]}, people[1][1]).data["user"]["chatMessages"]["nodes"]) == 2
+    _, operator = world.new_user("OPERATOR")
+    all_users = world.gateway.graphql("{ users { nodes { id chatMessages { nodes { id } } } } }", None, operator)
+    assert all_users.code == "FORBIDDEN" and people[1][0] not in all_users.text, all_users.text
+
+
+def what_a_deleted_user_has_said_is_for_administrators(world):
+    user, token = world.new_user()
+    talk = world.chat(token, "secret of the deleted").data["chat"]["conversationId"]
+    world.gateway.graphql("mutation($id: ID!) { deleteUser(id: $id) }", {"id": user}, world.admin)
+    assert world.sql("SELECT count(*) FROM chat_messages WHERE content = 'secret of the deleted' "
+                     "AND user_id IS NULL") == "1"
+    asked = {"user": user, "conversation": talk}
+    nodes = world.gateway.graphql(HISTORY, asked, world.admin).data["chatHistory"]["nodes"]
+    assert [n["content"] for n in nodes] == ["secret of the deleted", DONE["content"]]
+    for role in ("VIEWER", "OPERATOR"):
+        other, stranger = world.new_user(role)
+        assert world.gateway.graphql(HISTORY, asked, stranger).code == "FORBIDDEN"
+        own = world.gateway.graphql(HISTORY, {"user": other, "conversation": talk}, stranger)
+        assert own.data["chatHistory"]["nodes"] == [], own.text
+
+
+def a_question_of_a_user_who_is_deleted_meanwhile_ends(world):
+    user, token = world.new_user()
+
+    def answer(_):
+        world.gateway.graphql("mutation($id: ID!) { deleteUser(id: $id) }", {"id": user}, world.admin)
+        return 200, events(("done", DONE))
+    before = world.with_chat(answer)
+    told = world.chat(token, "last words")
+    world.with_chat(before)
+    assert told.code == "UNAUTHENTICATED", told.text
+    assert world.sql("SELECT count(*) FROM chat_messages WHERE content = 'last words'") == "1"
+
+
 def main():
     with Postgres() as postgres, FakeAi() as ai, \
             Gateway(postgres.url, AI_URL=ai.url, GATEWAY_TOKEN="service-secret", CHAT_LIMIT="1000") as gateway:
@@ -339,6 +586,18 @@ def main():
             a_user_may_ask_so_often,
             a_replaced_turn_is_not_told_again,
             the_history_is_bounded_by_messages_and_by_bytes,
+            ai_asks_back_as_the_user_six_times,
+            ai_may_do_no_more_than_its_user_and_only_query,
+            ai_gets_no_stream,
+            ai_is_nobody_once_its_user_is,
+            a_capability_is_good_at_its_own_gateway_only,
+            conversations_are_listed_renamed_and_found,
+            a_deleted_conversation_is_gone_and_can_come_back,
+            what_was_deleted_a_day_ago_goes_with_its_messages,
+            pages_of_a_history_put_together_are_all_of_it,
+            messages_of_many_users_are_theirs_newest_first,
+            what_a_deleted_user_has_said_is_for_administrators,
+            a_question_of_a_user_who_is_deleted_meanwhile_ends,
         ], world)
 
 

@@ -2,6 +2,9 @@
 
 import http.server
 import json
+import socket
+import socketserver
+import sys
 import threading
 
 from gateway_rig import WAIT_S
@@ -16,23 +19,50 @@ def events(*pairs):
     return "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in pairs).encode()
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, *args):
+        self.connections = []
+        super().__init__(*args)
+
+    def process_request(self, request, client_address):
+        self.connections.append(request)
+        super().process_request(request, client_address)
+
+    def end_connections(self):
+        """The kept ones too, which have threads of their own."""
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has gone already
+
+    def server_bind(self):
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "ai", 0
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # the gateway may go at any time
+            super().handle_error(request, client_address)
+
+
+class UnixServer(Server):
+    address_family = socket.AF_UNIX
+
+
 class FakeAi:
     """`answers` maps a path to a function of the request's body that gives (status, body): a dict
-    is JSON, bytes an event stream, None no answer until `release`."""
+    is JSON, bytes an event stream. It listens on a free port, or at the path of a socket."""
 
-    def __init__(self, port=0):
+    def __init__(self, path=None):
         self.answers = {"/v1/chat": lambda _: (200, events(("delta", {"text": "There"}), ("done", DONE)))}
         self.asked = []  # (path, body, headers)
         self.gate = threading.Event()
         self.lock = threading.Lock()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self.handler())
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
+        self.server = UnixServer(path, self.handler()) if path else Server(("127.0.0.1", 0), self.handler())
+        self.url = f"unix:{path}" if path else f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
 
     def asked_of(self, path):
         with self.lock:
@@ -50,6 +80,7 @@ class FakeAi:
         self.release()
         self.server.shutdown()
         self.server.server_close()
+        self.server.end_connections()
 
     def __enter__(self):
         return self

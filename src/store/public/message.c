@@ -86,6 +86,11 @@ struct db_step message_answer_step(struct arena *a, const struct message_answer 
     };
 }
 
+bool message_read_answered(const struct db_rows *rows)
+{
+    return db_rows_bool(rows, 0, 0);
+}
+
 struct db_step message_read_answer_step(struct arena *a, struct uuid question_id,
                                         struct uuid user_id)
 {

@@ -80,6 +80,8 @@ struct message_answer {
 };
 [[nodiscard]] struct db_step message_answer_step(struct arena *a,
                                                  const struct message_answer *answer);
+/* False: there is no such question of the user any more. */
+[[nodiscard]] bool message_read_answered(const struct db_rows *rows);
 /* No row: that question of the user has none. */
 [[nodiscard]] struct db_step message_read_answer_step(struct arena *a, struct uuid question_id,
                                                       struct uuid user_id);

@@ -61,7 +61,7 @@ ORDER BY m.id DESC
 LIMIT $3::int8;
 
 -- :name message_answer  :params id uuid, question_id uuid, user_id uuid, content text, model text, citations jsonb, is_degraded bool, prompt_tokens int4?, completion_tokens int4?
--- Where an answer is there already, it stays.
+-- Where an answer is there already, it stays. False: there is no such question of the user any more.
 WITH answered AS (
     INSERT INTO chat_messages AS m (id, conversation_id, role, content, user_id, timestamp, model,
                                     citations, is_degraded, prompt_tokens, completion_tokens)
@@ -71,11 +71,14 @@ WITH answered AS (
     WHERE q.id = $2::uuid AND q.user_id = $3::uuid
     ON CONFLICT (id) DO NOTHING
     RETURNING m.conversation_id
+), counted AS (
+    UPDATE conversations AS c
+    SET message_count = c.message_count + 1, last_message_at = now()
+    FROM answered AS a
+    WHERE c.id = a.conversation_id
 )
-UPDATE conversations AS c
-SET message_count = c.message_count + 1, last_message_at = now()
-FROM answered AS a
-WHERE c.id = a.conversation_id;
+SELECT EXISTS (SELECT FROM chat_messages AS q
+               WHERE q.id = $2::uuid AND q.user_id = $3::uuid) AS is_asked;
 
 -- :name message_read_answer  :params id uuid, user_id uuid
 SELECT m.id, m.conversation_id, m.role, m.content, m.user_id, m.timestamp, m.state, m.instead_of,
