@@ -31,6 +31,7 @@ struct ai_client {
     struct http_call *probing; /* NULL: none runs */
     int64_t probed_us;
     struct ai_client_state state;
+    bool is_asked; /* the state is not that of the beginning */
     char why[DETAIL_MAX];
 };
 
@@ -43,14 +44,37 @@ struct running {
     struct err err; /* of an event; ERR_NONE: none */
 };
 
+/* What a user is told of a failure: not where the service is. The rest is for the log. */
+static bool tell(const struct err *failure, struct err *e)
+{
+    static const char *const told[ERR_CODE_COUNT] = {
+        [ERR_RATE] = "the ai service has too much to do; ask again later",
+        [ERR_TIMEOUT] = "the ai service did not answer in time",
+        [ERR_UNAVAILABLE] = "the ai service is out of reach",
+        [ERR_LIMIT] = "the ai service gave an answer that is none",
+        [ERR_CANCELLED] = "the ai service gave an answer that is none",
+    };
+    enum err_code code = failure->code;
+    if (told[code] == NULL) {
+        *e = *failure;
+        return false;
+    }
+    err_set_from(e, ERR_ORIGIN_AI,
+                 code == ERR_LIMIT || code == ERR_CANCELLED ? ERR_UNAVAILABLE : code, "%s",
+                 told[code]);
+    return err_in(e, "%s", failure->message);
+}
+
 /* ── up or down ── */
 
-static void set_state(struct ai_client *client, bool is_up, const char *why)
+static void set_state(struct ai_client *client, const struct err *why)
 {
+    bool is_up = why == NULL;
     struct ai_client_state *state = &client->state;
-    snprintf(client->why, sizeof client->why, "%s", is_up ? "" : why);
-    if (state->is_up == is_up)
+    snprintf(client->why, sizeof client->why, "%s", is_up ? "" : why->message);
+    if (client->is_asked && state->is_up == is_up)
         return;
+    client->is_asked = true;
     state->is_up = is_up;
     state->since_us = clock_wall_us();
     if (client->loop->number > 0)
@@ -58,30 +82,26 @@ static void set_state(struct ai_client *client, bool is_up, const char *why)
     if (is_up)
         log_info("ai.up", "url=%s", client->base_url);
     else
-        log_warn("ai.down", "reason=%s", log_quote(str_of_c(client->why)));
-}
-
-static void note_outcome(struct ai_client *client, const struct err *e)
-{
-    if (e == NULL)
-        set_state(client, true, "");
-    else if (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT)
-        set_state(client, false, e->message);
+        log_warn("ai.down", "reason=%s", log_quote(str_of_c(err_text(why))));
 }
 
 static void probed(void *owner, const struct http_reply *reply, const struct err *e)
 {
     struct ai_client *client = owner;
+    struct err why;
     client->probing = NULL;
     if (reply == NULL) {
-        note_outcome(client, e);
+        tell(e, &why);
+        set_state(client, &why);
         return;
     }
     client->state.latency_us = clock_mono_us() - client->probed_us;
-    if (reply->status == 200)
-        set_state(client, true, "");
-    else
-        set_state(client, false, "it answers, but is not ready");
+    if (reply->status == 200) {
+        set_state(client, NULL);
+    } else {
+        err_set_from(&why, ERR_ORIGIN_AI, ERR_UNAVAILABLE, "the ai service is not ready");
+        set_state(client, &why);
+    }
 }
 
 /* A breaker that is open refuses the probe too, and lets one through when its time is over. */
@@ -162,9 +182,10 @@ static bool conclude(struct running *r, const struct http_reply *reply, const st
     if (reply != NULL)
         return read_answer(r, reply, ret_answer, e);
     *ret_answer = r->done;
-    *e = r->err.code != ERR_NONE ? r->err : *failure;
-    if (e->code == ERR_LIMIT || e->code == ERR_CANCELLED)
-        is_garbage(e);
+    if (r->err.code != ERR_NONE)
+        *e = r->err;
+    else
+        tell(failure, e);
     return r->done != NULL;
 }
 
@@ -174,7 +195,10 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
     const struct json_value *answer = NULL;
     struct err e = { 0 };
     bool is_good = conclude(r, reply, failure, &answer, &e);
-    note_outcome(r->client, is_good || reply != NULL ? NULL : &e);
+    if (is_good || reply != NULL)
+        set_state(r->client, NULL);
+    else if (failure->code == ERR_UNAVAILABLE || failure->code == ERR_TIMEOUT)
+        set_state(r->client, &e);
     if (r->call.is_chat)
         http_sse_clear(&r->events);
     r->call.fn(r->call.owner, is_good ? answer : NULL, is_good ? NULL : &e);
@@ -232,11 +256,12 @@ bool ai_client_ask(struct ai_client *client, const struct ai_call *call, struct 
                                                .owner = r };
     if (call->is_chat)
         http_sse_init(&r->events, ANSWER_BYTES_MAX, heard, r);
-    if (http_client_call(client->http, &options, NULL, e))
+    struct err failure;
+    if (http_client_call(client->http, &options, NULL, &failure))
         return true;
     if (call->is_chat)
         http_sse_clear(&r->events);
-    return false;
+    return tell(&failure, e);
 }
 
 /* ── the client ── */

@@ -165,7 +165,7 @@ static void stand_in(struct gql_step *step, const struct err *why)
     struct chat *chat = step->host;
     struct db_step overview = facts_overview_step();
     log_info("chat.degraded", "req=%.*s reason=%s", STR_FMT(await_request(step)->id),
-             log_quote(str_of_c(why->message)));
+             log_quote(str_of_c(err_text(why))));
     chat->is_standing_in = true;
     (void)await_db_any(step, DB_LANE_READ, &overview, 1, got_overview);
 }

@@ -184,7 +184,7 @@ static void found(void *owner)
 static void do_without_ai(struct job *job, const struct err *why)
 {
     struct err e;
-    log_info("insights.degraded", "reason=%s", log_quote(str_of_c(why->message)));
+    log_info("insights.degraded", "reason=%s", log_quote(str_of_c(err_text(why))));
     job->err = *why;
     if (job->seen_us > 0) {
         show_older(job);

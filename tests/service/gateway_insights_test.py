@@ -268,6 +268,10 @@ def without_ai_and_without_older_ones_the_analyst_looks_itself(world):
         again = world.dashboard(gateway=alone)
         assert again["cached"] is True and again["insights"] == found["insights"]
         assert alone.graphql(NOW, {}, world.admin).code == "AI_UNAVAILABLE"
+        with Gateway(world.url, AI_URL="http://127.0.0.1:1") as cut_off:
+            answer = cut_off.graphql(NOW, {}, world.admin)
+            assert answer.code == "AI_UNAVAILABLE" and "127.0.0.1" not in answer.text, answer.text
+            cut_off.wait_for_log(r"event=ai\.down .*127\.0\.0\.1:1/")  # the operator is told
         assert alone.graphql(ADVICE, {}, world.admin).code == "AI_UNAVAILABLE"
         assert alone.graphql(ANALYZE, {"input": {"data": [1, 2]}}, world.admin).code == "AI_UNAVAILABLE"
 
