@@ -34,7 +34,7 @@ def new_id(ahead_ms=0):
 
 class World:
     def __init__(self, postgres, gateway, ai):
-        self.url, self.gateway, self.ai = postgres.url, gateway, ai
+        self.postgres, self.url, self.gateway, self.ai = postgres, postgres.url, gateway, ai
         self.admin = gateway.set_up()
         self.users = 0
 
@@ -221,6 +221,19 @@ def a_slow_ai_is_waited_for_no_longer_than_it_may(world):
         world.with_chat(before)
         again = impatient.graphql(CHAT, {"input": {"message": "slow?", "id": question}}, token).data["chat"]
         assert again == reply  # what was said stays said
+
+
+def an_answer_is_given_within_the_requests_own_time(world):
+    world.ai.gate.clear()
+
+    def hang(body):
+        world.ai.hang()
+        return 200, events(("done", DONE))
+    before = world.with_chat(hang)
+    with Gateway(world.url, AI_URL=world.ai.url, REQUEST_TIMEOUT="2s") as hasty:
+        _, token = world.new_user()
+        assert hasty.graphql(CHAT, {"input": {"message": "slow?"}}, token).data["chat"]["degraded"] is True
+        world.ai.release()
     world.with_chat(before)
 
 
@@ -248,6 +261,28 @@ def ai_that_says_it_is_degraded_is_believed(world):
     world.with_chat(before)
     assert reply["degraded"] is True and reply["message"]["model"] == "analyst"
     assert world.chat(token, id=question).data["chat"] == reply
+
+
+def when_even_that_cannot_be_stored_the_question_is_kept(world):
+    with Gateway(world.url, AI_URL=world.ai.url, REQUEST_TIMEOUT="3s") as hasty:
+        for good, code in ((False, "AI_UNAVAILABLE"), (True, "DATABASE_UNAVAILABLE")):
+            _, token = world.new_user()
+            question = new_id()
+
+            def answer(_, is_good=good):
+                world.postgres.tell("kill")
+                return (200, events(("done", DONE))) if is_good else (503, {})
+            before = world.with_chat(answer)
+            sent = {"input": {"message": "cut off", "id": question}}
+            told = hasty.graphql(CHAT, sent, token)
+            assert told.code in (code, "TIMEOUT") and (good or told.code == code), told.text
+            world.postgres.tell("launch")
+            world.postgres.tell("wait")
+            world.with_chat(before)
+            assert world.sql(f"SELECT content FROM chat_messages WHERE id = '{question}'") == "cut off"
+            again = eventually(lambda s=sent, t=token: (a := hasty.graphql(CHAT, s, t)).code == "ok" and a)
+            assert again.data["chat"]["message"]["content"] == DONE["content"]
+    eventually(lambda: world.chat(world.new_user()[1]).code == "ok")
 
 
 # ── input ──
@@ -580,6 +615,7 @@ def main():
             a_question_without_an_answer_is_answered_when_it_comes_again,
             an_answer_is_given_whatever_ai_does,
             a_slow_ai_is_waited_for_no_longer_than_it_may,
+            an_answer_is_given_within_the_requests_own_time,
             no_ai_at_all_is_told_and_it_comes_back,
             ai_that_says_it_is_degraded_is_believed,
             what_is_wrong_with_a_question_is_named,
@@ -598,6 +634,7 @@ def main():
             messages_of_many_users_are_theirs_newest_first,
             what_a_deleted_user_has_said_is_for_administrators,
             a_question_of_a_user_who_is_deleted_meanwhile_ends,
+            when_even_that_cannot_be_stored_the_question_is_kept,
         ], world)
 
 
