@@ -10,6 +10,7 @@ static const char prefixes[TOKEN_KIND_COUNT][PREFIX_LEN + 1] = {
     [TOKEN_SESSION] = "wls_",
     [TOKEN_API] = "wlt_",
     [TOKEN_SETUP] = "wlu_",
+    [TOKEN_CAPABILITY] = "wlc_",
 };
 
 struct token token_make(enum token_kind kind)

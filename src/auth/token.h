@@ -8,9 +8,10 @@
 #include "base/str.h"
 
 enum token_kind {
-    TOKEN_SESSION, /* "wls_…": a login */
-    TOKEN_API,     /* "wlt_…": made by createApiToken */
-    TOKEN_SETUP,   /* "wlu_…": makes the first user of an installation, once */
+    TOKEN_SESSION,    /* "wls_…": a login */
+    TOKEN_API,        /* "wlt_…": made by createApiToken */
+    TOKEN_SETUP,      /* "wlu_…": makes the first user of an installation, once */
+    TOKEN_CAPABILITY, /* "wlc_…": what the ai service asks with, during one chat */
     TOKEN_KIND_COUNT
 };
 

@@ -2,6 +2,7 @@
 
 #include "gateway/problem.h"
 #include "gateway/request.h"
+#include "gateway/users.h"
 
 uint32_t access_plan_role(const struct credential *c)
 {
@@ -18,13 +19,22 @@ bool access_has_role(const struct credential *c, enum role least)
     return c != NULL && c->grant.role >= least;
 }
 
-/* The user that SELF is about is named by the field's first argument. */
+/* The user that SELF is about is the parent, or else named by the field's first argument. */
 static bool names_self(const struct credential *c, const struct gql_access *access)
 {
     struct uuid id;
+    if (access->parent != NULL && str_eq_c(gql_type_name(access->field->parent_type), "User"))
+        return access_is_self(c, users_object_id(access->parent));
     const struct gql_value *first = access->args;
     return first != NULL && first->kind == GQL_TEXT && uuid_parse(first->text, &id) &&
            access_is_self(c, id);
+}
+
+/* Fields of the roots of mutations and subscriptions. */
+static bool is_more_than_a_query(const struct gql_access *access)
+{
+    struct str parent = gql_type_name(access->field->parent_type);
+    return str_eq_c(parent, "Mutation") || str_eq_c(parent, "Subscription");
 }
 
 const struct gql_denial *access_authorize(void *ctx, const struct gql_access *access)
@@ -40,12 +50,16 @@ const struct gql_denial *access_authorize(void *ctx, const struct gql_access *ac
     static const struct gql_denial too_large = {
         PROBLEM_INPUT, "the body is longer than body-limit, which only createTasks alone may be"
     };
+    static const struct gql_denial only_queries = { PROBLEM_FORBIDDEN,
+                                                    "the assistant may only run queries" };
     const struct request *r = ctx;
     const struct credential *c = r->credential;
     enum role least = ROLE_ADMIN; /* a role that this program does not know needs the highest */
     if (r->is_large && access->parent == NULL && str_is_empty(access->input_field) &&
         !str_eq(access->field->name, STR("createTasks")))
         return &too_large;
+    if (r->is_by_capability && is_more_than_a_query(access))
+        return &only_queries;
     if (str_eq(access->role, STR("ANYONE")))
         return NULL;
     if (c == NULL)

@@ -1,10 +1,6 @@
 #include "gateway/await.h"
 
-#include "base/clock.h"
 #include "store/public/actor.h"
-
-/* The database's own error comes before the request's deadline passes and says less. */
-enum { DEADLINE_MARGIN_US = 250 * CLOCK_MS };
 
 struct await {
     struct gql_step *step;
@@ -16,8 +12,12 @@ struct await {
 
 static bool is_actor_gone(const struct db_reply *reply)
 {
-    return reply->err != NULL && (strcmp(reply->constraint, ACTOR_GONE_AUDIT) == 0 ||
-                                  strcmp(reply->constraint, ACTOR_GONE_TOKEN) == 0);
+    static const char *const constraints[] = { ACTOR_GONE_AUDIT, ACTOR_GONE_TOKEN,
+                                               ACTOR_GONE_CONVERSATION, ACTOR_GONE_MESSAGE };
+    for (size_t i = 0; reply->err != NULL && i < countof(constraints); i++)
+        if (strcmp(reply->constraint, constraints[i]) == 0)
+            return true;
+    return false;
 }
 
 static void db_replied(void *owner, const struct db_reply *reply)
@@ -43,7 +43,7 @@ static enum gql_next begin_db(struct gql_step *step, enum db_lane lane, const st
     const struct db_call call = { .lane = lane,
                                   .steps = steps,
                                   .step_count = count,
-                                  .deadline_us = r->deadline_us - DEADLINE_MARGIN_US,
+                                  .deadline_us = r->deadline_us - AWAIT_MARGIN_US,
                                   .fn = db_replied,
                                   .owner = kept };
     if (!db_pool_call(r->loop->pool, &call, NULL, &e))

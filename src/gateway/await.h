@@ -6,6 +6,9 @@
 #pragma once
 #include "gateway/request.h"
 
+/* Whoever is asked says why he failed before the request's deadline passes and says less. */
+enum { AWAIT_MARGIN_US = 250 * 1000 };
+
 typedef void await_db_fn(struct gql_step *step, const struct db_reply *reply);
 
 /* Runs the steps in one call of that lane, within the request's deadline. `reply->err` is NULL

@@ -4,6 +4,7 @@
 #include "gateway/api_graphql.h"
 #include "gateway/authority.h"
 #include "json/check.h"
+#include "json/writer.h"
 
 struct gql_value binding_time(struct arena *a, int64_t wall_us)
 {
@@ -17,6 +18,18 @@ struct gql_value binding_id(struct arena *a, struct uuid id)
     char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
     uuid_format(id, text);
     return gql_text(str_of(text, UUID_TEXT_LEN));
+}
+
+struct gql_value binding_json(struct arena *a, const struct json_value *v)
+{
+    struct buf text;
+    if (v == NULL || v->type == JSON_NULL)
+        return gql_null();
+    buf_init(&text, 0);
+    json_put_value(&text, v);
+    struct str copy = arena_copy(a, buf_str(&text));
+    buf_clear(&text);
+    return gql_raw(copy);
 }
 
 /* As an argument a DateTime is a GQL_INT: Unix time in microseconds. */
@@ -60,10 +73,11 @@ static bool bind_table(struct gql_schema *schema, const struct gateway_binding *
 static bool bind_all(struct gql_schema *schema, struct err *e)
 {
     static const struct gateway_binding *const tables[] = {
-        bindings_users,       bindings_user_changes, bindings_sessions, bindings_tokens,
-        bindings_health,      bindings_page,         bindings_tasks,    bindings_tasks_list,
-        bindings_task_why,    bindings_jobs,         bindings_schedule, bindings_task_changes,
-        bindings_job_changes, bindings_stats,        bindings_trends,
+        bindings_users,        bindings_user_changes,  bindings_sessions, bindings_tokens,
+        bindings_health,       bindings_page,          bindings_tasks,    bindings_tasks_list,
+        bindings_task_why,     bindings_jobs,          bindings_schedule, bindings_task_changes,
+        bindings_job_changes,  bindings_stats,         bindings_trends,   bindings_chat,
+        bindings_chat_history, bindings_conversations, bindings_insights, bindings_analysis,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };

@@ -23,8 +23,11 @@ static inline int binding_number(const struct gql_field *f)
 extern const struct gateway_binding bindings_users[], bindings_user_changes[], bindings_sessions[],
     bindings_tokens[], bindings_health[], bindings_page[], bindings_tasks[], bindings_tasks_list[],
     bindings_task_why[], bindings_jobs[], bindings_schedule[], bindings_stats[], bindings_trends[],
-    bindings_task_changes[], bindings_job_changes[];
+    bindings_task_changes[], bindings_job_changes[], bindings_chat[], bindings_chat_history[],
+    bindings_conversations[], bindings_insights[], bindings_analysis[];
 
 /* Getters that several tables use. */
 [[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);
 [[nodiscard]] struct gql_value binding_id(struct arena *a, struct uuid id);
+/* Of a part of a JSON document; null for NULL and JSON's null. */
+[[nodiscard]] struct gql_value binding_json(struct arena *a, const struct json_value *v);

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "auth/token.h"
 #include "io/timer.h"
 #include "store/public/session.h"
 #include "store/public/token.h"
@@ -331,15 +330,11 @@ static void lookup(struct entry *entry)
     }
 }
 
-void credentials_ask(struct credentials *cs, struct str token, struct credential_wait *wait)
+void credentials_ask_digest(struct credentials *cs, enum token_kind kind,
+                            const uint8_t token_hash[SHA256_LEN], struct credential_wait *wait)
 {
-    enum token_kind kind;
-    uint8_t token_hash[SHA256_LEN];
+    assert(kind == TOKEN_SESSION || kind == TOKEN_API);
     list_init(&wait->waiting);
-    if (!token_parse(token, &kind, token_hash) || kind == TOKEN_SETUP) {
-        wait->fn(wait->owner, NULL, NULL);
-        return;
-    }
     struct entry *entry = entry_of(cs, kind, token_hash);
     if (is_fresh(entry)) {
         cs->stats.hits++;
@@ -351,6 +346,17 @@ void credentials_ask(struct credentials *cs, struct str token, struct credential
     list_push(&entry->waiting, &wait->waiting);
     if (entry->lookup == NULL)
         lookup(entry);
+}
+
+void credentials_ask(struct credentials *cs, struct str token, struct credential_wait *wait)
+{
+    enum token_kind kind;
+    uint8_t token_hash[SHA256_LEN];
+    list_init(&wait->waiting);
+    if (token_parse(token, &kind, token_hash) && (kind == TOKEN_SESSION || kind == TOKEN_API))
+        credentials_ask_digest(cs, kind, token_hash, wait);
+    else
+        wait->fn(wait->owner, NULL, NULL);
 }
 
 void credential_wait_cancel(struct credential_wait *wait)

@@ -13,6 +13,7 @@
  */
 #pragma once
 #include "auth/role.h"
+#include "auth/token.h"
 #include "base/list.h"
 #include "db/pool.h"
 #include "io/loop.h"
@@ -65,6 +66,9 @@ struct credential_wait {
  * Errors (by fn): UNAVAILABLE, TIMEOUT.   Cost: SHA-256 of the token; a point read when not fresh.
  */
 void credentials_ask(struct credentials *cs, struct str token, struct credential_wait *wait);
+/* The same for a token of which only kind and digest are known. */
+void credentials_ask_digest(struct credentials *cs, enum token_kind kind,
+                            const uint8_t token_hash[SHA256_LEN], struct credential_wait *wait);
 /* No answer is wanted any more; harmless after it came. */
 void credential_wait_cancel(struct credential_wait *wait);
 

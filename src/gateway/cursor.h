@@ -10,7 +10,7 @@
 #include "base/uuid.h"
 
 /* Each list with cursors; a cursor of one is no cursor of another. Numbers are never used again. */
-enum cursor_list { CURSOR_USERS = 1, CURSOR_TASKS = 2 };
+enum cursor_list { CURSOR_USERS = 1, CURSOR_TASKS = 2, CURSOR_CHAT_MESSAGES = 8 };
 
 /* The installation's secret: the same in all gateways, kept in the database. */
 struct cursor_key {

@@ -409,7 +409,7 @@ void feed_go_on(struct feed *feed)
 
 /* ── life ── */
 
-void feed_create(struct gateway *gw)
+void gateway_feed_create(struct gateway *gw)
 {
     struct feed *feed = mem_new(struct feed);
     *feed = (struct feed){ .gw = gw,
@@ -442,7 +442,7 @@ void feed_end(struct gateway *gw)
     mirror_end(feed->mirror);
 }
 
-void feed_destroy(struct gateway *gw)
+void gateway_feed_destroy(struct gateway *gw)
 {
     if (gw->feed == NULL)
         return;

@@ -7,11 +7,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/access.h"
+#include "gateway/ai_client.h"
 #include "gateway/bindings.h"
+#include "gateway/capability.h"
+#include "gateway/chat.h"
+#include "gateway/conversations.h"
 #include "gateway/creates.h"
 #include "gateway/events.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
+#include "gateway/insights.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
 #include "gateway/request.h"
@@ -34,12 +39,13 @@
 enum {
     SWEEP_MS = 100,
     TICK_MS = 1'000,
-    EXPIRE_TICKS = 3'600, /* sessions that ended long ago are dropped once an hour */
+    SWEEP_TICKS = 3'600, /* what has ended long ago is dropped at the start and once an hour */
     EXPIRE_DEADLINE_US = 10 * CLOCK_S,
     CREDENTIALS_MAX = 10'000, /* remembered, a loop */
     ARENA_BYTES = 16 << 20,
     LARGE_ARENA_BYTES = 256 << 20, /* 8 MiB of tasks, parsed, checked and written again */
     PLAN_BYTES = 16 << 10,         /* what one plan usually takes */
+    CHATS_OPEN_MAX = 1'000,        /* that the ai service answers, in all loops */
     PASSWORDS_AT_ONCE = 2,
     PASSWORDS_WAITING = 32,
 };
@@ -144,13 +150,21 @@ static void expire_sessions(struct gateway_loop *loop)
         log_debug("sessions.expire", "error=%s", log_quote(str_of_c(e.message)));
 }
 
+static void sweep_hourly(struct gateway_loop *loop)
+{
+    expire_sessions(loop);
+    conversations_purge(loop);
+    insights_purge(loop);
+}
+
 static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
     meter_publish(loop->gateway->meter, loop);
     events_tick(loop);
-    if (loop->number == 0 && ++loop->ticks % EXPIRE_TICKS == 0)
-        expire_sessions(loop);
+    if (loop->number == 0 && atomic_load(&loop->gateway->is_ready) &&
+        loop->ticks++ % SWEEP_TICKS == 0)
+        sweep_hourly(loop);
 }
 
 static bool create_pool(struct gateway_loop *loop, struct err *e)
@@ -220,7 +234,8 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     list_init(&loop->feed_subscriptions);
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
-    if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e))
+    if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e) ||
+        !ai_client_create(loop, &loop->ai, e))
         return false;
     loop->creates = creates_create(loop);
     const struct credentials_options credentials = {
@@ -231,6 +246,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
         .slide_s = conf_bool(conf, CONF_SESSION_SLIDING) ? lifetime_s : 0,
     };
     loop->credentials = credentials_create(&credentials);
+    loop->insights = insights_create(loop);
     create_engine(loop);
     loop->stats = stats_board_create(loop);
     loop->judges = io_offload_create(loop->io, 1, TREND_JUDGES_WAITING);
@@ -251,6 +267,8 @@ static void destroy_loop(struct gateway_loop *loop)
     io_turn_destroy(loop->log_turn);
     log_release();
     credentials_destroy(loop->credentials);
+    insights_destroy(loop->insights);
+    ai_client_destroy(loop->ai);
     gql_engine_destroy(loop->engine);
     stats_board_destroy(loop->stats);
     io_offload_destroy(loop->judges);
@@ -258,7 +276,7 @@ static void destroy_loop(struct gateway_loop *loop)
     creates_destroy(loop->creates);
     db_pool_destroy(loop->pool);
     if (loop->number == 0)
-        feed_destroy(loop->gateway);
+        gateway_feed_destroy(loop->gateway);
     while (loop->spare_count > 0)
         arena_destroy(loop->spare[--loop->spare_count]);
     io_loop_destroy(loop->io);
@@ -444,17 +462,32 @@ static bool create_loops(struct run *run, struct err *e)
             return false;
     }
     create_gate(gw);
-    feed_create(gw);
+    gateway_feed_create(gw);
     return true;
 }
 
-static bool listen_all(struct gateway *gw, struct err *e)
+/* Where the ai service reaches this process; a public URL may lead to another one. */
+static const char *callback_url(const struct gateway *gw, const struct io_listen_set *set,
+                                struct arena *a)
 {
+    char url[IO_URL_MAX];
+    if (conf_is_given(gw->conf, CONF_CALLBACK_URL))
+        return conf_cstr(gw->conf, CONF_CALLBACK_URL);
+    if (str_starts_with(str_of_c(set->address), STR("unix:")))
+        return arena_cstr(a, str_of_c(set->address));
+    io_listen_set_url(set, url);
+    return arena_cstr(a, str_of_c(url));
+}
+
+static bool listen_all(struct run *run, struct err *e)
+{
+    struct gateway *gw = &run->gw;
     struct io_listen_set set;
     if (!io_listen_set_open(&set, conf_str(gw->conf, CONF_LISTEN), conf_int(gw->conf, CONF_PORT),
                             gw->loop_count, e))
         return err_in(e, "listen");
     snprintf(gw->address, sizeof gw->address, "%s", set.address);
+    gw->callback_url = callback_url(gw, &set, run->arena);
     if (gw->url[0] == '\0')
         io_listen_set_url(&set, gw->url);
     bool is_good = true;
@@ -473,8 +506,10 @@ static bool create_all(struct run *run, struct err *e)
     read_public_url(run);
     gw->meter = meter_create();
     gw->zones = zone_cache_create();
+    gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
+    gw->chat_limits = chat_limits_create(gw->conf);
     return read_settings(run, e) && bindings_create_schema(&gw->schema, e) &&
-           create_loops(run, e) && listen_all(gw, e);
+           create_loops(run, e) && listen_all(run, e);
 }
 
 /* Requests that the drain's deadline cut off still wait for something: what they use stays, and
@@ -497,6 +532,8 @@ static void destroy_all(struct run *run)
         return;
     }
     gate_destroy(gw->gate);
+    capabilities_destroy(gw->capabilities);
+    chat_limits_destroy(gw->chat_limits);
     for (size_t i = 0; i < gw->loop_count; i++)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);

@@ -29,6 +29,10 @@ struct io_offload;
 struct stats_board;
 struct zone_cache;
 struct worker_client;
+struct ai_client;
+struct capabilities;
+struct chat_limits;
+struct insights;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -50,14 +54,17 @@ struct gateway {
     struct meter *meter;
     struct zone_cache *zones;
     struct feed *feed; /* on the first loop; see feed.h */
+    struct capabilities *capabilities;
+    struct chat_limits *chat_limits;
 
     int64_t started_at_us;
     int64_t request_timeout_us;
     struct str public_origin;     /* "https://ops.example.org"; empty: whatever Host says */
     char address[IO_ADDRESS_MAX]; /* that it listens at */
     char url[IO_URL_MAX];         /* where people reach it */
-    struct str cookie_path;       /* "/", or the path of the public URL */
-    bool is_https;                /* as the public URL says */
+    const char *callback_url; /* where the ai service reaches it; set before the first request */
+    struct str cookie_path;   /* "/", or the path of the public URL */
+    bool is_https;            /* as the public URL says */
     int64_t session_lifetime_s;
     struct http_proxies *proxies; /* whose forwarded headers count */
     bool is_introspection_open;   /* to anonymous callers too */
@@ -81,6 +88,8 @@ struct gateway_loop {
     struct gql_engine *engine;
     struct stats_board *stats;
     struct io_offload *judges; /* of trends */
+    struct ai_client *ai;
+    struct insights *insights;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/access.h"
+#include "gateway/capability.h"
 #include "gateway/events.h"
 #include "gateway/problem.h"
 #include "http/forwarded.h"
@@ -274,6 +275,21 @@ static bool check_origin(struct request *r)
     return false;
 }
 
+/* False: the token is no capability. One that has ended is nobody's. */
+static bool identify_by_capability(struct request *r)
+{
+    enum token_kind kind;
+    uint8_t hash[SHA256_LEN], holder_hash[SHA256_LEN];
+    if (!token_parse(r->token, &kind, hash) || kind != TOKEN_CAPABILITY)
+        return false;
+    r->is_by_capability = true;
+    if (capability_use(r->loop->gateway->capabilities, hash, clock_mono_us(), &kind, holder_hash))
+        credentials_ask_digest(r->loop->credentials, kind, holder_hash, &r->wait);
+    else
+        run(r);
+    return true;
+}
+
 static void identify(struct request *r)
 {
     struct str token = headers_token(r->http, &r->is_by_cookie);
@@ -289,13 +305,12 @@ static void identify(struct request *r)
         return;
     }
     r->token = token;
-    if (str_is_empty(token)) {
-        run(r);
-        return;
-    }
     r->wait =
         (struct credential_wait){ .fn = identified, .owner = r, .deadline_us = r->deadline_us };
-    credentials_ask(r->loop->credentials, token, &r->wait);
+    if (str_is_empty(token))
+        run(r);
+    else if (!identify_by_capability(r))
+        credentials_ask(r->loop->credentials, token, &r->wait);
 }
 
 static bool read_text(struct request *r, const struct json_value *v, const char *name,

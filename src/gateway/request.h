@@ -27,7 +27,8 @@ struct request {
     struct credential_wait wait;
     struct str token; /* as it was sent; empty: none. Only until it is answered */
     bool is_by_cookie;
-    bool is_large; /* its body is longer than body-limit: only createTasks may be run */
+    bool is_large;         /* its body is longer than body-limit: only createTasks may be run */
+    bool is_by_capability; /* the ai service asks for the user, queries alone; see capability.h */
 
     enum headers_answer answer;
     struct gql_request gql;

@@ -74,27 +74,13 @@ static enum gql_next resolve_depends_on(struct gql_step *step)
     return record_resolve_many(step, COL_tasks_depends_on, NULL);
 }
 
-static void got_users(struct gql_step *step, const struct db_reply *reply)
-{
-    const struct record_ids *ids = step->host;
-    struct user_row *users = users_objects(step, reply->rows[0]);
-    for (size_t i = 0; i < db_rows_count(reply->rows[0]); i++)
-        *record_ids_at(ids, db_rows_uuid(reply->rows[0], i, 0)) = &users[i];
-    for (size_t i = 0; i < step->count; i++)
-        if (!record_is_null(step->parents[i], COL_tasks_created_by))
-            step->results[i] = gql_object(
-                *record_ids_at(ids, record_uuid(step->parents[i], COL_tasks_created_by)));
-    gql_step_finish(step);
-}
-
 static enum gql_next resolve_created_by(struct gql_step *step)
 {
-    struct record_ids *ids = record_ids_of(step, COL_tasks_created_by);
-    if (ids->count == 0)
-        return GQL_DONE;
-    step->host = ids;
-    struct db_step by_ids = users_by_ids_step(step, ids->items, ids->count);
-    return await_db(step, DB_LANE_READ, &by_ids, 1, got_users);
+    struct uuid *ids = arena_new_array(step->arena, step->count, struct uuid);
+    for (size_t i = 0; i < step->count; i++)
+        if (!record_is_null(step->parents[i], COL_tasks_created_by))
+            ids[i] = record_uuid(step->parents[i], COL_tasks_created_by);
+    return users_resolve_each(step, ids);
 }
 
 #define FIELD(column) .data = RECORD_FIELD(SELECT_BIT(COL_tasks_##column))

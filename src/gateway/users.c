@@ -12,6 +12,13 @@ static const struct schema_table *users_table(void)
     return &schema_public.tables[TABLE_users];
 }
 
+static struct str id_text(struct arena *a, struct uuid id)
+{
+    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
+    uuid_format(id, text);
+    return str_of(text, UUID_TEXT_LEN);
+}
+
 /* ── plans ── */
 
 /* The columns that the selections of User below `sel` read; __typename and the like have none. */
@@ -99,20 +106,7 @@ struct db_step users_by_id_step(const struct gql_step *step, struct uuid id)
     return (struct db_step){ plan->by_id, args };
 }
 
-struct db_step users_by_ids_step(const struct gql_step *step, const struct uuid *ids, size_t count)
-{
-    const struct user_plan *plan = step->field->plan_data;
-    struct db_args *args = db_args_create(step->arena);
-    db_args_uuids(args, ids, count);
-    return (struct db_step){ plan->by_ids, args };
-}
-
-struct user_row *users_object(const struct gql_step *step, struct db_rows *rows)
-{
-    return db_rows_count(rows) > 0 ? users_objects(step, rows) : NULL;
-}
-
-struct user_row *users_objects(const struct gql_step *step, struct db_rows *rows)
+static struct user_row *users_objects(const struct gql_step *step, struct db_rows *rows)
 {
     size_t count = db_rows_count(rows);
     struct user_row *users = arena_new_array(step->arena, count, struct user_row);
@@ -120,6 +114,67 @@ struct user_row *users_objects(const struct gql_step *step, struct db_rows *rows
     for (size_t i = 0; i < count; i++)
         users[i] = (struct user_row){ rows, i };
     return users;
+}
+
+struct user_row *users_object(const struct gql_step *step, struct db_rows *rows)
+{
+    return db_rows_count(rows) > 0 ? users_objects(step, rows) : NULL;
+}
+
+struct uuid users_object_id(const struct user_row *user)
+{
+    return db_rows_uuid(user->rows, user->row, 0);
+}
+
+/* ── one user for each parent ── */
+
+static int compare_users(const void *a, const void *b)
+{
+    struct uuid one = users_object_id(a), other = users_object_id(b);
+    return memcmp(&one, &other, sizeof one);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct uuid));
+}
+
+static int compare_id_user(const void *id, const void *user)
+{
+    struct uuid other = users_object_id(user);
+    return memcmp(id, &other, sizeof other);
+}
+
+static void got_each(struct gql_step *step, const struct db_reply *reply)
+{
+    const struct uuid *ids = step->host;
+    size_t count = db_rows_count(reply->rows[0]);
+    struct user_row *users = users_objects(step, reply->rows[0]);
+    qsort(users, count, sizeof *users, compare_users);
+    for (size_t i = 0; i < step->count; i++)
+        step->results[i] =
+            gql_object(bsearch(&ids[i], users, count, sizeof *users, compare_id_user));
+    gql_step_finish(step);
+}
+
+enum gql_next users_resolve_each(struct gql_step *step, const struct uuid *ids)
+{
+    static const struct uuid nobody = { 0 };
+    const struct user_plan *plan = step->field->plan_data;
+    struct uuid *wanted = arena_new_array(step->arena, step->count, struct uuid);
+    struct db_args *args = db_args_create(step->arena);
+    size_t count = 0;
+    memcpy(wanted, ids, step->count * sizeof *ids);
+    qsort(wanted, step->count, sizeof *wanted, compare_ids);
+    for (size_t i = 0; i < step->count; i++)
+        if (!uuid_eq(wanted[i], nobody) && (count == 0 || !uuid_eq(wanted[i], wanted[count - 1])))
+            wanted[count++] = wanted[i];
+    if (count == 0)
+        return GQL_DONE;
+    db_args_uuids(args, wanted, count);
+    struct db_step by_ids = { plan->by_ids, args };
+    step->host = (void *)(uintptr_t)ids;
+    return await_db(step, DB_LANE_READ, &by_ids, 1, got_each);
 }
 
 bool users_read_id(const char *name, const struct gql_value *value, struct uuid *ret_id,
@@ -294,13 +349,6 @@ static void got_page(struct gql_step *step, const struct db_reply *reply)
     struct db_step count = { select_count_statement(step->arena, &page->select, TOTAL_MAX),
                              select_count_args(step->arena, &page->select) };
     (void)await_db(step, DB_LANE_SLOW, &count, 1, got_total);
-}
-
-static struct str id_text(struct arena *a, struct uuid id)
-{
-    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
-    uuid_format(id, text);
-    return str_of(text, UUID_TEXT_LEN);
 }
 
 /* email or name contains it, and the bound that the page's own direction does not give. */

@@ -25,14 +25,17 @@ void *users_prepare_below(struct gql_field *f, struct arena *plan_arena);
 
 /* Reads the user by id with the plan's columns. */
 [[nodiscard]] struct db_step users_by_id_step(const struct gql_step *step, struct uuid id);
-/* The same of many, in no order. */
-[[nodiscard]] struct db_step users_by_ids_step(const struct gql_step *step, const struct uuid *ids,
-                                               size_t count);
 /* The object of the row, which lives as long as the operation; NULL where there is no row. */
 [[nodiscard]] struct user_row *users_object(const struct gql_step *step, struct db_rows *rows);
 
-/* The objects of all rows. */
-[[nodiscard]] struct user_row *users_objects(const struct gql_step *step, struct db_rows *rows);
+[[nodiscard]] struct uuid users_object_id(const struct user_row *user);
+
+/*
+ * Answers a field that returns one User for each of many parents, and whose prepare is
+ * users_prepare: result i becomes the user of ids[i], or null where there is none; all zeroes is
+ * nobody. One statement for all. `ids` lives as long as the operation.
+ */
+enum gql_next users_resolve_each(struct gql_step *step, const struct uuid *ids);
 
 /* Of an argument or input field that is an ID. Errors: INVALID with its name. */
 [[nodiscard]] bool users_read_id(const char *name, const struct gql_value *value,

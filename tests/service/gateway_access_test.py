@@ -5,6 +5,7 @@ Usage: gateway_access_test.py PROGRAM"""
 
 import itertools
 import os
+import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 
@@ -25,6 +26,9 @@ OWN = [NOBODY, "NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "ok"]
 
 numbers = itertools.count(1)
 NO_TASK = "01a20a5b-5f81-77cf-a575-d6d734ea8519"
+
+# What is asked of the ai service, which is not there.
+NO_AI = [NOBODY] + ["AI_UNAVAILABLE"] * 4
 
 
 class World:
@@ -67,6 +71,29 @@ def logout(world, caller):
     return world.gateway.graphql("mutation { logout }", None, token)
 
 
+def chat(world, caller):
+    return world.as_(caller, 'mutation { chat(input: { message: "hello" }) { conversationId } }')
+
+
+def talk_of_owner(world, then=None):
+    """A conversation of the owner's; `then` is what he does with it."""
+    talk = chat(world, "owner").data["chat"]["conversationId"]
+    if then:
+        assert world.as_("owner", then, {"id": talk}).code == "ok"
+    return talk
+
+
+def an_insight(world):
+    """The id of one that is open."""
+    psql(world.url, "INSERT INTO dashboard_insights (id, type, title, description) VALUES "
+         f"(gen_random_uuid(), 'x', 't{next(numbers)}', '')")
+    return psql(world.url, "SELECT id FROM dashboard_insights WHERE state = 'open' LIMIT 1")
+
+
+def psql(url, text):
+    return subprocess.run(["psql", url, "-AtXqc", text], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def first_event(world, token, query):
     stream = Stream(world.gateway, query, token)
     answer = stream.next()
@@ -94,6 +121,25 @@ MATRIX = {
     "Query.dashboardStats": (SIGNED_IN, lambda w, c: w.as_(c, "{ dashboardStats { users } }")),
     "Query.historicalTrends": (SIGNED_IN, lambda w, c: w.as_(
         c, "{ historicalTrends(metrics: [TASKS_CREATED]) { metric } }")),
+    "Query.chatHistory": (SELF, lambda w, c: w.as_(
+        c, "query($id: ID!) { chatHistory(userId: $id) { nodes { id } } }", {"id": w.ids["owner"]})),
+    "Query.conversations": (SELF, lambda w, c: w.as_(
+        c, "query($id: ID!) { conversations(userId: $id) { id } }", {"id": w.ids["owner"]})),
+    "Query.insights": (NO_AI, lambda w, c: w.as_(c, "{ insights { id } }")),
+    "Query.recommendations": (NO_AI, lambda w, c: w.as_(c, "{ recommendations { title } }")),
+    "Query.dashboardInsights": (SIGNED_IN, lambda w, c: w.as_(c, "{ dashboardInsights { stale } }")),
+    "Mutation.chat": (SIGNED_IN, chat),
+    "Mutation.renameConversation": (OWN, lambda w, c: w.as_(
+        c, 'mutation($id: ID!) { renameConversation(id: $id, title: "t") { id } }', {"id": talk_of_owner(w)})),
+    "Mutation.deleteConversation": (OWN, lambda w, c: w.as_(
+        c, "mutation($id: ID!) { deleteConversation(id: $id) }", {"id": talk_of_owner(w)})),
+    "Mutation.restoreConversation": (OWN, lambda w, c: w.as_(
+        c, "mutation($id: ID!) { restoreConversation(id: $id) { id } }",
+        {"id": talk_of_owner(w, "mutation($id: ID!) { deleteConversation(id: $id) }")})),
+    "Mutation.dismissInsight": (OPERATOR, lambda w, c: w.as_(
+        c, "mutation($id: ID!) { dismissInsight(id: $id) { id } }", {"id": an_insight(w)})),
+    "Mutation.analyzeData": (NO_AI, lambda w, c: w.as_(
+        c, "mutation { analyzeData(input: { data: [1, 2] }) { summary } }")),
     "Mutation.setup": (["CONFLICT"] * 5, lambda w, c: w.as_(
         c, SETUP, {"token": "wlu_" + "A" * 43, "email": "x@example.org", "name": "X",
                    "password": PASSWORD})),
@@ -311,7 +357,8 @@ def a_new_password_ends_the_other_sessions_and_keeps_this_one(world):
 
 
 def what_is_no_token_is_nobody(world):
-    for bad in ("", "x", "wls_short", "wls_" + "A" * 43, "wlt_" + "A" * 43, "wlu_" + "A" * 43):
+    for bad in ("", "x", "wls_short", "wls_" + "A" * 43, "wlt_" + "A" * 43, "wlu_" + "A" * 43,
+                "wlc_" + "A" * 43):
         answer = world.gateway.graphql("{ me { id } }", None, bad or " ")
         assert answer.data["me"] is None, (bad, answer.text)
     basic = world.gateway.graphql("{ me { id } }", headers={"Authorization": "Basic QWxhZGRpbjpv"})

@@ -4,7 +4,11 @@
 
 #include "db/conn.h"
 #include "schema/schema.h"
+#include "store/public/conversation_sql.h"
+#include "store/public/facts_sql.h"
+#include "store/public/insight_sql.h"
 #include "store/public/job_sql.h"
+#include "store/public/message_sql.h"
 #include "store/public/mirror_sql.h"
 #include "store/public/outbox_sql.h"
 #include "store/public/session_sql.h"
@@ -28,9 +32,8 @@ static void checks(const struct db_statement *statement)
 static void every_fixed_statement_prepares(void **state)
 {
     static const struct db_statement_list *const lists[] = {
-        &job_sql,   &mirror_sql, &outbox_sql,      &session_sql,
-        &setup_sql, &stats_sql,  &task_mirror_sql, &token_sql,
-        &user_sql,
+        &job_sql,   &mirror_sql,      &outbox_sql, &session_sql, &setup_sql,
+        &stats_sql, &task_mirror_sql, &token_sql,  &user_sql,
     };
     (void)state;
     for (size_t l = 0; l < countof(lists); l++)

@@ -5,7 +5,7 @@
 static void is_found_again_by_its_hash(void **state)
 {
     (void)state;
-    static const char *const prefixes[] = { "wls_", "wlt_", "wlu_" };
+    static const char *const prefixes[TOKEN_KIND_COUNT] = { "wls_", "wlt_", "wlu_", "wlc_" };
     for (enum token_kind kind = 0; kind < TOKEN_KIND_COUNT; kind++) {
         struct token t = token_make(kind);
         enum token_kind back = TOKEN_KIND_COUNT;

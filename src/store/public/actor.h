@@ -11,3 +11,5 @@ struct actor {
 /* The constraints that a change breaks whose actor was deleted meanwhile. */
 #define ACTOR_GONE_AUDIT "audit_log_actor_id_fk"
 #define ACTOR_GONE_TOKEN "api_tokens_user_id_fk"
+#define ACTOR_GONE_CONVERSATION "conversations_user_id_fk"
+#define ACTOR_GONE_MESSAGE "chat_messages_user_id_fk"

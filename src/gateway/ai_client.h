@@ -1,0 +1,51 @@
+/*
+ * ai_client: a loop's way to the ai service: whole answers and the event stream of a chat, within a
+ * deadline, behind a breaker; and whether the service is there, by a probe between the calls.
+ * Source: docs/protocol.md "ai".   Thread: the loop's.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include "http/breaker.h"
+#include "json/json.h"
+
+struct ai_client;
+struct gateway_loop;
+
+/* Without ai-url it refuses every call. Errors: INVALID for ai-url. */
+[[nodiscard]] bool ai_client_create(const struct gateway_loop *loop, struct ai_client **ret_client,
+                                    struct err *e);
+/* Calls that still run end without their callback. */
+void ai_client_destroy(struct ai_client *client); /* accepts NULL */
+
+/* `e` NULL: `answer` is an object, in the call's arena. */
+typedef void ai_answer_fn(void *owner, const struct json_value *answer, const struct err *e);
+
+struct ai_call {
+    const char *path;    /* "/v1/insights" */
+    struct str body;     /* copied */
+    bool is_chat;        /* answered by events: the answer is what `done` holds */
+    int64_t deadline_us; /* monotonic; ai-timeout may end it earlier */
+    struct arena *arena; /* lives until `fn` */
+    ai_answer_fn *fn;    /* comes once, never from within ai_client_ask */
+    void *owner;
+};
+
+/*
+ * Errors (at once, then `fn` never comes, or by `fn`): UNAVAILABLE and TIMEOUT, both with origin
+ * AI, also for an answer that is none; RATE, too many calls; INVALID, what the service says of the
+ * input.
+ */
+[[nodiscard]] bool ai_client_ask(struct ai_client *client, const struct ai_call *call,
+                                 struct err *e);
+
+struct ai_client_state {
+    bool is_configured; /* there is an ai-url */
+    bool is_up;         /* the last call or probe was answered */
+    int64_t since_us;   /* wall: when it came or went */
+    int64_t latency_us; /* of the last probe that was answered; -1: none was */
+    enum http_breaker_state breaker;
+    const char *why; /* it is not up; "" while it is */
+};
+/* As this loop sees it. */
+[[nodiscard]] struct ai_client_state ai_client_state(const struct gateway_loop *loop);

@@ -1,0 +1,13 @@
+/* chat_history: ChatMessage objects and the lists of them. */
+#pragma once
+#include "gateway/await.h"
+
+/* What a ChatMessage is to its getters: a row of enum message_column. */
+struct chat_message {
+    const struct db_rows *rows;
+    size_t row;
+};
+
+/* The object of the first row, which lives as long as the operation. */
+[[nodiscard]] struct chat_message *chat_history_object(const struct gql_step *step,
+                                                       struct db_rows *rows);
