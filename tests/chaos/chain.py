@@ -136,6 +136,7 @@ class Executor(threading.Thread):
         self.windlass, self.dice, self.stop = windlass, random.Random(seed), stop
         self.session = None
         self.applied = collections.defaultdict(set)   # task -> fences whose ack was applied
+        self.repeated = collections.defaultdict(set)  # task -> fences told duplicate
         self.doubtful = collections.defaultdict(set)  # task -> fences whose answer did not come
         self.refused = collections.defaultdict(set)   # task -> fences told stale
         self.late = []                                # (not before, old session, ack)
@@ -171,8 +172,10 @@ class Executor(threading.Thread):
         answer = self.ask("POST", "/v1/acks", {**session, "results": [ack]})
         task, fence = ack["task"], ack["fence"]
         outcome = answer["acks"][0]["outcome"] if answer else None
-        if outcome in ("applied", "duplicate"):
+        if outcome == "applied":
             self.applied[task].add(fence)
+        elif outcome == "duplicate":
+            self.repeated[task].add(fence)
         elif outcome is None:
             self.doubtful[task].add(fence)
         elif outcome in ("stale", "unknown"):
@@ -273,9 +276,11 @@ def check_results(checks, windlass, executor):
     twice = [t for t, f in executor.applied.items() if len(f) > 1]
     lost = [t for t, f in executor.applied.items() if fences.get(t) not in f]
     stale = [t for t, f in fences.items() if f not in executor.applied[t] | executor.doubtful[t]]
+    false = [t for t, f in executor.repeated.items() if f - executor.applied[t] - executor.doubtful[t]]
     late = sum(len(f) for f in executor.refused.values())
     checks(late > 0, f"{late} acknowledgements came late and were told so")
     checks(not twice, f"{len(twice)} tasks were completed twice {twice[:3]}")
+    checks(not false, f"{len(false)} were told duplicate of what was never applied {false[:3]}")
     checks(not lost, f"{len(lost)} results that were taken are not the stored ones {lost[:3]}")
     checks(not stale, f"{len(stale)} results are of an acknowledgement that was refused {stale[:3]}")
     checks(not executor.strange, f"{len(executor.strange)} strange answers {executor.strange[:2]}")
@@ -306,8 +311,8 @@ def check_counts(checks, windlass):
     checks(not wrong, f"{len(wrong)} roll-ups differ from a recount {wrong[:3]}")
     time.sleep(2)  # two ticks of the worker
     wrong = windlass.sql(
-        "SELECT c.type, c.status, c.n, r.n FROM (SELECT type, status, n FROM worker.counter WHERE n"
-        " <> 0) AS c FULL JOIN (SELECT t.type, CASE WHEN d.state = 5 THEN 2 ELSE 3 END AS status,"
+        "SELECT c.type, c.status, c.n, r.n FROM (SELECT type, status, count AS n FROM worker.counter WHERE"
+        " count <> 0) AS c FULL JOIN (SELECT t.type, CASE WHEN d.state = 5 THEN 2 ELSE 3 END AS status,"
         " count(*) AS n FROM worker.task AS t JOIN worker.task_done AS d USING (id) GROUP BY 1, 2)"
         " AS r USING (type, status) WHERE c.n IS DISTINCT FROM r.n")
     checks(not wrong, f"{len(wrong)} counters of the worker differ from a recount {wrong[:3]}")

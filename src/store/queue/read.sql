@@ -43,10 +43,11 @@ SELECT coalesce((SELECT l.seq FROM worker.change_log AS l WHERE l.shard = $1::in
 SELECT a.task_id, a.seq, a.error FROM worker.attempt AS a WHERE a.task_id = ANY ($1::uuid[]);
 
 -- :name read_acks  :params ids uuid[], fences int8[]
--- Of acknowledgements that changed nothing: is there such a task, and did this lease end before?
+-- Of acknowledgements that changed nothing: is there such a task, and did one end this lease before?
+-- An attempt that was lost or timed out was not ended by its executor: what he says then is stale.
 SELECT u.n - 1, t.id IS NOT NULL,
-       coalesce(d.fence = u.fence, false)
-       OR EXISTS (SELECT FROM worker.attempt AS a WHERE a.task_id = u.id AND a.fence = u.fence)
+       coalesce(a.outcome IN (1, 4), d.fence = u.fence, false) -- OUTCOME_FAILED, OUTCOME_CANCELLED
 FROM unnest($1::uuid[], $2::int8[]) WITH ORDINALITY AS u (id, fence, n)
 LEFT JOIN worker.task AS t ON t.id = u.id
-LEFT JOIN worker.task_done AS d ON d.id = u.id;
+LEFT JOIN worker.task_done AS d ON d.id = u.id
+LEFT JOIN worker.attempt AS a ON a.task_id = u.id AND a.fence = u.fence;
