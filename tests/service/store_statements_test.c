@@ -28,9 +28,8 @@ static void checks(const struct db_statement *statement)
 static void every_fixed_statement_prepares(void **state)
 {
     static const struct db_statement_list *const lists[] = {
-        &job_sql,   &mirror_sql, &outbox_sql,      &session_sql,
-        &setup_sql, &stats_sql,  &task_mirror_sql, &token_sql,
-        &user_sql,
+        &job_sql,   &mirror_sql,      &outbox_sql, &session_sql, &setup_sql,
+        &stats_sql, &task_mirror_sql, &token_sql,  &user_sql,
     };
     (void)state;
     for (size_t l = 0; l < countof(lists); l++)
