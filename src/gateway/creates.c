@@ -31,12 +31,12 @@ struct batch {
     size_t refs; /* the batch's own, and one each call whose cells point into it */
     struct create_call **calls;
     struct create_task **tasks;
+    struct create_call **calls_of; /* whose each task is */
     size_t call_count, task_count;
     bool is_atomic, is_in_doubt;
     int64_t deadline_us; /* of the most urgent call */
     struct mirror_row *rows;
-    struct create_task **row_tasks; /* whose row each is; NULL: a duplicate's */
-    struct uuid *other_ids;         /* duplicate_of, one a task; all zeroes: none */
+    struct uuid *other_ids; /* duplicate_of, one a task; all zeroes: none */
     size_t row_count;
     struct outbox_put put;
 };
@@ -97,8 +97,10 @@ static void batch_add(struct batch *b, struct create_call *call)
 {
     list_remove(&call->node);
     b->calls[b->call_count++] = call;
-    for (size_t i = 0; i < call->count; i++)
+    for (size_t i = 0; i < call->count; i++) {
+        b->calls_of[b->task_count] = call;
         b->tasks[b->task_count++] = &call->tasks[i];
+    }
     b->is_atomic = call->is_atomic;
     b->deadline_us = min_of(b->deadline_us, call->deadline_us);
     b->refs++;
@@ -125,6 +127,7 @@ static struct batch *batch_of_waiting(struct creates *c)
     }
     b->calls = arena_new_array(b->arena, calls, struct create_call *);
     b->tasks = arena_new_array(b->arena, tasks, struct create_task *);
+    b->calls_of = arena_new_array(b->arena, tasks, struct create_call *);
     for (size_t i = 0; i < calls; i++)
         batch_add(b, container_of(c->waiting.next, struct create_call, node));
     return b;
@@ -276,40 +279,69 @@ static bool ask_for_others(struct batch *b)
 
 /* ── the worker ── */
 
-static enum err_code code_of(const struct json_value *error)
+/* All-or-none calls do not vouch for their ids: a request that libcurl sent twice would be refused
+ * as a whole. */
+static bool is_vouched(const struct batch *b, const struct create_task *task)
 {
-    const struct json_value *code = json_get_c(error, "code");
-    return code != NULL && code->type == JSON_STRING ? worker_error_code(code->text) : ERR_INTERNAL;
+    return task->is_fresh && !b->is_atomic;
+}
+
+/* The worker's place in its request ("tasks[7].type: …") as the caller's in his. */
+static void tell_refusal(struct create_task *task, const struct create_call *call, size_t index,
+                         enum err_code code, struct str message)
+{
+    char place[32] = "input";
+    ptrdiff_t end = str_find(message, STR("]."));
+    if (call->is_atomic)
+        snprintf(place, sizeof place, "inputs[%zu]", index);
+    if (str_starts_with(message, STR("tasks[")) && end > 0)
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.%.*s", place,
+                           STR_FMT(str_first(str_from(message, (size_t)end + 2), 150)));
+    else if (call->is_atomic)
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s: %.*s", place,
+                           STR_FMT(str_first(message, 150)));
+    else
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%.*s",
+                           STR_FMT(str_first(message, 180)));
+}
+
+static struct str text_of(const struct json_value *v)
+{
+    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
 }
 
 static void read_result(struct batch *b, size_t i, const struct json_value *result)
 {
     struct create_task *task = b->tasks[i];
     const struct json_value *stored = json_get_c(result, "task"),
-                            *other = json_get_c(result, "duplicate_of"),
-                            *error = json_get_c(result, "error"),
-                            *message = json_get_c(error, "message");
+                            *error = json_get_c(result, "error");
+    struct str other = text_of(json_get_c(result, "duplicate_of")),
+               message = text_of(json_get_c(error, "message"));
+    enum err_code code = worker_error_code(text_of(json_get_c(error, "code")));
     struct worker_row row;
     if (stored != NULL) {
         if (worker_read_task(b->arena, stored, &row, &task->err))
             accept(b, task, &row);
-    } else if (other != NULL && other->type == JSON_STRING &&
-               uuid_parse(other->text, &b->other_ids[i])) {
+    } else if (!str_is_empty(other) && uuid_parse(other, &b->other_ids[i])) {
         return;
-    } else if (message != NULL && message->type == JSON_STRING) {
-        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code_of(error), "%.*s",
-                           STR_FMT(str_first(message->text, 180)));
+    } else if (code == ERR_CONFLICT && is_vouched(b, task)) {
+        b->other_ids[i] = task->id; /* the request came twice: it is stored */
+    } else if (!str_is_empty(message)) {
+        tell_refusal(task, b->calls_of[i], 0, code, message);
     } else {
         (void)err_set(&task->err, ERR_INTERNAL, "the worker's result is neither task nor error");
     }
 }
 
+/* Of an all-or-none call the answer tells which one; others are refused whole only by a mistake. */
 static void refuse_all(struct batch *b, const struct worker_reply *reply)
 {
     struct err e = *reply->err;
-    if (reply->index >= 0 && (size_t)reply->index < b->task_count)
-        (void)err_set_from(&e, e.origin, e.code, "inputs[%lld]: %.150s", (long long)reply->index,
-                           reply->err->message);
+    if (b->is_atomic && reply->index >= 0 && (size_t)reply->index < b->task_count) {
+        tell_refusal(b->tasks[0], b->calls[0], (size_t)reply->index, e.code,
+                     str_of_c(reply->err->message));
+        e = b->tasks[0]->err;
+    }
     batch_fail(b, &e);
 }
 
@@ -339,9 +371,9 @@ static void replied(void *owner, const struct worker_reply *reply)
         store_rows(b);
 }
 
-static void put_task(struct buf *out, const struct create_task *task)
+static void put_task(struct buf *out, const struct batch *b, const struct create_task *task)
 {
-    if (!task->is_fresh) {
+    if (!is_vouched(b, task)) {
         buf_put_str(out, task->body);
         return;
     }
@@ -361,7 +393,7 @@ static void ask(struct batch *b)
     for (size_t i = 0; i < b->task_count; i++) {
         if (i > 0)
             buf_put_char(&body, ',');
-        put_task(&body, b->tasks[i]);
+        put_task(&body, b, b->tasks[i]);
     }
     buf_put_c(&body, b->is_atomic ? "],\"is_atomic\":true}" : "],\"is_atomic\":false}");
     const struct worker_call_options options = { .path = "/v1/tasks",

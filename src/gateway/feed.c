@@ -407,9 +407,16 @@ void feed_go_on(struct feed *feed)
         poll_after(feed, 0);
 }
 
+struct mirror_stats feed_mirror_stats(const struct gateway *gw)
+{
+    struct mirror_stats stats = mirror_stats(gw->feed->mirror);
+    stats.unreadable = gw->feed->skipped;
+    return stats;
+}
+
 /* ── life ── */
 
-void gateway_feed_create(struct gateway *gw)
+void feed_open(struct gateway *gw)
 {
     struct feed *feed = mem_new(struct feed);
     *feed = (struct feed){ .gw = gw,
@@ -442,7 +449,7 @@ void feed_end(struct gateway *gw)
     mirror_end(feed->mirror);
 }
 
-void gateway_feed_destroy(struct gateway *gw)
+void feed_close(struct gateway *gw)
 {
     if (gw->feed == NULL)
         return;

@@ -17,12 +17,12 @@ struct feed_batch {
 void feed_batch_ref(struct feed_batch *batch);   /* any */
 void feed_batch_unref(struct feed_batch *batch); /* any; accepts NULL */
 
-void gateway_feed_create(struct gateway *gw); /* once the first loop is there */
+void feed_open(struct gateway *gw); /* once the first loop is there */
 /* Once the database is ready. Does nothing without a worker-url. */
 void feed_begin(struct gateway *gw);
 /* Begins nothing any more; what runs goes on to its end. */
 void feed_end(struct gateway *gw);
-void gateway_feed_destroy(struct gateway *gw); /* after the loop's clients and pool; accepts none */
+void feed_close(struct gateway *gw); /* after the loop's clients and pool; accepts none */
 
 /* Goes on from there, for the mirror; subscribers get nothing twice. */
 void feed_seek(struct feed *feed, int64_t seq);
@@ -48,6 +48,10 @@ void mirror_take(struct mirror *mirror, struct feed_batch *batch);
 /* 410: what the mirror has not seen is not kept any more. */
 void mirror_lost_track(struct mirror *mirror);
 
+/* For metrics: what this process has done since its start. */
 struct mirror_stats {
     uint64_t windows, changes, refused_rows, snapshots;
+    uint64_t unreadable; /* events of the feed */
 };
+struct mirror_stats mirror_stats(const struct mirror *mirror);
+[[nodiscard]] struct mirror_stats feed_mirror_stats(const struct gateway *gw);

@@ -128,7 +128,9 @@ static bool read_result(struct forward *f, const struct json_value *result,
     }
     if (message == NULL || message->type != JSON_STRING)
         return false;
-    refuse(o, entry, message->text, id);
+    ptrdiff_t end = str_find(message->text, STR("].")); /* its place is nobody's business */
+    bool has_place = str_starts_with(message->text, STR("tasks[")) && end > 0;
+    refuse(o, entry, has_place ? str_from(message->text, (size_t)end + 2) : message->text, id);
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/worker_json.h"
 
+#include "analyst/template.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "json/writer.h"
@@ -257,6 +258,10 @@ bool worker_read_task(struct arena *a, const struct json_value *task, struct wor
         return err_set(e, ERR_INVALID, "task: id: is missing");
     if (state_of(&row) >= 0)
         tell_state(&row, (enum task_state)state_of(&row));
+    if (row.told & UINT64_C(1) << COL_tasks_error) {
+        struct str error = row.cells[COL_tasks_error];
+        tell(&row, COL_tasks_error_template, error.ptr == NULL ? error : template_of(a, error));
+    }
     *ret_row = row;
     return true;
 }

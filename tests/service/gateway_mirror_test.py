@@ -197,6 +197,8 @@ def roll_ups_and_counters_equal_a_recount(postgres):
             world.caught_up()
             world.check_equal()
             check_rollups(world, world.worker.events)
+            templates = {r[0] for r in sql(world.url, "SELECT error_template FROM tasks WHERE error LIKE 'cannot: %'")}
+            assert templates == {"cannot: <n>"}, templates
 
 
 # ── interruptions ──

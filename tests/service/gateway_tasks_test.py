@@ -62,7 +62,7 @@ def what_is_wrong_with_a_task_is_named_before_it_is_sent(world):
     before = len(world.worker.seen("/v1/tasks"))
     day_us = 86_400_000_000
     cases = [("type", ""), ("type", "x" * 201), ("type", "a\tb"), ("queue", ""), ("queue", "q" * 201),
-             ("maxAttempts", 0), ("maxAttempts", 101), ("timeoutSeconds", 0), ("timeoutSeconds", 604_801),
+             ("maxAttempts", 0), ("maxAttempts", 1001), ("timeoutSeconds", 0), ("timeoutSeconds", 2_592_001),
              ("idempotencyKey", ""), ("idempotencyKey", "k" * 501), ("id", "0192f1f3"), ("id", str(uuid7())[:14] + "4" + str(uuid7())[15:]),
              ("id", uuid7(now_us() - 8 * day_us)), ("id", uuid7(now_us() + 2 * 3_600_000_000))]
     for field, value in cases:
@@ -99,6 +99,11 @@ def what_the_worker_refuses_is_told_as_it_said_it(world):
     assert answer.code == "BAD_USER_INPUT" and answer.error["message"] == "type: nobody runs it", answer.text
     many = world.ask(CREATE_ALL, {"inputs": [{"type": "email"}, {"type": "nobody"}]})
     assert many.code == "BAD_USER_INPUT" and many.error["message"].startswith("inputs[1]:"), many.text
+    world.worker.refuse["placed"] = "tasks[0].payload: is longer than 10 bytes"
+    answer = world.ask(CREATE, {"input": {"type": "placed"}})
+    assert answer.error["message"] == "input.payload: is longer than 10 bytes", answer.text
+    many = world.ask(CREATE_ALL, {"inputs": [{"type": "email"}, {"type": "placed"}]})
+    assert many.error["message"] == "inputs[1].payload: is longer than 10 bytes", many.text
 
 
 def many_at_once_share_requests_and_each_gets_its_own(world):
