@@ -94,29 +94,28 @@ static bool has_column(const struct table *t, struct str name)
     return false;
 }
 
-/* Of a row; 0 of what is none, which read_rows refuses. */
-static size_t field_count(const struct json_value *row)
+static void add_column(struct table *t, const struct json_value *data, struct str field)
 {
-    return row->type == JSON_OBJECT ? row->member_count : 0;
+    if (t->column_count < TABLE_COLUMNS_MAX && !str_eq(field, t->time_field) &&
+        is_number_field(data, field) && !has_column(t, field))
+        t->columns[t->column_count++].name = field;
 }
 
-/* The fields of the rows looked at, in the order in which they come up. */
+/* The fields of the rows looked at, in the order in which they come up; the time first of all. */
 static void find_fields(const struct json_value *data, bool wants_time, bool wants_values,
                         struct table *t)
 {
-    for (size_t i = 0; i < min_of(data->item_count, (size_t)TABLE_ROWS_LOOKED_AT); i++)
-        for (size_t m = 0; m < field_count(&data->items[i]); m++) {
-            struct str field = data->items[i].members[m].key;
-            if (wants_time && str_is_empty(t->time_field) && is_time_field(data, field))
-                t->time_field = field;
-        }
-    for (size_t i = 0; wants_values && i < min_of(data->item_count, (size_t)TABLE_ROWS_LOOKED_AT);
-         i++)
-        for (size_t m = 0; m < field_count(&data->items[i]); m++) {
-            struct str field = data->items[i].members[m].key;
-            if (t->column_count < TABLE_COLUMNS_MAX && !str_eq(field, t->time_field) &&
-                is_number_field(data, field) && !has_column(t, field))
-                t->columns[t->column_count++].name = field;
+    for (size_t pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < min_of(data->item_count, (size_t)TABLE_ROWS_LOOKED_AT); i++) {
+            const struct json_value *row = &data->items[i];
+            for (size_t m = 0; row->type == JSON_OBJECT && m < row->member_count; m++) {
+                struct str field = row->members[m].key;
+                if (pass == 0 && wants_time && str_is_empty(t->time_field) &&
+                    is_time_field(data, field))
+                    t->time_field = field;
+                if (pass == 1 && wants_values)
+                    add_column(t, data, field);
+            }
         }
 }
 
