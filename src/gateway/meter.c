@@ -15,6 +15,7 @@ static const char *const RESULTS[] = { [RESULT_OK] = "ok", [RESULT_ERROR] = "err
 static const char *const LANES[] = { "read", "write", "slow" };
 static const char *const LANE_RESULTS[] = { "done", "failed", "refused", "timeout", "in-doubt" };
 static const char *const LOOKUPS[] = { "hit", "miss" };
+static const char *const AI_RESULTS[] = { "answered", "failed" };
 
 struct meter {
     struct metrics *registry;
@@ -22,6 +23,7 @@ struct meter {
     struct metric *connections, *refused;
     struct metric *calls, *lane_connections, *lane_waiting;
     struct metric *plans, *plan_count, *credentials, *password_jobs;
+    struct metric *ai_calls, *ai_running;
 };
 
 #define LABEL(label_name, label_values)                                                            \
@@ -82,6 +84,10 @@ struct meter *meter_create(void)
     m->credentials =
         counter(m, "windlass_credential_lookups_total", "Credentials looked for in the cache.",
                 (struct metric_label)LABEL("result", LOOKUPS), none);
+    m->ai_calls = counter(m, "windlass_ai_calls_total", "Calls of the ai service.",
+                          (struct metric_label)LABEL("result", AI_RESULTS), none);
+    m->ai_running =
+        gauge(m, "windlass_ai_running", "Calls of the ai service that run or wait.", none);
     m->password_jobs = gauge(m, "windlass_password_jobs",
                              "Passwords that are being compared or hashed, or wait for it.", none);
     return m;
@@ -159,6 +165,7 @@ void meter_publish(struct meter *m, struct gateway_loop *loop)
     struct gql_counters gql = gql_engine_counters(loop->engine);
     struct gql_counters *old_gql = &loop->published.gql;
     struct credentials_stats credentials = credentials_stats(loop->credentials);
+    struct ai_client_stats ai = ai_client_stats(loop->ai), *old_ai = &loop->published.ai;
     uint64_t plan_count = gql.plan_count;
     move(m->connections, 0, http->connections_open, &old_http->connections_open);
     for (size_t i = 0; i < HTTP_REFUSED_COUNT; i++)
@@ -170,6 +177,9 @@ void meter_publish(struct meter *m, struct gateway_loop *loop)
     move(m->plan_count, 0, plan_count, &loop->published.plan_count);
     add(m->credentials, 0, credentials.hits, &loop->published.credentials.hits);
     add(m->credentials, 1, credentials.lookups, &loop->published.credentials.lookups);
+    add(m->ai_calls, 0, ai.answered, &old_ai->answered);
+    add(m->ai_calls, 1, ai.failed, &old_ai->failed);
+    move(m->ai_running, 0, ai.running, &old_ai->running);
 }
 
 void meter_write(const struct meter *m, struct buf *out)
