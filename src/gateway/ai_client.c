@@ -31,6 +31,7 @@ struct ai_client {
     struct http_call *probing; /* NULL: none runs */
     int64_t probed_us;
     struct ai_client_state state;
+    struct ai_client_stats stats;
     bool is_asked; /* the state is not that of the beginning */
     char why[DETAIL_MAX];
 };
@@ -130,6 +131,20 @@ struct ai_client_state ai_client_state(const struct gateway_loop *loop)
     return state;
 }
 
+struct ai_client_stats ai_client_stats(const struct ai_client *client)
+{
+    return client->stats;
+}
+
+/* `e` NULL: it was answered. */
+static void count(struct ai_client *client, const struct err *e)
+{
+    if (e == NULL || e->code == ERR_INVALID)
+        client->stats.answered++;
+    else
+        client->stats.failed++;
+}
+
 /* ── answers ── */
 
 static bool is_garbage(struct err *e)
@@ -195,6 +210,8 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
     const struct json_value *answer = NULL;
     struct err e = { 0 };
     bool is_good = conclude(r, reply, failure, &answer, &e);
+    r->client->stats.running--;
+    count(r->client, is_good ? NULL : &e);
     if (is_good || reply != NULL)
         set_state(r->client, NULL);
     else if (failure->code == ERR_UNAVAILABLE || failure->code == ERR_TIMEOUT)
@@ -257,10 +274,13 @@ bool ai_client_ask(struct ai_client *client, const struct ai_call *call, struct 
     if (call->is_chat)
         http_sse_init(&r->events, ANSWER_BYTES_MAX, heard, r);
     struct err failure;
-    if (http_client_call(client->http, &options, NULL, &failure))
+    if (http_client_call(client->http, &options, NULL, &failure)) {
+        client->stats.running++;
         return true;
+    }
     if (call->is_chat)
         http_sse_clear(&r->events);
+    count(client, &failure);
     return tell(&failure, e);
 }
 

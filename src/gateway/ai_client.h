@@ -39,6 +39,12 @@ struct ai_call {
 [[nodiscard]] bool ai_client_ask(struct ai_client *client, const struct ai_call *call,
                                  struct err *e);
 
+struct ai_client_stats {
+    uint64_t answered, failed; /* calls; an answer that refuses the input counts as one */
+    uint64_t running;
+};
+[[nodiscard]] struct ai_client_stats ai_client_stats(const struct ai_client *client);
+
 struct ai_client_state {
     bool is_configured; /* there is an ai-url */
     bool is_up;         /* the last call or probe was answered */

@@ -7,8 +7,6 @@
 #include "json/json.h"
 #include "store/public/message.h"
 
-enum { TOTAL_MAX = 10'001 }; /* 10,000 exactly, then "more" */
-
 /* ── ChatMessage ── */
 
 struct chat_message *chat_history_object(const struct gql_step *step, struct db_rows *rows)
@@ -224,8 +222,8 @@ static void got_pages(struct gql_step *step, const struct db_reply *reply)
         finish_lists(step);
         return;
     }
-    struct db_step counts = message_counts_step(step->arena, &history->pages, TOTAL_MAX);
-    (void)await_db(step, DB_LANE_SLOW, &counts, 1, got_totals);
+    struct db_step counts = message_counts_step(step->arena, &history->pages);
+    (void)await_db(step, DB_LANE_READ, &counts, 1, got_totals);
 }
 
 /* `pages` says whose; here is added which part of it. */

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/sha256.h"
 #include "db/pool.h"
+#include "gateway/ai_client.h"
 #include "gateway/credentials.h"
 #include "gateway/cursor.h"
 #include "gateway/gate.h"
@@ -42,6 +43,7 @@ struct gateway_published {
     struct db_lane_stats lanes[DB_LANE_COUNT];
     struct gql_counters gql;
     struct credentials_stats credentials;
+    struct ai_client_stats ai;
     uint64_t plan_count;
     uint64_t worker_calls[4];
     uint64_t mirror_changes[3], windows, snapshots; /* of the first loop */

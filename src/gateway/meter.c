@@ -20,6 +20,7 @@ static const char *const MIRROR_CHANGES[] = { "stored", "row-refused", "unreadab
 static const char *const MIRROR_WORK[] = { "window", "snapshot" };
 static const char *const WORKER_RESULTS[] = { "called", "failed", "timeout", "refused" };
 static const char *const LOOKUPS[] = { "hit", "miss" };
+static const char *const AI_RESULTS[] = { "answered", "failed" };
 
 struct meter {
     struct metrics *registry;
@@ -28,6 +29,7 @@ struct meter {
     struct metric *calls, *lane_connections, *lane_waiting;
     struct metric *feed_lag, *outbox_waiting, *mirror_changes, *mirror_work, *worker_calls;
     struct metric *plans, *plan_count, *credentials, *password_jobs;
+    struct metric *ai_calls, *ai_running;
 };
 
 #define LABEL(label_name, label_values)                                                            \
@@ -108,6 +110,10 @@ struct meter *meter_create(void)
     m->credentials =
         counter(m, "windlass_credential_lookups_total", "Credentials looked for in the cache.",
                 (struct metric_label)LABEL("result", LOOKUPS), none);
+    m->ai_calls = counter(m, "windlass_ai_calls_total", "Calls of the ai service.",
+                          (struct metric_label)LABEL("result", AI_RESULTS), none);
+    m->ai_running =
+        gauge(m, "windlass_ai_running", "Calls of the ai service that run or wait.", none);
     m->password_jobs = gauge(m, "windlass_password_jobs",
                              "Passwords that are being compared or hashed, or wait for it.", none);
     return m;
@@ -207,6 +213,7 @@ void meter_publish(struct meter *m, struct gateway_loop *loop)
     struct gql_counters gql = gql_engine_counters(loop->engine);
     struct gql_counters *old_gql = &loop->published.gql;
     struct credentials_stats credentials = credentials_stats(loop->credentials);
+    struct ai_client_stats ai = ai_client_stats(loop->ai), *old_ai = &loop->published.ai;
     uint64_t plan_count = gql.plan_count;
     publish_worker(m, loop);
     move(m->connections, 0, http->connections_open, &old_http->connections_open);
@@ -219,6 +226,9 @@ void meter_publish(struct meter *m, struct gateway_loop *loop)
     move(m->plan_count, 0, plan_count, &loop->published.plan_count);
     add(m->credentials, 0, credentials.hits, &loop->published.credentials.hits);
     add(m->credentials, 1, credentials.lookups, &loop->published.credentials.lookups);
+    add(m->ai_calls, 0, ai.answered, &old_ai->answered);
+    add(m->ai_calls, 1, ai.failed, &old_ai->failed);
+    move(m->ai_running, 0, ai.running, &old_ai->running);
 }
 
 void meter_write(const struct meter *m, struct buf *out)

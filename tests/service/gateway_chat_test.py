@@ -4,6 +4,7 @@ what the assistant may ask back. Usage: gateway_chat_test.py PROGRAM"""
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -283,6 +284,21 @@ def when_even_that_cannot_be_stored_the_question_is_kept(world):
             again = eventually(lambda s=sent, t=token: (a := hasty.graphql(CHAT, s, t)).code == "ok" and a)
             assert again.data["chat"]["message"]["content"] == DONE["content"]
     eventually(lambda: world.chat(world.new_user()[1]).code == "ok")
+
+
+def what_became_of_the_calls_is_counted(world):
+    def counted(result):
+        found = re.search(rf'^windlass_ai_calls_total{{result="{result}"}} (\d+)', world.gateway.get("/metrics").text,
+                          re.M)
+        return int(found.group(1)) if found else 0
+    _, token = world.new_user()
+    answered, failed = counted("answered"), counted("failed")
+    world.chat(token)
+    before = world.with_chat(lambda _: (503, {}))
+    world.chat(token)
+    world.with_chat(before)
+    eventually(lambda: counted("answered") > answered and counted("failed") > failed)
+    eventually(lambda: "\nwindlass_ai_running 0\n" in world.gateway.get("/metrics").text)
 
 
 # ── input ──
@@ -618,6 +634,7 @@ def main():
             an_answer_is_given_within_the_requests_own_time,
             no_ai_at_all_is_told_and_it_comes_back,
             ai_that_says_it_is_degraded_is_believed,
+            what_became_of_the_calls_is_counted,
             what_is_wrong_with_a_question_is_named,
             a_user_may_ask_so_often,
             a_replaced_turn_is_not_told_again,

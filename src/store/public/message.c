@@ -121,14 +121,12 @@ struct db_step message_pages_step(struct arena *a, const struct message_pages *p
                                                   pages->with_content, pages->with_citations) };
 }
 
-struct db_step message_counts_step(struct arena *a, const struct message_pages *pages,
-                                   size_t count_max)
+struct db_step message_counts_step(struct arena *a, const struct message_pages *pages)
 {
     if (pages->conversation_id == NULL)
         return (struct db_step){ &message_counts,
-                                 message_counts_args(a, pages->user_ids, pages->user_count,
-                                                     (int64_t)count_max) };
+                                 message_counts_args(a, pages->user_ids, pages->user_count) };
     return (struct db_step){ &message_talk_count,
                              message_talk_count_args(a, *pages->conversation_id, pages->user_ids[0],
-                                                     pages->with_orphans, (int64_t)count_max) };
+                                                     pages->with_orphans) };
 }

@@ -99,6 +99,6 @@ struct message_pages {
     bool with_content, with_citations; /* else empty */
 };
 [[nodiscard]] struct db_step message_pages_step(struct arena *a, const struct message_pages *pages);
-/* How many there are, whatever the page, counted to `count_max`: a row for each user. */
-[[nodiscard]] struct db_step message_counts_step(struct arena *a, const struct message_pages *pages,
-                                                 size_t count_max);
+/* How many there are, whatever the page: a row for each user. */
+[[nodiscard]] struct db_step message_counts_step(struct arena *a,
+                                                 const struct message_pages *pages);

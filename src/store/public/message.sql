@@ -87,7 +87,8 @@ FROM chat_messages AS m
 WHERE m.id = $1::uuid AND m.user_id = $2::uuid AND m.role = 'assistant';
 
 -- :name message_pages_up  :params user_ids uuid[], after uuid, before uuid, row_limit int8, with_content bool, with_citations bool
--- A page of the messages of each user, between two ids.
+-- A page of the messages of each user, between two ids. Whether a conversation is deleted is looked
+-- up for the rows that are shown: a join would go through all that are deleted.
 SELECT m.id, m.conversation_id, m.role, CASE WHEN $5::bool THEN m.content ELSE '' END AS content,
        m.user_id, m.timestamp, m.state, m.instead_of, m.model,
        CASE WHEN $6::bool THEN m.citations ELSE '[]' END AS citations, m.prompt_tokens,
@@ -96,8 +97,7 @@ FROM unnest($1::uuid[]) WITH ORDINALITY AS p (user_id, list)
 CROSS JOIN LATERAL (
     SELECT x.* FROM chat_messages AS x
     WHERE x.user_id = p.user_id AND x.id > $2::uuid AND x.id < $3::uuid
-      AND NOT EXISTS (SELECT FROM conversations AS c
-                      WHERE c.id = x.conversation_id AND c.deleted_at IS NOT NULL)
+      AND (SELECT c.deleted_at FROM conversations AS c WHERE c.id = x.conversation_id) IS NULL
     ORDER BY x.id
     LIMIT $4::int8
 ) AS m
@@ -112,20 +112,16 @@ FROM unnest($1::uuid[]) WITH ORDINALITY AS p (user_id, list)
 CROSS JOIN LATERAL (
     SELECT x.* FROM chat_messages AS x
     WHERE x.user_id = p.user_id AND x.id > $2::uuid AND x.id < $3::uuid
-      AND NOT EXISTS (SELECT FROM conversations AS c
-                      WHERE c.id = x.conversation_id AND c.deleted_at IS NOT NULL)
+      AND (SELECT c.deleted_at FROM conversations AS c WHERE c.id = x.conversation_id) IS NULL
     ORDER BY x.id DESC
     LIMIT $4::int8
 ) AS m
 ORDER BY p.list, m.id DESC;
 
--- :name message_counts  :params user_ids uuid[], count_max int8
-SELECT (SELECT count(*) FROM (
-            SELECT FROM chat_messages AS x
-            WHERE x.user_id = p.user_id
-              AND NOT EXISTS (SELECT FROM conversations AS c
-                              WHERE c.id = x.conversation_id AND c.deleted_at IS NOT NULL)
-            LIMIT $2::int8) AS counted)
+-- :name message_counts  :params user_ids uuid[]
+-- Each conversation counts its own.
+SELECT (SELECT coalesce(sum(c.message_count), 0)::int8 FROM conversations AS c
+        WHERE c.user_id = p.user_id AND c.deleted_at IS NULL)
 FROM unnest($1::uuid[]) WITH ORDINALITY AS p (user_id, list)
 ORDER BY p.list;
 
@@ -156,11 +152,9 @@ WHERE m.conversation_id = $1::uuid
 ORDER BY m.id DESC
 LIMIT $6::int8;
 
--- :name message_talk_count  :params conversation_id uuid, user_id uuid, with_orphans bool, count_max int8
-SELECT count(*) FROM (
-    SELECT FROM chat_messages AS m
-    WHERE m.conversation_id = $1::uuid
-      AND (m.user_id = $2::uuid OR ($3::bool AND m.user_id IS NULL))
-      AND NOT EXISTS (SELECT FROM conversations AS c
-                      WHERE c.id = $1::uuid AND c.deleted_at IS NOT NULL)
-    LIMIT $4::int8) AS counted;
+-- :name message_talk_count  :params conversation_id uuid, user_id uuid, with_orphans bool
+SELECT coalesce(sum(c.message_count), 0)::int8
+FROM conversations AS c
+WHERE c.id = $1::uuid
+  AND (c.user_id = $2::uuid OR ($3::bool AND c.user_id IS NULL))
+  AND c.deleted_at IS NULL;
