@@ -131,11 +131,14 @@ static void beat(void *owner)
 
 /* ── what the worker says ── */
 
-static void hear_commands(struct session *s, const struct wire_answer *answer)
+/* How many of the running tasks it was about. */
+static size_t hear_commands(struct session *s, const struct wire_answer *answer)
 {
+    size_t count = 0;
     for (size_t i = 0; i < answer->command_count; i++) {
         const struct wire_command *command = &answer->commands[i];
         struct attempt *t = runner_find_task(s->runner, command->task, command->fence);
+        count += t != NULL;
         if (t && command->is_timeout)
             runner_stop_task(t, ACK_FAIL, STR("timed out"));
         else if (t)
@@ -146,7 +149,9 @@ static void hear_commands(struct session *s, const struct wire_answer *answer)
             runner_find_task(s->runner, answer->lost[i].task, answer->lost[i].fence);
         if (t)
             runner_lose_task(t);
+        count += t != NULL;
     }
+    return count;
 }
 
 static void hear_mode(struct session *s, enum wire_mode mode)
@@ -212,9 +217,6 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
     }
     came_back(s);
     if (kind == TALLY_LEASES) {
-        int64_t took_us = io_loop_now_us(s->runner->loop) - s->calls[kind].sent_us;
-        if (answer.lease_count + answer.ack_count == 0 && took_us < EARLY_US)
-            hold_for(s, PAUSE_MS);
         s->must_tell_held = s->asks_for_one = false;
         settle(s, ACK_ON_LEASES, &answer);
         start_leases(s, &answer);
@@ -223,7 +225,10 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
     } else {
         renewed(s, s->calls[kind].sent_us);
     }
-    hear_commands(s, &answer);
+    size_t heard = hear_commands(s, &answer) + answer.lease_count + answer.ack_count;
+    int64_t took_us = io_loop_now_us(s->runner->loop) - s->calls[kind].sent_us;
+    if (kind == TALLY_LEASES && heard == 0 && took_us < EARLY_US)
+        hold_for(s, PAUSE_MS); /* never in a circle */
     hear_mode(s, answer.mode);
     return true;
 }
