@@ -68,6 +68,13 @@ const struct cmd cmd_table[] = {
       .details = "Needs a database (DATABASE_URL); `windlass up` brings one and starts this.",
       .options = CONF_FOR_GATEWAY,
       .run = cmd_gateway },
+    { .name = "worker",
+      .operands = "",
+      .summary = "keep the tasks and jobs",
+      .details =
+          "Needs a database (DATABASE_URL). Several may run: one leads, the others stand by.",
+      .options = CONF_FOR_WORKER,
+      .run = cmd_worker },
     { .name = "runner",
       .operands = "",
       .summary = "run the tasks of the built-in types",
