@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,52 +27,45 @@ def uuid7():
     return str(uuid.UUID(int=(ms << 80) | (7 << 76) | (random & (0xfff << 64)) | (2 << 62) | (random & (2**62 - 1))))
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("worker", timeout=WAIT_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(WAIT_S)
-        self.sock.connect(self.path)
+GATEWAY_TOKEN, RUNNER_TOKEN = "token-of-the-gateway", "token-of-runners"
 
 
 class Worker:
-    """One `windlass worker` on a unix socket. `settings` are WINDLASS_ variables without the prefix."""
+    """One `windlass worker`. `settings` are WINDLASS_ variables without the prefix."""
 
-    def __init__(self, url, folder, **settings):
-        self.path = f"{folder}/worker.sock"
+    def __init__(self, url, port=0, **settings):
         self.log_file = tempfile.TemporaryFile("w+")
-        environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_LISTEN": "unix:" + self.path,
+        environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": str(port),
+                       "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN,
                        "SESSION_TTL": "1s", "WORKER_LEASE": "500ms", **settings}
         self.process = subprocess.Popen(
             [PROGRAM, "worker"], stdout=self.log_file, stderr=self.log_file,
             env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
                  **{"WINDLASS_" + name: value for name, value in environment.items()}})
-        self.wait_ready()
+        self.port = int(self.wait_for_log(r"event=service\.started .*address=\S+:(\d+)").group(1))
+        eventually(lambda: self.request("GET", "/readyz")[0] == 200)
 
     @property
     def url(self):
-        return "unix:" + self.path
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self):
         self.log_file.seek(0)
         return self.log_file.read()
 
-    def wait_ready(self):
+    def wait_for_log(self, pattern):
         def look():
             assert self.process.poll() is None, f"the worker ended: {self.log}"
-            return self.request("GET", "/readyz")[0] == 200
-        eventually(look)
+            return re.search(pattern, self.log)
+        return eventually(look)
 
     def request(self, method, path, body=None):
         """(status, JSON or text)."""
-        connection = UnixConnection(self.path)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
         try:
             connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Content-Type": "application/json"})
+                               {"Content-Type": "application/json", "Authorization": f"Bearer {GATEWAY_TOKEN}"})
             response = connection.getresponse()
             text = response.read().decode()
             is_json = (response.headers.get("Content-Type") or "").startswith("application/json")
@@ -96,11 +88,15 @@ class Worker:
         return answer["task"], answer["attempts"]
 
     def wait_state(self, task, *states):
-        """(task, attempts), once it is in one of the states."""
+        """(task, attempts), once it is in one of the states. A worker that does not lead yet is waited for."""
         def reached():
-            found = self.look(task)
-            return found if found[0]["state"] in states else None
-        return eventually(reached)
+            status, answer = self.request("GET", f"/v1/tasks/{task}")
+            if status == 503:
+                return None
+            assert status == 200, (status, answer)
+            return answer["task"]["state"] in states
+        eventually(reached)
+        return self.look(task)  # task and attempts are read one after the other: now both are settled
 
     def stop(self, signum=signal.SIGTERM):
         if self.process.poll() is None:
@@ -123,11 +119,11 @@ class Worker:
 
 
 class World:
-    def __init__(self, worker, database_url, folder):
-        self.worker, self.database_url, self.folder = worker, database_url, folder
+    def __init__(self, worker, database_url):
+        self.worker, self.database_url = worker, database_url
 
     def runner(self, **settings):
-        return Runner(self.worker.url, **settings)
+        return Runner(self.worker.url, RUNNER_TOKEN=RUNNER_TOKEN, **settings)
 
 
 def a_task_runs_and_its_result_is_kept(world):
@@ -261,7 +257,7 @@ def a_runner_outlives_its_worker(world):
         world.worker.wait_state(task, "running")
         world.worker.stop(signal.SIGKILL)
         world.worker.log_file.close()
-        world.worker = Worker(world.database_url, world.folder)
+        world.worker = Worker(world.database_url, world.worker.port)
         found, attempts = world.worker.wait_state(task, "succeeded", "dead")
         assert found["state"] == "succeeded", (found, attempts)
         later = world.worker.create("noop")
@@ -285,9 +281,8 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    with Postgres() as postgres, tempfile.TemporaryDirectory() as path:
-        first_worker = Worker(postgres.url, path)
-        the_world = World(first_worker, postgres.url, path)
+    with Postgres() as postgres:
+        the_world = World(Worker(postgres.url), postgres.url)
         try:
             run_tests(TESTS, the_world)
         finally:
