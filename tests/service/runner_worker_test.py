@@ -37,7 +37,7 @@ class Worker:
         self.log_file = tempfile.TemporaryFile("w+")
         environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": str(port),
                        "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN,
-                       "SESSION_TTL": "1s", "WORKER_LEASE": "500ms", **settings}
+                       "SESSION_TTL": "1s", **settings}
         self.process = subprocess.Popen(
             [PROGRAM, "worker"], stdout=self.log_file, stderr=self.log_file,
             env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
