@@ -193,6 +193,19 @@ def a_lost_lease_ends_its_task_without_a_word(world):
         assert not worker.acks_of(task)
 
 
+def heartbeats_name_every_running_task_in_turn(world):
+    count, most = 1100, 500
+    with world.worker() as worker, Runner(worker.url, RUNNER_SLOTS=str(count)):
+        with worker.changed:
+            tasks = {worker.give("sleep", {"seconds": 3600}) for _ in range(count)}
+        worker.wait_for(lambda: len(worker.leased) == count)
+        named = set()
+        while named != tasks:
+            told = [t["task"] for t in worker.next_call("heartbeats")["tasks"]]
+            assert len(told) <= most, len(told)
+            named |= set(told)
+
+
 def a_task_that_passes_its_deadline_fails(world):
     with world.worker() as worker, Runner(worker.url):
         for offset_us in (100_000, -5_000_000):
@@ -340,7 +353,7 @@ def a_drain_lets_tasks_finish_and_ends_the_session(world):
             runner.begin_to_stop()
             assert worker.ack_of(task)["outcome"] == "complete"
             assert runner.stop() == 0
-        assert worker.session.is_over
+        worker.wait_for(lambda: worker.session.is_over)
         late = worker.calls("leases")[-1]
         assert "held" not in late or late["max"] == 0, late
 
@@ -352,8 +365,9 @@ def what_outlives_the_drain_is_given_back(world):
             worker.wait_for(lambda: task in worker.leased)
             runner.begin_to_stop()
             assert runner.stop() == 0
-        assert [a["outcome"] for a, _, _ in worker.acks_of(task)] == ["release"]
-        assert worker.session.is_over
+        # By its own word or, where the time for that was too short, by the session's end.
+        worker.wait_for(lambda: worker.session.is_over)
+        assert {a["outcome"] for a, _, _ in worker.acks_of(task)} <= {"release"}
 
 
 def a_drain_without_a_worker_ends_in_time(world):
@@ -548,6 +562,7 @@ TESTS = [
     after_a_lost_answer_the_worker_is_told_what_is_held,
     a_cancelled_task_stops_and_says_so,
     a_lost_lease_ends_its_task_without_a_word,
+    heartbeats_name_every_running_task_in_turn,
     a_task_that_passes_its_deadline_fails,
     a_task_that_was_given_out_anew_runs_once_and_under_its_new_fence,
     work_goes_on_while_the_worker_cannot_answer,

@@ -160,7 +160,8 @@ class Worker:
             self.changed.notify_all()
             while self.hangs and not self.is_closing:
                 self.changed.wait(0.05)
-        status, answer = self.answer(handler, name, told)
+        is_done = not (isinstance(scripted, tuple) and scripted[0] == 503)  # which says: nothing was done
+        status, answer = self.answer(handler, name, told) if is_done else scripted
         if callable(scripted):
             scripted = scripted(answer)
         if isinstance(scripted, tuple):
