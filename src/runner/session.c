@@ -93,6 +93,16 @@ static void session_gone(struct session *s)
     go_on(s);
 }
 
+/* The poll that is open may be on its way with leases: the next request asks for them back. */
+static void stop_asking(struct session *s)
+{
+    if (!s->calls[TALLY_LEASES].running)
+        return;
+    runner_session_cancel_call(s, TALLY_LEASES);
+    acks_give_back(&s->runner->acks, ACK_ON_LEASES);
+    s->must_tell_held = true;
+}
+
 /* No answer for so long that the worker may have given the tasks to others. */
 static void leases_ended(void *owner)
 {
@@ -102,6 +112,7 @@ static void leases_ended(void *owner)
     runner_lose_all(s->runner);
     if (s->leaving == NEXT_NONE)
         s->leaving = NEXT_ANEW;
+    stop_asking(s);
     runner_session_wake(s);
 }
 
@@ -120,11 +131,14 @@ static void beat(void *owner)
 
 /* ── what the worker says ── */
 
-static void hear_commands(struct session *s, const struct wire_answer *answer)
+/* How many of the running tasks it was about. */
+static size_t hear_commands(struct session *s, const struct wire_answer *answer)
 {
+    size_t count = 0;
     for (size_t i = 0; i < answer->command_count; i++) {
         const struct wire_command *command = &answer->commands[i];
         struct attempt *t = runner_find_task(s->runner, command->task, command->fence);
+        count += t != NULL;
         if (t && command->is_timeout)
             runner_stop_task(t, ACK_FAIL, STR("timed out"));
         else if (t)
@@ -135,7 +149,9 @@ static void hear_commands(struct session *s, const struct wire_answer *answer)
             runner_find_task(s->runner, answer->lost[i].task, answer->lost[i].fence);
         if (t)
             runner_lose_task(t);
+        count += t != NULL;
     }
+    return count;
 }
 
 static void hear_mode(struct session *s, enum wire_mode mode)
@@ -144,8 +160,7 @@ static void hear_mode(struct session *s, enum wire_mode mode)
     if (mode == WIRE_STOP && s->leaving == NEXT_NONE) {
         log_info("session.stopped", "session=%s", s->id);
         s->leaving = NEXT_REST;
-        runner_session_cancel_call(s, TALLY_LEASES);
-        acks_give_back(&s->runner->acks, ACK_ON_LEASES);
+        stop_asking(s);
         runner_stop_all(s->runner, ACK_RELEASE, STR(""));
     }
 }
@@ -202,9 +217,6 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
     }
     came_back(s);
     if (kind == TALLY_LEASES) {
-        int64_t took_us = io_loop_now_us(s->runner->loop) - s->calls[kind].sent_us;
-        if (answer.lease_count + answer.ack_count == 0 && took_us < EARLY_US)
-            hold_for(s, PAUSE_MS);
         s->must_tell_held = s->asks_for_one = false;
         settle(s, ACK_ON_LEASES, &answer);
         start_leases(s, &answer);
@@ -213,33 +225,46 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
     } else {
         renewed(s, s->calls[kind].sent_us);
     }
-    hear_commands(s, &answer);
+    size_t heard = hear_commands(s, &answer) + answer.lease_count + answer.ack_count;
+    int64_t took_us = io_loop_now_us(s->runner->loop) - s->calls[kind].sent_us;
+    if (kind == TALLY_LEASES && heard == 0 && took_us < EARLY_US)
+        hold_for(s, PAUSE_MS); /* never in a circle */
     hear_mode(s, answer.mode);
     return true;
 }
 
 /* ── how calls end ── */
 
-static void not_heard(struct session *s, enum tally_call kind, const struct session_reply *reply)
+/* Gives back what the call carried. False when the worker refuses that, and not the session. */
+static bool give_back(struct session *s, enum ack_carrier carrier,
+                      const struct session_reply *reply)
 {
     struct acks *acks = &s->runner->acks;
+    if (!reply->is_about_content || list_is_empty(&acks->riding[carrier])) {
+        acks_give_back(acks, carrier);
+        return true;
+    }
+    log_warn("acks.refused", "reason=%s", log_quote(reply->reason));
+    if (!acks_refuse(acks, carrier, reply->reason))
+        tally_ack_dropped(s->runner->tally);
+    hold_for(s, PAUSE_MS);
+    return false;
+}
+
+static void not_heard(struct session *s, enum tally_call kind, const struct session_reply *reply)
+{
+    bool is_away = true;
     if (kind == TALLY_LEASES) {
         s->must_tell_held |= reply->is_in_doubt;
         s->asks_for_one |= reply->is_too_large;
-    }
-    if (kind == TALLY_LEASES || kind == TALLY_ACKS) {
-        enum ack_carrier carrier = kind == TALLY_LEASES ? ACK_ON_LEASES : ACK_ON_ACKS;
-        if (reply->result == TALLY_REFUSED && !list_is_empty(&acks->riding[carrier])) {
-            log_warn("acks.refused", "reason=%s", log_quote(reply->reason));
-            if (!acks_refuse(acks, carrier, reply->reason))
-                tally_ack_dropped(s->runner->tally);
-        } else {
-            acks_give_back(acks, carrier);
-        }
+        is_away = give_back(s, ACK_ON_LEASES, reply);
+    } else if (kind == TALLY_ACKS) {
+        is_away = give_back(s, ACK_ON_ACKS, reply);
     }
     if (reply->is_frozen && s->state == SESSION_OPEN)
         renewed(s, io_loop_now_us(s->runner->loop));
-    went_away(s, reply);
+    if (is_away)
+        went_away(s, reply);
 }
 
 void runner_session_replied(struct session *s, enum tally_call kind,
@@ -354,11 +379,7 @@ void runner_session_drain(struct session *s, io_fn *done, void *owner)
     s->on_drained = done;
     s->drain_owner = owner;
     s->leaving = NEXT_OVER;
-    if (s->calls[TALLY_LEASES].running) {
-        runner_session_cancel_call(s, TALLY_LEASES);
-        acks_give_back(&s->runner->acks, ACK_ON_LEASES);
-        s->must_tell_held = true; /* it may have been on its way with leases */
-    }
+    stop_asking(s);
     io_timer_start(s->drain, s->drain_ms);
     runner_session_wake(s);
 }
@@ -385,6 +406,9 @@ static bool read_settings(struct session *s, const struct conf *conf, struct err
                        "worker-url must say where the worker is: http://HOST:PORT or unix:/path");
     if (!http_peer_parse(s->arena, "worker-url", url, &s->peer, e))
         return false;
+    for (size_t i = 0; i < token.len; i++)
+        if (token.ptr[i] <= ' ' || token.ptr[i] >= 0x7f)
+            return err_set(e, ERR_INVALID, "runner-token: byte %zu is no plain character", i);
     if (!str_is_empty(token))
         s->authorization = arena_printf(s->arena, "Authorization: Bearer %.*s", STR_FMT(token)).ptr;
     s->drain_ms = conf_duration_us(conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS;

@@ -37,6 +37,8 @@ static void classify(const struct http_reply *reply, const struct err *e,
                                                               : TALLY_REFUSED;
         ret_reply->is_in_doubt = reply->status >= 500 && !is_busy;
         ret_reply->is_frozen = reply->status == 503;
+        ret_reply->is_about_content =
+            reply->status == 400 || reply->status == 413 || reply->status == 422;
         ret_reply->reason = arena_printf(ret_reply->arena, "status %d%s%.*s", reply->status,
                                          told.len ? ": " : "", STR_FMT(str_first(told, 500)));
     }
@@ -79,8 +81,13 @@ static void start_call(struct session *s, enum tally_call kind, const char *meth
     call->session = s;
     call->kind = kind;
     call->sent_us = io_loop_now_us(s->runner->loop);
-    if (!http_client_call(s->client, &options, &call->running, &e))
-        base_abort(e.message); /* the URL was checked, and there is room for each kind's one call */
+    if (http_client_call(s->client, &options, &call->running, &e))
+        return;
+    call->running = NULL;
+    const struct session_reply reply = { .result = TALLY_AWAY,
+                                         .reason = str_of_c(e.message),
+                                         .arena = a };
+    runner_session_replied(s, kind, &reply);
 }
 
 /* The members of every body of an open session; the object stays open. */

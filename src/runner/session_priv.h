@@ -56,8 +56,9 @@ struct session_reply {
     bool is_in_doubt; /* AWAY: it may have been carried out */
     bool is_frozen;   /* AWAY: nobody leads, so no lease can end */
     bool is_too_large;
-    struct str body;   /* OK */
-    struct str reason; /* else: what to tell people */
+    bool is_about_content; /* REFUSED: of what the call carried, not of who makes it */
+    struct str body;       /* OK */
+    struct str reason;     /* else: what to tell people */
     struct arena *arena;
 };
 
