@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "analyst/missing.h"
 #include "analyst/words.h"
 
 enum { NAME_BYTES_MAX = 60 };
@@ -35,7 +36,7 @@ static double mean_of(const double *values, size_t count)
     double sum = 0;
     for (size_t i = 0; i < count; i++)
         sum += values[i] / (double)count;
-    return count > 0 ? sum : (double)NAN;
+    return count > 0 ? sum : MISSING;
 }
 
 static double deviation_of(const double *values, size_t count, double mean)
@@ -43,7 +44,7 @@ static double deviation_of(const double *values, size_t count, double mean)
     double sum = 0;
     for (size_t i = 0; i < count; i++)
         sum += (values[i] - mean) * (values[i] - mean);
-    return count > 1 ? sqrt(sum / (double)(count - 1)) : (double)NAN;
+    return count > 1 ? sqrt(sum / (double)(count - 1)) : MISSING;
 }
 
 static struct json_value figures_of(const struct analyze_work *w, const struct analyze_column *v)
@@ -82,7 +83,7 @@ static struct json_value statistics_of(const struct analyze_work *w)
         tree_number(&all, "from_us", (double)table->at_us[0]);
         all.members[all.count - 1].value = json_of_i64(w->arena, table->at_us[0]);
         tree_put(&all, STR("to_us"), json_of_i64(w->arena, table->at_us[table->row_count - 1]));
-        tree_number(&all, "step_seconds", table->step_s > 0 ? (double)table->step_s : (double)NAN);
+        tree_number(&all, "step_seconds", table->step_s > 0 ? (double)table->step_s : MISSING);
         tree_number(&all, "rows_left_out", (double)table->gap_count);
         tree_put(&all, STR("was_in_order"), json_of_bool(table->was_sorted));
     }
@@ -242,7 +243,7 @@ bool analyze(struct arena *a, const struct table *t, enum analyze_kind kind, siz
             return false;
     an->kind = kind;
     analyze_find(&w);
-    an->confidence = NAN;
+    an->confidence = MISSING;
     for (size_t i = 0; i < an->finding_count; i++)
         an->confidence = fmin(an->confidence, an->findings[i].confidence);
     an->statistics = statistics_of(&w);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "analyst/chance.h"
+#include "analyst/missing.h"
 #include "analyst/words.h"
 
 static struct finding *add_finding(struct analyze_work *w, enum insight_severity severity,
@@ -36,7 +37,7 @@ static double change_of(const struct analyze_column *v, size_t rows)
     double from = v->trend.intercept, rise = v->trend.slope * (double)(rows - 1);
     double size = fmax(fabs(robust_quantile(v->sorted, v->known, 0.95)),
                        fabs(robust_quantile(v->sorted, v->known, 0.05)));
-    return fabs(from) > 0.01 * size ? rise / fabs(from) : (double)NAN;
+    return fabs(from) > 0.01 * size ? rise / fabs(from) : MISSING;
 }
 
 static void find_trend(struct analyze_work *w, const struct analyze_column *v)
@@ -77,7 +78,7 @@ static void find_season(struct analyze_work *w, const struct analyze_column *v)
     const struct season *s = &v->outliers.season;
     if (s->period == 0)
         return;
-    struct finding *f = add_finding(w, INSIGHT_INFO, NAN, SIZE_MAX);
+    struct finding *f = add_finding(w, INSIGHT_INFO, MISSING, SIZE_MAX);
     if (f == NULL)
         return;
     double step_s = (double)w->table->step_s;
@@ -260,7 +261,7 @@ static double correlation_of(struct arena *a, const double *x, const double *y, 
         xy += dx * dy;
     }
     *ret_pairs = pairs;
-    return xx > 0 && yy > 0 ? fmax(-1, fmin(1, xy / sqrt(xx * yy))) : (double)NAN;
+    return xx > 0 && yy > 0 ? fmax(-1, fmin(1, xy / sqrt(xx * yy))) : MISSING;
 }
 
 /* ── all of them ── */

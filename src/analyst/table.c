@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "analyst/missing.h"
 #include "analyst/words.h"
 #include "base/clock.h"
 
@@ -167,7 +168,7 @@ static bool choose_fields(struct arena *a, const struct json_value *data,
 static bool read_cell(struct arena *a, const struct json_value *v, size_t row, struct str name,
                       struct table_column *c, struct err *e)
 {
-    c->values[row] = NAN;
+    c->values[row] = MISSING;
     if (v == NULL || v->type == JSON_NULL) {
         c->missing++;
         return true;
@@ -251,7 +252,7 @@ static void place_rows(struct arena *a, struct table *t, const struct stamped *f
     for (size_t k = 0; k < t->column_count; k++) {
         double *values = arena_new_array(a, row_count, double);
         for (size_t i = 0; i < row_count; i++)
-            values[i] = NAN;
+            values[i] = MISSING;
         for (size_t i = 0; i < t->row_count; i++)
             values[to_row ? to_row[i] : i] = t->columns[k].values[from[i].row];
         t->columns[k].values = values;

@@ -55,7 +55,7 @@ static void times_and_numeric_fields_are_found(void **state)
         assert_str(t.time_field, "time");
         assert_int_equal(t.at_us[0], 1'764'336'000'000'000);
         assert_int_equal(t.column_count, 2); /* no id, no name */
-        assert_str(t.columns[0].name, "w"); /* its first value comes first */
+        assert_str(t.columns[0].name, "w");  /* its first value comes first */
         assert_str(t.columns[1].name, "v");
         assert_int_equal(t.columns[1].missing, 1);
     }
