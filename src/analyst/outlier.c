@@ -51,6 +51,25 @@ static double *ranks_of(struct arena *a, const double *values, size_t count)
     return ranks;
 }
 
+/* The cut with the fewest points on the wrong side of the middle: ranks alone place it loosely. */
+static size_t refine_cut(const double *rest, size_t count, const struct outlier_shift *s)
+{
+    double middle = (s->before + s->after) / 2;
+    bool rises = s->after > s->before;
+    ptrdiff_t wrong = 0, least = PTRDIFF_MAX;
+    size_t at = s->at;
+    for (size_t i = 0; i < count; i++) {
+        bool has_sides = i >= SHIFT_SIDE_MIN && count - i >= SHIFT_SIDE_MIN;
+        if (has_sides && wrong < least) {
+            least = wrong;
+            at = i;
+        }
+        if (!isnan(rest[i]))
+            wrong += (rest[i] > middle) == rises ? 1 : -1; /* it is now before the cut */
+    }
+    return at;
+}
+
 /*
  * Pettitt's test: the place where the ranks before and after differ most. Points that remember
  * count as so many fewer; the memory is that of the rest, since a step itself looks like memory.
@@ -77,9 +96,12 @@ static struct outlier_shift find_shift(struct arena *a, const double *rest, size
     struct outlier_shift s = { .at = at,
                                .before = robust_median(a, rest, at),
                                .after = robust_median(a, rest + at, count - at) };
+    s.at = refine_cut(rest, count, &s);
+    s.before = robust_median(a, rest, s.at);
+    s.after = robust_median(a, rest + s.at, count - s.at);
     double *flat = arena_new_array(a, count, double);
     for (size_t i = 0; i < count; i++)
-        flat[i] = rest[i] - (i < at ? s.before : s.after);
+        flat[i] = rest[i] - (i < s.at ? s.before : s.after);
     double memory = fmax(0, fmin(0.95, robust_memory(a, flat, count)));
     double worth = (1 - memory) / (1 + memory);
     s.p = fmin(1, 2 * exp(-6 * most * most / (n * n * n + n * n) * worth));
@@ -156,7 +178,7 @@ static void add_spans(struct arena *a, const double *values, size_t count, struc
         struct outlier *last = r->span_count > 0 ? &r->spans[r->span_count - 1] : NULL;
         if (last == NULL || i - last->to > GAP_POINTS_MAX + 1) {
             last = &r->spans[r->span_count++];
-            *last = (struct outlier){ .from = i, .peak = i, .p = INFINITY };
+            *last = (struct outlier){ .from = i, .peak = i, .p = (double)INFINITY };
         }
         last->to = i;
         if (r->p[i] < last->p) {
@@ -194,19 +216,36 @@ static void keep_the_most_unlikely(struct outlier_report *r)
     qsort(r->spans, r->span_count, sizeof *r->spans, compare_from);
 }
 
-/* What is left of the values without line, season and shift; those into `expected`. */
+/* The spread that is left when a step, or a line, is taken away; the smaller one explains more. */
+static double spread_without(struct arena *a, const double *rest, size_t count,
+                             const struct outlier_shift *shift, const struct robust_trend *line)
+{
+    double *flat = arena_new_array(a, count, double);
+    for (size_t i = 0; i < count; i++) {
+        double base = i < shift->at ? shift->before : shift->after;
+        flat[i] = rest[i] - (line == NULL ? base : line->intercept + line->slope * (double)i);
+    }
+    return robust_scale(a, flat, count, 0);
+}
+
+/* What is left of the values without season and shift or line; those into `expected`. */
 static double *take_away(struct arena *a, const double *values, size_t count, const size_t *named,
                          size_t named_count, struct outlier_report *r)
 {
     double *rest = arena_new_array(a, count, double);
-    struct robust_trend line = robust_trend_of(a, values, count);
-    bool has_line = line.p < line_p_max;
     r->season = season_find(a, values, count, named, named_count);
     for (size_t i = 0; i < count; i++) {
         r->expected[i] = season_at(&r->season, i);
         rest[i] = values[i] - r->expected[i];
     }
+    struct robust_trend line = robust_trend_of(a, rest, count);
+    bool has_line = line.p < line_p_max;
     r->shift = find_shift(a, rest, count);
+    /* Of a line that rises all the time the halves differ, too. */
+    if (has_line && r->shift.at > 0 &&
+        spread_without(a, rest, count, &r->shift, &line) <=
+            spread_without(a, rest, count, &r->shift, NULL))
+        r->shift = (struct outlier_shift){ .p = 1 };
     double level = robust_median(a, rest, count);
     for (size_t i = 0; i < count; i++) {
         double base = level;

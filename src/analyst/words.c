@@ -38,7 +38,7 @@ struct str words_percent(struct arena *a, double share)
         return STR("unknown");
     if (percent > 0 && percent < 0.1)
         return STR("<0.1 %");
-    bool is_whole = percent >= 9.95 || !(percent > 0) || percent == floor(percent);
+    bool is_whole = percent >= 9.95 || fabs(percent - round(percent)) < 0.05;
     return is_whole ? arena_printf(a, "%.0f %%", percent) : arena_printf(a, "%.1f %%", percent);
 }
 
