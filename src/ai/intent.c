@@ -312,6 +312,14 @@ static bool is_word(const struct reading *r, size_t i, const char *text)
     return i < r->count && str_eq_c(r->words[i], text);
 }
 
+static bool has_word(const struct reading *r, const char *text)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (is_word(r, i, text))
+            return true;
+    return false;
+}
+
 /* ── windows of time ── */
 
 static const struct {
@@ -456,6 +464,9 @@ static void read_concepts(struct reading *r)
         if (is_word(r, i, "last") || (is_word(r, i, "most") && is_word(r, i + 1, "recent")))
             r->concepts |= r->is_used[i] ? 0U : (unsigned)LATEST;
     }
+    if ((has_word(r, "run") || has_word(r, "runs")) &&
+        (has_word(r, "now") || has_word(r, "moment")))
+        r->concepts |= RUNNING;
     if (is_word(r, 0, "when") || (is_word(r, 0, "and") && is_word(r, 1, "when")))
         r->concepts |= NEXT;
 }

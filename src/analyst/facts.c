@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "analyst/missing.h"
+
 enum { TEXT_BYTES_MAX = 1'000 }; /* of a name or a template */
 
 /* Where the value being read stands: "facts.series[3]". */
@@ -128,7 +130,7 @@ static bool read_buckets(const struct place *p, const struct json_value *v, cons
                          bool is_count, size_t bucket_count, double *buckets)
 {
     for (size_t i = 0; i < bucket_count; i++)
-        buckets[i] = is_count ? 0 : NAN;
+        buckets[i] = is_count ? 0 : MISSING;
     if (v == NULL || (v->type == JSON_ARRAY && v->item_count == 0))
         return true;
     if (v->type != JSON_ARRAY)
@@ -273,7 +275,7 @@ bool facts_read(struct arena *a, const struct json_value *v, struct facts *ret_f
 {
     enum { BUCKET_S_MAX = 31 * 86'400 };
     struct place root = { a, STR("facts"), e };
-    struct facts f = { .oldest_pending_s = NAN };
+    struct facts f = { .oldest_pending_s = MISSING };
     if (v == NULL || v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "facts: is %s", v == NULL ? "missing" : "not an object");
     if (!read_whole(&root, v, "bucket_s", true, &f.bucket_s) ||

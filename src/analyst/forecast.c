@@ -56,7 +56,7 @@ static struct setting choose(struct state first, const double *values, size_t co
     static const double betas[] = { 0, 0.02, 0.05, 0.1, 0.2, 0.4 };
     const double phi = 0.97, gain_of_trend = 0.98; /* a trend must lower the error by 2 % */
     struct setting best = { 0.1, 0, phi };
-    double least = INFINITY;
+    double least = (double)INFINITY;
     size_t warm = count / 5;
     for (size_t b = 0; b < countof(betas); b++)
         for (size_t i = 0; i < countof(alphas); i++) {

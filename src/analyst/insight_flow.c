@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "analyst/chance.h"
+#include "analyst/missing.h"
 #include "analyst/usual.h"
 #include "analyst/words.h"
 
@@ -261,7 +262,7 @@ static void tell_growing(struct insight_list *list, const struct facts_series *s
         return;
     double p = chance_normal_above(grown / sqrt((came + went) * burstiness(s, from)));
     double seconds = (double)(f->now_us - f->from_us) / 1e6 - (double)from * (double)f->bucket_s;
-    double drain_s = went > 0 ? t->pending / (went / seconds) : (double)NAN;
+    double drain_s = went > 0 ? t->pending / (went / seconds) : MISSING;
     bool is_grave = went <= 0 || drain_s > 86'400;
     struct insight *in =
         insights_add(list, INSIGHT_BACKLOG, is_grave ? INSIGHT_CRITICAL : INSIGHT_WARNING,

@@ -178,7 +178,7 @@ static void add_spans(struct arena *a, const double *values, size_t count, struc
         struct outlier *last = r->span_count > 0 ? &r->spans[r->span_count - 1] : NULL;
         if (last == NULL || i - last->to > GAP_POINTS_MAX + 1) {
             last = &r->spans[r->span_count++];
-            *last = (struct outlier){ .from = i, .peak = i, .p = INFINITY };
+            *last = (struct outlier){ .from = i, .peak = i, .p = (double)INFINITY };
         }
         last->to = i;
         if (r->p[i] < last->p) {

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "analyst/chance.h"
+#include "analyst/missing.h"
 
 enum { TREND_POINTS_MIN = 4 };
 static const double normal_by_mad = 1.4826022185056018;
@@ -31,7 +32,7 @@ double *robust_sorted(struct arena *a, const double *values, size_t count, size_
 double robust_quantile(const double *sorted, size_t count, double q)
 {
     if (count == 0)
-        return NAN;
+        return MISSING;
     double at = q * (double)(count - 1);
     size_t below = (size_t)at;
     double part = at - (double)below;
@@ -59,7 +60,7 @@ double robust_memory(struct arena *a, const double *values, size_t count)
 {
     double center = robust_median(a, values, count);
     double reach = 4 * robust_scale(a, values, count, center);
-    double products = 0, squares = 0, before = NAN;
+    double products = 0, squares = 0, before = MISSING;
     for (size_t i = 0; i < count; i++) {
         double x = values[i] - center;
         if (reach > 0 && fabs(x) > reach)

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "analyst/missing.h"
 #include "analyst/robust.h"
 
 /* Shares of the variance of later cycles; what less explains is not worth taking away. */
@@ -131,7 +132,7 @@ struct season season_find(struct arena *a, const double *values, size_t count, c
     if (found.period > 0) {
         for (size_t i = 0; i < count; i++)
             if (isnan(values[i]))
-                flat[i] = NAN;
+                flat[i] = MISSING;
         found.profile = profile_of(a, flat, count, found.period);
     }
     return found;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "analyst/missing.h"
 #include "analyst/words.h"
 #include "base/clock.h"
 
@@ -67,23 +68,15 @@ static const struct json_value *sample_of(const struct json_value *data, struct 
     return NULL;
 }
 
-static bool is_time_field(const struct json_value *data, struct str field)
+static bool is_time_field(struct str field, const struct json_value *v)
 {
     const double unix_time_min = 1e8; /* a smaller number is rather a count */
-    const struct json_value *v = sample_of(data, field);
     int64_t us;
     double x;
-    if (v == NULL || !time_of(v, &us))
+    if (!time_of(v, &us))
         return false;
     return v->type == JSON_STRING ||
            (sounds_like_time(field) && json_to_double(v, &x) && x >= unix_time_min);
-}
-
-static bool is_number_field(const struct json_value *data, struct str field)
-{
-    const struct json_value *v = sample_of(data, field);
-    bool is_id = str_eq_nocase(field, STR("id")) || str_ends_with(field, STR("_id"));
-    return v != NULL && v->type == JSON_NUMBER && !is_id;
 }
 
 static bool has_column(const struct table *t, struct str name)
@@ -94,27 +87,48 @@ static bool has_column(const struct table *t, struct str name)
     return false;
 }
 
-static void add_column(struct table *t, const struct json_value *data, struct str field)
+/* Fields whose first value is no number, so that none of their later ones makes a column. */
+struct others {
+    struct str names[TABLE_FIELDS_MAX];
+    size_t count;
+};
+
+static bool is_other(const struct others *others, struct str field)
 {
-    if (t->column_count < TABLE_COLUMNS_MAX && !str_eq(field, t->time_field) &&
-        is_number_field(data, field) && !has_column(t, field))
+    for (size_t i = 0; i < others->count; i++)
+        if (str_eq(others->names[i], field))
+            return true;
+    return false;
+}
+
+static void sort_field(struct table *t, struct others *others, struct str field,
+                       const struct json_value *v)
+{
+    bool is_id = str_eq_nocase(field, STR("id")) || str_ends_with(field, STR("_id"));
+    if (v->type == JSON_NULL || str_eq(field, t->time_field) || is_other(others, field) ||
+        has_column(t, field) || others->count == TABLE_FIELDS_MAX)
+        return;
+    if (v->type == JSON_NUMBER && !is_id && t->column_count < TABLE_COLUMNS_MAX)
         t->columns[t->column_count++].name = field;
+    else
+        others->names[others->count++] = field;
 }
 
 /* The fields of the rows looked at, in the order in which they come up; the time first of all. */
-static void find_fields(const struct json_value *data, bool wants_time, bool wants_values,
-                        struct table *t)
+static void find_fields(struct arena *a, const struct json_value *data, bool wants_time,
+                        bool wants_values, struct table *t)
 {
+    struct others *others = arena_new(a, struct others);
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < min_of(data->item_count, (size_t)TABLE_ROWS_LOOKED_AT); i++) {
             const struct json_value *row = &data->items[i];
             for (size_t m = 0; row->type == JSON_OBJECT && m < row->member_count; m++) {
-                struct str field = row->members[m].key;
+                const struct json_member *member = &row->members[m];
                 if (pass == 0 && wants_time && str_is_empty(t->time_field) &&
-                    is_time_field(data, field))
-                    t->time_field = field;
+                    is_time_field(member->key, &member->value))
+                    t->time_field = member->key;
                 if (pass == 1 && wants_values)
-                    add_column(t, data, field);
+                    sort_field(t, others, member->key, &member->value);
             }
         }
 }
@@ -145,7 +159,7 @@ static bool choose_fields(struct arena *a, const struct json_value *data,
         if (!has_column(t, value_fields[i]))
             t->columns[t->column_count++].name = value_fields[i];
     }
-    find_fields(data, str_is_empty(t->time_field), count == 0, t);
+    find_fields(a, data, str_is_empty(t->time_field), count == 0, t);
     return t->column_count > 0 || err_set(e, ERR_INVALID, "data: holds no field with numbers");
 }
 
@@ -154,7 +168,7 @@ static bool choose_fields(struct arena *a, const struct json_value *data,
 static bool read_cell(struct arena *a, const struct json_value *v, size_t row, struct str name,
                       struct table_column *c, struct err *e)
 {
-    c->values[row] = NAN;
+    c->values[row] = MISSING;
     if (v == NULL || v->type == JSON_NULL) {
         c->missing++;
         return true;
@@ -189,6 +203,8 @@ static bool read_rows(struct arena *a, const struct json_value *data, struct tab
         const struct json_value *row = &data->items[i];
         if (row->type != JSON_OBJECT)
             return err_set(e, ERR_INVALID, "data[%zu]: is not an object, as the first row is", i);
+        if (row->member_count > TABLE_FIELDS_MAX)
+            return err_set(e, ERR_LIMIT, "data[%zu]: has more than %d fields", i, TABLE_FIELDS_MAX);
         if (has_time && !read_time(a, row, i, t, e))
             return false;
         for (size_t k = 0; k < t->column_count; k++)
@@ -236,7 +252,7 @@ static void place_rows(struct arena *a, struct table *t, const struct stamped *f
     for (size_t k = 0; k < t->column_count; k++) {
         double *values = arena_new_array(a, row_count, double);
         for (size_t i = 0; i < row_count; i++)
-            values[i] = NAN;
+            values[i] = MISSING;
         for (size_t i = 0; i < t->row_count; i++)
             values[to_row ? to_row[i] : i] = t->columns[k].values[from[i].row];
         t->columns[k].values = values;

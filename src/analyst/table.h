@@ -11,6 +11,7 @@
 enum {
     TABLE_ROWS_MAX = 100'000,
     TABLE_COLUMNS_MAX = 16,
+    TABLE_FIELDS_MAX = 200,     /* of a row, numbers or not */
     TABLE_CELLS_MAX = 400'000,  /* rows times columns */
     TABLE_ROWS_LOOKED_AT = 100, /* to find out which fields there are */
 };

@@ -36,7 +36,7 @@ static struct io_child_spec postgres_spec(const char *const *args)
         .env = up_env_postgres(),
         .folder = "/",
         .input_fd = -1,
-        /* Fast shutdown. A helper of the same family ends by it too. */
+        /* Fast shutdown. */
         .death_signal = SIGINT,
     };
 }
@@ -73,10 +73,12 @@ static enum up_next make_cluster(struct up *u)
     log_info("up.cluster_made", "data=%s version=%d", log_quote(str_of_c(u->site.cluster.data)),
              u->site.cluster.version);
     up_tell_supervisor("STATUS=making the database cluster\n");
-    const struct up_child_plan plan = { .name = "initdb",
-                                        .spec =
-                                            postgres_spec(up_cluster_initdb_args(&u->site.cluster)),
-                                        .is_postgres = true };
+    struct up_child_plan plan = { .name = "initdb",
+                                  .spec = postgres_spec(up_cluster_initdb_args(&u->site.cluster)),
+                                  .is_postgres = true };
+    /* What it has made is thrown away. It would hear SIGINT between two of its phases only, and its
+     * own child ends at the end of its input. */
+    plan.spec.death_signal = SIGKILL;
     return up_helper_start(u, &plan, &e) ? go(u, await_initdb) : up_fail(u, &e);
 }
 

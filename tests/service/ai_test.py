@@ -246,6 +246,43 @@ def installation(query, variables):
                                       "extensions": {"code": "FORBIDDEN"}}]}
 
 
+# What the public API promises of the fields that the questions need, so that each is a valid query of it.
+SCHEMA = """
+scalar DateTime
+scalar JSON
+enum TaskStatus { PENDING IN_PROGRESS COMPLETED FAILED }
+enum TaskState { SCHEDULED READY BLOCKED RETRYING RUNNING SUCCEEDED CANCELLED DEAD }
+enum TaskPriority { LOW NORMAL HIGH }
+enum TaskOrder { CREATED_DESC CREATED_ASC }
+enum DataSource { LIVE CACHE }
+enum JobStatus { ACTIVE PAUSED FAILED }
+enum ServiceStatus { UP DEGRADED DOWN }
+type WaitReason { text: String! }
+type Task { id: ID! type: String! status: TaskStatus! state: TaskState! priority: TaskPriority! error: String
+  queue: String! attempt: Int! maxAttempts: Int! progress: Float runAt: DateTime! startedAt: DateTime
+  finishedAt: DateTime createdAt: DateTime! why: WaitReason }
+type TaskConnection { nodes: [Task!]! totalCount: Int! totalCountIsExact: Boolean! }
+input TaskFilter { ids: [ID!] status: [TaskStatus!] type: [String!] createdAfter: DateTime createdBefore: DateTime }
+type Job { id: ID! name: String! schedule: String! timeZone: String! status: JobStatus! lastRun: DateTime
+  nextRun: DateTime taskType: String! consecutiveFailures: Int! }
+type UserConnection { totalCount: Int! }
+type TaskCounts { total: Int! pending: Int! inProgress: Int! completed: Int! failed: Int! }
+type JobCounts { total: Int! active: Int! paused: Int! failed: Int! }
+type Percentiles { p50: Float p90: Float p99: Float max: Float }
+type TaskTypeStats { type: String! counts: TaskCounts! runSeconds: Percentiles! failureRate: Float }
+type PeriodFigures { throughputPerMinute: Float! successRate: Float }
+type DashboardStats { jobs: JobCounts! tasks: TaskCounts! throughputPerMinute: Float! successRate: Float
+  waitSeconds: Percentiles! runSeconds: Percentiles! oldestPendingSeconds: Float byType: [TaskTypeStats!]!
+  previous: PeriodFigures! source: DataSource! }
+type SystemHealth { status: ServiceStatus! services: [ServiceHealth!]! version: String! startedAt: DateTime! }
+type ServiceHealth { name: String! status: ServiceStatus! detail: String since: DateTime! }
+type Query { users(first: Int): UserConnection! task(id: ID!): Task job(id: ID!): Job
+  tasks(filter: TaskFilter, orderBy: TaskOrder = CREATED_DESC, first: Int): TaskConnection!
+  jobs(status: [JobStatus!]): [Job!]! dashboardStats(window: String = "24h"): DashboardStats!
+  systemHealth: SystemHealth! }
+"""
+
+
 def answer_of(events):
     name, done = events[-1]
     assert name == "done", events
@@ -424,6 +461,25 @@ def questions_are_answered_from_what_the_gateway_gives():
             assert all(c["label"] and c["data"] for c in done["citations"])
 
 
+def every_question_is_a_valid_query_of_the_api():
+    messages = ("how many tasks are there", "how many tasks failed today", "what failed?", "what runs now?",
+                "list jobs", "how many users are there", "system health", "overview", "task " + TASK["id"],
+                "job " + JOBS[0]["id"], "success rate")
+    with pair(installation) as (ai, gateway):
+        for message in messages:
+            ai.ask(gateway, message)
+        asked = [body for _, _, body in gateway.asked]
+    assert len({body["query"] for body in asked}) == 9, {body["query"] for body in asked}
+    lines = [json.dumps({"op": op, "sdl": SCHEMA, "document": body["query"], "variables": body["variables"] or {}})
+             for body in asked for op in ("validate", "coerce")]
+    replies = subprocess.run([PROGRAM, "gql"], input="\n".join(lines) + "\n", capture_output=True, text=True,
+                             timeout=WAIT_S, check=True).stdout.splitlines()
+    assert len(replies) == len(lines)
+    for line, reply in zip(lines, replies):
+        reply = json.loads(reply)
+        assert reply["ok"] and not reply.get("errors"), (line, reply)
+
+
 def filters_say_what_was_asked_for():
     with pair(installation) as (ai, gateway):
         ai.ask(gateway, "how many email tasks failed yesterday?")
@@ -550,6 +606,7 @@ run_tests([
     on_tcp_the_gateways_token_is_needed,
     bodies_are_bounded,
     questions_are_answered_from_what_the_gateway_gives,
+    every_question_is_a_valid_query_of_the_api,
     filters_say_what_was_asked_for,
     what_it_does_not_know_it_says_and_asks_nothing,
     errors_of_the_gateway_become_honest_sentences,

@@ -28,7 +28,7 @@ static double figure(const struct analysis *an, const char *field, const char *n
 {
     const struct json_value *v =
         json_get(json_get(json_get_c(&an->statistics, "fields"), str_of_c(field)), str_of_c(name));
-    double x = NAN;
+    double x = (double)NAN;
     if (v != NULL && v->type == JSON_NUMBER)
         assert_true(json_to_double(v, &x));
     return x;
@@ -38,7 +38,7 @@ static void figures_are_those_of_the_values(void **state)
 {
     (void)state;
     scoped(arena_destroyp) struct arena *a = arena_create(4 << 20);
-    double values[] = { 2, 4, 4, 4, 5, 5, 7, 9, NAN };
+    double values[] = { 2, 4, 4, 4, 5, 5, 7, 9, (double)NAN };
     struct table t = table_of(values, NULL, countof(values));
     static struct analysis an;
     an = look(a, &t, ANALYZE_SUMMARY, 0);
@@ -141,7 +141,7 @@ static void what_cannot_be_said_is_refused(void **state)
 {
     (void)state;
     scoped(arena_destroyp) struct arena *a = arena_create(4 << 20);
-    double values[] = { 1, 2, NAN };
+    double values[] = { 1, 2, (double)NAN };
     struct table t = table_of(values, NULL, countof(values));
     struct analysis *an = arena_new(a, struct analysis);
     struct err e;

@@ -94,7 +94,7 @@ static void a_constant_or_gappy_series_is_forecast_and_a_short_one_not(void **st
     double values[20];
     struct forecast f;
     for (size_t i = 0; i < countof(values); i++)
-        values[i] = i % 5 == 0 ? NAN : 3;
+        values[i] = i % 5 == 0 ? (double)NAN : 3;
     assert_true(forecast_make(a, values, countof(values), NULL, 0, 3, &f));
     assert_true(f.points[2].value == 3 && f.points[2].low == 3 && f.points[2].high == 3);
     assert_false(forecast_make(a, values, 7, NULL, 0, 3, &f));

@@ -130,7 +130,7 @@ static void neighbours_are_one_span(void **state)
     fill(values, &c, make_noise);
     values[100] = values[101] = values[103] = 150; /* 102 is usual */
     values[200] = -50;
-    values[201] = NAN;
+    values[201] = (double)NAN;
     struct outlier_report r = outliers_find(a, values, POINTS, NULL, 0);
     assert_int_equal(r.span_count, 2);
     assert_int_equal(r.spans[0].from, 100);

@@ -7,7 +7,7 @@ static void medians_and_quantiles_leave_missing_values_out(void **state)
 {
     (void)state;
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
-    const double values[] = { 5, NAN, 1, 3, NAN, 2, 100 };
+    const double values[] = { 5, (double)NAN, 1, 3, (double)NAN, 2, 100 };
     size_t count;
     const double *sorted = robust_sorted(a, values, countof(values), &count);
     assert_int_equal(count, 5);
@@ -32,7 +32,7 @@ static void the_line_is_exact_and_wild_values_do_not_move_it(void **state)
     struct robust_trend t = robust_trend_of(a, values, countof(values));
     assert_true(fabs(t.slope - 0.5) < 1e-12 && fabs(t.intercept - 7) < 1e-12);
     values[3] = values[20] = -1e6;
-    values[30] = NAN;
+    values[30] = (double)NAN;
     t = robust_trend_of(a, values, countof(values));
     assert_true(fabs(t.slope - 0.5) < 1e-9 && fabs(t.intercept - 7) < 1e-9);
     assert_true(t.p < 1e-6 && t.z > 0 && t.count == 39);

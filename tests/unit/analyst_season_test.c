@@ -20,7 +20,7 @@ static void a_day_is_found_named_or_not(void **state)
     size_t named[SEASON_NAMED_MAX];
     fill(values, &c, 20, 3);
     values[50] = 5'000; /* wild values and gaps do not hide it */
-    values[51] = values[52] = NAN;
+    values[51] = values[52] = (double)NAN;
     size_t count = season_named(3'600, named);
     assert_int_equal(count, 2);
     assert_int_equal(named[0], 24);

@@ -55,12 +55,14 @@ static void times_and_numeric_fields_are_found(void **state)
         assert_str(t.time_field, "time");
         assert_int_equal(t.at_us[0], 1'764'336'000'000'000);
         assert_int_equal(t.column_count, 2); /* no id, no name */
-        assert_str(t.columns[0].name, "v");
-        assert_str(t.columns[1].name, "w");
+        assert_str(t.columns[0].name, "w");  /* its first value comes first */
+        assert_str(t.columns[1].name, "v");
         assert_int_equal(t.columns[1].missing, 1);
     }
     struct table day = read(a, "[{\"day\":\"2025-11-28\",\"v\":1}]");
     assert_int_equal(day.at_us[0], 1'764'288'000'000'000);
+    struct table mixed = read(a, "[{\"v\":1,\"code\":\"A1\"},{\"v\":2,\"code\":7}]");
+    assert_int_equal(mixed.column_count, 1); /* a code is no number because one looks so */
     struct table count = read(a, "[{\"count\":1764336000,\"v\":1}]"); /* a large count is no time */
     assert_null(count.at_us);
     assert_int_equal(count.column_count, 2);
@@ -142,6 +144,14 @@ static void rows_and_cells_are_bounded(void **state)
     data.item_count--;
     assert_false(table_read(a, &data, STR(""), NULL, 0, &t, &e));
     assert_string_equal(e.message, "data: has more than 400000 numbers, name fewer value_fields");
+    struct json_member *wide = arena_new_array(a, TABLE_FIELDS_MAX + 1, struct json_member);
+    for (size_t i = 0; i <= TABLE_FIELDS_MAX; i++)
+        wide[i] = (struct json_member){ arena_printf(a, "w%zu", i), json_of_string(STR("x")) };
+    wide[0].value = json_of_number(STR("1"));
+    struct json_value row = json_of_members(wide, TABLE_FIELDS_MAX + 1);
+    const struct json_value one_row = json_of_items(&row, 1);
+    assert_false(table_read(a, &one_row, STR(""), NULL, 0, &t, &e));
+    assert_string_equal(e.message, "data[0]: has more than 200 fields");
     const struct str field = STR("v3");
     assert_true(table_read(a, &data, STR(""), &field, 1, &t, &e));
     assert_int_equal(t.row_count, TABLE_ROWS_MAX);

@@ -23,11 +23,11 @@ static void needs_a_history_and_a_value(void **state)
 {
     (void)state;
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
-    const double history[] = { 1, 2, 1, 2, 1, 2, 1, NAN, NAN, NAN };
+    const double history[] = { 1, 2, 1, 2, 1, 2, 1, (double)NAN, (double)NAN, (double)NAN };
     const double same[] = { 4, 4, 4, 4, 4, 4, 4, 4 };
     struct usual u;
     assert_false(usual_judge(a, history, countof(history), 60, 10, 1, 0.1, &u)); /* seven */
-    assert_false(usual_judge(a, same, countof(same), 60, 8, NAN, 0.1, &u));
+    assert_false(usual_judge(a, same, countof(same), 60, 8, (double)NAN, 0.1, &u));
     assert_true(
         usual_judge(a, same, countof(same), 60, 8, 4.1, 1, &u)); /* the least spread counts */
     assert_true(u.p > 0.4);

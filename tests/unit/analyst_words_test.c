@@ -17,7 +17,7 @@ static void numbers_are_written_for_people(void **state)
     assert_str(words_number(a, 12'345.6), "12,346");
     assert_str(words_number(a, 3), "3");
     assert_str(words_number(a, -1e300), "-1e+300");
-    assert_str(words_number(a, NAN), "unknown");
+    assert_str(words_number(a, (double)NAN), "unknown");
     assert_str(words_things(a, 1, "task", NULL), "1 task");
     assert_str(words_things(a, 0, "task", NULL), "0 tasks");
     assert_str(words_things(a, 12'345, "entry", "entries"), "12,345 entries");
@@ -34,7 +34,7 @@ static void shares_are_percent(void **state)
     assert_str(words_percent(a, 0), "0 %");
     assert_str(words_percent(a, 1), "100 %");
     assert_str(words_percent(a, 0.0004), "<0.1 %");
-    assert_str(words_percent(a, INFINITY), "unknown");
+    assert_str(words_percent(a, (double)INFINITY), "unknown");
 }
 
 static void durations_have_their_two_largest_units(void **state)
@@ -59,7 +59,7 @@ static void durations_have_their_two_largest_units(void **state)
         { 180'000, "2 days 2 h" },
         { -125, "-2 min 5 s" },
         { 1e15, "unknown" },
-        { NAN, "unknown" },
+        { (double)NAN, "unknown" },
     };
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
     for (size_t i = 0; i < countof(pairs); i++)
