@@ -41,11 +41,58 @@ double robust_quantile(const double *sorted, size_t count, double q)
     return sorted[below] + part * (sorted[below + 1] - sorted[below]);
 }
 
+static void swap(double *one, double *other)
+{
+    double kept = *one;
+    *one = *other;
+    *other = kept;
+}
+
+/*
+ * Hoare's selection: afterwards the value at `rank` is the one a sort would put there, and none
+ * before it is greater. Pivots are drawn, so that no order of the input makes it slow, and equal
+ * values are set aside together.
+ */
+static void select_rank(double *values, size_t count, size_t rank)
+{
+    uint64_t draw = 0x9e3779b97f4a7c15U;
+    for (size_t from = 0, to = count; to - from > 1;) {
+        draw = draw * 6364136223846793005U + 1442695040888963407U;
+        double pivot = values[from + (size_t)(draw >> 33) % (to - from)];
+        size_t less = from, more = to;
+        for (size_t i = from; i < more;) {
+            if (values[i] < pivot)
+                swap(&values[i++], &values[less++]);
+            else if (values[i] > pivot)
+                swap(&values[i], &values[--more]);
+            else
+                i++;
+        }
+        if (rank >= less && rank < more)
+            return;
+        if (rank < less)
+            to = less;
+        else
+            from = more;
+    }
+}
+
 double robust_median(struct arena *a, const double *values, size_t count)
 {
-    size_t kept;
-    const double *sorted = robust_sorted(a, values, count, &kept);
-    return robust_quantile(sorted, kept, 0.5);
+    double *kept = arena_new_array(a, count + 1, double);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!isnan(values[i]))
+            kept[n++] = values[i];
+    if (n == 0)
+        return MISSING;
+    select_rank(kept, n, n / 2);
+    double upper = kept[n / 2], lower = kept[0];
+    if (n % 2 != 0)
+        return upper;
+    for (size_t i = 1; i < n / 2; i++)
+        lower = fmax(lower, kept[i]);
+    return lower + 0.5 * (upper - lower);
 }
 
 double robust_scale(struct arena *a, const double *values, size_t count, double center)

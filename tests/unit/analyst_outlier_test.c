@@ -4,7 +4,7 @@
 #include "analyst_series.h"
 #include "test.h"
 
-enum { SERIES = 200, POINTS = 300 };
+enum { SERIES = 100, POINTS = 300 };
 
 typedef double make_fn(struct chance_source *c, size_t i, double before);
 

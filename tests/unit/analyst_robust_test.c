@@ -22,6 +22,22 @@ static void medians_and_quantiles_leave_missing_values_out(void **state)
     assert_true(isnan(robust_quantile(sorted, 0, 0.5)));
 }
 
+static void the_median_is_that_of_a_sort(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    struct chance_source c = { 20 };
+    double values[60];
+    for (int round = 0; round < 500; round++) {
+        size_t count = 1 + chance_bits(&c) % countof(values), kept;
+        for (size_t i = 0; i < count; i++)
+            values[i] = round % 2 ? chance_normal(&c) : (double)(chance_bits(&c) % 4); /* ties */
+        arena_reset(a);
+        const double *sorted = robust_sorted(a, values, count, &kept);
+        assert_true(robust_median(a, values, count) == robust_quantile(sorted, kept, 0.5));
+    }
+}
+
 static void the_line_is_exact_and_wild_values_do_not_move_it(void **state)
 {
     (void)state;
@@ -105,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(medians_and_quantiles_leave_missing_values_out),
+        cmocka_unit_test(the_median_is_that_of_a_sort),
         cmocka_unit_test(the_line_is_exact_and_wild_values_do_not_move_it),
         cmocka_unit_test(kendalls_statistic_is_that_of_the_book),
         cmocka_unit_test(false_alarms_keep_their_rate_also_with_memory),
