@@ -58,5 +58,5 @@ ORDER BY l.seq LIMIT 50;
 
 -- :name load_tasks  :params ids uuid[]
 SELECT t.id, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at,
-       coalesce(t.idempotency_key, '')
+       coalesce(t.idempotency_key, ''), t.job_id IS NOT NULL
 FROM worker.task AS t WHERE t.id = ANY ($1::uuid[]);
