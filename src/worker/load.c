@@ -178,7 +178,7 @@ static void replay(struct load *load, const struct change *change, int64_t seq, 
 /* What retention took out, as `number [{"type", "status", "count"}]` a line. */
 static void replay_extra(struct shard *s, struct str extra)
 {
-    scoped(arena_destroyp) struct arena *a = arena_create(0);
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
     struct str line, number, text;
     for (bool more = extra.len > 0; more;) {
         const struct json_value *list;

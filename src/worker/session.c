@@ -634,7 +634,7 @@ static size_t read_types(const struct shard *s, const struct json_value *types,
 
 void session_set_load(struct session_set *set, const struct db_rows *rows, size_t row)
 {
-    scoped(arena_destroyp) struct arena *a = arena_create(0);
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
     const struct json_value *types;
     struct err e;
     if (!json_parse(a, db_rows_text(rows, row, 4), &types, &e)) {
