@@ -65,6 +65,7 @@ class Worker:
         eventually(look)
         address = re.findall(r"event=service\.started \S+ address=\"?([0-9.]+):(\d+)", self.log)[-1]
         self.host, self.port = address[0], int(address[1])
+        eventually(lambda: self.ask("GET", "/v1/feed").status == 200)  # it leads
         return self
 
     def stop(self, signum=signal.SIGTERM):
