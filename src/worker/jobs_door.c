@@ -461,13 +461,13 @@ static void trigger_apply(struct intent *intent, struct batch *b)
                 b->s->options.tasks_max);
         return;
     }
-    job_save(b, job);
     struct task_view *view = job_run_add(b, job, c->task, b->at_us, false, &c->err);
-    if (view != NULL)
-        job->now.last_run_us = max_of(job->now.last_run_us, b->at_us);
+    if (view == NULL)
+        return;
+    job_save(b, job);
+    job->now.last_run_us = max_of(job->now.last_run_us, b->at_us);
     job_changed(b, job);
-    if (view != NULL)
-        keep_task(c, view);
+    keep_task(c, view);
 }
 
 static void look_up(struct call *c, db_reply_fn *fn);

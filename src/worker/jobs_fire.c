@@ -65,13 +65,13 @@ static void fire_apply(struct intent *intent, struct batch *b)
     job->was_refused = false;
     if (!is_due(job, b->at_us)) /* paused meanwhile, or fired by a batch before */
         return;
-    if (live_count(b->s->live) + RULE_CATCH_UP_MAX > b->s->options.tasks_max) {
-        job->was_refused = true;
-        return;
-    }
     struct job_data *d = &job->now;
     rule_job_fire(&d->cron, d->zone, d->next_run_us, b->at_us, d->misfire, d->overlap,
                   !list_is_empty(&job->runs), &firing);
+    if (live_count(b->s->live) + firing.fire_count > b->s->options.tasks_max) {
+        job->was_refused = true; /* it stays due, and is late when there is room again */
+        return;
+    }
     job_save(b, job);
     if (!fire_all(b, job, &firing, &e))
         log_error("job.not_fired", "job=%s error=%s", log_quote(d->text->name),

@@ -407,16 +407,52 @@ def a_run_that_is_tried_again_by_hand_is_the_jobs_again(worker):
     assert worker.job(job["id"])["consecutive_failures"] == 0
 
 
+# ── what the database refuses ──
+
+def a_firing_that_is_refused_is_undone_alone(worker):
+    """The row that forbids a second firing is there already for one of three jobs."""
+    jobs = [worker.make_job(EVERY_SECOND, overlap_policy="allow")["id"] for _ in range(3)]
+    eventually(lambda: all(worker.firings(job_id) for job_id in jobs))
+    refused_us = worker.job(jobs[1])["next_run_us"] + 2_000_000
+    worker.sql("INSERT INTO worker.job_run (job_id, scheduled_for, task_id) VALUES "
+               f"('{jobs[1]}', to_timestamp({refused_us // 1_000_000}), '{new_id()}')")
+    eventually(lambda: all(worker.firings(job_id)[-1] >= refused_us + 2_000_000 for job_id in jobs))
+    assert "event=job.not_fired" in worker.log
+    for job_id in (jobs[0], jobs[2]):  # their firings of that second were not lost
+        assert refused_us in worker.firings(job_id)
+        worker.delete(job_id)
+    worker.delete(jobs[1])
+    tasks = worker.sql("SELECT count(*) FROM worker.task WHERE job_id = "
+                       f"'{jobs[1]}' AND scheduled_for = to_timestamp({refused_us // 1_000_000})")
+    assert tasks == [["0"]], tasks
+
+
+def a_row_that_somebody_else_changed_is_not_overwritten(worker):
+    job, other = worker.make_job(name="mine"), worker.make_job(name="another")
+    worker.sql(f"UPDATE worker.job SET version = version + 1000000 WHERE id = '{job['id']}'")
+    refused = worker.ask("POST", f"/v1/jobs/{job['id']}:update", {"job": {"name": "changed"}})
+    assert refused.status >= 400, refused.text
+    assert worker.job(job["id"]) == job  # undone in memory too
+    assert worker.act(other["id"], "update", job={"name": "x"})["job"]["name"] == "x"
+    worker.sql(f"UPDATE worker.job SET version = version - 1000000 WHERE id = '{job['id']}'")
+    assert worker.act(job["id"], "update", job={"name": "y"})["job"]["name"] == "y"
+
+
 # ── restarts ──
 
 def jobs_survive_a_restart(worker):
     job = worker.make_job("0 3 * * *", name="lasting", payload={"x": 1.10}, time_zone="Europe/Berlin",
                           jitter_s=9, created_by=new_id())
+    cursor = worker.good("GET", "/v1/feed")["head"]
+    renamed = worker.act(job["id"], "update", job={"name": "still lasting"})["job"]
     gone = worker.make_job()
     worker.delete(gone["id"])
     worker.stop()
     worker.start()
-    assert worker.job(job["id"]) == job
+    assert worker.job(job["id"]) == renamed
+    events = worker.good("GET", f"/v1/feed?cursor={cursor}&wait_ms=1000&max=100")["events"]
+    assert [e["op"] for e in events[:3]] == ["job", "none", "job_gone"], events  # out of the tables
+    assert events[0]["job"] == renamed and events[2]["id"] == gone["id"], events
     assert worker.ask("GET", f"/v1/jobs/{gone['id']}").status == 404
     again = worker.ask("POST", "/v1/jobs", {"job": {"id": gone["id"], "name": "x", "task_type": "x",
                                                     "schedule": "@daily"}})
@@ -517,6 +553,8 @@ def main():
             an_overlapping_firing_cancels_what_runs,
             enough_failures_fail_the_job,
             a_run_that_is_tried_again_by_hand_is_the_jobs_again,
+            a_firing_that_is_refused_is_undone_alone,
+            a_row_that_somebody_else_changed_is_not_overwritten,
             jobs_survive_a_restart,
             missed_firings_follow_the_policy,
             overlaps_are_seen_after_a_restart,
