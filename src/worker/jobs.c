@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "db/rows.h"
+#include "store/queue/job_sql.h"
 #include "worker/jobs_priv.h"
 
 /* ── texts ── */
@@ -197,12 +199,21 @@ static bool put_one(struct shard *s, struct uuid id, struct buf *out)
 
 /* ── what is too old ── */
 
+static int64_t runs_before_us(const struct jobs *jobs, int64_t now_us)
+{
+    return now_us - jobs->s->options.retention_us;
+}
+
+/* An id that is older than id-past is refused, so nobody need remember it. */
+static int64_t deleted_before_us(const struct jobs *jobs, int64_t now_us)
+{
+    return now_us - max_of(jobs->s->options.retention_us, 2 * jobs->s->options.id_past_us);
+}
+
 static void sweep_apply(struct intent *intent, struct batch *b)
 {
     struct jobs *jobs = container_of(intent, struct jobs, sweeping);
-    const struct shard_options *options = &jobs->s->options;
-    jobs_sweep_rows(b, b->at_us - options->retention_us,
-                    b->at_us - max_of(options->retention_us, options->id_past_us));
+    jobs_sweep_rows(b, runs_before_us(jobs, b->at_us), deleted_before_us(jobs, b->at_us));
 }
 
 static void sweep_done(struct intent *intent, const struct err *err)
@@ -212,20 +223,46 @@ static void sweep_done(struct intent *intent, const struct err *err)
     jobs->is_sweeping = false;
 }
 
-/* An id that is older than id-past is refused, so nobody need remember it. */
+static void told_of_old_rows(void *owner, const struct db_reply *reply)
+{
+    struct jobs *jobs = owner;
+    struct err e;
+    jobs->asking = NULL;
+    arena_destroy(take(jobs->asking_arena));
+    if (reply->err == NULL && db_rows_bool(reply->rows[0], 0, 0) && !jobs->is_sweeping)
+        jobs->is_sweeping = shard_submit(jobs->s, &jobs->sweeping, &e);
+}
+
+static void ask_for_old_rows(struct jobs *jobs, int64_t now_us)
+{
+    struct err e;
+    if (jobs->asking != NULL)
+        return;
+    jobs->asking_arena = arena_create(0);
+    const struct db_step step = { &job_old,
+                                  job_old_args(jobs->asking_arena, runs_before_us(jobs, now_us),
+                                               deleted_before_us(jobs, now_us)) };
+    const struct db_call call = { .lane = DB_LANE_SLOW,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + JOBS_SWEEP_MS / 2 * CLOCK_MS,
+                                  .fn = told_of_old_rows,
+                                  .owner = jobs };
+    if (!db_pool_call(jobs->s->pool, &call, &jobs->asking, &e))
+        arena_destroy(take(jobs->asking_arena));
+}
+
 static void sweep(void *owner)
 {
     struct jobs *jobs = owner;
-    int64_t before_us = clock_wall_us() - 2 * jobs->s->options.id_past_us;
-    struct err e;
+    int64_t now_us = clock_wall_us();
     list_each (node, &jobs->all) {
         struct job *job = container_of(node, struct job, node);
-        if (job->now.deleted_at_us != 0 && uuid_time_us(job->id) < before_us && !jobs->s->batch &&
-            !job->is_firing)
+        bool is_old = uuid_time_us(job->id) < deleted_before_us(jobs, now_us);
+        if (job->now.deleted_at_us != 0 && is_old && !jobs->s->batch && !job->is_firing)
             jobs_forget(jobs, job);
     }
-    if (!jobs->is_sweeping)
-        jobs->is_sweeping = shard_submit(jobs->s, &jobs->sweeping, &e);
+    ask_for_old_rows(jobs, now_us);
 }
 
 /* ── life ── */
@@ -234,6 +271,7 @@ static void start(struct shard *s)
 {
     s->jobs->is_started = true;
     io_timer_repeat(s->jobs->sweep, JOBS_SWEEP_MS);
+    sweep(s->jobs);
     jobs_look(s->jobs);
 }
 
@@ -244,6 +282,10 @@ static void stop(struct shard *s)
     io_timer_stop(jobs->look);
     io_timer_stop(jobs->sweep);
     jobs_load_destroy(take(jobs->load));
+    if (jobs->asking != NULL) {
+        db_request_forget(take(jobs->asking));
+        arena_destroy(take(jobs->asking_arena));
+    }
     list_each (node, &jobs->all)
         jobs_forget(jobs, container_of(node, struct job, node));
     jobs->count = 0;

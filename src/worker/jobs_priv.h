@@ -58,6 +58,8 @@ struct jobs {
     struct io_timer *sweep;
     struct intent sweeping;
     bool is_sweeping, is_started;
+    struct db_request *asking; /* whether there is something to sweep */
+    struct arena *asking_arena;
     struct jobs_load *load;
 };
 

@@ -459,6 +459,24 @@ def jobs_survive_a_restart(worker):
     assert again.status == 409, again.text
 
 
+def what_is_too_old_is_removed(worker):
+    """Kept are: firings as long as tasks, deleted jobs as long as their ids could come again."""
+    job, gone, kept = worker.make_job(), worker.make_job(), worker.make_job()
+    for deleted in (gone, kept):
+        worker.delete(deleted["id"])
+    for days in (29, 31):
+        worker.sql("INSERT INTO worker.job_run (job_id, scheduled_for, task_id) VALUES "
+                   f"('{job['id']}', now() - interval '{days} days', '{new_id()}')")
+    worker.sql("UPDATE worker.job SET created_at = now() - interval '40 days', "
+               f"deleted_at = now() - interval '31 days' WHERE id = '{gone['id']}'")
+    worker.stop()
+    worker.start()
+    eventually(lambda: len(worker.firings(job["id"])) == 1)
+    assert worker.firings(job["id"])[0] > (time.time() - 30 * 86_400) * 1e6
+    left = worker.sql(f"SELECT id FROM worker.job WHERE id IN ('{gone['id']}', '{kept['id']}')")
+    assert left == [[kept["id"]]], left
+
+
 def missed_firings_follow_the_policy(worker):
     hourly = {policy: worker.make_job("0 * * * *", misfire_policy=policy, overlap_policy="allow")["id"]
               for policy in ("skip", "run-once", "run-all")}
@@ -556,6 +574,7 @@ def main():
             a_firing_that_is_refused_is_undone_alone,
             a_row_that_somebody_else_changed_is_not_overwritten,
             jobs_survive_a_restart,
+            what_is_too_old_is_removed,
             missed_firings_follow_the_policy,
             overlaps_are_seen_after_a_restart,
             a_clock_that_was_set_back_fires_nothing_twice,

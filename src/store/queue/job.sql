@@ -51,6 +51,11 @@ INSERT INTO worker.job_run (job_id, scheduled_for, task_id)
 SELECT u.job_id, u.scheduled_for, u.task_id
 FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS u (job_id, scheduled_for, task_id);
 
+-- :name job_old  :params runs_before timestamptz, deleted_before timestamptz
+-- Whether there is something for job_sweep.
+SELECT EXISTS (SELECT FROM worker.job_run AS r WHERE r.scheduled_for < $1)
+    OR EXISTS (SELECT FROM worker.job AS j WHERE j.deleted_at < $2 AND j.created_at < $2);
+
 -- :name job_sweep  :params runs_before timestamptz, deleted_before timestamptz
 -- What nobody asks for any more: a job only fires instants after those that it has fired, and ids
 -- as old as these are refused.
