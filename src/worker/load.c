@@ -13,7 +13,7 @@
 #include "worker/session.h"
 #include "worker/tick.h"
 
-enum { PHASE_CALL_MS = 60'000 };
+enum { PHASE_CALL_MS = 60'000, EXTRA_BYTES = 64 << 20 };
 
 struct load {
     struct shard *s;
@@ -178,7 +178,7 @@ static void replay(struct load *load, const struct change *change, int64_t seq, 
 /* What retention took out, as `number [{"type", "status", "count"}]` a line. */
 static void replay_extra(struct shard *s, struct str extra)
 {
-    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    scoped(arena_destroyp) struct arena *a = arena_create(EXTRA_BYTES);
     struct str line, number, text;
     for (bool more = extra.len > 0; more;) {
         const struct json_value *list;

@@ -195,7 +195,7 @@ static void count_drop(struct shard *s, void *data)
 static void apply_removal(struct intent *intent, struct batch *b)
 {
     struct retain *t = container_of(intent, struct retain, intent);
-    if (b->s->reopened_seq >= t->checked_seq || t->gone_count == 0)
+    if (b->s->reopened_seq >= t->checked_seq || (!t->is_whole && t->gone_count == 0))
         return;
     struct removal *r = batch_section(b, &removal_section);
     r->day = -1;
@@ -256,8 +256,6 @@ static void counts_read(void *owner, const struct db_reply *reply)
         return;
     read_gone(t, reply->rows[0], true);
     t->is_whole = true;
-    if (t->gone_count == 0) /* an empty day: nothing to tell, but to drop */
-        t->gone_count = 0;
     submit(t);
 }
 

@@ -9,7 +9,7 @@
 #include "worker/batch_priv.h"
 #include "worker/logrow.h"
 
-enum { CLOCK_MAX_MS = 1'000, COMMANDS_FIRST = 8 };
+enum { CLOCK_MAX_MS = 1'000, COMMANDS_FIRST = 8, TYPES_BYTES = 1 << 20 };
 
 struct session_set {
     struct shard *s;
@@ -634,7 +634,7 @@ static size_t read_types(const struct shard *s, const struct json_value *types,
 
 void session_set_load(struct session_set *set, const struct db_rows *rows, size_t row)
 {
-    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    scoped(arena_destroyp) struct arena *a = arena_create(TYPES_BYTES);
     const struct json_value *types;
     struct err e;
     if (!json_parse(a, db_rows_text(rows, row, 4), &types, &e)) {
