@@ -9,6 +9,7 @@
 #include "store/public/token_sql.h"
 #include "store/public/user_sql.h"
 #include "store/queue/batch_sql.h"
+#include "store/queue/job_sql.h"
 #include "store/queue/lead_sql.h"
 #include "store/queue/read_sql.h"
 #include "store/queue/retain_sql.h"
@@ -28,8 +29,8 @@ static void checks(const struct db_statement *statement)
 static void every_fixed_statement_prepares(void **state)
 {
     static const struct db_statement_list *const lists[] = {
-        &session_sql, &setup_sql, &token_sql,  &user_sql,            /* the gateway's */
-        &batch_sql,   &lead_sql,  &retain_sql, &read_sql, &tick_sql, /* the worker's */
+        &session_sql, &setup_sql, &token_sql, &user_sql,                         /* the gateway's */
+        &batch_sql,   &job_sql,   &lead_sql,  &retain_sql, &read_sql, &tick_sql, /* the worker's */
     };
     (void)state;
     for (size_t l = 0; l < countof(lists); l++)
