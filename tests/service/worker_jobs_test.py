@@ -2,103 +2,63 @@
 """What the worker's scheduler promises, asked over HTTP of a real worker on a real PostgreSQL.
 Usage: worker_jobs_test.py PROGRAM"""
 
-import http.client
-import json
 import os
 import random
-import re
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import PROGRAM, WAIT_S, Postgres, eventually, run_tests  # noqa: E402
+from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
+from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
 
-GATEWAY_TOKEN, RUNNER_TOKEN = "g" * 32, "r" * 32
 EVERY_SECOND = "* * * * * *"
 NEVER_SOON = "0 0 1 1 *"
 
 
-def new_id(at_ms=None):
-    """A UUIDv7 of that time."""
-    at_ms = int(time.time() * 1000) if at_ms is None else at_ms
-    value = (at_ms & (2**48 - 1)) << 80 | 7 << 76 | random.getrandbits(12) << 64
-    return str(uuid.UUID(int=value | 2 << 62 | random.getrandbits(62)))
-
-
 class Reply:
-    def __init__(self, status, text):
-        self.status, self.text = status, text
-        self.json = json.loads(text) if text else None
+    def __init__(self, answer):
+        self.status, self.text = answer.status, answer.text
+        self.json = answer.json
 
     @property
     def message(self):
         return self.json["error"]["message"]
 
 
-class Worker:
-    """One process at a port of its own; `url` is its database."""
+class World:
+    """A worker that may be stopped and started anew on the same database."""
 
     def __init__(self, url):
-        self.url = url
-        self.folder = tempfile.mkdtemp(prefix="windlass-jobs-")
-        self.process = None
+        self.url, self.process, self.caller = url, None, None
 
     def start(self):
-        self.log_file = open(os.path.join(self.folder, "log"), "a+", encoding="utf-8")
-        already = self.log.count("event=service.ready")
-        self.process = subprocess.Popen(
-            [PROGRAM, "worker"], stdout=self.log_file, stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": self.url, "WINDLASS_ENV": "development",
-                 "WINDLASS_WORKER_PORT": "0", "WINDLASS_LOG_SQL": "off",
-                 "WINDLASS_GATEWAY_TOKEN": GATEWAY_TOKEN, "WINDLASS_RUNNER_TOKEN": RUNNER_TOKEN})
-
-        def look():
-            assert self.process.poll() is None, f"the worker ended: {self.log}"
-            return self.log.count("event=service.ready") > already
-        eventually(look)
-        address = re.findall(r"event=service\.started \S+ address=\"?([0-9.]+):(\d+)", self.log)[-1]
-        self.host, self.port = address[0], int(address[1])
-        eventually(lambda: self.ask("GET", "/v1/feed").status == 200)  # it leads
-        return self
+        self.process = Worker(self.url)
+        self.caller = Caller(self.process)
 
     def stop(self, signum=signal.SIGTERM):
-        self.process.send_signal(signum)
-        self.process.wait(WAIT_S)
-        self.log_file.close()
+        self.caller.close()
+        self.process.stop(signum)
+        self.process.__exit__(None)
 
     @property
     def log(self):
-        with open(os.path.join(self.folder, "log"), encoding="utf-8") as log:
-            return log.read()
+        return self.process.log
 
-    def ask(self, method, path, body=None, token=GATEWAY_TOKEN):
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=WAIT_S)
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Content-Type": "application/json",
-                                "Authorization": f"Bearer {token}"})
-            response = connection.getresponse()
-            return Reply(response.status, response.read().decode())
-        finally:
-            connection.close()
+    def ask(self, method, path, body=None):
+        return Reply(self.caller.request(method, path, body))
 
-    def good(self, method, path, body=None, token=GATEWAY_TOKEN):
-        reply = self.ask(method, path, body, token)
+    def good(self, method, path, body=None):
+        reply = self.ask(method, path, body)
         assert reply.status == 200, f"{method} {path}: {reply.status} {reply.text}"
         return reply.json
 
     def sql(self, statement):
         """Rows of cells as text, from beside the worker."""
-        done = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", self.url, "-c", statement],
-                              text=True, stdout=subprocess.PIPE, check=True)
-        return [line.split("|") for line in done.stdout.splitlines()]
+        return [line.split("|") for line in sql(self.url, statement).splitlines()]
 
     def make_job(self, schedule=NEVER_SOON, **members):
         wanted = {"id": new_id(), "name": "a job", "schedule": schedule, "task_type": "nothing",
@@ -125,46 +85,30 @@ class Worker:
         self.sql(f"UPDATE worker.job SET next_run = now() - interval '{interval}' "
                  f"WHERE id = '{job_id}'")
 
+    def executor(self, task_type, slots=10):
+        return Runs(self.process, {task_type: slots})
+
     def __enter__(self):
-        return self.start()
+        self.start()
+        return self
 
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.stop()
-        shutil.rmtree(self.folder)
+    def __exit__(self, kind, *_):
+        self.caller.close()
+        self.process.__exit__(kind)
 
 
-class Executor:
-    """A session that takes tasks of one type."""
-
-    def __init__(self, worker, task_type, slots=10):
-        self.worker = worker
-        opened = worker.good("POST", "/v1/sessions", {
-            "worker": "test", "host": "here", "version": "1",
-            "types": {task_type: {"slots": slots}}, "ttl_ms": 60_000}, RUNNER_TOKEN)
-        self.key = {"session": opened["session"], "secret": opened["secret"]}
-
-    def lease(self, wait_ms=10_000, most=1):
-        answer = self.worker.good("POST", "/v1/leases",
-                                  {**self.key, "max": most, "wait_ms": wait_ms, "acks": []},
-                                  RUNNER_TOKEN)
-        return answer["leases"]
+class Runs(Executor):
+    """Takes the runs of jobs."""
 
     def take(self):
-        def look():
-            leases = self.lease()
-            return leases[0] if leases else None
-        return eventually(look)
+        return eventually(lambda: self.leases(1, 10_000))[0]
 
     def tell(self, lease, outcome, **members):
-        answer = self.worker.good("POST", "/v1/acks", {**self.key, "results": [
-            {"task": lease["task"], "fence": lease["fence"], "outcome": outcome, **members}]},
-                                  RUNNER_TOKEN)
-        assert answer["acks"][0]["outcome"] == "applied", answer
+        answer = self.ack(lease, outcome, **members)
+        assert answer == "applied", answer
 
     def commands(self):
-        return self.worker.good("POST", "/v1/heartbeats", {**self.key, "tasks": []},
-                                RUNNER_TOKEN)["commands"]
+        return self.heartbeat().json["commands"]
 
 
 # ── the doors ──
@@ -196,8 +140,7 @@ def named_zones_tell_when_it_is_due(worker):
 
 def bad_jobs_are_refused_with_a_place(worker):
     good = {"id": new_id(), "name": "x", "schedule": "0 3 * * *", "task_type": "nothing"}
-    week_ms = 7 * 86_400_000
-    now_ms = int(time.time() * 1000)
+    now_s, week_s = time.time(), 7 * 86_400
     cases = [
         ({"schedule": "0 24 * * *"},
          'job.schedule: hour field, column 3: expected a number from 0 to 23, found "24"'),
@@ -209,8 +152,8 @@ def bad_jobs_are_refused_with_a_place(worker):
         ({"name": "ä" * 201}, "job.name: has more than 200 characters"),
         ({"task_type": None}, "job.task_type: is missing"),
         ({"id": str(uuid.uuid4())}, "job.id: is no UUIDv7"),
-        ({"id": new_id(now_ms - week_ms - 60_000)}, "job.id: is older than id-past allows"),
-        ({"id": new_id(now_ms + 3_660_000)}, "job.id: is further ahead than id-future allows"),
+        ({"id": new_id(now_s - week_s - 60)}, "job.id: is older than id-past allows"),
+        ({"id": new_id(now_s + 3_660)}, "job.id: is further ahead than id-future allows"),
         ({"priority": "urgent"}, "job.priority: is none of"),
         ({"misfire_policy": "RUN_ONCE"}, "job.misfire_policy: is none of"),
         ({"overlap_policy": 1}, "job.overlap_policy: is no string"),
@@ -319,7 +262,7 @@ def the_snapshot_has_all_jobs(worker):
 
 def a_job_each_second_runs(worker):
     job = worker.make_job(EVERY_SECOND, task_type="tick", overlap_policy="allow", payload={"k": 1})
-    executor = Executor(worker, "tick")
+    executor = worker.executor("tick")
     leases = [executor.take() for _ in range(3)]
     for lease in leases:
         executor.tell(lease, "complete", result={})
@@ -348,7 +291,7 @@ def jitter_delays_the_run_and_not_the_firing(worker):
 
 def an_overlapping_firing_is_skipped(worker):
     job = worker.make_job(EVERY_SECOND, task_type="slow", overlap_policy="skip")
-    executor = Executor(worker, "slow")
+    executor = worker.executor("slow")
     lease = executor.take()
     due_us = worker.job(job["id"])["next_run_us"]
     eventually(lambda: worker.job(job["id"])["next_run_us"] >= due_us + 3_000_000)
@@ -362,7 +305,7 @@ def an_overlapping_firing_is_skipped(worker):
 
 def an_overlapping_firing_cancels_what_runs(worker):
     job = worker.make_job(EVERY_SECOND, task_type="stubborn", overlap_policy="cancel-running")
-    executor = Executor(worker, "stubborn", slots=1)
+    executor = worker.executor("stubborn", slots=1)
     lease = executor.take()
     told = eventually(lambda: [c for c in executor.commands() if c["task"] == lease["task"]])
     assert told[0]["kind"] == "cancel", told
@@ -380,7 +323,7 @@ def an_overlapping_firing_cancels_what_runs(worker):
 
 def enough_failures_fail_the_job(worker):
     job = worker.make_job(EVERY_SECOND, task_type="doomed", fail_after=2, max_attempts=1)
-    executor = Executor(worker, "doomed")
+    executor = worker.executor("doomed")
     executor.tell(executor.take(), "fail", error="no")
     eventually(lambda: worker.job(job["id"])["consecutive_failures"] == 1)
     executor.tell(executor.take(), "complete")
@@ -398,7 +341,7 @@ def enough_failures_fail_the_job(worker):
 
 def a_run_that_is_tried_again_by_hand_is_the_jobs_again(worker):
     job = worker.make_job(task_type="again", fail_after=5, max_attempts=1)
-    executor = Executor(worker, "again")
+    executor = worker.executor("again")
     task = worker.act(job["id"], "trigger")["task"]
     executor.tell(executor.take(), "fatal", error="no")
     assert worker.job(job["id"])["consecutive_failures"] == 1
@@ -496,10 +439,12 @@ def missed_firings_follow_the_policy(worker):
 
 def overlaps_are_seen_after_a_restart(worker):
     job = worker.make_job(EVERY_SECOND, task_type="long", overlap_policy="skip")
-    executor = Executor(worker, "long")
+    executor = worker.executor("long")
     lease = executor.take()
     worker.stop(signal.SIGKILL)
     worker.start()
+    executor.close()
+    executor.worker = worker.process
     due_us = worker.job(job["id"])["next_run_us"]
     eventually(lambda: worker.job(job["id"])["next_run_us"] >= due_us + 2_000_000)
     assert worker.firings(job["id"]) == [lease["scheduled_for_us"]]
@@ -553,7 +498,7 @@ def a_kill_in_the_middle_of_firing_doubles_nothing(worker):
 
 
 def main():
-    with Postgres() as postgres, Worker(postgres.url) as worker:
+    with Postgres() as postgres, World(postgres.url) as worker:
         run_tests([
             a_job_is_made_and_found,
             named_zones_tell_when_it_is_due,
