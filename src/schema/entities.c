@@ -1,6 +1,6 @@
 #include "schema/entities.h"
 
-enum { NOT_NULL = false, NULLABLE = true };
+#include "schema/entities_tables.h"
 
 #define ENUM(type, PREFIX) static const struct schema_label type##_labels[] = {
 #define LABEL(PREFIX, NAME, text) { STR(text), STR(#NAME) },
@@ -9,18 +9,16 @@ enum { NOT_NULL = false, NULLABLE = true };
     ;
 #include "schema/entities_pass.h"
 
-static const struct schema_enum enums[] = {
+const struct schema_enum schema_public_enums[] = {
 #define ENUM(type, PREFIX) { STR(#type), type##_labels, countof(type##_labels) },
 #include "schema/entities_pass.h"
 };
 
-#include "schema/entities_tables.h"
-
 const struct schema_set schema_public = {
     .name = STR("public"),
     .role = STR("windlass_gateway"),
-    .enums = enums,
-    .enum_count = countof(enums),
+    .enums = schema_public_enums,
+    .enum_count = countof(schema_public_enums),
     .tables = tables,
     .table_count = countof(tables),
 };

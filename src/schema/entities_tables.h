@@ -1,15 +1,21 @@
 /*
  * entities_tables: the plain structs of the tables that ENTITIES_FILE (or entities.def) tells, for
- * the .c file of each set: `tables`. It has defined NOT_NULL, NULLABLE and, where a column is of an
- * enum, `enums`.
+ * the .c file of each set: `tables`. Once a file, so it has no guard to speak of.
  */
+#pragma once
+#include "schema/entities.h"
+
+enum { NOT_NULL = false, NULLABLE = true };
+
+extern const struct schema_enum schema_public_enums[]; /* of entities.def */
+
 #define TABLE(table, rights) static const struct schema_column table##_columns[] = {
 #define COLUMN(table, column, type, null, default_sql)                                             \
     { STR(#column), SCHEMA_##type, NULL, null, STR(default_sql) },
 #define ENUM_COLUMN(table, column, type, null, default_sql)                                        \
-    { STR(#column), SCHEMA_ENUM, &enums[ENUM_##type], null, STR(default_sql) },
+    { STR(#column), SCHEMA_ENUM, &schema_public_enums[ENUM_##type], null, STR(default_sql) },
 #define ENUM_ARRAY_COLUMN(table, column, type, null, default_sql)                                  \
-    { STR(#column), SCHEMA_ENUM_ARRAY, &enums[ENUM_##type], null, STR(default_sql) },
+    { STR(#column), SCHEMA_ENUM_ARRAY, &schema_public_enums[ENUM_##type], null, STR(default_sql) },
 #define END_TABLE(table)                                                                           \
     }                                                                                              \
     ;

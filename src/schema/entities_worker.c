@@ -2,8 +2,6 @@
 
 #define ENTITIES_FILE "schema/entities_worker.def"
 
-enum { NOT_NULL = false, NULLABLE = true };
-
 #include "schema/entities_tables.h"
 
 static const struct schema_function functions[] = {

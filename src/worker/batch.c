@@ -180,7 +180,7 @@ void batch_send(struct batch *b)
     b->sent_ops = bytes_of(&b->log.ops);
     b->sent_ids = bytes_of(&b->log.ids);
     batch_step(b, &batch_begin,
-               batch_begin_args(b->a, b->is_alone ? STR("200ms") : STR("1s"), STR("8s")));
+               batch_begin_args(b->a, b->is_alone ? STR("200ms") : STR("1s"), STR("5s")));
     batch_step(b, &batch_log,
                batch_log_args(b->a, SHARD_ID, b->first, (int32_t)batch_size(b), s->epoch, b->at_us,
                               b->sent_ops, b->sent_ids, bytes_of(&b->log.args),
@@ -386,7 +386,12 @@ void batch_replied(void *owner, const struct db_reply *reply)
     } else {
         log_warn("batch.delayed", "changes=%zu error=%s", batch_size(b),
                  log_quote(str_of_c(err_text(reply->err))));
+        /* A leader that cannot know any more whether it leads keeps nobody waiting. */
+        bool is_over = reply->err->code == ERR_CANCELLED || !shard_is_leading(s);
+        struct err e = *reply->err;
         shard_pause(s);
-        batch_refused(b, reply->err->code == ERR_CANCELLED ? reply->err : NULL);
+        batch_refused(b, is_over ? &e : NULL);
+        if (is_over)
+            shard_refuse_waiting(s, &e);
     }
 }

@@ -193,6 +193,15 @@ static void run_views(struct shard *s)
 
 /* ── the end of leading ── */
 
+void shard_refuse_waiting(struct shard *s, const struct err *err)
+{
+    for (struct list *node; (node = list_pop(&s->queue));) {
+        struct intent *intent = container_of(node, struct intent, node);
+        s->queue_count--;
+        intent->done(intent, err);
+    }
+}
+
 static void forget_all(struct shard *s)
 {
     struct err e = { 0 };
@@ -202,11 +211,7 @@ static void forget_all(struct shard *s)
     retain_stop(s->retain);
     if (s->job_hooks)
         s->job_hooks->stop(s);
-    while (!list_is_empty(&s->queue)) {
-        struct intent *intent = container_of(list_pop(&s->queue), struct intent, node);
-        s->queue_count--;
-        intent->done(intent, &e);
-    }
+    shard_refuse_waiting(s, &e);
     session_set_clear(s->sessions);
     notes_clear(s->notes);
     feed_clear(s->feed);

@@ -84,7 +84,7 @@ enum {
     SHARD_TRIES_MAX = 5,        /* batches that may fail before their intents are refused */
     SHARD_QUEUE_MAX = 200'000,  /* intents that wait; more are refused */
     SHARD_LOG_SPAN = 1 << 20,   /* numbers in one partition of change_log */
-    SHARD_CALL_MS = 10'000,     /* deadline of a call to the database */
+    SHARD_CALL_MS = 6'000,      /* deadline of a call to the database */
 };
 
 /* What others need of the scheduler; `s->jobs` is its own. */

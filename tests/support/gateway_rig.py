@@ -21,8 +21,8 @@ WAIT_S = 30  # for whatever must happen; far beyond what it takes
 class Postgres:
     """The private PostgreSQL of tests/support/pg.h."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([os.environ["WINDLASS_TEST_PG_RUN"]], text=True,
+    def __init__(self, *settings):
+        self.process = subprocess.Popen([os.environ["WINDLASS_TEST_PG_RUN"], *settings], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.url = self.process.stdout.readline().strip()
 
