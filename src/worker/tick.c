@@ -92,7 +92,8 @@ static void written(void *owner, const struct db_reply *reply)
     }
     tick->seq = tick->seq_sent;
     tick->gone_count -= tick->gone_sent;
-    memmove(tick->gone, tick->gone + tick->gone_sent, tick->gone_count * sizeof *tick->gone);
+    if (tick->gone_count > 0)
+        memmove(tick->gone, tick->gone + tick->gone_sent, tick->gone_count * sizeof *tick->gone);
     look_in(tick, EVERY_MS);
 }
 
