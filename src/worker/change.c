@@ -260,7 +260,7 @@ struct live *change_add(struct batch *b, struct task_view *view, uint32_t type)
     task->timeout_s = view->timeout_s;
     task->max_attempts = (uint16_t)view->max_attempts;
     task->priority = (uint8_t)view->priority;
-    task->flags = LIVE_FRESH;
+    task->flags = (uint8_t)(LIVE_FRESH | (view->has_job ? LIVE_JOB : 0));
     if (view->key.len > 0)
         live_hold_key(s->live, live_key_of(view->key), task);
     live_place(s->live, task, b->at_us);
@@ -454,6 +454,10 @@ void change_reopen(struct batch *b, const struct task_view *view, uint32_t type)
     *id = view->id;
     reopened(b, task, OP_REOPEN_FAILED);
     s->reopened_seq = task->version;
+    if (view->has_job)
+        task->flags |= LIVE_JOB;
+    if (view->has_job && s->job_hooks)
+        s->job_hooks->task_reopened(b, view->job_id, view->id);
 }
 
 void change_ask_cancel(struct batch *b, struct live *task)

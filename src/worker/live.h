@@ -23,6 +23,7 @@ enum live_flag {
     LIVE_DIRTY = 16,       /* changed since the last tick */
     LIVE_FRESH = 32,       /* never begun */
     LIVE_ENDING = 64,      /* its time-out is on its way */
+    LIVE_JOB = 128,        /* a run of a job */
 };
 
 struct live {

@@ -76,9 +76,10 @@ static void replay_add(struct load *load, const struct change *change, int64_t s
     task->at_us = db_rows_time(tasks, row, 5);
     task->state = LIVE_WAITING;
     task->version = seq;
-    task->flags = LIVE_FRESH;
+    task->flags = db_rows_bool(tasks, row, 7) ? LIVE_JOB : 0;
+    if (change->op == OP_ADD)
+        task->flags |= LIVE_FRESH;
     if (change->op == OP_REOPEN_FAILED) {
-        task->flags = 0;
         task->at_us = change->args[0];
         task->attempt = (uint16_t)change->attempt;
         task->max_attempts = (uint16_t)change->args[1];
@@ -286,7 +287,8 @@ static void live_read(void *owner, const struct db_reply *reply)
         task->state = (uint8_t)db_rows_i64(rows, i, 3);
         task->priority = (uint8_t)db_rows_i64(rows, i, 4);
         task->flags =
-            (uint8_t)((db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH)) | LIVE_STORED);
+            (uint8_t)((db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB)) |
+                      LIVE_STORED);
         task->crashes = (uint8_t)db_rows_i64(rows, i, 6);
         task->attempt = (uint16_t)db_rows_i64(rows, i, 7);
         task->max_attempts = (uint16_t)db_rows_i64(rows, i, 8);

@@ -102,6 +102,8 @@ struct job_hooks {
     bool (*put_one)(struct shard *s, struct uuid id, struct buf *out);
     /* In `apply`: a task, of a job or not, ends with this change. */
     void (*task_ended)(struct batch *b, struct uuid task_id, enum rule_state state);
+    /* In `apply`: a finished task of that job is open again. */
+    void (*task_reopened)(struct batch *b, struct uuid job_id, struct uuid task_id);
 };
 
 struct shard {

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "worker/batch_priv.h"
 #include "worker/feed.h"
+#include "worker/jobs.h"
 #include "worker/lead.h"
 #include "worker/meter.h"
 #include "worker/retain.h"
@@ -111,6 +112,7 @@ bool worker_create(struct io_loop *loop, const struct conf *conf, struct worker 
     s->sessions = session_set_create(s);
     s->feed = feed_create(s);
     s->retain = retain_create(s);
+    s->jobs = jobs_create(s);
     s->lead = lead_create(s);
     w->start = worker_start_begin(w, schema_ready);
     *ret_worker = w;
@@ -126,6 +128,10 @@ size_t worker_routes(struct worker *w, struct http_route *ret_routes)
         { "/v1/tasks/*", HTTP_METHOD_POST, 0, task_post_door, w },
         { "/v1/feed", HTTP_METHOD_GET, 0, feed_door, w },
         { "/v1/snapshot", HTTP_METHOD_GET, 0, snapshot_door, w },
+        { "/v1/jobs", HTTP_METHOD_POST, 0, jobs_create_door, w },
+        { "/v1/jobs/*", HTTP_METHOD_GET, 0, jobs_get_door, w },
+        { "/v1/jobs/*", HTTP_METHOD_POST, 0, jobs_post_door, w },
+        { "/v1/jobs/*", HTTP_METHOD_DELETE, 0, jobs_delete_door, w },
         { "/v1/sessions", HTTP_METHOD_POST, 0, session_door, w },
         { "/v1/sessions/*", HTTP_METHOD_DELETE, 0, session_delete_door, w },
         { "/v1/leases", HTTP_METHOD_POST, CREATE_BODY_MAX, lease_door, w },
@@ -191,6 +197,7 @@ void worker_destroy(struct worker *w)
     io_timer_destroy(w->drain_look);
     lead_destroy(s->lead);
     shard_abandon(s);
+    jobs_destroy(s->jobs);
     retain_destroy(s->retain);
     tick_destroy(s->tick);
     session_set_destroy(s->sessions);

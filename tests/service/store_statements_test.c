@@ -18,6 +18,7 @@
 #include "store/public/token_sql.h"
 #include "store/public/user_sql.h"
 #include "store/queue/batch_sql.h"
+#include "store/queue/schedule_sql.h"
 #include "store/queue/lead_sql.h"
 #include "store/queue/read_sql.h"
 #include "store/queue/retain_sql.h"
@@ -55,6 +56,7 @@ static void every_fixed_statement_prepares(void **state)
         &batch_sql,
         &lead_sql,
         &retain_sql,
+        &schedule_sql,
         &read_sql,
         &tick_sql,
     };

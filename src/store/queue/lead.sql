@@ -5,7 +5,8 @@ INSERT INTO worker.shard (id) VALUES ($1::int2) ON CONFLICT (id) DO NOTHING;
 
 -- :name lead_look  :params shard int2, leader text
 -- Whether the lease is free, or ours from before.
-SELECT s.epoch, s.lease_until IS NULL OR s.lease_until < clock_timestamp() OR s.leader = $2
+SELECT s.epoch,
+       s.leader IS NULL OR s.lease_until IS NULL OR s.lease_until < clock_timestamp() OR s.leader = $2
 FROM worker.shard AS s WHERE s.id = $1::int2;
 
 -- :name lead_take  :params shard int2, epoch int8, leader text, lease_us int8
@@ -13,12 +14,14 @@ UPDATE worker.shard AS s
 SET epoch = s.epoch + 1, leader = $3,
     lease_until = clock_timestamp() + $4 * interval '1 microsecond'
 WHERE s.id = $1::int2 AND s.epoch = $2
-  AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp() OR s.leader = $3)
+  AND (s.leader IS NULL OR s.lease_until IS NULL OR s.lease_until < clock_timestamp()
+       OR s.leader = $3)
 RETURNING s.epoch, s.ckpt_seq;
 
 -- :name lead_renew  :params shard int2, epoch int8, lease_us int8
 UPDATE worker.shard AS s SET lease_until = clock_timestamp() + $3 * interval '1 microsecond'
-WHERE s.id = $1::int2 AND s.epoch = $2
+-- A renewal may come after the lease was given back, on the other connection.
+WHERE s.id = $1::int2 AND s.epoch = $2 AND s.leader IS NOT NULL
 RETURNING s.epoch;
 
 -- :name lead_give_back  :params shard int2, epoch int8
@@ -58,5 +61,5 @@ ORDER BY l.seq LIMIT 50;
 
 -- :name load_tasks  :params ids uuid[]
 SELECT t.id, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at,
-       coalesce(t.idempotency_key, '')
+       coalesce(t.idempotency_key, ''), t.job_id IS NOT NULL
 FROM worker.task AS t WHERE t.id = ANY ($1::uuid[]);
