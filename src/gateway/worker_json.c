@@ -368,19 +368,35 @@ static int64_t took(const struct json_value *task, const char *from, const char 
     return max_of(to_us - from_us, (int64_t)0);
 }
 
+/* What is null from then on, unless the event tells it. */
+static void clear(struct worker_row *row, const int *columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(row->told & UINT64_C(1) << columns[i]))
+            tell(row, columns[i], (struct str){ 0 });
+}
+
+static void clear_before_run(enum feed_op op, struct worker_row *row)
+{
+    static const int at_start[] = { COL_tasks_finished_at,    COL_tasks_progress, COL_tasks_error,
+                                    COL_tasks_error_template, COL_tasks_result,   COL_tasks_why };
+    static const int at_wait[] = { COL_tasks_started_at, COL_tasks_progress, COL_tasks_why };
+    if (op == FEED_START || op == FEED_REOPEN)
+        clear(row, at_start, countof(at_start));
+    if (op == FEED_WAIT || op == FEED_REOPEN)
+        clear(row, at_wait, countof(at_wait));
+}
+
 /* What an operation says beyond the members that it holds. */
 static bool complete_event(struct feed_event *event, const struct json_value *task,
                            struct worker_row *row, struct err *e)
 {
-    static const struct str null = { 0 };
     enum task_status from = TASK_STATUS_PENDING;
     bool has_from = read_status(json_get_c(task, "from"), &from);
     int state = state_of(row);
+    clear_before_run(event->op, row);
     if (event->op == FEED_START) {
         tell_state(row, TASK_STATE_RUNNING);
-        tell(row, COL_tasks_finished_at, null);
-        tell(row, COL_tasks_progress, null);
-        tell(row, COL_tasks_why, null);
         row->told &= ~(UINT64_C(1) << COL_tasks_run_at); /* since when it could have run */
         event->took_us = took(task, "run_at_us", "started_at_us", event->at_us);
     } else if (event->op == FEED_FINISH || event->op == FEED_REOPEN) {
@@ -390,16 +406,11 @@ static bool complete_event(struct feed_event *event, const struct json_value *ta
     } else if ((event->op == FEED_ADD || event->op == FEED_WAIT) && state < 0) {
         return err_set(e, ERR_INVALID, "task: state: is needed");
     }
-    if (event->op == FEED_FINISH)
+    if (event->op == FEED_FINISH) {
+        static const int at_end[] = { COL_tasks_progress };
+        clear(row, at_end, countof(at_end));
         event->took_us = took(task, "started_at_us", "finished_at_us", event->at_us);
-    if (event->op == FEED_REOPEN) {
-        tell(row, COL_tasks_finished_at, null);
-        tell(row, COL_tasks_result, null);
-        tell(row, COL_tasks_progress, null);
     }
-    if ((event->op == FEED_WAIT || event->op == FEED_REOPEN) &&
-        !(row->told & UINT64_C(1) << COL_tasks_why))
-        tell(row, COL_tasks_why, null);
     return true;
 }
 
