@@ -45,8 +45,9 @@ struct feed {
 
     /* For any thread. */
     atomic_llong current_at_us; /* what the tables held then; 0: never */
+    atomic_bool is_up;
     atomic_llong outbox_waiting;
-    atomic_ullong outbox_puts;
+    atomic_llong outbox_puts;
     atomic_int subscriptions;
 };
 
@@ -169,19 +170,21 @@ int64_t feed_outbox_waiting(const struct gateway *gw)
     return atomic_load_explicit(&gw->feed->outbox_waiting, memory_order_relaxed);
 }
 
-void feed_set_outbox_waiting(struct gateway *gw, int64_t count)
+void feed_set_outbox_waiting(struct gateway *gw, int64_t count, int64_t puts_before)
 {
-    atomic_store(&gw->feed->outbox_waiting, count);
+    int64_t since = feed_outbox_puts(gw) - puts_before;
+    atomic_store(&gw->feed->outbox_waiting, count + since);
 }
 
-uint64_t feed_outbox_puts(const struct gateway *gw)
+int64_t feed_outbox_puts(const struct gateway *gw)
 {
     return atomic_load(&gw->feed->outbox_puts);
 }
 
 void feed_add_outbox_waiting(struct gateway *gw, int64_t count)
 {
-    atomic_fetch_add(&gw->feed->outbox_puts, 1);
+    if (count > 0)
+        atomic_fetch_add(&gw->feed->outbox_puts, count);
     atomic_fetch_add(&gw->feed->outbox_waiting, count);
 }
 
@@ -298,6 +301,7 @@ static void got_answer(struct feed *feed, const struct json_value *body, struct 
     if (feed->is_down)
         log_info("feed.up", "cursor=0:%lld", (long long)feed->next);
     feed->is_down = false;
+    atomic_store(&feed->is_up, true);
     feed->next = batch->next_seq;
     backoff_reset(&feed->backoff);
     measure(feed, batch);
@@ -321,6 +325,7 @@ static void got_failure(struct feed *feed, const struct worker_reply *reply)
     else if (!feed->is_down)
         log_warn("feed.down", "error=%s", log_quote(str_of_c(err_text(reply->err))));
     feed->is_down = true;
+    atomic_store(&feed->is_up, false);
     feed->rate = 0;
     poll_after(feed, backoff_next_ms(&feed->backoff));
 }
@@ -396,9 +401,9 @@ void feed_seek(struct feed *feed, int64_t seq)
     poll_after(feed, 0);
 }
 
-bool feed_is_up(const struct feed *feed)
+bool feed_is_up(const struct gateway *gw)
 {
-    return feed->has_cursor && !feed->is_down;
+    return atomic_load_explicit(&gw->feed->is_up, memory_order_relaxed);
 }
 
 void feed_go_on(struct feed *feed)
