@@ -63,7 +63,7 @@ static bool bind_all(struct gql_schema *schema, struct err *e)
         bindings_users,    bindings_user_changes, bindings_sessions, bindings_tokens,
         bindings_health,   bindings_page,         bindings_tasks,    bindings_tasks_list,
         bindings_task_why, bindings_jobs,         bindings_schedule, bindings_stats,
-        bindings_trends,
+        bindings_trends,   bindings_task_events,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };

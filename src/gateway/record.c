@@ -1,6 +1,7 @@
 #include "gateway/record.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "gateway/request.h"
 
 struct record *record_rows(struct arena *a, const struct schema_table *table, struct db_rows *rows,
@@ -117,6 +118,47 @@ struct str record_cell_of_uuids(struct arena *a, const struct uuid *ids, size_t 
 struct str record_cell_of_i64(struct arena *a, int64_t value)
 {
     return arena_printf(a, "%lld", (long long)value);
+}
+
+static_assert((int)COL_tasks_COUNT <= (int)RECORD_COLUMNS_MAX, "tasks can be kept");
+static_assert((int)COL_jobs_COUNT <= (int)RECORD_COLUMNS_MAX, "jobs can be kept");
+
+static void drop_cell(struct record_kept *kept, int column)
+{
+    kept->size_bytes -= kept->cells[column].len;
+    mem_free((void *)(uintptr_t)kept->cells[column].ptr);
+    kept->cells[column] = (struct str){ 0 };
+}
+
+void record_keep(struct record_kept *kept, const struct str *cells, uint64_t given)
+{
+    for (uint64_t left = given; left != 0; left &= left - 1) {
+        int column = __builtin_ctzll(left);
+        drop_cell(kept, column);
+        if (cells[column].ptr == NULL)
+            continue;
+        kept->cells[column] = str_of(mem_cstr(cells[column]), cells[column].len);
+        kept->size_bytes += cells[column].len;
+    }
+    kept->given |= given;
+}
+
+void record_kept_clear(struct record_kept *kept)
+{
+    for (uint64_t left = kept->given; left != 0; left &= left - 1)
+        drop_cell(kept, __builtin_ctzll(left));
+    kept->given = 0;
+}
+
+const struct str *record_kept_cells(const struct record_kept *kept, struct arena *a)
+{
+    struct str *cells = arena_new_array(a, RECORD_COLUMNS_MAX, struct str);
+    for (uint64_t left = kept->given; left != 0; left &= left - 1) {
+        int column = __builtin_ctzll(left);
+        if (kept->cells[column].ptr != NULL)
+            cells[column] = arena_copy(a, kept->cells[column]);
+    }
+    return cells;
 }
 
 /* ── plans ── */

@@ -9,7 +9,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import (CREATE, LOGIN, PASSWORD, SETUP, Client, Gateway, Postgres, Stream, create_user,  # noqa: E402
+from gateway_rig import (CREATE, LOGIN, PASSWORD, SETUP, Answer, Client, Gateway, Postgres, Stream, create_user,  # noqa: E402
                          eventually, run_tests)
 
 CALLERS = ["anonymous", "viewer", "operator", "admin", "owner"]
@@ -74,6 +74,15 @@ def first_event(world, token, query):
     return answer
 
 
+def begun(world, token, query):
+    """Events come when something changes; that the stream begins is enough."""
+    stream = Stream(world.gateway, query, token)
+    is_stream = stream.response.headers["Content-Type"].startswith("text/event-stream")
+    answer = Answer(200, {}, b'{"data":null}' if is_stream else stream.response.read())
+    stream.close()
+    return answer
+
+
 # Each root field: who gets what, and one use of it.
 MATRIX = {
     "Query.me": (ANYONE, lambda w, c: w.as_(c, "{ me { id } }")),
@@ -114,6 +123,10 @@ MATRIX = {
         c, "mutation($id: ID!) { revokeApiToken(id: $id) }", {"id": w.token_of_owner()})),
     "Subscription.healthChanged": (ANYONE, lambda w, c: first_event(
         w, w.tokens[c], "subscription { healthChanged { status } }")),
+    "Subscription.taskChanged": (SIGNED_IN, lambda w, c: begun(
+        w, w.tokens[c], "subscription { taskChanged { id } }")),
+    "Subscription.jobChanged": (SIGNED_IN, lambda w, c: begun(
+        w, w.tokens[c], "subscription { jobChanged { id } }")),
     "Mutation.revokeSession": (OWN, lambda w, c: w.as_(
         c, "mutation($id: ID!) { revokeSession(id: $id) }", {"id": w.session_of_owner()})),
 }
