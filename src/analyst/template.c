@@ -290,10 +290,7 @@ static struct str line_that_counts(struct str text)
 {
     struct str line, rest = text, first = { 0 }, last = { 0 };
     while (rest.len > 0) {
-        if (!str_cut(rest, '\n', &line, &rest)) {
-            line = rest;
-            rest = (struct str){ 0 };
-        }
+        (void)str_cut(rest, '\n', &line, &rest);
         line = str_trim(line);
         if (line.len > 0) {
             first = first.len > 0 ? first : line;

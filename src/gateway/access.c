@@ -37,9 +37,15 @@ const struct gql_denial *access_authorize(void *ctx, const struct gql_access *ac
         [ROLE_OPERATOR] = { PROBLEM_FORBIDDEN, "needs the role OPERATOR" },
         [ROLE_ADMIN] = { PROBLEM_FORBIDDEN, "needs the role ADMIN" },
     };
+    static const struct gql_denial too_large = {
+        PROBLEM_INPUT, "the body is longer than body-limit, which only createTasks alone may be"
+    };
     const struct request *r = ctx;
     const struct credential *c = r->credential;
     enum role least = ROLE_ADMIN; /* a role that this program does not know needs the highest */
+    if (r->is_large && access->parent == NULL && str_is_empty(access->input_field) &&
+        !str_eq(access->field->name, STR("createTasks")))
+        return &too_large;
     if (str_eq(access->role, STR("ANYONE")))
         return NULL;
     if (c == NULL)

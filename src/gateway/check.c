@@ -154,6 +154,16 @@ bool check_name(const char *field, struct str text, struct str *ret_name, struct
     return true;
 }
 
+bool check_label(const char *field, struct str text, size_t chars_max, struct err *e)
+{
+    size_t chars = check_chars(text);
+    if (chars == 0 || chars > chars_max)
+        return err_set(e, ERR_INVALID, "%s: must have 1 to %zu characters, not %zu", field,
+                       chars_max, chars);
+    return !has_control(text) ||
+           err_set(e, ERR_INVALID, "%s: must not hold control characters", field);
+}
+
 bool check_password(const char *field, struct str password, struct str email, size_t chars_min,
                     struct err *e)
 {

@@ -23,6 +23,9 @@ enum {
  * direction of the text. */
 [[nodiscard]] bool check_name(const char *field, struct str text, struct str *ret_name,
                               struct err *e);
+/* As it is: 1 to `chars_max` characters, none that control. For names that programs use: a task's
+ * type, a queue, a key. */
+[[nodiscard]] bool check_label(const char *field, struct str text, size_t chars_max, struct err *e);
 /* A new password for the account of that address; see auth/password.h. */
 [[nodiscard]] bool check_password(const char *field, struct str password, struct str email,
                                   size_t chars_min, struct err *e);

@@ -88,7 +88,7 @@ static void tell(void *owner);
 static void event_ended(void *owner)
 {
     struct stream *s = owner;
-    gateway_arena_done(s->r->loop, s->r->arena);
+    gateway_arena_done(s->r->loop, s->r->arena, false);
     s->r->arena = s->arena;
     s->is_running = false;
     if (s->is_telling)
@@ -105,10 +105,11 @@ static bool tell_one(struct stream *s, struct err *e)
     const struct gql_end event_end = { .answered = event_answered,
                                        .ended = event_ended,
                                        .owner = s };
-    struct arena *a = gateway_arena(s->r->loop); /* what its values need lives as long as it */
+    struct arena *a =
+        gateway_arena(s->r->loop, false); /* what its values need lives as long as it */
     void *event = NULL;
     if (!s->source->class->next(s->source, a, &event, e) || event == NULL) {
-        gateway_arena_done(s->r->loop, a);
+        gateway_arena_done(s->r->loop, a, false);
         return false;
     }
     s->is_running = true;

@@ -46,6 +46,7 @@ struct feed {
     /* For any thread. */
     atomic_llong current_at_us; /* what the tables held then; 0: never */
     atomic_llong outbox_waiting;
+    atomic_ullong outbox_puts;
     atomic_int subscriptions;
 };
 
@@ -173,8 +174,14 @@ void feed_set_outbox_waiting(struct gateway *gw, int64_t count)
     atomic_store(&gw->feed->outbox_waiting, count);
 }
 
+uint64_t feed_outbox_puts(const struct gateway *gw)
+{
+    return atomic_load(&gw->feed->outbox_puts);
+}
+
 void feed_add_outbox_waiting(struct gateway *gw, int64_t count)
 {
+    atomic_fetch_add(&gw->feed->outbox_puts, 1);
     atomic_fetch_add(&gw->feed->outbox_waiting, count);
 }
 
@@ -387,6 +394,11 @@ void feed_seek(struct feed *feed, int64_t seq)
     feed->next = seq;
     feed->has_cursor = true;
     poll_after(feed, 0);
+}
+
+bool feed_is_up(const struct feed *feed)
+{
+    return feed->has_cursor && !feed->is_down;
 }
 
 void feed_go_on(struct feed *feed)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "gateway/access.h"
 #include "gateway/bindings.h"
+#include "gateway/creates.h"
 #include "gateway/events.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
@@ -37,7 +38,8 @@ enum {
     EXPIRE_DEADLINE_US = 10 * CLOCK_S,
     CREDENTIALS_MAX = 10'000, /* remembered, a loop */
     ARENA_BYTES = 16 << 20,
-    PLAN_BYTES = 16 << 10, /* what one plan usually takes */
+    LARGE_ARENA_BYTES = 256 << 20, /* 8 MiB of tasks, parsed, checked and written again */
+    PLAN_BYTES = 16 << 10,         /* what one plan usually takes */
     PASSWORDS_AT_ONCE = 2,
     PASSWORDS_WAITING = 32,
 };
@@ -100,16 +102,18 @@ void gateway_forget(struct gateway_loop *loop, struct uuid user_id, struct uuid 
 
 /* ── arenas of requests ── */
 
-struct arena *gateway_arena(struct gateway_loop *loop)
+struct arena *gateway_arena(struct gateway_loop *loop, bool is_large)
 {
     loop->running++;
+    if (is_large)
+        return arena_create(LARGE_ARENA_BYTES);
     return loop->spare_count > 0 ? loop->spare[--loop->spare_count] : arena_create(ARENA_BYTES);
 }
 
-void gateway_arena_done(struct gateway_loop *loop, struct arena *a)
+void gateway_arena_done(struct gateway_loop *loop, struct arena *a, bool is_large)
 {
     loop->running--;
-    if (loop->spare_count == countof(loop->spare)) {
+    if (loop->spare_count == countof(loop->spare) || is_large) {
         arena_destroy(a);
         return;
     }
@@ -218,6 +222,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     loop->io = io_loop_create();
     if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e))
         return false;
+    loop->creates = creates_create(loop);
     const struct credentials_options credentials = {
         .loop = loop->io,
         .pool = loop->pool,
@@ -250,6 +255,7 @@ static void destroy_loop(struct gateway_loop *loop)
     stats_board_destroy(loop->stats);
     io_offload_destroy(loop->judges);
     worker_client_destroy(loop->worker);
+    creates_destroy(loop->creates);
     db_pool_destroy(loop->pool);
     if (loop->number == 0)
         feed_destroy(loop->gateway);

@@ -22,6 +22,7 @@
 
 struct gateway_loop;
 
+struct creates;
 struct feed;
 struct meter;
 struct io_offload;
@@ -82,6 +83,7 @@ struct gateway_loop {
     struct io_offload *judges; /* of trends */
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
+    struct creates *creates;
     struct list feed_subscriptions;
     bool is_feed_telling;
     struct io_turn *log_turn; /* writes the access log's lines */
@@ -108,5 +110,6 @@ void gateway_tell_loops(struct gateway *gw, gateway_message_fn *fn, const void *
  * holds no longer. */
 void gateway_forget(struct gateway_loop *loop, struct uuid user_id, struct uuid credential_id);
 
-[[nodiscard]] struct arena *gateway_arena(struct gateway_loop *loop);
-void gateway_arena_done(struct gateway_loop *loop, struct arena *a);
+/* `is_large`: for a request whose body is beyond body-limit. */
+[[nodiscard]] struct arena *gateway_arena(struct gateway_loop *loop, bool is_large);
+void gateway_arena_done(struct gateway_loop *loop, struct arena *a, bool is_large);

@@ -78,7 +78,8 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
     int64_t seq = -1;
     m->stored_at_us = state->updated_at_us;
     bool has_cursor = worker_parse_cursor(state->cursor, &seq);
-    feed_set_outbox_waiting(m->gw, state->outbox_waiting);
+    if (feed_outbox_puts(m->gw) == m->puts_before) /* else what was counted is older */
+        feed_set_outbox_waiting(m->gw, state->outbox_waiting);
     if (!state->is_held) {
         if (m->phase != MIRROR_STANDBY)
             mirror_stand_by(m);
@@ -90,6 +91,8 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
         take_over(m, state);
     else if (m->phase == MIRROR_FOLLOW && has_cursor)
         mirror_apply_checked(m, seq);
+    if (state->outbox_waiting > 0 && feed_is_up(m->feed))
+        outbox_forward(m);
 }
 
 static void asked(void *owner, const struct db_reply *reply)
@@ -125,6 +128,7 @@ static void ask(void *owner)
     struct err e;
     if (m->is_asking || !m->is_running)
         return;
+    m->puts_before = feed_outbox_puts(m->gw);
     struct arena *a = arena_create(1 << 16);
     struct ask *kept = arena_new(a, struct ask);
     *kept = (struct ask){ m, a };

@@ -43,6 +43,10 @@ struct mirror {
     struct snapshot *snapshot; /* is being read; NULL: none */
     int64_t gap_since_us;      /* wall: what happened from then on is lost; 0: nothing */
 
+    uint64_t puts_before;      /* of the outbox, when the table was asked */
+    bool is_forwarding;        /* the outbox */
+    bool is_forwarding_singly; /* the next entry alone, since some were refused together */
+
     struct mirror_stats stats;
 };
 
@@ -72,6 +76,10 @@ void mirror_fetch(struct mirror *m, const struct uuid *ids, size_t count);
 void mirror_snapshot_start(struct mirror *m);
 void mirror_snapshot_resume(struct mirror *m, int64_t seq, const struct uuid *after);
 void mirror_snapshot_clear(struct mirror *m);
+
+/* ── outbox_forward.c ── */
+/* Sends what waits there, until nothing does or the worker is away. */
+void outbox_forward(struct mirror *m);
 
 /* ── isolate.c ── */
 /*

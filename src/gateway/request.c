@@ -44,7 +44,7 @@ void request_end(struct request *r)
     struct gateway_loop *loop = r->loop;
     assert(r->http == NULL);
     credential_unref(r->credential);
-    gateway_arena_done(loop, r->arena);
+    gateway_arena_done(loop, r->arena, r->is_large);
 }
 
 /* One error instead of a GraphQL answer, in the shape of one. */
@@ -222,7 +222,8 @@ static struct str client_address(const struct gateway *gw, const struct http_req
 
 static struct request *request_create(struct gateway_loop *loop, struct http_request *http)
 {
-    struct arena *a = gateway_arena(loop);
+    size_t limit = conf_bytes(loop->gateway->conf, CONF_BODY_LIMIT);
+    struct arena *a = gateway_arena(loop, http->body.len > limit);
     struct request *r = arena_new(a, struct request);
     r->loop = loop;
     r->http = http;
@@ -233,6 +234,23 @@ static struct request *request_create(struct gateway_loop *loop, struct http_req
     list_init(&r->wait.waiting);
     list_push(&loop->requests, &r->by_age);
     return r;
+}
+
+/*
+ * A body beyond body-limit is for createTasks alone (see access.c), of a caller who shows a
+ * credential, and has an arena of its own that is given back at the end.
+ */
+static bool check_size(struct request *r)
+{
+    size_t limit = conf_bytes(r->loop->gateway->conf, CONF_BODY_LIMIT);
+    bool is_by_cookie;
+    r->is_large = r->http->body.len > limit;
+    if (!r->is_large || !str_is_empty(headers_token(r->http, &is_by_cookie)))
+        return true;
+    refuse(
+        r, 413, PROBLEM_INPUT,
+        "the body is longer than body-limit, which only createTasks of a signed-in caller may be");
+    return false;
 }
 
 /* False: refused already. */
@@ -339,7 +357,7 @@ static bool read_body(struct request *r)
 void request_post(void *owner, struct http_request *http)
 {
     struct request *r = request_create(owner, http);
-    if (negotiate(r) && check_origin(r) && read_body(r))
+    if (negotiate(r) && check_origin(r) && check_size(r) && read_body(r))
         identify(r);
 }
 

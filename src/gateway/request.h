@@ -27,6 +27,7 @@ struct request {
     struct credential_wait wait;
     struct str token; /* as it was sent; empty: none. Only until it is answered */
     bool is_by_cookie;
+    bool is_large; /* its body is longer than body-limit: only createTasks may be run */
 
     enum headers_answer answer;
     struct gql_request gql;
@@ -37,6 +38,9 @@ struct request {
     int64_t retry_after_us;
     struct str set_cookie;
 };
+
+/* What createTasks may need; all else is held to body-limit. */
+enum { REQUEST_BODY_BYTES_MAX = 8 << 20 };
 
 /* The routes' handlers; `owner` is the loop. */
 void request_post(void *owner, struct http_request *http);

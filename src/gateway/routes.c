@@ -166,7 +166,7 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
                    struct http_route ret_routes[GATEWAY_ROUTES_MAX])
 {
     static const struct http_route routes[] = {
-        { "/graphql", HTTP_METHOD_POST, 0, request_post, NULL },
+        { "/graphql", HTTP_METHOD_POST, REQUEST_BODY_BYTES_MAX, request_post, NULL },
         { "/graphql", HTTP_METHOD_GET, 0, request_get, NULL },
         { "/livez", HTTP_METHOD_GET, 0, handle_livez, NULL },
         { "/readyz", HTTP_METHOD_GET, 0, handle_readyz, NULL },
@@ -183,6 +183,10 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
         for (size_t i = 0; i < countof(routes); i++) {
             ret_routes[count] = routes[i];
             ret_routes[count].owner = loop;
+            if (ret_routes[count].body_bytes_max > 0) /* body-limit may be larger still */
+                ret_routes[count].body_bytes_max =
+                    max_of(ret_routes[count].body_bytes_max,
+                           conf_bytes(loop->gateway->conf, CONF_BODY_LIMIT));
             ret_routes[count++].path =
                 arena_cstr(a, arena_printf(a, "%.*s%s", STR_FMT(prefixes[p]), routes[i].path));
         }

@@ -74,7 +74,7 @@ struct http_client_stats worker_client_stats(const struct worker_client *client)
 
 /* ── replies ── */
 
-static enum err_code code_of(struct str name)
+enum err_code worker_error_code(struct str name)
 {
     static const struct {
         const char *name;
@@ -100,7 +100,7 @@ static void read_refusal(const struct json_value *body, int status, struct worke
                          struct err *e)
 {
     const struct json_value *error = json_get_c(body, "error"), *index = json_get_c(error, "index");
-    enum err_code code = code_of(text_of(json_get_c(error, "code")));
+    enum err_code code = worker_error_code(text_of(json_get_c(error, "code")));
     struct str message = text_of(json_get_c(error, "message"));
     if (index != NULL && index->type == JSON_NUMBER)
         (void)json_to_i64(index, &reply->index);
@@ -153,7 +153,8 @@ static void replied(void *owner, const struct http_reply *http, const struct err
     struct err e = { 0 };
     if (http == NULL) {
         e = *failure;
-        reply.is_in_doubt = true;
+        reply.is_in_doubt = http_call_was_sent(call->http);
+        reply.is_away = !reply.is_in_doubt;
     } else {
         bool is_json = json_parse(call->arena, http->body, &body, &e);
         reply.status = http->status;

@@ -49,4 +49,7 @@ struct worker_call_options {
 [[nodiscard]] bool worker_client_call(struct worker_client *client,
                                       const struct worker_call_options *options, struct err *e);
 
+/* "BAD_USER_INPUT" of an error object; UNAVAILABLE for what is not known. */
+[[nodiscard]] enum err_code worker_error_code(struct str name);
+
 [[nodiscard]] struct http_client_stats worker_client_stats(const struct worker_client *client);

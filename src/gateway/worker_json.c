@@ -1,5 +1,6 @@
 #include "gateway/worker_json.h"
 
+#include "analyst/template.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "json/writer.h"
@@ -157,7 +158,7 @@ static bool read_cell(struct arena *a, const struct member *m, const struct json
     int64_t whole;
     switch (m->kind) {
     case CELL_TEXT:
-        *ret_cell = v->text;
+        *ret_cell = v->text.len > 0 ? v->text : STR(""); /* no pointer would be null */
         return v->type == JSON_STRING;
     case CELL_ID:
         return id_cell(a, v, ret_cell);
@@ -199,8 +200,10 @@ static const struct member *find_member(const struct member *members, size_t cou
     return NULL;
 }
 
-static bool read_row(struct arena *a, const struct json_value *object, const struct member *members,
-                     size_t count, struct worker_row *row, struct err *e)
+/* A null where the table allows none tells nothing. */
+static bool read_row(struct arena *a, const struct json_value *object,
+                     const struct schema_table *table, const struct member *members, size_t count,
+                     struct worker_row *row, struct err *e)
 {
     size_t at = 0;
     if (object == NULL || object->type != JSON_OBJECT)
@@ -208,7 +211,7 @@ static bool read_row(struct arena *a, const struct json_value *object, const str
     for (size_t i = 0; i < object->member_count; i++) {
         const struct json_member *given = &object->members[i];
         const struct member *m = find_member(members, count, given->key, &at);
-        if (m == NULL)
+        if (m == NULL || (given->value.type == JSON_NULL && !table->columns[m->column].is_nullable))
             continue;
         row->told |= UINT64_C(1) << m->column;
         row->cells[m->column] = (struct str){ 0 };
@@ -248,12 +251,17 @@ bool worker_read_task(struct arena *a, const struct json_value *task, struct wor
                       struct err *e)
 {
     struct worker_row row = { .cells = arena_new_array(a, COL_tasks_COUNT, struct str) };
-    if (!read_row(a, task, task_members, countof(task_members), &row, e))
+    if (!read_row(a, task, &schema_public.tables[TABLE_tasks], task_members, countof(task_members),
+                  &row, e))
         return err_in(e, "task");
     if (row.cells[COL_tasks_id].ptr == NULL)
         return err_set(e, ERR_INVALID, "task: id: is missing");
     if (state_of(&row) >= 0)
         tell_state(&row, (enum task_state)state_of(&row));
+    if (row.told & UINT64_C(1) << COL_tasks_error) {
+        struct str error = row.cells[COL_tasks_error];
+        tell(&row, COL_tasks_error_template, error.ptr == NULL ? error : template_of(a, error));
+    }
     *ret_row = row;
     return true;
 }
@@ -262,12 +270,35 @@ bool worker_read_job(struct arena *a, const struct json_value *job, struct worke
                      struct err *e)
 {
     struct worker_row row = { .cells = arena_new_array(a, COL_jobs_COUNT, struct str) };
-    if (!read_row(a, job, job_members, countof(job_members), &row, e))
+    if (!read_row(a, job, &schema_public.tables[TABLE_jobs], job_members, countof(job_members),
+                  &row, e))
         return err_in(e, "job");
     if (row.cells[COL_jobs_id].ptr == NULL)
         return err_set(e, ERR_INVALID, "job: id: is missing");
     *ret_row = row;
     return true;
+}
+
+void worker_complete_row(const struct schema_table *table, struct str *cells)
+{
+    static const struct str defaults[SCHEMA_TYPE_COUNT] = {
+        [SCHEMA_BOOL] = { "t", 1 },
+        [SCHEMA_INT4] = { "0", 1 },
+        [SCHEMA_INT8] = { "0", 1 },
+        [SCHEMA_FLOAT8] = { "0", 1 },
+        [SCHEMA_TEXT] = { "", 0 },
+        [SCHEMA_UUID] = { "00000000-0000-0000-0000-000000000000", UUID_TEXT_LEN },
+        [SCHEMA_JSONB] = { "{}", 2 },
+        [SCHEMA_TIMESTAMPTZ] = { "1970-01-01 00:00:00+00", 22 },
+        [SCHEMA_UUID_ARRAY] = { "{}", 2 },
+    };
+    for (size_t c = 0; c < table->column_count; c++) {
+        const struct schema_column *column = &table->columns[c];
+        if (cells[c].ptr != NULL || column->is_nullable)
+            continue;
+        cells[c] = column->type == SCHEMA_ENUM ? column->enumeration->labels[0].text
+                                               : defaults[column->type];
+    }
 }
 
 /* ── cursors ── */

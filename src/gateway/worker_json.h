@@ -23,6 +23,10 @@ struct worker_row {
 [[nodiscard]] bool worker_read_job(struct arena *a, const struct json_value *job,
                                    struct worker_row *ret_row, struct err *e);
 
+/* For an object that is shown as it is: what the worker left out of columns that are never null
+ * gets a value (accepted is true). */
+void worker_complete_row(const struct schema_table *table, struct str *cells);
+
 /* "0:19". Errors: INVALID, also for a vector of more than one shard. */
 [[nodiscard]] bool worker_read_cursor(const struct json_value *text, int64_t *ret_seq,
                                       struct err *e);

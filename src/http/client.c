@@ -403,6 +403,15 @@ bool http_client_call(struct http_client *client, const struct http_call_options
     return true;
 }
 
+bool http_call_was_sent(const struct http_call *call)
+{
+    long sent_bytes = 0;
+    if (!call->easy)
+        return false;
+    return curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent_bytes) != CURLE_OK ||
+           sent_bytes > 0;
+}
+
 void http_call_cancel(struct http_call *call)
 {
     struct http_client *client = call->client;

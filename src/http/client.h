@@ -85,6 +85,9 @@ DEFINE_SCOPED(http_client);
 [[nodiscard]] bool http_client_call(struct http_client *client,
                                     const struct http_call_options *options,
                                     struct http_call **ret_call, struct err *e);
+/* From within its callback, where there is no reply: false where the peer cannot have seen any of
+ * the request. */
+[[nodiscard]] bool http_call_was_sent(const struct http_call *call);
 /* Ends it without its callback. Only before the callback has come. */
 void http_call_cancel(struct http_call *call);
 

@@ -177,7 +177,7 @@ bool json_parse(struct arena *a, struct str text, const struct json_value **ret_
 
 const struct json_value *json_get(const struct json_value *v, struct str key)
 {
-    if (v->type != JSON_OBJECT)
+    if (v == NULL || v->type != JSON_OBJECT)
         return NULL;
     for (size_t i = v->member_count; i-- > 0;)
         if (str_eq(v->members[i].key, key))

@@ -48,7 +48,7 @@ struct json_member {
                               struct err *e);
 
 /* The member of that name, the last where it is repeated; NULL where there is none or `v` is no
- * object. */
+ * object or NULL, so that a path is asked for in one expression. */
 [[nodiscard]] const struct json_value *json_get(const struct json_value *v, struct str key);
 #define json_get_c(v, literal) json_get((v), STR(literal))
 

@@ -4,20 +4,21 @@ Usage: gateway_mirror_test.py PROGRAM"""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import STATUS, FakeWorker, now_us, uuid7  # noqa: E402
+from fake_worker import STATUS, FakeWorker, now_us  # noqa: E402
 from gateway_rig import Gateway, Postgres, eventually, run_tests  # noqa: E402
 
 
 def sql(url, text):
     """The rows as lists of text; null is None."""
-    done = subprocess.run(["psql", "-XqAt", "-F", "\x1f", "-P", "null=\x1e", "-v", "ON_ERROR_STOP=1", "-c", text, url],
+    done = subprocess.run(["psql", "-XqAt", "-F", "\x1f", "-P", "null=\x02", "-v", "ON_ERROR_STOP=1", "-c", text, url],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return [[None if cell == "\x1e" else cell for cell in line.split("\x1f")] for line in done.stdout.splitlines()]
+    return [[None if cell == "\x02" else cell for cell in line.split("\x1f")] for line in done.stdout.split("\n")[:-1]]
 
 
 class World:
@@ -143,7 +144,273 @@ def a_first_run_takes_the_snapshot_and_then_follows(postgres):
             assert world.worker.pages == pages
 
 
-TESTS = [a_first_run_takes_the_snapshot_and_then_follows]
+# ── figures ──
+
+def minute_of(at_us):
+    return at_us // 60_000_000 * 60
+
+
+def check_rollups(world, events):
+    """The roll-ups of all three spans against a recount of the events."""
+    expected, durations = {}, {}
+    for event in events:
+        task = event.get("task")
+        column = {"add": "created", "start": "started"}.get(event["op"])
+        if event["op"] == "finish":
+            column = "completed" if task["state"] == "succeeded" else "failed"
+        if column is None:
+            continue
+        took = None
+        if column == "started":
+            took = ("wait", task["started_at_us"] - task["run_at_us"])
+        elif column != "created" and task["started_at_us"] is not None:
+            took = ("run", task["finished_at_us"] - task["started_at_us"])
+        for span in (60, 3600, 86400):
+            key = (span, event["at_us"] // (span * 1_000_000) * span, task["type"])
+            row = expected.setdefault(key, {"created": 0, "completed": 0, "failed": 0, "started": 0})
+            row[column] += 1
+            if took:
+                durations.setdefault((key, took[0]), []).append(took[1])
+    rows = sql(world.url, "SELECT span_s, extract(epoch FROM at)::int8, type, created, completed, failed, "
+                          "(SELECT coalesce(sum(x), 0) FROM unnest(wait) x), (SELECT coalesce(sum(x), 0) FROM unnest(run) x), "
+                          "wait_max, run_max FROM task_rollups WHERE NOT is_gap")
+    kept = {(int(r[0]), int(r[1]), r[2]): r[3:] for r in rows}
+    assert kept.keys() == expected.keys(), (sorted(kept)[:5], sorted(expected)[:5])
+    for key, want in expected.items():
+        got = kept[key]
+        assert [int(x) for x in got[:3]] == [want["created"], want["completed"], want["failed"]], (key, got, want)
+        for column, at in (("wait", 3), ("run", 4)):
+            took = durations.get((key, column), [])
+            assert int(got[at]) == len(took), (key, column, got, len(took))
+            most = got[at + 2]
+            assert (most is None) == (not took), (key, column, got)
+            assert most is None or abs(float(most) - max(max(took), 0) / 1e6) < 1e-6, (key, column, got, max(took))
+
+
+def roll_ups_and_counters_equal_a_recount(postgres):
+    with World(postgres) as world:
+        with world.start():
+            live_a_little(world.worker)
+            world.caught_up()
+            live_a_little(world.worker, 40)
+            world.worker.add("email", at_us=now_us() - 90_000_000)  # of another minute
+            world.caught_up()
+            world.check_equal()
+            check_rollups(world, world.worker.events)
+            templates = {r[0] for r in sql(world.url, "SELECT error_template FROM tasks WHERE error LIKE 'cannot: %'")}
+            assert templates == {"cannot: <n>"}, templates
+
+
+# ── interruptions ──
+
+def kills_in_the_middle_lose_nothing_and_double_nothing(postgres):
+    with World(postgres) as world:
+        world.gateway = world.start()
+        for _ in range(3):
+            live_a_little(world.worker, 60)
+            eventually(lambda: world.cursor() > 1)
+            gateway = world.gateway
+            live_a_little(world.worker, 200)
+            gateway.process.kill()
+            gateway.process.wait()
+            live_a_little(world.worker, 20)
+            world.gateway = world.start()
+        with world.gateway:
+            world.caught_up()
+            world.check_equal()
+            check_rollups(world, world.worker.events)
+
+
+def a_restart_goes_on_from_the_cursor_without_a_snapshot(postgres):
+    with World(postgres) as world:
+        with world.start():
+            live_a_little(world.worker)
+            world.caught_up()
+        pages = world.worker.pages
+        live_a_little(world.worker)
+        with world.start():
+            world.caught_up()
+            world.check_equal()
+        assert world.worker.pages == pages
+
+
+def a_snapshot_goes_on_with_the_page_that_is_missing(postgres):
+    with World(postgres) as world:
+        live_a_little(world.worker, 60)
+        world.worker.page_max = 10
+        gateway = world.start(wait=False)
+
+        def kill(page):
+            if page == 4:
+                gateway.process.kill()
+        world.worker.on_page = kill
+        gateway.process.wait(30)
+        world.worker.on_page = None
+        before = len(world.worker.afters)
+        world.worker.add("late")
+        with world.start():
+            world.caught_up()
+            world.check_equal()
+        afters = world.worker.afters[before:]
+        assert afters and "" not in afters and len(afters) <= 5, afters
+
+
+# ── when the worker keeps no such cursor ──
+
+def a_cursor_that_is_gone_rebuilds_while_rows_stay_readable(postgres):
+    with World(postgres) as world:
+        made = live_a_little(world.worker, 50)
+        with world.start():
+            world.caught_up()
+        live_a_little(world.worker, 30)
+        gone = [t for t in made if world.worker.tasks[t]["state"] == "succeeded"]
+        world.worker.drop(*gone)
+        world.worker.drop_job(next(iter(world.worker.jobs)))
+        world.worker.skip()
+        world.worker.forget()
+        world.worker.page_max = 20
+        seen = []
+        world.worker.on_page = lambda page: seen.append(int(sql(world.url, "SELECT count(*) FROM tasks")[0][0]))
+        with world.start():
+            world.caught_up()
+            world.check_equal()
+        assert len(seen) >= 3 and min(seen) >= 40, seen
+        gaps = sql(world.url, "SELECT DISTINCT span_s FROM task_rollups WHERE is_gap ORDER BY 1")
+        assert gaps == [["60"], ["3600"], ["86400"]], gaps
+
+
+def a_worker_that_began_anew_replaces_everything(postgres):
+    with World(postgres) as world:
+        live_a_little(world.worker, 50)
+        with world.start():
+            world.caught_up()
+            kept = world.worker.add("kept")
+            task = dict(world.worker.tasks[kept])
+            world.caught_up()
+            world.worker.begin_anew()
+            world.worker.add("kept", id=kept, payload=task["payload"], queue="new")
+            world.worker.add("other")
+            eventually(lambda: world.cursor() == world.worker.head)
+            world.check_equal()
+            world.worker.start(kept)
+            world.caught_up()
+            world.check_equal()
+
+
+# ── rows ──
+
+def a_row_that_the_tables_refuse_is_shown_without_its_body(postgres):
+    with World(postgres) as world:
+        with world.start() as gateway:
+            good = [world.worker.add("email", payload={"n": i}) for i in range(9)]
+            bad = world.worker.add("email", payload={"text": "a\u0000b"})
+            after = world.worker.add("email", payload={"n": 9})
+            world.caught_up()
+            world.worker.start(after)
+            world.worker.finish(after, result={"x": "\u0000"}, error="nul \u0000 here")
+            late = world.worker.add("email")
+            world.caught_up()
+            rows = world.stored()
+            assert rows.keys() == world.worker.tasks.keys()
+            for task in [*good, late]:
+                check_task(rows[task], world.worker.tasks[task])
+            assert rows[bad]["payload"] == {} and "cannot show" in rows[bad]["error"], rows[bad]
+            assert rows[after]["state"] == "succeeded" and rows[after]["result"] is None, rows[after]
+            assert gateway.log.count("event=mirror.row-refused") == 2, gateway.log
+            counts = {(r[0], r[1]): int(r[2]) for r in sql(world.url, "SELECT * FROM task_counts WHERE count <> 0")}
+            assert counts == {("email", "pending"): 11, ("email", "completed"): 1}, counts
+        world.worker.forget()
+        world.worker.skip()
+        sql(world.url, "UPDATE mirror SET cursor = ''")
+        with world.start():
+            world.caught_up()
+            rows = world.stored()
+            assert rows.keys() == world.worker.tasks.keys() and rows[bad]["payload"] == {}, rows[bad]
+
+
+def a_row_that_is_missing_is_fetched(postgres):
+    with World(postgres) as world:
+        with world.start():
+            made = live_a_little(world.worker)
+            world.caught_up()
+            sql(world.url, f"DELETE FROM tasks WHERE id = '{made[9]}'")
+            world.worker.start(made[9])
+            eventually(lambda: made[9] in world.stored())
+            world.caught_up()
+            world.check_equal()
+
+
+# ── several gateways ──
+
+def one_gateway_keeps_the_mirror_and_another_takes_over(postgres):
+    with World(postgres) as world:
+        first = world.start()
+        eventually(lambda: world.cursor() >= 0)
+        with world.start() as second:
+            live_a_little(world.worker)
+            world.caught_up()
+            assert "mirror.held" in first.log and "mirror.held" not in second.log
+            first.process.kill()
+            first.process.wait()
+            live_a_little(world.worker)
+            world.caught_up()
+            assert "mirror.held" in second.log
+            world.check_equal()
+            check_rollups(world, world.worker.events)
+            with world.start() as third:
+                assert second.stop() == 0
+                live_a_little(world.worker)
+                world.caught_up()
+                world.check_equal()
+                assert "mirror.held" in third.log
+
+
+def a_keeper_that_slept_through_its_lease_changes_nothing_more(postgres):
+    with World(postgres) as world:
+        with world.start() as first:
+            live_a_little(world.worker)
+            world.caught_up()
+            first.process.send_signal(signal.SIGSTOP)
+            with world.start() as second:
+                live_a_little(world.worker, 60)
+                world.caught_up()
+                assert "mirror.held" in second.log
+                first.process.send_signal(signal.SIGCONT)
+                live_a_little(world.worker, 60)
+                world.caught_up()
+                eventually(lambda: "mirror.standby" in first.log)
+                live_a_little(world.worker)
+                world.caught_up()
+                world.check_equal()
+                check_rollups(world, world.worker.events)
+
+
+def reads_are_live_while_the_feed_is_and_from_the_cache_otherwise(postgres):
+    with World(postgres) as world:
+        with world.start() as gateway, world.start() as other:
+            token = gateway.set_up()
+
+            def source(of=gateway):
+                return of.graphql("{ tasks { source } }", token=token).data["tasks"]["source"]
+            for each in (gateway, other):
+                eventually(lambda each=each: source(each) == "LIVE")
+            world.worker.add()
+            world.caught_up()
+            world.worker.is_away = True
+            for each in (gateway, other):
+                eventually(lambda each=each: source(each) == "CACHE")
+            world.worker.is_away = False
+            for each in (gateway, other):
+                eventually(lambda each=each: source(each) == "LIVE")
+
+
+TESTS = [a_first_run_takes_the_snapshot_and_then_follows, roll_ups_and_counters_equal_a_recount,
+         kills_in_the_middle_lose_nothing_and_double_nothing, a_restart_goes_on_from_the_cursor_without_a_snapshot,
+         a_snapshot_goes_on_with_the_page_that_is_missing, a_cursor_that_is_gone_rebuilds_while_rows_stay_readable,
+         a_worker_that_began_anew_replaces_everything, a_row_that_the_tables_refuse_is_shown_without_its_body,
+         a_row_that_is_missing_is_fetched, one_gateway_keeps_the_mirror_and_another_takes_over,
+         a_keeper_that_slept_through_its_lease_changes_nothing_more,
+         reads_are_live_while_the_feed_is_and_from_the_cache_otherwise]
 
 if __name__ == "__main__":
     with Postgres() as the_postgres:

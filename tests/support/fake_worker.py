@@ -3,6 +3,7 @@ the feed in memory, and does what the test tells it. It runs nothing by itself."
 
 import json
 import os
+import socket
 import socketserver
 import tempfile
 import threading
@@ -49,6 +50,7 @@ class FakeWorker:
         self.events, self.first, self.head = [], 1, 1  # events[0] has the number `first`
         self.requests = []  # (method, path, body) in the order they came
         self.server = None
+        self.connections = set()
         # What a test may set:
         self.is_away = False      # 503 to everything
         self.is_hanging = False   # takes requests and answers nothing
@@ -57,6 +59,7 @@ class FakeWorker:
         self.page_max = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
+        self.afters = []          # of the snapshot pages
 
     # ── the story ──
 
@@ -161,6 +164,12 @@ class FakeWorker:
         """All events so far are gone: an older cursor is 410."""
         with self.lock:
             self.first, self.events = self.head, []
+
+    def begin_anew(self):
+        """As after the loss of its database: nothing is known, and numbers start again."""
+        with self.lock:
+            self.tasks, self.jobs = {}, {}
+            self.events, self.first, self.head = [], 1, 1
 
     def counts(self, ids=None):
         found = {}
@@ -271,6 +280,7 @@ class FakeWorker:
 
     def snapshot(self, query):
         after = query.get("after", [""])[0]
+        self.afters.append(after)
         limit = min(int(query.get("limit", ["1000"])[0]), self.page_max)
         ids = sorted(i for i in self.tasks if i > after)
         page = {"cursor": f"0:{self.head}", "tasks": [self.tasks[i] for i in ids[:limit]],
@@ -360,10 +370,13 @@ class FakeWorker:
             do_GET = do_POST = do_DELETE = run
 
             def handle(self):
+                worker.connections.add(self.connection)
                 try:
                     super().handle()
-                except (BrokenPipeError, ConnectionResetError):
+                except (BrokenPipeError, ConnectionResetError, ValueError):
                     pass
+                finally:
+                    worker.connections.discard(self.connection)
 
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True
@@ -375,7 +388,7 @@ class FakeWorker:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def vanish(self):
-        """Nobody listens any more. launch() brings it back."""
+        """Nobody listens any more, and open connections break. launch() brings it back."""
         server = self.server
         with self.changed:
             self.server = None
@@ -384,6 +397,11 @@ class FakeWorker:
             os.unlink(self.path)
             server.shutdown()
             server.server_close()
+            for connection in list(self.connections):
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
 
     def __enter__(self):
         self.launch()

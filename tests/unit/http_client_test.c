@@ -77,6 +77,8 @@ struct asking {
     struct buf body, field;
     size_t streamed;
     bool stops_stream;
+    struct http_call *watched; /* asked in its callback whether it was sent */
+    bool was_sent;
 };
 
 static void guard_hit(void *owner)
@@ -126,6 +128,8 @@ static void got_reply(void *owner, const struct http_reply *reply, const struct 
     t->origin = e ? e->origin : ERR_ORIGIN_SELF;
     buf_reset(&t->body);
     buf_reset(&t->field);
+    if (t->watched)
+        t->was_sent = http_call_was_sent(t->watched);
     if (reply) {
         buf_put_str(&t->body, reply->body);
         buf_put_str(&t->field, http_reply_header(reply, STR("x-method")));
@@ -276,6 +280,26 @@ static void a_call_ends_at_its_deadline_whether_it_runs_or_waits(void **state)
     struct http_client_stats stats = http_client_stats(t.client);
     assert_int_equal(stats.timeouts, 2);
     assert_int_equal(stats.running + stats.waiting, 0);
+    end(&t);
+}
+
+static void a_failed_call_tells_whether_the_peer_may_have_seen_it(void **state)
+{
+    (void)state;
+    struct asking t;
+    struct err e;
+    struct http_client_options options = HTTP_CLIENT_DEFAULT;
+    begin(&t, options, NULL);
+    struct http_call_options nobody = { .url = "http://127.0.0.1:1/" };
+    struct http_call_options silent = { .url = url_of(&t, "/hold"), .deadline_ms = 40 };
+    assert_true(ask(&t, nobody, &t.watched, &e));
+    await(&t, 1);
+    assert_int_equal(t.code, ERR_UNAVAILABLE);
+    assert_false(t.was_sent);
+    assert_true(ask(&t, silent, &t.watched, &e));
+    await(&t, 1);
+    assert_int_equal(t.code, ERR_TIMEOUT);
+    assert_true(t.was_sent);
     end(&t);
 }
 
@@ -525,6 +549,7 @@ int main(void)
         cmocka_unit_test(statuses_are_replies_and_redirects_are_not_followed),
         cmocka_unit_test(what_cannot_be_asked_is_refused_at_once),
         cmocka_unit_test(a_call_ends_at_its_deadline_whether_it_runs_or_waits),
+        cmocka_unit_test(a_failed_call_tells_whether_the_peer_may_have_seen_it),
         cmocka_unit_test(the_queue_is_bounded_and_goes_on_in_order),
         cmocka_unit_test(an_answer_that_is_too_large_is_an_error),
         cmocka_unit_test(a_body_can_be_taken_piece_by_piece_and_given_up),

@@ -1,0 +1,50 @@
+#include "gateway/await_worker.h"
+
+#include "base/clock.h"
+#include "gateway/worker_client.h"
+
+/* What the worker answered must be stored within the request's deadline, too. */
+enum { STORE_MARGIN_US = CLOCK_S, WAIT_US_MAX = 10 * CLOCK_S };
+
+struct await {
+    struct gql_step *step;
+    await_worker_fn *fn;
+};
+
+static void replied(void *owner, const struct worker_reply *reply)
+{
+    const struct await *await = owner;
+    struct err e;
+    if (reply->body != NULL) {
+        await->fn(await->step, reply->body);
+        return;
+    }
+    e = *reply->err;
+    if (reply->is_in_doubt)
+        (void)err_set_from(&e, ERR_ORIGIN_WORKER, reply->err->code,
+                           "the Worker Service did not answer; the change may or may not have "
+                           "been made");
+    (void)gql_step_fail(await->step, &e);
+}
+
+enum gql_next await_worker(struct gql_step *step, const char *method, const char *path,
+                           struct str body, await_worker_fn *fn)
+{
+    const struct request *r = await_request(step);
+    struct await *await = arena_new(step->arena, struct await);
+    int64_t now_us = clock_mono_us();
+    struct err e;
+    *await = (struct await){ step, fn };
+    const struct worker_call_options options = {
+        .method = method,
+        .path = path,
+        .body = body,
+        .arena = step->arena,
+        .deadline_us = min_of(r->deadline_us - STORE_MARGIN_US, now_us + WAIT_US_MAX),
+        .fn = replied,
+        .owner = await,
+    };
+    if (!worker_client_call(r->loop->worker, &options, &e))
+        return gql_step_fail(step, &e);
+    return GQL_WAIT;
+}

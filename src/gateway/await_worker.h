@@ -1,0 +1,12 @@
+/* await_worker: how a resolver waits for the worker; see await.h. */
+#pragma once
+#include "gateway/await.h"
+#include "json/json.h"
+
+/* `body` is what the worker answered, in the step's arena. */
+typedef void await_worker_fn(struct gql_step *step, const struct json_value *body);
+
+/* Asks within the request's deadline; failures end the step with the error. `method` NULL: POST
+ * with a body, else GET. */
+enum gql_next await_worker(struct gql_step *step, const char *method, const char *path,
+                           struct str body, await_worker_fn *fn);

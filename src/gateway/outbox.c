@@ -1,0 +1,44 @@
+#include "gateway/outbox.h"
+
+#include "base/clock.h"
+#include "gateway/feed_priv.h"
+
+static void put_replied(void *owner, const struct db_reply *reply)
+{
+    struct outbox_put *put = owner;
+    if (reply->err != NULL && !reply->is_in_doubt)
+        feed_add_outbox_waiting(put->loop->gateway, -(int64_t)put->entry_count);
+    put->fn(put->owner, reply->err);
+}
+
+bool outbox_begin(struct outbox_put *put, struct err *e)
+{
+    struct gateway *gw = put->loop->gateway;
+    int64_t most = conf_int(gw->conf, CONF_OUTBOX_MAX), waiting = feed_outbox_waiting(gw);
+    struct db_step steps[3];
+    size_t count = 0;
+    if (waiting + (int64_t)put->entry_count > most)
+        return err_set_from(e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
+                            "the Worker Service is out of reach and %lld tasks and jobs wait for "
+                            "it; outbox-max allows %lld",
+                            (long long)waiting, (long long)most);
+    steps[count++] = outbox_add_step(put->arena, put->entries, put->entry_count);
+    if (put->task_count > 0)
+        steps[count++] = task_mirror_insert_step(put->arena, put->tasks, put->task_count, false);
+    if (put->job_count > 0)
+        steps[count++] =
+            job_mirror_upsert_step(put->arena, put->jobs, put->job_count, false, false);
+    /* No asynchronous commit here: this table is the only one that knows. A repeat changes nothing.
+     */
+    const struct db_call call = { .lane = DB_LANE_WRITE,
+                                  .steps = steps,
+                                  .step_count = count,
+                                  .deadline_us = put->deadline_us,
+                                  .is_idempotent = true,
+                                  .fn = put_replied,
+                                  .owner = put };
+    if (!db_pool_call(put->loop->pool, &call, NULL, e))
+        return false;
+    feed_add_outbox_waiting(gw, (int64_t)put->entry_count);
+    return true;
+}

@@ -1,0 +1,34 @@
+/*
+ * outbox: what is accepted while the worker is away: kept in a table with its visible row, in one
+ * commit that is on the disk before anybody is told, and sent, oldest first, once the worker is
+ * back. One gateway sends: the one that keeps the mirror.
+ * Source: ARCHITECTURE.md, "Accepted means kept".
+ */
+#pragma once
+#include "gateway/feed.h"
+#include "store/public/outbox.h"
+#include "store/public/task_mirror.h"
+
+/* What is put in, at once or not at all. All of it lives in `arena` until `fn` comes. */
+struct outbox_put {
+    struct gateway_loop *loop;
+    struct arena *arena;
+    const struct outbox_entry *entries;
+    size_t entry_count;
+    const struct mirror_row *tasks, *jobs; /* the visible rows */
+    size_t task_count, job_count;
+    int64_t deadline_us;
+    /* Comes once, never from within outbox_put. `e` NULL: it is kept. */
+    void (*fn)(void *owner, const struct err *e);
+    void *owner;
+};
+
+/* Errors: then `fn` does not come. UNAVAILABLE of origin WORKER where outbox-max is reached, and
+ * what the database's pool says. */
+[[nodiscard]] bool outbox_begin(struct outbox_put *put, struct err *e);
+
+/* Whether something waits, so that what comes now must wait behind it. Thread: any. */
+[[nodiscard]] static inline bool outbox_is_waiting(const struct gateway *gw)
+{
+    return feed_outbox_waiting(gw) > 0;
+}

@@ -1,0 +1,260 @@
+#include "gateway/mirror_priv.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/worker_client.h"
+#include "json/writer.h"
+#include "store/public/outbox.h"
+
+/*
+ *   take the oldest --> ask the worker --> store what it said, drop the entries --> take again
+ *        `-- none: done    `-- away, in doubt: the next second tries again
+ *                          `-- refused as a whole: one at a time
+ */
+enum {
+    ROWS_MAX = 500,
+    BYTES_MAX = 4 << 20,
+    ARENA_BYTES = 64 << 20,
+    DB_DEADLINE_US = 10 * CLOCK_S,
+    ASK_DEADLINE_US = 20 * CLOCK_S,
+};
+
+struct forward {
+    struct mirror *m;
+    struct arena *arena;
+    struct outbox_entry *entries; /* the run that is being sent: all tasks, or one job */
+    size_t count;
+    uint64_t puts; /* of the outbox when it was looked into */
+};
+
+static void take_next(struct forward *f);
+
+static void end(struct forward *f)
+{
+    f->m->is_forwarding = false;
+    arena_destroy(f->arena);
+    mem_free(f);
+}
+
+/* ── what the worker said ── */
+
+struct outcome {
+    struct mirror_row *rows, *jobs;
+    struct outbox_refusal *refusals;
+    struct uuid *done;
+    size_t row_count, job_count, refusal_count;
+};
+
+static void stored(void *owner, const struct db_reply *reply)
+{
+    struct forward *f = owner;
+    if (reply->err != NULL) {
+        log_warn("outbox.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+        end(f);
+        return;
+    }
+    log_info("outbox.forwarded", "count=%zu", f->count);
+    feed_add_outbox_waiting(f->m->gw, -(int64_t)f->count);
+    take_next(f);
+}
+
+static void store(struct forward *f, const struct outcome *o)
+{
+    struct db_step steps[DB_STEPS_MAX];
+    size_t count = 0;
+    if (o->row_count > 0) {
+        steps[count++] = task_mirror_insert_step(f->arena, o->rows, o->row_count, true);
+        steps[count++] = task_mirror_update_step(f->arena, o->rows, o->row_count, false);
+    }
+    if (o->job_count > 0)
+        steps[count++] = job_mirror_upsert_step(f->arena, o->jobs, o->job_count, true, false);
+    if (o->refusal_count > 0 && f->entries[0].kind == OUTBOX_KIND_TASK)
+        steps[count++] = outbox_refuse_tasks_step(f->arena, o->refusals, o->refusal_count);
+    else if (o->refusal_count > 0)
+        steps[count++] = outbox_refuse_job_step(f->arena, o->refusals[0].subject_id);
+    steps[count++] = outbox_done_step(f->arena, o->done, f->count);
+    const struct db_call call = { .lane = DB_LANE_WRITE,
+                                  .steps = steps,
+                                  .step_count = count,
+                                  .deadline_us = clock_mono_us() + DB_DEADLINE_US,
+                                  .is_idempotent = true,
+                                  .fn = stored,
+                                  .owner = f };
+    struct err e;
+    if (!db_pool_call(f->m->loop->pool, &call, NULL, &e))
+        end(f);
+}
+
+static struct outcome outcome_create(struct forward *f)
+{
+    struct outcome o = {
+        .rows = arena_new_array(f->arena, f->count, struct mirror_row),
+        .jobs = arena_new_array(f->arena, f->count, struct mirror_row),
+        .refusals = arena_new_array(f->arena, f->count, struct outbox_refusal),
+        .done = arena_new_array(f->arena, f->count, struct uuid),
+    };
+    for (size_t i = 0; i < f->count; i++)
+        o.done[i] = f->entries[i].id;
+    return o;
+}
+
+static void refuse(struct outcome *o, const struct outbox_entry *entry, struct str error,
+                   struct uuid duplicate_of)
+{
+    char id[UUID_TEXT_LEN + 1];
+    uuid_format(entry->subject_id, id);
+    log_warn("outbox.refused", "id=%s error=%s", id, log_quote(error));
+    o->refusals[o->refusal_count++] =
+        (struct outbox_refusal){ entry->subject_id, error, duplicate_of };
+}
+
+static bool read_result(struct forward *f, const struct json_value *result,
+                        const struct outbox_entry *entry, struct outcome *o)
+{
+    const struct json_value *task = json_get_c(result, "task"),
+                            *other = json_get_c(result, "duplicate_of"),
+                            *message = json_get_c(json_get_c(result, "error"), "message");
+    struct worker_row row;
+    struct uuid id = { 0 };
+    struct err e;
+    if (task != NULL && worker_read_task(f->arena, task, &row, &e)) {
+        o->rows[o->row_count++] = (struct mirror_row){ row.told, row.cells };
+        return true;
+    }
+    if (other != NULL && other->type == JSON_STRING && uuid_parse(other->text, &id)) {
+        refuse(o, entry, STR("another unfinished task holds this idempotency key"), id);
+        return true;
+    }
+    if (message == NULL || message->type != JSON_STRING)
+        return false;
+    ptrdiff_t end = str_find(message->text, STR("].")); /* its place is nobody's business */
+    bool has_place = str_starts_with(message->text, STR("tasks[")) && end > 0;
+    refuse(o, entry, has_place ? str_from(message->text, (size_t)end + 2) : message->text, id);
+    return true;
+}
+
+static void sent_tasks(void *owner, const struct worker_reply *reply)
+{
+    struct forward *f = owner;
+    const struct json_value *results = json_get_c(reply->body, "results");
+    struct outcome o = outcome_create(f);
+    bool is_read =
+        results != NULL && results->type == JSON_ARRAY && results->item_count == f->count;
+    for (size_t i = 0; is_read && i < f->count; i++)
+        is_read = read_result(f, &results->items[i], &f->entries[i], &o);
+    if (is_read) {
+        store(f, &o);
+    } else if (reply->body != NULL || reply->is_away || reply->is_in_doubt) {
+        end(f); /* nothing is known; the same ids go again */
+    } else if (f->count == 1) {
+        refuse(&o, &f->entries[0], str_of_c(reply->err->message), (struct uuid){ 0 });
+        store(f, &o);
+    } else {
+        f->m->is_forwarding_singly = true;
+        take_next(f);
+    }
+}
+
+static void sent_job(void *owner, const struct worker_reply *reply)
+{
+    struct forward *f = owner;
+    const struct json_value *job = json_get_c(reply->body, "job");
+    struct outcome o = outcome_create(f);
+    struct worker_row row;
+    struct err e;
+    if (job != NULL && worker_read_job(f->arena, job, &row, &e)) {
+        o.jobs[o.job_count++] = (struct mirror_row){ row.told, row.cells };
+        store(f, &o);
+    } else if (reply->body != NULL || reply->is_away || reply->is_in_doubt) {
+        end(f);
+    } else {
+        refuse(&o, &f->entries[0], str_of_c(reply->err->message), (struct uuid){ 0 });
+        store(f, &o);
+    }
+}
+
+/* ── asking ── */
+
+static struct str tasks_body(struct arena *a, const struct outbox_entry *entries, size_t count)
+{
+    struct buf b;
+    buf_init(&b, 0);
+    buf_put_c(&b, "{\"tasks\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_put_char(&b, ',');
+        buf_put_str(&b, entries[i].body);
+    }
+    buf_put_c(&b, "],\"is_atomic\":false}");
+    struct str body = arena_copy(a, buf_str(&b));
+    buf_clear(&b);
+    return body;
+}
+
+static void ask(struct forward *f)
+{
+    bool is_job = f->entries[0].kind == OUTBOX_KIND_JOB;
+    struct err e;
+    const struct worker_call_options options = {
+        .path = is_job ? "/v1/jobs" : "/v1/tasks",
+        .body = is_job ? f->entries[0].body : tasks_body(f->arena, f->entries, f->count),
+        .arena = f->arena,
+        .deadline_us = clock_mono_us() + ASK_DEADLINE_US,
+        .fn = is_job ? sent_job : sent_tasks,
+        .owner = f,
+    };
+    if (!worker_client_call(f->m->loop->worker, &options, &e))
+        end(f);
+}
+
+static void taken(void *owner, const struct db_reply *reply)
+{
+    struct forward *f = owner;
+    if (reply->err != NULL || f->m->phase == MIRROR_STANDBY) {
+        end(f);
+        return;
+    }
+    db_rows_keep(reply->rows[0], f->arena);
+    size_t count = outbox_read(f->arena, reply->rows[0], &f->entries);
+    if (count == 0) {
+        if (feed_outbox_puts(f->m->gw) == f->puts)
+            feed_set_outbox_waiting(f->m->gw, 0);
+        end(f);
+        return;
+    }
+    f->count = 1;
+    while (f->entries[0].kind == OUTBOX_KIND_TASK && f->count < count &&
+           f->entries[f->count].kind == OUTBOX_KIND_TASK)
+        f->count++;
+    ask(f);
+}
+
+static void take_next(struct forward *f)
+{
+    struct err e;
+    int64_t rows_max = f->m->is_forwarding_singly ? 1 : ROWS_MAX;
+    f->m->is_forwarding_singly = false;
+    arena_reset(f->arena);
+    f->puts = feed_outbox_puts(f->m->gw);
+    const struct db_step step = outbox_take_step(f->arena, rows_max, BYTES_MAX);
+    const struct db_call call = { .lane = DB_LANE_WRITE,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + DB_DEADLINE_US,
+                                  .is_idempotent = true,
+                                  .fn = taken,
+                                  .owner = f };
+    if (!f->m->is_running || !db_pool_call(f->m->loop->pool, &call, NULL, &e))
+        end(f);
+}
+
+void outbox_forward(struct mirror *m)
+{
+    if (m->is_forwarding || m->phase == MIRROR_STANDBY)
+        return;
+    struct forward *f = mem_new(struct forward);
+    *f = (struct forward){ .m = m, .arena = arena_create(ARENA_BYTES) };
+    m->is_forwarding = true;
+    take_next(f);
+}

@@ -1,0 +1,72 @@
+#include "store/public/outbox.h"
+
+#include "store/public/outbox_sql.h"
+
+struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries, size_t count)
+{
+    struct uuid *ids = arena_new_array(a, count, struct uuid);
+    struct uuid *subjects = arena_new_array(a, count, struct uuid);
+    struct str *kinds = arena_new_array(a, count, struct str);
+    struct str *bodies = arena_new_array(a, count, struct str);
+    bool *are_sent = arena_new_array(a, count, bool);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = entries[i].id;
+        subjects[i] = entries[i].subject_id;
+        kinds[i] = schema_public.enums[ENUM_outbox_kind].labels[entries[i].kind].text;
+        bodies[i] = entries[i].body;
+        are_sent[i] = entries[i].is_sent;
+    }
+    return (struct db_step){ &outbox_add, outbox_add_args(a, ids, count, kinds, count, subjects,
+                                                          count, bodies, count, are_sent, count) };
+}
+
+struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max)
+{
+    return (struct db_step){ &outbox_take, outbox_take_args(a, rows_max, bytes_max) };
+}
+
+size_t outbox_read(struct arena *a, const struct db_rows *rows, struct outbox_entry **ret_entries)
+{
+    size_t count = db_rows_count(rows);
+    struct outbox_entry *entries = arena_new_array(a, count, struct outbox_entry);
+    for (size_t i = 0; i < count; i++) {
+        bool is_job = str_eq_c(db_rows_text(rows, i, 1), "job");
+        entries[i] = (struct outbox_entry){ .id = db_rows_uuid(rows, i, 0),
+                                            .kind = is_job ? OUTBOX_KIND_JOB : OUTBOX_KIND_TASK,
+                                            .subject_id = db_rows_uuid(rows, i, 2),
+                                            .body = db_rows_text(rows, i, 3),
+                                            .is_sent = true };
+    }
+    *ret_entries = entries;
+    return count;
+}
+
+struct db_step outbox_done_step(struct arena *a, const struct uuid *ids, size_t count)
+{
+    return (struct db_step){ &outbox_done, outbox_done_args(a, ids, count) };
+}
+
+struct db_step outbox_refuse_tasks_step(struct arena *a, const struct outbox_refusal *refusals,
+                                        size_t count)
+{
+    struct uuid *ids = arena_new_array(a, count, struct uuid);
+    struct uuid *others = arena_new_array(a, count, struct uuid);
+    struct str *errors = arena_new_array(a, count, struct str);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = refusals[i].subject_id;
+        others[i] = refusals[i].duplicate_of;
+        errors[i] = refusals[i].error;
+    }
+    return (struct db_step){ &outbox_refuse_tasks, outbox_refuse_tasks_args(a, ids, count, errors,
+                                                                            count, others, count) };
+}
+
+struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id)
+{
+    return (struct db_step){ &outbox_refuse_job, outbox_refuse_job_args(a, id) };
+}
+
+struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id)
+{
+    return (struct db_step){ &outbox_cancel, outbox_cancel_args(a, task_id) };
+}

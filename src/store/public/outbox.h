@@ -1,0 +1,38 @@
+/*
+ * outbox: tasks and jobs that were accepted while the worker was away, oldest first. SQL:
+ * outbox.sql.
+ */
+#pragma once
+#include "db/pool.h"
+#include "schema/entities.h"
+
+struct outbox_entry {
+    struct uuid id; /* rises with time: their order */
+    enum outbox_kind kind;
+    struct uuid subject_id; /* of the task or job */
+    struct str body;        /* what the worker is asked: the object of its create */
+    bool is_sent;           /* the worker may know of it */
+};
+
+/* Those whose subject waits already are passed over. */
+[[nodiscard]] struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries,
+                                             size_t count);
+/* The oldest ones, up to a number and a size, which are sent from now on. */
+[[nodiscard]] struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max);
+/* Texts point into the rows. */
+[[nodiscard]] size_t outbox_read(struct arena *a, const struct db_rows *rows,
+                                 struct outbox_entry **ret_entries);
+[[nodiscard]] struct db_step outbox_done_step(struct arena *a, const struct uuid *ids,
+                                              size_t count);
+
+struct outbox_refusal {
+    struct uuid subject_id;
+    struct str error;
+    struct uuid duplicate_of; /* all zeroes: none */
+};
+[[nodiscard]] struct db_step
+outbox_refuse_tasks_step(struct arena *a, const struct outbox_refusal *refusals, size_t count);
+[[nodiscard]] struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id);
+
+/* One row where it still waited here and now is cancelled. */
+[[nodiscard]] struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id);

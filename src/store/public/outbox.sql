@@ -1,0 +1,54 @@
+-- What was accepted while the worker was away.
+
+-- :name outbox_add  :params ids uuid[], kinds outbox_kind[], subject_ids uuid[], bodies text[], are_sent bool[]
+INSERT INTO outbox AS o (id, kind, subject_id, body, sent_at, created_at)
+SELECT g.id, g.kind, g.subject_id, g.body::json, CASE WHEN g.is_sent THEN now() END, now()
+FROM unnest($1::uuid[], $2::outbox_kind[], $3::uuid[], $4::text[], $5::bool[])
+     AS g (id, kind, subject_id, body, is_sent)
+ON CONFLICT (subject_id) DO NOTHING;
+
+-- :name outbox_take  :params rows_max int8, bytes_max int8
+-- The oldest ones, at least one, marked as sent before they are.
+WITH oldest AS MATERIALIZED (
+    SELECT x.id, sum(octet_length(x.body::text)) OVER (ORDER BY x.id) AS bytes,
+           row_number() OVER (ORDER BY x.id) AS n
+    FROM (SELECT o.id, o.body FROM outbox AS o ORDER BY o.id LIMIT $1::int8) AS x
+), taken AS (
+    UPDATE outbox AS o
+    SET sent_at = coalesce(o.sent_at, now())
+    FROM oldest AS x
+    WHERE o.id = x.id AND (x.n = 1 OR x.bytes <= $2::int8)
+    RETURNING o.id, o.kind, o.subject_id, o.body
+)
+SELECT t.id, t.kind, t.subject_id, t.body FROM taken AS t ORDER BY t.id;
+
+-- :name outbox_done  :params ids uuid[]
+DELETE FROM outbox AS o WHERE o.id = ANY ($1::uuid[]);
+
+-- :name outbox_refuse_tasks  :params ids uuid[], errors text[], duplicates uuid[]
+-- What the worker would not take stays visible as failed, with the reason; where another task holds
+-- its idempotency key, with that one (an id of zeroes is none).
+UPDATE tasks AS t
+SET status = 'failed', error = g.error, finished_at = now(), updated_at = now(),
+    state = CASE WHEN g.other = '00000000-0000-0000-0000-000000000000' THEN 'dead'::task_state
+                 ELSE 'cancelled'::task_state END,
+    duplicate_of = nullif(g.other, '00000000-0000-0000-0000-000000000000')
+FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS g (id, error, other)
+WHERE t.id = g.id AND t.version = 0;
+
+-- :name outbox_refuse_job  :params id uuid
+UPDATE jobs AS j SET status = 'failed', next_run = NULL, updated_at = now()
+WHERE j.id = $1::uuid AND j.version = 0;
+
+-- :name outbox_cancel  :params id uuid
+-- Only what was never sent: of the others nobody but the worker knows.
+WITH gone AS (
+    DELETE FROM outbox AS o
+    WHERE o.subject_id = $1::uuid AND o.kind = 'task' AND o.sent_at IS NULL
+    RETURNING o.subject_id
+)
+UPDATE tasks AS t
+SET status = 'failed', state = 'cancelled', finished_at = now(), updated_at = now()
+FROM gone AS g
+WHERE t.id = g.subject_id AND t.version = 0
+RETURNING t.id;

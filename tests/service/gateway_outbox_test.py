@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""What the gateway accepts while the worker is away, how it is kept, and how it gets there afterwards.
+Usage: gateway_outbox_test.py PROGRAM"""
+
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from fake_worker import FakeWorker, uuid7  # noqa: E402
+from gateway_rig import Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
+
+TASK = "id type status state payload accepted source error why { code } duplicateOf { id } idempotencyKey"
+CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { %s } }" % TASK
+CREATE_ALL = "mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id accepted } }"
+CREATE_JOB = "mutation($input: CreateJobInput!) { createJob(input: $input) { id name accepted status } }"
+CANCEL = "mutation($id: ID!) { cancelTask(id: $id) { %s } }" % TASK
+READ = "query($id: ID!) { task(id: $id) { %s } }" % TASK
+READ_JOB = "query($id: ID!) { job(id: $id) { id name accepted status } }"
+
+
+class World:
+    """A gateway with a worker of its own, in a database of its own."""
+
+    def __init__(self, postgres, **settings):
+        self.url = postgres.tell("database")
+        self.worker = FakeWorker().__enter__()
+        self.settings = {"WORKER_URL": self.worker.url, **settings}
+        self.gateway = Gateway(self.url, **self.settings)
+        self.admin = self.gateway.set_up()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            self.gateway.__exit__(kind)
+        finally:
+            self.worker.__exit__()
+
+    def ask(self, query, variables=None, gateway=None):
+        return (gateway or self.gateway).graphql(query, variables, self.admin)
+
+    def create(self, type="email", **fields):  # pylint: disable=redefined-builtin
+        return self.ask(CREATE, {"input": {"type": type, **fields}})
+
+    def read(self, task_id):
+        return self.ask(READ, {"id": task_id}).data["task"]
+
+    def waiting(self):
+        return int(psql(self.url, "SELECT count(*) FROM outbox")[0][0])
+
+    def sent_ids(self):
+        return [t["id"] for body in self.worker.seen("/v1/tasks") for t in body["tasks"]]
+
+    def emptied(self):
+        eventually(lambda: self.waiting() == 0)
+
+
+def what_is_accepted_while_the_worker_is_away_is_forwarded_in_order(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        made = [world.create(payload={"n": i}).data["createTask"] for i in range(3)]
+        for i, task in enumerate(made):
+            assert task["accepted"] is False and task["status"] == "PENDING", task
+            assert task["payload"] == {"n": i} and task["why"]["code"] == "NOT_ACCEPTED", task
+            assert world.read(task["id"])["accepted"] is False
+        many = world.ask(CREATE_ALL, {"inputs": [{"type": "bulk"}] * 5}).data["createTasks"]
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email"}}).data["createJob"]
+        last = world.create().data["createTask"]
+        assert job["accepted"] is False and not any(t["accepted"] for t in [*many, last])
+        assert world.ask(READ_JOB, {"id": job["id"]}).data["job"]["accepted"] is False
+        assert world.waiting() == 10
+        world.worker.launch()
+        world.emptied()
+        expected = [t["id"] for t in [*made, *many, last]]
+        assert world.sent_ids() == expected, (world.sent_ids(), expected)
+        for task in expected:
+            assert eventually(lambda t=task: world.read(t))["accepted"] is True
+        assert world.read(made[1]["id"])["payload"] == {"n": 1}
+        assert world.ask(READ_JOB, {"id": job["id"]}).data["job"]["accepted"] is True
+        assert eventually(lambda: world.create().data["createTask"]["accepted"])
+
+
+def every_other_change_says_that_the_worker_is_away(postgres):
+    with World(postgres) as world:
+        task = world.create().data["createTask"]["id"]
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email"}}).data["createJob"]["id"]
+        world.worker.is_away = True
+        for name, variables in (("cancelTask", {"id": task}), ("retryTask", {"id": task}), ("pauseJob", {"id": job}),
+                                ("resumeJob", {"id": job}), ("triggerJob", {"id": job})):
+            answer = world.ask("mutation($id: ID!) { %s(id: $id) { id } }" % name, variables)
+            assert answer.code == "WORKER_UNAVAILABLE", (name, answer.text)
+        assert world.ask("mutation($id: ID!) { deleteJob(id: $id) }", {"id": job}).code == "WORKER_UNAVAILABLE"
+        update = "mutation($id: ID!) { updateJob(id: $id, input: { name: \"x\" }) { id } }"
+        assert world.ask(update, {"id": job}).code == "WORKER_UNAVAILABLE"
+        assert world.read(task)["status"] == "PENDING"
+
+
+def what_still_waits_can_be_cancelled_and_is_never_sent(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        task = world.create().data["createTask"]["id"]
+        kept = world.create().data["createTask"]["id"]
+        cancelled = world.ask(CANCEL, {"id": task}).data["cancelTask"]
+        assert (cancelled["state"], cancelled["accepted"]) == ("CANCELLED", False), cancelled
+        assert world.waiting() == 1
+        assert world.ask(CANCEL, {"id": task}).code == "WORKER_UNAVAILABLE"
+        world.worker.launch()
+        world.emptied()
+        assert world.sent_ids() == [kept]
+        assert world.read(task)["state"] == "CANCELLED"
+
+
+def a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again(postgres):
+    with World(postgres) as world:
+        world.worker.is_mute_after = True
+        task = world.create(payload={"once": True}).data["createTask"]
+        assert task["accepted"] is False, task
+        assert world.ask(CANCEL, {"id": task["id"]}).code != "ok"  # the worker may know of it
+        assert list(world.worker.tasks) == [task["id"]]
+        world.worker.is_mute_after = False
+        world.emptied()
+        assert list(world.worker.tasks) == [task["id"]] and len(world.sent_ids()) >= 2
+        again = world.worker.seen("/v1/tasks")[-1]["tasks"][0]
+        assert "is_fresh" not in again
+        assert eventually(lambda: world.read(task["id"])["accepted"])
+        assert world.read(task["id"])["payload"] == {"once": True}
+
+
+def a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other(postgres):
+    with World(postgres, REQUEST_TIMEOUT="4s") as world:
+        world.worker.is_hanging = True
+        tasks = at_once(8, lambda i: world.create(payload={"n": i}).data["createTask"])
+        assert not any(t["accepted"] for t in tasks)
+        assert world.waiting() == 8
+        assert world.create().data["createTask"]["accepted"] is False
+        world.worker.is_hanging = False
+        world.emptied()
+        assert sorted(world.worker.tasks) == sorted(set(world.sent_ids())) and len(world.worker.tasks) == 9
+
+
+def what_the_worker_refuses_stays_visible_as_failed_with_its_reason(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        bad, good = world.create("nobody").data["createTask"]["id"], world.create().data["createTask"]["id"]
+        job = world.ask(CREATE_JOB, {"input": {"name": "b", "schedule": "bad", "taskType": "email"}}).data["createJob"]["id"]
+        world.worker.refuse["nobody"] = "type: nobody runs it"
+        world.worker.launch()
+        world.emptied()
+        refused = world.read(bad)
+        assert (refused["status"], refused["state"], refused["error"]) == ("FAILED", "DEAD", "type: nobody runs it"), refused
+        assert world.read(good)["accepted"] is True
+        assert world.ask(READ_JOB, {"id": job}).data["job"]["status"] == "FAILED"
+
+
+def a_key_that_another_task_holds_ends_the_entry_as_its_duplicate(postgres):
+    with World(postgres) as world:
+        holder = world.create(idempotencyKey="k").data["createTask"]["id"]
+        world.worker.is_away = True
+        second = world.create(idempotencyKey="k").data["createTask"]["id"]
+        assert second != holder
+        world.worker.is_away = False
+        world.emptied()
+        ended = world.read(second)
+        assert ended["duplicateOf"]["id"] == holder and ended["status"] == "FAILED", ended
+
+
+def the_outbox_is_bounded_and_says_so(postgres):
+    with World(postgres, OUTBOX_MAX="3") as world:
+        world.worker.vanish()
+        assert [world.create().code for _ in range(3)] == ["ok"] * 3
+        full = world.create()
+        assert full.code == "WORKER_UNAVAILABLE" and "outbox-max" in full.error["message"], full.text
+        assert world.waiting() == 3
+        world.worker.launch()
+        world.emptied()
+        assert eventually(lambda: world.create().data["createTask"]["accepted"])
+
+
+def entries_survive_a_kill_and_a_rebuild_of_the_mirror(postgres):
+    with World(postgres) as world:
+        old = world.create().data["createTask"]["id"]
+        eventually(lambda: psql(world.url, "SELECT 1 FROM mirror WHERE cursor = '0:%d'" % world.worker.head))
+        world.worker.vanish()
+        task = world.create(payload={"kept": 1}).data["createTask"]["id"]
+        world.gateway.process.send_signal(signal.SIGKILL)
+        world.gateway.process.wait()
+        world.worker.forget()
+        world.worker.add("report")
+        world.worker.forget()
+        world.worker.launch()
+        world.gateway = Gateway(world.url, **world.settings)
+        world.emptied()
+        assert eventually(lambda: world.read(task))["payload"] == {"kept": 1}
+        assert eventually(lambda: world.read(task)["accepted"])
+        eventually(lambda: psql(world.url, "SELECT 1 FROM mirror WHERE cursor = '0:%d' AND snapshot_cursor IS NULL" % world.worker.head))
+        rows = psql(world.url, "SELECT count(*) FROM tasks WHERE accepted")
+        assert rows == [[str(len(world.worker.tasks))]] and world.read(old) is not None, rows
+
+
+def a_repeat_of_the_same_id_waits_once(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        own = uuid7()
+        answers = at_once(4, lambda i: world.create(id=own))
+        assert [a.data["createTask"]["id"] for a in answers] == [own] * 4
+        assert world.waiting() == 1
+        world.worker.launch()
+        world.emptied()
+        assert list(world.worker.tasks) == [own]
+
+
+TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order, every_other_change_says_that_the_worker_is_away,
+         what_still_waits_can_be_cancelled_and_is_never_sent,
+         a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
+         a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,
+         what_the_worker_refuses_stays_visible_as_failed_with_its_reason,
+         a_key_that_another_task_holds_ends_the_entry_as_its_duplicate, the_outbox_is_bounded_and_says_so,
+         entries_survive_a_kill_and_a_rebuild_of_the_mirror, a_repeat_of_the_same_id_waits_once]
+
+if __name__ == "__main__":
+    with Postgres() as the_postgres:
+        run_tests(TESTS, the_postgres)
