@@ -407,6 +407,13 @@ void feed_go_on(struct feed *feed)
         poll_after(feed, 0);
 }
 
+struct mirror_stats feed_mirror_stats(const struct gateway *gw)
+{
+    struct mirror_stats stats = mirror_stats(gw->feed->mirror);
+    stats.unreadable = gw->feed->skipped;
+    return stats;
+}
+
 /* ── life ── */
 
 void feed_create(struct gateway *gw)

@@ -39,6 +39,8 @@ struct gateway_published {
     struct gql_counters gql;
     struct credentials_stats credentials;
     uint64_t plan_count;
+    uint64_t worker_calls[4];
+    uint64_t mirror_changes[3], windows, snapshots; /* of the first loop */
 };
 
 struct gateway {

@@ -1,8 +1,10 @@
 #include "gateway/meter.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
-#include "gateway/gateway_priv.h"
+#include "gateway/feed_priv.h"
 #include "gateway/note.h"
+#include "gateway/worker_client.h"
 #include "obs/metrics.h"
 
 enum { RESULT_OK, RESULT_ERROR };
@@ -14,6 +16,9 @@ static const char *const OPERATIONS[] = { "query", "mutation", "subscription", "
 static const char *const RESULTS[] = { [RESULT_OK] = "ok", [RESULT_ERROR] = "error" };
 static const char *const LANES[] = { "read", "write", "slow" };
 static const char *const LANE_RESULTS[] = { "done", "failed", "refused", "timeout", "in-doubt" };
+static const char *const MIRROR_CHANGES[] = { "stored", "row-refused", "unreadable" };
+static const char *const MIRROR_WORK[] = { "window", "snapshot" };
+static const char *const WORKER_RESULTS[] = { "called", "failed", "timeout", "refused" };
 static const char *const LOOKUPS[] = { "hit", "miss" };
 
 struct meter {
@@ -21,6 +26,7 @@ struct meter {
     struct metric *requests, *seconds, *operations;
     struct metric *connections, *refused;
     struct metric *calls, *lane_connections, *lane_waiting;
+    struct metric *feed_lag, *outbox_waiting, *mirror_changes, *mirror_work, *worker_calls;
     struct metric *plans, *plan_count, *credentials, *password_jobs;
 };
 
@@ -44,6 +50,25 @@ static struct metric *gauge(struct meter *m, const char *name, const char *help,
     return metrics_add(m->registry,
                        &(struct metric_spec){
                            .type = METRIC_GAUGE, .name = name, .help = help, .labels = { label } });
+}
+
+static void add_worker_metrics(struct meter *m)
+{
+    const struct metric_label none = { 0 };
+    m->feed_lag = metrics_add(m->registry,
+                              &(struct metric_spec){ .type = METRIC_GAUGE,
+                                                     .unit = METRIC_SECONDS,
+                                                     .name = "windlass_feed_lag_seconds",
+                                                     .help = "How old the tables' tasks and jobs "
+                                                             "are at most; -1: not known." });
+    m->outbox_waiting = gauge(m, "windlass_outbox_waiting",
+                              "Tasks and jobs that wait for the worker, of all gateways.", none);
+    m->mirror_changes = counter(m, "windlass_mirror_changes_total", "Changes that the worker told.",
+                                (struct metric_label)LABEL("result", MIRROR_CHANGES), none);
+    m->mirror_work = counter(m, "windlass_mirror_work_total", "What was stored of them at once.",
+                             (struct metric_label)LABEL("kind", MIRROR_WORK), none);
+    m->worker_calls = counter(m, "windlass_worker_calls_total", "Calls of the worker.",
+                              (struct metric_label)LABEL("result", WORKER_RESULTS), none);
 }
 
 struct meter *meter_create(void)
@@ -76,6 +101,7 @@ struct meter *meter_create(void)
     m->lane_connections = gauge(m, "windlass_database_connections", "Open connections.", lane);
     m->lane_waiting =
         gauge(m, "windlass_database_waiting", "Calls that wait for a connection.", lane);
+    add_worker_metrics(m);
     m->plans = counter(m, "windlass_graphql_plan_lookups_total", "Plans looked for in the cache.",
                        (struct metric_label)LABEL("result", LOOKUPS), none);
     m->plan_count = gauge(m, "windlass_graphql_plans", "Plans in the caches.", none);
@@ -152,6 +178,28 @@ static void publish_lane(struct meter *m, struct gateway_loop *loop, enum db_lan
     *before = now;
 }
 
+static void publish_worker(struct meter *m, struct gateway_loop *loop)
+{
+    struct http_client_stats now = worker_client_stats(loop->worker);
+    struct gateway_published *before = &loop->published;
+    const uint64_t counts[] = { now.calls, now.failures, now.timeouts, now.refused };
+    for (size_t i = 0; i < countof(counts); i++)
+        add(m->worker_calls, metric_series(m->worker_calls, i, 0), counts[i],
+            &before->worker_calls[i]);
+    if (loop->number > 0)
+        return;
+    struct mirror_stats mirror = feed_mirror_stats(loop->gateway);
+    const uint64_t changes[] = { mirror.changes, mirror.refused_rows, mirror.unreadable };
+    for (size_t i = 0; i < countof(changes); i++)
+        add(m->mirror_changes, metric_series(m->mirror_changes, i, 0), changes[i],
+            &before->mirror_changes[i]);
+    add(m->mirror_work, metric_series(m->mirror_work, 0, 0), mirror.windows, &before->windows);
+    add(m->mirror_work, metric_series(m->mirror_work, 1, 0), mirror.snapshots, &before->snapshots);
+    int64_t lag_us = feed_lag_us(loop->gateway);
+    metric_set(m->feed_lag, 0, lag_us == INT64_MAX ? -(int64_t)CLOCK_S : lag_us);
+    metric_set(m->outbox_waiting, 0, feed_outbox_waiting(loop->gateway));
+}
+
 void meter_publish(struct meter *m, struct gateway_loop *loop)
 {
     const struct http_stats *http = http_server_stats(loop->server);
@@ -160,6 +208,7 @@ void meter_publish(struct meter *m, struct gateway_loop *loop)
     struct gql_counters *old_gql = &loop->published.gql;
     struct credentials_stats credentials = credentials_stats(loop->credentials);
     uint64_t plan_count = gql.plan_count;
+    publish_worker(m, loop);
     move(m->connections, 0, http->connections_open, &old_http->connections_open);
     for (size_t i = 0; i < HTTP_REFUSED_COUNT; i++)
         add(m->refused, metric_series(m->refused, i, 0), http->refused[i], &old_http->refused[i]);

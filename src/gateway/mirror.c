@@ -165,6 +165,11 @@ void mirror_lost_track(struct mirror *m)
     mirror_snapshot_start(m);
 }
 
+struct mirror_stats mirror_stats(const struct mirror *m)
+{
+    return m->stats;
+}
+
 /* ── life ── */
 
 struct mirror *mirror_create(struct gateway *gw, struct feed *feed)

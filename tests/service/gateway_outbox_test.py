@@ -5,7 +5,6 @@ Usage: gateway_outbox_test.py PROGRAM"""
 import os
 import signal
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
@@ -174,9 +173,11 @@ def the_outbox_is_bounded_and_says_so(postgres):
         full = world.create()
         assert full.code == "WORKER_UNAVAILABLE" and "outbox-max" in full.error["message"], full.text
         assert world.waiting() == 3
+        eventually(lambda: "windlass_outbox_waiting 3\n" in world.gateway.get("/metrics").text)
         world.worker.launch()
         world.emptied()
         assert eventually(lambda: world.create().data["createTask"]["accepted"])
+        eventually(lambda: "windlass_outbox_waiting 0\n" in world.gateway.get("/metrics").text)
 
 
 def entries_survive_a_kill_and_a_rebuild_of_the_mirror(postgres):
