@@ -21,6 +21,8 @@ SIGNED_IN = [NOBODY, "ok", "ok", "ok", "ok"]
 OPERATOR = [NOBODY, NO, "ok", "ok", NO]
 ADMIN = [NOBODY, NO, NO, "ok", NO]
 SELF = [NOBODY, NO, NO, "ok", "ok"]
+# There is no worker here: who gets so far may do it.
+TO_WORKER = [NOBODY, NO, "WORKER_UNAVAILABLE", "WORKER_UNAVAILABLE", NO]
 OWN = [NOBODY, "NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "ok"]
 
 numbers = itertools.count(1)
@@ -83,6 +85,10 @@ def begun(world, token, query):
     return answer
 
 
+def of_a_task(mutation):
+    return lambda w, c: w.as_(c, f'mutation {{ {mutation}(id: "{NO_TASK}") {{ id }} }}')
+
+
 # Each root field: who gets what, and one use of it.
 MATRIX = {
     "Query.me": (ANYONE, lambda w, c: w.as_(c, "{ me { id } }")),
@@ -121,6 +127,21 @@ MATRIX = {
         c, 'mutation { createApiToken(name: "t", role: VIEWER) { token } }')),
     "Mutation.revokeApiToken": (OWN, lambda w, c: w.as_(
         c, "mutation($id: ID!) { revokeApiToken(id: $id) }", {"id": w.token_of_owner()})),
+    "Mutation.createTask": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { createTask(input: { type: "t" }) { id } }')),
+    "Mutation.createTasks": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { createTasks(inputs: [{ type: "t" }]) { id } }')),
+    "Mutation.cancelTask": (TO_WORKER, of_a_task("cancelTask")),
+    "Mutation.retryTask": (TO_WORKER, of_a_task("retryTask")),
+    "Mutation.createJob": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { createJob(input: { name: "j", schedule: "@daily", taskType: "t" }) { id } }')),
+    "Mutation.updateJob": (TO_WORKER, lambda w, c: w.as_(
+        c, f'mutation {{ updateJob(id: "{NO_TASK}", input: {{ name: "k" }}) {{ id }} }}')),
+    "Mutation.pauseJob": (TO_WORKER, of_a_task("pauseJob")),
+    "Mutation.resumeJob": (TO_WORKER, of_a_task("resumeJob")),
+    "Mutation.triggerJob": (TO_WORKER, of_a_task("triggerJob")),
+    "Mutation.deleteJob": (TO_WORKER, lambda w, c: w.as_(
+        c, f'mutation {{ deleteJob(id: "{NO_TASK}") }}')),
     "Subscription.healthChanged": (ANYONE, lambda w, c: first_event(
         w, w.tokens[c], "subscription { healthChanged { status } }")),
     "Subscription.taskChanged": (SIGNED_IN, lambda w, c: begun(

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Subscriptions to tasks and jobs, fed by a worker whose story the test writes.
+"""What the gateway shows of a worker whose story the test writes: subscriptions, what only the worker knows, and
+what is left while it is away.
 Usage: gateway_events_test.py PROGRAM"""
 
 import os
@@ -212,6 +213,90 @@ def who_missed_changes_is_told_so(world):
     world.live()
 
 
+# ── asked of the worker ──
+
+def ask(world, query):
+    return world.gateway.graphql(query, None, world.admin).data
+
+
+def a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored(world):
+    worker = world.worker
+    with worker.lock:
+        task = worker.add("direct", payload={"a": 1})
+        known = worker.tasks[task]
+        worker.drop(task)
+    worker.add("sentinel")
+    eventually(lambda: psql(world.url, "SELECT 1 FROM tasks WHERE type = 'sentinel'"))
+    assert ask(world, f'{{ task(id: "{task}") {{ id }} }}')["task"] is None
+    with worker.lock:
+        worker.tasks[task] = {**known, "version": str(worker.head + 1_000_000)}  # without an event
+    got = ask(world, f'{{ task(id: "{task}") {{ type payload source status }} }}')["task"]
+    assert got == {"type": "direct", "payload": {"a": 1}, "source": "LIVE", "status": "PENDING"}, got
+    assert psql(world.url, f"SELECT payload FROM tasks WHERE id = '{task}'") == [['{"a": 1}']]
+    with worker.lock:
+        del worker.tasks[task]
+
+
+def attempts_are_asked_of_the_worker_for_each_task_at_once(world):
+    worker = world.worker
+    tasks = [worker.add("tried") for _ in range(40)]
+    for n, task in enumerate(tasks):
+        worker.attempts[task] = [{"attempt": i + 1, "worker": f"w{n}", "started_at_us": 1_764_000_000_000_000 + i,
+                                  "finished_at_us": None if i == 2 else 1_764_000_000_500_000, "error": None if i else "no",
+                                  "outcome": ("failed", "lease_lost", None)[i]} for i in range(n % 4)]
+    eventually(lambda: len(psql(world.url, "SELECT 1 FROM tasks WHERE type = 'tried'")) == 40)
+    query = ('{ tasks(first: 50, filter: { type: "tried" }) { nodes { id attempts { attempt worker startedAt finishedAt '
+             "outcome error } } } }")
+    nodes = {n["id"]: n["attempts"] for n in ask(world, query)["tasks"]["nodes"]}
+    for n, task in enumerate(tasks):
+        assert [a["outcome"] for a in nodes[task]] == ["FAILED", "LEASE_LOST", None][:n % 4], (n, nodes[task])
+        assert all(a["worker"] == f"w{n}" for a in nodes[task])
+    full = nodes[tasks[3]]
+    assert full[0] == {"attempt": 1, "worker": "w3", "startedAt": "2025-11-24T16:00:00.000000Z",
+                       "finishedAt": "2025-11-24T16:00:00.500000Z", "outcome": "FAILED", "error": "no"}, full
+    assert full[2]["finishedAt"] is None
+    # More than the cost allows is refused before anybody is asked.
+    refused = world.gateway.graphql(query.replace("first: 50", "first: 500").replace("nodes { id", "nodes { id a: attempts { attempt } "
+                                    "b: attempts { attempt }"), None, world.admin)
+    assert refused.code == "QUERY_TOO_COMPLEX", refused.text
+
+
+def without_the_worker_the_cache_answers_and_says_so(world):
+    worker, gateway = world.worker, world.gateway
+    world.live()
+    health = "{ systemHealth { status outboxWaiting services { name status detail since latencyMs feedLagSeconds } } }"
+    part = lambda h: next(s for s in h["services"] if s["name"] == "worker")  # noqa: E731
+    up = eventually(lambda: (lambda h: h if h["status"] == "UP" else None)(ask(world, health)["systemHealth"]))
+    assert [s["name"] for s in up["services"]] == ["gateway", "database", "worker"], up
+    assert part(up)["latencyMs"] > 0 and part(up)["feedLagSeconds"] < 2 and part(up)["detail"] is None, up
+    stream = Stream(gateway, "subscription { healthChanged { status services { name status latencyMs } } }", world.admin)
+    assert stream.next().data["healthChanged"]["status"] == "UP"
+    task = next(iter(worker.tasks))
+    everything = ("{ tasks(first: 1) { source nodes { source } } jobs { source } dashboardStats(window: \"5m\") { source } "
+                  f'task(id: "{task}") {{ source attempts {{ attempt }} }} none: task(id: "{uuid7()}") {{ id }} }}')
+    worker.vanish()
+    try:
+        away = eventually(lambda: (lambda h: h if part(h)["status"] == "DOWN" else None)(ask(world, health)["systemHealth"]))
+        assert away["status"] == "DEGRADED" and part(away)["latencyMs"] is None and part(away)["detail"], away
+        assert part(away)["since"] > part(up)["since"] and away["outboxWaiting"] == 0, away
+        event = stream.next().data["healthChanged"]
+        while event["services"][2]["status"] != "DOWN":
+            event = stream.next().data["healthChanged"]
+        assert event["status"] == "DEGRADED" and event["services"][2]["latencyMs"] is None, event
+        cached = eventually(lambda: (lambda d: d if d["tasks"]["source"] == "CACHE" else None)(ask(world, everything)))
+        assert cached["tasks"]["nodes"][0]["source"] == "CACHE" and cached["dashboardStats"]["source"] == "CACHE"
+        assert {j["source"] for j in cached["jobs"]} == {"CACHE"} and cached["none"] is None, cached
+        assert cached["task"] == {"source": "CACHE", "attempts": []}, cached
+        assert gateway.get("/readyz").status == 200
+        assert gateway.get("/healthz").json["services"]["worker"] == "down"
+    finally:
+        worker.launch()
+    world.live()
+    back = eventually(lambda: (lambda h: h if h["status"] == "UP" else None)(ask(world, health)["systemHealth"]))
+    assert part(back)["since"] > part(away)["since"], back
+    stream.close()
+
+
 def main():
     with Postgres() as postgres, FakeWorker() as worker, Gateway(postgres.url, WORKER_URL=worker.url) as gateway:
         world = World(postgres.url, gateway, worker)
@@ -226,6 +311,9 @@ def main():
             a_job_is_told_when_it_changes,
             what_cannot_be_followed_is_refused,
             who_missed_changes_is_told_so,
+            a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored,
+            attempts_are_asked_of_the_worker_for_each_task_at_once,
+            without_the_worker_the_cache_answers_and_says_so,
         ], world)
 
 
