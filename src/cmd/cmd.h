@@ -50,6 +50,7 @@ int cmd_migrate_run(const struct conf *conf);
 int cmd_migrate_status(const struct conf *conf);
 int cmd_migrate_sync(const struct conf *conf);
 int cmd_version(const struct conf *conf);
+int cmd_worker(const struct conf *conf);
 
 /* The format that `auto` stands for here, or the one that was chosen. */
 [[nodiscard]] enum conf_log_format cmd_log_format(const struct conf *conf);

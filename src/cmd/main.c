@@ -75,6 +75,13 @@ const struct cmd cmd_table[] = {
                  "gateway-token.",
       .options = CONF_FOR_AI,
       .run = cmd_ai },
+    { .name = "worker",
+      .operands = "",
+      .summary = "keep the tasks and jobs",
+      .details =
+          "Needs a database (DATABASE_URL). Several may run: one leads, the others stand by.",
+      .options = CONF_FOR_WORKER,
+      .run = cmd_worker },
     { .name = "psql",
       .operands = "[-- ARGUMENTS]",
       .summary = "open psql on the database of this installation",

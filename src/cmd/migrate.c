@@ -12,10 +12,14 @@
 
 #define MIGRATIONS_FOLDER "src/schema/migrations" /* of the source tree, for `generate` */
 
+/* One after the other: each is a PostgreSQL schema with migrations of its own. */
+static const struct schema_set *const sets[] = { &schema_public, &schema_worker };
+
 struct session {
     const struct conf *conf;
     struct arena *a;
     struct str url;
+    bool reads_folder;  /* the files of --dir stand in for those of the program */
     const char *folder; /* of the set's migrations; NULL: those that the program carries */
     struct migration_list list;
     struct schema_options options;
@@ -33,7 +37,8 @@ static bool session_open(struct session *s, const struct conf *conf, bool reads_
     struct str url = conf_str(conf, CONF_MIGRATE_DATABASE_URL);
     *s = (struct session){ .conf = conf,
                            .a = arena_create(0),
-                           .url = url.len ? url : conf_str(conf, CONF_DATABASE_URL) };
+                           .url = url.len ? url : conf_str(conf, CONF_DATABASE_URL),
+                           .reads_folder = reads_folder };
     s->options = (struct schema_options){
         .connect_timeout_ms = conf_duration_us(conf, CONF_DB_CONNECT_TIMEOUT) / CLOCK_MS,
         .report = report,
@@ -42,12 +47,18 @@ static bool session_open(struct session *s, const struct conf *conf, bool reads_
     if (str_is_empty(s->url))
         return err_set(e, ERR_INVALID,
                        "no database is named: give --database-url or set DATABASE_URL");
-    if (!conf_is_given(conf, CONF_DIR))
+    return true;
+}
+
+/* What follows is about this set. */
+static bool session_use(struct session *s, const struct schema_set *set, struct err *e)
+{
+    s->options.set = set;
+    if (!conf_is_given(s->conf, CONF_DIR))
         return true;
-    s->folder =
-        arena_printf(s->a, "%s/%.*s", conf_cstr(conf, CONF_DIR), STR_FMT(schema_public.name)).ptr;
-    s->options.migrations = reads_folder ? &s->list : NULL;
-    return !reads_folder || migration_load(s->a, s->folder, &s->list, e);
+    s->folder = arena_printf(s->a, "%s/%.*s", conf_cstr(s->conf, CONF_DIR), STR_FMT(set->name)).ptr;
+    s->options.migrations = s->reads_folder ? &s->list : NULL;
+    return !s->reads_folder || migration_load(s->a, s->folder, &s->list, e);
 }
 
 static int fail(const struct err *e)
@@ -105,8 +116,9 @@ static int prepare(const struct conf *conf, enum schema_mode mode)
         return fail(&e);
     s.options.allow_drop = mode == SCHEMA_MODE_SYNCHRONISE && conf_bool(conf, CONF_ALLOW_DROP);
     int64_t start_us = clock_mono_us();
-    if (!schema_prepare(s.url, mode, &s.options, &e))
-        return fail(&e);
+    for (size_t i = 0; i < countof(sets); i++)
+        if (!session_use(&s, sets[i], &e) || !schema_prepare(s.url, mode, &s.options, &e))
+            return fail(&e);
     log_info("schema.ready", "version=%s ms=%lld", schema_version(),
              (long long)((clock_mono_us() - start_us) / CLOCK_MS));
     return CMD_OK;
@@ -124,6 +136,7 @@ int cmd_migrate_run(const struct conf *conf)
 
 /* What a check found, to be written as text or as JSON. */
 struct findings {
+    const struct schema_set *set; /* that is being compared */
     struct buf text;
     struct buf missing, extra; /* elements of JSON arrays */
 };
@@ -134,9 +147,15 @@ static void collect(enum schema_report kind, struct str text, void *owner)
     bool is_extra = kind == SCHEMA_REPORT_NOTE;
     struct buf *list = is_extra ? &f->extra : &f->missing;
     assert(is_extra || kind == SCHEMA_REPORT_MISSING); /* a check does nothing and waits for none */
-    buf_printf(&f->text, "%s: %.*s\n", is_extra ? "extra" : "missing", STR_FMT(text));
+    struct buf where;
+    buf_init(&where, 0);
+    buf_put_str(&where, text);
+    if (f->set != &schema_public)
+        buf_printf(&where, " (schema %.*s)", STR_FMT(f->set->name));
+    buf_printf(&f->text, "%s: %.*s\n", is_extra ? "extra" : "missing", STR_FMT(buf_str(&where)));
     buf_put_c(list, list->len ? "," : "");
-    json_put_string(list, text);
+    json_put_string(list, buf_str(&where));
+    buf_clear(&where);
 }
 
 static int print_findings(const struct findings *f, bool is_json, bool agrees)
@@ -162,9 +181,19 @@ int cmd_migrate_check(const struct conf *conf)
     scoped(session_clear) struct session s = { 0 };
     if (!session_open(&s, conf, true, collect, &f, &e))
         return fail(&e);
-    bool agrees = schema_prepare(s.url, SCHEMA_MODE_CHECK, &s.options, &e);
+    bool agrees = true, is_judged = true;
+    for (size_t i = 0; i < countof(sets) && is_judged; i++) {
+        struct err why = { 0 };
+        f.set = sets[i];
+        if (session_use(&s, sets[i], &why) &&
+            schema_prepare(s.url, SCHEMA_MODE_CHECK, &s.options, &why))
+            continue;
+        is_judged = why.code == ERR_CONFLICT;
+        e = agrees || !is_judged ? why : e;
+        agrees = false;
+    }
     int exit_code = CMD_OK;
-    if (agrees || e.code == ERR_CONFLICT)
+    if (is_judged)
         exit_code = print_findings(&f, conf_bool(conf, CONF_JSON), agrees);
     buf_clear(&f.text);
     buf_clear(&f.missing);
@@ -177,32 +206,32 @@ static const char *const state_names[] = { [MIGRATE_APPLIED] = "applied",
                                            [MIGRATE_EDITED] = "edited",
                                            [MIGRATE_UNKNOWN] = "unknown" };
 
-static void put_status_json(struct buf *b, const struct migrate_entry *entries, size_t count)
+static void put_status_json(struct json_writer *w, const struct schema_set *set,
+                            const struct migrate_entry *entries, size_t count)
 {
-    struct json_writer w = json_writer_to(b);
-    json_begin_array(&w);
     for (size_t i = 0; i < count; i++) {
         char at[CLOCK_TEXT_MAX];
         clock_format(entries[i].applied_at_us, at);
-        json_begin_object(&w);
-        json_key_c(&w, "number");
-        json_write_i64(&w, entries[i].number);
-        json_key_c(&w, "name");
-        json_write_string(&w, entries[i].name);
-        json_key_c(&w, "state");
-        json_write_string(&w, str_of_c(state_names[entries[i].state]));
-        json_key_c(&w, "appliedAt");
+        json_begin_object(w);
+        json_key_c(w, "schema");
+        json_write_string(w, set->name);
+        json_key_c(w, "number");
+        json_write_i64(w, entries[i].number);
+        json_key_c(w, "name");
+        json_write_string(w, entries[i].name);
+        json_key_c(w, "state");
+        json_write_string(w, str_of_c(state_names[entries[i].state]));
+        json_key_c(w, "appliedAt");
         if (entries[i].applied_at_us)
-            json_write_string(&w, str_of_c(at));
+            json_write_string(w, str_of_c(at));
         else
-            json_write_null(&w);
-        json_end_object(&w);
+            json_write_null(w);
+        json_end_object(w);
     }
-    json_end_array(&w);
-    buf_put_char(b, '\n');
 }
 
-static void put_status(struct buf *b, const struct migrate_entry *entries, size_t count)
+static void put_status(struct buf *b, const struct schema_set *set,
+                       const struct migrate_entry *entries, size_t count)
 {
     size_t width = 0;
     for (size_t i = 0; i < count; i++)
@@ -210,8 +239,9 @@ static void put_status(struct buf *b, const struct migrate_entry *entries, size_
     for (size_t i = 0; i < count; i++) {
         char at[CLOCK_TEXT_MAX];
         clock_format(entries[i].applied_at_us, at);
-        buf_printf(b, "%-*.*s  %-7s  %s\n", (int)width, STR_FMT(entries[i].name),
-                   state_names[entries[i].state], entries[i].applied_at_us ? at : "");
+        buf_printf(b, "%-6.*s  %-*.*s  %-7s  %s\n", STR_FMT(set->name), (int)width,
+                   STR_FMT(entries[i].name), state_names[entries[i].state],
+                   entries[i].applied_at_us ? at : "");
     }
 }
 
@@ -221,19 +251,28 @@ int cmd_migrate_status(const struct conf *conf)
     struct migrate_entry *entries;
     size_t count;
     scoped(session_clear) struct session s = { 0 };
-    if (!session_open(&s, conf, true, report_to_terminal, NULL, &e) ||
-        !migrate_status(s.url, &s.options, s.a, &entries, &count, &e))
+    if (!session_open(&s, conf, true, report_to_terminal, NULL, &e))
         return fail(&e);
-    bool needs_person = false;
-    for (size_t i = 0; i < count; i++)
-        needs_person |= entries[i].state == MIGRATE_EDITED;
+    bool needs_person = false, is_json = conf_bool(conf, CONF_JSON), is_good = true;
     struct buf b;
     buf_init(&b, 0);
-    if (conf_bool(conf, CONF_JSON))
-        put_status_json(&b, entries, count);
-    else
-        put_status(&b, entries, count);
-    int exit_code = cmd_print(&b);
+    struct json_writer w = json_writer_to(&b);
+    if (is_json)
+        json_begin_array(&w);
+    for (size_t i = 0; i < countof(sets) && is_good; i++) {
+        is_good = session_use(&s, sets[i], &e) &&
+                  migrate_status(s.url, &s.options, s.a, &entries, &count, &e);
+        for (size_t k = 0; is_good && k < count; k++)
+            needs_person |= entries[k].state == MIGRATE_EDITED;
+        if (is_good && is_json)
+            put_status_json(&w, sets[i], entries, count);
+        else if (is_good)
+            put_status(&b, sets[i], entries, count);
+    }
+    if (is_json)
+        json_end_array(&w);
+    buf_put_c(&b, is_json ? "\n" : "");
+    int exit_code = is_good ? cmd_print(&b) : fail(&e);
     buf_clear(&b);
     return exit_code == CMD_OK && needs_person ? CMD_FINDINGS : exit_code;
 }
@@ -245,13 +284,46 @@ int cmd_migrate_generate(const struct conf *conf)
     scoped(session_clear) struct session s = { 0 };
     if (!session_open(&s, conf, false, report_to_terminal, NULL, &e))
         return fail(&e);
-    if (!s.folder)
-        s.folder = arena_printf(s.a, MIGRATIONS_FOLDER "/%.*s", STR_FMT(schema_public.name)).ptr;
-    if (!generate_migration(s.url, &s.options, conf_operand(conf, 0), s.folder, &file_count, &e))
-        return fail(&e);
-    if (file_count == 0)
-        printf("nothing to do: the migrations of %s lead to the entities\n", s.folder);
+    for (size_t i = 0; i < countof(sets); i++) {
+        if (!session_use(&s, sets[i], &e))
+            return fail(&e);
+        const char *folder = s.folder;
+        if (!folder)
+            folder = arena_printf(s.a, MIGRATIONS_FOLDER "/%.*s", STR_FMT(sets[i]->name)).ptr;
+        if (!generate_migration(s.url, &s.options, conf_operand(conf, 0), folder, &file_count, &e))
+            return fail(&e);
+        if (file_count == 0)
+            printf("nothing to do: the migrations of %s lead to the entities\n", folder);
+    }
     return CMD_OK;
+}
+
+/* The set whose last migration was applied last; NULL: none is applied. */
+static bool find_newest(struct session *s, const struct schema_set **ret_set, struct err *e)
+{
+    int64_t newest_us = 0;
+    *ret_set = NULL;
+    for (size_t i = 0; i < countof(sets); i++) {
+        struct migrate_entry *entries;
+        size_t count;
+        if (!session_use(s, sets[i], e) ||
+            !migrate_status(s->url, &s->options, s->a, &entries, &count, e))
+            return false;
+        for (size_t k = 0; k < count; k++) {
+            if (entries[k].applied_at_us < newest_us || entries[k].applied_at_us == 0)
+                continue;
+            newest_us = entries[k].applied_at_us;
+            *ret_set = sets[i];
+        }
+    }
+    return true;
+}
+
+static bool revert_one(struct session *s, struct err *e)
+{
+    const struct schema_set *set;
+    return find_newest(s, &set, e) && session_use(s, set ? set : &schema_public, e) &&
+           migrate_revert(s->url, &s->options, 1, e);
 }
 
 int cmd_migrate_revert(const struct conf *conf)
@@ -265,8 +337,9 @@ int cmd_migrate_revert(const struct conf *conf)
                 MIGRATION_NUMBER_MAX);
         return fail(&e);
     }
-    bool done = session_open(&s, conf, true, report_to_terminal, NULL, &e) &&
-                migrate_revert(s.url, &s.options, (int)count, &e);
+    bool done = session_open(&s, conf, true, report_to_terminal, NULL, &e);
+    for (int64_t i = 0; done && i < count; i++)
+        done = revert_one(&s, &e);
     return done ? CMD_OK : fail(&e);
 }
 
@@ -274,7 +347,8 @@ int cmd_migrate_baseline(const struct conf *conf)
 {
     struct err e = { 0 };
     scoped(session_clear) struct session s = { 0 };
-    bool done = session_open(&s, conf, true, report_to_terminal, NULL, &e) &&
-                migrate_baseline(s.url, &s.options, &e);
+    bool done = session_open(&s, conf, true, report_to_terminal, NULL, &e);
+    for (size_t i = 0; done && i < countof(sets); i++)
+        done = session_use(&s, sets[i], &e) && migrate_baseline(s.url, &s.options, &e);
     return done ? CMD_OK : fail(&e);
 }

@@ -425,7 +425,7 @@ struct mirror_stats feed_mirror_stats(const struct gateway *gw)
 
 /* ── life ── */
 
-void feed_create(struct gateway *gw)
+void feed_open(struct gateway *gw)
 {
     struct feed *feed = mem_new(struct feed);
     *feed = (struct feed){ .gw = gw,
@@ -459,7 +459,7 @@ void feed_end(struct gateway *gw)
     mirror_end(feed->mirror);
 }
 
-void feed_destroy(struct gateway *gw)
+void feed_close(struct gateway *gw)
 {
     if (gw->feed == NULL)
         return;

@@ -17,12 +17,12 @@ struct feed_batch {
 void feed_batch_ref(struct feed_batch *batch);   /* any */
 void feed_batch_unref(struct feed_batch *batch); /* any; accepts NULL */
 
-void feed_create(struct gateway *gw); /* once the first loop is there */
+void feed_open(struct gateway *gw); /* once the first loop is there */
 /* Once the database is ready. Does nothing without a worker-url. */
 void feed_begin(struct gateway *gw);
 /* Begins nothing any more; what runs goes on to its end. */
 void feed_end(struct gateway *gw);
-void feed_destroy(struct gateway *gw); /* after the loop's clients and pool; accepts none */
+void feed_close(struct gateway *gw); /* after the loop's clients and pool; accepts none */
 
 /* Goes on from there, for the mirror; subscribers get nothing twice. */
 void feed_seek(struct feed *feed, int64_t seq);

@@ -258,7 +258,7 @@ static void destroy_loop(struct gateway_loop *loop)
     creates_destroy(loop->creates);
     db_pool_destroy(loop->pool);
     if (loop->number == 0)
-        feed_destroy(loop->gateway);
+        feed_close(loop->gateway);
     while (loop->spare_count > 0)
         arena_destroy(loop->spare[--loop->spare_count]);
     io_loop_destroy(loop->io);
@@ -444,7 +444,7 @@ static bool create_loops(struct run *run, struct err *e)
             return false;
     }
     create_gate(gw);
-    feed_create(gw);
+    feed_open(gw);
     return true;
 }
 

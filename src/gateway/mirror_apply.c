@@ -25,7 +25,7 @@ struct apply {
     struct mirror *m; /* NULL: nobody wants it any more */
     struct window *w;
     struct mirror_row *rows, *job_rows;
-    size_t row_count, born, job_count;
+    size_t row_count, born, unchanged, job_count;
     bool is_waiting;    /* for the cursor in the table */
     bool was_refused;   /* that is why */
     bool is_isolated;   /* its bad rows have been looked for */
@@ -113,6 +113,7 @@ static void isolated(void *owner, bool is_done)
     }
     apply->is_isolated = true;
     apply->row_count = isolate_compact(apply->rows, apply->row_count, &apply->born);
+    apply->unchanged = 0; /* they were changed by that, or not: all may be looked at */
     store(apply);
 }
 
@@ -217,9 +218,10 @@ static void store(struct apply *apply)
         steps[count++] = task_mirror_drop_ranges_step(a, w->froms, w->tos, w->range_count);
     if (apply->born > 0)
         steps[count++] = task_mirror_insert_step(a, apply->rows, apply->born, true);
-    if (apply->row_count > 0) {
+    if (apply->row_count > apply->unchanged) {
         apply->update_at = count;
-        steps[count++] = task_mirror_update_step(a, apply->rows, apply->row_count, false);
+        steps[count++] = task_mirror_update_step(a, apply->rows + apply->unchanged,
+                                                 apply->row_count - apply->unchanged, false);
     }
     add_figures(apply, steps, &count);
     if (apply->job_count > 0)
@@ -287,7 +289,7 @@ void mirror_flush(struct mirror *m)
     apply->w = m->open;
     m->open = window_create(apply->w->next_seq);
     m->applying = apply;
-    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born);
+    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born, &apply->unchanged);
     apply->job_count = window_job_rows(apply->w, &apply->job_rows);
     load_spans(apply);
 }

@@ -124,6 +124,15 @@ size_t rollups_missing(struct rollups *r, struct arena *a, const struct rollup_m
     return missing;
 }
 
+void rollups_known(struct rollups *r)
+{
+    size_t at = 0;
+    struct str key;
+    void *span;
+    while (map_next(r->spans, &at, &key, &span))
+        ((struct span *)span)->is_loaded = true;
+}
+
 void rollups_loaded(struct rollups *r, struct arena *a, const struct db_rows *rows)
 {
     for (size_t i = 0; i < db_rows_count(rows); i++) {
@@ -135,11 +144,7 @@ void rollups_loaded(struct rollups *r, struct arena *a, const struct db_rows *ro
         stored.type = span->rollup.type;
         span->rollup = stored;
     }
-    size_t at = 0;
-    struct str key;
-    void *span;
-    while (map_next(r->spans, &at, &key, &span))
-        ((struct span *)span)->is_loaded = true;
+    rollups_known(r);
 }
 
 static void count_duration(int64_t counts[MIRROR_BUCKETS], double *max_s, int64_t took_us)

@@ -31,6 +31,8 @@ struct rollup_mark {
                                      const struct mirror_rollup *const **ret_spans);
 /* `rows` of mirror_rollup_load_step; those that are missing there are new. */
 void rollups_loaded(struct rollups *r, struct arena *a, const struct db_rows *rows);
+/* All that is missing is new. */
+void rollups_known(struct rollups *r);
 /* Once for each mark; all its spans are loaded. */
 void rollups_add(struct rollups *r, const struct rollup_mark *marks, size_t count);
 /* What changed since the last rollups_stored. */

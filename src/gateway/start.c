@@ -7,10 +7,8 @@
 #include "db/conn.h"
 #include "io/notify.h"
 #include "io/offload.h"
-#include "schema/schema.h"
+#include "schema/start.h"
 #include "store/public/setup.h"
-
-enum { RETRY_FIRST_MS = 50, RETRY_MAX_MS = 1'000 };
 
 struct start {
     struct gateway *gw;
@@ -25,28 +23,6 @@ struct start {
 };
 
 /* ── on the thread ── */
-
-static void report(enum schema_report kind, struct str text, void *owner)
-{
-    (void)owner;
-    switch (kind) {
-    case SCHEMA_REPORT_DONE:
-        log_info("schema.changed", "what=%s", log_quote(text));
-        break;
-    case SCHEMA_REPORT_NOTE:
-        log_info("schema.note", "what=%s", log_quote(text));
-        break;
-    case SCHEMA_REPORT_MISSING:
-        log_error("schema.missing", "what=%s", log_quote(text));
-        break;
-    case SCHEMA_REPORT_SQL:
-        log_error("schema.to-write", "migration=%s", log_quote(text));
-        break;
-    case SCHEMA_REPORT_WAIT:
-        log_info("schema.waiting", "for=%s", log_quote(text));
-        break;
-    }
-}
 
 static enum schema_mode schema_mode(const struct conf *conf)
 {
@@ -70,7 +46,7 @@ static bool prepare_schema(const struct conf *conf, struct err *e)
     bool is_owner_given = !str_is_empty(conf_str(conf, CONF_MIGRATE_DATABASE_URL));
     const struct schema_options options = {
         .connect_timeout_ms = conf_duration_us(conf, CONF_DB_CONNECT_TIMEOUT) / CLOCK_MS,
-        .report = report,
+        .report = schema_report_to_log,
     };
     enum conf_id url =
         mode != SCHEMA_MODE_CHECK && is_owner_given ? CONF_MIGRATE_DATABASE_URL : CONF_DATABASE_URL;
@@ -92,39 +68,19 @@ static bool read_installation(struct start *start, struct err *e)
            setup_offer(conn, start->setup_token.hash, &start->is_setup_open, e);
 }
 
-static bool passes_by_waiting(const struct err *e)
+static bool attempt(void *owner, struct err *e)
 {
-    return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT;
-}
-
-static void wait_ms(const struct start *start, int64_t delay_ms)
-{
-    int64_t until_us = clock_mono_us() + delay_ms * CLOCK_MS;
-    while (clock_mono_us() < until_us && !atomic_load(&start->is_cancelled))
-        thrd_sleep(&(struct timespec){ .tv_nsec = 20 * 1'000'000 }, NULL);
+    struct start *start = owner;
+    return prepare_schema(start->gw->conf, e) && read_installation(start, e);
 }
 
 static void work(void *owner)
 {
     struct start *start = owner;
-    int64_t deadline_us = clock_mono_us() + START_DATABASE_WAIT_US;
-    bool is_told = false;
-    for (int64_t delay_ms = RETRY_FIRST_MS;;
-         delay_ms = min_of(delay_ms * 2, (int64_t)RETRY_MAX_MS)) {
-        struct err e;
-        if (prepare_schema(start->gw->conf, &e) && read_installation(start, &e)) {
-            start->err.code = ERR_NONE;
-            return;
-        }
-        start->err = e;
-        if (!passes_by_waiting(&e) || clock_mono_us() >= deadline_us ||
-            atomic_load(&start->is_cancelled))
-            return;
-        if (!is_told)
-            log_warn("start.waiting", "reason=%s", log_quote(str_of_c(err_text(&e))));
-        is_told = true;
-        wait_ms(start, delay_ms);
-    }
+    struct err e;
+    bool is_done =
+        schema_try_until(attempt, start, START_DATABASE_WAIT_US, &start->is_cancelled, &e);
+    start->err = is_done ? (struct err){ 0 } : e;
 }
 
 /* ── on the loop ── */

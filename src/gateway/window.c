@@ -82,6 +82,7 @@ static void take_task(struct window *w, const struct feed_event *event)
         row = new_row(w, w->by_id, event->id, COL_tasks_COUNT);
         PUSH(w->tasks, w->task_count, row);
     }
+    row->is_changed |= event->op != FEED_ADD;
     row->is_born |= event->op == FEED_ADD;
     row->is_gone = false;
     merge(row, event, COL_tasks_COUNT);
@@ -208,21 +209,29 @@ void window_take(struct window *w, struct feed_batch *batch)
 
 /* ── what is stored of it ── */
 
-size_t window_rows(const struct window *w, struct mirror_row **ret_rows, size_t *ret_born)
+enum { ROW_UNCHANGED, ROW_BORN, ROW_KNOWN, ROW_KINDS };
+
+static int kind_of(const struct window_row *row)
+{
+    if (!row->is_born)
+        return ROW_KNOWN;
+    return row->is_changed ? ROW_BORN : ROW_UNCHANGED;
+}
+
+size_t window_rows(const struct window *w, struct mirror_row **ret_rows, size_t *ret_born,
+                   size_t *ret_unchanged)
 {
     struct mirror_row *rows = arena_new_array(w->arena, w->task_count, struct mirror_row);
-    size_t n = 0, born = 0;
-    for (int wants_born = 1; wants_born >= 0; wants_born--) {
-        for (size_t i = 0; i < w->task_count; i++) {
-            const struct window_row *row = w->tasks[i];
-            if (!row->is_gone && row->is_born == (wants_born == 1))
-                rows[n++] = (struct mirror_row){ row->told, row->cells };
-        }
-        if (wants_born)
-            born = n;
+    size_t n = 0, ends[ROW_KINDS];
+    for (int kind = 0; kind < ROW_KINDS; kind++) {
+        for (size_t i = 0; i < w->task_count; i++)
+            if (!w->tasks[i]->is_gone && kind_of(w->tasks[i]) == kind)
+                rows[n++] = (struct mirror_row){ w->tasks[i]->told, w->tasks[i]->cells };
+        ends[kind] = n;
     }
     *ret_rows = rows;
-    *ret_born = born;
+    *ret_born = ends[ROW_BORN];
+    *ret_unchanged = ends[ROW_UNCHANGED];
     return n;
 }
 

@@ -10,8 +10,9 @@
 
 struct window_row {
     struct uuid id;
-    bool is_born; /* it is told as a whole */
-    bool is_gone; /* deleted after all */
+    bool is_born;    /* it is told as a whole */
+    bool is_changed; /* told of again, or not born here */
+    bool is_gone;    /* deleted after all */
     uint64_t told;
     struct str *cells;
 };
@@ -40,8 +41,11 @@ void window_destroy(struct window *w); /* accepts NULL */
 /* `batch` goes on where the window ends. */
 void window_take(struct window *w, struct feed_batch *batch);
 
-/* The rows to store, born ones first. */
+/*
+ * The rows to store, born ones first, and the first one that may have to be updated: one that was
+ * born and nothing else is either new, or it was stored with that version by who made it.
+ */
 [[nodiscard]] size_t window_rows(const struct window *w, struct mirror_row **ret_rows,
-                                 size_t *ret_born);
+                                 size_t *ret_born, size_t *ret_unchanged);
 [[nodiscard]] size_t window_job_rows(const struct window *w, struct mirror_row **ret_rows);
 [[nodiscard]] size_t window_counts(const struct window *w, struct mirror_count **ret_counts);

@@ -116,7 +116,10 @@ static void read_model(const struct reader *r, struct model *m)
             read_table(r, i, &m->tables[m->table_count++]);
         } else if (str_eq_c(kind, "function")) {
             m->functions[m->function_count++] =
-                (struct schema_function){ copy_at(r, i, OBJECT_NAME), copy_at(r, i, OBJECT_SQL) };
+                (struct schema_function){ .name = copy_at(r, i, OBJECT_NAME),
+                                          .sql = copy_at(r, i, OBJECT_SQL),
+                                          .rights = copy_at(r, i, OBJECT_RIGHTS),
+                                          .is_public = db_rows_bool(r->rows, i, OBJECT_FLAG) };
         } else if (str_eq_c(kind, "role")) {
             m->role_exists = true;
             m->role_may_use = db_rows_bool(r->rows, i, OBJECT_FLAG);
@@ -149,6 +152,8 @@ static bool make_temporary(struct db_conn *conn, struct arena *a, const struct s
     buf_init(&sql, 0);
     buf_put_c(&sql, "SET LOCAL search_path = pg_temp;\nSET LOCAL check_function_bodies = off;\n");
     for (size_t i = 0; i < diff.count; i++) {
+        if (diff.changes[i].phase == DIFF_RIGHT)
+            continue; /* rights are not spelled, and no function is found in pg_temp */
         buf_put_str(&sql, diff.changes[i].sql);
         buf_put_char(&sql, '\n');
     }
@@ -172,6 +177,11 @@ bool catalog_spell(struct db_conn *conn, struct arena *a, const struct schema_se
     assert(m.table_count == declared.table_count);
     for (size_t i = 0; i < m.table_count; i++)
         m.tables[i].rights = declared.tables[i].rights;
+    for (size_t i = 0; i < m.function_count; i++) {
+        const struct schema_function *f = model_find_function(&declared, m.functions[i].name);
+        m.functions[i].rights = f->rights;
+        m.functions[i].is_public = f->is_public;
+    }
     *ret_model = m;
     return true;
 }

@@ -44,7 +44,13 @@ SELECT 'index', t.relname, i.relname,
   JOIN pg_class i ON i.oid = x.indexrelid
  WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
 UNION ALL
-SELECT 'function', '', p.proname, substring(pg_get_functiondef(p.oid) FROM '\(.*$'), '', '', false, 0
+SELECT 'function', '', p.proname, substring(pg_get_functiondef(p.oid) FROM '\(.*$'), '',
+       coalesce((SELECT CASE WHEN r.oid = p.proowner THEN '*' ELSE
+                        (SELECT string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type COLLATE "C")
+                           FROM aclexplode(p.proacl) x WHERE x.grantee = r.oid) END
+                   FROM pg_roles r WHERE r.rolname = $2), ''),
+       EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
+                WHERE x.grantee = 0), 0
   FROM pg_proc p JOIN space ON p.pronamespace = space.oid
  WHERE p.prokind IN ('f', 'p')
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass

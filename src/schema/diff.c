@@ -26,11 +26,29 @@ void diff_add(struct differ *d, enum diff_kind kind, enum diff_phase phase, cons
                                               .is_part = d->is_in_new_table };
 }
 
+/* A function that acts with its owner's rights is for those alone who were given it. */
+static void diff_function_rights(struct differ *d, const struct schema_function *have,
+                                 const struct schema_function *want)
+{
+    struct arena *a = d->a;
+    struct str name = diff_name(a, want->name), role = d->options->role;
+    if (!want->is_public && (!have || have->is_public))
+        diff_add(d, DIFF_CHANGE, DIFF_RIGHT, "revoke",
+                 arena_printf(a, "function %.*s from everybody", STR_FMT(want->name)),
+                 arena_printf(a, "REVOKE EXECUTE ON FUNCTION %.*s FROM PUBLIC;", STR_FMT(name)));
+    if (!str_is_empty(role) && !str_is_empty(want->rights) && (!have || str_is_empty(have->rights)))
+        diff_add(d, DIFF_CHANGE, DIFF_RIGHT, "grant",
+                 arena_printf(a, "function %.*s to %.*s", STR_FMT(want->name), STR_FMT(role)),
+                 arena_printf(a, "GRANT EXECUTE ON FUNCTION %.*s TO %.*s;", STR_FMT(name),
+                              STR_FMT(diff_name(a, role))));
+}
+
 static void diff_functions(struct differ *d)
 {
     for (size_t i = 0; i < d->to->function_count; i++) {
         const struct schema_function *want = &d->to->functions[i];
         const struct schema_function *have = model_find_function(d->from, want->name);
+        diff_function_rights(d, have, want);
         if (have && str_eq(have->sql, want->sql))
             continue;
         struct str name = diff_name(d->a, want->name);

@@ -1,8 +1,8 @@
 /*
- * entities: what the tables are, as plain structs; entities.def says it, once. Here are the column
- * names and types that src/store reads rows by, and the C enums of tables, columns and labels.
- * `schema_public.tables[TABLE_users].columns[COL_users_email]`; generated names keep the case of
- * the column, so that they can be found by searching for it.
+ * entities: what the tables are, as plain structs; entities.def and entities_worker.def say it,
+ * once. Here are the column names and types that src/store reads rows by, and the C enums of
+ * tables, columns and labels. `schema_public.tables[TABLE_users].columns[COL_users_email]`;
+ * generated names keep the case of the column, so that they can be found by searching for it.
  * Source: docs/decisions/0006-entities-once.md.
  */
 #pragma once
@@ -78,7 +78,9 @@ struct schema_table {
 
 struct schema_function {
     struct str name;
-    struct str sql; /* what follows CREATE FUNCTION name, from its "(" on */
+    struct str sql;    /* what follows CREATE FUNCTION name, from its "(" on */
+    struct str rights; /* of the set's role: "EXECUTE", or empty */
+    bool is_public;    /* everybody may call it, which PostgreSQL's default is and ours never */
 };
 
 /* The tables of one PostgreSQL schema, which one service writes. */
@@ -94,6 +96,7 @@ struct schema_set {
 };
 
 extern const struct schema_set schema_public; /* the gateway's */
+extern const struct schema_set schema_worker; /* the worker's; see entities_worker.def */
 
 /* What PostgreSQL calls the type: "timestamp with time zone", "task_status", "token_scope[]". In
  * the buffer when it must be put together; SCHEMA_TYPE_NAME_MAX fits every name. */

@@ -1,6 +1,7 @@
 /*
- * entities_pass: reads entities.def once with the macros that the includer has defined, the others
- * empty, and leaves none defined. No guard: it is made to be included again and again.
+ * entities_pass: reads ENTITIES_FILE (entities.def where none is named) once with the macros that
+ * the includer has defined, the others empty, and leaves none of them defined. No guard: it is made
+ * to be included again and again.
  */
 #ifndef ENUM
 #define ENUM(type, PREFIX)
@@ -38,11 +39,24 @@
 #ifndef INDEX
 #define INDEX(table, what, sql)
 #endif
+#ifndef PARTITIONED
+#define PARTITIONED(table, by)
+#endif
+#ifndef STORAGE
+#define STORAGE(table, options)
+#endif
 #ifndef END_TABLE
 #define END_TABLE(table)
 #endif
+#ifndef FUNCTION
+#define FUNCTION(function, rights, sql)
+#endif
 
+#ifdef ENTITIES_FILE
+#include ENTITIES_FILE
+#else
 #include "schema/entities.def"
+#endif
 
 #undef ENUM
 #undef LABEL
@@ -56,4 +70,7 @@
 #undef FOREIGN
 #undef UNIQUE
 #undef INDEX
+#undef PARTITIONED
+#undef STORAGE
 #undef END_TABLE
+#undef FUNCTION

@@ -179,7 +179,7 @@ void model_digest(const struct model *m, char ret_hex[SHA256_HEX_LEN + 1])
 {
     struct buf b;
     buf_init(&b, 0);
-    buf_printf(&b, "model 1 role %d %d", m->role_exists, m->role_may_use);
+    buf_printf(&b, "model 2 role %d %d", m->role_exists, m->role_may_use);
     for (size_t i = 0; i < m->enum_count; i++) {
         buf_put_c(&b, "\nenum ");
         put_text(&b, m->enums[i].name);
@@ -192,6 +192,8 @@ void model_digest(const struct model *m, char ret_hex[SHA256_HEX_LEN + 1])
         buf_put_c(&b, "\nfunction ");
         put_text(&b, m->functions[i].name);
         put_text(&b, m->functions[i].sql);
+        put_text(&b, m->functions[i].rights);
+        buf_put_char(&b, m->functions[i].is_public ? '1' : '0');
     }
     sha256_hex(buf_str(&b), ret_hex);
     buf_clear(&b);

@@ -276,12 +276,14 @@ static void a_schema_of_its_own_with_partitions_and_functions(void **state)
     struct pets pets;
     const char *url = pg_server_database(server);
     static const struct schema_function functions[] = {
-        { STR("pet_count"), STR("() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET "
-                                "search_path = kennel, pg_temp AS 'SELECT count(*) FROM pets'") }
+        { .name = STR("pet_count"),
+          .sql = STR("() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET "
+                     "search_path = kennel, pg_temp AS 'SELECT count(*) FROM pets'") }
     };
     static const struct schema_function other[] = {
-        { STR("pet_count"), STR("() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET "
-                                "search_path = kennel, pg_temp AS 'SELECT 7::bigint'") }
+        { .name = STR("pet_count"),
+          .sql = STR("() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET "
+                     "search_path = kennel, pg_temp AS 'SELECT 7::bigint'") }
     };
     pets_init(&pets);
     pets.set.name = STR("kennel");
@@ -303,6 +305,35 @@ static void a_schema_of_its_own_with_partitions_and_functions(void **state)
     assert_string_equal(
         ask_at(url, "SELECT reloptions::text FROM pg_class WHERE oid = 'kennel.pets'::regclass"),
         "{fillfactor=60}");
+}
+
+/* A function that acts with its owner's rights is nobody's but those who were given it. */
+static void the_workers_functions_are_its_roles_alone(void **state)
+{
+    (void)state;
+    struct transcript t = { 0 };
+    const char *url = pg_server_database(server);
+    run_sql_at(url, "CREATE ROLE windlass_worker; CREATE ROLE passer_by");
+    prepare(url, SCHEMA_MODE_SYNCHRONISE, &schema_worker, &t);
+    static const char asks[] =
+        "SELECT count(*) FROM pg_proc p WHERE pronamespace = 'worker'::regnamespace AND "
+        "has_function_privilege('%s', p.oid, 'EXECUTE')";
+    char sql[256];
+    snprintf(sql, sizeof sql, asks, "passer_by");
+    assert_string_equal(ask_at(url, sql), "0");
+    snprintf(sql, sizeof sql, asks, "windlass_worker");
+    assert_string_equal(ask_at(url, sql), "5");
+    run_sql_at(url, "GRANT EXECUTE ON FUNCTION worker.day_drop TO PUBLIC; "
+                    "REVOKE EXECUTE ON FUNCTION worker.log_make FROM windlass_worker");
+    transcript_clear(&t);
+    prepare(url, SCHEMA_MODE_SYNCHRONISE, &schema_worker, &t);
+    assert_str(buf_str(&t.text), "done revoke function day_drop from everybody\n"
+                                 "done grant function log_make to windlass_worker\n");
+    transcript_clear(&t);
+    run_sql_at(url, "SET ROLE windlass_worker; SELECT worker.day_make(20000); "
+                    "SELECT worker.log_make(0); SELECT worker.day_drop(20000)");
+    run_sql_at(url,
+               "DROP OWNED BY windlass_worker; DROP ROLE windlass_worker; DROP ROLE passer_by");
 }
 
 struct runner {
@@ -452,6 +483,7 @@ int main(void)
         cmocka_unit_test(rows_that_do_not_fit_undo_the_whole),
         cmocka_unit_test(the_role_gets_its_rights_and_no_others),
         cmocka_unit_test(a_schema_of_its_own_with_partitions_and_functions),
+        cmocka_unit_test(the_workers_functions_are_its_roles_alone),
         cmocka_unit_test(programs_at_once_end_well_and_each_change_is_made_once),
         cmocka_unit_test(it_tells_that_it_waits_and_gives_up_in_time),
         cmocka_unit_test(a_server_killed_in_the_middle_leaves_nothing_half),

@@ -13,6 +13,11 @@
 #include "store/public/task_mirror_sql.h"
 #include "store/public/token_sql.h"
 #include "store/public/user_sql.h"
+#include "store/queue/batch_sql.h"
+#include "store/queue/lead_sql.h"
+#include "store/queue/read_sql.h"
+#include "store/queue/retain_sql.h"
+#include "store/queue/tick_sql.h"
 #include "support/pg.h"
 #include "test.h"
 
@@ -28,9 +33,10 @@ static void checks(const struct db_statement *statement)
 static void every_fixed_statement_prepares(void **state)
 {
     static const struct db_statement_list *const lists[] = {
-        &job_sql,   &mirror_sql, &outbox_sql,      &session_sql,
-        &setup_sql, &stats_sql,  &task_mirror_sql, &token_sql,
-        &user_sql,
+        &job_sql,   &mirror_sql,      &outbox_sql, &session_sql, &setup_sql,
+        &stats_sql, &task_mirror_sql, &token_sql,  &user_sql,    &session_sql,
+        &setup_sql, &token_sql,       &user_sql,                            /* the gateway's */
+        &batch_sql, &lead_sql,        &retain_sql, &read_sql,    &tick_sql, /* the worker's */
     };
     (void)state;
     for (size_t l = 0; l < countof(lists); l++)
@@ -247,9 +253,10 @@ static int connect_to_a_schema(void **state)
     server = pg_server_start(NULL);
     *state = server;
     struct str url = str_of_c(pg_server_database(server));
-    const struct schema_options options = { 0 };
+    const struct schema_options options = { 0 }, worker = { .set = &schema_worker };
     const struct db_conn_options to = { .url = url };
     return schema_prepare(url, SCHEMA_MODE_SYNCHRONISE, &options, &e) &&
+                   schema_prepare(url, SCHEMA_MODE_SYNCHRONISE, &worker, &e) &&
                    db_conn_open(&to, &conn, &e)
                ? 0
                : -1;

@@ -1,0 +1,101 @@
+-- What one batch of the dispatcher writes: one implicit transaction, one Sync. Empty texts and the
+-- first instant of 1970 stand for null, which arrays of values cannot carry.
+
+-- :name batch_begin  :params lock_timeout text, statement_timeout text
+-- For this transaction alone, so that it works through PgBouncer. One plan for any number of rows:
+-- one that was made for an empty table must not turn into a scan.
+SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
+       set_config('idle_in_transaction_session_timeout', $2, true),
+       set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+
+-- :name batch_begin_async  :params lock_timeout text, statement_timeout text
+-- For what may be lost with the host: it is written again.
+SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
+       set_config('idle_in_transaction_session_timeout', $2, true),
+       set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
+       set_config('synchronous_commit', 'off', true);
+
+-- :name batch_log  :params shard int2, seq int8, n int4, epoch int8, at timestamptz, ops bytea, ids bytea
+-- :params arguments bytea, extra text
+-- The guard: whoever else leads has put a row at this number.
+INSERT INTO worker.change_log (shard, seq, n, epoch, at, ops, ids, args, extra)
+VALUES ($1::int2, $2, $3::int4, $4, $5, $6, $7, $8, nullif($9, ''));
+
+-- :name batch_types  :params ids int4[], names text[]
+INSERT INTO worker.task_type (id, name)
+SELECT u.id, u.name FROM unnest($1::int4[], $2::text[]) AS u (id, name);
+
+-- :name batch_tasks  :params ids uuid[], seqs int8[], types int4[], priorities int4[], max_attempts int4[]
+-- :params timeouts int4[], run_ats timestamptz[], scheduled_fors timestamptz[], job_ids text[]
+-- :params creators text[], queues text[], actors text[], keys text[], depends_on text[], payloads text[]
+-- :params at timestamptz
+INSERT INTO worker.task (id, seq, type, priority, max_attempts, timeout_s, run_at, created_at,
+                         scheduled_for, job_id, created_by, queue, actor, idempotency_key,
+                         depends_on, payload)
+SELECT u.id, u.seq, u.type, u.priority::int2, u.max_attempts, u.timeout_s, u.run_at, $16,
+       nullif(u.scheduled_for, 'epoch'), nullif(u.job_id, '')::uuid,
+       nullif(u.created_by, '')::uuid, u.queue, u.actor, nullif(u.key, ''),
+       u.depends_on::uuid[], u.payload::json
+FROM unnest($1::uuid[], $2::int8[], $3::int4[], $4::int4[], $5::int4[], $6::int4[],
+            $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
+            $12::text[], $13::text[], $14::text[], $15::text[])
+     AS u (id, seq, type, priority, max_attempts, timeout_s, run_at, scheduled_for, job_id,
+           created_by, queue, actor, key, depends_on, payload);
+
+-- :name batch_done  :params ids uuid[], seqs int8[], fences int8[], states int4[], attempts int4[]
+-- :params max_attempts int4[], started_ats timestamptz[], results text[], has_errors bool[]
+-- :params errors text[], whys text[], workers text[], at timestamptz
+INSERT INTO worker.task_done (id, seq, fence, state, attempt, max_attempts, started_at,
+                              finished_at, result, error, why, worker)
+SELECT u.id, u.seq, u.fence, u.state::int2, u.attempt, u.max_attempts,
+       nullif(u.started_at, 'epoch'), $13, nullif(u.result, '')::json,
+       CASE WHEN u.has_error THEN u.error END, nullif(u.why, ''), nullif(u.worker, '')
+FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int4[], $5::int4[], $6::int4[],
+            $7::timestamptz[], $8::text[], $9::bool[], $10::text[], $11::text[], $12::text[])
+     AS u (id, seq, fence, state, attempt, max_attempts, started_at, result, has_error, error, why,
+           worker);
+
+-- :name batch_attempts  :params ids uuid[], fences int8[], seqs int8[], attempts int4[], outcomes int4[]
+-- :params started_ats timestamptz[], workers text[], has_errors bool[], errors text[], at timestamptz
+INSERT INTO worker.attempt (task_id, fence, seq, attempt, outcome, started_at, ended_at, worker,
+                            error)
+SELECT u.id, u.fence, u.seq, u.attempt, u.outcome::int2, u.started_at, $10, u.worker,
+       CASE WHEN u.has_error THEN u.error END
+FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int4[], $5::int4[], $6::timestamptz[],
+            $7::text[], $8::bool[], $9::text[])
+     AS u (id, fence, seq, attempt, outcome, started_at, worker, has_error, error);
+
+-- :name batch_reopen  :params ids uuid[], count int8
+-- All of them or none: a row that is missing divides by zero, which undoes the batch.
+WITH gone AS (
+    DELETE FROM worker.task_done WHERE id = ANY ($1::uuid[]) RETURNING id
+)
+SELECT 1 / (CASE WHEN count(*) = $2 THEN 1 ELSE 0 END) FROM gone;
+
+-- :name batch_expire  :params ids uuid[]
+-- Finished tasks that retention takes out one by one.
+WITH attempts AS (
+    DELETE FROM worker.attempt WHERE task_id = ANY ($1::uuid[])
+), finished AS (
+    DELETE FROM worker.task_done WHERE id = ANY ($1::uuid[])
+)
+DELETE FROM worker.task WHERE id = ANY ($1::uuid[]);
+
+-- :name batch_day_drop  :params day int4
+SELECT worker.day_drop($1);
+
+-- :name batch_sessions  :params numbers int8[], ids uuid[], secrets text[], workers text[], hosts text[]
+-- :params versions text[], types text[], ttls int8[], at timestamptz
+INSERT INTO worker.session (number, id, secret_hash, worker, host, version, types, ttl_ms,
+                            created_at)
+SELECT u.number, u.id, decode(u.secret, 'hex'), u.worker, u.host, u.version, u.types::json,
+       u.ttl_ms, $9
+FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::int8[])
+     AS u (number, id, secret, worker, host, version, types, ttl_ms);
+
+-- :name batch_sessions_ended  :params numbers int8[]
+DELETE FROM worker.session WHERE number = ANY ($1::int8[]);

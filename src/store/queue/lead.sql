@@ -1,0 +1,62 @@
+-- Who leads, and what a new leader reads.
+
+-- :name lead_make  :params shard int2
+INSERT INTO worker.shard (id) VALUES ($1::int2) ON CONFLICT (id) DO NOTHING;
+
+-- :name lead_look  :params shard int2, leader text
+-- Whether the lease is free, or ours from before.
+SELECT s.epoch, s.lease_until IS NULL OR s.lease_until < clock_timestamp() OR s.leader = $2
+FROM worker.shard AS s WHERE s.id = $1::int2;
+
+-- :name lead_take  :params shard int2, epoch int8, leader text, lease_us int8
+UPDATE worker.shard AS s
+SET epoch = s.epoch + 1, leader = $3,
+    lease_until = clock_timestamp() + $4 * interval '1 microsecond'
+WHERE s.id = $1::int2 AND s.epoch = $2
+  AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp() OR s.leader = $3)
+RETURNING s.epoch, s.ckpt_seq;
+
+-- :name lead_renew  :params shard int2, epoch int8, lease_us int8
+UPDATE worker.shard AS s SET lease_until = clock_timestamp() + $3 * interval '1 microsecond'
+WHERE s.id = $1::int2 AND s.epoch = $2
+RETURNING s.epoch;
+
+-- :name lead_give_back  :params shard int2, epoch int8
+UPDATE worker.shard AS s SET lease_until = NULL, leader = NULL
+WHERE s.id = $1::int2 AND s.epoch = $2;
+
+-- :name lead_log_end  :params shard int2
+-- The number that the next change will have.
+SELECT coalesce((SELECT l.seq + l.n FROM worker.change_log AS l WHERE l.shard = $1::int2
+                 ORDER BY l.seq DESC LIMIT 1), 1);
+
+-- :name lead_row  :params shard int2, seq int8
+SELECT l.epoch, l.n, encode(l.ops, 'hex'), encode(l.ids, 'hex')
+FROM worker.change_log AS l WHERE l.shard = $1::int2 AND l.seq = $2;
+
+-- :name load_types  :params after int4
+SELECT t.id, t.name FROM worker.task_type AS t WHERE t.id > $1 ORDER BY t.id LIMIT 10000;
+
+-- :name load_sessions  :params after int8
+SELECT s.number, s.id, encode(s.secret_hash, 'hex'), s.worker, s.types, s.ttl_ms
+FROM worker.session AS s WHERE s.number > $1 ORDER BY s.number LIMIT 10000;
+
+-- :name load_counters  :params after int4
+SELECT c.type, c.status, c.count FROM worker.counter AS c WHERE c.type > $1 ORDER BY c.type, c.status;
+
+-- :name load_live  :params after uuid
+SELECT l.id, l.version, l.type, l.state, l.priority, l.flags, l.crashes, l.attempt, l.max_attempts,
+       l.timeout_s, l.session, l.fence, l.at_us, coalesce(l.idempotency_key, '')
+FROM worker.task_live AS l WHERE l.id > $1 ORDER BY l.id LIMIT 20000;
+
+-- :name load_log  :params shard int2, after int8, until int8
+SELECT l.seq, l.n, l.at, encode(l.ops, 'hex'), encode(l.ids, 'hex'), encode(l.args, 'hex'),
+       coalesce(l.extra, '')
+FROM worker.change_log AS l
+WHERE l.shard = $1::int2 AND l.seq >= $2 AND l.seq < $3
+ORDER BY l.seq LIMIT 50;
+
+-- :name load_tasks  :params ids uuid[]
+SELECT t.id, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at,
+       coalesce(t.idempotency_key, '')
+FROM worker.task AS t WHERE t.id = ANY ($1::uuid[]);

@@ -1,0 +1,52 @@
+-- Tasks as callers see them. Columns in the order that src/worker/read.c takes them.
+
+-- :name read_tasks  :params ids uuid[]
+SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
+       t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
+       t.payload, d.seq, d.state, d.attempt, d.max_attempts, d.started_at, d.finished_at,
+       d.result, d.error, d.why, d.worker
+FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
+WHERE t.id = ANY ($1::uuid[]);
+
+-- :name read_page  :params after uuid, limit int8
+SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
+       t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
+       t.payload, d.seq, d.state, d.attempt, d.max_attempts, d.started_at, d.finished_at,
+       d.result, d.error, d.why, d.worker
+FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
+WHERE t.id > $1 ORDER BY t.id LIMIT $2;
+
+-- :name read_bodies  :params ids uuid[]
+-- What a lease holds beside what memory knows.
+SELECT t.id, t.payload, t.idempotency_key, t.job_id, t.scheduled_for
+FROM worker.task AS t WHERE t.id = ANY ($1::uuid[]);
+
+-- :name read_attempts  :params id uuid
+SELECT a.attempt, a.worker, a.started_at, a.ended_at, a.outcome, a.error
+FROM worker.attempt AS a WHERE a.task_id = $1 ORDER BY a.fence;
+
+-- :name read_log  :params shard int2, from_seq int8, to_seq int8
+-- From the row that holds the first number on.
+SELECT l.seq, l.n, l.at, encode(l.ops, 'hex'), encode(l.ids, 'hex'), encode(l.args, 'hex'),
+       coalesce(l.extra, '')
+FROM worker.change_log AS l
+WHERE l.shard = $1::int2 AND l.seq < $3
+  AND l.seq >= coalesce((SELECT k.seq FROM worker.change_log AS k
+                         WHERE k.shard = $1::int2 AND k.seq <= $2 ORDER BY k.seq DESC LIMIT 1), $2)
+ORDER BY l.seq LIMIT 100;
+
+-- :name read_log_first  :params shard int2
+SELECT coalesce((SELECT l.seq FROM worker.change_log AS l WHERE l.shard = $1::int2
+                 ORDER BY l.seq LIMIT 1), 1);
+
+-- :name read_errors  :params ids uuid[]
+SELECT a.task_id, a.seq, a.error FROM worker.attempt AS a WHERE a.task_id = ANY ($1::uuid[]);
+
+-- :name read_acks  :params ids uuid[], fences int8[]
+-- Of acknowledgements that changed nothing: is there such a task, and did this lease end before?
+SELECT u.n - 1, t.id IS NOT NULL,
+       coalesce(d.fence = u.fence, false)
+       OR EXISTS (SELECT FROM worker.attempt AS a WHERE a.task_id = u.id AND a.fence = u.fence)
+FROM unnest($1::uuid[], $2::int8[]) WITH ORDINALITY AS u (id, fence, n)
+LEFT JOIN worker.task AS t ON t.id = u.id
+LEFT JOIN worker.task_done AS d ON d.id = u.id;

@@ -1,0 +1,498 @@
+#include "worker/change.h"
+
+#include "base/mem.h"
+#include "store/queue/batch_sql.h"
+#include "worker/batch_priv.h"
+#include "worker/notes.h"
+#include "worker/tick.h"
+
+enum { ROWS_FIRST = 32 };
+
+struct task_row {
+    const struct task_view *view;
+    int64_t seq;
+    uint32_t type;
+};
+
+struct done_row {
+    struct uuid id;
+    int64_t seq, fence, started_at_us;
+    enum rule_state state;
+    uint32_t attempt, max_attempts;
+    struct str result, error, why, worker;
+    bool has_error;
+};
+
+struct attempt_row {
+    struct uuid id;
+    int64_t fence, seq, started_at_us;
+    uint32_t attempt;
+    enum rule_outcome outcome;
+    struct str worker, error;
+    bool has_error;
+};
+
+#define VECTOR(type)                                                                               \
+    struct {                                                                                       \
+        type *items;                                                                               \
+        size_t count, capacity;                                                                    \
+    }
+
+/* One more item, zeroed. */
+#define vector_add(v)                                                                              \
+    ({                                                                                             \
+        if ((v)->count == (v)->capacity) {                                                         \
+            (v)->capacity = (v)->capacity ? (v)->capacity * 2 : ROWS_FIRST;                        \
+            (v)->items = mem_resize((v)->items, (v)->capacity, sizeof *(v)->items);                \
+        }                                                                                          \
+        memset(&(v)->items[(v)->count], 0, sizeof *(v)->items);                                    \
+        &(v)->items[(v)->count++];                                                                 \
+    })
+
+struct batch_rows {
+    struct batch *b;
+    VECTOR(struct task_row) tasks;
+    VECTOR(struct done_row) done;
+    VECTOR(struct attempt_row) attempts;
+    VECTOR(struct uuid) reopened;
+};
+
+struct batch_rows *batch_rows_create(struct batch *b)
+{
+    struct batch_rows *rows = mem_new(struct batch_rows);
+    rows->b = b;
+    return rows;
+}
+
+void batch_rows_destroy(struct batch_rows *rows)
+{
+    mem_free(rows->tasks.items);
+    mem_free(rows->done.items);
+    mem_free(rows->attempts.items);
+    mem_free(rows->reopened.items);
+    mem_free(rows);
+}
+
+/* ── rows to statements ── */
+
+static struct str text_of_id(struct arena *a, bool has_it, struct uuid id)
+{
+    if (!has_it)
+        return STR("");
+    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
+    uuid_format(id, text);
+    return str_of(text, UUID_TEXT_LEN);
+}
+
+static struct str text_of_ids(struct arena *a, const struct uuid *ids, size_t count)
+{
+    if (count == 0)
+        return STR("{}");
+    char *text = arena_alloc(a, count * (UUID_TEXT_LEN + 1) + 2);
+    char *at = text;
+    for (size_t i = 0; i < count; i++) {
+        *at++ = i ? ',' : '{';
+        uuid_format(ids[i], at);
+        at += UUID_TEXT_LEN;
+    }
+    *at++ = '}';
+    return str_of(text, (size_t)(at - text));
+}
+
+/* The columns of n rows: arrays of one arena. */
+#define COLUMN(name, type, value)                                                                  \
+    type *name = arena_new_array(a, n, type);                                                      \
+    for (size_t i = 0; i < n; i++)                                                                 \
+    name[i] = (value)
+
+static void task_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct task_row *r = b->rows->tasks.items;
+    size_t n = b->rows->tasks.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].view->id);
+    COLUMN(seqs, int64_t, r[i].seq);
+    COLUMN(types, int64_t, r[i].type);
+    COLUMN(priorities, int64_t, r[i].view->priority);
+    COLUMN(maxima, int64_t, r[i].view->max_attempts);
+    COLUMN(timeouts, int64_t, r[i].view->timeout_s);
+    COLUMN(run_ats, int64_t, r[i].view->run_at_us);
+    COLUMN(fors, int64_t, r[i].view->scheduled_for_us);
+    COLUMN(jobs, struct str, text_of_id(a, r[i].view->has_job, r[i].view->job_id));
+    COLUMN(creators, struct str, text_of_id(a, r[i].view->has_creator, r[i].view->created_by));
+    COLUMN(queues, struct str, r[i].view->queue);
+    COLUMN(actors, struct str, r[i].view->actor);
+    COLUMN(keys, struct str, r[i].view->key);
+    COLUMN(depends, struct str, text_of_ids(a, r[i].view->depends_on, r[i].view->depends_on_count));
+    COLUMN(payloads, struct str, r[i].view->payload);
+    batch_step(b, &batch_tasks,
+               batch_tasks_args(a, ids, n, seqs, n, types, n, priorities, n, maxima, n, timeouts, n,
+                                run_ats, n, fors, n, jobs, n, creators, n, queues, n, actors, n,
+                                keys, n, depends, n, payloads, n, b->at_us));
+}
+
+static void done_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct done_row *r = b->rows->done.items;
+    size_t n = b->rows->done.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].id);
+    COLUMN(seqs, int64_t, r[i].seq);
+    COLUMN(fences, int64_t, r[i].fence);
+    COLUMN(states, int64_t, r[i].state);
+    COLUMN(attempts, int64_t, r[i].attempt);
+    COLUMN(maxima, int64_t, r[i].max_attempts);
+    COLUMN(started_ats, int64_t, r[i].started_at_us);
+    COLUMN(results, struct str, r[i].result);
+    COLUMN(has_errors, bool, r[i].has_error);
+    COLUMN(errors, struct str, r[i].error);
+    COLUMN(whys, struct str, r[i].why);
+    COLUMN(workers, struct str, r[i].worker);
+    batch_step(b, &batch_done,
+               batch_done_args(a, ids, n, seqs, n, fences, n, states, n, attempts, n, maxima, n,
+                               started_ats, n, results, n, has_errors, n, errors, n, whys, n,
+                               workers, n, b->at_us));
+}
+
+static void attempt_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct attempt_row *r = b->rows->attempts.items;
+    size_t n = b->rows->attempts.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].id);
+    COLUMN(fences, int64_t, r[i].fence);
+    COLUMN(seqs, int64_t, r[i].seq);
+    COLUMN(attempts, int64_t, r[i].attempt);
+    COLUMN(outcomes, int64_t, r[i].outcome);
+    COLUMN(started_ats, int64_t, r[i].started_at_us);
+    COLUMN(workers, struct str, r[i].worker);
+    COLUMN(has_errors, bool, r[i].has_error);
+    COLUMN(errors, struct str, r[i].error);
+    batch_step(b, &batch_attempts,
+               batch_attempts_args(a, ids, n, fences, n, seqs, n, attempts, n, outcomes, n,
+                                   started_ats, n, workers, n, has_errors, n, errors, n, b->at_us));
+}
+
+void batch_rows_steps(struct batch *b)
+{
+    size_t reopened = b->rows->reopened.count;
+    if (reopened > 0)
+        batch_step(b, &batch_reopen,
+                   batch_reopen_args(b->a, b->rows->reopened.items, reopened, (int64_t)reopened));
+    task_steps(b);
+    done_steps(b);
+    attempt_steps(b);
+}
+
+/* ── memory ── */
+
+struct saved {
+    struct live *task;
+    struct live was;
+    int64_t at_us;
+};
+
+static void restore(struct shard *s, void *data)
+{
+    const struct saved *saved = data;
+    live_restore(s->live, saved->task, &saved->was, saved->at_us);
+}
+
+static void take_back(struct shard *s, void *data)
+{
+    live_remove(s->live, data);
+}
+
+static void let_go(struct shard *s, void *data)
+{
+    struct live *task = data;
+    if (task->flags & LIVE_STORED)
+        tick_gone(s->tick, task->id);
+    notes_forget(s->notes, task->id);
+    live_remove(s->live, task);
+}
+
+/* Remembers it for the undo and takes it out of its heap. */
+static void touch(struct batch *b, struct live *task)
+{
+    struct saved *saved = arena_new(b->a, struct saved);
+    *saved = (struct saved){ .task = task, .was = *task, .at_us = b->at_us };
+    batch_on_undo(b, restore, saved);
+    live_lift(b->s->live, task);
+    tick_mark(b->s->tick, task);
+}
+
+static void log_status(struct batch *b, uint32_t type, enum op op)
+{
+    batch_count(b, type, op_from(op), -1);
+    batch_count(b, type, op_to(op), 1);
+}
+
+static struct task_view brief(const struct batch *b, const struct live *task)
+{
+    return (struct task_view){ .id = task->id,
+                               .type = b->s->types[task->type].name,
+                               .attempt = task->attempt,
+                               .max_attempts = task->max_attempts };
+}
+
+struct live *change_add(struct batch *b, struct task_view *view, uint32_t type)
+{
+    struct shard *s = b->s;
+    struct live *task = live_add(s->live, view->id);
+    batch_on_undo(b, take_back, task);
+    int64_t seq = batch_put(b, &(struct change){ .op = OP_ADD, .id = view->id });
+    view->version = seq;
+    view->type = s->types[type].name;
+    view->created_at_us = view->updated_at_us = b->at_us;
+    view->state = rule_waiting_state(view->run_at_us, 0, b->at_us);
+    view->progress = -1;
+    task->version = seq;
+    task->state = LIVE_WAITING;
+    task->at_us = view->run_at_us;
+    task->type = type;
+    task->timeout_s = view->timeout_s;
+    task->max_attempts = (uint16_t)view->max_attempts;
+    task->priority = (uint8_t)view->priority;
+    task->flags = LIVE_FRESH;
+    if (view->key.len > 0)
+        live_hold_key(s->live, live_key_of(view->key), task);
+    live_place(s->live, task, b->at_us);
+    tick_mark(s->tick, task);
+    log_status(b, type, OP_ADD);
+    event_add(&b->events, seq, b->at_us, view);
+    batch_event_end(b);
+    struct task_row *row = vector_add(&b->rows->tasks);
+    *row = (struct task_row){ .view = view, .seq = seq, .type = type };
+    return task;
+}
+
+void change_start(struct batch *b, struct live *task, uint32_t session)
+{
+    assert(task->state == LIVE_WAITING);
+    touch(b, task);
+    int64_t ready_us = task->at_us;
+    task->attempt++;
+    enum op op = task->flags & LIVE_FRESH ? OP_START_FIRST : OP_START;
+    int64_t seq = batch_put(b, &(struct change){ .op = op,
+                                                 .id = task->id,
+                                                 .session = session,
+                                                 .attempt = task->attempt,
+                                                 .args = { ready_us } });
+    task->state = LIVE_RUNNING;
+    task->version = task->fence = seq;
+    task->at_us = b->at_us;
+    task->session = session;
+    task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_FRESH);
+    live_place(b->s->live, task, b->at_us);
+    log_status(b, task->type, op);
+    struct task_view view = brief(b, task);
+    view.started_at_us = b->at_us;
+    view.run_at_us = ready_us;
+    event_start(&b->events, seq, b->at_us, &view);
+    batch_event_end(b);
+}
+
+static void add_attempt(struct batch *b, const struct live *task, int64_t seq,
+                        const struct change_end *end)
+{
+    struct attempt_row *row = vector_add(&b->rows->attempts);
+    *row = (struct attempt_row){ .id = task->id,
+                                 .fence = task->fence,
+                                 .seq = seq,
+                                 .started_at_us = task->at_us,
+                                 .attempt = task->attempt,
+                                 .outcome = end->outcome,
+                                 .worker = end->worker,
+                                 .error = end->error ? *end->error : STR(""),
+                                 .has_error = end->error != NULL };
+}
+
+static struct str why_of(struct batch *b, const struct change_end *end)
+{
+    return end->why_code ? arena_printf(b->a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code,
+                                        end->why_text)
+                         : STR("");
+}
+
+static enum op finish_op(const struct live *task, enum rule_state state)
+{
+    if (task->state == LIVE_WAITING)
+        return OP_CANCEL_WAITING;
+    return state == STATE_SUCCEEDED   ? OP_COMPLETE
+           : state == STATE_CANCELLED ? OP_CANCEL_RUNNING
+                                      : OP_DIE;
+}
+
+void change_finish(struct batch *b, struct live *task, enum rule_state state,
+                   const struct change_end *end)
+{
+    assert(task->state == LIVE_RUNNING ||
+           (task->state == LIVE_WAITING && state == STATE_CANCELLED));
+    enum op op = finish_op(task, state);
+    bool was_running = task->state == LIVE_RUNNING;
+    touch(b, task);
+    int64_t seq = batch_put(b, &(struct change){ .op = op,
+                                                 .id = task->id,
+                                                 .session = was_running ? task->session : 0,
+                                                 .attempt = task->attempt });
+    struct done_row *row = vector_add(&b->rows->done);
+    *row = (struct done_row){ .id = task->id,
+                              .seq = seq,
+                              .fence = was_running ? task->fence : 0,
+                              .started_at_us = was_running ? task->at_us : 0,
+                              .state = state,
+                              .attempt = task->attempt,
+                              .max_attempts = task->max_attempts,
+                              .result = end->result ? *end->result : STR(""),
+                              .error = end->error ? *end->error : STR(""),
+                              .why = why_of(b, end),
+                              .worker = was_running ? end->worker : STR(""),
+                              .has_error = end->error != NULL };
+    if (was_running && state != STATE_SUCCEEDED)
+        add_attempt(b, task, seq, end);
+    struct task_view view = brief(b, task);
+    view.state = state;
+    view.started_at_us = row->started_at_us;
+    view.finished_at_us = b->at_us;
+    view.has_result = row->result.len > 0;
+    view.result = row->result;
+    view.has_error = row->has_error;
+    view.error = row->error;
+    view.why = row->why;
+    event_finish(&b->events, seq, b->at_us, op_from(op), &view);
+    batch_event_end(b);
+    log_status(b, task->type, op);
+    task->version = seq;
+    task->state = LIVE_GONE;
+    batch_on_commit(b, let_go, task);
+    if (b->s->job_hooks)
+        b->s->job_hooks->task_ended(b, task->id, state);
+}
+
+void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_us,
+                 const struct change_end *end)
+{
+    assert(task->state == LIVE_RUNNING);
+    assert(op == OP_RETRY || op == OP_LOST || op == OP_RELEASE);
+    touch(b, task);
+    int64_t seq = batch_put(b, &(struct change){ .op = op,
+                                                 .id = task->id,
+                                                 .session = task->session,
+                                                 .attempt = task->attempt,
+                                                 .args = { run_at_us } });
+    if (op == OP_RELEASE)
+        task->attempt--;
+    else
+        add_attempt(b, task, seq, end);
+    if (op == OP_LOST)
+        task->crashes++;
+    task->state = LIVE_WAITING;
+    task->version = seq;
+    task->at_us = run_at_us;
+    task->fence = 0;
+    task->session = 0;
+    task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
+    live_place(b->s->live, task, b->at_us);
+    log_status(b, task->type, op);
+    struct task_view view = brief(b, task);
+    view.state = rule_waiting_state(run_at_us, task->attempt, b->at_us);
+    view.run_at_us = run_at_us;
+    view.has_error = op != OP_RELEASE && end->error != NULL;
+    view.error = view.has_error ? *end->error : STR("");
+    event_wait(&b->events, seq, b->at_us, &view);
+    batch_event_end(b);
+}
+
+static void reopened(struct batch *b, struct live *task, enum op op)
+{
+    uint32_t more = (uint32_t)task->attempt + 1;
+    task->max_attempts = (uint16_t)max_of((uint32_t)task->max_attempts, more);
+    task->at_us = b->at_us;
+    task->state = LIVE_WAITING;
+    int64_t seq = batch_put(b, &(struct change){ .op = op,
+                                                 .id = task->id,
+                                                 .attempt = task->attempt,
+                                                 .args = { b->at_us, task->max_attempts } });
+    task->version = seq;
+    live_place(b->s->live, task, b->at_us);
+    log_status(b, task->type, op);
+    struct task_view view = brief(b, task);
+    view.state = STATE_READY;
+    view.run_at_us = b->at_us;
+    event_reopen(&b->events, seq, b->at_us, op_from(op), &view);
+    batch_event_end(b);
+}
+
+void change_hurry(struct batch *b, struct live *task)
+{
+    assert(task->state == LIVE_WAITING);
+    touch(b, task);
+    reopened(b, task, OP_REOPEN_WAITING);
+}
+
+void change_reopen(struct batch *b, const struct task_view *view, uint32_t type)
+{
+    struct shard *s = b->s;
+    struct live *task = live_add(s->live, view->id);
+    batch_on_undo(b, take_back, task);
+    task->type = type;
+    task->priority = (uint8_t)view->priority;
+    task->timeout_s = view->timeout_s;
+    task->attempt = (uint16_t)view->attempt;
+    task->max_attempts = (uint16_t)view->max_attempts;
+    if (view->key.len > 0)
+        live_hold_key(s->live, live_key_of(view->key), task);
+    tick_mark(s->tick, task);
+    struct uuid *id = vector_add(&b->rows->reopened);
+    *id = view->id;
+    reopened(b, task, OP_REOPEN_FAILED);
+    s->reopened_seq = task->version;
+}
+
+void change_ask_cancel(struct batch *b, struct live *task)
+{
+    assert(task->state == LIVE_RUNNING);
+    touch(b, task);
+    int64_t seq = batch_put(b, &(struct change){ .op = OP_CANCEL_ASKED,
+                                                 .id = task->id,
+                                                 .session = task->session,
+                                                 .attempt = task->attempt });
+    task->flags |= LIVE_CANCEL_ASKED;
+    task->version = seq;
+    live_place(b->s->live, task, b->at_us);
+    struct task_view view = brief(b, task);
+    event_note(&b->events, seq, b->at_us, &view, true);
+    batch_event_end(b);
+}
+
+void change_note(struct batch *b, struct live *task, double progress)
+{
+    assert(task->state == LIVE_RUNNING);
+    touch(b, task);
+    int64_t millionths = (int64_t)(progress * 1e6);
+    int64_t seq = batch_put(b, &(struct change){ .op = OP_NOTE,
+                                                 .id = task->id,
+                                                 .session = task->session,
+                                                 .attempt = task->attempt,
+                                                 .args = { millionths } });
+    task->version = seq;
+    live_place(b->s->live, task, b->at_us);
+    struct task_view view = brief(b, task);
+    view.progress = (double)millionths / 1e6;
+    event_note(&b->events, seq, b->at_us, &view, false);
+    batch_event_end(b);
+}
+
+void change_none(struct batch *b)
+{
+    int64_t seq = batch_put(b, &(struct change){ .op = OP_NONE });
+    event_none(&b->events, seq);
+    batch_event_end(b);
+}

@@ -1,0 +1,39 @@
+/*
+ * change: what can happen to a task, each in one call: memory, the journal, the log, the rows, the
+ * counters and the feed's event. For an intent's `apply`.
+ */
+#pragma once
+#include "worker/shard_priv.h"
+#include "worker/task_view.h"
+
+/*
+ * A new task. `view` holds all of it but version, state and updated_at_us, which are set here; its
+ * texts must live until the batch has ended. The id must be unknown and the type the shard's.
+ */
+[[nodiscard]] struct live *change_add(struct batch *b, struct task_view *view, uint32_t type);
+/* A waiting task begins, in a session; the fence is the change's number. */
+void change_start(struct batch *b, struct live *task, uint32_t session);
+
+struct change_end {
+    enum rule_outcome outcome;
+    struct str worker;                /* of the session */
+    const struct str *result, *error; /* NULL: none; JSON, text */
+    const char *why_code, *why_text;  /* NULL: none */
+};
+/* It has finished: SUCCEEDED, CANCELLED or DEAD. A waiting one can only be cancelled. */
+void change_finish(struct batch *b, struct live *task, enum rule_state state,
+                   const struct change_end *end);
+/* A running one waits again, until `run_at_us`: OP_RETRY, OP_LOST or OP_RELEASE. */
+void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_us,
+                 const struct change_end *end);
+/* A retrying one is ready now, with at least one more attempt. */
+void change_hurry(struct batch *b, struct live *task);
+/* A finished one, as the tables have it, is ready again, with at least one more attempt. */
+void change_reopen(struct batch *b, const struct task_view *view, uint32_t type);
+/* A running one shall be cancelled. */
+void change_ask_cancel(struct batch *b, struct live *task);
+/* Progress of a running one, 0 to 1. */
+void change_note(struct batch *b, struct live *task, double progress);
+
+/* A number of the log that concerns nobody. */
+void change_none(struct batch *b);

@@ -1,0 +1,440 @@
+/*
+ * create_door: POST /v1/tasks. Each task is an intent of its own, so that one which the database
+ * refuses is refused alone; with is_atomic all of them are one.
+ *
+ *   read ──▶ look up the ids that may be stored ──▶ submit ──▶ (all certain) ──▶
+ *        read those that were stored ──▶ view ──▶ answer
+ */
+#include "base/clock.h"
+#include "db/rows.h"
+#include "store/queue/read_sql.h"
+#include "worker/change.h"
+#include "worker/door.h"
+#include "worker/worker_priv.h"
+
+enum {
+    TASKS_MAX = 10'000,
+    TYPE_MAX = 200,
+    QUEUE_MAX = 200,
+    KEY_MAX = 500,
+    ACTOR_MAX = 400,
+    ATTEMPTS_MAX = 1'000,
+    TIMEOUT_MAX_S = 30 * 86'400,
+    READ_MS = 10'000,
+};
+
+static const int64_t run_at_max_us = INT64_C(253402300799999999); /* the end of the year 9999 */
+
+enum outcome { OUTCOME_NEW, OUTCOME_STORED, OUTCOME_DUPLICATE, OUTCOME_REFUSED };
+
+struct create;
+
+struct item {
+    struct intent intent;
+    struct create *create;
+    struct task_view view;
+    bool is_fresh;
+    enum outcome outcome;
+    struct uuid duplicate_of;
+    struct err err;
+    size_t row; /* + 1: of `found` */
+};
+
+struct create {
+    struct worker *w;
+    struct http_request *r;
+    struct item *items;
+    size_t count, open;
+    bool is_atomic;
+    struct intent all; /* is_atomic */
+    struct view moment;
+    struct db_rows *found;
+    struct err err;
+    size_t err_index;
+};
+
+/* ── reading ── */
+
+static bool read_id(const struct worker *w, const struct json_value *v, const char *at,
+                    struct uuid *ret_id, struct err *e)
+{
+    if (!door_id(v, at, "id", ret_id, e))
+        return door_is_bad(e) ? false : door_missing(e, at, "id");
+    if (uuid_version(*ret_id) != 7)
+        return err_set(e, ERR_INVALID, "%sid: is no UUIDv7", at);
+    int64_t now_us = clock_wall_us(), at_us = uuid_time_us(*ret_id);
+    if (at_us < now_us - w->shard.options.id_past_us)
+        return err_set(e, ERR_INVALID, "%sid: is older than id-past allows", at);
+    if (at_us > now_us + w->shard.options.id_future_us)
+        return err_set(e, ERR_INVALID, "%sid: is further ahead than id-future allows", at);
+    return true;
+}
+
+static bool read_numbers(const struct json_value *v, const char *at, struct task_view *t,
+                         struct err *e)
+{
+    int64_t attempts = SHARD_ATTEMPTS_DEFAULT, timeout_s = SHARD_TIMEOUT_DEFAULT_S;
+    int64_t run_at_us = 0, for_us = 0;
+    door_int(v, at, "max_attempts", 1, ATTEMPTS_MAX, &attempts, e);
+    if (!door_is_bad(e))
+        door_int(v, at, "timeout_s", 1, TIMEOUT_MAX_S, &timeout_s, e);
+    if (!door_is_bad(e))
+        door_int(v, at, "run_at_us", 0, run_at_max_us, &run_at_us, e);
+    if (!door_is_bad(e))
+        door_int(v, at, "scheduled_for_us", 0, run_at_max_us, &for_us, e);
+    t->max_attempts = (uint32_t)attempts;
+    t->timeout_s = (uint32_t)timeout_s;
+    t->run_at_us = run_at_us;
+    t->scheduled_for_us = for_us;
+    return !door_is_bad(e);
+}
+
+static bool read_payload(struct arena *a, const struct worker *w, const struct json_value *v,
+                         const char *at, struct str *ret_payload, struct err *e)
+{
+    const struct json_value *payload = json_get_c(v, "payload");
+    *ret_payload = !payload || payload->type == JSON_NULL ? STR("{}") : door_json_text(a, payload);
+    if (ret_payload->len <= w->shard.options.payload_max)
+        return true;
+    return err_set(e, ERR_LIMIT, "%spayload: is longer than %zu bytes", at,
+                   w->shard.options.payload_max);
+}
+
+static bool read_texts(struct worker *w, const struct json_value *v, const char *at,
+                       struct task_view *t, struct err *e)
+{
+    struct str priority = STR("normal");
+    uint32_t type;
+    t->queue = STR("default");
+    if (!door_text(v, at, "type", TYPE_MAX, &t->type, e) && !door_is_bad(e))
+        return door_missing(e, at, "type");
+    if (!door_is_bad(e))
+        door_text(v, at, "queue", QUEUE_MAX, &t->queue, e);
+    if (!door_is_bad(e))
+        door_text(v, at, "idempotency_key", KEY_MAX, &t->key, e);
+    if (!door_is_bad(e))
+        door_text(v, at, "actor", ACTOR_MAX, &t->actor, e);
+    if (!door_is_bad(e))
+        door_text(v, at, "priority", TYPE_MAX, &priority, e);
+    if (!door_is_bad(e) && !rule_priority_of(priority, &t->priority))
+        err_set(e, ERR_INVALID, "%spriority: is none of low, normal and high", at);
+    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, &type, e);
+}
+
+static bool read_item(struct create *c, const struct json_value *v, size_t index, struct item *item)
+{
+    char at[40];
+    struct err *e = &item->err;
+    struct task_view *t = &item->view;
+    snprintf(at, sizeof at, "tasks[%zu].", index);
+    if (v->type != JSON_OBJECT)
+        return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
+    if (!read_id(c->w, v, at, &t->id, e) || !read_texts(c->w, v, at, t, e) ||
+        !read_numbers(v, at, t, e) || !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
+        return false;
+    t->has_creator = door_id(v, at, "created_by", &t->created_by, e);
+    if (!door_is_bad(e))
+        t->has_job = door_id(v, at, "job_id", &t->job_id, e);
+    if (!door_is_bad(e))
+        door_flag(v, at, "is_fresh", &item->is_fresh, e);
+    const struct json_value *depends_on = json_get_c(v, "depends_on");
+    if (!door_is_bad(e) && depends_on && depends_on->type == JSON_ARRAY &&
+        depends_on->item_count > 0)
+        err_set(e, ERR_INVALID, "%sdepends_on: tasks cannot wait for others yet", at);
+    return !door_is_bad(e);
+}
+
+/* ── in a batch ── */
+
+/* What it can be without being new; OUTCOME_NEW: nothing. */
+static enum outcome judge(struct item *item, struct batch *b)
+{
+    const struct live *same = live_find(b->s->live, item->view.id);
+    item->err = (struct err){ 0 };
+    if (same && item->is_fresh) {
+        err_set(&item->err, ERR_CONFLICT, "the id is said to be fresh and is stored already");
+        return OUTCOME_REFUSED;
+    }
+    if (same)
+        return OUTCOME_STORED;
+    if (item->view.key.len > 0) {
+        const struct live *holder = live_by_key(b->s->live, live_key_of(item->view.key));
+        if (holder) {
+            item->duplicate_of = holder->id;
+            return OUTCOME_DUPLICATE;
+        }
+    }
+    if (live_count(b->s->live) < b->s->options.tasks_max)
+        return OUTCOME_NEW;
+    err_set(&item->err, ERR_UNAVAILABLE, "too many tasks wait (limit %zu)",
+            b->s->options.tasks_max);
+    return OUTCOME_REFUSED;
+}
+
+static void add(struct item *item, struct batch *b)
+{
+    struct task_view *t = &item->view;
+    uint32_t type;
+    if (!shard_type_of(b->s, t->type, &type, &item->err)) {
+        item->outcome = OUTCOME_REFUSED;
+        return;
+    }
+    if (t->run_at_us == 0)
+        t->run_at_us = b->at_us;
+    (void)change_add(b, t, type);
+}
+
+static void apply_item(struct intent *intent, struct batch *b)
+{
+    struct item *item = container_of(intent, struct item, intent);
+    item->outcome = judge(item, b);
+    if (item->outcome == OUTCOME_NEW)
+        add(item, b);
+}
+
+static void apply_all(struct intent *intent, struct batch *b)
+{
+    struct create *c = container_of(intent, struct create, all);
+    c->err = (struct err){ 0 };
+    for (size_t i = 0; i < c->count; i++) {
+        struct item *item = &c->items[i];
+        if (item->row > 0)
+            continue;
+        item->outcome = judge(item, b);
+        if (item->outcome != OUTCOME_REFUSED)
+            continue;
+        c->err = item->err;
+        c->err_index = i;
+        return;
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        struct item *item = &c->items[i];
+        if (item->row > 0)
+            continue;
+        item->outcome = judge(item, b); /* another of the same call may be the same task */
+        if (item->outcome == OUTCOME_NEW)
+            add(item, b);
+    }
+}
+
+/* ── answering ── */
+
+static void put_item(struct create *c, struct json_writer *w, struct item *item)
+{
+    struct shard *s = &c->w->shard;
+    json_begin_object(w);
+    if (item->outcome == OUTCOME_REFUSED) {
+        door_put_error(w, &item->err);
+    } else if (item->outcome == OUTCOME_DUPLICATE) {
+        json_put_id(w, "duplicate_of", item->duplicate_of);
+    } else {
+        struct task_view view = item->view;
+        if (item->row > 0) {
+            (void)read_task(c->r->arena, s, c->found, item->row - 1, &view);
+            read_overlay(s, live_find(s->live, view.id), &view);
+        }
+        view.payload = STR("");
+        json_key_c(w, "task");
+        task_view_put(w, &view);
+    }
+    json_end_object(w);
+}
+
+static void answer(struct view *moment)
+{
+    struct create *c = container_of(moment, struct create, moment);
+    struct json_writer w = json_writer_to(c->r->out);
+    json_begin_object(&w);
+    json_key_c(&w, "results");
+    json_begin_array(&w);
+    for (size_t i = 0; i < c->count; i++)
+        put_item(c, &w, &c->items[i]);
+    json_end_array(&w);
+    door_put_cursor(&w, "cursor", c->w->shard.committed);
+    json_end_object(&w);
+    door_answer(c->r);
+}
+
+static void look_up(struct create *c, const struct uuid *ids, size_t count, db_reply_fn *fn)
+{
+    struct err e;
+    struct db_step step = { &read_tasks, read_tasks_args(c->r->arena, ids, count) };
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
+                                  .fn = fn,
+                                  .owner = c };
+    if (!db_pool_call(c->w->shard.pool, &call, NULL, &e))
+        door_fail(c->r, &e);
+}
+
+/* Which items the rows are of. */
+static void match(struct create *c, const struct db_reply *reply)
+{
+    scoped(map_destroyp) struct map *rows = map_create();
+    c->found = reply->rows[0];
+    db_rows_keep(reply->rows[0], c->r->arena);
+    for (size_t i = 0; i < db_rows_count(c->found); i++) {
+        struct uuid id = db_rows_uuid(c->found, i, 0);
+        (void)map_put(rows, str_of((const char *)id.bytes, sizeof id.bytes), (void *)(i + 1));
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        struct item *item = &c->items[i];
+        if (item->outcome == OUTCOME_STORED ||
+            (item->outcome != OUTCOME_REFUSED && !item->is_fresh))
+            item->row = (size_t)(uintptr_t)map_get(
+                rows, str_of((const char *)item->view.id.bytes, sizeof item->view.id.bytes));
+    }
+}
+
+static void stored_read(void *owner, const struct db_reply *reply)
+{
+    struct create *c = owner;
+    if (reply->err) {
+        door_fail(c->r, reply->err);
+        return;
+    }
+    match(c, reply);
+    c->moment.fn = answer;
+    shard_view(&c->w->shard, &c->moment);
+}
+
+static void finish(struct create *c)
+{
+    if (c->err.code != ERR_NONE) {
+        door_fail_at(c->r, &c->err, c->err_index);
+        return;
+    }
+    size_t stored = 0, unread = 0, away = 0;
+    struct uuid *ids = arena_new_array(c->r->arena, c->count, struct uuid);
+    for (size_t i = 0; i < c->count; i++) {
+        const struct item *item = &c->items[i];
+        away += item->outcome == OUTCOME_REFUSED && item->err.code == ERR_UNAVAILABLE;
+        if (item->outcome != OUTCOME_STORED)
+            continue;
+        ids[stored++] = item->view.id;
+        unread += item->row == 0;
+    }
+    if (away > 0 && away == c->count) {
+        door_fail(c->r, &c->items[0].err); /* nothing was done */
+    } else if (unread > 0) {
+        look_up(c, ids, stored, stored_read);
+    } else {
+        c->moment.fn = answer;
+        shard_view(&c->w->shard, &c->moment);
+    }
+}
+
+static void item_done(struct intent *intent, const struct err *err)
+{
+    struct item *item = container_of(intent, struct item, intent);
+    struct create *c = item->create;
+    if (err) {
+        item->outcome = OUTCOME_REFUSED;
+        item->err = *err;
+    }
+    if (--c->open == 0)
+        finish(c);
+}
+
+static void all_done(struct intent *intent, const struct err *err)
+{
+    struct create *c = container_of(intent, struct create, all);
+    if (err)
+        c->err = *err;
+    finish(c);
+}
+
+/* ── submitting ── */
+
+static void submit_items(struct create *c)
+{
+    struct err e;
+    c->open = 1; /* so that it does not end before all are in */
+    for (size_t i = 0; i < c->count; i++) {
+        struct item *item = &c->items[i];
+        item->intent = (struct intent){ .apply = apply_item, .done = item_done };
+        if (item->outcome == OUTCOME_REFUSED || item->row > 0)
+            continue;
+        c->open++;
+        if (!shard_submit(&c->w->shard, &item->intent, &e))
+            item_done(&item->intent, &e);
+    }
+    if (--c->open == 0)
+        finish(c);
+}
+
+static void submit(struct create *c)
+{
+    struct err e;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->items[i].row > 0)
+            c->items[i].outcome = OUTCOME_STORED;
+    if (!c->is_atomic) {
+        submit_items(c);
+        return;
+    }
+    c->all = (struct intent){ .apply = apply_all, .done = all_done };
+    if (!shard_submit(&c->w->shard, &c->all, &e))
+        door_fail(c->r, &e);
+}
+
+static void found(void *owner, const struct db_reply *reply)
+{
+    struct create *c = owner;
+    if (reply->err) {
+        door_fail(c->r, reply->err);
+        return;
+    }
+    match(c, reply);
+    submit(c);
+}
+
+static void begin(struct create *c)
+{
+    size_t count = 0;
+    struct uuid *ids = arena_new_array(c->r->arena, c->count, struct uuid);
+    for (size_t i = 0; i < c->count; i++)
+        if (c->items[i].outcome != OUTCOME_REFUSED && !c->items[i].is_fresh)
+            ids[count++] = c->items[i].view.id;
+    if (count > 0)
+        look_up(c, ids, count, found);
+    else
+        submit(c);
+}
+
+void create_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    const struct json_value *body, *tasks;
+    struct err e = { 0 };
+    if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
+        return;
+    struct create *c = arena_new(r->arena, struct create);
+    *c = (struct create){ .w = w, .r = r };
+    door_flag(body, "", "is_atomic", &c->is_atomic, &e);
+    tasks = json_get_c(body, "tasks");
+    if (!tasks || tasks->type != JSON_ARRAY)
+        err_set(&e, ERR_INVALID, "tasks: is no list");
+    else if (tasks->item_count > TASKS_MAX)
+        err_set(&e, ERR_LIMIT, "tasks: are more than %d", TASKS_MAX);
+    if (door_is_bad(&e)) {
+        door_fail(r, &e);
+        return;
+    }
+    c->count = tasks->item_count;
+    c->items = arena_new_array(r->arena, c->count, struct item);
+    for (size_t i = 0; i < c->count; i++) {
+        struct item *item = &c->items[i];
+        item->create = c;
+        if (read_item(c, &tasks->items[i], i, item))
+            continue;
+        item->outcome = OUTCOME_REFUSED;
+        if (c->is_atomic) {
+            door_fail_at(r, &item->err, i);
+            return;
+        }
+    }
+    begin(c);
+}

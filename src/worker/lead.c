@@ -1,0 +1,392 @@
+#include "worker/lead.h"
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/queue/batch_sql.h"
+#include "store/queue/lead_sql.h"
+#include "store/queue/retain_sql.h"
+#include "worker/batch_priv.h"
+#include "worker/retain.h"
+#include "worker/session.h"
+#include "worker/tick.h"
+
+enum { RETRY_FIRST_MS = 50, RETRY_MAX_MS = 1'000, LOG_PARTS_AHEAD = 2 };
+
+struct lead {
+    struct shard *s;
+    struct io_timer *look, *renew;
+    struct backoff backoff;
+    struct arena *a;         /* of the call that is out */
+    struct db_request *call; /* of looking and taking */
+    struct arena *renew_a;
+    struct db_request *renewal;
+    int64_t renewal_us;
+    struct load *load;
+    int64_t ckpt_seq, end;
+    bool is_started, is_ended, is_standing_by;
+    io_fn *done;
+    void *owner;
+};
+
+static void look(void *owner);
+static void read_end(struct lead *lead);
+
+/* ── calls ── */
+
+static void forget_call(struct lead *lead)
+{
+    if (lead->call)
+        db_request_forget(lead->call);
+    lead->call = NULL;
+}
+
+static void look_later(struct lead *lead, int64_t delay_ms)
+{
+    if (!lead->is_ended)
+        io_timer_start(lead->look, delay_ms);
+}
+
+static void failed(struct lead *lead, const struct err *err)
+{
+    struct shard *s = lead->s;
+    lead->is_standing_by = false;
+    log_debug("lead.failed", "error=%s", log_quote(str_of_c(err_text(err))));
+    if (s->role == SHARD_TAKING)
+        shard_step_down(s, "the database failed while taking over");
+    else
+        look_later(lead, backoff_next_ms(&lead->backoff));
+}
+
+static void call(struct lead *lead, enum db_lane lane, const struct db_step *steps, size_t count,
+                 db_reply_fn *fn)
+{
+    struct err e;
+    const struct db_call c = { .lane = lane,
+                               .steps = steps,
+                               .step_count = count,
+                               .deadline_us = clock_mono_us() + SHARD_CALL_MS * CLOCK_MS,
+                               .fn = fn,
+                               .owner = lead };
+    if (!db_pool_call(lead->s->pool, &c, &lead->call, &e)) {
+        lead->call = NULL;
+        failed(lead, &e);
+    }
+}
+
+/* The reply of a call: false when it failed, which has then been dealt with. */
+static bool answered(struct lead *lead, const struct db_reply *reply)
+{
+    lead->call = NULL;
+    if (!reply->err)
+        return true;
+    failed(lead, reply->err);
+    return false;
+}
+
+/* ── taking over ── */
+
+static void jobs_loaded(void *owner, const struct err *err)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    if (s->role != SHARD_TAKING)
+        return;
+    if (err) {
+        log_error("lead.load_failed", "error=%s", log_quote(str_of_c(err_text(err))));
+        shard_step_down(s, "what there is could not be read");
+        return;
+    }
+    backoff_reset(&lead->backoff);
+    s->end = s->committed = lead->end + 1;
+    s->role = SHARD_LEADING;
+    tick_start(s->tick, lead->ckpt_seq);
+    retain_start(s->retain);
+    log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu", (long long)s->epoch,
+             (long long)s->end, live_count(s->live));
+    session_set_start(s->sessions);
+    if (s->job_hooks)
+        s->job_hooks->start(s);
+    shard_wake(s);
+}
+
+static void loaded(void *owner, const struct err *err)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    load_destroy(take(lead->load));
+    if (!err && s->job_hooks)
+        s->job_hooks->load(s, jobs_loaded, lead);
+    else
+        jobs_loaded(lead, err);
+}
+
+static void epoch_written(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    lead->call = NULL;
+    if (reply->err &&
+        (reply->is_in_doubt || strcmp(reply->sqlstate, DB_STATE_UNIQUE_VIOLATION) == 0)) {
+        read_end(lead); /* a second epoch row would do no harm */
+        return;
+    }
+    if (reply->err) {
+        failed(lead, reply->err);
+        return;
+    }
+    s->confirmed_us = clock_mono_us();
+    load_destroy(take(lead->load));
+    lead->load = load_start(s, lead->ckpt_seq, lead->end, loaded, lead);
+}
+
+static void write_epoch(struct lead *lead)
+{
+    struct shard *s = lead->s;
+    struct ops_writer log;
+    ops_init(&log);
+    ops_put(&log, &(struct change){ .op = OP_NONE, .id = uuid_v7() });
+    ops_finish(&log);
+    const struct db_step steps[] = {
+        { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
+        { &batch_log, batch_log_args(lead->a, SHARD_ID, lead->end, 1, s->epoch, clock_wall_us(),
+                                     buf_str(&log.ops), buf_str(&log.ids), STR(""), STR("")) },
+    };
+    ops_clear(&log);
+    call(lead, DB_LANE_WRITE, steps, countof(steps), epoch_written);
+}
+
+static void parts_made(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    if (answered(lead, reply))
+        write_epoch(lead);
+}
+
+static void end_read(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    if (!answered(lead, reply))
+        return;
+    lead->end = db_rows_i64(reply->rows[0], 0, 0);
+    int64_t part = lead->end / SHARD_LOG_SPAN;
+    arena_reset(lead->a);
+    s->log_room = (part + LOG_PARTS_AHEAD) * SHARD_LOG_SPAN;
+    const struct db_step steps[] = {
+        { &batch_begin, batch_begin_args(lead->a, STR("2s"), STR("8s")) },
+        { &retain_log_make, retain_log_make_args(lead->a, part, part + LOG_PARTS_AHEAD - 1) },
+        { &retain_day_make, retain_days_to_make(s, lead->a) },
+    };
+    call(lead, DB_LANE_WRITE, steps, countof(steps), parts_made);
+}
+
+static void read_end(struct lead *lead)
+{
+    arena_reset(lead->a);
+    const struct db_step step = { &lead_log_end, lead_log_end_args(lead->a, SHARD_ID) };
+    call(lead, DB_LANE_READ, &step, 1, end_read);
+}
+
+static void taken(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    if (!answered(lead, reply))
+        return;
+    const struct db_rows *rows = reply->rows[1];
+    if (db_rows_count(rows) == 0) { /* another was faster */
+        look_later(lead, s->options.lease_us / CLOCK_MS / 4);
+        return;
+    }
+    s->epoch = db_rows_i64(rows, 0, 0);
+    lead->ckpt_seq = db_rows_i64(rows, 0, 1);
+    s->role = SHARD_TAKING;
+    s->confirmed_us = clock_mono_us();
+    io_timer_repeat(lead->renew, s->options.lease_us / CLOCK_MS / 4);
+    read_end(lead);
+}
+
+static void made(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    if (answered(lead, reply))
+        look(lead);
+}
+
+static void looked(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    if (!answered(lead, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    arena_reset(lead->a);
+    if (db_rows_count(rows) == 0) {
+        const struct db_step step = { &lead_make, lead_make_args(lead->a, SHARD_ID) };
+        call(lead, DB_LANE_WRITE, &step, 1, made);
+        return;
+    }
+    bool is_free = db_rows_bool(rows, 0, 1);
+    lead->is_standing_by = !is_free;
+    if (!is_free) {
+        backoff_reset(&lead->backoff);
+        look_later(lead, s->options.lease_us / CLOCK_MS / 4);
+        return;
+    }
+    const struct db_step steps[] = {
+        { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
+        { &lead_take, lead_take_args(lead->a, SHARD_ID, db_rows_i64(rows, 0, 0), str_of_c(s->name),
+                                     s->options.lease_us) },
+    };
+    call(lead, DB_LANE_WRITE, steps, countof(steps), taken);
+}
+
+static void look(void *owner)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    if (lead->is_ended || lead->call)
+        return;
+    if (s->is_leaving || s->role != SHARD_STANDBY) { /* a batch's outcome is not certain yet */
+        look_later(lead, RETRY_FIRST_MS);
+        return;
+    }
+    arena_reset(lead->a);
+    const struct db_step step = { &lead_look,
+                                  lead_look_args(lead->a, SHARD_ID, str_of_c(s->name)) };
+    call(lead, DB_LANE_READ, &step, 1, looked);
+}
+
+/* ── keeping it ── */
+
+static void renewed(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    lead->renewal = NULL;
+    if (reply->err) {
+        log_debug("lead.not_renewed", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+        return;
+    }
+    if (db_rows_count(reply->rows[1]) > 0)
+        s->confirmed_us = max_of(s->confirmed_us, lead->renewal_us);
+    else
+        shard_step_down(s, "another worker has taken the lease");
+}
+
+static void renew(void *owner)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    struct err e;
+    if (lead->renewal)
+        return;
+    arena_reset(lead->renew_a);
+    const struct db_step steps[] = {
+        { &batch_begin_async, batch_begin_async_args(lead->renew_a, STR("1s"), STR("2s")) },
+        { &lead_renew, lead_renew_args(lead->renew_a, SHARD_ID, s->epoch, s->options.lease_us) },
+    };
+    lead->renewal_us = clock_mono_us();
+    const struct db_call c = { .lane = DB_LANE_WRITE,
+                               .steps = steps,
+                               .step_count = countof(steps),
+                               .deadline_us = lead->renewal_us + s->options.lease_us,
+                               .is_idempotent = true,
+                               .fn = renewed,
+                               .owner = lead };
+    if (!db_pool_call(s->pool, &c, &lead->renewal, &e))
+        lead->renewal = NULL;
+}
+
+/* ── life ── */
+
+struct lead *lead_create(struct shard *s)
+{
+    struct lead *lead = mem_new(struct lead);
+    lead->s = s;
+    lead->a = arena_create(0);
+    lead->renew_a = arena_create(0);
+    lead->backoff = (struct backoff){ .min_ms = RETRY_FIRST_MS, .max_ms = RETRY_MAX_MS };
+    lead->look = io_timer_create(s->loop, look, lead);
+    lead->renew = io_timer_create(s->loop, renew, lead);
+    return lead;
+}
+
+static void forget_renewal(struct lead *lead)
+{
+    if (lead->renewal)
+        db_request_forget(lead->renewal);
+    lead->renewal = NULL;
+}
+
+void lead_destroy(struct lead *lead)
+{
+    if (!lead)
+        return;
+    forget_call(lead);
+    forget_renewal(lead);
+    load_destroy(lead->load);
+    io_timer_destroy(lead->look);
+    io_timer_destroy(lead->renew);
+    arena_destroy(lead->a);
+    arena_destroy(lead->renew_a);
+    mem_free(lead);
+}
+
+void lead_start(struct lead *lead)
+{
+    lead->is_started = true;
+    look(lead);
+}
+
+void lead_again(struct lead *lead)
+{
+    io_timer_stop(lead->renew);
+    forget_call(lead);
+    load_destroy(take(lead->load));
+    look_later(lead, backoff_next_ms(&lead->backoff));
+}
+
+bool lead_is_standing_by(const struct lead *lead)
+{
+    return lead->s->role == SHARD_STANDBY && lead->is_standing_by;
+}
+
+static void given_back(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    lead->call = NULL;
+    if (reply->err)
+        log_warn("lead.not_given_back", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    lead->done(lead->owner);
+}
+
+void lead_end(struct lead *lead, io_fn *done, void *owner)
+{
+    struct shard *s = lead->s;
+    bool has_it = s->role == SHARD_LEADING || s->role == SHARD_TAKING;
+    lead->is_ended = true;
+    lead->done = done;
+    lead->owner = owner;
+    io_timer_stop(lead->look);
+    io_timer_stop(lead->renew);
+    forget_call(lead);
+    load_destroy(take(lead->load));
+    s->role = SHARD_ENDED;
+    struct err e;
+    arena_reset(lead->a);
+    const struct db_step step = { &lead_give_back,
+                                  lead_give_back_args(lead->a, SHARD_ID, s->epoch) };
+    const struct db_call c = { .lane = DB_LANE_WRITE,
+                               .steps = &step,
+                               .step_count = 1,
+                               .deadline_us = clock_mono_us() + s->options.lease_us,
+                               .fn = given_back,
+                               .owner = lead };
+    if (!has_it || !db_pool_call(s->pool, &c, &lead->call, &e)) {
+        lead->call = NULL;
+        done(owner);
+    }
+}

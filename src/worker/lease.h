@@ -1,0 +1,41 @@
+/* lease: what an executor's word does to the task it speaks of. Source: docs/protocol.md "Leases".
+ */
+#pragma once
+#include "worker/session.h"
+
+enum lease_word {
+    LEASE_COMPLETE,
+    LEASE_FAIL,
+    LEASE_FATAL,
+    LEASE_RELEASE,
+    LEASE_SNOOZE,
+    LEASE_CANCELLED,
+    LEASE_WORD_COUNT
+};
+
+enum lease_answer { LEASE_APPLIED, LEASE_DUPLICATE, LEASE_STALE, LEASE_UNKNOWN };
+
+/* An acknowledgement. */
+struct lease_ack {
+    struct intent intent;
+    void *owner;
+    struct uuid task;
+    int64_t fence;
+    uint32_t session; /* number */
+    enum lease_word word;
+    bool has_result, has_error, has_delay;
+    struct str result, error;
+    int64_t delay_ms;
+    uint32_t chance;          /* for the back-off's jitter */
+    enum lease_answer answer; /* STALE: read_acks tells whether it is one of the others */
+};
+
+[[nodiscard]] bool lease_word_of(struct str name, enum lease_word *ret_word);
+[[nodiscard]] struct str lease_answer_name(enum lease_answer answer);
+/* An intent's apply. */
+void lease_apply_ack(struct intent *intent, struct batch *b);
+
+/* "0:991". */
+[[nodiscard]] bool fence_parse(struct str text, int64_t *ret_number);
+enum { FENCE_TEXT_MAX = 32 };
+void fence_format(int64_t number, char ret_text[FENCE_TEXT_MAX]);

@@ -1,0 +1,782 @@
+/*
+ * lease_door: sessions, leases, acknowledgements and heartbeats over HTTP.
+ *
+ *   POST /v1/leases: acks ──▶ the lease intent claims ──▶ something to tell? read the bodies,
+ * answer ▲                          │ no: park └── a task came ◀──────────┘── command, time: answer
+ */
+#include <math.h>
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "db/rows.h"
+#include "store/queue/read_sql.h"
+#include "worker/door.h"
+#include "worker/lease.h"
+#include "worker/notes.h"
+#include "worker/worker_priv.h"
+
+enum {
+    SECRET_BYTES = 32,
+    WAIT_MAX_MS = 60'000,
+    DELAY_MAX_MS = INT32_MAX, /* 24 days */
+    ACKS_MAX = 5'000,
+    ERROR_MAX = 16 * 1024,
+    TYPE_NAME_MAX = 200,
+    BEATS_IN_TTL = 3,
+    READ_MS = 10'000,
+    NOTE_EVERY_US = 1'000'000,
+};
+
+/* ── who ── */
+
+/* The session that the body names, with its secret; else it is answered and NULL. */
+static struct session *find_session(struct worker *w, struct http_request *r,
+                                    const struct json_value *body)
+{
+    struct err e = { 0 };
+    struct uuid id;
+    struct str secret = STR("");
+    if (!door_id(body, "", "session", &id, &e) && !door_is_bad(&e))
+        door_missing(&e, "", "session");
+    if (!door_is_bad(&e) && !door_text(body, "", "secret", 200, &secret, &e) && !door_is_bad(&e))
+        door_missing(&e, "", "secret");
+    struct session *session = door_is_bad(&e) ? NULL : session_find(w->shard.sessions, id);
+    if (!door_is_bad(&e) && (!session || !session_is_secret(session, secret)))
+        err_set(&e, ERR_NOT_FOUND, "there is no such session");
+    if (door_is_bad(&e)) {
+        door_fail(r, &e);
+        return NULL;
+    }
+    session_touch(w->shard.sessions, session);
+    return session;
+}
+
+/* ── a session begins ── */
+
+struct opening {
+    struct worker *w;
+    struct http_request *r;
+    struct intent intent;
+    struct session_new wanted;
+    char secret[BASE64URL_LEN(SECRET_BYTES) + 1];
+};
+
+static void apply_open(struct intent *intent, struct batch *b)
+{
+    session_open(b, &container_of(intent, struct opening, intent)->wanted);
+}
+
+static void open_done(struct intent *intent, const struct err *err)
+{
+    struct opening *o = container_of(intent, struct opening, intent);
+    if (err) {
+        door_fail(o->r, err);
+        return;
+    }
+    struct json_writer w = json_writer_to(o->r->out);
+    json_begin_object(&w);
+    json_put_id(&w, "session", o->wanted.id);
+    json_key_c(&w, "secret");
+    json_write_string(&w, str_of_c(o->secret));
+    json_key_c(&w, "ttl_ms");
+    json_write_i64(&w, o->wanted.ttl_ms);
+    json_key_c(&w, "heartbeat_ms");
+    json_write_i64(&w, o->wanted.ttl_ms / BEATS_IN_TTL);
+    json_key_c(&w, "server_time_us");
+    json_write_i64(&w, clock_wall_us());
+    json_put_number(&w, "epoch", o->w->shard.epoch);
+    json_end_object(&w);
+    door_answer(o->r);
+}
+
+static bool read_types(struct opening *o, const struct json_value *types, struct err *e)
+{
+    if (!types || types->type != JSON_OBJECT || types->member_count == 0)
+        return err_set(e, ERR_INVALID, "types: names no task type");
+    if (types->member_count > SESSION_TYPES_MAX)
+        return err_set(e, ERR_LIMIT, "types: are more than %d", SESSION_TYPES_MAX);
+    o->wanted.types = arena_new_array(o->r->arena, types->member_count, struct session_type);
+    for (size_t i = 0; i < types->member_count; i++) {
+        const struct json_member *m = &types->members[i];
+        struct session_type *type = &o->wanted.types[i];
+        int64_t slots = 1;
+        if (m->key.len == 0 || m->key.len > TYPE_NAME_MAX)
+            return err_set(e, ERR_INVALID, "types: a name is empty or longer than %d bytes",
+                           TYPE_NAME_MAX);
+        door_int(&m->value, "types.", "slots", 1, SESSION_SLOTS_MAX, &slots, e);
+        if (door_is_bad(e) || !shard_type_of(&o->w->shard, m->key, &type->type, e))
+            return false;
+        type->slots = (uint32_t)slots;
+    }
+    o->wanted.type_count = types->member_count;
+    o->wanted.types_json = door_json_text(o->r->arena, types);
+    return true;
+}
+
+static bool read_session(struct opening *o, const struct json_value *body, struct err *e)
+{
+    struct session_new *s = &o->wanted;
+    s->ttl_ms = o->w->shard.options.session_ttl_us / CLOCK_MS;
+    s->worker = s->host = s->version = STR("");
+    door_text(body, "", "worker", SESSION_TEXT_MAX, &s->worker, e);
+    if (!door_is_bad(e))
+        door_text(body, "", "host", SESSION_TEXT_MAX, &s->host, e);
+    if (!door_is_bad(e))
+        door_text(body, "", "version", SESSION_TEXT_MAX, &s->version, e);
+    if (!door_is_bad(e))
+        door_int(body, "", "ttl_ms", SESSION_TTL_MIN_MS, SESSION_TTL_MAX_MS, &s->ttl_ms, e);
+    return !door_is_bad(e) && read_types(o, json_get_c(body, "types"), e);
+}
+
+void session_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    const struct json_value *body;
+    struct err e = { 0 };
+    uint8_t secret[SECRET_BYTES];
+    if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)))
+        return;
+    struct opening *o = arena_new(r->arena, struct opening);
+    *o = (struct opening){ .w = w,
+                           .r = r,
+                           .intent = { .apply = apply_open, .done = open_done },
+                           .wanted = { .id = uuid_v7() } };
+    random_bytes(secret, sizeof secret);
+    base64url_encode(str_of((const char *)secret, sizeof secret), o->secret);
+    sha256(str_of_c(o->secret), o->wanted.secret_hash);
+    if (!read_session(o, body, &e) || !shard_submit(&w->shard, &o->intent, &e))
+        door_fail(r, &e);
+}
+
+void session_delete_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    struct uuid id;
+    struct str verb, release;
+    struct err e = { 0 };
+    if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !door_path_id(r, &id, &verb))
+        return;
+    struct session *session = session_find(w->shard.sessions, id);
+    struct str secret = http_header(r, STR("Windlass-Session-Secret"));
+    if (!session || !session_is_secret(session, secret)) {
+        err_set(&e, ERR_NOT_FOUND, "there is no such session");
+        door_fail(r, &e);
+        return;
+    }
+    bool is_release = http_query(r, STR("release"), &release) && str_eq_c(release, "true");
+    session_end(w->shard.sessions, session, is_release);
+    buf_put_c(r->out, "{}");
+    door_answer(r);
+}
+
+/* ── a call of a session: acknowledgements, leases, or both ── */
+
+struct claim {
+    struct uuid id;
+    uint32_t type, timeout_s;
+    uint16_t attempt, max_attempts;
+    int64_t fence, started_us;
+};
+
+struct leasing {
+    struct lease_wait wait; /* its intent claims */
+    struct worker *w;
+    struct http_request *r;
+    struct uuid session_id;
+    int64_t ttl_ms;
+    struct lease_ack *acks;
+    size_t ack_count, open;
+    bool wants_leases, is_refused;
+    struct err refusal;
+    size_t max;
+    struct claim *claims;
+    size_t claim_count;
+    struct db_rows *bodies;
+};
+
+static void ask(struct leasing *l, const struct db_statement *statement, const struct db_args *args,
+                db_reply_fn *fn)
+{
+    struct err e;
+    const struct db_step step = { statement, args };
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
+                                  .fn = fn,
+                                  .owner = l };
+    if (!db_pool_call(l->w->shard.pool, &call, NULL, &e))
+        fn(l, &(struct db_reply){ .err = &e, .sqlstate = "", .constraint = "" });
+}
+
+/* ── answering ── */
+
+static void put_ack(struct json_writer *w, const struct lease_ack *ack)
+{
+    json_begin_object(w);
+    json_put_id(w, "task", ack->task);
+    json_key_c(w, "outcome");
+    json_write_string(w, lease_answer_name(ack->answer));
+    json_end_object(w);
+}
+
+static void put_raw_or_null(struct json_writer *w, const char *key, bool has_it, struct str text)
+{
+    json_key(w, str_of_c(key));
+    if (has_it)
+        json_write_raw(w, text);
+    else
+        json_write_null(w);
+}
+
+static void put_lease(struct leasing *l, struct json_writer *w, const struct claim *c, size_t row)
+{
+    struct shard *s = &l->w->shard;
+    const struct db_rows *rows = l->bodies;
+    const struct note *note = notes_find(s->notes, c->id);
+    char fence[FENCE_TEXT_MAX];
+    fence_format(c->fence, fence);
+    json_begin_object(w);
+    json_put_id(w, "task", c->id);
+    json_key_c(w, "type");
+    json_write_string(w, s->types[c->type].name);
+    json_key_c(w, "payload");
+    json_write_raw(w, db_rows_text(rows, row, 1));
+    json_key_c(w, "attempt");
+    json_write_i64(w, c->attempt);
+    json_key_c(w, "max_attempts");
+    json_write_i64(w, c->max_attempts);
+    json_key_c(w, "fence");
+    json_write_string(w, str_of_c(fence));
+    json_key_c(w, "lease_until_us");
+    json_write_i64(w, clock_wall_us() + l->ttl_ms * CLOCK_MS);
+    json_key_c(w, "deadline_us");
+    json_write_i64(w, c->started_us + (int64_t)c->timeout_s * CLOCK_S);
+    json_put_time(w, "scheduled_for_us",
+                  db_rows_is_null(rows, row, 4) ? 0 : db_rows_time(rows, row, 4));
+    json_key_c(w, "idempotency_key");
+    if (db_rows_is_null(rows, row, 2))
+        json_write_null(w);
+    else
+        json_write_string(w, db_rows_text(rows, row, 2));
+    json_key_c(w, "job_id");
+    if (db_rows_is_null(rows, row, 3))
+        json_write_null(w);
+    else
+        json_write_string(w, db_rows_text(rows, row, 3));
+    put_raw_or_null(w, "checkpoint", note && note->checkpoint,
+                    note ? str_of(note->checkpoint, note->checkpoint_len) : STR(""));
+    json_end_object(w);
+}
+
+static void put_leases(struct leasing *l, struct json_writer *w)
+{
+    json_key_c(w, "leases");
+    json_begin_array(w);
+    for (size_t i = 0; i < l->claim_count; i++)
+        for (size_t row = 0; row < db_rows_count(l->bodies); row++)
+            if (uuid_eq(db_rows_uuid(l->bodies, row, 0), l->claims[i].id)) {
+                put_lease(l, w, &l->claims[i], row);
+                break;
+            }
+    json_end_array(w);
+}
+
+/* Those of its tasks that shall stop; what has ended is forgotten. */
+static void put_commands(struct json_writer *w, const struct shard *s, struct session *session)
+{
+    json_key_c(w, "commands");
+    json_begin_array(w);
+    size_t kept = 0;
+    for (size_t i = 0; session && i < session->command_count; i++) {
+        const struct live *task = live_find(s->live, session->commands[i]);
+        if (!task || task->state != LIVE_RUNNING || task->session != session->number ||
+            !(task->flags & (LIVE_CANCEL_ASKED | LIVE_OVERDUE)))
+            continue;
+        char fence[FENCE_TEXT_MAX];
+        fence_format(task->fence, fence);
+        session->commands[kept++] = task->id;
+        json_begin_object(w);
+        json_key_c(w, "kind");
+        json_write_string(w, STR("cancel"));
+        json_put_id(w, "task", task->id);
+        json_key_c(w, "fence");
+        json_write_string(w, str_of_c(fence));
+        json_key_c(w, "reason");
+        json_write_string(w, task->flags & LIVE_CANCEL_ASKED ? STR("cancelled") : STR("timeout"));
+        json_end_object(w);
+    }
+    if (session)
+        session->command_count = kept;
+    json_end_array(w);
+}
+
+static void put_mode(struct json_writer *w, const struct worker *worker)
+{
+    json_key_c(w, "mode");
+    json_write_string(w, worker->is_draining ? STR("quiet") : STR("run"));
+}
+
+/* Nobody is there to take the leases: they return, without an attempt. */
+static void give_back(struct leasing *l);
+
+static void answer(struct leasing *l)
+{
+    struct shard *s = &l->w->shard;
+    if (l->claim_count > 0 && http_is_cancelled(l->r))
+        give_back(l);
+    struct json_writer w = json_writer_to(l->r->out);
+    json_begin_object(&w);
+    if (l->wants_leases)
+        put_leases(l, &w);
+    json_key_c(&w, "acks");
+    json_begin_array(&w);
+    for (size_t i = 0; i < l->ack_count; i++)
+        put_ack(&w, &l->acks[i]);
+    json_end_array(&w);
+    put_commands(&w, s, session_find(s->sessions, l->session_id));
+    put_mode(&w, l->w);
+    json_end_object(&w);
+    door_answer(l->r);
+}
+
+static void bodies_read(void *owner, const struct db_reply *reply)
+{
+    struct leasing *l = owner;
+    if (reply->err) {
+        give_back(l);
+        door_fail(l->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], l->r->arena);
+    l->bodies = reply->rows[0];
+    answer(l);
+}
+
+static void answer_claims(struct leasing *l)
+{
+    if (l->claim_count == 0) {
+        answer(l);
+        return;
+    }
+    struct uuid *ids = arena_new_array(l->r->arena, l->claim_count, struct uuid);
+    for (size_t i = 0; i < l->claim_count; i++)
+        ids[i] = l->claims[i].id;
+    ask(l, &read_bodies, read_bodies_args(l->r->arena, ids, l->claim_count), bodies_read);
+}
+
+static void acks_read(void *owner, const struct db_reply *reply)
+{
+    struct leasing *l = owner;
+    size_t n = reply->err ? 0 : db_rows_count(reply->rows[0]);
+    for (size_t i = 0; i < n; i++) {
+        const struct db_rows *rows = reply->rows[0];
+        struct lease_ack *ack = &l->acks[db_rows_i64(rows, i, 0)];
+        if (ack->answer != LEASE_STALE)
+            continue;
+        if (!db_rows_bool(rows, i, 1))
+            ack->answer = LEASE_UNKNOWN;
+        else if (db_rows_bool(rows, i, 2))
+            ack->answer = LEASE_DUPLICATE;
+    }
+    answer_claims(l);
+}
+
+/* What changed nothing may have been said before: the tables tell. */
+static void tell(struct leasing *l)
+{
+    bool has_doubt = false;
+    for (size_t i = 0; i < l->ack_count; i++)
+        has_doubt |= l->acks[i].answer == LEASE_STALE;
+    if (!has_doubt) {
+        answer_claims(l);
+        return;
+    }
+    struct uuid *ids = arena_new_array(l->r->arena, l->ack_count, struct uuid);
+    int64_t *fences = arena_new_array(l->r->arena, l->ack_count, int64_t);
+    for (size_t i = 0; i < l->ack_count; i++) {
+        ids[i] = l->acks[i].task;
+        fences[i] = l->acks[i].fence;
+    }
+    ask(l, &read_acks, read_acks_args(l->r->arena, ids, l->ack_count, fences, l->ack_count),
+        acks_read);
+}
+
+struct returning {
+    struct lease_ack ack;
+};
+
+static void returned(struct intent *intent, const struct err *err)
+{
+    (void)err; /* then the deadline will do it */
+    mem_free(container_of(intent, struct returning, ack.intent));
+}
+
+static void give_back(struct leasing *l)
+{
+    struct session *session = session_find(l->w->shard.sessions, l->session_id);
+    struct err e;
+    for (size_t i = 0; session && i < l->claim_count; i++) {
+        struct returning *r = mem_new(struct returning);
+        r->ack = (struct lease_ack){ .intent = { .apply = lease_apply_ack, .done = returned },
+                                     .task = l->claims[i].id,
+                                     .fence = l->claims[i].fence,
+                                     .session = session->number,
+                                     .word = LEASE_RELEASE };
+        if (!shard_submit(&l->w->shard, &r->ack.intent, &e))
+            mem_free(r);
+    }
+}
+
+/* ── claiming ── */
+
+static void apply_claim(struct intent *intent, struct batch *b)
+{
+    struct leasing *l = container_of(intent, struct leasing, wait.intent);
+    l->claim_count = 0;
+    l->wait.session = session_find(b->s->sessions, l->session_id); /* it may have ended */
+    while (l->wait.session && l->claim_count < l->max) {
+        const struct live *task = session_claim(b, l->wait.session);
+        if (!task)
+            break;
+        l->claims[l->claim_count++] = (struct claim){ .id = task->id,
+                                                      .type = task->type,
+                                                      .timeout_s = task->timeout_s,
+                                                      .attempt = task->attempt,
+                                                      .max_attempts = task->max_attempts,
+                                                      .fence = task->fence,
+                                                      .started_us = task->at_us };
+    }
+}
+
+static void end_one(struct leasing *l, const struct err *err)
+{
+    if (err && !l->is_refused) {
+        l->is_refused = true;
+        l->refusal = *err;
+    }
+    if (--l->open > 0)
+        return;
+    bool has_applied = l->claim_count > 0;
+    for (size_t i = 0; i < l->ack_count; i++)
+        has_applied |= l->acks[i].answer == LEASE_APPLIED;
+    if (l->is_refused && !has_applied)
+        door_fail(l->r, &l->refusal);
+    else
+        tell(l);
+}
+
+static bool has_command(const struct leasing *l)
+{
+    return l->wait.session && l->wait.session->command_count > 0;
+}
+
+static void claim_done(struct intent *intent, const struct err *err)
+{
+    struct leasing *l = container_of(intent, struct leasing, wait.intent);
+    l->wait.session = session_find(l->w->shard.sessions, l->session_id);
+    bool may_wait = !err && l->claim_count == 0 && l->ack_count == 0 && l->wait.session &&
+                    !has_command(l) && !http_is_cancelled(l->r) &&
+                    l->wait.until_us > clock_mono_us() && !l->w->is_draining;
+    if (err)
+        l->claim_count = 0;
+    if (may_wait)
+        session_park(l->w->shard.sessions, &l->wait);
+    else
+        end_one(l, err);
+}
+
+/* Unparked: its time is over, it has a command, or its session has ended. */
+static void woken(struct lease_wait *wait)
+{
+    struct leasing *l = container_of(wait, struct leasing, wait);
+    if (!wait->session) {
+        struct err e = { 0 };
+        if (l->w->shard.role == SHARD_LEADING && !l->w->shard.is_leaving)
+            err_set(&e, ERR_NOT_FOUND, "the session has ended");
+        else
+            shard_refuse(&e);
+        end_one(l, &e);
+        return;
+    }
+    end_one(l, NULL);
+}
+
+static void client_gone(void *owner)
+{
+    struct leasing *l = owner;
+    if (!l->wait.is_parked)
+        return; /* answer() sees it */
+    session_unpark(&l->wait);
+    end_one(l, NULL);
+}
+
+/* ── reading ── */
+
+static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, struct err *e)
+{
+    struct lease_ack *ack = &l->acks[i];
+    struct str fence, word;
+    char at[40];
+    snprintf(at, sizeof at, "acks[%zu].", i);
+    if (v->type != JSON_OBJECT)
+        return err_set(e, ERR_INVALID, "acks[%zu]: is no object", i);
+    if (!door_id(v, at, "task", &ack->task, e))
+        return door_is_bad(e) ? false : door_missing(e, at, "task");
+    if (!door_text(v, at, "fence", FENCE_TEXT_MAX, &fence, e))
+        return door_is_bad(e) ? false : door_missing(e, at, "fence");
+    if (!fence_parse(fence, &ack->fence))
+        return err_set(e, ERR_INVALID, "%sfence: is none", at);
+    if (!door_text(v, at, "outcome", FENCE_TEXT_MAX, &word, e))
+        return door_is_bad(e) ? false : door_missing(e, at, "outcome");
+    if (!lease_word_of(word, &ack->word))
+        return err_set(e, ERR_INVALID, "%soutcome: is none", at);
+    ack->has_delay = door_int(v, at, "retry_in_ms", 0, DELAY_MAX_MS, &ack->delay_ms, e);
+    const struct json_value *error = json_get_c(v, "error"), *result = json_get_c(v, "result");
+    if (door_is_bad(e))
+        return false;
+    if (error && error->type == JSON_STRING) {
+        ack->has_error = true;
+        ack->error = str_first(error->text, ERROR_MAX);
+        while (!str_is_utf8(ack->error))
+            ack->error.len--; /* the cut was within a character */
+    }
+    ack->has_result = result && result->type != JSON_NULL;
+    if (ack->has_result)
+        ack->result = door_json_text(l->r->arena, result);
+    if (ack->result.len > l->w->shard.options.payload_max)
+        return err_set(e, ERR_LIMIT, "%sresult: is longer than %zu bytes", at,
+                       l->w->shard.options.payload_max);
+    random_ids(&ack->chance, sizeof ack->chance);
+    return true;
+}
+
+static void ack_done(struct intent *intent, const struct err *err)
+{
+    struct lease_ack *ack = container_of(intent, struct lease_ack, intent);
+    end_one(ack->owner, err);
+}
+
+static bool read_acks_of(struct leasing *l, const struct json_value *list, struct err *e)
+{
+    if (!list || list->type == JSON_NULL)
+        return true;
+    if (list->type != JSON_ARRAY || list->item_count > ACKS_MAX)
+        return err_set(e, ERR_INVALID, "acks: are no list of at most %d", ACKS_MAX);
+    l->acks = arena_new_array(l->r->arena, list->item_count, struct lease_ack);
+    for (size_t i = 0; i < list->item_count; i++) {
+        l->acks[i].intent = (struct intent){ .apply = lease_apply_ack, .done = ack_done };
+        l->acks[i].owner = l;
+        l->acks[i].session = l->wait.session->number;
+        l->acks[i].answer = LEASE_STALE;
+        if (!read_ack(l, &list->items[i], i, e))
+            return false;
+    }
+    l->ack_count = list->item_count;
+    return true;
+}
+
+static struct leasing *leasing_create(struct worker *w, struct http_request *r,
+                                      struct session *session)
+{
+    struct leasing *l = arena_new(r->arena, struct leasing);
+    *l = (struct leasing){ .w = w,
+                           .r = r,
+                           .session_id = session->id,
+                           .ttl_ms = session->ttl_ms,
+                           .wait = { .session = session,
+                                     .set = w->shard.sessions,
+                                     .wake = woken,
+                                     .intent = { .apply = apply_claim, .done = claim_done } } };
+    list_init(&l->wait.node);
+    return l;
+}
+
+/* The acknowledgements, then the claim: what they free can be claimed at once. */
+static void submit(struct leasing *l)
+{
+    struct err e;
+    l->open = 1;
+    for (size_t i = 0; i < l->ack_count; i++) {
+        l->open++;
+        if (!shard_submit(&l->w->shard, &l->acks[i].intent, &e))
+            end_one(l, &e);
+    }
+    if (l->wants_leases) {
+        l->open++;
+        if (!shard_submit(&l->w->shard, &l->wait.intent, &e))
+            end_one(l, &e);
+    }
+    end_one(l, NULL);
+}
+
+void lease_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    const struct json_value *body;
+    struct session *session;
+    struct err e = { 0 };
+    int64_t max = 1, wait_ms = 0;
+    if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
+        !(session = find_session(w, r, body)))
+        return;
+    struct leasing *l = leasing_create(w, r, session);
+    door_int(body, "", "max", 0, SESSION_LEASES_MAX, &max, &e);
+    if (!door_is_bad(&e))
+        door_int(body, "", "wait_ms", 0, WAIT_MAX_MS, &wait_ms, &e);
+    if (door_is_bad(&e) || !read_acks_of(l, json_get_c(body, "acks"), &e)) {
+        door_fail(r, &e);
+        return;
+    }
+    l->wants_leases = true;
+    l->max = w->is_draining ? 0 : (size_t)max;
+    l->claims = arena_new_array(r->arena, l->max, struct claim);
+    l->wait.until_us = clock_mono_us() + wait_ms * CLOCK_MS;
+    http_on_cancel(r, client_gone, l);
+    submit(l);
+}
+
+void ack_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    const struct json_value *body;
+    struct session *session;
+    struct err e = { 0 };
+    if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
+        !(session = find_session(w, r, body)))
+        return;
+    struct leasing *l = leasing_create(w, r, session);
+    if (!read_acks_of(l, json_get_c(body, "results"), &e)) {
+        door_fail(r, &e);
+        return;
+    }
+    submit(l);
+}
+
+/* ── heartbeats ── */
+
+struct progress {
+    struct uuid task;
+    int64_t fence;
+    double value;
+};
+
+struct beat {
+    struct intent intent;
+    size_t count;
+    struct progress told[];
+};
+
+static void apply_beat(struct intent *intent, struct batch *b)
+{
+    const struct beat *beat = container_of(intent, struct beat, intent);
+    for (size_t i = 0; i < beat->count; i++) {
+        struct live *task = live_find(b->s->live, beat->told[i].task);
+        if (task && task->state == LIVE_RUNNING && task->fence == beat->told[i].fence)
+            change_note(b, task, beat->told[i].value);
+    }
+}
+
+static void beat_done(struct intent *intent, const struct err *err)
+{
+    (void)err; /* the next heartbeat says more */
+    mem_free(container_of(intent, struct beat, intent));
+}
+
+/* Remembers what was said. True: the feed should know. */
+static bool note_said(struct worker *w, struct http_request *r, const struct live *task,
+                      const struct json_value *v)
+{
+    const struct json_value *progress = json_get_c(v, "progress");
+    const struct json_value *checkpoint = json_get_c(v, "checkpoint");
+    double value;
+    bool says_progress = progress && progress->type == JSON_NUMBER &&
+                         json_to_double(progress, &value) && value >= 0 && value <= 1;
+    bool says_checkpoint = checkpoint && checkpoint->type != JSON_NULL;
+    if (!says_progress && !says_checkpoint)
+        return false;
+    struct note *note = notes_of(w->shard.notes, task->id);
+    if (says_checkpoint) {
+        struct str text = door_json_text(r->arena, checkpoint);
+        if (text.len <= w->shard.options.payload_max)
+            note_set_checkpoint(note, text);
+    }
+    if (!says_progress)
+        return false;
+    int64_t now_us = clock_mono_us();
+    note->progress = value;
+    bool is_news = fabs(value - note->told) > 0 && now_us - note->told_us >= NOTE_EVERY_US;
+    if (is_news) {
+        note->told = value;
+        note->told_us = now_us;
+    }
+    return is_news;
+}
+
+/* The task that an entry names, if its lease is still this one. */
+static struct live *held(const struct worker *w, const struct session *session,
+                         const struct json_value *v, struct uuid *ret_id, struct str *ret_fence)
+{
+    struct err e = { 0 };
+    int64_t fence = -1;
+    *ret_fence = STR("");
+    *ret_id = (struct uuid){ 0 };
+    if (!door_id(v, "", "task", ret_id, &e) ||
+        !door_text(v, "", "fence", FENCE_TEXT_MAX, ret_fence, &e) ||
+        !fence_parse(*ret_fence, &fence))
+        return NULL;
+    struct live *task = live_find(w->shard.live, *ret_id);
+    bool is_held = task && task->state == LIVE_RUNNING && task->fence == fence &&
+                   task->session == session->number;
+    return is_held ? task : NULL;
+}
+
+static void heartbeat(struct worker *w, struct http_request *r, struct session *session,
+                      const struct json_value *tasks)
+{
+    struct shard *s = &w->shard;
+    size_t n = tasks && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
+    struct beat *beat = mem_zalloc(1, sizeof *beat + n * sizeof beat->told[0]);
+    struct json_writer out = json_writer_to(r->out);
+    struct err e;
+    json_begin_object(&out);
+    json_key_c(&out, "lost");
+    json_begin_array(&out);
+    for (size_t i = 0; i < n; i++) {
+        struct uuid id;
+        struct str fence;
+        struct live *task = held(w, session, &tasks->items[i], &id, &fence);
+        if (!task) {
+            json_begin_object(&out);
+            json_put_id(&out, "task", id);
+            json_key_c(&out, "fence");
+            json_write_string(&out, fence);
+            json_end_object(&out);
+        } else if (note_said(w, r, task, &tasks->items[i])) {
+            beat->told[beat->count++] = (struct progress){
+                .task = id, .fence = task->fence, .value = notes_find(s->notes, id)->progress
+            };
+        }
+    }
+    json_end_array(&out);
+    put_commands(&out, s, session);
+    put_mode(&out, w);
+    json_end_object(&out);
+    beat->intent = (struct intent){ .apply = apply_beat, .done = beat_done };
+    if (beat->count == 0 || !shard_submit(s, &beat->intent, &e))
+        mem_free(beat);
+    door_answer(r);
+}
+
+void heartbeat_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    const struct json_value *body;
+    struct session *session;
+    if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
+        !(session = find_session(w, r, body)))
+        return;
+    heartbeat(w, r, session, json_get_c(body, "tasks"));
+}

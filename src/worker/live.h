@@ -1,0 +1,101 @@
+/*
+ * live: every unfinished task of the shard, 64 bytes each: found by id, by the key that makes it
+ * unique, and through the heap in which it waits.
+ *
+ *   waiting, due       ready heap of its type: by priority, then since when, then id; those that
+ *                      crashed are in one of their own, since they run alone
+ *   waiting, later     the due heap, by time
+ *   running            the deadline heap, by the end of its attempt
+ *
+ * Nothing here knows of batches, SQL or time: callers say what is due.
+ */
+#pragma once
+#include "base/uuid.h"
+#include "rules/task.h"
+
+enum live_state { LIVE_FREE, LIVE_WAITING, LIVE_RUNNING, LIVE_GONE };
+
+enum live_flag {
+    LIVE_CANCEL_ASKED = 1, /* running, and shall not go on */
+    LIVE_KEYED = 2,        /* it has an idempotency key */
+    LIVE_OVERDUE = 4,      /* told to stop because its time is over */
+    LIVE_STORED = 8,       /* a row in task_live may stand for it */
+    LIVE_DIRTY = 16,       /* changed since the last tick */
+    LIVE_FRESH = 32,       /* never begun */
+    LIVE_ENDING = 64,      /* its time-out is on its way */
+};
+
+struct live {
+    struct uuid id;
+    int64_t version; /* the number of its last change */
+    int64_t at_us;   /* waiting: when it may run; running: when it began */
+    int64_t fence;   /* running: the number of its claim */
+    uint32_t session;
+    uint32_t type;
+    uint32_t timeout_s;
+    uint32_t heap_pos; /* in the heap that its state names */
+    uint16_t attempt, max_attempts;
+    uint8_t state, priority, crashes, flags;
+};
+static_assert(sizeof(struct live) == 64, "what a waiting task costs");
+
+enum {
+    LIVE_TYPES_MAX = 10'000,
+    LIVE_GRACE_S = 10, /* from the command to stop to the time-out */
+};
+
+/* A binary heap of tasks; each knows its place in it. */
+struct live_heap {
+    struct live **items;
+    size_t count, capacity;
+};
+
+struct live_set;
+
+[[nodiscard]] struct live_set *live_create(void);
+void live_destroy(struct live_set *set); /* accepts NULL */
+
+/* NULL where there is none. */
+[[nodiscard]] struct live *live_find(const struct live_set *set, struct uuid id);
+/* A new one with that id, in no heap: fill it and call live_place. The id must not be there. */
+[[nodiscard]] struct live *live_add(struct live_set *set, struct uuid id);
+/* Out of its heap and forgotten. */
+void live_remove(struct live_set *set, struct live *task);
+[[nodiscard]] size_t live_count(const struct live_set *set);
+
+/* The key of an unfinished task: any 128 bits that stand for type and text. */
+struct live_key {
+    uint64_t high, low;
+};
+[[nodiscard]] struct live_key live_key_of(struct str key);
+[[nodiscard]] struct live *live_by_key(const struct live_set *set, struct live_key key);
+/* The task holds the key until it is gone; nobody may hold it. */
+void live_hold_key(struct live_set *set, struct live_key key, struct live *task);
+
+/* Out of the heap it is in. */
+void live_lift(struct live_set *set, struct live *task);
+/* Into the heap of its state; waiting: whether it is due at `now_us`. */
+void live_place(struct live_set *set, struct live *task, int64_t now_us);
+/* Makes it what it was (`was` is a copy of it) and places it accordingly. */
+void live_restore(struct live_set *set, struct live *task, const struct live *was, int64_t now_us);
+/* Those that have become due at `now_us` change heaps. */
+void live_ripen(struct live_set *set, int64_t now_us);
+
+/* The first of each heap; NULL: empty. */
+[[nodiscard]] struct live *live_first_ready(const struct live_set *set, uint32_t type,
+                                            bool crashed);
+[[nodiscard]] struct live *live_first_due(const struct live_set *set);
+[[nodiscard]] struct live *live_first_deadline(const struct live_set *set);
+/* When its time is over; LIVE_OVERDUE: when it has not stopped; LIVE_ENDING: never. */
+[[nodiscard]] int64_t live_deadline_us(const struct live *task);
+[[nodiscard]] size_t live_ready_count(const struct live_set *set);
+[[nodiscard]] size_t live_running_count(const struct live_set *set);
+/* Running ones in no order; `i` < live_running_count. */
+[[nodiscard]] struct live *live_running_at(const struct live_set *set, size_t i);
+/* Whether `a` is to run before `b`: by priority, then since when it waits, then id. */
+[[nodiscard]] bool live_is_before(const struct live *a, const struct live *b);
+
+/* Every one, in no order: start with *at = 0; NULL at the end. */
+[[nodiscard]] struct live *live_next(const struct live_set *set, size_t *at);
+/* What it all occupies on the heap. */
+[[nodiscard]] size_t live_bytes(const struct live_set *set);

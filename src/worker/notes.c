@@ -1,0 +1,77 @@
+#include "worker/notes.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+
+struct notes {
+    struct map *by_id;
+};
+
+static struct str key_of(const struct uuid *id)
+{
+    return str_of((const char *)id->bytes, sizeof id->bytes);
+}
+
+struct notes *notes_create(void)
+{
+    struct notes *notes = mem_new(struct notes);
+    notes->by_id = map_create();
+    return notes;
+}
+
+static void note_free(struct note *note)
+{
+    if (!note)
+        return;
+    mem_free(note->checkpoint);
+    mem_free(note);
+}
+
+void notes_clear(struct notes *notes)
+{
+    size_t at = 0;
+    struct str key;
+    void *note;
+    while (map_next(notes->by_id, &at, &key, &note))
+        note_free(note);
+    map_destroy(notes->by_id);
+    notes->by_id = map_create();
+}
+
+void notes_destroy(struct notes *notes)
+{
+    if (!notes)
+        return;
+    notes_clear(notes);
+    map_destroy(notes->by_id);
+    mem_free(notes);
+}
+
+struct note *notes_find(const struct notes *notes, struct uuid id)
+{
+    return map_count(notes->by_id) > 0 ? map_get(notes->by_id, key_of(&id)) : NULL;
+}
+
+struct note *notes_of(struct notes *notes, struct uuid id)
+{
+    struct note *note = map_get(notes->by_id, key_of(&id));
+    if (note)
+        return note;
+    note = mem_new(struct note);
+    note->progress = note->told = -1;
+    (void)map_put(notes->by_id, key_of(&id), note);
+    return note;
+}
+
+void note_set_checkpoint(struct note *note, struct str json)
+{
+    mem_free(note->checkpoint);
+    note->checkpoint = mem_cstr(json);
+    note->checkpoint_len = json.len;
+}
+
+void notes_forget(struct notes *notes, struct uuid id)
+{
+    if (map_count(notes->by_id) > 0)
+        note_free(map_remove(notes->by_id, key_of(&id)));
+}

@@ -1,0 +1,472 @@
+#include "worker/retain.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "db/rows.h"
+#include "json/writer.h"
+#include "store/queue/batch_sql.h"
+#include "store/queue/retain_sql.h"
+#include "store/queue/tick_sql.h"
+#include "worker/change.h"
+#include "worker/tick.h"
+
+enum {
+    FIRST_MS = 2'000,
+    LOOK_MS = 1'000,  /* for room in the log */
+    PASSES_IN = 60,   /* looks between two passes over what is old */
+    PACE_MS = 100,    /* between two batches of deletions */
+    EXPIRE_MAX = 500, /* rows of one such batch */
+    DAYS_AHEAD = 7,
+    LOG_PARTS_AHEAD = 3,
+    CALL_MS = 30'000,
+};
+static const int64_t day_us = INT64_C(86'400'000'000);
+
+struct gone {
+    struct uuid id;
+    uint32_t type;
+    enum rule_state state;
+    int64_t count;
+};
+
+struct retain {
+    struct shard *s;
+    struct io_timer *timer;
+    struct arena *a; /* of one call, and of the intent after it */
+    struct db_request *call;
+    struct intent intent;
+    bool is_on, is_busy, is_intent_out;
+    unsigned looks;
+    int64_t now_us; /* of the pass */
+    int64_t *days;  /* old enough to be looked at */
+    size_t day_count, day_at, day_capacity;
+    int64_t checked_seq; /* what was committed when the day was looked at */
+    bool is_whole;       /* the day goes whole */
+    struct gone *gone;
+    size_t gone_count;
+    int64_t log_part;
+};
+
+static void ask_day(struct retain *t);
+static void ask_log_parts(struct retain *t);
+
+const struct db_args *retain_days_to_make(const struct shard *s, struct arena *a)
+{
+    int64_t now_us = clock_wall_us();
+    return retain_day_make_args(a, (int32_t)((now_us - s->options.id_past_us) / day_us - 1),
+                                (int32_t)(now_us / day_us + DAYS_AHEAD));
+}
+
+/* ── calls ── */
+
+static void look_in(struct retain *t, int64_t ms)
+{
+    if (t->is_on)
+        io_timer_start(t->timer, ms);
+}
+
+static void end_pass(struct retain *t)
+{
+    t->is_busy = false;
+    look_in(t, LOOK_MS);
+}
+
+static void call(struct retain *t, enum db_lane lane, const struct db_step *steps, size_t count,
+                 db_reply_fn *fn)
+{
+    struct err e;
+    const struct db_call c = { .lane = lane,
+                               .steps = steps,
+                               .step_count = count,
+                               .deadline_us = clock_mono_us() + CALL_MS * CLOCK_MS,
+                               .fn = fn,
+                               .owner = t };
+    if (db_pool_call(t->s->pool, &c, &t->call, &e))
+        return;
+    t->call = NULL;
+    end_pass(t);
+}
+
+static void ask(struct retain *t, const struct db_statement *statement, const struct db_args *args,
+                db_reply_fn *fn)
+{
+    const struct db_step step = { statement, args };
+    call(t, DB_LANE_SLOW, &step, 1, fn);
+}
+
+static bool answered(struct retain *t, const struct db_reply *reply)
+{
+    t->call = NULL;
+    if (!reply->err)
+        return true;
+    log_warn("retain.failed", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    end_pass(t);
+    return false;
+}
+
+/* ── what is removed ── */
+
+struct removal {
+    struct uuid *ids;
+    size_t count;
+    int64_t day; /* negative: none is dropped whole */
+};
+
+static void removal_steps(struct batch *b, void *data)
+{
+    const struct removal *r = data;
+    if (r->count > 0)
+        batch_step(b, &batch_expire, batch_expire_args(b->a, r->ids, r->count));
+    else
+        batch_step(b, &batch_day_drop, batch_day_drop_args(b->a, (int32_t)r->day));
+}
+
+static const struct batch_section_kind removal_section = { "removals", sizeof(struct removal),
+                                                           removal_steps };
+
+static struct str counts_of(struct batch *b, const struct gone *gone, size_t count)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    struct json_writer w = json_writer_to(&out);
+    json_begin_array(&w);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(&w);
+        json_key_c(&w, "type");
+        json_write_string(&w, b->s->types[gone[i].type].name);
+        json_key_c(&w, "status");
+        json_write_string(&w, rule_status_name(rule_status_of(gone[i].state)));
+        json_key_c(&w, "count");
+        json_write_i64(&w, gone[i].count);
+        json_end_object(&w);
+        batch_count(b, gone[i].type, rule_status_of(gone[i].state), -gone[i].count);
+    }
+    json_end_array(&w);
+    struct str text = arena_copy(b->a, buf_str(&out));
+    buf_clear(&out);
+    return text;
+}
+
+static struct uuid bound_of(int64_t day)
+{
+    struct uuid id = { 0 };
+    uint64_t ms = (uint64_t)day * 86'400'000;
+    for (size_t i = 0; i < 6; i++)
+        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    return id;
+}
+
+static void drop_day(struct retain *t, struct batch *b, struct removal *r)
+{
+    int64_t day = t->days[t->day_at];
+    struct uuid from = bound_of(day), to = bound_of(day + 1);
+    int64_t seq = batch_put(
+        b, &(struct change){ .op = OP_DROP_RANGE, .id = from, .args = { (day + 1) * 86'400'000 } });
+    struct str counts = counts_of(b, t->gone, t->gone_count);
+    buf_printf(&b->extra, "%lld %.*s\n", (long long)seq, STR_FMT(counts));
+    event_drop_range(&b->events, seq, b->at_us, from, to, counts);
+    batch_event_end(b);
+    r->day = day;
+}
+
+static void drop_rows(struct retain *t, struct batch *b, struct removal *r)
+{
+    r->ids = arena_new_array(b->a, t->gone_count, struct uuid);
+    for (size_t i = 0; i < t->gone_count; i++) {
+        if (live_find(b->s->live, t->gone[i].id))
+            continue;
+        int64_t seq = batch_put(b, &(struct change){ .op = OP_DROP, .id = t->gone[i].id });
+        struct str counts = counts_of(b, &t->gone[i], 1);
+        buf_printf(&b->extra, "%lld %.*s\n", (long long)seq, STR_FMT(counts));
+        event_drop(&b->events, seq, b->at_us, t->gone[i].id, counts);
+        batch_event_end(b);
+        r->ids[r->count++] = t->gone[i].id;
+    }
+}
+
+static void count_drop(struct shard *s, void *data)
+{
+    (void)data;
+    s->drops++;
+}
+
+/* A task of the day that was reopened meanwhile would be unfinished. */
+static void apply_removal(struct intent *intent, struct batch *b)
+{
+    struct retain *t = container_of(intent, struct retain, intent);
+    if (b->s->reopened_seq >= t->checked_seq || (!t->is_whole && t->gone_count == 0))
+        return;
+    struct removal *r = batch_section(b, &removal_section);
+    r->day = -1;
+    if (t->is_whole)
+        drop_day(t, b, r);
+    else
+        drop_rows(t, b, r);
+    batch_on_commit(b, count_drop, NULL);
+}
+
+static void removal_done(struct intent *intent, const struct err *err)
+{
+    struct retain *t = container_of(intent, struct retain, intent);
+    t->is_intent_out = false;
+    if (!t->is_on)
+        return;
+    if (err) {
+        log_info("retain.delayed", "error=%s", log_quote(str_of_c(err_text(err))));
+        end_pass(t);
+        return;
+    }
+    if (t->is_whole)
+        log_info("retain.dropped", "day=%lld", (long long)t->days[t->day_at]);
+    if (t->is_whole || t->gone_count < EXPIRE_MAX)
+        t->day_at++;
+    look_in(t, PACE_MS);
+}
+
+static void submit(struct retain *t)
+{
+    struct err e;
+    t->intent = (struct intent){ .apply = apply_removal, .done = removal_done, .is_alone = true };
+    t->is_intent_out = shard_submit(t->s, &t->intent, &e);
+    if (!t->is_intent_out)
+        end_pass(t);
+}
+
+static void read_gone(struct retain *t, const struct db_rows *rows, bool are_counts)
+{
+    t->gone_count = db_rows_count(rows);
+    t->gone = arena_new_array(t->a, t->gone_count, struct gone);
+    for (size_t i = 0; i < t->gone_count; i++) {
+        struct gone *g = &t->gone[i];
+        *g = (struct gone){ .count = 1 };
+        if (are_counts)
+            g->count = db_rows_i64(rows, i, 2);
+        else
+            g->id = db_rows_uuid(rows, i, 0);
+        g->type = (uint32_t)db_rows_i64(rows, i, are_counts ? 0 : 1);
+        g->state = (enum rule_state)db_rows_i64(rows, i, are_counts ? 1 : 2);
+    }
+}
+
+static void counts_read(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (!answered(t, reply))
+        return;
+    read_gone(t, reply->rows[0], true);
+    t->is_whole = true;
+    submit(t);
+}
+
+static void expired_read(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (!answered(t, reply))
+        return;
+    read_gone(t, reply->rows[0], false);
+    t->is_whole = false;
+    if (t->gone_count > 0) {
+        submit(t);
+        return;
+    }
+    t->day_at++;
+    ask_day(t);
+}
+
+static int64_t before_us(const struct retain *t)
+{
+    return t->now_us - max_of(t->s->options.retention_us, t->s->options.id_past_us);
+}
+
+static void state_read(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (!answered(t, reply))
+        return;
+    bool has_unfinished = db_rows_bool(reply->rows[0], 0, 0);
+    bool has_young = db_rows_bool(reply->rows[0], 0, 1);
+    int32_t day = (int32_t)t->days[t->day_at];
+    arena_reset(t->a);
+    if (has_unfinished || has_young)
+        ask(t, &retain_expired, retain_expired_args(t->a, day, before_us(t), EXPIRE_MAX),
+            expired_read);
+    else
+        ask(t, &retain_day_counts, retain_day_counts_args(t->a, day), counts_read);
+}
+
+static void ask_day(struct retain *t)
+{
+    if (t->day_at >= t->day_count) {
+        ask_log_parts(t);
+        return;
+    }
+    t->checked_seq = t->s->committed;
+    arena_reset(t->a);
+    ask(t, &retain_day_state,
+        retain_day_state_args(t->a, (int32_t)t->days[t->day_at], before_us(t)), state_read);
+}
+
+static void days_read(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (!answered(t, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    int64_t first_kept = (t->now_us - t->s->options.id_past_us) / day_us - 1;
+    size_t n = db_rows_count(rows);
+    if (n > t->day_capacity) {
+        t->day_capacity = n;
+        t->days = mem_resize(t->days, n, sizeof *t->days);
+    }
+    t->day_count = t->day_at = 0;
+    for (size_t i = 0; i < n; i++)
+        if (db_rows_i64(rows, i, 0) < first_kept)
+            t->days[t->day_count++] = db_rows_i64(rows, i, 0);
+    ask_day(t);
+}
+
+/* ── the log ── */
+
+static void log_dropped(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (!answered(t, reply))
+        return;
+    log_info("retain.log_dropped", "part=%lld", (long long)t->log_part);
+    end_pass(t);
+}
+
+static void newest_read(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (!answered(t, reply))
+        return;
+    int64_t newest_us = db_rows_i64(reply->rows[0], 0, 0);
+    if (newest_us > t->now_us - t->s->options.feed_retention_us) {
+        end_pass(t);
+        return;
+    }
+    arena_reset(t->a);
+    const struct db_step steps[] = {
+        { &batch_begin, batch_begin_args(t->a, STR("200ms"), STR("8s")) },
+        { &tick_guard, tick_guard_args(t->a, SHARD_ID, t->s->epoch) },
+        { &retain_log_drop, retain_log_drop_args(t->a, t->log_part) },
+    };
+    call(t, DB_LANE_WRITE, steps, countof(steps), log_dropped);
+}
+
+static void log_parts_read(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (!answered(t, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    if (db_rows_count(rows) == 0) {
+        end_pass(t);
+        return;
+    }
+    t->log_part = db_rows_i64(rows, 0, 0); /* the oldest */
+    int64_t from = t->log_part * SHARD_LOG_SPAN, to = from + SHARD_LOG_SPAN;
+    if (to > tick_seq(t->s->tick)) {
+        end_pass(t);
+        return;
+    }
+    arena_reset(t->a);
+    ask(t, &retain_log_newest, retain_log_newest_args(t->a, SHARD_ID, from, to), newest_read);
+}
+
+static void ask_log_parts(struct retain *t)
+{
+    ask(t, &retain_log_parts, NULL, log_parts_read);
+}
+
+/* ── making ── */
+
+static void made(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (!answered(t, reply))
+        return;
+    t->s->log_room = max_of(t->s->log_room, t->log_part * SHARD_LOG_SPAN);
+    shard_wake(t->s);
+    if (t->looks % PASSES_IN != 1) {
+        end_pass(t);
+        return;
+    }
+    t->now_us = clock_wall_us();
+    arena_reset(t->a);
+    ask(t, &retain_days, NULL, days_read);
+}
+
+static void make_parts(struct retain *t)
+{
+    int64_t part = t->s->end / SHARD_LOG_SPAN;
+    t->log_part = part + LOG_PARTS_AHEAD; /* the first that there is not */
+    arena_reset(t->a);
+    const struct db_step steps[] = {
+        { &batch_begin, batch_begin_args(t->a, STR("1s"), STR("8s")) },
+        { &retain_log_make, retain_log_make_args(t->a, part, part + LOG_PARTS_AHEAD - 1) },
+        { &retain_day_make, retain_days_to_make(t->s, t->a) },
+    };
+    call(t, DB_LANE_WRITE, steps, countof(steps), made);
+}
+
+static void on_timer(void *owner)
+{
+    struct retain *t = owner;
+    if (t->is_intent_out || t->call)
+        return;
+    if (t->is_busy) { /* paced: the next rows, or the next day */
+        ask_day(t);
+        return;
+    }
+    t->looks++;
+    bool is_time = t->looks % PASSES_IN == 1;
+    bool is_short = t->s->log_room - t->s->end < SHARD_LOG_SPAN;
+    if (!is_time && !is_short) {
+        look_in(t, LOOK_MS);
+        return;
+    }
+    t->is_busy = true;
+    make_parts(t);
+}
+
+/* ── life ── */
+
+struct retain *retain_create(struct shard *s)
+{
+    struct retain *t = mem_new(struct retain);
+    t->s = s;
+    t->a = arena_create(0);
+    t->timer = io_timer_create(s->loop, on_timer, t);
+    return t;
+}
+
+void retain_start(struct retain *t)
+{
+    t->is_on = true;
+    t->is_busy = false;
+    t->looks = 0;
+    look_in(t, FIRST_MS);
+}
+
+void retain_stop(struct retain *t)
+{
+    t->is_on = false;
+    io_timer_stop(t->timer);
+    if (t->call)
+        db_request_forget(t->call);
+    t->call = NULL;
+}
+
+void retain_destroy(struct retain *t)
+{
+    if (!t)
+        return;
+    retain_stop(t);
+    io_timer_destroy(t->timer);
+    arena_destroy(t->a);
+    mem_free(t->days);
+    mem_free(t);
+}

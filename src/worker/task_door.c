@@ -1,0 +1,409 @@
+/*
+ * task_door: GET /v1/tasks/ID, POST /v1/tasks:get, and what a person does to one task: cancel and
+ * retry.
+ */
+#include "base/clock.h"
+#include "db/rows.h"
+#include "store/queue/read_sql.h"
+#include "worker/change.h"
+#include "worker/door.h"
+#include "worker/session.h"
+#include "worker/worker_priv.h"
+
+enum { IDS_MAX = 500, READ_MS = 10'000, ATTEMPT_READS_MAX = 5 };
+
+struct asked;
+typedef void asked_fn(struct asked *q);
+
+struct asked {
+    struct worker *w;
+    struct http_request *r;
+    struct uuid *ids;
+    size_t count;
+    struct db_rows *rows, *attempts;
+    struct view moment;
+    asked_fn *answer;
+    unsigned reads;
+    /* of a change */
+    struct intent intent;
+    bool is_retry;
+    uint64_t drops; /* of retention, when the rows were read */
+    struct err err;
+    bool is_applied; /* else a finished one is needed, as the tables have it */
+};
+
+static bool ask(struct asked *q, const struct db_statement *statement, const struct db_args *args,
+                db_reply_fn *fn)
+{
+    struct err e;
+    const struct db_step step = { statement, args };
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
+                                  .fn = fn,
+                                  .owner = q };
+    if (db_pool_call(q->w->shard.pool, &call, NULL, &e))
+        return true;
+    door_fail(q->r, &e);
+    return false;
+}
+
+static void read_rows(struct asked *q);
+
+/* A row that is not finished and is not in memory has finished since it was read. */
+static bool is_behind(const struct asked *q)
+{
+    const struct shard *s = &q->w->shard;
+    for (size_t i = 0; i < db_rows_count(q->rows); i++)
+        if (db_rows_is_null(q->rows, i, 16) && !live_find(s->live, db_rows_uuid(q->rows, i, 0)))
+            return true;
+    return false;
+}
+
+static void at_moment(struct view *moment)
+{
+    struct asked *q = container_of(moment, struct asked, moment);
+    struct err e;
+    if (!shard_is_leading(&q->w->shard)) {
+        shard_refuse(&e);
+        door_fail(q->r, &e);
+    } else if (is_behind(q) && q->reads < ATTEMPT_READS_MAX) {
+        read_rows(q);
+    } else {
+        q->answer(q);
+    }
+}
+
+static void rows_read(void *owner, const struct db_reply *reply)
+{
+    struct asked *q = owner;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], q->r->arena);
+    q->rows = reply->rows[0];
+    q->drops = q->w->shard.drops;
+    q->moment.fn = at_moment;
+    shard_view(&q->w->shard, &q->moment);
+}
+
+static void read_rows(struct asked *q)
+{
+    q->reads++;
+    ask(q, &read_tasks, read_tasks_args(q->r->arena, q->ids, q->count), rows_read);
+}
+
+static struct task_view view_of(struct asked *q, size_t row)
+{
+    struct shard *s = &q->w->shard;
+    struct task_view view;
+    (void)read_task(q->r->arena, s, q->rows, row, &view);
+    read_overlay(s, live_find(s->live, view.id), &view);
+    return view;
+}
+
+static void not_found(struct asked *q)
+{
+    struct err e = { 0 };
+    err_set(&e, ERR_NOT_FOUND, "there is no such task");
+    door_fail(q->r, &e);
+}
+
+/* ── many ── */
+
+static void answer_many(struct asked *q)
+{
+    struct json_writer w = json_writer_to(q->r->out);
+    json_begin_object(&w);
+    json_key_c(&w, "tasks");
+    json_begin_array(&w);
+    for (size_t i = 0; i < db_rows_count(q->rows); i++) {
+        struct task_view view = view_of(q, i);
+        task_view_put(&w, &view);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    door_answer(q->r);
+}
+
+static bool read_ids(struct asked *q, const struct json_value *list, struct err *e)
+{
+    if (!list || list->type != JSON_ARRAY)
+        return err_set(e, ERR_INVALID, "ids: is no list");
+    if (list->item_count > IDS_MAX)
+        return err_set(e, ERR_LIMIT, "ids: are more than %d", IDS_MAX);
+    q->ids = arena_new_array(q->r->arena, list->item_count, struct uuid);
+    q->count = list->item_count;
+    for (size_t i = 0; i < q->count; i++)
+        if (list->items[i].type != JSON_STRING || !uuid_parse(list->items[i].text, &q->ids[i]))
+            return err_set(e, ERR_INVALID, "ids[%zu]: is no UUID", i);
+    return true;
+}
+
+void get_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    const struct json_value *body;
+    struct err e = { 0 };
+    if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
+        return;
+    struct asked *q = arena_new(r->arena, struct asked);
+    *q = (struct asked){ .w = w, .r = r, .answer = answer_many };
+    if (read_ids(q, json_get_c(body, "ids"), &e))
+        read_rows(q);
+    else
+        door_fail(r, &e);
+}
+
+/* ── one ── */
+
+static void put_attempt(struct json_writer *w, int64_t attempt, struct str worker,
+                        int64_t started_us, int64_t finished_us, struct str outcome,
+                        const struct str *error)
+{
+    json_begin_object(w);
+    json_key_c(w, "attempt");
+    json_write_i64(w, attempt);
+    json_key_c(w, "worker");
+    json_write_string(w, worker);
+    json_put_time(w, "started_at_us", started_us);
+    json_put_time(w, "finished_at_us", finished_us);
+    json_key_c(w, "outcome");
+    if (outcome.len > 0)
+        json_write_string(w, outcome);
+    else
+        json_write_null(w);
+    json_key_c(w, "error");
+    if (error)
+        json_write_string(w, *error);
+    else
+        json_write_null(w);
+    json_end_object(w);
+}
+
+static void put_attempts(struct asked *q, struct json_writer *w, const struct task_view *view)
+{
+    const struct db_rows *rows = q->attempts;
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        struct str error = db_rows_text(rows, i, 5);
+        put_attempt(w, db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1), db_rows_time(rows, i, 2),
+                    db_rows_time(rows, i, 3),
+                    rule_outcome_name((enum rule_outcome)db_rows_i64(rows, i, 4)),
+                    db_rows_is_null(rows, i, 5) ? NULL : &error);
+    }
+    if (view->state == STATE_SUCCEEDED)
+        put_attempt(w, view->attempt,
+                    db_rows_is_null(q->rows, 0, 25) ? STR("") : db_rows_text(q->rows, 0, 25),
+                    view->started_at_us, view->finished_at_us, rule_outcome_name(OUTCOME_SUCCEEDED),
+                    NULL);
+    const struct live *task = live_find(q->w->shard.live, view->id);
+    if (view->state != STATE_RUNNING || !task)
+        return;
+    const struct session *session = session_by_number(q->w->shard.sessions, task->session);
+    put_attempt(w, view->attempt, session ? session->worker : STR(""), view->started_at_us, 0,
+                STR(""), NULL);
+}
+
+static void answer_one(struct asked *q)
+{
+    if (db_rows_count(q->rows) == 0) {
+        not_found(q);
+        return;
+    }
+    struct json_writer w = json_writer_to(q->r->out);
+    struct task_view view = view_of(q, 0);
+    json_begin_object(&w);
+    json_key_c(&w, "task");
+    task_view_put(&w, &view);
+    json_key_c(&w, "attempts");
+    json_begin_array(&w);
+    put_attempts(q, &w, &view);
+    json_end_array(&w);
+    json_end_object(&w);
+    door_answer(q->r);
+}
+
+static void attempts_read(void *owner, const struct db_reply *reply)
+{
+    struct asked *q = owner;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], q->r->arena);
+    q->attempts = reply->rows[0];
+    read_rows(q);
+}
+
+static struct asked *asked_create(struct worker *w, struct http_request *r, struct uuid id)
+{
+    struct asked *q = arena_new(r->arena, struct asked);
+    *q = (struct asked){ .w = w, .r = r, .count = 1 };
+    q->ids = arena_new(r->arena, struct uuid);
+    q->ids[0] = id;
+    return q;
+}
+
+void task_get_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    struct uuid id;
+    struct str verb;
+    struct err e = { 0 };
+    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb))
+        return;
+    if (verb.len > 0) {
+        err_set(&e, ERR_NOT_FOUND, "there is no such address");
+        door_fail(r, &e);
+        return;
+    }
+    struct asked *q = asked_create(w, r, id);
+    q->answer = answer_one;
+    ask(q, &read_attempts, read_attempts_args(r->arena, id), attempts_read);
+}
+
+/* ── cancel and retry ── */
+
+static void answer_changed(struct asked *q)
+{
+    if (db_rows_count(q->rows) == 0) {
+        not_found(q);
+        return;
+    }
+    struct json_writer w = json_writer_to(q->r->out);
+    struct task_view view = view_of(q, 0);
+    json_begin_object(&w);
+    json_key_c(&w, "task");
+    task_view_put(&w, &view);
+    json_end_object(&w);
+    door_answer(q->r);
+}
+
+static void tell_command(struct shard *s, void *data)
+{
+    const struct live *task = data;
+    session_command(s->sessions, task);
+}
+
+static void cancel_live(struct asked *q, struct batch *b, struct live *task)
+{
+    if (task->state == LIVE_WAITING) {
+        change_finish(b, task, STATE_CANCELLED,
+                      &(struct change_end){ .outcome = OUTCOME_CANCELLED });
+    } else if (!(task->flags & LIVE_CANCEL_ASKED)) {
+        change_ask_cancel(b, task);
+        batch_on_commit(b, tell_command, task);
+    }
+    q->is_applied = true;
+}
+
+static void retry_live(struct asked *q, struct batch *b, struct live *task)
+{
+    if (task->state == LIVE_WAITING && task->attempt > 0 && task->at_us > b->at_us)
+        change_hurry(b, task);
+    else
+        err_set(&q->err, ERR_CONFLICT, "the task is %s",
+                task->state == LIVE_RUNNING ? "running" : "waiting already");
+    q->is_applied = true;
+}
+
+static void retry_finished(struct asked *q, struct batch *b)
+{
+    struct shard *s = b->s;
+    struct task_view view;
+    uint32_t type;
+    if (!q->rows || db_rows_count(q->rows) == 0 || q->drops != s->drops ||
+        !read_task(q->r->arena, s, q->rows, 0, &view) || !shard_find_type(s, view.type, &type))
+        return;
+    q->is_applied = true;
+    if (view.state == STATE_SUCCEEDED)
+        err_set(&q->err, ERR_CONFLICT, "the task has succeeded");
+    else if (view.key.len > 0 && live_by_key(s->live, live_key_of(view.key)))
+        err_set(&q->err, ERR_CONFLICT, "another unfinished task has the same idempotency key");
+    else
+        change_reopen(b, &view, type);
+}
+
+static void apply_change(struct intent *intent, struct batch *b)
+{
+    struct asked *q = container_of(intent, struct asked, intent);
+    struct live *task = live_find(b->s->live, q->ids[0]);
+    q->err = (struct err){ 0 };
+    q->is_applied = false;
+    if (task && task->state == LIVE_GONE) {
+        q->is_applied = true;
+        err_set(&q->err, ERR_CONFLICT, "the task is just finishing");
+    } else if (task && q->is_retry) {
+        retry_live(q, b, task);
+    } else if (task) {
+        cancel_live(q, b, task);
+    } else if (q->is_retry) {
+        retry_finished(q, b);
+    }
+}
+
+static void change_done(struct intent *intent, const struct err *err);
+
+static void resubmit(struct asked *q)
+{
+    struct err e;
+    q->intent = (struct intent){ .apply = apply_change, .done = change_done };
+    if (!shard_submit(&q->w->shard, &q->intent, &e))
+        door_fail(q->r, &e);
+}
+
+/* Not in memory: what do the tables say? */
+static void judge_finished(struct asked *q)
+{
+    struct task_view view;
+    struct err e = { 0 };
+    if (db_rows_count(q->rows) == 0) {
+        not_found(q);
+        return;
+    }
+    bool is_done = read_task(q->r->arena, &q->w->shard, q->rows, 0, &view);
+    if (q->is_retry || !is_done) {
+        resubmit(q);
+    } else if (view.state == STATE_CANCELLED) {
+        answer_changed(q);
+    } else {
+        err_set(&e, ERR_CONFLICT, "the task has finished");
+        door_fail(q->r, &e);
+    }
+}
+
+static void change_done(struct intent *intent, const struct err *err)
+{
+    struct asked *q = container_of(intent, struct asked, intent);
+    if (!err && door_is_bad(&q->err))
+        err = &q->err;
+    if (err) {
+        door_fail(q->r, err);
+        return;
+    }
+    q->answer = q->is_applied ? answer_changed : judge_finished;
+    if (!q->is_applied && q->reads >= ATTEMPT_READS_MAX)
+        not_found(q);
+    else
+        read_rows(q);
+}
+
+void task_post_door(void *owner, struct http_request *r)
+{
+    struct worker *w = owner;
+    struct uuid id;
+    struct str verb;
+    struct err e = { 0 };
+    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !door_body(r))
+        return;
+    struct asked *q = asked_create(w, r, id);
+    q->is_retry = str_eq_c(verb, "retry");
+    if (q->is_retry || str_eq_c(verb, "cancel")) {
+        resubmit(q);
+        return;
+    }
+    err_set(&e, ERR_NOT_FOUND, "there is no such action");
+    door_fail(r, &e);
+}

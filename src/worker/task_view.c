@@ -1,0 +1,269 @@
+#include "worker/task_view.h"
+
+void json_put_id(struct json_writer *w, const char *key, struct uuid id)
+{
+    char text[UUID_TEXT_LEN + 1];
+    uuid_format(id, text);
+    json_key(w, str_of_c(key));
+    json_write_string(w, str_of(text, UUID_TEXT_LEN));
+}
+
+void json_put_number(struct json_writer *w, const char *key, int64_t value)
+{
+    char text[24];
+    int len = snprintf(text, sizeof text, "\"%lld\"", (long long)value);
+    json_key(w, str_of_c(key));
+    json_write_raw(w, str_of(text, (size_t)len));
+}
+
+void json_put_time(struct json_writer *w, const char *key, int64_t us)
+{
+    json_key(w, str_of_c(key));
+    if (us == 0)
+        json_write_null(w);
+    else
+        json_write_i64(w, us);
+}
+
+static void put_text(struct json_writer *w, const char *key, struct str text)
+{
+    json_key(w, str_of_c(key));
+    json_write_string(w, text);
+}
+
+static void put_int(struct json_writer *w, const char *key, int64_t value)
+{
+    json_key(w, str_of_c(key));
+    json_write_i64(w, value);
+}
+
+static void put_raw(struct json_writer *w, const char *key, bool has_it, struct str json)
+{
+    json_key(w, str_of_c(key));
+    if (has_it)
+        json_write_raw(w, json);
+    else
+        json_write_null(w);
+}
+
+static void put_maybe_text(struct json_writer *w, const char *key, bool has_it, struct str text)
+{
+    json_key(w, str_of_c(key));
+    if (has_it)
+        json_write_string(w, text);
+    else
+        json_write_null(w);
+}
+
+static void put_maybe_id(struct json_writer *w, const char *key, bool has_it, struct uuid id)
+{
+    if (has_it) {
+        json_put_id(w, key, id);
+        return;
+    }
+    json_key(w, str_of_c(key));
+    json_write_null(w);
+}
+
+static void put_ends(struct json_writer *w, const struct task_view *t)
+{
+    put_raw(w, "result", t->has_result, t->result);
+    put_maybe_text(w, "error", t->has_error, t->error);
+    put_raw(w, "why", t->why.len > 0, t->why);
+}
+
+void task_view_put(struct json_writer *w, const struct task_view *t)
+{
+    json_begin_object(w);
+    json_put_id(w, "id", t->id);
+    json_put_number(w, "version", t->version);
+    put_text(w, "type", t->type);
+    put_text(w, "state", rule_state_name(t->state));
+    put_text(w, "priority", rule_priority_name(t->priority));
+    put_text(w, "queue", t->queue);
+    if (t->payload.len > 0)
+        put_raw(w, "payload", true, t->payload);
+    put_int(w, "attempt", t->attempt);
+    put_int(w, "max_attempts", t->max_attempts);
+    put_int(w, "timeout_s", t->timeout_s);
+    put_int(w, "run_at_us", t->run_at_us);
+    put_int(w, "created_at_us", t->created_at_us);
+    put_int(w, "updated_at_us", t->updated_at_us);
+    json_put_time(w, "started_at_us", t->started_at_us);
+    json_put_time(w, "finished_at_us", t->finished_at_us);
+    json_put_time(w, "scheduled_for_us", t->scheduled_for_us);
+    put_ends(w, t);
+    json_key_c(w, "progress");
+    if (t->progress < 0)
+        json_write_null(w);
+    else
+        json_write_double(w, t->progress);
+    put_maybe_text(w, "idempotency_key", t->key.len > 0, t->key);
+    json_key_c(w, "depends_on");
+    json_begin_array(w);
+    for (size_t i = 0; i < t->depends_on_count; i++) {
+        char text[UUID_TEXT_LEN + 1];
+        uuid_format(t->depends_on[i], text);
+        json_write_string(w, str_of(text, UUID_TEXT_LEN));
+    }
+    json_end_array(w);
+    put_maybe_id(w, "job_id", t->has_job, t->job_id);
+    put_maybe_id(w, "created_by", t->has_creator, t->created_by);
+    put_text(w, "actor", t->actor);
+    json_end_object(w);
+}
+
+/* ── events ── */
+
+static struct json_writer begin(struct buf *out, int64_t seq, int64_t at_us, const char *op)
+{
+    struct json_writer w = json_writer_to(out);
+    json_begin_object(&w);
+    json_put_number(&w, "seq", seq);
+    json_key_c(&w, "at_us");
+    json_write_i64(&w, at_us);
+    json_key_c(&w, "op");
+    json_write_string(&w, str_of_c(op));
+    return w;
+}
+
+static void begin_task(struct json_writer *w, const struct task_view *t)
+{
+    json_key_c(w, "task");
+    json_begin_object(w);
+    json_put_id(w, "id", t->id);
+    put_text(w, "type", t->type);
+}
+
+static void end_task(struct json_writer *w)
+{
+    json_end_object(w);
+    json_end_object(w);
+}
+
+void event_add(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task)
+{
+    struct json_writer w = begin(out, seq, at_us, "add");
+    json_key_c(&w, "task");
+    task_view_put(&w, task);
+    json_end_object(&w);
+}
+
+void event_start(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task)
+{
+    struct json_writer w = begin(out, seq, at_us, "start");
+    begin_task(&w, task);
+    put_int(&w, "attempt", task->attempt);
+    json_put_time(&w, "started_at_us", task->started_at_us);
+    json_put_time(&w, "run_at_us", task->run_at_us);
+    end_task(&w);
+}
+
+void event_finish(struct buf *out, int64_t seq, int64_t at_us, enum rule_status from,
+                  const struct task_view *task)
+{
+    struct json_writer w = begin(out, seq, at_us, "finish");
+    begin_task(&w, task);
+    put_text(&w, "from", rule_status_name(from));
+    put_text(&w, "state", rule_state_name(task->state));
+    put_int(&w, "attempt", task->attempt);
+    json_put_time(&w, "started_at_us", task->started_at_us);
+    json_put_time(&w, "finished_at_us", task->finished_at_us);
+    put_ends(&w, task);
+    end_task(&w);
+}
+
+void event_wait(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task)
+{
+    struct json_writer w = begin(out, seq, at_us, "wait");
+    begin_task(&w, task);
+    put_text(&w, "state", rule_state_name(task->state));
+    put_int(&w, "attempt", task->attempt);
+    json_put_time(&w, "run_at_us", task->run_at_us);
+    put_maybe_text(&w, "error", task->has_error, task->error);
+    end_task(&w);
+}
+
+void event_reopen(struct buf *out, int64_t seq, int64_t at_us, enum rule_status from,
+                  const struct task_view *task)
+{
+    struct json_writer w = begin(out, seq, at_us, "reopen");
+    begin_task(&w, task);
+    put_text(&w, "from", rule_status_name(from));
+    put_text(&w, "state", rule_state_name(task->state));
+    put_int(&w, "attempt", task->attempt);
+    put_int(&w, "max_attempts", task->max_attempts);
+    json_put_time(&w, "run_at_us", task->run_at_us);
+    end_task(&w);
+}
+
+void event_note(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task,
+                bool is_cancel)
+{
+    struct json_writer w = begin(out, seq, at_us, "note");
+    begin_task(&w, task);
+    if (is_cancel) {
+        json_key_c(&w, "cancel_requested");
+        json_write_bool(&w, true);
+    } else {
+        json_key_c(&w, "progress");
+        json_write_double(&w, task->progress);
+    }
+    end_task(&w);
+}
+
+static void put_counts(struct json_writer *w, struct str counts)
+{
+    json_key_c(w, "counts");
+    json_write_raw(w, counts.len > 0 ? counts : STR("[]"));
+    json_end_object(w);
+}
+
+void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str counts)
+{
+    char text[UUID_TEXT_LEN + 1];
+    struct json_writer w = begin(out, seq, at_us, "drop");
+    uuid_format(id, text);
+    json_key_c(&w, "ids");
+    json_begin_array(&w);
+    json_write_string(&w, str_of(text, UUID_TEXT_LEN));
+    json_end_array(&w);
+    put_counts(&w, counts);
+}
+
+void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid from, struct uuid to,
+                      struct str counts)
+{
+    struct json_writer w = begin(out, seq, at_us, "drop");
+    json_key_c(&w, "range");
+    json_begin_object(&w);
+    json_put_id(&w, "from", from);
+    json_put_id(&w, "to", to);
+    json_end_object(&w);
+    put_counts(&w, counts);
+}
+
+void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job)
+{
+    struct json_writer w = begin(out, seq, at_us, "job");
+    json_key_c(&w, "job");
+    json_write_raw(&w, job);
+    json_end_object(&w);
+}
+
+void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id)
+{
+    struct json_writer w = begin(out, seq, at_us, "job_gone");
+    json_put_id(&w, "id", id);
+    json_end_object(&w);
+}
+
+void event_none(struct buf *out, int64_t seq)
+{
+    struct json_writer w = json_writer_to(out);
+    json_begin_object(&w);
+    json_put_number(&w, "seq", seq);
+    json_key_c(&w, "op");
+    json_write_string(&w, STR("none"));
+    json_end_object(&w);
+}

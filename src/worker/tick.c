@@ -1,0 +1,253 @@
+#include "worker/tick.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/queue/batch_sql.h"
+#include "store/queue/tick_sql.h"
+#include "worker/meter.h"
+
+enum { EVERY_MS = 1'000, AGAIN_MS = 5, ROWS_MAX = 20'000, FIRST = 256 };
+
+struct tick {
+    struct shard *s;
+    struct io_timer *timer;
+    struct view view;
+    struct live **marked; /* some may have gone since, or stand twice */
+    size_t marked_count, marked_capacity;
+    struct uuid *gone;
+    size_t gone_count, gone_capacity;
+    size_t gone_sent; /* of `gone`, in the call that is out */
+    struct arena *a;
+    struct db_request *call;
+    struct uuid *sent; /* tasks whose rows are in the call that is out; in the arena */
+    size_t sent_count;
+    int64_t seq, seq_sent; /* what the tables are at, and will be; 0: more is to come */
+    bool is_on, is_looking;
+};
+
+static void *grow(void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity ? *capacity * 2 : FIRST;
+    return mem_resize(items, *capacity, size);
+}
+
+static void mark(struct tick *tick, struct live *task)
+{
+    tick->marked =
+        grow(tick->marked, tick->marked_count, &tick->marked_capacity, sizeof(struct live *));
+    tick->marked[tick->marked_count++] = task;
+    task->flags |= LIVE_DIRTY;
+}
+
+void tick_mark(struct tick *tick, struct live *task)
+{
+    if (!(task->flags & LIVE_DIRTY))
+        mark(tick, task);
+}
+
+void tick_gone(struct tick *tick, struct uuid id)
+{
+    tick->gone = grow(tick->gone, tick->gone_count, &tick->gone_capacity, sizeof(struct uuid));
+    tick->gone[tick->gone_count++] = id;
+}
+
+int64_t tick_seq(const struct tick *tick)
+{
+    return tick->seq;
+}
+
+static void look_in(struct tick *tick, int64_t ms)
+{
+    if (tick->is_on)
+        io_timer_start(tick->timer, ms);
+}
+
+/* Written anew, all of it: what is there already is harmless. */
+static void mark_again(struct tick *tick)
+{
+    for (size_t i = 0; i < tick->sent_count; i++) {
+        struct live *task = live_find(tick->s->live, tick->sent[i]);
+        if (task)
+            tick_mark(tick, task);
+    }
+}
+
+static void written(void *owner, const struct db_reply *reply)
+{
+    struct tick *tick = owner;
+    tick->call = NULL;
+    if (reply->err) {
+        log_debug("tick.failed", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+        mark_again(tick);
+        look_in(tick, EVERY_MS);
+        return;
+    }
+    worker_meter_tick(tick->s->meter, tick->sent_count);
+    if (tick->seq_sent == 0) {
+        look_in(tick, AGAIN_MS);
+        return;
+    }
+    tick->seq = tick->seq_sent;
+    tick->gone_count -= tick->gone_sent;
+    memmove(tick->gone, tick->gone + tick->gone_sent, tick->gone_count * sizeof *tick->gone);
+    look_in(tick, EVERY_MS);
+}
+
+#define COLUMN(name, type, value)                                                                  \
+    type *name = arena_new_array(a, n, type);                                                      \
+    for (size_t i = 0; i < n; i++)                                                                 \
+    name[i] = (value)
+
+static const struct db_args *live_args(struct arena *a, struct live *const *t, size_t n)
+{
+    COLUMN(ids, struct uuid, t[i]->id);
+    COLUMN(versions, int64_t, t[i]->version);
+    COLUMN(types, int64_t, t[i]->type);
+    COLUMN(states, int64_t, t[i]->state);
+    COLUMN(priorities, int64_t, t[i]->priority);
+    COLUMN(flags, int64_t, t[i]->flags);
+    COLUMN(crashes, int64_t, t[i]->crashes);
+    COLUMN(attempts, int64_t, t[i]->attempt);
+    COLUMN(maxima, int64_t, t[i]->max_attempts);
+    COLUMN(timeouts, int64_t, t[i]->timeout_s);
+    COLUMN(sessions, int64_t, t[i]->session);
+    COLUMN(fences, int64_t, t[i]->fence);
+    COLUMN(ats, int64_t, t[i]->at_us);
+    COLUMN(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0);
+    return tick_live_args(a, ids, n, versions, n, types, n, states, n, priorities, n, flags, n,
+                          crashes, n, attempts, n, maxima, n, timeouts, n, sessions, n, fences, n,
+                          ats, n, keyed, n);
+}
+
+static const struct db_args *counter_args(struct arena *a, const struct shard *s)
+{
+    size_t n = s->type_count * STATUS_COUNT;
+    COLUMN(types, int64_t, (int64_t)(i / STATUS_COUNT));
+    COLUMN(statuses, int64_t, (int64_t)(i % STATUS_COUNT));
+    COLUMN(counts, int64_t, s->types[i / STATUS_COUNT].counts[i % STATUS_COUNT]);
+    return tick_counters_args(a, types, n, statuses, n, counts, n);
+}
+
+/* Those that are marked and still there, at most ROWS_MAX of them; they are marked no more. */
+static struct live **take_marked(struct tick *tick, size_t *ret_count)
+{
+    struct live **taken =
+        arena_new_array(tick->a, min_of(tick->marked_count, (size_t)ROWS_MAX), struct live *);
+    size_t count = 0;
+    while (tick->marked_count > 0 && count < ROWS_MAX) {
+        struct live *task = tick->marked[--tick->marked_count];
+        bool is_there = task->state == LIVE_WAITING || task->state == LIVE_RUNNING;
+        if (!is_there || !(task->flags & LIVE_DIRTY))
+            continue;
+        task->flags = (uint8_t)((task->flags & ~LIVE_DIRTY) | LIVE_STORED);
+        taken[count++] = task;
+    }
+    *ret_count = count;
+    return taken;
+}
+
+/* Memory is exactly what is committed now. */
+static void write_now(struct view *view)
+{
+    struct tick *tick = container_of(view, struct tick, view);
+    struct shard *s = tick->s;
+    tick->is_looking = false;
+    if (!tick->is_on)
+        return;
+    if (s->committed == tick->seq && tick->marked_count == 0) {
+        look_in(tick, EVERY_MS);
+        return;
+    }
+    struct arena *a = tick->a;
+    struct db_step steps[6] = { 0 };
+    size_t count = 0;
+    arena_reset(a);
+    steps[count++] =
+        (struct db_step){ &batch_begin_async, batch_begin_async_args(a, STR("1s"), STR("8s")) };
+    steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, SHARD_ID, s->epoch) };
+    struct live **tasks = take_marked(tick, &tick->sent_count);
+    tick->sent = arena_new_array(a, tick->sent_count, struct uuid);
+    for (size_t i = 0; i < tick->sent_count; i++)
+        tick->sent[i] = tasks[i]->id;
+    if (tick->sent_count > 0)
+        steps[count++] = (struct db_step){ &tick_live, live_args(a, tasks, tick->sent_count) };
+    tick->seq_sent = tick->marked_count == 0 ? s->committed : 0;
+    if (tick->seq_sent != 0) {
+        tick->gone_sent = tick->gone_count;
+        if (tick->gone_count > 0)
+            steps[count++] =
+                (struct db_step){ &tick_gone_rows,
+                                  tick_gone_rows_args(a, tick->gone, tick->gone_count) };
+        steps[count++] = (struct db_step){ &tick_counters, counter_args(a, s) };
+        steps[count++] =
+            (struct db_step){ &tick_checkpoint,
+                              tick_checkpoint_args(a, SHARD_ID, s->epoch, tick->seq_sent) };
+    }
+    struct err e;
+    const struct db_call call = { .lane = DB_LANE_WRITE,
+                                  .steps = steps,
+                                  .step_count = count,
+                                  .deadline_us = clock_mono_us() + SHARD_CALL_MS * CLOCK_MS,
+                                  .fn = written,
+                                  .owner = tick };
+    if (db_pool_call(s->pool, &call, &tick->call, &e))
+        return;
+    tick->call = NULL;
+    mark_again(tick);
+    look_in(tick, EVERY_MS);
+}
+
+static void on_timer(void *owner)
+{
+    struct tick *tick = owner;
+    if (tick->call || tick->is_looking)
+        return;
+    tick->is_looking = true;
+    tick->view.fn = write_now;
+    shard_view(tick->s, &tick->view);
+}
+
+struct tick *tick_create(struct shard *s)
+{
+    struct tick *tick = mem_new(struct tick);
+    tick->s = s;
+    tick->a = arena_create(0);
+    tick->timer = io_timer_create(s->loop, on_timer, tick);
+    list_init(&tick->view.node);
+    return tick;
+}
+
+void tick_start(struct tick *tick, int64_t ckpt_seq)
+{
+    tick->seq = ckpt_seq;
+    tick->is_on = true;
+    look_in(tick, EVERY_MS);
+}
+
+void tick_stop(struct tick *tick)
+{
+    tick->is_on = false;
+    io_timer_stop(tick->timer);
+    if (tick->call)
+        db_request_forget(tick->call);
+    tick->call = NULL;
+    if (tick->is_looking)
+        shard_view_cancel(&tick->view);
+    tick->is_looking = false;
+    tick->marked_count = tick->gone_count = tick->sent_count = 0;
+}
+
+void tick_destroy(struct tick *tick)
+{
+    if (!tick)
+        return;
+    tick_stop(tick);
+    io_timer_destroy(tick->timer);
+    arena_destroy(tick->a);
+    mem_free(tick->marked);
+    mem_free(tick->gone);
+    mem_free(tick);
+}

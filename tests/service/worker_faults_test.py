@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""What becomes of promises when connections, leaders and rows fail. Usage:
+worker_faults_test.py PROGRAM"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
+from worker_rig import Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+
+LEASE = {"WORKER_LEASE": "1s"}
+
+
+def assert_whole(url):
+    """The log is dense, and says exactly what the tables say."""
+    assert sql(url, """SELECT count(*) FROM (SELECT seq, n, lead(seq) OVER (ORDER BY seq) AS next
+                       FROM worker.change_log) l WHERE next <> seq + n""") == "0"
+    assert sql(url, "SELECT count(*) FROM worker.task_done d LEFT JOIN worker.task t USING (id) "
+                    "WHERE t.id IS NULL") == "0"
+
+
+def recount(url):
+    """{(type, status): count}, counted."""
+    rows = sql(url, """SELECT y.name, CASE WHEN d.state IS NULL THEN 'open' WHEN d.state = 5
+                       THEN 'completed' ELSE 'failed' END AS s, count(*)
+                       FROM worker.task t JOIN worker.task_type y ON y.id = t.type
+                       LEFT JOIN worker.task_done d ON d.id = t.id GROUP BY 1, 2""")
+    return {tuple(r.split("|")[:2]): int(r.split("|")[2]) for r in rows.splitlines()}
+
+
+def folded(counts):
+    """The worker's own counters in the same form."""
+    out = {}
+    for (kind, status), count in counts.items():
+        key = (kind, status if status in ("completed", "failed") else "open")
+        out[key] = out.get(key, 0) + count
+    return {key: count for key, count in out.items() if count}
+
+
+def outcome(worker, name):
+    return worker.metric(f'windlass_worker_doubts_total{{outcome="{name}"}}')
+
+
+def a_commit_whose_answer_is_lost_is_found_committed(postgres):
+    url = postgres.tell("database")
+    proxy = Proxy(url)
+    with Worker(proxy.url) as worker:
+        caller = Caller(worker)
+        proxy.plan = ["lose"]
+        task = caller.create_one()
+        assert proxy.done == ["lose"], proxy.done
+        assert outcome(worker, "committed") == 1
+        assert caller.task(task)["state"] == "ready"
+        assert [e["task"]["id"] for e in caller.whole_feed() if e["op"] == "add"] == [task]
+        caller.create_one()
+        assert_whole(url)
+    proxy.end()
+
+
+def a_commit_that_never_was_is_found_out_and_made_again(postgres):
+    url = postgres.tell("database")
+    proxy = Proxy(url)
+    with Worker(proxy.url) as worker:
+        caller = Caller(worker)
+        proxy.plan = ["cut"]
+        task = caller.create_one()
+        assert proxy.done == ["cut"] and outcome(worker, "never") == 1
+        assert caller.task(task)["state"] == "ready"
+        assert sql(url, f"SELECT count(*) FROM worker.task WHERE id = '{task}'") == "1"
+        assert caller.whole_feed()[1]["op"] == "none"  # the number that settled it
+        assert_whole(url)
+    proxy.end()
+
+
+def the_row_that_settles_a_doubt_may_be_in_doubt_itself(postgres):
+    for second in ("lose", "cut"):
+        url = postgres.tell("database")
+        proxy = Proxy(url)
+        with Worker(proxy.url) as worker:
+            caller = Caller(worker)
+            proxy.plan = ["cut", second, "pass"]
+            task = caller.create_one()
+            assert proxy.done[:2] == ["cut", second], proxy.done
+            assert outcome(worker, "never") == 1 and outcome(worker, "committed") == 0
+            assert sql(url, f"SELECT count(*) FROM worker.task WHERE id = '{task}'") == "1"
+            assert len(caller.whole_feed()) == int(
+                sql(url, "SELECT sum(n) FROM worker.change_log"))
+            assert_whole(url)
+        proxy.end()
+
+
+def a_commit_in_doubt_that_a_new_leader_overtook_is_refused(postgres):
+    url = postgres.tell("database")
+    proxy = Proxy(url)
+    with Worker(proxy.url, **LEASE) as worker:
+        caller = Caller(worker)
+        proxy.plan = ["fall"]  # it cannot come back to ask
+        task = new_id()
+
+        def run(i):
+            if i == 0:
+                return caller.create({"id": task, "type": "work", "is_fresh": True})
+            eventually(lambda: proxy.done == ["fall"])
+            sql(url, "UPDATE worker.shard SET epoch = epoch + 1, leader = 'another', "
+                     "lease_until = now() + interval '2 s'; "
+                     "INSERT INTO worker.change_log SELECT 0, max(seq + n), 1, 2, now(), "
+                     "'\\x00000001', decode(repeat('00', 16), 'hex'), '' FROM worker.change_log")
+            proxy.is_closed = False
+            return None
+        answer = at_once(2, run)[0]
+        assert answer.status == 503 and answer.code == "UNAVAILABLE", answer.text
+        assert outcome(worker, "overtaken") == 1
+        assert sql(url, f"SELECT count(*) FROM worker.task WHERE id = '{task}'") == "0"
+        worker.wait_leading()  # the other one is silent
+        assert caller.create({"id": task, "type": "work"}).status == 200
+        assert_whole(url)
+    proxy.end()
+
+
+def of_two_that_write_the_second_steps_down(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as worker:
+        caller = Caller(worker)
+        caller.create_one()
+        # Another leader has written at the log's end: the lease says otherwise, and does not count.
+        sql(url, "INSERT INTO worker.change_log SELECT 0, max(seq + n), 1, 9, now(), '\\x00000001', "
+                 "decode(repeat('00', 16), 'hex'), '' FROM worker.change_log")
+        refused = caller.create({"id": (task := new_id()), "type": "work", "is_fresh": True})
+        assert refused.status == 503, refused.text
+        assert worker.metric("windlass_worker_step_downs_total") == 1
+        worker.wait_leading()
+        assert caller.create({"id": task, "type": "work"}).status == 200
+        assert_whole(url)
+
+
+def a_standby_waits_and_takes_over_from_one_that_was_killed(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
+        caller, other = Caller(first), Caller(second)
+        eventually(lambda: other.get("/readyz").status == 200)
+        task = caller.create_one()
+        assert other.get("/v1/feed").status == 503
+        first.process.send_signal(signal.SIGSTOP)  # it holds its connections, and is silent
+        second.wait_leading()
+        assert other.task(task)["state"] == "ready"
+        other.create_one()
+        first.process.send_signal(signal.SIGCONT)
+        assert caller.create({"id": new_id(), "type": "work", "is_fresh": True}).status == 503
+        first.stop(signal.SIGKILL)
+        other.create_one()
+        assert_whole(url)
+
+
+def one_that_is_asked_to_stop_gives_its_lease_back(postgres):
+    url = postgres.tell("database")
+    with Worker(url, WORKER_LEASE="60s") as first, Worker(url, wait=False, WORKER_LEASE="60s") as second:
+        task = Caller(first).create_one()
+        assert first.stop() == 0
+        assert sql(url, "SELECT leader IS NULL OR leader LIKE '%' FROM worker.shard") == "t"
+        second.wait_leading()  # far sooner than the lease
+        assert Caller(second).task(task)["state"] == "ready"
+
+
+def one_bad_row_of_many_is_refused_alone(postgres):
+    url = postgres.tell("database")
+    with Worker(url) as worker:
+        caller, executor = Caller(worker), Executor(worker)
+        done = caller.create_one()
+        executor.ack(executor.one())
+        tasks = [{"id": new_id(), "type": "work", "is_fresh": True} for _ in range(500)]
+        tasks[321]["id"] = done  # said to be fresh, and is not
+        results = caller.create(*tasks).json["results"]
+        assert [i for i, r in enumerate(results) if "task" not in r] == [321]
+        assert results[321]["error"]["code"] == "CONFLICT", results[321]
+        assert sql(url, "SELECT count(*) FROM worker.task") == "500"
+        assert worker.metric("windlass_worker_changes_refused_total") == 1
+        # The partition of an id's day is missing.
+        sql(url, f"SELECT worker.day_drop(({time.time() // 86400} - 3)::int4)")
+        tasks = [{"id": new_id(), "type": "work", "is_fresh": True} for _ in range(100)]
+        tasks[7]["id"] = new_id(time.time() - 3 * 86400)
+        results = caller.create(*tasks).json["results"]
+        assert [i for i, r in enumerate(results) if "task" not in r] == [7]
+        assert results[7]["error"]["code"] == "BAD_USER_INPUT", results[7]
+        assert folded(caller.counts()) == recount(url)
+        assert_whole(url)
+
+
+class Load:
+    """Producers and executors that go on until told to stop; what was acknowledged is noted."""
+
+    def __init__(self, worker):
+        self.worker, self.is_over, self.created, self.completed = worker, threading.Event(), [], []
+        self.threads = [threading.Thread(target=self.run, args=(f,))
+                        for f in [self.produce] * 4 + [self.execute] * 3]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, act):
+        while not self.is_over.is_set():
+            try:
+                act()
+            except (OSError, AssertionError, KeyError, ValueError):
+                time.sleep(0.01)
+
+    def produce(self):
+        caller = Caller(self.worker)
+        while not self.is_over.is_set():
+            tasks = [{"id": new_id(), "type": "load", "is_fresh": True} for _ in range(20)]
+            answer = caller.create(*tasks)
+            if answer.status != 200:
+                raise AssertionError(answer.text)
+            self.created += [r["task"]["id"] for r in answer.json["results"] if "task" in r]
+
+    def execute(self):
+        executor = Executor(self.worker, {"load": 50}, ttl_ms=5000)
+        acks = []
+        while not self.is_over.is_set():
+            answer = executor.lease(20, 100, acks)
+            self.completed += [a["task"] for a in answer["acks"] if a["outcome"] == "applied"]
+            acks = [{"task": lease["task"], "fence": lease["fence"],
+                     "outcome": "fail" if i % 10 == 0 else "complete", "retry_in_ms": 50}
+                    for i, lease in enumerate(answer["leases"])]
+
+    def stop(self):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def a_killed_leader_is_replayed_exactly(postgres):
+    url = postgres.tell("database")
+    created = []
+    for round_number in range(3):
+        with Worker(url, **LEASE) as worker:
+            caller = Caller(worker)
+            assert folded(caller.counts()) == recount(url), round_number
+            load = Load(worker)
+            time.sleep(2.5)  # two ticks, and a tail of the log behind them
+            worker.process.send_signal(signal.SIGKILL)
+            load.stop()
+            created += load.created
+            assert load.created
+    with Worker(url, **LEASE) as worker:
+        caller = Caller(worker)
+        assert folded(caller.counts()) == recount(url)
+        assert_whole(url)
+        ids = sql(url, "SELECT id FROM worker.task").splitlines()
+        assert not set(created) - set(ids)
+        unfinished = int(sql(url, "SELECT count(*) FROM worker.task t WHERE NOT EXISTS "
+                                  "(SELECT FROM worker.task_done d WHERE d.id = t.id)"))
+        assert worker.metric('windlass_worker_tasks{state="unfinished"}') == unfinished
+        # What was leased returns when its sessions have been silent, and all can be done.
+        executor = Executor(worker, {"load": 500})
+
+        def drain():
+            while leases := executor.leases(500):
+                executor.lease(0, 0, [{"task": lease["task"], "fence": lease["fence"],
+                                       "outcome": "complete"} for lease in leases])
+            return folded(caller.counts()).get(("load", "open"), 0) == 0
+        eventually(drain)
+        assert folded(caller.counts()) == recount(url)
+
+
+def a_snapshot_that_somebody_holds_open_stops_nothing(postgres):
+    url = postgres.tell("database")
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        caller.create_one(type="load")
+        held = subprocess.Popen(["psql", "-Xq", url], stdin=subprocess.PIPE, text=True,
+                                stdout=subprocess.DEVNULL)
+        held.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM worker.task;\n")
+        held.stdin.flush()
+        load = Load(worker)
+        eventually(lambda: len(load.completed) > 3000)
+        load.stop()
+        held.stdin.close()
+        held.wait(30)
+        assert folded(caller.counts()) == recount(url)
+        assert_whole(url)
+        dead = sql(url, "SELECT sum(n_dead_tup) FROM pg_stat_user_tables WHERE schemaname = "
+                        "'worker' AND relname ~ '^(task|task_done|change_log)(_[0-9]+)?$'")
+        assert dead in ("0", ""), dead
+
+
+def nothing_acknowledged_is_lost_when_connections_break_all_the_time(postgres):
+    url = postgres.tell("database")
+    proxy = Proxy(url)
+    with Worker(proxy.url, **LEASE) as worker:
+        caller, load = Caller(worker), Load(worker)
+        for i in range(40):
+            proxy.plan = [("lose", "cut")[i % 2]] + (["cut"] if i % 5 == 0 else [])
+            time.sleep(0.1)
+            if i % 8 == 0:
+                proxy.cut_all()
+        load.stop()
+        proxy.plan = []
+        worker.wait_leading()
+        assert load.created and outcome(worker, "committed") + outcome(worker, "never") > 5
+        ids = sql(url, "SELECT id FROM worker.task").splitlines()
+        assert not set(load.created) - set(ids)
+        done = sql(url, "SELECT id FROM worker.task_done").splitlines()
+        assert len(done) == len(set(done))
+        assert folded(caller.counts()) == recount(url)
+        assert_whole(url)
+    proxy.end()
+
+
+def while_the_database_is_away_nothing_is_promised(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as worker:
+        caller = Caller(worker)
+        task = caller.create_one()
+        postgres.tell("kill")
+        refused = eventually(lambda: (a := caller.get("/v1/feed")).status == 503 and a)
+        assert refused.code == "UNAVAILABLE", refused.text
+        postgres.tell("launch")
+        postgres.tell("wait")
+        worker.wait_leading()
+        assert caller.task(task)["state"] == "ready"
+        caller.create_one()
+        assert_whole(url)
+
+
+TESTS = [
+    a_commit_whose_answer_is_lost_is_found_committed,
+    a_commit_that_never_was_is_found_out_and_made_again,
+    the_row_that_settles_a_doubt_may_be_in_doubt_itself,
+    a_commit_in_doubt_that_a_new_leader_overtook_is_refused,
+    of_two_that_write_the_second_steps_down,
+    a_standby_waits_and_takes_over_from_one_that_was_killed,
+    one_that_is_asked_to_stop_gives_its_lease_back,
+    one_bad_row_of_many_is_refused_alone,
+    a_killed_leader_is_replayed_exactly,
+    a_snapshot_that_somebody_holds_open_stops_nothing,
+    nothing_acknowledged_is_lost_when_connections_break_all_the_time,
+    while_the_database_is_away_nothing_is_promised,
+]
+
+if __name__ == "__main__":
+    with Postgres() as server:
+        run_tests(TESTS, server)

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Feed, snapshot and retention. Usage: worker_feed_test.py PROGRAM"""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
+from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
+
+DAY_S = 86_400
+
+
+def live_a_little(worker):
+    """One of each kind of change."""
+    caller, executor = Caller(worker), Executor(worker, {"work": 20})
+    now_us = time.time_ns() // 1000
+    caller.create_one(payload={"x": [1, 2.50, None]}, idempotency_key="k", priority="low")
+    executor.ack(executor.one(), result={"y": "z"})
+    retried = caller.create_one(max_attempts=2)
+    executor.ack(executor.one(), "fail", error="once", retry_in_ms=0)
+    executor.ack(executor.one(), "release")
+    executor.ack(executor.one(), "fail", error="twice")
+    caller.create_one(run_at_us=now_us + 10**10)
+    waiting = caller.create_one(run_at_us=now_us + 10**10)
+    caller.post(f"/v1/tasks/{waiting}:cancel", {})
+    running = caller.create_one()
+    lease = executor.one()
+    executor.heartbeat({"task": running, "fence": lease["fence"], "progress": 0.5})
+    eventually(lambda: any(e["op"] == "note" for e in caller.whole_feed()))
+    caller.post(f"/v1/tasks/{running}:cancel", {})
+    executor.ack(lease, "cancelled", error="stopped")
+    lost = caller.create_one()
+    executor.one()
+    executor.end()
+    later = caller.create_one(max_attempts=9)
+    held = Executor(worker, {"work": 1})
+    held.ack(next(l for l in iter(held.one, None) if l["task"] == lost), "complete")
+    held.ack(held.one(), "fail", error="slow", retry_in_ms=10**8)
+    caller.post(f"/v1/tasks/{later}:retry", {})
+    return retried
+
+
+def the_feed_is_the_same_from_memory_and_from_the_tables(postgres):
+    url = postgres.tell("database")
+    with Worker(url) as worker:
+        live_a_little(worker)
+        remembered = Caller(worker).whole_feed()
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        head = caller.get("/v1/feed").json["cursor"]
+        read = [e for e in caller.whole_feed(max=7) if int(e["seq"]) <= len(remembered)]
+        ops = {e["op"] for e in read}
+        assert ops == {"none", "add", "start", "finish", "wait", "reopen", "note"}, ops
+        assert [int(e["seq"]) for e in read] == list(range(1, len(read) + 1))
+        for one, other in zip(remembered, read, strict=True):
+            assert one == other, (one, other)
+        assert worker.metric('windlass_worker_feed_events_total{from="tables"}') >= len(read)
+        assert caller.feed(head).json["events"] == []
+
+
+def what_was_reopened_since_is_told_without_its_old_result(postgres):
+    url = postgres.tell("database")
+    with Worker(url) as worker:
+        retried = live_a_little(worker)
+        Caller(worker).post(f"/v1/tasks/{retried}:retry", {})
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        events = [e for e in caller.whole_feed() if e.get("task", {}).get("id") == retried]
+        finish = next(e for e in events if e["op"] == "finish")
+        assert finish["task"]["state"] == "dead" and finish["task"]["error"] == "twice", finish
+        assert events[-1]["op"] == "reopen" and events[-1]["task"]["max_attempts"] == 3, events[-1]
+        assert caller.task(retried)["state"] == "ready"
+
+
+def cursors_that_cannot_be_followed_are_gone(postgres):
+    url = postgres.tell("database")
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        caller.create_one()
+        head = int(caller.get("/v1/feed").json["cursor"].split(":")[1])
+        assert caller.feed(f"0:{head}").status == 200
+        ahead = caller.feed(f"0:{head + 1}")
+        assert ahead.status == 410 and ahead.code == "GONE", ahead.text
+        for wrong in ("x", "1:1", "0:0", "0:-1"):
+            assert caller.feed(wrong).status == 400, wrong
+    sql(url, "DELETE FROM worker.change_log WHERE seq = 1")
+    with Worker(url) as worker:
+        assert Caller(worker).feed("0:1").status == 410
+        assert Caller(worker).feed("0:2").status == 200
+
+
+def a_reader_that_waits_hears_at_once(postgres):
+    with Worker(postgres.tell("database")) as worker:
+        caller = Caller(worker)
+        cursor = caller.get("/v1/feed").json["cursor"]
+        quiet = caller.feed(cursor, wait_ms=50)
+        assert quiet.json["events"] == [] and quiet.json["cursor"] == cursor
+
+        def run(i):
+            if i == 0:
+                return Caller(worker).feed(cursor, wait_ms=20_000).json
+            eventually(lambda: worker.metric("windlass_worker_feed_waiting") == 1)
+            return caller.create_one()
+        heard, task = at_once(2, run)
+        assert [e["task"]["id"] for e in heard["events"]] == [task], heard
+
+
+def snapshot_and_feed_together_miss_nothing(postgres):
+    with Worker(postgres.tell("database")) as worker:
+        caller, executor = Caller(worker), Executor(worker, {"work": 500})
+        done = [False]
+
+        def change():
+            while not done[0]:
+                Caller(worker).create(*({"id": new_id(), "type": "work", "is_fresh": True}
+                                        for _ in range(20)))
+                executor.lease(20, 0, [{"task": l["task"], "fence": l["fence"], "outcome": "complete"}
+                                       for l in executor.leases(20)])
+
+        def read():
+            eventually(lambda: len(caller.get("/v1/snapshot?limit=200").json["tasks"]) == 200)
+            tasks, after, cursor = {}, "", None
+            while after is not None:
+                page = caller.get(f"/v1/snapshot?limit=100&after={after}").json
+                cursor = cursor or page["cursor"]
+                tasks.update({t["id"]: (int(t["version"]), t["state"]) for t in page["tasks"]})
+                after = page["next"]
+            done[0] = True
+            return tasks, cursor
+        _, (tasks, cursor) = at_once(2, lambda i: read() if i else change())
+        states = {"add": "ready", "start": "running", "finish": "succeeded"}
+        for event in caller.whole_feed(cursor):
+            if event["op"] == "none":
+                continue
+            task, version = event["task"]["id"], int(event["seq"])
+            if version > tasks.get(task, (0,))[0]:
+                tasks[task] = (version, event["task"].get("state", states[event["op"]]))
+        ids = list(tasks)
+        for at in range(0, len(ids), 500):
+            for task in caller.post("/v1/tasks:get", {"ids": ids[at:at + 500]}).json["tasks"]:
+                assert tasks.pop(task["id"]) == (int(task["version"]), task["state"])
+        assert not tasks
+        states = [t["state"] for t in caller.get("/v1/snapshot?limit=5000").json["tasks"]]
+        counts = caller.counts()
+        assert states.count("succeeded") == counts.get(("work", "completed"), 0)
+        assert states.count("running") == counts.get(("work", "in-progress"), 0)
+
+
+def a_day_goes_when_nothing_of_it_is_unfinished_or_young(postgres):
+    url = postgres.tell("database")
+    old = time.time() - 80 * DAY_S
+    keep = {"ID_PAST": "1h", "RETENTION": "1h"}
+    with Worker(url, ID_PAST="90d", RETENTION="90d") as worker:
+        caller, executor = Caller(worker), Executor(worker, {"old": 5})
+        far = caller.create_one(id=new_id(old), type="old",
+                                run_at_us=int((time.time() + 60 * DAY_S) * 1e6))
+        gone, young = (caller.create_one(id=new_id(old), type="old") for _ in range(2))
+        for lease in executor.leases(5):
+            executor.ack(lease)
+        executor.end()
+    sql(url, f"UPDATE worker.task_done SET finished_at = now() - interval '2 h' WHERE id = '{gone}'")
+    with Worker(url, **keep) as worker:
+        caller = Caller(worker)
+        cursor = caller.get("/v1/feed").json["cursor"]
+        eventually(lambda: caller.get(f"/v1/tasks/{gone}").status == 404)
+        # Its run is in 60 days, and the retention is an hour: it stays, and its day with it.
+        assert caller.task(far)["state"] == "scheduled"
+        assert caller.task(young)["state"] == "succeeded"
+        (drop,) = [e for e in caller.whole_feed(cursor) if e["op"] == "drop"]
+        assert drop["ids"] == [gone], drop
+        assert drop["counts"] == [{"type": "old", "status": "completed", "count": 1}], drop
+        assert caller.counts() == {("old", "completed"): 1, ("old", "pending"): 1}
+        caller.post(f"/v1/tasks/{far}:cancel", {})
+    sql(url, "UPDATE worker.task_done SET finished_at = now() - interval '2 h'")
+    day = int(old // DAY_S)
+    with Worker(url, **keep) as worker:
+        caller = Caller(worker)
+        cursor = caller.get("/v1/feed").json["cursor"]
+        eventually(lambda: sql(url, f"SELECT to_regclass('worker.task_' || to_char(date "
+                                    f"'1970-01-01' + {day}, 'YYYYMMDD')) IS NULL") == "t")
+        (drop,) = eventually(lambda: [e for e in caller.whole_feed(cursor) if e["op"] == "drop"])
+        assert drop["range"]["from"] <= far < drop["range"]["to"], drop
+        assert {(c["status"], c["count"]) for c in drop["counts"]} == \
+            {("completed", 1), ("failed", 1)}, drop
+        assert caller.counts() == {}
+        remembered = caller.whole_feed(cursor)
+    with Worker(url, **keep) as worker:
+        caller = Caller(worker)
+        assert caller.counts() == {}
+        assert caller.whole_feed(cursor)[:len(remembered)] == remembered
+
+
+TESTS = [
+    the_feed_is_the_same_from_memory_and_from_the_tables,
+    what_was_reopened_since_is_told_without_its_old_result,
+    cursors_that_cannot_be_followed_are_gone,
+    a_reader_that_waits_hears_at_once,
+    snapshot_and_feed_together_miss_nothing,
+    a_day_goes_when_nothing_of_it_is_unfinished_or_young,
+]
+
+if __name__ == "__main__":
+    with Postgres() as server:
+        run_tests(TESTS, server)

@@ -1,0 +1,354 @@
+#!/usr/bin/env python3
+"""The worker's tasks and leases through its doors. Usage: worker_tasks_test.py PROGRAM"""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
+from worker_rig import RUNNER_TOKEN, Caller, Executor, Worker, new_id, sql  # noqa: E402
+
+
+def a_task_lives_from_creation_to_its_result(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"life": 1})
+    task = caller.create_one(type="life", payload={"deep": [1.50, "ü"]}, priority="high")
+    lease = executor.one()
+    assert lease["task"] == task and lease["payload"] == {"deep": [1.50, "ü"]}, lease
+    assert lease["attempt"] == 1 and lease["max_attempts"] == 5, lease
+    assert caller.task(task)["state"] == "running"
+    assert executor.ack(lease, result={"n": 1}) == "applied"
+    end = caller.task(task)
+    assert end["state"] == "succeeded" and end["result"] == {"n": 1}, end
+    assert end["priority"] == "high" and end["finished_at_us"] >= end["started_at_us"]
+    (attempt,) = caller.attempts(task)
+    assert attempt["outcome"] == "succeeded" and attempt["worker"] == "executor", attempt
+
+
+def only_known_callers_are_let_in_and_only_where_they_belong(worker, _):
+    assert Caller(worker, "wrong").get("/v1/feed").status == 401
+    assert Caller(worker, RUNNER_TOKEN).get("/v1/feed").status == 403
+    assert Caller(worker, RUNNER_TOKEN).create().status == 403
+
+
+def what_is_wrong_with_a_task_is_named_with_its_place(worker, _):
+    caller = Caller(worker)
+    good = {"id": new_id(), "type": "work", "is_fresh": True}
+    wrong = [
+        ({"type": "work"}, "tasks[1].id: is missing"),
+        ({"id": "x", "type": "work"}, "tasks[1].id: is no UUID"),
+        ({"id": "01a20a5b-5f81-47cf-a575-000000000000", "type": "work"}, "is no UUIDv7"),
+        ({"id": new_id(time.time() - 8 * 86400), "type": "work"}, "id-past"),
+        ({"id": new_id(time.time() + 7200), "type": "work"}, "id-future"),
+        ({"id": new_id()}, "tasks[1].type: is missing"),
+        ({"id": new_id(), "type": "x" * 201}, "tasks[1].type: is longer than 200 bytes"),
+        ({"id": new_id(), "type": "work", "priority": "urgent"}, "tasks[1].priority"),
+        ({"id": new_id(), "type": "work", "max_attempts": 0}, "tasks[1].max_attempts"),
+        ({"id": new_id(), "type": "work", "payload": "x" * 300_000}, "tasks[1].payload: is longer"),
+    ]
+    for task, message in wrong:
+        good["id"] = new_id()
+        answer = caller.create(good, task)
+        assert answer.status == 200, answer.text
+        first, second = answer.json["results"]
+        assert "task" in first, first
+        assert second["error"]["code"] == "BAD_USER_INPUT", second
+        assert message in second["error"]["message"], second
+    nul = caller.request("POST", "/v1/tasks", None)
+    assert nul.status == 400, nul.text
+
+
+def all_or_none_is_one_or_the_other(worker, url):
+    caller = Caller(worker)
+    ids = [new_id() for _ in range(700)]  # more than one batch's worth
+    tasks = [{"id": i, "type": "atomic", "is_fresh": True} for i in ids]
+    refused = caller.create(*tasks, {"id": "x", "type": "atomic"}, is_atomic=True)
+    assert refused.status == 400 and refused.json["error"]["index"] == 700, refused.text
+    assert sql(url, "SELECT count(*) FROM worker.task t JOIN worker.task_type y ON y.id = t.type "
+                    "WHERE y.name = 'atomic'") == "0"
+    assert caller.create(*tasks, is_atomic=True).status == 200
+    assert sql(url, f"SELECT count(DISTINCT l.seq) FROM worker.task t, worker.change_log l "
+                    f"WHERE t.id = ANY ('{{{','.join(ids)}}}') AND t.seq >= l.seq "
+                    f"AND t.seq < l.seq + l.n") == "1"
+
+
+def the_same_id_again_is_the_same_task(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"same": 1})
+    task = {"id": new_id(), "type": "same", "payload": {"n": 1}}
+    for _ in range(2):
+        answer = caller.create(task)
+        assert answer.json["results"][0]["task"]["state"] == "ready", answer.text
+    lease = executor.one()
+    assert caller.create(task).json["results"][0]["task"]["state"] == "running"
+    executor.ack(lease)
+    again = caller.create(task, {**task, "payload": {"n": 2}}).json["results"]
+    assert [r["task"]["state"] for r in again] == ["succeeded"] * 2, again
+    assert executor.leases() == []
+
+
+def many_at_once_with_one_id_make_one_task(worker, url):
+    task = {"id": new_id(), "type": "crowd"}
+    answers = at_once(16, lambda _: Caller(worker).create(task).json["results"][0])
+    assert all(a["task"]["id"] == task["id"] for a in answers), answers
+    assert sql(url, f"SELECT count(*) FROM worker.task WHERE id = '{task['id']}'") == "1"
+
+
+def a_key_holds_while_its_task_is_unfinished(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"keyed": 1})
+    first = caller.create_one(type="keyed", idempotency_key="k")
+    second = caller.create({"id": new_id(), "type": "keyed", "idempotency_key": "k"})
+    assert second.json["results"][0] == {"duplicate_of": first}, second.text
+    executor.ack(executor.one())
+    third = caller.create_one(type="keyed", idempotency_key="k")
+    assert caller.create({"id": new_id(), "type": "keyed", "idempotency_key": "k"}) \
+        .json["results"][0] == {"duplicate_of": third}
+    assert executor.one()["idempotency_key"] == "k"
+
+
+def the_urgent_and_the_old_go_first_and_the_scheduled_wait(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"order": 10})
+    now_us = time.time_ns() // 1000
+    late = caller.create_one(type="order", run_at_us=now_us + 500_000, priority="high")
+    low = caller.create_one(type="order", priority="low")
+    first, second = (caller.create_one(type="order") for _ in range(2))
+    high = caller.create_one(type="order", priority="high")
+    got = [lease["task"] for lease in executor.leases(10)]
+    assert got == [high, first, second, low], got
+    assert caller.task(late)["state"] == "scheduled"
+    lease = executor.one()
+    assert lease["task"] == late
+    assert caller.task(late)["started_at_us"] >= now_us + 500_000
+
+
+def slots_bound_what_a_session_holds(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"slots": 2})
+    for _ in range(4):
+        caller.create_one(type="slots")
+    held = executor.leases(10)
+    assert len(held) == 2
+    assert executor.leases(10) == []
+    both = executor.lease(10, acks=[{"task": held[0]["task"], "fence": held[0]["fence"],
+                                     "outcome": "complete"}])
+    assert both["acks"] == [{"task": held[0]["task"], "outcome": "applied"}], both
+    assert len(both["leases"]) == 1, both
+
+
+def a_waiting_request_gets_a_task_that_comes(worker, _):
+    caller = Caller(worker)
+
+    def run(i):
+        if i == 0:
+            return Executor(worker, {"awaited": 1}).one()
+        return eventually(lambda: worker.metric("windlass_worker_lease_requests_waiting") >= 1
+                          and caller.create_one(type="awaited"))
+    lease, task = at_once(2, run)
+    assert lease["task"] == task
+
+
+def a_late_answer_changes_nothing(worker, _):
+    caller, slow = Caller(worker), Executor(worker, {"late": 1}, ttl_ms=1000, name="slow")
+    task = caller.create_one(type="late")
+    lease = slow.one()
+    other = Executor(worker, {"late": 1}, name="other")
+    again = other.one()  # the silent session has ended, and its lease has returned
+    assert again["task"] == task and again["attempt"] == 2, again
+    gone = slow.heartbeat({"task": task, "fence": lease["fence"]})
+    assert gone.status == 404, gone.text
+    assert other.ack({**again, "fence": lease["fence"]}, result={"by": "a zombie"}) != "applied"
+    assert caller.task(task)["state"] == "running"
+    assert other.ack(again, result={"by": "other"}) == "applied"
+    assert other.ack(again, result={"by": "other"}) == "duplicate"
+    assert other.ack({"task": task, "fence": "0:1"}) == "stale"
+    assert other.ack({"task": new_id(), "fence": "0:1"}) == "unknown"
+    assert caller.task(task)["result"] == {"by": "other"}
+    assert [a["outcome"] for a in caller.attempts(task)] == ["lease_lost", "succeeded"]
+
+
+def failures_are_tried_again_until_the_attempts_are_used(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"fails": 1})
+    task = caller.create_one(type="fails", max_attempts=3)
+    for attempt in (1, 2):
+        lease = executor.one()
+        assert lease["attempt"] == attempt
+        assert executor.ack(lease, "fail", error=f"no {attempt}", retry_in_ms=50) == "applied"
+        waiting = caller.task(task)
+        assert waiting["state"] in ("retrying", "ready") and waiting["attempt"] == attempt
+    executor.ack(executor.one(), "fail", error="no 3")
+    end = caller.task(task)
+    assert end["state"] == "dead" and end["error"] == "no 3" and end["attempt"] == 3, end
+    assert [a["error"] for a in caller.attempts(task)] == ["no 1", "no 2", "no 3"]
+    back_off = caller.create_one(type="fails")
+    before_us = time.time_ns() // 1000
+    executor.ack(executor.one(), "fail")
+    assert 700_000 <= caller.task(back_off)["run_at_us"] - before_us <= 60_000_000
+    fatal = caller.create_one(type="fails")
+    executor.ack(executor.one(), "fatal", error="never")
+    assert caller.task(fatal)["state"] == "dead"
+
+
+def release_and_snooze_cost_no_attempt(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"gentle": 1})
+    task = caller.create_one(type="gentle", max_attempts=1)
+    for word, members in (("release", {}), ("snooze", {"retry_in_ms": 50})):
+        lease = executor.one()
+        assert lease["attempt"] == 1, lease
+        assert executor.ack(lease, word, **members) == "applied"
+        assert caller.task(task)["attempt"] == 0
+    executor.ack(executor.one())
+    assert caller.task(task)["state"] == "succeeded" and caller.task(task)["attempt"] == 1
+
+
+def waiting_tasks_are_cancelled_at_once_and_running_ones_by_command(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"cancelled": 1})
+    waiting = caller.create_one(type="cancelled", run_at_us=time.time_ns() // 1000 + 10**9)
+    answer = caller.post(f"/v1/tasks/{waiting}:cancel", {"actor": "ada"})
+    assert answer.json["task"]["state"] == "cancelled", answer.text
+    running = caller.create_one(type="cancelled")
+    lease = executor.one()
+    asked = caller.post(f"/v1/tasks/{running}:cancel", {})
+    assert asked.json["task"]["state"] == "running", asked.text
+    commands = executor.heartbeat({"task": running, "fence": lease["fence"]}).json["commands"]
+    assert [(c["kind"], c["task"], c["reason"]) for c in commands] == \
+        [("cancel", running, "cancelled")], commands
+    assert executor.ack(lease, "cancelled") == "applied"
+    assert caller.task(running)["state"] == "cancelled"
+    again = caller.post(f"/v1/tasks/{running}:cancel", {})
+    assert again.status == 200 and again.json["task"]["state"] == "cancelled", again.text
+    done = caller.create_one(type="cancelled")
+    executor.ack(executor.one())
+    assert caller.post(f"/v1/tasks/{done}:cancel", {}).status == 409
+    assert caller.post(f"/v1/tasks/{new_id()}:cancel", {}).status == 404
+
+
+def what_failed_can_be_tried_again_by_hand(worker, url):
+    caller, executor = Caller(worker), Executor(worker, {"again": 1})
+    task = caller.create_one(type="again", max_attempts=1)
+    assert caller.post(f"/v1/tasks/{task}:retry", {}).status == 409  # it waits already
+    executor.ack(executor.one(), "fatal", error="first")
+    answer = caller.post(f"/v1/tasks/{task}:retry", {"actor": "ada"})
+    assert answer.status == 200 and answer.json["task"]["state"] == "ready", answer.text
+    assert answer.json["task"]["max_attempts"] == 2, answer.text
+    assert sql(url, f"SELECT count(*) FROM worker.task_done WHERE id = '{task}'") == "0"
+    lease = executor.one()
+    assert lease["attempt"] == 2
+    executor.ack(lease)
+    assert caller.post(f"/v1/tasks/{task}:retry", {}).status == 409  # it has succeeded
+    assert [a["error"] for a in caller.attempts(task)] == ["first", None]
+    later = caller.create_one(type="again")
+    executor.ack(executor.one(), "fail", retry_in_ms=3_600_000)
+    assert caller.task(later)["state"] == "retrying"
+    assert caller.post(f"/v1/tasks/{later}:retry", {}).json["task"]["state"] == "ready"
+    assert executor.one()["task"] == later
+
+
+def an_attempt_that_passes_its_deadline_is_told_to_stop(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"overdue": 1})
+    task = caller.create_one(type="overdue", timeout_s=1, max_attempts=1)
+    lease = executor.one()
+    told = eventually(lambda: executor.heartbeat().json["commands"])
+    assert told[0]["reason"] == "timeout" and told[0]["task"] == task, told
+    assert executor.ack(lease, "cancelled") == "applied"
+    end = caller.task(task)
+    assert end["state"] == "dead" and end["error"] == "timed out", end
+    assert caller.attempts(task)[0]["outcome"] == "timed_out"
+
+
+def one_that_does_not_stop_is_timed_out(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"stubborn": 1})
+    task = caller.create_one(type="stubborn", timeout_s=1, max_attempts=1)
+    lease = executor.one()
+    eventually(lambda: executor.heartbeat().status == 200 and caller.task(task)["state"] == "dead")
+    assert executor.ack(lease) == "duplicate"  # its lease has ended, by the time-out
+    assert caller.task(task)["state"] == "dead"
+
+
+def a_session_that_ends_returns_its_leases(worker, _):
+    caller = Caller(worker)
+    task = caller.create_one(type="ended")
+    first = Executor(worker, {"ended": 1})
+    first.one()
+    assert first.end(release=True).status == 200
+    second = Executor(worker, {"ended": 1})
+    assert second.one()["attempt"] == 1  # released: it cost no attempt
+    assert second.end().status == 200
+    assert Executor(worker, {"ended": 1}).one()["attempt"] == 2
+    assert second.heartbeat().status == 404
+    assert caller.task(task)["state"] == "running"
+
+
+def what_crashed_runs_alone_and_three_times_is_quarantined(worker, _):
+    caller, types = Caller(worker), {"crash": 5}
+    bad = caller.create_one(type="crash", max_attempts=10)
+    first = Executor(worker, types)
+    first.one()
+    quiet = [caller.create_one(type="crash") for _ in range(2)]
+    first.end()  # not released: as a crash
+    for attempt in (2, 3, 4):
+        held = Executor(worker, types)
+        alone = []
+        while not alone:
+            got = held.leases(5, 1000)
+            alone = [lease for lease in got if lease["task"] == bad]
+            assert not alone or len(got) == 1, got
+            for lease in got:
+                if lease["task"] != bad:
+                    assert held.ack(lease) == "applied"
+        assert alone[0]["attempt"] == attempt, alone
+        caller.create_one(type="crash", id=(beside := new_id()))
+        assert held.leases(5) == []  # nothing beside it
+        held.end()
+        quiet.append(beside)
+    end = eventually(lambda: caller.task(bad)["state"] == "dead" and caller.task(bad))
+    assert end["why"]["code"] == "QUARANTINED" and end["attempt"] == 4, end
+    assert [a["outcome"] for a in caller.attempts(bad)] == ["lease_lost"] * 4
+    held = Executor(worker, types)
+    while got := held.leases(5):
+        for lease in got:
+            assert held.ack(lease) == "applied"
+    assert all(caller.task(task)["state"] == "succeeded" for task in quiet)
+
+
+def progress_and_checkpoints_are_kept_while_it_runs(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"progress": 1})
+    task = caller.create_one(type="progress")
+    lease = executor.one()
+    beat = {"task": task, "fence": lease["fence"], "progress": 0.25, "checkpoint": {"row": 7}}
+    assert executor.heartbeat(beat).json["lost"] == []
+    assert eventually(lambda: caller.task(task)["progress"] == 0.25)
+    executor.ack(lease, "fail", retry_in_ms=0)
+    assert executor.one()["checkpoint"] == {"row": 7}
+
+
+def main():
+    with Postgres() as postgres:
+        url = postgres.tell("database")
+        with Worker(url) as worker:
+            worker.url = url
+            run_tests(TESTS, worker, url)
+
+
+TESTS = [
+    a_task_lives_from_creation_to_its_result,
+    only_known_callers_are_let_in_and_only_where_they_belong,
+    what_is_wrong_with_a_task_is_named_with_its_place,
+    all_or_none_is_one_or_the_other,
+    the_same_id_again_is_the_same_task,
+    many_at_once_with_one_id_make_one_task,
+    a_key_holds_while_its_task_is_unfinished,
+    the_urgent_and_the_old_go_first_and_the_scheduled_wait,
+    slots_bound_what_a_session_holds,
+    a_waiting_request_gets_a_task_that_comes,
+    a_late_answer_changes_nothing,
+    failures_are_tried_again_until_the_attempts_are_used,
+    release_and_snooze_cost_no_attempt,
+    waiting_tasks_are_cancelled_at_once_and_running_ones_by_command,
+    what_failed_can_be_tried_again_by_hand,
+    an_attempt_that_passes_its_deadline_is_told_to_stop,
+    one_that_does_not_stop_is_timed_out,
+    a_session_that_ends_returns_its_leases,
+    what_crashed_runs_alone_and_three_times_is_quarantined,
+    progress_and_checkpoints_are_kept_while_it_runs,
+]
+
+if __name__ == "__main__":
+    main()
