@@ -110,7 +110,7 @@ struct str talk_when(struct talk *t, const struct json_value *v, const char *pat
 
 /* ── figures, types and names ── */
 
-enum { DAY_MINUTES = 1'440, WINDOW_MINUTES_MAX = 90 * 1'440 };
+enum { DAY_MINUTES = 1'440 };
 
 /* As dashboardStats takes it; the figures have no end but now. */
 static struct str stats_window(struct talk *t)
@@ -121,7 +121,7 @@ static struct str stats_window(struct talk *t)
     int64_t minutes = (t->now_us - w->from_us) / (60LL * CLOCK_S);
     if (minutes < 1)
         minutes = 1;
-    if (minutes >= 2 * DAY_MINUTES || minutes > WINDOW_MINUTES_MAX)
+    if (minutes >= 2 * DAY_MINUTES)
         return arena_printf(t->arena, "%lldd",
                             (long long)((minutes + DAY_MINUTES - 1) / DAY_MINUTES));
     return arena_printf(t->arena, "%lldm", (long long)minutes);

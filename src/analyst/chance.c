@@ -71,18 +71,20 @@ double chance_hits_above(double k, double n, double hits, double misses)
     double term = exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) +
                       log_beta(k + a, n - k + b) - log_beta(a, b));
     double sum = term;
-    for (size_t i = 0; i < TERMS_MAX && k < n && term > sum * 1e-12; i++, k++) {
+    for (size_t i = 0; i < TERMS_MAX && k < n && term > sum * 1e-12; i++) {
         term *= (n - k) / (k + 1) * (k + a) / (n - k - 1 + b);
         sum += term;
+        k++;
     }
     return fmin(0.5, sum);
 }
 
 double chance_poisson_below(double k, double mean)
 {
+    enum { TERMS_MAX = 1'000'000 };
     double term = exp(-mean), sum = term;
-    for (double i = 1; i <= k && (term > 0 || i < mean); i++) {
-        term *= mean / i;
+    for (size_t i = 1; i <= TERMS_MAX && (double)i <= k; i++) {
+        term *= mean / (double)i;
         sum += term;
     }
     return fmin(1, sum);

@@ -171,14 +171,14 @@ static double variance_of_s(struct arena *a, const double *values, size_t count)
  * How many times larger the variance of a sum is because neighbours resemble one another: a series
  * that remembers has fewer independent points than it shows. Negative memory is not believed.
  */
-static double memory_factor(double memory, double count)
+static double memory_factor(double memory, size_t count)
 {
     double r = fmax(0, fmin(memory, 0.98)), factor = 1, power = 1;
-    for (double k = 1; k < count; k++) {
+    for (size_t k = 1; k < count; k++) {
         power *= r;
         if (power < 1e-9)
             break;
-        factor += 2 * (1 - k / count) * power;
+        factor += 2 * (1 - (double)k / (double)count) * power;
     }
     return factor;
 }
@@ -201,7 +201,7 @@ struct robust_trend robust_trend_of(struct arena *a, const double *values, size_
     }
     trend.intercept = robust_median(a, rest, kept);
     double variance =
-        variance_of_s(a, ys, kept) * memory_factor(robust_memory(a, rest, kept), (double)kept);
+        variance_of_s(a, ys, kept) * memory_factor(robust_memory(a, rest, kept), kept);
     if (variance > 0 && fabs(s) > 1)
         trend.z = (s - copysign(1, s)) / sqrt(variance);
     trend.p = 2 * chance_normal_above(fabs(trend.z));

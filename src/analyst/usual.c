@@ -28,7 +28,8 @@ bool usual_judge(struct arena *a, const double *history, size_t count, int64_t s
     double level = robust_median(a, rest, count);
     double points = worth((double)kept, robust_memory(a, rest, count));
     double spread = fmax(robust_scale(a, rest, count, level), scale_min);
-    double cycles = season.period > 0 ? (double)(count / season.period) : points;
+    size_t whole_cycles = season.period > 0 ? count / season.period : 0;
+    double cycles = season.period > 0 ? (double)whole_cycles : points;
     /* The expected value is itself known only so well. */
     double scale = spread * sqrt(1 + 1.57 / fmax(1, fmin(points, cycles)));
     struct usual u = { .expected = level + season_at(&season, index),

@@ -41,7 +41,7 @@ static inline double chance_poisson(struct chance_source *c, double mean)
 static inline double chance_hits(struct chance_source *c, double count, double share)
 {
     double hits = 0;
-    for (double i = 0; i < count; i++)
+    for (size_t i = 0; i < (size_t)count; i++)
         hits += chance_even(c) < share;
     return hits;
 }
