@@ -162,9 +162,10 @@ static void keep_types(struct batch *b)
     for (size_t i = 0; i < b->types_sent; i++)
         s->types[i].is_stored = true;
     for (size_t i = 0; i < b->count_types; i++)
-        for (size_t k = 0; k < STATUS_COUNT; k++)
-            if (b->counts[i][k] != 0)
-                s->types[i].counts[k] += b->counts[i][k];
+        for (size_t k = 0; k < STATUS_COUNT; k++) {
+            s->types[i].counts[k] += b->counts[i][k];
+            s->types[i].is_counted |= b->counts[i][k] != 0;
+        }
 }
 
 static struct str bytes_of(const struct buf *b)
@@ -281,7 +282,8 @@ static unsigned count_try(struct batch *b)
     unsigned most = 0;
     list_each (node, &b->intents) {
         struct intent *intent = container_of(node, struct intent, node);
-        most = max_of(most, ++intent->tries);
+        intent->tries++;
+        most = max_of(most, intent->tries);
     }
     return most;
 }

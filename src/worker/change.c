@@ -102,9 +102,9 @@ static struct str text_of_ids(struct arena *a, const struct uuid *ids, size_t co
 
 /* The columns of n rows: arrays of one arena. */
 #define COLUMN(name, type, value)                                                                  \
-    type *name = arena_new_array(a, n, type);                                                      \
+    typeof(type) *(name) = arena_array(a, n, sizeof(type));                                        \
     for (size_t i = 0; i < n; i++)                                                                 \
-    name[i] = (value)
+    (name)[i] = (value)
 
 static void task_steps(struct batch *b)
 {

@@ -128,7 +128,8 @@ static void assemble(struct shard *s)
     size_t intents_max = s->suspects > 0 ? max_of(s->suspects_max, (size_t)1) : SIZE_MAX;
     live_ripen(s->live, b->at_us);
     while (!list_is_empty(&s->queue) && b->intent_count < intents_max &&
-           batch_size(b) < s->options.batch_max && b->intent_count < SHARD_QUEUE_MAX) {
+           batch_size(b) < s->options.batch_max && b->intent_count < SHARD_QUEUE_MAX &&
+           b->events.len < SHARD_BATCH_BYTES) {
         struct intent *intent = container_of(s->queue.next, struct intent, node);
         if (intent->is_alone && b->intent_count > 0)
             break;

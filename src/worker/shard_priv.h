@@ -67,6 +67,7 @@ enum shard_role {
 struct shard_type {
     struct str name;
     bool is_stored;
+    bool is_counted; /* its counts have changed since the last tick */
     int64_t counts[STATUS_COUNT];
 };
 
@@ -79,12 +80,13 @@ enum {
     SHARD_ID = 0,
     SHARD_ATTEMPTS_DEFAULT = 5,
     SHARD_TIMEOUT_DEFAULT_S = 300,
-    SHARD_FLUSH_AT = 128,       /* intents that do not wait for the least time between batches */
-    SHARD_BATCH_GAP_US = 2'000, /* least time between the starts of two batches */
-    SHARD_TRIES_MAX = 5,        /* batches that may fail before their intents are refused */
-    SHARD_QUEUE_MAX = 200'000,  /* intents that wait; more are refused */
-    SHARD_LOG_SPAN = 1 << 20,   /* numbers in one partition of change_log */
-    SHARD_CALL_MS = 6'000,      /* deadline of a call to the database */
+    SHARD_FLUSH_AT = 128,         /* intents that do not wait for the least time between batches */
+    SHARD_BATCH_GAP_US = 2'000,   /* least time between the starts of two batches */
+    SHARD_TRIES_MAX = 5,          /* batches that may fail before their intents are refused */
+    SHARD_QUEUE_MAX = 200'000,    /* intents that wait; more are refused */
+    SHARD_BATCH_BYTES = 16 << 20, /* of events: a batch that has so many takes no more */
+    SHARD_LOG_SPAN = 1 << 20,     /* numbers in one partition of change_log */
+    SHARD_CALL_MS = 6'000,        /* deadline of a call to the database */
 };
 
 /* What others need of the scheduler; `s->jobs` is its own. */

@@ -7,7 +7,7 @@
 #include "store/queue/tick_sql.h"
 #include "worker/meter.h"
 
-enum { EVERY_MS = 1'000, AGAIN_MS = 5, ROWS_MAX = 20'000, FIRST = 256 };
+enum { EVERY_MS = 1'000, AGAIN_MS = 5, ROWS_MAX = 5'000, FIRST = 256 };
 
 struct tick {
     struct shard *s;
@@ -23,7 +23,7 @@ struct tick {
     struct uuid *sent; /* tasks whose rows are in the call that is out; in the arena */
     size_t sent_count;
     int64_t seq, seq_sent; /* what the tables are at, and will be; 0: more is to come */
-    bool is_on, is_looking;
+    bool is_on, is_looking, needs_all_counts;
 };
 
 static void *grow(void *items, size_t count, size_t *capacity, size_t size)
@@ -68,6 +68,7 @@ static void look_in(struct tick *tick, int64_t ms)
 /* Written anew, all of it: what is there already is harmless. */
 static void mark_again(struct tick *tick)
 {
+    tick->needs_all_counts = true;
     for (size_t i = 0; i < tick->sent_count; i++) {
         struct live *task = live_find(tick->s->live, tick->sent[i]);
         if (task)
@@ -98,9 +99,9 @@ static void written(void *owner, const struct db_reply *reply)
 }
 
 #define COLUMN(name, type, value)                                                                  \
-    type *name = arena_new_array(a, n, type);                                                      \
+    typeof(type) *(name) = arena_array(a, n, sizeof(type));                                        \
     for (size_t i = 0; i < n; i++)                                                                 \
-    name[i] = (value)
+    (name)[i] = (value)
 
 static const struct db_args *live_args(struct arena *a, struct live *const *t, size_t n)
 {
@@ -123,12 +124,23 @@ static const struct db_args *live_args(struct arena *a, struct live *const *t, s
                           ats, n, keyed, n);
 }
 
-static const struct db_args *counter_args(struct arena *a, const struct shard *s)
+/* Of the types whose counts have changed; after a failure and at the start, of all. */
+static const struct db_args *counter_args(struct tick *tick)
 {
-    size_t n = s->type_count * STATUS_COUNT;
-    COLUMN(types, int64_t, (int64_t)(i / STATUS_COUNT));
+    struct arena *a = tick->a;
+    struct shard *s = tick->s;
+    size_t n = 0;
+    uint32_t *changed = arena_new_array(a, s->type_count, uint32_t);
+    for (uint32_t i = 0; i < s->type_count; i++) {
+        if (tick->needs_all_counts || s->types[i].is_counted)
+            changed[n++] = i;
+        s->types[i].is_counted = false;
+    }
+    tick->needs_all_counts = false;
+    n *= STATUS_COUNT;
+    COLUMN(types, int64_t, changed[i / STATUS_COUNT]);
     COLUMN(statuses, int64_t, (int64_t)(i % STATUS_COUNT));
-    COLUMN(counts, int64_t, s->types[i / STATUS_COUNT].counts[i % STATUS_COUNT]);
+    COLUMN(counts, int64_t, s->types[changed[i / STATUS_COUNT]].counts[i % STATUS_COUNT]);
     return tick_counters_args(a, types, n, statuses, n, counts, n);
 }
 
@@ -182,7 +194,7 @@ static void write_now(struct view *view)
             steps[count++] =
                 (struct db_step){ &tick_gone_rows,
                                   tick_gone_rows_args(a, tick->gone, tick->gone_count) };
-        steps[count++] = (struct db_step){ &tick_counters, counter_args(a, s) };
+        steps[count++] = (struct db_step){ &tick_counters, counter_args(tick) };
         steps[count++] =
             (struct db_step){ &tick_checkpoint,
                               tick_checkpoint_args(a, SHARD_ID, s->epoch, tick->seq_sent) };
@@ -224,6 +236,7 @@ struct tick *tick_create(struct shard *s)
 void tick_start(struct tick *tick, int64_t ckpt_seq)
 {
     tick->seq = ckpt_seq;
+    tick->needs_all_counts = true;
     tick->is_on = true;
     look_in(tick, EVERY_MS);
 }
