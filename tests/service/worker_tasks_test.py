@@ -258,7 +258,7 @@ def one_that_does_not_stop_is_timed_out(worker, _):
     task = caller.create_one(type="stubborn", timeout_s=1, max_attempts=1)
     lease = executor.one()
     eventually(lambda: executor.heartbeat().status == 200 and caller.task(task)["state"] == "dead")
-    assert executor.ack(lease) == "duplicate"  # its lease has ended, by the time-out
+    assert executor.ack(lease) == "stale"  # its lease has ended, by the time-out
     assert caller.task(task)["state"] == "dead"
 
 
