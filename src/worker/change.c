@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/deps.h"
 #include "worker/notes.h"
 #include "worker/tick.h"
 
@@ -242,19 +243,20 @@ static struct task_view brief(const struct batch *b, const struct live *task)
                                .max_attempts = task->max_attempts };
 }
 
-struct live *change_add(struct batch *b, struct task_view *view, uint32_t type)
+static struct live *add(struct batch *b, struct task_view *view, uint32_t type, bool is_blocked)
 {
     struct shard *s = b->s;
     struct live *task = live_add(s->live, view->id);
     batch_on_undo(b, take_back, task);
-    int64_t seq = batch_put(b, &(struct change){ .op = OP_ADD, .id = view->id });
+    int64_t seq = batch_put(
+        b, &(struct change){ .op = is_blocked ? OP_ADD_BLOCKED : OP_ADD, .id = view->id });
     view->version = seq;
     view->type = s->types[type].name;
     view->created_at_us = view->updated_at_us = b->at_us;
-    view->state = rule_waiting_state(view->run_at_us, 0, b->at_us);
+    view->state = is_blocked ? STATE_BLOCKED : rule_waiting_state(view->run_at_us, 0, b->at_us);
     view->progress = -1;
     task->version = seq;
-    task->state = LIVE_WAITING;
+    task->state = is_blocked ? LIVE_BLOCKED : LIVE_WAITING;
     task->at_us = view->run_at_us;
     task->type = type;
     task->timeout_s = view->timeout_s;
@@ -271,6 +273,16 @@ struct live *change_add(struct batch *b, struct task_view *view, uint32_t type)
     struct task_row *row = vector_add(&b->rows->tasks);
     *row = (struct task_row){ .view = view, .seq = seq, .type = type };
     return task;
+}
+
+struct live *change_add(struct batch *b, struct task_view *view, uint32_t type)
+{
+    return add(b, view, type, false);
+}
+
+struct live *change_add_blocked(struct batch *b, struct task_view *view, uint32_t type)
+{
+    return add(b, view, type, true);
 }
 
 void change_start(struct batch *b, struct live *task, uint32_t session)
@@ -323,7 +335,7 @@ static struct str why_of(struct batch *b, const struct change_end *end)
 
 static enum op finish_op(const struct live *task, enum rule_state state)
 {
-    if (task->state == LIVE_WAITING)
+    if (task->state != LIVE_RUNNING)
         return OP_CANCEL_WAITING;
     return state == STATE_SUCCEEDED   ? OP_COMPLETE
            : state == STATE_CANCELLED ? OP_CANCEL_RUNNING
@@ -333,8 +345,8 @@ static enum op finish_op(const struct live *task, enum rule_state state)
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end)
 {
-    assert(task->state == LIVE_RUNNING ||
-           (task->state == LIVE_WAITING && state == STATE_CANCELLED));
+    assert(task->state == LIVE_RUNNING || state == STATE_CANCELLED);
+    assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
     bool was_running = task->state == LIVE_RUNNING;
     touch(b, task);
@@ -372,6 +384,8 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     task->version = seq;
     task->state = LIVE_GONE;
     batch_on_commit(b, let_go, task);
+    if (state == STATE_SUCCEEDED)
+        deps_succeeded(b, task->id);
     if (b->s->job_hooks)
         b->s->job_hooks->task_ended(b, task->id, state);
 }
@@ -435,6 +449,21 @@ void change_hurry(struct batch *b, struct live *task)
     assert(task->state == LIVE_WAITING);
     touch(b, task);
     reopened(b, task, OP_REOPEN_WAITING);
+}
+
+void change_unblock(struct batch *b, struct live *task)
+{
+    assert(task->state == LIVE_BLOCKED);
+    touch(b, task);
+    int64_t seq = batch_put(b, &(struct change){ .op = OP_UNBLOCK, .id = task->id });
+    task->state = LIVE_WAITING;
+    task->version = seq;
+    live_place(b->s->live, task, b->at_us);
+    struct task_view view = brief(b, task);
+    view.state = rule_waiting_state(task->at_us, 0, b->at_us);
+    view.run_at_us = task->at_us;
+    event_reopen(&b->events, seq, b->at_us, STATUS_PENDING, &view);
+    batch_event_end(b);
 }
 
 void change_reopen(struct batch *b, const struct task_view *view, uint32_t type)

@@ -10,7 +10,9 @@
  * A new task. `view` holds all of it but version, state and updated_at_us, which are set here; its
  * texts must live until the batch has ended. The id must be unknown and the type the shard's.
  */
-[[nodiscard]] struct live *change_add(struct batch *b, struct task_view *view, uint32_t type);
+struct live *change_add(struct batch *b, struct task_view *view, uint32_t type);
+/* The same; it waits for other tasks until deps_succeeded says otherwise. */
+struct live *change_add_blocked(struct batch *b, struct task_view *view, uint32_t type);
 /* A waiting task begins, in a session; the fence is the change's number. */
 void change_start(struct batch *b, struct live *task, uint32_t session);
 
@@ -20,7 +22,7 @@ struct change_end {
     const struct str *result, *error; /* NULL: none; JSON, text */
     const char *why_code, *why_text;  /* NULL: none */
 };
-/* It has finished: SUCCEEDED, CANCELLED or DEAD. A waiting one can only be cancelled. */
+/* It has finished: SUCCEEDED, CANCELLED or DEAD. One that did not run can only be cancelled. */
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end);
 /* A running one waits again, until `run_at_us`: OP_RETRY, OP_LOST or OP_RELEASE. */
@@ -28,6 +30,8 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
                  const struct change_end *end);
 /* A retrying one is ready now, with at least one more attempt. */
 void change_hurry(struct batch *b, struct live *task);
+/* A blocked one waits for nothing any more but its time. */
+void change_unblock(struct batch *b, struct live *task);
 /* A finished one, as the tables have it, is ready again, with at least one more attempt. */
 void change_reopen(struct batch *b, const struct task_view *view, uint32_t type);
 /* A running one shall be cancelled. */

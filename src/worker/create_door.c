@@ -4,11 +4,15 @@
  *
  *   read ──▶ look up the ids that may be stored ──▶ submit ──▶ (all certain) ──▶
  *        read those that were stored ──▶ view ──▶ answer
+ *
+ * What a task waits for is looked up as well. Between that and the batch such a task may finish,
+ * which memory alone cannot tell: then it is looked up anew.
  */
 #include "base/clock.h"
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
 #include "worker/change.h"
+#include "worker/deps.h"
 #include "worker/door.h"
 #include "worker/worker_priv.h"
 
@@ -21,11 +25,15 @@ enum {
     ATTEMPTS_MAX = 1'000,
     TIMEOUT_MAX_S = 30 * 86'400,
     READ_MS = 10'000,
+    DEP_LOOKS_MAX = 4,
 };
 
 static const int64_t run_at_max_us = INT64_C(253402300799999999); /* the end of the year 9999 */
 
-enum outcome { OUTCOME_NEW, OUTCOME_STORED, OUTCOME_DUPLICATE, OUTCOME_REFUSED };
+enum outcome { OUTCOME_NEW, OUTCOME_STORED, OUTCOME_DUPLICATE, OUTCOME_REFUSED, OUTCOME_LOOK };
+
+/* What the tables said of a task that another waits for; NULL in the map: there is none. */
+enum dep { DEP_UNFINISHED = 1, DEP_SUCCEEDED, DEP_FAILED };
 
 struct create;
 
@@ -33,7 +41,7 @@ struct item {
     struct intent intent;
     struct create *create;
     struct task_view view;
-    bool is_fresh;
+    bool is_fresh, is_settled; /* settled: only others of its call must be looked at again */
     enum outcome outcome;
     struct uuid duplicate_of;
     struct err err;
@@ -45,10 +53,14 @@ struct create {
     struct http_request *r;
     struct item *items;
     size_t count, open;
-    bool is_atomic;
+    bool is_atomic, must_look;
     struct intent all; /* is_atomic */
     struct view moment;
     struct db_rows *found;
+    size_t dep_count;   /* ids that tasks of this call wait for, in all */
+    struct map *deps;   /* what the tables say of them: enum dep, by id */
+    unsigned dep_looks; /* how often they were asked */
+    int64_t dep_seq;    /* what was committed then */
     struct err err;
     size_t err_index;
 };
@@ -121,6 +133,29 @@ static bool read_texts(struct worker *w, const struct json_value *v, const char 
     return !door_is_bad(e) && shard_type_of(&w->shard, t->type, &type, e);
 }
 
+static bool read_depends_on(struct create *c, const struct json_value *list, const char *at,
+                            struct task_view *t, struct err *e)
+{
+    if (!list || list->type == JSON_NULL)
+        return true;
+    if (list->type != JSON_ARRAY || list->item_count > DEPS_MAX)
+        return err_set(e, ERR_INVALID, "%sdepends_on: is no list of at most %d ids", at, DEPS_MAX);
+    struct uuid *ids = arena_new_array(c->r->arena, list->item_count, struct uuid);
+    for (size_t i = 0; i < list->item_count; i++) {
+        if (list->items[i].type != JSON_STRING || !uuid_parse(list->items[i].text, &ids[i]))
+            return err_set(e, ERR_INVALID, "%sdepends_on[%zu]: is no UUID", at, i);
+        if (uuid_eq(ids[i], t->id))
+            return err_set(e, ERR_INVALID, "%sdepends_on[%zu]: is the task itself", at, i);
+        for (size_t k = 0; k < i; k++)
+            if (uuid_eq(ids[i], ids[k]))
+                return err_set(e, ERR_INVALID, "%sdepends_on[%zu]: is named twice", at, i);
+    }
+    t->depends_on = ids;
+    t->depends_on_count = list->item_count;
+    c->dep_count += list->item_count;
+    return true;
+}
+
 static bool read_item(struct create *c, const struct json_value *v, size_t index, struct item *item)
 {
     char at[40];
@@ -137,14 +172,51 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
         t->has_job = door_id(v, at, "job_id", &t->job_id, e);
     if (!door_is_bad(e))
         door_flag(v, at, "is_fresh", &item->is_fresh, e);
-    const struct json_value *depends_on = json_get_c(v, "depends_on");
-    if (!door_is_bad(e) && depends_on && depends_on->type == JSON_ARRAY &&
-        depends_on->item_count > 0)
-        err_set(e, ERR_INVALID, "%sdepends_on: tasks cannot wait for others yet", at);
-    return !door_is_bad(e);
+    return !door_is_bad(e) && read_depends_on(c, json_get_c(v, "depends_on"), at, t, e);
 }
 
 /* ── in a batch ── */
+
+enum standing { STANDING_DONE, STANDING_OPEN, STANDING_UNKNOWN };
+
+static enum standing standing_of(const struct create *c, const struct shard *s, struct uuid on)
+{
+    const struct live *task = live_find(s->live, on);
+    if (task)
+        return task->state == LIVE_GONE ? STANDING_UNKNOWN : STANDING_OPEN;
+    enum dep dep =
+        (enum dep)(uintptr_t)map_get(c->deps, str_of((const char *)on.bytes, sizeof on.bytes));
+    if (dep == DEP_SUCCEEDED)
+        return STANDING_DONE;
+    bool is_sure = dep == DEP_FAILED && s->reopened_seq < c->dep_seq;
+    return is_sure ? STANDING_OPEN : STANDING_UNKNOWN;
+}
+
+/* In an all-or-none call it may stand before: then it will be there. */
+static bool stands_before(const struct item *item, struct uuid on)
+{
+    const struct create *c = item->create;
+    for (const struct item *other = c->items; c->is_atomic && other < item; other++)
+        if (uuid_eq(other->view.id, on))
+            return true;
+    return false;
+}
+
+/* OUTCOME_NEW: it is known what it waits for. */
+static enum outcome judge_deps(struct item *item, const struct shard *s)
+{
+    const struct task_view *t = &item->view;
+    for (size_t i = 0; i < t->depends_on_count; i++) {
+        if (standing_of(item->create, s, t->depends_on[i]) != STANDING_UNKNOWN ||
+            stands_before(item, t->depends_on[i]))
+            continue;
+        if (item->create->dep_looks < DEP_LOOKS_MAX)
+            return OUTCOME_LOOK;
+        err_set(&item->err, ERR_INVALID, "depends_on[%zu]: there is no such task", i);
+        return OUTCOME_REFUSED;
+    }
+    return OUTCOME_NEW;
+}
 
 /* What it can be without being new; OUTCOME_NEW: nothing. */
 static enum outcome judge(struct item *item, struct batch *b)
@@ -165,7 +237,7 @@ static enum outcome judge(struct item *item, struct batch *b)
         }
     }
     if (live_count(b->s->live) < b->s->options.tasks_max)
-        return OUTCOME_NEW;
+        return judge_deps(item, b->s);
     err_set(&item->err, ERR_UNAVAILABLE, "too many tasks wait (limit %zu)",
             b->s->options.tasks_max);
     return OUTCOME_REFUSED;
@@ -181,7 +253,17 @@ static void add(struct item *item, struct batch *b)
     }
     if (t->run_at_us == 0)
         t->run_at_us = b->at_us;
-    (void)change_add(b, t, type);
+    size_t open = 0;
+    for (size_t i = 0; i < t->depends_on_count; i++) {
+        if (standing_of(item->create, b->s, t->depends_on[i]) != STANDING_OPEN)
+            continue;
+        deps_add_in(b, t->id, t->depends_on[i]);
+        open++;
+    }
+    if (open > 0)
+        change_add_blocked(b, t, type);
+    else
+        change_add(b, t, type);
 }
 
 static void apply_item(struct intent *intent, struct batch *b)
@@ -196,18 +278,20 @@ static void apply_all(struct intent *intent, struct batch *b)
 {
     struct create *c = container_of(intent, struct create, all);
     c->err = (struct err){ 0 };
+    c->must_look = false;
     for (size_t i = 0; i < c->count; i++) {
         struct item *item = &c->items[i];
         if (item->row > 0)
             continue;
         item->outcome = judge(item, b);
+        c->must_look = c->must_look || item->outcome == OUTCOME_LOOK;
         if (item->outcome != OUTCOME_REFUSED)
             continue;
         c->err = item->err;
         c->err_index = i;
         return;
     }
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; i < c->count && !c->must_look; i++) {
         struct item *item = &c->items[i];
         if (item->row > 0)
             continue;
@@ -300,10 +384,16 @@ static void stored_read(void *owner, const struct db_reply *reply)
     shard_view(&c->w->shard, &c->moment);
 }
 
+static void look_at_deps(struct create *c);
+
 static void finish(struct create *c)
 {
     if (c->err.code != ERR_NONE) {
         door_fail_at(c->r, &c->err, c->err_index);
+        return;
+    }
+    if (c->must_look) {
+        look_at_deps(c);
         return;
     }
     size_t stored = 0, unread = 0, away = 0;
@@ -334,6 +424,7 @@ static void item_done(struct intent *intent, const struct err *err)
         item->outcome = OUTCOME_REFUSED;
         item->err = *err;
     }
+    c->must_look = c->must_look || item->outcome == OUTCOME_LOOK;
     if (--c->open == 0)
         finish(c);
 }
@@ -355,8 +446,9 @@ static void submit_items(struct create *c)
     for (size_t i = 0; i < c->count; i++) {
         struct item *item = &c->items[i];
         item->intent = (struct intent){ .apply = apply_item, .done = item_done };
-        if (item->outcome == OUTCOME_REFUSED || item->row > 0)
+        if (item->outcome == OUTCOME_REFUSED || item->row > 0 || item->is_settled)
             continue;
+        item->is_settled = false;
         c->open++;
         if (!shard_submit(&c->w->shard, &item->intent, &e))
             item_done(&item->intent, &e);
@@ -368,9 +460,13 @@ static void submit_items(struct create *c)
 static void submit(struct create *c)
 {
     struct err e;
-    for (size_t i = 0; i < c->count; i++)
-        if (c->items[i].row > 0)
-            c->items[i].outcome = OUTCOME_STORED;
+    for (size_t i = 0; i < c->count; i++) {
+        struct item *item = &c->items[i];
+        item->is_settled = c->must_look && item->outcome != OUTCOME_LOOK;
+        if (item->row > 0)
+            item->outcome = OUTCOME_STORED;
+    }
+    c->must_look = false;
     if (!c->is_atomic) {
         submit_items(c);
         return;
@@ -378,6 +474,64 @@ static void submit(struct create *c)
     c->all = (struct intent){ .apply = apply_all, .done = all_done };
     if (!shard_submit(&c->w->shard, &c->all, &e))
         door_fail(c->r, &e);
+}
+
+static void deps_read(void *owner, const struct db_reply *reply)
+{
+    struct create *c = owner;
+    if (reply->err) {
+        door_fail(c->r, reply->err);
+        return;
+    }
+    const struct db_rows *rows = reply->rows[0];
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        struct uuid id = db_rows_uuid(rows, i, 0);
+        int64_t state = db_rows_i64(rows, i, 1);
+        enum dep dep = state < 0                  ? DEP_UNFINISHED
+                       : state == STATE_SUCCEEDED ? DEP_SUCCEEDED
+                                                  : DEP_FAILED;
+        (void)map_put(c->deps, str_of((const char *)id.bytes, sizeof id.bytes),
+                      (void *)(uintptr_t)dep);
+    }
+    submit(c);
+}
+
+static void free_deps(void *deps)
+{
+    map_destroy(deps);
+}
+
+static void look_at_deps(struct create *c)
+{
+    struct uuid *ids = arena_new_array(c->r->arena, c->dep_count, struct uuid);
+    size_t count = 0;
+    struct err e;
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t k = 0; k < c->items[i].view.depends_on_count; k++)
+            ids[count++] = c->items[i].view.depends_on[k];
+    if (!c->deps) {
+        c->deps = map_create();
+        arena_defer(c->r->arena, free_deps, c->deps);
+    }
+    c->dep_looks++;
+    c->dep_seq = c->w->shard.committed;
+    const struct db_step step = { &read_deps, read_deps_args(c->r->arena, ids, count) };
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
+                                  .fn = deps_read,
+                                  .owner = c };
+    if (!db_pool_call(c->w->shard.pool, &call, NULL, &e))
+        door_fail(c->r, &e);
+}
+
+static void go_on(struct create *c)
+{
+    if (c->dep_count > 0)
+        look_at_deps(c);
+    else
+        submit(c);
 }
 
 static void found(void *owner, const struct db_reply *reply)
@@ -388,7 +542,7 @@ static void found(void *owner, const struct db_reply *reply)
         return;
     }
     match(c, reply);
-    submit(c);
+    go_on(c);
 }
 
 static void begin(struct create *c)
@@ -401,7 +555,7 @@ static void begin(struct create *c)
     if (count > 0)
         look_up(c, ids, count, found);
     else
-        submit(c);
+        go_on(c);
 }
 
 void create_door(void *owner, struct http_request *r)

@@ -304,14 +304,16 @@ bool read_task(struct arena *a, const struct shard *s, const struct db_rows *row
 
 void read_overlay(const struct shard *s, const struct live *task, struct task_view *v)
 {
-    if (!task || (task->state != LIVE_WAITING && task->state != LIVE_RUNNING))
+    if (!task || task->state == LIVE_GONE)
         return;
     int64_t now_us = clock_wall_us();
     bool is_running = task->state == LIVE_RUNNING;
     v->version = task->version;
     v->attempt = task->attempt;
     v->max_attempts = task->max_attempts;
-    v->state = is_running ? STATE_RUNNING : rule_waiting_state(task->at_us, task->attempt, now_us);
+    v->state = rule_waiting_state(task->at_us, task->attempt, now_us);
+    if (task->state != LIVE_WAITING)
+        v->state = is_running ? STATE_RUNNING : STATE_BLOCKED;
     v->started_at_us = is_running ? task->at_us : 0;
     v->run_at_us = is_running ? v->run_at_us : task->at_us;
     v->finished_at_us = 0;

@@ -123,7 +123,8 @@ static void put_add(struct reading *q, const struct told *t, const struct task_v
 {
     struct task_view v = *row;
     v.version = t->seq;
-    v.state = rule_waiting_state(v.run_at_us, 0, t->at_us);
+    v.state = t->change.op == OP_ADD_BLOCKED ? STATE_BLOCKED
+                                             : rule_waiting_state(v.run_at_us, 0, t->at_us);
     v.attempt = 0;
     v.max_attempts = row->max_attempts;
     v.updated_at_us = v.created_at_us;
@@ -140,6 +141,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
     int64_t asked_max = db_rows_i64(q->tasks, row, 4);
     switch (t->change.op) {
     case OP_ADD:
+    case OP_ADD_BLOCKED:
         v.max_attempts = (uint32_t)asked_max;
         put_add(q, t, &v);
         return;
@@ -168,6 +170,12 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
         v.run_at_us = t->change.args[0];
         v.max_attempts = (uint32_t)t->change.args[1];
         event_reopen(&q->text, t->seq, t->at_us, op_from(t->change.op), &v);
+        return;
+    case OP_UNBLOCK:
+        v.state = rule_waiting_state(v.run_at_us, 0, t->at_us);
+        v.attempt = 0;
+        v.max_attempts = (uint32_t)asked_max;
+        event_reopen(&q->text, t->seq, t->at_us, STATUS_PENDING, &v);
         return;
     case OP_CANCEL_ASKED:
     case OP_NOTE:

@@ -13,7 +13,8 @@
 #include "base/uuid.h"
 #include "rules/task.h"
 
-enum live_state { LIVE_FREE, LIVE_WAITING, LIVE_RUNNING, LIVE_GONE };
+/* The numbers are stored (task_live.state). BLOCKED: it waits for other tasks, in no heap. */
+enum live_state { LIVE_FREE, LIVE_WAITING, LIVE_RUNNING, LIVE_GONE, LIVE_BLOCKED };
 
 enum live_flag {
     LIVE_CANCEL_ASKED = 1, /* running, and shall not go on */

@@ -8,12 +8,13 @@
 #include "json/json.h"
 #include "store/queue/lead_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/deps.h"
 #include "worker/lead.h"
 #include "worker/logrow.h"
 #include "worker/session.h"
 #include "worker/tick.h"
 
-enum { PHASE_CALL_MS = 60'000, EXTRA_BYTES = 64 << 20 };
+enum { PHASE_CALL_MS = 60'000, EXTRA_BYTES = 64 << 20, BLOCKED_AT_ONCE = 5'000 };
 
 struct load {
     struct shard *s;
@@ -22,12 +23,14 @@ struct load {
     struct db_rows *log; /* a page that waits for its tasks' rows */
     int64_t next, until;
     int64_t replayed;
+    size_t blocked_at; /* how far the blocked ones have been asked for */
     load_done_fn *done;
     void *owner;
 };
 
 static void ask_live(struct load *load, struct uuid after);
 static void ask_log(struct load *load);
+static void ask_blocked(struct load *load);
 
 static void end(struct load *load, const struct err *err)
 {
@@ -63,6 +66,12 @@ static bool answered(struct load *load, const struct db_reply *reply)
 
 /* ── the log's tail ── */
 
+/* Its row is needed. */
+static bool is_new_task(enum op op)
+{
+    return op == OP_ADD || op == OP_ADD_BLOCKED || op == OP_REOPEN_FAILED;
+}
+
 static void replay_add(struct load *load, const struct change *change, int64_t seq,
                        const struct db_rows *tasks, size_t row)
 {
@@ -74,16 +83,17 @@ static void replay_add(struct load *load, const struct change *change, int64_t s
     task->max_attempts = (uint16_t)db_rows_i64(tasks, row, 3);
     task->timeout_s = (uint32_t)db_rows_i64(tasks, row, 4);
     task->at_us = db_rows_time(tasks, row, 5);
-    task->state = LIVE_WAITING;
+    task->state = change->op == OP_ADD_BLOCKED ? LIVE_BLOCKED : LIVE_WAITING;
     task->version = seq;
-    task->flags = db_rows_bool(tasks, row, 7) ? LIVE_JOB : 0;
-    if (change->op == OP_ADD)
-        task->flags |= LIVE_FRESH;
+    task->flags = LIVE_FRESH;
     if (change->op == OP_REOPEN_FAILED) {
+        task->flags = 0;
         task->at_us = change->args[0];
         task->attempt = (uint16_t)change->attempt;
         task->max_attempts = (uint16_t)change->args[1];
     }
+    if (db_rows_bool(tasks, row, 7))
+        task->flags |= LIVE_JOB;
     if (key.len > 0 && !live_by_key(s->live, live_key_of(key)))
         live_hold_key(s->live, live_key_of(key), task);
 }
@@ -133,7 +143,9 @@ static void replay_known(struct shard *s, struct live *task, const struct change
     }
     live_lift(s->live, task);
     task->version = seq;
-    if (op_to(change->op) == STATUS_PENDING)
+    if (change->op == OP_UNBLOCK)
+        task->state = LIVE_WAITING;
+    else if (op_to(change->op) == STATUS_PENDING)
         replay_waiting(task, change);
     else
         replay_running(task, change, seq, at_us);
@@ -154,7 +166,7 @@ static void replay(struct load *load, const struct change *change, int64_t seq, 
 {
     struct shard *s = load->s;
     struct live *task = live_find(s->live, change->id);
-    bool is_new = change->op == OP_ADD || change->op == OP_REOPEN_FAILED;
+    bool is_new = is_new_task(change->op);
     if (is_new && !task) {
         const void *row = map_get(rows, str_of((const char *)change->id.bytes, 16));
         if (!row) {
@@ -232,6 +244,35 @@ static void tasks_read(void *owner, const struct db_reply *reply)
         replay_page(load, reply->rows[0]);
 }
 
+/* ── what waits for what ── */
+
+static void blocked_read(void *owner, const struct db_reply *reply)
+{
+    struct load *load = owner;
+    if (!answered(load, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    for (size_t i = 0; i < db_rows_count(rows); i++)
+        deps_add(load->s->deps, db_rows_uuid(rows, i, 0), db_rows_uuid(rows, i, 1));
+    ask_blocked(load);
+}
+
+static void ask_blocked(struct load *load)
+{
+    struct uuid *ids;
+    size_t count = 0;
+    arena_reset(load->a);
+    ids = arena_new_array(load->a, BLOCKED_AT_ONCE, struct uuid);
+    for (struct live *task;
+         count < BLOCKED_AT_ONCE && (task = live_next(load->s->live, &load->blocked_at));)
+        if (task->state == LIVE_BLOCKED)
+            ids[count++] = task->id;
+    if (count > 0)
+        ask(load, &load_blocked, load_blocked_args(load->a, ids, count), blocked_read);
+    else
+        end(load, NULL);
+}
+
 static void log_read(void *owner, const struct db_reply *reply)
 {
     struct load *load = owner;
@@ -240,7 +281,7 @@ static void log_read(void *owner, const struct db_reply *reply)
     const struct db_rows *rows = reply->rows[0];
     if (db_rows_count(rows) == 0) {
         log_debug("load.done", "replayed=%lld", (long long)load->replayed);
-        end(load, NULL);
+        ask_blocked(load);
         return;
     }
     arena_reset(load->a);
@@ -252,7 +293,7 @@ static void log_read(void *owner, const struct db_reply *reply)
         struct log_row row = log_row_read(load->a, rows, i);
         struct ops_reader reader = ops_read(row.ops, row.ids, row.args);
         for (struct change change; wanted < changes && ops_next(&reader, &change);)
-            if (change.op == OP_ADD || change.op == OP_REOPEN_FAILED)
+            if (is_new_task(change.op))
                 ids[wanted++] = change.id;
     }
     db_rows_ref(reply->rows[0]);

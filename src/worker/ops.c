@@ -25,6 +25,8 @@ static const struct {
     [OP_JOB] = { 0, STATUS_COUNT, STATUS_COUNT },
     [OP_JOB_GONE] = { 0, STATUS_COUNT, STATUS_COUNT },
     [OP_NOTE] = { 1, STATUS_COUNT, STATUS_COUNT },
+    [OP_ADD_BLOCKED] = { 0, STATUS_COUNT, STATUS_PENDING },
+    [OP_UNBLOCK] = { 0, STATUS_PENDING, STATUS_PENDING },
 };
 
 unsigned op_args(enum op op)

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/batch_priv.h"
+#include "worker/deps.h"
 #include "worker/feed.h"
 #include "worker/lead.h"
 #include "worker/meter.h"
@@ -214,6 +215,7 @@ static void forget_all(struct shard *s)
     shard_refuse_waiting(s, &e);
     session_set_clear(s->sessions);
     notes_clear(s->notes);
+    deps_clear(s->deps);
     feed_clear(s->feed);
     live_destroy(s->live);
     s->live = live_create();
@@ -262,6 +264,7 @@ void shard_init(struct shard *s)
     s->live = live_create();
     s->type_ids = map_create();
     s->notes = notes_create();
+    s->deps = deps_create();
     s->turn = io_turn_create(s->loop, on_turn, s);
     s->gap = io_timer_create(s->loop, on_gap, s);
 }
@@ -293,4 +296,5 @@ void shard_clear(struct shard *s)
     mem_free(s->types);
     map_destroy(s->type_ids);
     notes_destroy(s->notes);
+    deps_destroy(s->deps);
 }

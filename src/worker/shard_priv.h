@@ -138,6 +138,7 @@ struct shard {
     struct io_turn *turn;
     struct io_timer *gap, *clock;
     int64_t paused_until_us; /* monotonic: no batch before */
+    struct deps *deps;       /* which tasks wait for which */
     struct notes *notes;     /* what executors said of running tasks */
 
     struct lead *lead;

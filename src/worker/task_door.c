@@ -289,7 +289,7 @@ static void tell_command(struct shard *s, void *data)
 
 static void cancel_live(struct asked *q, struct batch *b, struct live *task)
 {
-    if (task->state == LIVE_WAITING) {
+    if (task->state != LIVE_RUNNING) {
         change_finish(b, task, STATE_CANCELLED,
                       &(struct change_end){ .outcome = OUTCOME_CANCELLED });
     } else if (!(task->flags & LIVE_CANCEL_ASKED)) {

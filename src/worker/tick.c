@@ -140,7 +140,7 @@ static struct live **take_marked(struct tick *tick, size_t *ret_count)
     size_t count = 0;
     while (tick->marked_count > 0 && count < ROWS_MAX) {
         struct live *task = tick->marked[--tick->marked_count];
-        bool is_there = task->state == LIVE_WAITING || task->state == LIVE_RUNNING;
+        bool is_there = task->state != LIVE_FREE && task->state != LIVE_GONE;
         if (!is_there || !(task->flags & LIVE_DIRTY))
             continue;
         task->flags = (uint8_t)((task->flags & ~LIVE_DIRTY) | LIVE_STORED);

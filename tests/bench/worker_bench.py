@@ -14,7 +14,7 @@ from gateway_rig import Postgres  # noqa: E402
 from worker_rig import Caller, Executor, Worker, sql  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SECONDS = int(os.environ.get("SECONDS", "5"))
+SECONDS = int(os.environ.get("BENCH_SECONDS", "5"))
 
 
 def cpu_s(pid):
@@ -35,33 +35,46 @@ def wrk(worker, script, connections, threads=2, **environment):
     return rate, p50, p99, bad.group(0) if bad else ""
 
 
+class Meter:
+    """CPU of the worker and of PostgreSQL, and what was done meanwhile."""
+
+    def __init__(self, worker, url, done):
+        self.worker, self.url, self.done = worker, url, done
+        self.before, self.done_before, self.at = self.now(), done(), time.monotonic()
+
+    def now(self):
+        pids = sql(self.url, "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()").split()
+        return cpu_s(self.worker.process.pid), sum(cpu_s(pid) for pid in pids)
+
+    def text(self):
+        took, count = time.monotonic() - self.at, self.done() - self.done_before
+        ours, theirs = (b - a for a, b in zip(self.before, self.now()))
+        return (f"{count / took:,.0f} tasks/s, worker {1e6 * ours / count:.0f} and PostgreSQL "
+                f"{1e6 * theirs / count:.0f} us of CPU a task")
+
+
 def main():
     with Postgres("-c fsync=on -c synchronous_commit=on -c shared_buffers=256MB "
                   "-c max_wal_size=4GB") as postgres:
         url = postgres.tell("database")
         with Worker(url, ENV="development") as worker:
+            caller = Caller(worker)
+
+            def created():
+                return sum(caller.counts().values())
             for batch in (1, 100):
-                before, at = cpu_s(worker.process.pid), time.monotonic()
-                rate, p50, p99, bad = wrk(worker, "worker_create.lua", 64, BATCH=str(batch))
-                used = (cpu_s(worker.process.pid) - before) / (time.monotonic() - at)
-                size = worker.metric("windlass_worker_batch_changes_sum") / \
-                    worker.metric("windlass_worker_batches_total")
-                print(f"create, {batch} a call, 64 producers: {rate * batch:,.0f} tasks/s, "
-                      f"p50 {p50}, p99 {p99}, worker CPU {100 * used:.0f} %, "
-                      f"{size:.0f} changes a commit {bad}")
+                meter = Meter(worker, url, created)
+                sums = [worker.metric(f"windlass_worker_batch{n}") for n in ("_changes_sum", "es_total")]
+                _, p50, p99, bad = wrk(worker, "worker_create.lua", 64, BATCH=str(batch))
+                now = [worker.metric(f"windlass_worker_batch{n}") for n in ("_changes_sum", "es_total")]
+                print(f"create, {batch} a call, 64 producers: {meter.text()}, p50 {p50}, p99 {p99}, "
+                      f"{(now[0] - sums[0]) / (now[1] - sums[1]):.0f} changes a commit {bad}")
             sessions = [Executor(worker, {"bench": 5000}) for _ in range(2)]
             who = {f"SESSION{i}": f'"session":"{s.who["session"]}","secret":"{s.who["secret"]}"'
                    for i, s in enumerate(sessions)}
-            caller = Caller(worker)
-            before, at = cpu_s(worker.process.pid), time.monotonic()
-            done = caller.counts().get(("bench", "completed"), 0)
+            meter = Meter(worker, url, lambda: caller.counts().get(("bench", "completed"), 0))
             _, p50, p99, bad = wrk(worker, "worker_burn.lua", 2, **who)
-            took = time.monotonic() - at
-            done = caller.counts().get(("bench", "completed"), 0) - done
-            used = (cpu_s(worker.process.pid) - before) / took
-            print(f"burn-down by 2 executors, 100 a call: {done / took:,.0f} tasks/s, p50 {p50}, "
-                  f"p99 {p99}, worker CPU {100 * used:.0f} % {bad}")
-            print("unfinished:", sql(url, "SELECT sum(count) FROM worker.counter WHERE status < 2"))
+            print(f"burn-down by 2 executors, 100 a call: {meter.text()}, p50 {p50}, p99 {p99} {bad}")
 
 
 if __name__ == "__main__":

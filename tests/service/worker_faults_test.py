@@ -266,6 +266,28 @@ def a_killed_leader_is_replayed_exactly(postgres):
         assert folded(caller.counts()) == recount(url)
 
 
+def blocked_tasks_are_blocked_after_a_restart(postgres):
+    url = postgres.tell("database")
+    for pause_s in (0, 2.5):  # out of the log's tail, and out of the checkpoint
+        with Worker(url, **LEASE) as worker:
+            caller = Caller(worker)
+            first = caller.create_one(type="first")
+            done, blocked = (caller.create_one(type="second", depends_on=[first]) for _ in range(2))
+            caller.post(f"/v1/tasks/{done}:cancel", {})
+            time.sleep(pause_s)
+            worker.process.send_signal(signal.SIGKILL)
+            worker.process.wait()
+        with Worker(url, **LEASE) as worker:
+            caller, executor = Caller(worker), Executor(worker, {"first": 1, "second": 1})
+            assert caller.task(blocked)["state"] == "blocked"
+            lease = executor.one()
+            assert lease["task"] == first
+            executor.ack(lease)
+            lease = executor.one()
+            assert lease["task"] == blocked
+            executor.ack(lease)
+
+
 def a_snapshot_that_somebody_holds_open_stops_nothing(postgres):
     url = postgres.tell("database")
     with Worker(url) as worker:
@@ -336,6 +358,7 @@ TESTS = [
     one_that_is_asked_to_stop_gives_its_lease_back,
     one_bad_row_of_many_is_refused_alone,
     a_killed_leader_is_replayed_exactly,
+    blocked_tasks_are_blocked_after_a_restart,
     a_snapshot_that_somebody_holds_open_stops_nothing,
     nothing_acknowledged_is_lost_when_connections_break_all_the_time,
     while_the_database_is_away_nothing_is_promised,

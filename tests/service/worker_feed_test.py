@@ -35,6 +35,7 @@ def live_a_little(worker):
     executor.one()
     executor.end()
     later = caller.create_one(max_attempts=9)
+    caller.create_one(depends_on=[lost], run_at_us=now_us + 10**10)
     held = Executor(worker, {"work": 1})
     held.ack(next(l for l in iter(held.one, None) if l["task"] == lost), "complete")
     held.ack(held.one(), "fail", error="slow", retry_in_ms=10**8)

@@ -319,6 +319,43 @@ def progress_and_checkpoints_are_kept_while_it_runs(worker, _):
     assert executor.one()["checkpoint"] == {"row": 7}
 
 
+def a_blocked_task_waits_until_all_others_have_succeeded(worker, url):
+    caller, executor = Caller(worker), Executor(worker, {"first": 5, "second": 5})
+    done = caller.create_one(type="first")
+    executor.ack(executor.one())
+    one, two = (caller.create_one(type="first", max_attempts=1) for _ in range(2))
+    blocked = caller.create_one(type="second", depends_on=[done, one, two])
+    free = caller.create_one(type="second", depends_on=[done])
+    assert caller.task(blocked)["state"] == "blocked"
+    assert caller.task(blocked)["depends_on"] == [done, one, two]
+    leases = {lease["task"]: lease for lease in executor.leases(10)}
+    assert set(leases) == {one, two, free}, leases
+    executor.ack(leases[one])
+    executor.ack(leases[two], "fail")  # dead: it blocks on
+    assert executor.leases(10) == [] and caller.task(blocked)["state"] == "blocked"
+    caller.post(f"/v1/tasks/{two}:retry", {})
+    executor.ack(executor.one())
+    lease = executor.one()
+    assert lease["task"] == blocked
+    executor.ack(lease)
+    chain = [{"id": new_id(), "type": "second", "is_fresh": True} for _ in range(3)]
+    for before, after in zip(chain, chain[1:]):
+        after["depends_on"] = [before["id"]]
+    for task in chain:
+        assert "task" in caller.create(task).json["results"][0]
+    for task in chain:
+        assert [lease["task"] for lease in executor.leases(10)] == [task["id"]]
+        executor.ack({"task": task["id"], "fence": f"0:{caller.task(task['id'])['version']}"})
+    together = [{**t, "id": new_id()} for t in chain]
+    for before, after in zip(together, together[1:]):
+        after["depends_on"] = [before["id"]]
+    assert caller.create(*together, is_atomic=True).status == 200
+    assert caller.post(f"/v1/tasks/{together[1]['id']}:cancel", {}).json["task"]["state"] == "cancelled"
+    wrong = caller.create({"id": new_id(), "type": "second", "depends_on": [new_id()]})
+    assert wrong.json["results"][0]["error"]["code"] == "BAD_USER_INPUT", wrong.text
+    assert sql(url, "SELECT count(*) FROM worker.task WHERE cardinality(depends_on) > 0") == "6"
+
+
 def main():
     with Postgres() as postgres:
         url = postgres.tell("database")
@@ -348,6 +385,7 @@ TESTS = [
     a_session_that_ends_returns_its_leases,
     what_crashed_runs_alone_and_three_times_is_quarantined,
     progress_and_checkpoints_are_kept_while_it_runs,
+    a_blocked_task_waits_until_all_others_have_succeeded,
 ]
 
 if __name__ == "__main__":

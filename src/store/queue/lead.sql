@@ -59,6 +59,13 @@ FROM worker.change_log AS l
 WHERE l.shard = $1::int2 AND l.seq >= $2 AND l.seq < $3
 ORDER BY l.seq LIMIT 50;
 
+-- :name load_blocked  :params ids uuid[]
+-- What blocked tasks still wait for; 5 is STATE_SUCCEEDED.
+SELECT t.id, u.dep
+FROM worker.task AS t CROSS JOIN unnest(t.depends_on) AS u (dep)
+WHERE t.id = ANY ($1::uuid[])
+  AND NOT EXISTS (SELECT FROM worker.task_done AS d WHERE d.id = u.dep AND d.state = 5);
+
 -- :name load_tasks  :params ids uuid[]
 SELECT t.id, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at,
        coalesce(t.idempotency_key, ''), t.job_id IS NOT NULL

@@ -50,3 +50,9 @@ SELECT u.n - 1, t.id IS NOT NULL,
 FROM unnest($1::uuid[], $2::int8[]) WITH ORDINALITY AS u (id, fence, n)
 LEFT JOIN worker.task AS t ON t.id = u.id
 LEFT JOIN worker.task_done AS d ON d.id = u.id;
+
+-- :name read_deps  :params ids uuid[]
+-- Of tasks that others are to wait for; -1: not finished.
+SELECT t.id, coalesce(d.state, -1)
+FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
+WHERE t.id = ANY ($1::uuid[]);
