@@ -91,7 +91,7 @@ static void put_month(struct buf *out, int value)
 
 static void put_weekday(struct buf *out, int value)
 {
-    buf_put_c(out, weekday_names[value]);
+    buf_put_c(out, weekday_names[value % CIVIL_WEEK_DAYS]);
 }
 
 /* How long the row of neighbours from `at` on is; one that is too short to be told by its ends
@@ -324,6 +324,13 @@ static void put_dates(struct buf *out, const struct cron *cron)
     }
 }
 
+/* From Monday on; Sunday is 7. */
+static struct values weekdays_of(const struct cron *cron)
+{
+    uint64_t days = cron->at[CRON_WEEKDAY];
+    return values_of((days & ~UINT64_C(1)) | (days & 1) << CIVIL_WEEK_DAYS);
+}
+
 static int nth_count(const struct cron *cron)
 {
     int count = bit_count(cron->last_weekdays);
@@ -336,7 +343,7 @@ static int nth_count(const struct cron *cron)
 static void put_weekdays(struct joiner *j, const struct cron *cron, const char *article)
 {
     static const char *const nth[] = { "", "first", "second", "third", "fourth", "fifth" };
-    struct values days = values_of(cron->at[CRON_WEEKDAY]);
+    struct values days = weekdays_of(cron);
     j->left = days.count + nth_count(cron);
     for (int i = 0; i < days.count; i++) {
         join(j);
@@ -367,7 +374,7 @@ static void put_in_months(struct buf *out, const struct cron *cron)
 
 static void put_weekday_words(struct buf *out, const struct cron *cron)
 {
-    struct values days = values_of(cron->at[CRON_WEEKDAY]);
+    struct values days = weekdays_of(cron);
     struct joiner j = { out, 0, " and ", false };
     if (nth_count(cron) == 0 && days.count >= RUN_MIN && is_run(&days)) {
         buf_put_c(out, ", ");

@@ -6,28 +6,13 @@
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
 #include "worker/door.h"
-#include "worker/jobs_priv.h"
+#include "worker/jobs_wish_priv.h"
 #include "worker/worker_priv.h"
 
 enum {
-    NAME_CHARS_MAX = 200,
-    NAME_BYTES_MAX = 4 * NAME_CHARS_MAX,
-    TEXT_MAX = 200, /* bytes of a task type and a queue */
     ACTOR_MAX = 400,
-    ATTEMPTS_MAX = 1'000,
     ATTEMPTS_DEFAULT = 3,
-    TIMEOUT_MAX_S = 30 * 86'400,
-    JITTER_MAX_S = 86'400,
-    FAIL_AFTER_MAX = 1'000'000,
     READ_MS = 10'000,
-};
-
-/* What a request says of a job; absent: an empty text, a negative number. */
-struct wish {
-    struct job_text text;
-    int64_t priority, misfire, overlap, max_attempts, fail_after, timeout_s, jitter_s;
-    bool is_paused, has_creator;
-    struct uuid created_by;
 };
 
 struct call {
@@ -36,7 +21,7 @@ struct call {
     struct worker *w;
     struct http_request *r;
     struct uuid id;
-    struct wish wish;
+    struct job_wish wish;
     struct uuid task; /* a trigger's */
     bool has_task, is_stored;
     struct str answer; /* the job, or the trigger's task, as JSON */
@@ -98,142 +83,6 @@ static struct job *find(struct call *c, const struct shard *s)
     return NULL;
 }
 
-/* ── reading ── */
-
-static size_t count_chars(struct str text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.len; i++)
-        count += ((unsigned char)text.ptr[i] & 0xc0) != 0x80;
-    return count;
-}
-
-static bool read_name(const struct json_value *v, struct wish *wish, struct err *e)
-{
-    if (door_text(v, "job.", "name", NAME_BYTES_MAX, &wish->text.name, e) &&
-        count_chars(wish->text.name) > NAME_CHARS_MAX)
-        err_set(e, ERR_INVALID, "job.name: has more than %d characters", NAME_CHARS_MAX);
-    return !door_is_bad(e);
-}
-
-static bool read_choices(const struct json_value *v, struct wish *wish, struct err *e)
-{
-    struct str text;
-    enum rule_priority priority;
-    enum rule_misfire misfire;
-    enum rule_overlap overlap;
-    if (door_text(v, "job.", "priority", TEXT_MAX, &text, e)) {
-        if (!rule_priority_of(text, &priority))
-            return err_set(e, ERR_INVALID, "job.priority: is none of low, normal and high");
-        wish->priority = priority;
-    }
-    if (!door_is_bad(e) && door_text(v, "job.", "misfire_policy", TEXT_MAX, &text, e)) {
-        if (!rule_misfire_of(text, &misfire))
-            return err_set(e, ERR_INVALID,
-                           "job.misfire_policy: is none of skip, run-once and run-all");
-        wish->misfire = misfire;
-    }
-    if (!door_is_bad(e) && door_text(v, "job.", "overlap_policy", TEXT_MAX, &text, e)) {
-        if (!rule_overlap_of(text, &overlap))
-            return err_set(e, ERR_INVALID,
-                           "job.overlap_policy: is none of allow, skip and cancel-running");
-        wish->overlap = overlap;
-    }
-    return !door_is_bad(e);
-}
-
-static bool read_payload(struct call *c, const struct json_value *v, struct err *e)
-{
-    const struct json_value *payload = json_get_c(v, "payload");
-    size_t max = c->w->shard.options.payload_max;
-    if (payload == NULL || payload->type == JSON_NULL)
-        return true;
-    c->wish.text.payload = door_json_text(c->r->arena, payload);
-    return c->wish.text.payload.len <= max ||
-           err_set(e, ERR_LIMIT, "job.payload: is longer than %zu bytes", max);
-}
-
-static bool read_numbers(const struct json_value *v, struct wish *wish, struct err *e)
-{
-    static const struct {
-        const char *name;
-        int64_t min, max;
-        size_t offset;
-    } numbers[] = {
-        { "max_attempts", 1, ATTEMPTS_MAX, offsetof(struct wish, max_attempts) },
-        { "fail_after", 0, FAIL_AFTER_MAX, offsetof(struct wish, fail_after) },
-        { "timeout_s", 1, TIMEOUT_MAX_S, offsetof(struct wish, timeout_s) },
-        { "jitter_s", 0, JITTER_MAX_S, offsetof(struct wish, jitter_s) },
-    };
-    for (size_t i = 0; i < countof(numbers); i++) {
-        int64_t *number = (int64_t *)(void *)((char *)wish + numbers[i].offset);
-        if (!door_int(v, "job.", numbers[i].name, numbers[i].min, numbers[i].max, number, e) &&
-            door_is_bad(e))
-            return false;
-    }
-    return true;
-}
-
-static bool read_wish(struct call *c, const struct json_value *v, struct err *e)
-{
-    struct wish *wish = &c->wish;
-    *wish = (struct wish){ .priority = -1,
-                           .misfire = -1,
-                           .overlap = -1,
-                           .max_attempts = -1,
-                           .fail_after = -1,
-                           .timeout_s = -1,
-                           .jitter_s = -1 };
-    if (v == NULL || v->type != JSON_OBJECT)
-        return err_set(e, ERR_INVALID, "job: is no object");
-    if (!read_name(v, wish, e))
-        return false;
-    door_text(v, "job.", "schedule", CRON_TEXT_MAX, &wish->text.schedule, e);
-    if (!door_is_bad(e))
-        door_text(v, "job.", "time_zone", ZONE_NAME_MAX, &wish->text.time_zone, e);
-    if (!door_is_bad(e))
-        door_text(v, "job.", "task_type", TEXT_MAX, &wish->text.task_type, e);
-    if (!door_is_bad(e))
-        door_text(v, "job.", "queue", TEXT_MAX, &wish->text.queue, e);
-    if (!door_is_bad(e))
-        wish->has_creator = door_id(v, "job.", "created_by", &wish->created_by, e);
-    if (!door_is_bad(e))
-        door_flag(v, "job.", "is_paused", &wish->is_paused, e);
-    return !door_is_bad(e) && read_choices(v, wish, e) && read_numbers(v, wish, e) &&
-           read_payload(c, v, e);
-}
-
-static struct str first_of(struct str wanted, struct str otherwise)
-{
-    return wanted.len > 0 ? wanted : otherwise;
-}
-
-static int64_t or_else(int64_t wanted, int64_t otherwise)
-{
-    return wanted >= 0 ? wanted : otherwise;
-}
-
-/* What the wish leaves of `d`, with texts of its own. */
-static void merge(const struct wish *wish, struct job_data *d)
-{
-    const struct job_text text = {
-        .name = first_of(wish->text.name, d->text->name),
-        .schedule = first_of(wish->text.schedule, d->text->schedule),
-        .time_zone = first_of(wish->text.time_zone, d->text->time_zone),
-        .task_type = first_of(wish->text.task_type, d->text->task_type),
-        .queue = first_of(wish->text.queue, d->text->queue),
-        .payload = first_of(wish->text.payload, d->text->payload),
-    };
-    d->text = job_text_create(&text);
-    d->priority = (enum rule_priority)or_else(wish->priority, d->priority);
-    d->misfire = (enum rule_misfire)or_else(wish->misfire, d->misfire);
-    d->overlap = (enum rule_overlap)or_else(wish->overlap, d->overlap);
-    d->max_attempts = (uint32_t)or_else(wish->max_attempts, d->max_attempts);
-    d->fail_after = (uint32_t)or_else(wish->fail_after, d->fail_after);
-    d->timeout_s = (uint32_t)or_else(wish->timeout_s, d->timeout_s);
-    d->jitter_s = (uint32_t)or_else(wish->jitter_s, d->jitter_s);
-}
-
 static struct call *open_call(struct worker *w, struct http_request *r)
 {
     struct call *c = arena_new(r->arena, struct call);
@@ -278,7 +127,7 @@ static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err 
     job->created_at_us = at_us;
     job->has_creator = c->wish.has_creator;
     job->created_by = c->wish.created_by;
-    merge(&c->wish, &d);
+    job_wish_merge(&c->wish, &d);
     job->now = d;
     if (!job_read_schedule(job->jobs, job, &job->now, e) ||
         !shard_type_of(&c->w->shard, job->now.text->task_type, &type, e))
@@ -314,7 +163,7 @@ static void create_apply(struct intent *intent, struct batch *b)
 static bool read_new(struct call *c, const struct json_value *body, struct err *e)
 {
     const struct json_value *v = json_get_c(body, "job");
-    if (!read_actor(body, e) || !read_wish(c, v, e))
+    if (!read_actor(body, e) || !job_wish_read(c->r->arena, &c->w->shard, v, &c->wish, e))
         return false;
     if (!door_id(v, "job.", "id", &c->id, e))
         return door_is_bad(e) ? false : door_missing(e, "job.", "id");
@@ -353,7 +202,7 @@ static void update_apply(struct intent *intent, struct batch *b)
     if (job == NULL)
         return;
     struct job_data d = job->now;
-    merge(&c->wish, &d);
+    job_wish_merge(&c->wish, &d);
     if (!job_read_schedule(job->jobs, job, &d, &c->err) ||
         !shard_type_of(b->s, d.text->task_type, &type, &c->err)) {
         job_text_unref(d.text);
@@ -372,7 +221,7 @@ static void update_apply(struct intent *intent, struct batch *b)
 static void update(struct call *c, const struct json_value *body)
 {
     struct err e = { 0 };
-    if (!read_wish(c, json_get_c(body, "job"), &e))
+    if (!job_wish_read(c->r->arena, &c->w->shard, json_get_c(body, "job"), &c->wish, &e))
         door_fail(c->r, &e);
     else
         submit(c, update_apply, job_done);

@@ -35,7 +35,7 @@ static void cancel_runs(struct batch *b, struct job *job)
     };
     list_each (node, &job->runs) { /* a task that finishes leaves the list */
         struct live *task = live_find(b->s->live, container_of(node, struct job_run, node)->task);
-        if (task != NULL && task->state == LIVE_WAITING)
+        if (task != NULL && task->state != LIVE_RUNNING)
             change_finish(b, task, STATE_CANCELLED, &end);
         else if (task != NULL && !(task->flags & LIVE_CANCEL_ASKED)) {
             change_ask_cancel(b, task);

@@ -85,14 +85,15 @@ static void replay_add(struct load *load, const struct change *change, int64_t s
     task->at_us = db_rows_time(tasks, row, 5);
     task->state = change->op == OP_ADD_BLOCKED ? LIVE_BLOCKED : LIVE_WAITING;
     task->version = seq;
-    task->flags = db_rows_bool(tasks, row, 7) ? LIVE_JOB : 0;
-    if (change->op == OP_ADD)
-        task->flags |= LIVE_FRESH;
+    task->flags = LIVE_FRESH;
     if (change->op == OP_REOPEN_FAILED) {
+        task->flags = 0;
         task->at_us = change->args[0];
         task->attempt = (uint16_t)change->attempt;
         task->max_attempts = (uint16_t)change->args[1];
     }
+    if (db_rows_bool(tasks, row, 7))
+        task->flags |= LIVE_JOB;
     if (key.len > 0 && !live_by_key(s->live, live_key_of(key)))
         live_hold_key(s->live, live_key_of(key), task);
 }

@@ -32,11 +32,11 @@ class Reply:
 class World:
     """A worker that may be stopped and started anew on the same database."""
 
-    def __init__(self, url):
-        self.url, self.process, self.caller = url, None, None
+    def __init__(self, url, **settings):
+        self.url, self.settings, self.process, self.caller = url, settings, None, None
 
     def start(self):
-        self.process = Worker(self.url)
+        self.process = Worker(self.url, **self.settings)
         self.caller = Caller(self.process)
 
     def stop(self, signum=signal.SIGTERM):
@@ -381,6 +381,44 @@ def a_row_that_somebody_else_changed_is_not_overwritten(worker):
     assert worker.act(job["id"], "update", job={"name": "y"})["job"]["name"] == "y"
 
 
+# ── limits ──
+
+def a_full_worker_fires_when_there_is_room_again(worker):
+    with World(worker.postgres.tell("database"), TASKS_WAITING_MAX="1") as full:
+        job = full.make_job(EVERY_SECOND, task_type="only", overlap_policy="allow")
+        executor = full.executor("only")
+        lease = executor.take()
+        due_us = eventually(lambda: full.job(job["id"])["next_run_us"])
+        refused = full.ask("POST", f"/v1/jobs/{job['id']}:trigger", {})
+        assert refused.status == 503 and "too many tasks wait (limit 1)" in refused.message, refused.text
+        eventually(lambda: time.time() * 1e6 > due_us + 2_000_000)
+        assert full.firings(job["id"]) == [lease["scheduled_for_us"]]
+        assert full.job(job["id"])["next_run_us"] == due_us  # still due
+        executor.tell(lease, "complete")
+        following = executor.take()
+        assert following["scheduled_for_us"] > due_us, following  # once, by its misfire policy
+        executor.tell(following, "complete")
+
+
+def there_is_room_for_ten_thousand_jobs(worker):
+    with World(worker.postgres.tell("database")) as many:
+        job = many.make_job(is_paused=True)
+        many.stop()
+        columns = ("version, name, schedule, time_zone, status, task_type, payload, priority, misfire, "
+                   "overlap, max_attempts, fail_after, consecutive_failures, queue, timeout_s, jitter_s, "
+                   "created_at, updated_at")
+        many.sql(f"INSERT INTO worker.job (id, {columns}) SELECT gen_random_uuid(), {columns} "
+                 f"FROM worker.job, generate_series(2, 9999) WHERE id = '{job['id']}'")
+        many.start()
+        last = many.make_job()
+        refused = many.ask("POST", "/v1/jobs", {"job": {
+            "id": new_id(), "name": "x", "task_type": "x", "schedule": NEVER_SOON}})
+        assert refused.status >= 400 and "there are 10000 jobs already" in refused.message, refused.text
+        many.delete(last["id"])
+        many.make_job()
+        assert len(many.good("GET", "/v1/snapshot?limit=1")["jobs"]) == 10_000
+
+
 # ── restarts ──
 
 def jobs_survive_a_restart(worker):
@@ -499,6 +537,7 @@ def a_kill_in_the_middle_of_firing_doubles_nothing(worker):
 
 def main():
     with Postgres() as postgres, World(postgres.url) as worker:
+        worker.postgres = postgres
         run_tests([
             a_job_is_made_and_found,
             named_zones_tell_when_it_is_due,
@@ -518,6 +557,8 @@ def main():
             a_run_that_is_tried_again_by_hand_is_the_jobs_again,
             a_firing_that_is_refused_is_undone_alone,
             a_row_that_somebody_else_changed_is_not_overwritten,
+            a_full_worker_fires_when_there_is_room_again,
+            there_is_room_for_ten_thousand_jobs,
             jobs_survive_a_restart,
             what_is_too_old_is_removed,
             missed_firings_follow_the_policy,

@@ -168,7 +168,8 @@ static bool parse(const struct buf *b, struct zone **ret_zone, struct err *e)
 static void all_versions_are_read(void **state)
 {
     (void)state;
-    for (char version = '1'; version <= '4'; version++) {
+    for (int number = 1; number <= 4; number++) {
+        char version = (char)('0' + number);
         struct buf b;
         struct err e;
         struct zone *zone = NULL;
