@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/feed_priv.h"
 #include "gateway/outbox.h"
 #include "gateway/tasks.h"
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"
+#include "io/timer.h"
 #include "store/public/mirror.h"
 
 enum {
@@ -15,12 +17,16 @@ enum {
     WORKER_WAIT_US = 5 * CLOCK_S,  /* at most; half of what is left of a request's time */
     DB_MARGIN_US = 250 * CLOCK_MS, /* before the first request's deadline */
     OUTBOX_LEAST_US = 2 * CLOCK_S,
+    HOLD_MS = 10, /* between two looks at whether the outbox is empty */
+    HOLD_MAX_US = 1'500 * CLOCK_MS,
 };
 
 struct creates {
     struct gateway_loop *loop;
     struct list waiting; /* of struct create_call */
     struct io_turn *turn;
+    struct io_timer *hold;
+    int64_t held_since_us; /* 0: nothing is held back */
     size_t asking; /* requests on their way; one, or more where all-or-none calls go alone */
 };
 
@@ -50,6 +56,7 @@ struct creates *creates_create(struct gateway_loop *loop)
     c->loop = loop;
     list_init(&c->waiting);
     c->turn = io_turn_create(loop->io, turn_ended, c);
+    c->hold = io_timer_create(loop->io, turn_ended, c);
     return c;
 }
 
@@ -58,6 +65,7 @@ void creates_destroy(struct creates *c)
     if (c == NULL)
         return;
     io_turn_destroy(c->turn);
+    io_timer_destroy(c->hold);
     mem_free(c);
 }
 
@@ -450,6 +458,24 @@ static void to_outbox(struct batch *b)
         batch_fail(b, &e);
 }
 
+/*
+ * The worker is back and what waits for it is almost sent: what comes now is held back until it is,
+ * so that the outbox becomes empty however much comes.
+ */
+static bool holds_back(struct creates *c)
+{
+    const struct gateway *gw = c->loop->gateway;
+    int64_t now_us = io_loop_now_us(c->loop->io);
+    if (!feed_is_up(gw) || feed_outbox_waiting(gw) > CREATES_TOGETHER_MAX)
+        return false;
+    if (c->held_since_us == 0)
+        c->held_since_us = now_us;
+    if (now_us - c->held_since_us > HOLD_MAX_US)
+        return false;
+    io_timer_start(c->hold, HOLD_MS);
+    return true;
+}
+
 /* At the turn's end, so that what came in one turn leaves together. */
 static void turn_ended(void *owner)
 {
@@ -457,6 +483,10 @@ static void turn_ended(void *owner)
     while (!list_is_empty(&c->waiting)) {
         bool is_queued = outbox_is_waiting(c->loop->gateway);
         bool is_alone = container_of(c->waiting.next, struct create_call, node)->is_atomic;
+        if (is_queued && holds_back(c))
+            return;
+        if (!is_queued)
+            c->held_since_us = 0;
         if (!is_queued && !is_alone && c->asking > 0)
             return;
         struct batch *b = batch_of_waiting(c);

@@ -46,7 +46,7 @@ struct feed {
     /* For any thread. */
     atomic_llong current_at_us; /* what the tables held then; 0: never */
     atomic_llong outbox_waiting;
-    atomic_ullong outbox_puts;
+    atomic_llong outbox_puts;
     atomic_int subscriptions;
     atomic_llong worker_since_us; /* wall: when it came, or, negative, when it went */
 };
@@ -170,19 +170,21 @@ int64_t feed_outbox_waiting(const struct gateway *gw)
     return atomic_load_explicit(&gw->feed->outbox_waiting, memory_order_relaxed);
 }
 
-void feed_set_outbox_waiting(struct gateway *gw, int64_t count)
+void feed_set_outbox_waiting(struct gateway *gw, int64_t count, int64_t puts_before)
 {
-    atomic_store(&gw->feed->outbox_waiting, count);
+    int64_t since = feed_outbox_puts(gw) - puts_before;
+    atomic_store(&gw->feed->outbox_waiting, count + since);
 }
 
-uint64_t feed_outbox_puts(const struct gateway *gw)
+int64_t feed_outbox_puts(const struct gateway *gw)
 {
     return atomic_load(&gw->feed->outbox_puts);
 }
 
 void feed_add_outbox_waiting(struct gateway *gw, int64_t count)
 {
-    atomic_fetch_add(&gw->feed->outbox_puts, 1);
+    if (count > 0)
+        atomic_fetch_add(&gw->feed->outbox_puts, count);
     atomic_fetch_add(&gw->feed->outbox_waiting, count);
 }
 
@@ -405,9 +407,9 @@ void feed_seek(struct feed *feed, int64_t seq)
     poll_after(feed, 0);
 }
 
-bool feed_is_up(const struct feed *feed)
+bool feed_is_up(const struct gateway *gw)
 {
-    return feed->has_cursor && !feed->is_down;
+    return atomic_load_explicit(&gw->feed->worker_since_us, memory_order_relaxed) > 0;
 }
 
 void feed_go_on(struct feed *feed)

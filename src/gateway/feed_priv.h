@@ -29,13 +29,14 @@ void feed_seek(struct feed *feed, int64_t seq);
 /* The mirror has room again. */
 void feed_go_on(struct feed *feed);
 /* The worker answered its last poll. */
-[[nodiscard]] bool feed_is_up(const struct feed *feed);
+[[nodiscard]] bool feed_is_up(const struct gateway *gw); /* any */
 /* The tables hold all before `seq`. */
 void feed_table_reached(struct feed *feed, int64_t seq);
-void feed_set_outbox_waiting(struct gateway *gw, int64_t count); /* any */
+/* So many the table held; what this process has put in since is added. */
+void feed_set_outbox_waiting(struct gateway *gw, int64_t count, int64_t puts_before);
 void feed_add_outbox_waiting(struct gateway *gw, int64_t count); /* any */
-/* How often something was put in by this process, so that an older count can be told. */
-[[nodiscard]] uint64_t feed_outbox_puts(const struct gateway *gw); /* any */
+/* How many entries this process has put in. */
+[[nodiscard]] int64_t feed_outbox_puts(const struct gateway *gw); /* any */
 
 /* ── what the feed tells the mirror ── */
 

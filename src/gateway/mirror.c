@@ -78,8 +78,7 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
     int64_t seq = -1;
     m->stored_at_us = state->updated_at_us;
     bool has_cursor = worker_parse_cursor(state->cursor, &seq);
-    if (feed_outbox_puts(m->gw) == m->puts_before) /* else what was counted is older */
-        feed_set_outbox_waiting(m->gw, state->outbox_waiting);
+    feed_set_outbox_waiting(m->gw, state->outbox_waiting, m->puts_before);
     if (!state->is_held) {
         if (m->phase != MIRROR_STANDBY)
             mirror_stand_by(m);
@@ -91,7 +90,7 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
         take_over(m, state);
     else if (m->phase == MIRROR_FOLLOW && has_cursor)
         mirror_apply_checked(m, seq);
-    if (state->outbox_waiting > 0 && feed_is_up(m->feed))
+    if (state->outbox_waiting > 0 && feed_is_up(m->gw))
         outbox_forward(m);
 }
 

@@ -178,7 +178,8 @@ static void stored(void *owner, const struct db_reply *reply)
         return;
     }
     bool was_refused = mirror_is_refusal(reply);
-    log_debug("mirror.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    log_at(reply->err->code == ERR_INTERNAL ? LOG_ERROR : LOG_DEBUG, "mirror.not-stored",
+           "error=%s", log_quote(str_of_c(err_text(reply->err))));
     wait_for_check(apply, was_refused);
 }
 

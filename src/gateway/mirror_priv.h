@@ -43,7 +43,7 @@ struct mirror {
     struct snapshot *snapshot; /* is being read; NULL: none */
     int64_t gap_since_us;      /* wall: what happened from then on is lost; 0: nothing */
 
-    uint64_t puts_before;      /* of the outbox, when the table was asked */
+    int64_t puts_before;       /* of the outbox, when the table was asked */
     bool is_forwarding;        /* the outbox */
     bool is_forwarding_singly; /* the next entry alone, since some were refused together */
 

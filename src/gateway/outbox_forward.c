@@ -25,7 +25,7 @@ struct forward {
     struct arena *arena;
     struct outbox_entry *entries; /* the run that is being sent: all tasks, or one job */
     size_t count;
-    uint64_t puts; /* of the outbox when it was looked into */
+    int64_t puts; /* of the outbox when it was looked into */
 };
 
 static void take_next(struct forward *f);
@@ -218,8 +218,7 @@ static void taken(void *owner, const struct db_reply *reply)
     db_rows_keep(reply->rows[0], f->arena);
     size_t count = outbox_read(f->arena, reply->rows[0], &f->entries);
     if (count == 0) {
-        if (feed_outbox_puts(f->m->gw) == f->puts)
-            feed_set_outbox_waiting(f->m->gw, 0);
+        feed_set_outbox_waiting(f->m->gw, 0, f->puts);
         end(f);
         return;
     }

@@ -18,64 +18,68 @@ enum cell_kind {
 };
 
 struct member {
-    const char *name;
+    struct str name;
     int column;
     enum cell_kind kind;
     int enumeration; /* of CELL_ENUM */
 };
 
-/* In the order of docs/protocol.md, which the worker writes in: each is found where it is looked
- * for first. */
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        "" text, sizeof(text) - 1                                                                  \
+    }
+
+/* In the order that the worker writes: each is found where it is looked for first. */
 static const struct member task_members[] = {
-    { "id", COL_tasks_id, CELL_ID, 0 },
-    { "version", COL_tasks_version, CELL_VERSION, 0 },
-    { "type", COL_tasks_type, CELL_TEXT, 0 },
-    { "state", COL_tasks_state, CELL_ENUM, ENUM_task_state },
-    { "priority", COL_tasks_priority, CELL_ENUM, ENUM_task_priority },
-    { "queue", COL_tasks_queue, CELL_TEXT, 0 },
-    { "payload", COL_tasks_payload, CELL_JSON, 0 },
-    { "attempt", COL_tasks_attempt, CELL_INT, 0 },
-    { "max_attempts", COL_tasks_max_attempts, CELL_INT, 0 },
-    { "timeout_s", COL_tasks_timeout_seconds, CELL_INT, 0 },
-    { "run_at_us", COL_tasks_run_at, CELL_TIME, 0 },
-    { "created_at_us", COL_tasks_created_at, CELL_TIME, 0 },
-    { "updated_at_us", COL_tasks_updated_at, CELL_TIME, 0 },
-    { "started_at_us", COL_tasks_started_at, CELL_TIME, 0 },
-    { "finished_at_us", COL_tasks_finished_at, CELL_TIME, 0 },
-    { "result", COL_tasks_result, CELL_JSON, 0 },
-    { "error", COL_tasks_error, CELL_TEXT, 0 },
-    { "progress", COL_tasks_progress, CELL_FLOAT, 0 },
-    { "idempotency_key", COL_tasks_idempotency_key, CELL_TEXT, 0 },
-    { "depends_on", COL_tasks_depends_on, CELL_IDS, 0 },
-    { "job_id", COL_tasks_job_id, CELL_ID, 0 },
-    { "scheduled_for_us", COL_tasks_scheduled_for, CELL_TIME, 0 },
-    { "created_by", COL_tasks_created_by, CELL_ID, 0 },
-    { "why", COL_tasks_why, CELL_JSON, 0 },
+    { NAME("id"), COL_tasks_id, CELL_ID, 0 },
+    { NAME("version"), COL_tasks_version, CELL_VERSION, 0 },
+    { NAME("type"), COL_tasks_type, CELL_TEXT, 0 },
+    { NAME("state"), COL_tasks_state, CELL_ENUM, ENUM_task_state },
+    { NAME("priority"), COL_tasks_priority, CELL_ENUM, ENUM_task_priority },
+    { NAME("queue"), COL_tasks_queue, CELL_TEXT, 0 },
+    { NAME("payload"), COL_tasks_payload, CELL_JSON, 0 },
+    { NAME("attempt"), COL_tasks_attempt, CELL_INT, 0 },
+    { NAME("max_attempts"), COL_tasks_max_attempts, CELL_INT, 0 },
+    { NAME("timeout_s"), COL_tasks_timeout_seconds, CELL_INT, 0 },
+    { NAME("run_at_us"), COL_tasks_run_at, CELL_TIME, 0 },
+    { NAME("created_at_us"), COL_tasks_created_at, CELL_TIME, 0 },
+    { NAME("updated_at_us"), COL_tasks_updated_at, CELL_TIME, 0 },
+    { NAME("started_at_us"), COL_tasks_started_at, CELL_TIME, 0 },
+    { NAME("finished_at_us"), COL_tasks_finished_at, CELL_TIME, 0 },
+    { NAME("scheduled_for_us"), COL_tasks_scheduled_for, CELL_TIME, 0 },
+    { NAME("result"), COL_tasks_result, CELL_JSON, 0 },
+    { NAME("error"), COL_tasks_error, CELL_TEXT, 0 },
+    { NAME("why"), COL_tasks_why, CELL_JSON, 0 },
+    { NAME("progress"), COL_tasks_progress, CELL_FLOAT, 0 },
+    { NAME("idempotency_key"), COL_tasks_idempotency_key, CELL_TEXT, 0 },
+    { NAME("depends_on"), COL_tasks_depends_on, CELL_IDS, 0 },
+    { NAME("job_id"), COL_tasks_job_id, CELL_ID, 0 },
+    { NAME("created_by"), COL_tasks_created_by, CELL_ID, 0 },
 };
 
 static const struct member job_members[] = {
-    { "id", COL_jobs_id, CELL_ID, 0 },
-    { "version", COL_jobs_version, CELL_VERSION, 0 },
-    { "name", COL_jobs_name, CELL_TEXT, 0 },
-    { "schedule", COL_jobs_schedule, CELL_TEXT, 0 },
-    { "time_zone", COL_jobs_time_zone, CELL_TEXT, 0 },
-    { "status", COL_jobs_status, CELL_ENUM, ENUM_job_status },
-    { "last_run_us", COL_jobs_last_run, CELL_TIME, 0 },
-    { "next_run_us", COL_jobs_next_run, CELL_TIME, 0 },
-    { "task_type", COL_jobs_task_type, CELL_TEXT, 0 },
-    { "payload", COL_jobs_payload, CELL_JSON, 0 },
-    { "priority", COL_jobs_priority, CELL_ENUM, ENUM_task_priority },
-    { "misfire_policy", COL_jobs_misfire_policy, CELL_ENUM, ENUM_misfire_policy },
-    { "overlap_policy", COL_jobs_overlap_policy, CELL_ENUM, ENUM_overlap_policy },
-    { "max_attempts", COL_jobs_max_attempts, CELL_INT, 0 },
-    { "fail_after", COL_jobs_fail_after, CELL_INT, 0 },
-    { "consecutive_failures", COL_jobs_consecutive_failures, CELL_INT, 0 },
-    { "queue", COL_jobs_queue, CELL_TEXT, 0 },
-    { "timeout_s", COL_jobs_timeout_seconds, CELL_INT, 0 },
-    { "jitter_s", COL_jobs_jitter_seconds, CELL_INT, 0 },
-    { "created_by", COL_jobs_created_by, CELL_ID, 0 },
-    { "created_at_us", COL_jobs_created_at, CELL_TIME, 0 },
-    { "updated_at_us", COL_jobs_updated_at, CELL_TIME, 0 },
+    { NAME("id"), COL_jobs_id, CELL_ID, 0 },
+    { NAME("version"), COL_jobs_version, CELL_VERSION, 0 },
+    { NAME("name"), COL_jobs_name, CELL_TEXT, 0 },
+    { NAME("schedule"), COL_jobs_schedule, CELL_TEXT, 0 },
+    { NAME("time_zone"), COL_jobs_time_zone, CELL_TEXT, 0 },
+    { NAME("status"), COL_jobs_status, CELL_ENUM, ENUM_job_status },
+    { NAME("last_run_us"), COL_jobs_last_run, CELL_TIME, 0 },
+    { NAME("next_run_us"), COL_jobs_next_run, CELL_TIME, 0 },
+    { NAME("task_type"), COL_jobs_task_type, CELL_TEXT, 0 },
+    { NAME("payload"), COL_jobs_payload, CELL_JSON, 0 },
+    { NAME("priority"), COL_jobs_priority, CELL_ENUM, ENUM_task_priority },
+    { NAME("misfire_policy"), COL_jobs_misfire_policy, CELL_ENUM, ENUM_misfire_policy },
+    { NAME("overlap_policy"), COL_jobs_overlap_policy, CELL_ENUM, ENUM_overlap_policy },
+    { NAME("max_attempts"), COL_jobs_max_attempts, CELL_INT, 0 },
+    { NAME("fail_after"), COL_jobs_fail_after, CELL_INT, 0 },
+    { NAME("consecutive_failures"), COL_jobs_consecutive_failures, CELL_INT, 0 },
+    { NAME("queue"), COL_jobs_queue, CELL_TEXT, 0 },
+    { NAME("timeout_s"), COL_jobs_timeout_seconds, CELL_INT, 0 },
+    { NAME("jitter_s"), COL_jobs_jitter_seconds, CELL_INT, 0 },
+    { NAME("created_by"), COL_jobs_created_by, CELL_ID, 0 },
+    { NAME("created_at_us"), COL_jobs_created_at, CELL_TIME, 0 },
+    { NAME("updated_at_us"), COL_jobs_updated_at, CELL_TIME, 0 },
 };
 
 /* ── cells ── */
@@ -168,7 +172,8 @@ static bool read_cell(struct arena *a, const struct member *m, const struct json
     case CELL_INT:
         if (v->type != JSON_NUMBER || !json_to_i64(v, &whole))
             return false;
-        *ret_cell = arena_printf(a, "%lld", (long long)whole);
+        *ret_cell = str_to_i64(v->text, &whole) ? v->text /* no 1e1 */
+                                                : arena_printf(a, "%lld", (long long)whole);
         return true;
     case CELL_FLOAT:
         *ret_cell = v->text;
@@ -191,12 +196,17 @@ static bool read_cell(struct arena *a, const struct member *m, const struct json
     return false;
 }
 
+/* `at` is where the last one was found, plus one. */
 static const struct member *find_member(const struct member *members, size_t count, struct str name,
                                         size_t *at)
 {
-    for (size_t i = 0; i < count; i++, *at = (*at + 1) % count)
-        if (str_eq_c(name, members[*at].name))
-            return &members[*at];
+    for (size_t i = 0; i < count; i++) {
+        const struct member *m = &members[(*at + i) % count];
+        if (str_eq(name, m->name)) {
+            *at += i + 1;
+            return m;
+        }
+    }
     return NULL;
 }
 
@@ -217,7 +227,7 @@ static bool read_row(struct arena *a, const struct json_value *object,
         row->cells[m->column] = (struct str){ 0 };
         if (given->value.type != JSON_NULL &&
             !read_cell(a, m, &given->value, &row->cells[m->column]))
-            return err_set(e, ERR_INVALID, "%s: not what it should be", m->name);
+            return err_set(e, ERR_INVALID, "%.*s: not what it should be", STR_FMT(m->name));
     }
     return true;
 }
@@ -252,8 +262,10 @@ bool worker_read_task(struct arena *a, const struct json_value *task, struct wor
 {
     struct worker_row row = { .cells = arena_new_array(a, COL_tasks_COUNT, struct str) };
     if (!read_row(a, task, &schema_public.tables[TABLE_tasks], task_members, countof(task_members),
-                  &row, e))
-        return err_in(e, "task");
+                  &row, e)) {
+        (void)err_in(e, "task");
+        return false;
+    }
     if (row.cells[COL_tasks_id].ptr == NULL)
         return err_set(e, ERR_INVALID, "task: id: is missing");
     if (state_of(&row) >= 0)
@@ -271,8 +283,10 @@ bool worker_read_job(struct arena *a, const struct json_value *job, struct worke
 {
     struct worker_row row = { .cells = arena_new_array(a, COL_jobs_COUNT, struct str) };
     if (!read_row(a, job, &schema_public.tables[TABLE_jobs], job_members, countof(job_members),
-                  &row, e))
-        return err_in(e, "job");
+                  &row, e)) {
+        (void)err_in(e, "job");
+        return false;
+    }
     if (row.cells[COL_jobs_id].ptr == NULL)
         return err_set(e, ERR_INVALID, "job: id: is missing");
     *ret_row = row;
@@ -368,19 +382,35 @@ static int64_t took(const struct json_value *task, const char *from, const char 
     return max_of(to_us - from_us, (int64_t)0);
 }
 
+/* What is null from then on, unless the event tells it. */
+static void clear(struct worker_row *row, const int *columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(row->told & UINT64_C(1) << columns[i]))
+            tell(row, columns[i], (struct str){ 0 });
+}
+
+static void clear_before_run(enum feed_op op, struct worker_row *row)
+{
+    static const int at_start[] = { COL_tasks_finished_at,    COL_tasks_progress, COL_tasks_error,
+                                    COL_tasks_error_template, COL_tasks_result,   COL_tasks_why };
+    static const int at_wait[] = { COL_tasks_started_at, COL_tasks_progress, COL_tasks_why };
+    if (op == FEED_START || op == FEED_REOPEN)
+        clear(row, at_start, countof(at_start));
+    if (op == FEED_WAIT || op == FEED_REOPEN)
+        clear(row, at_wait, countof(at_wait));
+}
+
 /* What an operation says beyond the members that it holds. */
 static bool complete_event(struct feed_event *event, const struct json_value *task,
                            struct worker_row *row, struct err *e)
 {
-    static const struct str null = { 0 };
     enum task_status from = TASK_STATUS_PENDING;
     bool has_from = read_status(json_get_c(task, "from"), &from);
     int state = state_of(row);
+    clear_before_run(event->op, row);
     if (event->op == FEED_START) {
         tell_state(row, TASK_STATE_RUNNING);
-        tell(row, COL_tasks_finished_at, null);
-        tell(row, COL_tasks_progress, null);
-        tell(row, COL_tasks_why, null);
         row->told &= ~(UINT64_C(1) << COL_tasks_run_at); /* since when it could have run */
         event->took_us = took(task, "run_at_us", "started_at_us", event->at_us);
     } else if (event->op == FEED_FINISH || event->op == FEED_REOPEN) {
@@ -390,16 +420,11 @@ static bool complete_event(struct feed_event *event, const struct json_value *ta
     } else if ((event->op == FEED_ADD || event->op == FEED_WAIT) && state < 0) {
         return err_set(e, ERR_INVALID, "task: state: is needed");
     }
-    if (event->op == FEED_FINISH)
+    if (event->op == FEED_FINISH) {
+        static const int at_end[] = { COL_tasks_progress };
+        clear(row, at_end, countof(at_end));
         event->took_us = took(task, "started_at_us", "finished_at_us", event->at_us);
-    if (event->op == FEED_REOPEN) {
-        tell(row, COL_tasks_finished_at, null);
-        tell(row, COL_tasks_result, null);
-        tell(row, COL_tasks_progress, null);
     }
-    if ((event->op == FEED_WAIT || event->op == FEED_REOPEN) &&
-        !(row->told & UINT64_C(1) << COL_tasks_why))
-        tell(row, COL_tasks_why, null);
     return true;
 }
 

@@ -5,6 +5,7 @@ Usage: gateway_outbox_test.py PROGRAM"""
 import os
 import signal
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
@@ -213,13 +214,39 @@ def a_repeat_of_the_same_id_waits_once(postgres):
         assert list(world.worker.tasks) == [own]
 
 
+def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
+    with World(postgres) as world, Gateway(world.url, **world.settings) as other:
+        accepted, kept, is_over = [[], []], [], threading.Event()
+
+        def create(i):
+            while not is_over.is_set():
+                task = world.ask(CREATE, {"input": {"type": "email"}}, (world.gateway, other)[i % 2]).data["createTask"]
+                kept.append(task["id"])
+                accepted[i % 2].append(task["accepted"])
+        threads = [threading.Thread(target=create, args=(i,)) for i in range(6)]
+        for thread in threads:
+            thread.start()
+        try:
+            for is_away in (True, False, True, False):
+                world.worker.is_away = is_away
+                for each in accepted:
+                    eventually(lambda each=each, is_away=is_away: each and each[-1] is not is_away)
+        finally:
+            is_over.set()
+            for thread in threads:
+                thread.join()
+        world.emptied()
+        assert sorted(kept) == sorted(world.worker.tasks), (len(kept), len(world.worker.tasks))
+
+
 TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order, every_other_change_says_that_the_worker_is_away,
          what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,
          what_the_worker_refuses_stays_visible_as_failed_with_its_reason,
          a_key_that_another_task_holds_ends_the_entry_as_its_duplicate, the_outbox_is_bounded_and_says_so,
-         entries_survive_a_kill_and_a_rebuild_of_the_mirror, a_repeat_of_the_same_id_waits_once]
+         entries_survive_a_kill_and_a_rebuild_of_the_mirror, a_repeat_of_the_same_id_waits_once,
+         an_outage_ends_for_every_gateway_while_creates_keep_coming]
 
 if __name__ == "__main__":
     with Postgres() as the_postgres:

@@ -107,22 +107,22 @@ class FakeWorker:
     def start(self, task_id, at_us=None):
         at_us = at_us or now_us()
         self.change("start", task_id, at_us, ("attempt", "started_at_us", "run_at_us"), state="running",
-                    attempt=self.tasks[task_id]["attempt"] + 1, started_at_us=at_us, why=None)
+                    attempt=self.tasks[task_id]["attempt"] + 1, started_at_us=at_us, why=None, error=None)
 
     def finish(self, task_id, state="succeeded", result=None, error=None, at_us=None, why=None):
         at_us = at_us or now_us()
         self.change("finish", task_id, at_us, ("state", "attempt", "started_at_us", "finished_at_us", "result",
                                                "error", "why"),
-                    state=state, result=result, error=error, finished_at_us=at_us, why=why)
+                    state=state, result=result, error=error, finished_at_us=at_us, why=why, progress=None)
 
     def wait(self, task_id, error="try again", run_at_us=None):
         self.change("wait", task_id, None, ("state", "attempt", "run_at_us", "error"), state="retrying",
-                    error=error, run_at_us=run_at_us or now_us() + 1_000_000)
+                    error=error, run_at_us=run_at_us or now_us() + 1_000_000, started_at_us=None, progress=None)
 
     def reopen(self, task_id):
         self.change("reopen", task_id, None, ("state", "attempt", "max_attempts", "run_at_us"), state="ready",
                     max_attempts=self.tasks[task_id]["max_attempts"] + 1, run_at_us=now_us(), finished_at_us=None,
-                    result=None, why=None)
+                    result=None, why=None, error=None, started_at_us=None)
 
     def note(self, task_id, **fields):
         self.change("note", task_id, None, tuple(fields), **fields)
