@@ -262,8 +262,10 @@ bool worker_read_task(struct arena *a, const struct json_value *task, struct wor
 {
     struct worker_row row = { .cells = arena_new_array(a, COL_tasks_COUNT, struct str) };
     if (!read_row(a, task, &schema_public.tables[TABLE_tasks], task_members, countof(task_members),
-                  &row, e))
-        return err_in(e, "task");
+                  &row, e)) {
+        (void)err_in(e, "task");
+        return false;
+    }
     if (row.cells[COL_tasks_id].ptr == NULL)
         return err_set(e, ERR_INVALID, "task: id: is missing");
     if (state_of(&row) >= 0)
@@ -281,8 +283,10 @@ bool worker_read_job(struct arena *a, const struct json_value *job, struct worke
 {
     struct worker_row row = { .cells = arena_new_array(a, COL_jobs_COUNT, struct str) };
     if (!read_row(a, job, &schema_public.tables[TABLE_jobs], job_members, countof(job_members),
-                  &row, e))
-        return err_in(e, "job");
+                  &row, e)) {
+        (void)err_in(e, "job");
+        return false;
+    }
     if (row.cells[COL_jobs_id].ptr == NULL)
         return err_set(e, ERR_INVALID, "job: id: is missing");
     *ret_row = row;
