@@ -161,7 +161,7 @@ static void keep_types(struct batch *b)
     struct shard *s = b->s;
     for (size_t i = 0; i < b->types_sent; i++)
         s->types[i].is_stored = true;
-    for (size_t i = 0; i < b->count_types; i++)
+    for (size_t i = 0; i < b->count_types && i < s->type_count; i++)
         for (size_t k = 0; k < STATUS_COUNT; k++) {
             s->types[i].counts[k] += b->counts[i][k];
             s->types[i].is_counted |= b->counts[i][k] != 0;

@@ -348,6 +348,26 @@ def while_the_database_is_away_nothing_is_promised(postgres):
         assert_whole(url)
 
 
+def it_works_as_a_role_that_owns_nothing_and_without_prepared_statements(postgres):
+    url = postgres.tell("database")
+    with Worker(url):
+        pass  # makes the tables, as their owner
+    sql(url, "CREATE ROLE windlass_worker LOGIN")
+    with Worker(url):
+        pass  # gives the role its rights
+    with Worker(url, WORKER_DATABASE_URL=url + "&user=windlass_worker", ENV="production",
+                DB_PREPARE="off") as worker:
+        caller, executor = Caller(worker), Executor(worker)
+        task = caller.create_one()
+        assert executor.ack(executor.one()) == "applied"
+        assert caller.task(task)["state"] == "succeeded"
+        eventually(lambda: sql(url, "SELECT ckpt_seq = (SELECT max(seq + n) FROM worker.change_log) "
+                                    "FROM worker.shard") == "t")
+        eventually(lambda: worker.metric("windlass_worker_leading") == 1)
+        assert "level=error" not in worker.log and "retain.failed" not in worker.log, worker.log
+    sql(url, "DROP OWNED BY windlass_worker; DROP ROLE windlass_worker")
+
+
 TESTS = [
     a_commit_whose_answer_is_lost_is_found_committed,
     a_commit_that_never_was_is_found_out_and_made_again,
@@ -362,6 +382,7 @@ TESTS = [
     a_snapshot_that_somebody_holds_open_stops_nothing,
     nothing_acknowledged_is_lost_when_connections_break_all_the_time,
     while_the_database_is_away_nothing_is_promised,
+    it_works_as_a_role_that_owns_nothing_and_without_prepared_statements,
 ]
 
 if __name__ == "__main__":

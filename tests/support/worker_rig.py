@@ -222,7 +222,7 @@ class Worker:
             code = self.stop()
             assert kind is not None or code in (0, -signal.SIGKILL), f"exit code {code}: {self.log}"
             if kind not in (None, SystemExit):
-                print("\n".join("# " + line for line in self.log.splitlines()[-40:]))
+                print("\n".join("# " + line for line in self.log.splitlines()[-60:]))
         finally:
             self.process.kill()
             self.log_file.close()
