@@ -5,6 +5,8 @@
 
 /* What the worker answered must be stored within the request's deadline, too. */
 enum { STORE_MARGIN_US = CLOCK_S, WAIT_US_MAX = 10 * CLOCK_S };
+/* Who only looks has the tables to show when the worker is slow. */
+enum { ASK_US_MAX = 2 * CLOCK_S };
 
 struct await {
     struct gql_step *step;
@@ -47,4 +49,18 @@ enum gql_next await_worker(struct gql_step *step, const char *method, const char
     if (!worker_client_call(r->loop->worker, &options, &e))
         return gql_step_fail(step, &e);
     return GQL_WAIT;
+}
+
+bool await_worker_ask(struct gql_step *step, const char *path, await_worker_ask_fn *fn, void *owner)
+{
+    const struct request *r = await_request(step);
+    struct err e;
+    const struct worker_call_options options = {
+        .path = path,
+        .arena = step->arena,
+        .deadline_us = min_of(r->deadline_us - STORE_MARGIN_US, clock_mono_us() + ASK_US_MAX),
+        .fn = fn,
+        .owner = owner,
+    };
+    return worker_client_call(r->loop->worker, &options, &e);
 }

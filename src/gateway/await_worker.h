@@ -10,3 +10,12 @@ typedef void await_worker_fn(struct gql_step *step, const struct json_value *bod
  * with a body, else GET. */
 enum gql_next await_worker(struct gql_step *step, const char *method, const char *path,
                            struct str body, await_worker_fn *fn);
+
+struct worker_reply;
+/* Of a GET that may go without an answer; `owner` is what was given. */
+typedef void await_worker_ask_fn(void *owner, const struct worker_reply *reply);
+
+/* For what a query shows of the worker itself: waits a moment only. The answer lives in the step's
+ * arena. False where nothing could be asked: `fn` does not come. */
+[[nodiscard]] bool await_worker_ask(struct gql_step *step, const char *path,
+                                    await_worker_ask_fn *fn, void *owner);

@@ -23,7 +23,8 @@ static inline int binding_number(const struct gql_field *f)
 extern const struct gateway_binding bindings_users[], bindings_user_changes[], bindings_sessions[],
     bindings_tokens[], bindings_health[], bindings_page[], bindings_tasks[], bindings_tasks_list[],
     bindings_task_why[], bindings_jobs[], bindings_schedule[], bindings_stats[], bindings_trends[],
-    bindings_task_changes[], bindings_job_changes[];
+    bindings_task_events[], bindings_task_attempts[], bindings_task_changes[],
+    bindings_job_changes[];
 
 /* Getters that several tables use. */
 [[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);

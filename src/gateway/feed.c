@@ -45,10 +45,10 @@ struct feed {
 
     /* For any thread. */
     atomic_llong current_at_us; /* what the tables held then; 0: never */
-    atomic_bool is_up;
     atomic_llong outbox_waiting;
     atomic_llong outbox_puts;
     atomic_int subscriptions;
+    atomic_llong worker_since_us; /* wall: when it came, or, negative, when it went */
 };
 
 /* ── batches ── */
@@ -289,6 +289,12 @@ static void measure(struct feed *feed, const struct feed_batch *batch)
     feed->rate = feed->rate * 0.8 + now * 0.2;
 }
 
+static void note_worker(struct feed *feed, bool is_up)
+{
+    if (is_up != (atomic_load(&feed->worker_since_us) > 0))
+        atomic_store(&feed->worker_since_us, is_up ? clock_wall_us() : -clock_wall_us());
+}
+
 static void got_answer(struct feed *feed, const struct json_value *body, struct feed_batch *batch)
 {
     struct err e;
@@ -301,7 +307,7 @@ static void got_answer(struct feed *feed, const struct json_value *body, struct 
     if (feed->is_down)
         log_info("feed.up", "cursor=0:%lld", (long long)feed->next);
     feed->is_down = false;
-    atomic_store(&feed->is_up, true);
+    note_worker(feed, true);
     feed->next = batch->next_seq;
     backoff_reset(&feed->backoff);
     measure(feed, batch);
@@ -325,7 +331,7 @@ static void got_failure(struct feed *feed, const struct worker_reply *reply)
     else if (!feed->is_down)
         log_warn("feed.down", "error=%s", log_quote(str_of_c(err_text(reply->err))));
     feed->is_down = true;
-    atomic_store(&feed->is_up, false);
+    note_worker(feed, false);
     feed->rate = 0;
     poll_after(feed, backoff_next_ms(&feed->backoff));
 }
@@ -403,7 +409,7 @@ void feed_seek(struct feed *feed, int64_t seq)
 
 bool feed_is_up(const struct gateway *gw)
 {
-    return atomic_load_explicit(&gw->feed->is_up, memory_order_relaxed);
+    return atomic_load_explicit(&gw->feed->worker_since_us, memory_order_relaxed) > 0;
 }
 
 void feed_go_on(struct feed *feed)
@@ -429,6 +435,7 @@ void feed_open(struct gateway *gw)
                            .backoff = { .min_ms = RETRY_MIN_MS, .max_ms = RETRY_MAX_MS },
                            .limit = EVENTS_MAX,
                            .reached = -1 };
+    atomic_init(&feed->worker_since_us, -clock_wall_us());
     gw->feed = feed;
     feed->timer = io_timer_create(feed->loop->io, poll, feed);
     feed->mirror = mirror_create(gw, feed);
@@ -462,4 +469,11 @@ void feed_close(struct gateway *gw)
     io_timer_destroy(gw->feed->timer);
     mem_free(gw->feed);
     gw->feed = NULL;
+}
+
+bool feed_worker_is_up(const struct gateway *gw, int64_t *ret_since_us)
+{
+    int64_t since_us = atomic_load(&gw->feed->worker_since_us);
+    *ret_since_us = since_us > 0 ? since_us : -since_us;
+    return since_us > 0;
 }

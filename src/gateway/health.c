@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "gateway/await.h"
+#include "gateway/await_worker.h"
 #include "gateway/bindings.h"
 #include "gateway/events.h"
+#include "gateway/feed.h"
+#include "gateway/worker_client.h"
 #include "obs/version.h"
 #include "store/public/setup.h"
 
@@ -31,76 +33,140 @@ const char *health_not_ready(const struct gateway_loop *loop)
     return loop->is_database_up ? NULL : "the database is out of reach";
 }
 
-void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health)
+static struct health_part *add_part(struct health *health, const char *name,
+                                    enum health_status status, int64_t since_us)
 {
-    const struct gateway *gw = loop->gateway;
-    const struct err *why = db_pool_last_error(loop->pool);
-    struct health_part *parts = ret_health->parts;
-    bool is_draining = atomic_load(&gw->is_draining);
-    parts[0] = (struct health_part){ .name = "gateway",
-                                     .status = is_draining ? HEALTH_DEGRADED : HEALTH_UP,
-                                     .detail = is_draining ? STR("draining") : STR(""),
-                                     .since_us = gw->started_at_us,
-                                     .latency_us = -1 };
-    parts[1] = (struct health_part){
-        .name = "database",
-        .status = loop->is_database_up ? HEALTH_UP : HEALTH_DOWN,
-        .detail = loop->is_database_up || why->code == ERR_NONE
-                      ? STR("")
-                      : arena_copy(a, str_of_c(why->message)),
-        .since_us = loop->database_since_us,
-        .latency_us = -1,
+    assert(health->part_count < HEALTH_PARTS_MAX);
+    struct health_part *part = &health->parts[health->part_count++];
+    *part = (struct health_part){
+        .name = name, .status = status, .since_us = since_us, .latency_us = -1, .feed_lag_us = -1
     };
-    ret_health->part_count = 2;
-    ret_health->status = parts[1].status == HEALTH_DOWN ? HEALTH_DOWN : parts[0].status;
+    return part;
 }
 
-/* ── Query.systemHealth ── */
+static void look_at_gateway(const struct gateway *gw, struct health *health)
+{
+    bool is_draining = atomic_load(&gw->is_draining);
+    struct health_part *part =
+        add_part(health, "gateway", is_draining ? HEALTH_DEGRADED : HEALTH_UP, gw->started_at_us);
+    if (is_draining)
+        part->detail = STR("draining");
+}
+
+static void look_at_database(const struct gateway_loop *loop, struct arena *a,
+                             struct health *health)
+{
+    const struct err *why = db_pool_last_error(loop->pool);
+    struct health_part *part =
+        add_part(health, "database", loop->is_database_up ? HEALTH_UP : HEALTH_DOWN,
+                 loop->database_since_us);
+    if (!loop->is_database_up && why->code != ERR_NONE)
+        part->detail = arena_copy(a, str_of_c(why->message));
+}
+
+/* Without a worker-url there is none to look at. */
+static void look_at_worker(const struct gateway_loop *loop, struct health *health)
+{
+    const struct gateway *gw = loop->gateway;
+    int64_t since_us, lag_us = feed_lag_us(gw);
+    if (loop->worker == NULL)
+        return;
+    bool is_up = feed_worker_is_up(gw, &since_us);
+    struct health_part *part = add_part(health, "worker",
+                                        !is_up             ? HEALTH_DOWN
+                                        : feed_is_live(gw) ? HEALTH_UP
+                                                           : HEALTH_DEGRADED,
+                                        since_us);
+    if (!is_up)
+        part->detail = STR("it does not answer; tasks and jobs come from the cache");
+    else if (part->status == HEALTH_DEGRADED)
+        part->detail = STR("the cache of tasks and jobs lags behind");
+    if (lag_us < INT64_MAX)
+        part->feed_lag_us = lag_us;
+}
+
+void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health)
+{
+    *ret_health = (struct health){ .status = HEALTH_UP };
+    look_at_gateway(loop->gateway, ret_health);
+    look_at_database(loop, a, ret_health);
+    look_at_worker(loop, ret_health);
+    for (size_t i = 0; i < ret_health->part_count; i++)
+        if (ret_health->parts[i].status != HEALTH_UP)
+            ret_health->status = HEALTH_DEGRADED;
+    if (!loop->is_database_up)
+        ret_health->status = HEALTH_DOWN;
+}
+
+/* ── Query.systemHealth: latencies are measured where they are asked for, one after the other, and
+ * only of what is there ── */
 
 struct health_view {
     struct health health;
+    int64_t outbox_waiting;
     struct db_step ping;
     int64_t began_us;
+    int64_t database_us, worker_us; /* latencies; -1: not measured */
     void *parts[HEALTH_PARTS_MAX];
 };
 
-static void point_to_parts(struct health_view *view)
+static void look(struct health_view *view, const struct gateway_loop *loop, struct arena *a)
 {
-    for (size_t i = 0; i < view->health.part_count; i++)
-        view->parts[i] = &view->health.parts[i];
+    health_look(loop, a, &view->health);
+    view->outbox_waiting = feed_outbox_waiting(loop->gateway);
+    for (size_t i = 0; i < view->health.part_count; i++) {
+        struct health_part *part = &view->health.parts[i];
+        view->parts[i] = part;
+        if (strcmp(part->name, "database") == 0)
+            part->latency_us = view->database_us;
+        else if (strcmp(part->name, "worker") == 0)
+            part->latency_us = view->worker_us;
+    }
 }
 
-static enum gql_next finish_view(struct gql_step *step)
+static void finish_view(struct gql_step *step)
 {
     struct health_view *view = step->host;
-    point_to_parts(view);
+    look(view, await_request(step)->loop, step->arena);
     step->results[0] = gql_object(view);
-    return GQL_DONE;
-}
-
-static void pinged(struct gql_step *step, const struct db_reply *reply)
-{
-    struct health_view *view = step->host;
-    health_look(await_request(step)->loop, step->arena, &view->health);
-    if (reply->err == NULL)
-        view->health.parts[1].latency_us = clock_mono_us() - view->began_us;
-    (void)finish_view(step);
     gql_step_finish(step);
 }
 
-/* The latency is measured where it is asked for, and only while there is a database to ask. */
+static void worker_pinged(void *owner, const struct worker_reply *reply)
+{
+    struct gql_step *step = owner;
+    struct health_view *view = step->host;
+    if (reply->status != 0)
+        view->worker_us = clock_mono_us() - view->began_us;
+    finish_view(step);
+}
+
+static void database_pinged(struct gql_step *step, const struct db_reply *reply)
+{
+    struct health_view *view = step->host;
+    int64_t since_us;
+    if (reply->err == NULL)
+        view->database_us = clock_mono_us() - view->began_us;
+    view->began_us = clock_mono_us();
+    if (!feed_worker_is_up(await_request(step)->loop->gateway, &since_us) ||
+        !await_worker_ask(step, "/livez", worker_pinged, step))
+        finish_view(step);
+}
+
 static enum gql_next resolve_health(struct gql_step *step)
 {
     const struct gateway_loop *loop = await_request(step)->loop;
     struct health_view *view = arena_new(step->arena, struct health_view);
     step->host = view;
+    view->database_us = view->worker_us = -1;
     if (gql_child(step->field, "services") == NULL || !loop->is_database_up) {
-        health_look(loop, step->arena, &view->health);
-        return finish_view(step);
+        look(view, loop, step->arena);
+        step->results[0] = gql_object(view);
+        return GQL_DONE;
     }
     view->ping = setup_is_open_step();
     view->began_us = clock_mono_us();
-    return await_db_any(step, DB_LANE_READ, &view->ping, 1, pinged);
+    return await_db_any(step, DB_LANE_READ, &view->ping, 1, database_pinged);
 }
 
 /* ── Subscription.healthChanged: now, and when it changes ── */
@@ -109,26 +175,34 @@ struct health_source {
     struct event_source base;
     const struct gateway_loop *loop;
     uint64_t told; /* digest of the last event */
+    bool has_told;
 };
 
-/* Changes when what a SystemHealth says changes; latencies apart. */
-static uint64_t digest(const struct gateway_loop *loop)
+/* Changes when what a SystemHealth says changes; latencies, lag and numbers apart. */
+static uint64_t digest_of(const struct health *health)
 {
-    return (uint64_t)loop->database_since_us << 2 | (uint64_t)loop->is_database_up << 1 |
-           (uint64_t)atomic_load(&loop->gateway->is_draining);
+    struct {
+        int64_t status[HEALTH_PARTS_MAX], since_us[HEALTH_PARTS_MAX];
+    } facts = { 0 };
+    for (size_t i = 0; i < health->part_count; i++) {
+        facts.status[i] = (int64_t)health->parts[i].status;
+        facts.since_us[i] = health->parts[i].since_us;
+    }
+    return str_hash(str_of((const char *)&facts, sizeof facts));
 }
 
 static bool next_health(struct event_source *base, struct arena *a, void **ret_event, struct err *e)
 {
     struct health_source *source = container_of(base, struct health_source, base);
-    uint64_t now = digest(source->loop);
-    (void)e;
-    if (now == source->told)
-        return true;
     struct health_view *view = arena_new(a, struct health_view);
-    health_look(source->loop, a, &view->health);
-    point_to_parts(view);
+    (void)e;
+    view->database_us = view->worker_us = -1;
+    look(view, source->loop, a);
+    uint64_t now = digest_of(&view->health);
+    if (source->has_told && source->told == now)
+        return true;
     source->told = now;
+    source->has_told = true;
     *ret_event = view;
     return true;
 }
@@ -177,6 +251,14 @@ static void get_services(const struct gql_field *f, void *ctx, void *parent,
     struct health_view *view = parent;
     (void)f, (void)ctx;
     *ret_value = gql_objects(view->parts, view->health.part_count);
+}
+
+static void get_outbox(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    const struct health_view *view = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_int(min_of(view->outbox_waiting, (int64_t)INT32_MAX));
 }
 
 static void get_schema_version(const struct gql_field *f, void *ctx, void *parent,
@@ -245,11 +327,21 @@ static void get_part_latency(const struct gql_field *f, void *ctx, void *parent,
         *ret_value = gql_float((double)part->latency_us / CLOCK_MS);
 }
 
+static void get_part_lag(const struct gql_field *f, void *ctx, void *parent,
+                         struct gql_value *ret_value)
+{
+    const struct health_part *part = parent;
+    (void)f, (void)ctx;
+    if (part->feed_lag_us >= 0)
+        *ret_value = gql_float((double)part->feed_lag_us / CLOCK_S);
+}
+
 const struct gateway_binding bindings_health[] = {
     { "Query.systemHealth", { .resolve = resolve_health } },
     { "Subscription.healthChanged", { .get = get_event, .subscribe = subscribe_health } },
     { "SystemHealth.status", { .get = get_status } },
     { "SystemHealth.services", { .get = get_services } },
+    { "SystemHealth.outboxWaiting", { .get = get_outbox } },
     { "SystemHealth.schemaVersion", { .get = get_schema_version } },
     { "SystemHealth.version", { .get = get_version } },
     { "SystemHealth.startedAt", { .get = get_started } },
@@ -258,5 +350,6 @@ const struct gateway_binding bindings_health[] = {
     { "ServiceHealth.detail", { .get = get_part_detail } },
     { "ServiceHealth.since", { .get = get_part_since } },
     { "ServiceHealth.latencyMs", { .get = get_part_latency } },
+    { "ServiceHealth.feedLagSeconds", { .get = get_part_lag } },
     { 0 },
 };

@@ -12,10 +12,12 @@ struct health_part {
     enum health_status status;
     struct str detail; /* empty: nothing to say */
     int64_t since_us;
-    int64_t latency_us; /* -1: not measured */
+    int64_t latency_us;  /* -1: not measured */
+    int64_t feed_lag_us; /* of the worker; -1: not known */
 };
 
 enum { HEALTH_PARTS_MAX = 4 };
+/* DOWN without the database; DEGRADED where something else is not as it should be. */
 struct health {
     enum health_status status;
     struct health_part parts[HEALTH_PARTS_MAX];

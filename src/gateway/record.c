@@ -1,6 +1,7 @@
 #include "gateway/record.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "gateway/request.h"
 
 struct record *record_rows(struct arena *a, const struct schema_table *table, struct db_rows *rows,
@@ -119,6 +120,47 @@ struct str record_cell_of_i64(struct arena *a, int64_t value)
     return arena_printf(a, "%lld", (long long)value);
 }
 
+static_assert((int)COL_tasks_COUNT <= (int)RECORD_COLUMNS_MAX, "tasks can be kept");
+static_assert((int)COL_jobs_COUNT <= (int)RECORD_COLUMNS_MAX, "jobs can be kept");
+
+static void drop_cell(struct record_kept *kept, int column)
+{
+    kept->size_bytes -= kept->cells[column].len;
+    mem_free((void *)(uintptr_t)kept->cells[column].ptr);
+    kept->cells[column] = (struct str){ 0 };
+}
+
+void record_keep(struct record_kept *kept, const struct str *cells, uint64_t given)
+{
+    for (uint64_t left = given; left != 0; left &= left - 1) {
+        int column = __builtin_ctzll(left);
+        drop_cell(kept, column);
+        if (cells[column].ptr == NULL)
+            continue;
+        kept->cells[column] = str_of(mem_cstr(cells[column]), cells[column].len);
+        kept->size_bytes += cells[column].len;
+    }
+    kept->given |= given;
+}
+
+void record_kept_clear(struct record_kept *kept)
+{
+    for (uint64_t left = kept->given; left != 0; left &= left - 1)
+        drop_cell(kept, __builtin_ctzll(left));
+    kept->given = 0;
+}
+
+const struct str *record_kept_cells(const struct record_kept *kept, struct arena *a)
+{
+    struct str *cells = arena_new_array(a, RECORD_COLUMNS_MAX, struct str);
+    for (uint64_t left = kept->given; left != 0; left &= left - 1) {
+        int column = __builtin_ctzll(left);
+        if (kept->cells[column].ptr != NULL)
+            cells[column] = arena_copy(a, kept->cells[column]);
+    }
+    return cells;
+}
+
 /* ── plans ── */
 
 void record_collect(const struct gql_field *f, const char *const *path, uint64_t *columns)
@@ -187,12 +229,31 @@ void record_get_bool(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_bool(str_eq(cell_of(f, parent), STR("t")));
 }
 
+/* "2026-11-23 08:30:00.25+00" as RFC 3339, without going through a number: lists are full of them.
+ * False where it is not of this form (another time zone, a year of five digits). */
+static bool utc_text(struct arena *a, struct str cell, struct str *ret_text)
+{
+    enum { T_AT = 10, SECONDS_END = 19, TEXT_LEN = 27 };
+    static const char zeros[] = ".000000Z";
+    if (!str_ends_with(cell, STR("+00")) || cell.len < SECONDS_END + 3 ||
+        cell.len >= TEXT_LEN + 3 || cell.ptr[4] != '-' || cell.ptr[T_AT] != ' ')
+        return false;
+    char *text = arena_alloc(a, TEXT_LEN + 1);
+    memcpy(text + SECONDS_END, zeros, sizeof zeros);
+    memcpy(text, cell.ptr, cell.len - 3);
+    text[T_AT] = 'T';
+    *ret_text = str_of(text, TEXT_LEN);
+    return true;
+}
+
 void record_get_time(const struct gql_field *f, void *ctx, void *parent,
                      struct gql_value *ret_value)
 {
     const struct request *r = ctx;
-    struct str cell = cell_of(f, parent);
-    if (cell.ptr != NULL)
+    struct str cell = cell_of(f, parent), text;
+    if (cell.ptr != NULL && utc_text(r->arena, cell, &text))
+        *ret_value = gql_text(text);
+    else if (cell.ptr != NULL)
         *ret_value = binding_time(r->arena, record_time(parent, record_field_column(f)));
 }
 

@@ -65,6 +65,19 @@ static inline int record_field_column(const struct gql_field *f)
                                               size_t count);
 [[nodiscard]] struct str record_cell_of_i64(struct arena *a, int64_t value);
 
+/* Cells that outlive what they came from, on the heap. Zeroed: none. */
+enum { RECORD_COLUMNS_MAX = 40 };
+struct record_kept {
+    struct str cells[RECORD_COLUMNS_MAX];
+    uint64_t given;
+    size_t size_bytes;
+};
+/* Copies those of `given`, over what was there. */
+void record_keep(struct record_kept *kept, const struct str *cells, uint64_t given);
+void record_kept_clear(struct record_kept *kept);
+/* Copies of its cells in the arena, for a record. */
+[[nodiscard]] const struct str *record_kept_cells(const struct record_kept *kept, struct arena *a);
+
 /* ── plans ── */
 
 /* Adds the columns that the fields at the end of `path` below `f` read. The path is names of fields

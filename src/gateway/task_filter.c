@@ -454,3 +454,28 @@ enum task_match task_filter_match(const struct task_filter *filter, const struct
         all = min_of(all, members[i]);
     return all;
 }
+
+/* The states of that status are in the filter all, in part, or not at all. */
+static enum task_match match_states(uint32_t states, int status)
+{
+    size_t count = 0, found = 0;
+    for (int state = 0; state < TASK_STATE_COUNT; state++)
+        if (status_of_state(state) & UINT32_C(1) << status) {
+            count++;
+            found += states >> state & 1;
+        }
+    return found == 0 ? TASK_MATCH_NO : found == count ? TASK_MATCH_YES : TASK_MATCH_MAYBE;
+}
+
+enum task_match task_filter_match_before(const struct task_filter *filter,
+                                         const struct record *task, int from)
+{
+    if (from < 0)
+        return task_filter_match(filter, task);
+    struct task_filter others = *filter;
+    others.statuses = others.states = NULL;
+    enum task_match all = task_filter_match(&others, task);
+    if (filter->statuses != NULL && !(*filter->statuses & UINT32_C(1) << from))
+        return TASK_MATCH_NO;
+    return filter->states != NULL ? min_of(all, match_states(*filter->states, from)) : all;
+}

@@ -63,3 +63,6 @@ enum task_match { TASK_MATCH_NO, TASK_MATCH_MAYBE, TASK_MATCH_YES };
 /* MAYBE where the record lacks a column that decides. */
 [[nodiscard]] enum task_match task_filter_match(const struct task_filter *filter,
                                                 const struct record *task);
+/* Whether it matched while its status was `from` (-1: as it is), all else being as it is. */
+[[nodiscard]] enum task_match task_filter_match_before(const struct task_filter *filter,
+                                                       const struct record *task, int from);

@@ -1,7 +1,10 @@
 #include "gateway/tasks.h"
 
+#include "gateway/await_worker.h"
 #include "gateway/feed.h"
+#include "gateway/task_changes.h"
 #include "gateway/users.h"
+#include "gateway/worker_client.h"
 
 const struct schema_table *tasks_table(void)
 {
@@ -35,7 +38,25 @@ void tasks_get_source(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = record->is_fresh ? gql_enum(STR("LIVE")) : tasks_source(r->loop);
 }
 
-/* ── Query.task ── */
+/* ── Query.task: of the table; what is not there yet, of the worker, and stored ── */
+
+static void worker_told(void *owner, const struct worker_reply *reply)
+{
+    struct gql_step *step = owner;
+    if (reply->body != NULL)
+        task_changes_answer(step, reply->body);
+    else
+        gql_step_finish(step); /* there is no such task, or nobody who could tell */
+}
+
+static bool ask_worker(struct gql_step *step)
+{
+    char text[UUID_TEXT_LEN + 1], path[64];
+    const struct uuid *id = step->host;
+    uuid_format(*id, text);
+    snprintf(path, sizeof path, "/v1/tasks/%s", text);
+    return await_worker_ask(step, path, worker_told, step);
+}
 
 static void read_one(struct gql_step *step, const struct db_reply *reply)
 {
@@ -43,16 +64,19 @@ static void read_one(struct gql_step *step, const struct db_reply *reply)
     if (db_rows_count(reply->rows[0]) > 0)
         step->results[0] =
             gql_object(record_rows(step->arena, tasks_table(), reply->rows[0], plan->columns));
+    else if (ask_worker(step))
+        return;
     gql_step_finish(step);
 }
 
 static enum gql_next resolve_task(struct gql_step *step)
 {
-    struct uuid id;
+    struct uuid *id = arena_new(step->arena, struct uuid);
     struct err e;
-    if (!users_read_id("id", gql_arg(step, "id"), &id, &e))
+    if (!users_read_id("id", gql_arg(step, "id"), id, &e))
         return gql_step_fail(step, &e);
-    struct db_step by_id = record_by_ids_step(step->field->plan_data, step->arena, &id, 1);
+    step->host = id;
+    struct db_step by_id = record_by_ids_step(step->field->plan_data, step->arena, id, 1);
     return await_db(step, DB_LANE_READ, &by_id, 1, read_one);
 }
 

@@ -272,7 +272,7 @@ static void put_page(struct composer *c, const struct select *s)
     put_where(c, s, true);
     put_order(c, s, " ORDER BY ");
     if (s->limit > 0)
-        buf_printf(&c->sql, " LIMIT $%zu::int8", ++c->params);
+        buf_printf(&c->sql, " LIMIT %zu", s->limit);
 }
 
 #define PARENTS "unnest($1::uuid[]) WITH ORDINALITY AS p(id, n)"
@@ -386,7 +386,5 @@ const struct db_args *select_args(struct arena *a, const struct select *s)
         bind_filter(args, s->filter);
     for (size_t i = 0; s->after != NULL && i < s->order_count; i++)
         db_args_text(args, s->after[i]);
-    if (s->limit > 0)
-        db_args_i64(args, (int64_t)s->limit);
     return args;
 }

@@ -6,7 +6,8 @@
  *   select_statement: the SQL of a select's shape; a plan makes it once and keeps it
  *   select_args:      the values of one run, in the order of the shape's parameters
  *
- * Two selects that differ in values only have the same shape.
+ * Two selects that differ in values only have the same shape. The limit is of the shape: a planner
+ * that does not know it plans anew at each run (measured: 100 to 200 us for a page of 50 tasks).
  * Source: docs/style.md section 7.
  */
 #pragma once

@@ -151,6 +151,63 @@ def bench_read_lane(report, windlass, _token, seconds):
     report.add("read-lane.reads-per-sync", figures["reads_per_sync"], "")
 
 
+TASKS = 100_000
+# Ids in order of creation, a task every 26 s of the last month; one in ten is pending.
+MAKE_TASKS = f"""
+INSERT INTO tasks (id, type, status, state, priority, payload, result, error, created_at, updated_at)
+SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::int8), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
+       (ARRAY['email', 'report', 'data-processing', 'backup', 'notification', 'image-resize', 'sync', 'cleanup'])[1 + n % 8],
+       CASE n % 20 WHEN 0 THEN 'pending' WHEN 1 THEN 'pending' WHEN 2 THEN 'in-progress' WHEN 3 THEN 'failed'
+                   ELSE 'completed' END::task_status,
+       CASE n % 20 WHEN 0 THEN 'ready' WHEN 1 THEN 'ready' WHEN 2 THEN 'running' WHEN 3 THEN 'dead'
+                   ELSE 'succeeded' END::task_state,
+       (ARRAY['low', 'normal', 'normal', 'normal', 'high'])[1 + n % 5]::task_priority,
+       jsonb_build_object('title', 'Task number ' || n, 'source', 'seed', 'attempt', 1 + n % 3, 'size', n * 7,
+                          'target', 'item-' || md5('t' || n), 'dryRun', n % 2 = 0,
+                          'tags', jsonb_build_array('alpha', 'beta-' || (n % 17)), 'note', md5('n' || n)),
+       CASE WHEN n % 20 > 3 THEN jsonb_build_object('ok', true, 'rows', n % 5000, 'ms', n % 900) END,
+       CASE WHEN n % 20 = 3 THEN 'timed out after ' || n % 60 || ' s' END, at, at
+FROM (SELECT n, now() - ({TASKS} - n) * interval '26 seconds' AS at FROM generate_series(1, {TASKS}) AS n) AS t
+ON CONFLICT DO NOTHING"""
+
+
+def make_tasks(windlass):
+    windlass.sql(MAKE_TASKS)
+    windlass.sql("INSERT INTO task_counts (type, status, count) SELECT type, status, count(*) FROM tasks GROUP BY 1, 2 "
+                 "ON CONFLICT DO NOTHING")
+    for span, step in ((60, "minute"), (3600, "hour"), (86400, "day")):
+        windlass.sql(
+            "INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max) "
+            f"SELECT {span}, date_trunc('{step}', created_at), type, count(*), count(*), 0, "
+            "array_fill(count(*), ARRAY[40]), array_fill(count(*), ARRAY[50]), 3.5, 60 FROM tasks GROUP BY 2, 3 "
+            "ON CONFLICT DO NOTHING")
+    windlass.sql("VACUUM (ANALYZE) tasks")
+
+
+def bench_task_list(report, windlass, token, seconds):
+    """The 50 newest pending tasks of 100,000, nine fields each, from a cursor of 100."""
+    make_tasks(windlass)
+    fields = "id type status priority payload result error createdAt updatedAt"
+    first = windlass.graphql("{ tasks(filter: { status: PENDING }, first: 100) { edges { cursor } } }", None, token)
+    query = ("query List($after: String) { tasks(filter: { status: PENDING }, first: 50, after: $after) "
+             f"{{ nodes {{ {fields} }} }} }}")
+    bodies = [{"query": query, "variables": {"after": edge["cursor"]}} for edge in first["tasks"]["edges"]]
+    wrk(windlass, token, bodies, WARM_SECONDS)
+    report_load(report, "task-list", wrk(windlass, token, bodies, seconds))
+
+
+def bench_dashboard(report, windlass, token, seconds):
+    """dashboardStats of a day over 100,000 tasks of eight types, all of it."""
+    make_tasks(windlass)
+    durations = "{ p50 p90 p99 max }"
+    bodies = [{"query": "{ dashboardStats { users chatMessages jobs { total active } tasks { total pending inProgress "
+               f"completed failed }} throughputPerMinute successRate waitSeconds {durations} runSeconds {durations} "
+               f"oldestPendingSeconds byType {{ type counts {{ total }} runSeconds {durations} failureRate }} "
+               "previous { created completed failed successRate } generatedAt source } }"}]
+    wrk(windlass, token, bodies, WARM_SECONDS)
+    report_load(report, "dashboard", wrk(windlass, token, bodies, seconds))
+
+
 def bench_idle_memory(report, windlass, _token, _seconds):
     """Memory of each process, idle, after what ran before."""
     for name, root in sorted(windlass.roots().items()):
@@ -180,7 +237,7 @@ def bench_start(report, program):
 
 # Those that share one running Windlass, in this order; `start` starts its own.
 LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-read": bench_point_read,
-         "read-lane": bench_read_lane}
+         "read-lane": bench_read_lane, "task-list": bench_task_list, "dashboard": bench_dashboard}
 
 
 def main():

@@ -9,7 +9,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import (CREATE, LOGIN, PASSWORD, SETUP, Client, Gateway, Postgres, Stream, create_user,  # noqa: E402
+from gateway_rig import (CREATE, LOGIN, PASSWORD, SETUP, Answer, Client, Gateway, Postgres, Stream, create_user,  # noqa: E402
                          eventually, run_tests)
 
 CALLERS = ["anonymous", "viewer", "operator", "admin", "owner"]
@@ -21,6 +21,8 @@ SIGNED_IN = [NOBODY, "ok", "ok", "ok", "ok"]
 OPERATOR = [NOBODY, NO, "ok", "ok", NO]
 ADMIN = [NOBODY, NO, NO, "ok", NO]
 SELF = [NOBODY, NO, NO, "ok", "ok"]
+# There is no worker here: who gets so far may do it.
+TO_WORKER = [NOBODY, NO, "WORKER_UNAVAILABLE", "WORKER_UNAVAILABLE", NO]
 OWN = [NOBODY, "NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "ok"]
 
 numbers = itertools.count(1)
@@ -74,6 +76,19 @@ def first_event(world, token, query):
     return answer
 
 
+def begun(world, token, query):
+    """Events come when something changes; that the stream begins is enough."""
+    stream = Stream(world.gateway, query, token)
+    is_stream = stream.response.headers["Content-Type"].startswith("text/event-stream")
+    answer = Answer(200, {}, b'{"data":null}' if is_stream else stream.response.read())
+    stream.close()
+    return answer
+
+
+def of_a_task(mutation):
+    return lambda w, c: w.as_(c, f'mutation {{ {mutation}(id: "{NO_TASK}") {{ id }} }}')
+
+
 # Each root field: who gets what, and one use of it.
 MATRIX = {
     "Query.me": (ANYONE, lambda w, c: w.as_(c, "{ me { id } }")),
@@ -112,8 +127,27 @@ MATRIX = {
         c, 'mutation { createApiToken(name: "t", role: VIEWER) { token } }')),
     "Mutation.revokeApiToken": (OWN, lambda w, c: w.as_(
         c, "mutation($id: ID!) { revokeApiToken(id: $id) }", {"id": w.token_of_owner()})),
+    "Mutation.createTask": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { createTask(input: { type: "t" }) { id } }')),
+    "Mutation.createTasks": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { createTasks(inputs: [{ type: "t" }]) { id } }')),
+    "Mutation.cancelTask": (TO_WORKER, of_a_task("cancelTask")),
+    "Mutation.retryTask": (TO_WORKER, of_a_task("retryTask")),
+    "Mutation.createJob": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { createJob(input: { name: "j", schedule: "@daily", taskType: "t" }) { id } }')),
+    "Mutation.updateJob": (TO_WORKER, lambda w, c: w.as_(
+        c, f'mutation {{ updateJob(id: "{NO_TASK}", input: {{ name: "k" }}) {{ id }} }}')),
+    "Mutation.pauseJob": (TO_WORKER, of_a_task("pauseJob")),
+    "Mutation.resumeJob": (TO_WORKER, of_a_task("resumeJob")),
+    "Mutation.triggerJob": (TO_WORKER, of_a_task("triggerJob")),
+    "Mutation.deleteJob": (TO_WORKER, lambda w, c: w.as_(
+        c, f'mutation {{ deleteJob(id: "{NO_TASK}") }}')),
     "Subscription.healthChanged": (ANYONE, lambda w, c: first_event(
         w, w.tokens[c], "subscription { healthChanged { status } }")),
+    "Subscription.taskChanged": (SIGNED_IN, lambda w, c: begun(
+        w, w.tokens[c], "subscription { taskChanged { id } }")),
+    "Subscription.jobChanged": (SIGNED_IN, lambda w, c: begun(
+        w, w.tokens[c], "subscription { jobChanged { id } }")),
     "Mutation.revokeSession": (OWN, lambda w, c: w.as_(
         c, "mutation($id: ID!) { revokeSession(id: $id) }", {"id": w.session_of_owner()})),
 }

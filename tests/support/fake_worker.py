@@ -56,6 +56,7 @@ class FakeWorker:
         self.is_hanging = False   # takes requests and answers nothing
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
+        self.attempts = {}        # task id: what it tells of its attempts
         self.page_max = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
@@ -312,7 +313,7 @@ class FakeWorker:
             if method == "POST":
                 return self.act_on_job(name, action, body)
             if method == "GET" and parts[0] == "tasks":
-                return {"task": self.task_of(name), "attempts": []}
+                return {"task": self.task_of(name), "attempts": self.attempts.get(name, [])}
             if method == "GET":
                 return {"job": self.job_of(name)}
             if method == "DELETE" and parts[0] == "jobs":

@@ -107,8 +107,9 @@ class Stream:
 
     def next(self):
         """The next response; None where the stream says that it is complete."""
-        event = None
+        event, until = None, time.monotonic() + WAIT_S
         while True:
+            assert time.monotonic() < until, "nothing came"  # but comments, which keep the connection
             line = self.response.readline().decode().rstrip("\n")
             if line.startswith("event: "):
                 event = line[len("event: "):]

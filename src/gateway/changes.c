@@ -1,0 +1,120 @@
+#include "gateway/changes.h"
+
+#include "base/mem.h"
+
+static struct str key_of(const struct uuid *id)
+{
+    return str_of((const char *)id->bytes, sizeof id->bytes);
+}
+
+void changes_init(struct changes *changes)
+{
+    *changes = (struct changes){ .by_id = map_create() };
+    list_init(&changes->due);
+    list_init(&changes->reading);
+    list_init(&changes->ready);
+    list_init(&changes->told);
+}
+
+static void drop_news(struct changes *changes, struct change *change)
+{
+    changes->size_bytes -= change->kept.size_bytes;
+    changes->news_count -= change->has_news;
+    record_kept_clear(&change->kept);
+    db_rows_unref(take(change->rows));
+    change->has_news = change->is_added = change->is_deleted = false;
+    change->from = -1;
+    change->misses = 0;
+}
+
+void changes_forget(struct changes *changes, struct change *change)
+{
+    drop_news(changes, change);
+    list_remove(&change->link);
+    (void)map_remove(changes->by_id, key_of(&change->id));
+    mem_free(change);
+}
+
+void changes_clear(struct changes *changes)
+{
+    struct list *const lists[] = { &changes->due, &changes->reading, &changes->ready,
+                                   &changes->told };
+    for (size_t i = 0; i < countof(lists); i++)
+        list_each (node, lists[i])
+            changes_forget(changes, container_of(node, struct change, link));
+    map_destroy(changes->by_id);
+}
+
+struct change *changes_find(const struct changes *changes, struct uuid id)
+{
+    return map_get(changes->by_id, key_of(&id));
+}
+
+struct change *changes_at(struct changes *changes, struct uuid id)
+{
+    struct change *change = changes_find(changes, id);
+    if (change != NULL)
+        return change;
+    change = mem_new(struct change);
+    change->id = id;
+    change->from = -1;
+    list_init(&change->link);
+    (void)map_put(changes->by_id, key_of(&id), change);
+    return change;
+}
+
+void changes_note(struct changes *changes, struct change *change, const struct str *cells,
+                  uint64_t given)
+{
+    changes->size_bytes -= change->kept.size_bytes;
+    record_keep(&change->kept, cells, given);
+    changes->size_bytes += change->kept.size_bytes;
+    if (change->has_news)
+        return;
+    change->has_news = true;
+    changes->news_count++;
+    if (list_is_empty(&change->link)) /* it was not told lately */
+        list_push(&changes->due, &change->link);
+}
+
+bool changes_are_too_many(const struct changes *changes)
+{
+    return changes->news_count > CHANGES_MAX || changes->size_bytes > CHANGES_BYTES_MAX;
+}
+
+int64_t changes_expire(struct changes *changes, int64_t now_us)
+{
+    list_each (node, &changes->told) {
+        struct change *change = container_of(node, struct change, link);
+        if (change->told_us + CHANGES_HOLD_US > now_us)
+            return change->told_us + CHANGES_HOLD_US;
+        if (!change->has_news) {
+            changes_forget(changes, change);
+            continue;
+        }
+        list_remove(&change->link);
+        list_push(&changes->due, &change->link);
+    }
+    return INT64_MAX;
+}
+
+static void hold(struct changes *changes, struct change *change, int64_t now_us)
+{
+    change->told_us = now_us;
+    list_remove(&change->link);
+    list_push(&changes->told, &change->link);
+}
+
+void changes_told(struct changes *changes, struct change *change, enum task_match known,
+                  int64_t now_us)
+{
+    drop_news(changes, change);
+    change->is_known = true;
+    change->known = known;
+    hold(changes, change, now_us);
+}
+
+void changes_retry(struct changes *changes, struct change *change, int64_t now_us)
+{
+    hold(changes, change, now_us);
+}

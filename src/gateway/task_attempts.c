@@ -1,0 +1,175 @@
+/*
+ * Task.attempts, which only the worker knows: it is asked for each task, a few at a time, and what
+ * it does not answer is no attempts.
+ */
+#include "base/clock.h"
+#include "gateway/await_worker.h"
+#include "gateway/bindings.h"
+#include "gateway/record.h"
+#include "gateway/worker_client.h"
+#include "schema/entities.h"
+
+enum { ASKED_AT_ONCE = 16 };
+
+/* The step's parents, asked one after the other in ASKED_AT_ONCE rows. */
+struct asking {
+    struct gql_step *step;
+    size_t next, open;
+};
+struct asked {
+    struct asking *asking;
+    size_t parent;
+};
+
+/* A TaskAttempt. */
+struct attempt {
+    int64_t number, started_at_us, finished_at_us; /* finished 0: it runs */
+    struct str worker, outcome, error; /* outcome, as the API names it; ptr NULL: none */
+};
+
+static struct str text_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *v = json_get(object, str_of_c(name));
+    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
+}
+
+static int64_t number_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *v = json_get(object, str_of_c(name));
+    int64_t number = 0;
+    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, &number) ? number : 0;
+}
+
+static struct str outcome_of(struct str told)
+{
+    static const struct str outcomes[][2] = {
+        { { "succeeded", 9 }, { "SUCCEEDED", 9 } }, { { "failed", 6 }, { "FAILED", 6 } },
+        { { "timed_out", 9 }, { "TIMED_OUT", 9 } }, { { "lease_lost", 10 }, { "LEASE_LOST", 10 } },
+        { { "cancelled", 9 }, { "CANCELLED", 9 } },
+    };
+    for (size_t i = 0; i < countof(outcomes); i++)
+        if (str_eq(outcomes[i][0], told))
+            return outcomes[i][1];
+    return (struct str){ 0 };
+}
+
+static struct gql_value attempts_of(struct arena *a, const struct json_value *body)
+{
+    const struct json_value *list = json_get_c(body, "attempts");
+    size_t count = list != NULL && list->type == JSON_ARRAY ? list->item_count : 0;
+    struct attempt *attempts = arena_new_array(a, count, struct attempt);
+    void **objects = arena_new_array(a, count, void *);
+    for (size_t i = 0; i < count; i++) {
+        const struct json_value *told = &list->items[i];
+        attempts[i] = (struct attempt){ .number = number_of(told, "attempt"),
+                                        .started_at_us = number_of(told, "started_at_us"),
+                                        .finished_at_us = number_of(told, "finished_at_us"),
+                                        .worker = text_of(told, "worker"),
+                                        .outcome = outcome_of(text_of(told, "outcome")),
+                                        .error = text_of(told, "error") };
+        objects[i] = &attempts[i];
+    }
+    return gql_objects(objects, count);
+}
+
+static void ask_more(struct asking *asking);
+
+static void answered(void *owner, const struct worker_reply *reply)
+{
+    const struct asked *asked = owner;
+    struct asking *asking = asked->asking;
+    struct gql_step *step = asking->step;
+    if (reply->body != NULL)
+        step->results[asked->parent] = attempts_of(step->arena, reply->body);
+    asking->open--;
+    ask_more(asking);
+    if (asking->open == 0)
+        gql_step_finish(step);
+}
+
+static void ask_more(struct asking *asking)
+{
+    struct gql_step *step = asking->step;
+    while (asking->open < ASKED_AT_ONCE && asking->next < step->count) {
+        struct asked *asked = arena_new(step->arena, struct asked);
+        struct str id = record_cell(step->parents[asking->next], COL_tasks_id);
+        const char *path = arena_printf(step->arena, "/v1/tasks/%.*s", STR_FMT(id)).ptr;
+        *asked = (struct asked){ asking, asking->next++ };
+        asking->open += await_worker_ask(step, path, answered, asked);
+    }
+}
+
+static enum gql_next resolve_attempts(struct gql_step *step)
+{
+    struct asking *asking = arena_new(step->arena, struct asking);
+    asking->step = step;
+    for (size_t i = 0; i < step->count; i++)
+        step->results[i] = gql_list(NULL, 0);
+    ask_more(asking);
+    return asking->open > 0 ? GQL_WAIT : GQL_DONE;
+}
+
+static void get_number(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    const struct attempt *attempt = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_int(attempt->number);
+}
+
+static void get_worker(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    const struct attempt *attempt = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_text(attempt->worker);
+}
+
+static void get_started(const struct gql_field *f, void *ctx, void *parent,
+                        struct gql_value *ret_value)
+{
+    const struct attempt *attempt = parent;
+    const struct request *r = ctx;
+    (void)f;
+    *ret_value = binding_time(r->arena, attempt->started_at_us);
+}
+
+static void get_finished(const struct gql_field *f, void *ctx, void *parent,
+                         struct gql_value *ret_value)
+{
+    const struct attempt *attempt = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (attempt->finished_at_us != 0)
+        *ret_value = binding_time(r->arena, attempt->finished_at_us);
+}
+
+static void get_outcome(const struct gql_field *f, void *ctx, void *parent,
+                        struct gql_value *ret_value)
+{
+    const struct attempt *attempt = parent;
+    (void)f, (void)ctx;
+    if (attempt->outcome.ptr != NULL)
+        *ret_value = gql_enum(attempt->outcome);
+}
+
+static void get_error(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct attempt *attempt = parent;
+    (void)f, (void)ctx;
+    if (attempt->error.ptr != NULL)
+        *ret_value = gql_text(attempt->error);
+}
+
+const struct gateway_binding bindings_task_attempts[] = {
+    { "Task.attempts",
+      { .resolve = resolve_attempts, .data = RECORD_FIELD(SELECT_BIT(COL_tasks_id)) } },
+    { "TaskAttempt.attempt", { .get = get_number } },
+    { "TaskAttempt.worker", { .get = get_worker } },
+    { "TaskAttempt.startedAt", { .get = get_started } },
+    { "TaskAttempt.finishedAt", { .get = get_finished } },
+    { "TaskAttempt.outcome", { .get = get_outcome } },
+    { "TaskAttempt.error", { .get = get_error } },
+    { 0 },
+};

@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+"""What the gateway shows of a worker whose story the test writes: subscriptions, what only the worker knows, and
+what is left while it is away.
+Usage: gateway_events_test.py PROGRAM"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from fake_worker import FakeWorker, now_us, uuid7  # noqa: E402
+from gateway_rig import Gateway, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
+
+TASK = ("id type status state priority payload result error queue attempt maxAttempts progress runAt startedAt finishedAt "
+        "timeoutSeconds idempotencyKey createdAt accepted why { code } job { name } createdBy { name } dependsOn { id } source")
+
+
+class World:
+    def __init__(self, url, gateway, worker):
+        self.url, self.gateway, self.worker = url, gateway, worker
+        self.admin = gateway.set_up()
+
+    def watch(self, filter_="", fields=f"id kind task {{ {TASK} }}"):
+        argument = f"(filter: {{ {filter_} }})" if filter_ else ""
+        return Watch(self, f"subscription {{ taskChanged{argument} {{ {fields} }} }}", "taskChanged")
+
+    def live(self):
+        """The mirror has come to where the feed is."""
+        eventually(lambda: self.gateway.graphql("{ tasks(first: 1) { source } }", None, self.admin)
+                   .data["tasks"]["source"] == "LIVE")
+
+
+class Watch:
+    def __init__(self, world, query, field):
+        self.stream, self.field = Stream(world.gateway, query, world.admin), field
+        assert self.stream.response.status == 200, self.stream.response.read()
+        assert self.stream.response.headers["Content-Type"].startswith("text/event-stream")
+
+    def next(self):
+        return self.stream.next().data[self.field]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stream.close()
+
+
+def until(watch, test):
+    """The first event that passes, and all before it."""
+    seen = []
+    while True:
+        seen.append(watch.next())
+        if test(seen[-1]):
+            return seen
+
+
+def a_task_is_told_from_its_birth_to_its_end(world):
+    worker = world.worker
+    with world.watch() as watch:
+        job = worker.put_job(name="nightly")
+        task = worker.add("email", payload={"to": "ada"}, job_id=job, idempotency_key="k1", priority="high")
+        event = watch.next()
+        assert (event["id"], event["kind"]) == (task, "ADDED"), event
+        got = event["task"]
+        assert (got["status"], got["state"], got["priority"], got["payload"]) == ("PENDING", "READY", "HIGH", {"to": "ada"})
+        assert got["idempotencyKey"] == "k1" and got["accepted"] and got["why"] == {"code": "BEHIND_OTHERS"}, got
+        worker.start(task)
+        event = watch.next()
+        # The event tells what has changed, the table all else.
+        assert event["kind"] == "CHANGED" and event["task"]["status"] == "IN_PROGRESS", event
+        assert event["task"]["payload"] == {"to": "ada"} and event["task"]["attempt"] == 1, event
+        assert event["task"]["job"] == {"name": "nightly"} and event["task"]["startedAt"], event
+        worker.finish(task, result={"sum": 7})
+        event = watch.next()
+        assert event["kind"] == "CHANGED" and event["task"]["state"] == "SUCCEEDED", event
+        assert event["task"]["result"] == {"sum": 7} and event["task"]["priority"] == "HIGH", event
+        worker.drop(task)
+        assert watch.next() == {"id": task, "kind": "DELETED", "task": None}
+
+
+def a_filter_by_status_tells_who_comes_and_who_leaves(world):
+    worker = world.worker
+    with world.watch("status: [FAILED]", "id kind task { status error }") as watch:
+        good, bad = worker.add(), worker.add()
+        worker.start(good)
+        worker.start(bad)
+        worker.finish(good)
+        worker.finish(bad, "dead", error="no route")
+        assert watch.next() == {"id": bad, "kind": "ADDED", "task": {"status": "FAILED", "error": "no route"}}
+        worker.reopen(bad)
+        event = watch.next()
+        assert (event["id"], event["kind"], event["task"]["status"]) == (bad, "LEFT", "PENDING"), event
+        worker.note(bad, progress=0.5)
+        worker.start(bad)
+        worker.finish(bad, "dead", error="again")
+        event = watch.next()  # nothing of what lay between
+        assert (event["id"], event["kind"], event["task"]["error"]) == (bad, "ADDED", "again"), event
+        worker.drop(good, bad)
+        seen = until(watch, lambda e: e["id"] == bad)
+        assert seen[-1]["kind"] == "DELETED", seen
+
+
+def every_filter_lets_through_its_own_and_no_other(world):
+    worker = world.worker
+    since = "2026-01-01T00:00:00Z"
+    job = worker.put_job()
+    mine = {"type": "wanted", "priority": "low", "queue": "bulk", "job_id": job}
+    cases = [
+        ('type: ["wanted", "x"]', {"type": "other"}), ("priority: [LOW]", {"priority": "high"}),
+        ('queue: ["bulk"]', {"queue": "default"}), (f'jobId: "{job}"', {"job_id": None}),
+        (f'createdAfter: "{since}"', {"created_at_us": 1_700_000_000_000_000}),
+        (f'createdBefore: "{since}"', None),
+    ]
+    for filter_, change in cases:
+        with world.watch(filter_, "id kind task { type queue }") as watch:
+            if change is None:
+                mine_now, other = {**mine, "created_at_us": 1_700_000_000_000_000}, mine
+            else:
+                mine_now, other = mine, {**mine, **change}
+            # What `start` does not tell must come from the table.
+            for fields in (other, mine_now, other, mine_now):
+                task = worker.add(**fields)
+                worker.start(task)
+                worker.finish(task)
+                last = task
+            seen = until(watch, lambda e, t=last: e["id"] == t)
+            ids = {t for t, v in worker.tasks.items() if v["type"] == mine_now["type"] and all(
+                v[k] == mine_now[k] for k in mine_now)}
+            assert {e["id"] for e in seen} <= ids, (filter_, seen)
+
+
+def one_task_is_followed_by_its_id_and_by_the_end_of_it(world):
+    worker = world.worker
+    wanted, other = uuid7(), uuid7()
+    for filter_ in (f'ids: ["{wanted}"]', f'idEndsWith: "{wanted[-10:].upper()}"'):
+        with world.watch(filter_, "id kind task { state }") as watch:
+            for task in (other, wanted):
+                worker.add(id=task)
+            assert watch.next() == {"id": wanted, "kind": "ADDED", "task": {"state": "READY"}}
+            worker.drop(other, wanted)
+            assert watch.next() == {"id": wanted, "kind": "DELETED", "task": None}
+    with world.watch(f'ids: ["{wanted}"]', "id kind") as watch:
+        worker.add(id=wanted)
+        assert watch.next()["kind"] == "ADDED"
+        worker.drop_range(wanted, wanted[:-1] + chr(ord(wanted[-1]) + 1) if wanted[-1] not in "9f" else "f" * 8 + wanted[8:])
+        assert watch.next() == {"id": wanted, "kind": "DELETED"}
+
+
+def what_comes_quickly_is_told_as_it_ended(world):
+    worker = world.worker
+    task = worker.add()
+    with world.watch(f'ids: ["{task}"]', "kind task { progress state }") as watch:
+        for n in range(1, 51):
+            worker.note(task, progress=n / 50)
+        seen = until(watch, lambda e: e["task"]["progress"] == 1)
+        progress = [e["task"]["progress"] or 0 for e in seen]  # its birth may be told, too
+        assert progress == sorted(set(progress)) and {e["kind"] for e in seen} <= {"ADDED", "CHANGED"}, seen
+
+
+def a_filter_by_state_follows_a_task_through_it(world):
+    worker = world.worker
+    with world.watch('state: [RUNNING], type: "steps"', "id kind task { state status }") as watch:
+        task = worker.add("steps")
+        worker.start(task)
+        assert watch.next() == {"id": task, "kind": "ADDED", "task": {"state": "RUNNING", "status": "IN_PROGRESS"}}
+        worker.wait(task)
+        assert watch.next() == {"id": task, "kind": "LEFT", "task": {"state": "RETRYING", "status": "PENDING"}}
+        worker.start(task)
+        assert watch.next()["kind"] == "ADDED"
+        worker.finish(task)
+        assert watch.next() == {"id": task, "kind": "LEFT", "task": {"state": "SUCCEEDED", "status": "COMPLETED"}}
+
+
+def a_job_is_told_when_it_changes(world):
+    worker = world.worker
+    query = "subscription { jobChanged { id name status scheduleText nextRuns(count: 1) accepted source recentRuns { taskId } } }"
+    with Watch(world, query, "jobChanged") as watch:
+        job = worker.put_job(name="hourly", schedule="0 * * * *")
+        got = watch.next()
+        assert (got["id"], got["name"], got["status"], got["accepted"]) == (job, "hourly", "ACTIVE", True), got
+        assert got["scheduleText"] == "every hour, on the hour" or "hour" in got["scheduleText"], got
+        worker.put_job(id=job, status="paused", next_run_us=None)
+        got = watch.next()
+        assert got["status"] == "PAUSED" and got["nextRuns"] == [] and got["recentRuns"] == [], got
+
+
+def what_cannot_be_followed_is_refused(world):
+    for filter_, name in (('search: "x"', "search"), ("payloadContains: { a: 1 }", "payloadContains"),
+                          ('errorTemplate: "x"', "errorTemplate"), ('ids: ["x"]', "ids[0]"), ('idEndsWith: "1"', "idEndsWith")):
+        stream = Stream(world.gateway, f"subscription {{ taskChanged(filter: {{ {filter_} }}) {{ id }} }}", world.admin)
+        text = stream.response.read().decode()
+        assert stream.response.status == 400 and "BAD_USER_INPUT" in text and f"filter.{name}:" in text, text
+        stream.close()
+
+
+def who_missed_changes_is_told_so(world):
+    """The worker has dropped what this gateway has not read yet."""
+    worker = world.worker
+    with world.watch("", "id") as watch:
+        worker.add()
+        watch.next()
+        worker.is_hanging = True
+        eventually(lambda: True)
+        with worker.lock:
+            worker.skip(10)
+            worker.forget()
+        worker.is_hanging = False
+        answer = watch.stream.next()
+        while "errors" not in answer.json:
+            answer = watch.stream.next()
+        assert answer.code == "WORKER_UNAVAILABLE" and "missed" in answer.error["message"], answer.text
+        assert watch.stream.next() is None
+    world.live()
+
+
+# ── asked of the worker ──
+
+def ask(world, query):
+    return world.gateway.graphql(query, None, world.admin).data
+
+
+def a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored(world):
+    worker = world.worker
+    with worker.lock:
+        task = worker.add("direct", payload={"a": 1})
+        known = worker.tasks[task]
+        worker.drop(task)
+    worker.add("sentinel")
+    eventually(lambda: psql(world.url, "SELECT 1 FROM tasks WHERE type = 'sentinel'"))
+    assert ask(world, f'{{ task(id: "{task}") {{ id }} }}')["task"] is None
+    with worker.lock:
+        worker.tasks[task] = {**known, "version": str(worker.head + 1_000_000)}  # without an event
+    got = ask(world, f'{{ task(id: "{task}") {{ type payload source status }} }}')["task"]
+    assert got == {"type": "direct", "payload": {"a": 1}, "source": "LIVE", "status": "PENDING"}, got
+    assert psql(world.url, f"SELECT payload FROM tasks WHERE id = '{task}'") == [['{"a": 1}']]
+    with worker.lock:
+        del worker.tasks[task]
+
+
+def attempts_are_asked_of_the_worker_for_each_task_at_once(world):
+    worker = world.worker
+    tasks = [worker.add("tried") for _ in range(40)]
+    for n, task in enumerate(tasks):
+        worker.attempts[task] = [{"attempt": i + 1, "worker": f"w{n}", "started_at_us": 1_764_000_000_000_000 + i,
+                                  "finished_at_us": None if i == 2 else 1_764_000_000_500_000, "error": None if i else "no",
+                                  "outcome": ("failed", "lease_lost", None)[i]} for i in range(n % 4)]
+    eventually(lambda: len(psql(world.url, "SELECT 1 FROM tasks WHERE type = 'tried'")) == 40)
+    query = ('{ tasks(first: 50, filter: { type: "tried" }) { nodes { id attempts { attempt worker startedAt finishedAt '
+             "outcome error } } } }")
+    nodes = {n["id"]: n["attempts"] for n in ask(world, query)["tasks"]["nodes"]}
+    for n, task in enumerate(tasks):
+        assert [a["outcome"] for a in nodes[task]] == ["FAILED", "LEASE_LOST", None][:n % 4], (n, nodes[task])
+        assert all(a["worker"] == f"w{n}" for a in nodes[task])
+    full = nodes[tasks[3]]
+    assert full[0] == {"attempt": 1, "worker": "w3", "startedAt": "2025-11-24T16:00:00.000000Z",
+                       "finishedAt": "2025-11-24T16:00:00.500000Z", "outcome": "FAILED", "error": "no"}, full
+    assert full[2]["finishedAt"] is None
+    # More than the cost allows is refused before anybody is asked.
+    refused = world.gateway.graphql(query.replace("first: 50", "first: 500").replace("nodes { id", "nodes { id a: attempts { attempt } "
+                                    "b: attempts { attempt }"), None, world.admin)
+    assert refused.code == "QUERY_TOO_COMPLEX", refused.text
+
+
+def without_the_worker_the_cache_answers_and_says_so(world):
+    worker, gateway = world.worker, world.gateway
+    world.live()
+    health = "{ systemHealth { status outboxWaiting services { name status detail since latencyMs feedLagSeconds } } }"
+    part = lambda h: next(s for s in h["services"] if s["name"] == "worker")  # noqa: E731
+    up = eventually(lambda: (lambda h: h if h["status"] == "UP" else None)(ask(world, health)["systemHealth"]))
+    assert [s["name"] for s in up["services"]] == ["gateway", "database", "worker"], up
+    assert part(up)["latencyMs"] > 0 and part(up)["feedLagSeconds"] < 2 and part(up)["detail"] is None, up
+    stream = Stream(gateway, "subscription { healthChanged { status services { name status latencyMs } } }", world.admin)
+    assert stream.next().data["healthChanged"]["status"] == "UP"
+    task = next(iter(worker.tasks))
+    everything = ("{ tasks(first: 1) { source nodes { source } } jobs { source } dashboardStats(window: \"5m\") { source } "
+                  f'task(id: "{task}") {{ source attempts {{ attempt }} }} none: task(id: "{uuid7()}") {{ id }} }}')
+    worker.vanish()
+    try:
+        away = eventually(lambda: (lambda h: h if part(h)["status"] == "DOWN" else None)(ask(world, health)["systemHealth"]))
+        assert away["status"] == "DEGRADED" and part(away)["latencyMs"] is None and part(away)["detail"], away
+        assert part(away)["since"] > part(up)["since"] and away["outboxWaiting"] == 0, away
+        event = stream.next().data["healthChanged"]
+        while event["services"][2]["status"] != "DOWN":
+            event = stream.next().data["healthChanged"]
+        assert event["status"] == "DEGRADED" and event["services"][2]["latencyMs"] is None, event
+        cached = eventually(lambda: (lambda d: d if d["tasks"]["source"] == "CACHE" else None)(ask(world, everything)))
+        assert cached["tasks"]["nodes"][0]["source"] == "CACHE" and cached["dashboardStats"]["source"] == "CACHE"
+        assert {j["source"] for j in cached["jobs"]} == {"CACHE"} and cached["none"] is None, cached
+        assert cached["task"] == {"source": "CACHE", "attempts": []}, cached
+        assert gateway.get("/readyz").status == 200
+        assert gateway.get("/healthz").json["services"]["worker"] == "down"
+    finally:
+        worker.launch()
+    world.live()
+    back = eventually(lambda: (lambda h: h if h["status"] == "UP" else None)(ask(world, health)["systemHealth"]))
+    assert part(back)["since"] > part(away)["since"], back
+    stream.close()
+
+
+def main():
+    with Postgres() as postgres, FakeWorker() as worker, Gateway(postgres.url, WORKER_URL=worker.url) as gateway:
+        world = World(postgres.url, gateway, worker)
+        world.live()
+        run_tests([
+            a_task_is_told_from_its_birth_to_its_end,
+            a_filter_by_status_tells_who_comes_and_who_leaves,
+            every_filter_lets_through_its_own_and_no_other,
+            one_task_is_followed_by_its_id_and_by_the_end_of_it,
+            what_comes_quickly_is_told_as_it_ended,
+            a_filter_by_state_follows_a_task_through_it,
+            a_job_is_told_when_it_changes,
+            what_cannot_be_followed_is_refused,
+            who_missed_changes_is_told_so,
+            a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored,
+            attempts_are_asked_of_the_worker_for_each_task_at_once,
+            without_the_worker_the_cache_answers_and_says_so,
+        ], world)
+
+
+if __name__ == "__main__":
+    main()
