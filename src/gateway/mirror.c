@@ -155,13 +155,25 @@ void mirror_recheck(struct mirror *m)
 
 /* ── what the feed says ── */
 
+void mirror_begin_again(struct mirror *m)
+{
+    mirror_apply_clear(m);
+    rollups_destroy(m->rollups);
+    m->rollups = rollups_create();
+    m->gap_since_us = m->stored_at_us;
+    mirror_snapshot_start(m);
+}
+
+/* A window that is being stored comes to its end first: it must not move counters that the snapshot
+ * has set. */
 void mirror_lost_track(struct mirror *m)
 {
     if (m->phase != MIRROR_FOLLOW)
         return;
-    mirror_apply_clear(m);
-    m->gap_since_us = m->stored_at_us;
-    mirror_snapshot_start(m);
+    if (m->applying != NULL)
+        m->is_lost = true;
+    else
+        mirror_begin_again(m);
 }
 
 struct mirror_stats mirror_stats(const struct mirror *m)

@@ -55,6 +55,7 @@ void mirror_apply_clear(struct mirror *m)
     io_timer_stop(m->flush_timer);
     io_timer_stop(m->retry_timer);
     window_destroy(take(m->open));
+    m->is_lost = false;
     if (m->applying == NULL)
         return;
     if (m->applying->is_waiting)
@@ -89,6 +90,10 @@ static void finish(struct apply *apply)
     rollups_stored(m->rollups);
     m->applying = NULL;
     apply_free(apply);
+    if (m->is_lost) {
+        mirror_begin_again(m);
+        return;
+    }
     feed_table_reached(m->feed, m->stored);
     feed_go_on(m->feed);
     schedule(m);
@@ -328,7 +333,7 @@ static void measure(struct mirror *m, int64_t count)
 
 void mirror_take(struct mirror *m, struct feed_batch *batch)
 {
-    if (m->phase != MIRROR_FOLLOW || batch->first_seq != m->open->next_seq ||
+    if (m->phase != MIRROR_FOLLOW || m->is_lost || batch->first_seq != m->open->next_seq ||
         batch->next_seq == batch->first_seq)
         return;
     measure(m, batch->next_seq - batch->first_seq);

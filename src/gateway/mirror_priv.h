@@ -33,6 +33,7 @@ struct mirror {
     int64_t stored;         /* the cursor in the table */
     int64_t stored_at_us;   /* wall: when it was stored */
     struct window *open;    /* collects */
+    bool is_lost;           /* 410 came while a window is being stored: then begin again */
     struct apply *applying; /* is being stored; NULL: none */
     struct rollups *rollups;
     struct io_timer *flush_timer, *retry_timer;
@@ -52,6 +53,8 @@ struct mirror {
 
 /* ── mirror.c ── */
 void mirror_stand_by(struct mirror *m);
+/* From a snapshot on, since what the feed kept is over. */
+void mirror_begin_again(struct mirror *m);
 /* Asks the table again what is held and how far it is, soon; then goes on from there. */
 void mirror_recheck(struct mirror *m);
 /* One write of this process; `arena` keeps the statements until the reply. False: it was not

@@ -43,6 +43,10 @@ class World:
         rows = sql(self.url, "SELECT cursor FROM mirror")
         return int(rows[0][0].split(":")[1]) if rows and rows[0][0] else -1
 
+    def following(self):
+        """The first snapshot, which has no events, is over."""
+        eventually(lambda: self.cursor() >= 0)
+
     def caught_up(self):
         eventually(lambda: self.cursor() == self.worker.head)
 
@@ -190,6 +194,7 @@ def check_rollups(world, events):
 def roll_ups_and_counters_equal_a_recount(postgres):
     with World(postgres) as world:
         with world.start():
+            world.following()
             live_a_little(world.worker)
             world.caught_up()
             live_a_little(world.worker, 40)
@@ -206,6 +211,7 @@ def roll_ups_and_counters_equal_a_recount(postgres):
 def kills_in_the_middle_lose_nothing_and_double_nothing(postgres):
     with World(postgres) as world:
         world.gateway = world.start()
+        world.following()
         for _ in range(3):
             live_a_little(world.worker, 60)
             eventually(lambda: world.cursor() > 1)
@@ -345,7 +351,7 @@ def a_row_that_is_missing_is_fetched(postgres):
 def one_gateway_keeps_the_mirror_and_another_takes_over(postgres):
     with World(postgres) as world:
         first = world.start()
-        eventually(lambda: world.cursor() >= 0)
+        world.following()
         with world.start() as second:
             live_a_little(world.worker)
             world.caught_up()
@@ -368,6 +374,7 @@ def one_gateway_keeps_the_mirror_and_another_takes_over(postgres):
 def a_keeper_that_slept_through_its_lease_changes_nothing_more(postgres):
     with World(postgres) as world:
         with world.start() as first:
+            world.following()
             live_a_little(world.worker)
             world.caught_up()
             first.process.send_signal(signal.SIGSTOP)

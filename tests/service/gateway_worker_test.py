@@ -42,6 +42,7 @@ class World:
         self.gateway = Gateway(url, **self.settings)
         self.admin = self.gateway.set_up()
         self.events = {}
+        eventually(lambda: sql(url, "SELECT 1 FROM mirror WHERE cursor <> ''"))  # the snapshot has no events
 
     def ask(self, query, variables=None):
         return self.gateway.graphql(query, variables, self.admin)
