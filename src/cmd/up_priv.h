@@ -37,6 +37,7 @@ struct up {
     struct io_timer *server_timer; /* looks at postmaster.pid while the server starts */
     struct up_child *server;
     struct up_child *services[UP_SERVICE_COUNT];
+    bool was_ready[UP_SERVICE_COUNT]; /* at least once */
     struct up_links links;
     struct up_child *helper; /* initdb or migrate, while it runs */
 

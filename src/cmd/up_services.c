@@ -181,16 +181,23 @@ static bool is_hopeless(const struct up_child *child)
            (how.code == CMD_USAGE || how.code == CMD_BAD_SETTINGS);
 }
 
+/* Who was ready once is tried again whatever it says: its settings were good. */
+static bool a_service_refuses(struct up *u, struct err *e)
+{
+    for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++)
+        if (!u->was_ready[id] && is_hopeless(u->services[id])) {
+            err_set(e, ERR_INVALID, "the %s refuses its settings, see above", up_roster[id].name);
+            return true;
+        }
+    return false;
+}
+
 /* Served is who the gateway serves; the others may follow, though the worker is waited for. */
 static enum up_next await_services(struct up *u)
 {
     struct err e;
-    for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++) {
-        if (!is_hopeless(u->services[id]))
-            continue;
-        err_set(&e, ERR_INVALID, "the %s refuses its settings, see above", up_roster[id].name);
+    if (a_service_refuses(u, &e))
         return up_fail(u, &e);
-    }
     int64_t left_ms = WORKER_PATIENCE_MS - up_step_age_ms(u);
     bool is_served = up_child_is_ready(u->services[UP_GATEWAY]);
     bool has_worker = up_child_is_ready(u->services[UP_WORKER]);
@@ -205,10 +212,11 @@ static enum up_next await_services(struct up *u)
     return go(u, up_serve);
 }
 
+/* A slower service may still refuse its settings: then the start has failed all the same. */
 enum up_next up_serve(struct up *u)
 {
-    (void)u;
-    return UP_WAIT;
+    struct err e;
+    return a_service_refuses(u, &e) ? up_fail(u, &e) : UP_WAIT;
 }
 
 static void take_setup_token(struct up *u, struct str lines)
@@ -248,6 +256,7 @@ void up_take_notice(void *owner, pid_t sender, struct str lines)
     if (io_notify_value(lines, STR("READY"), &value) && str_eq_c(value, "1") &&
         !up_child_is_ready(u->services[id])) {
         up_child_set_ready(u->services[id]);
+        u->was_ready[id] = true;
         log_info("up.child_ready", "child=%s pid=%d", up_roster[id].name, (int)sender);
         up_run(u);
     }

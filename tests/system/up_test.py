@@ -607,8 +607,10 @@ def test_a_given_database_is_used_and_no_cluster_is_made():
                 env={"DATABASE_URL": f"postgresql:///windlass?host={up.run}"}) as second:
             second.wait_ready()
             assert second.postgres() == 0 and not os.path.exists(second.data)
-            assert environment_of(second.gateway())["WINDLASS_DATABASE_URL"] == \
-                f"postgresql:///windlass?host={up.run}"
+            given = f"postgresql:///windlass?host={up.run}"
+            assert environment_of(second.gateway())["WINDLASS_DATABASE_URL"] == given
+            worker = environment_of(second.service("worker"))
+            assert worker["WINDLASS_DATABASE_URL"] == worker["WINDLASS_WORKER_DATABASE_URL"] == given
             assert second.request()[0] == 200
             second.process.send_signal(signal.SIGTERM)
             assert second.wait_exit() == 0
