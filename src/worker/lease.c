@@ -127,6 +127,16 @@ void lease_lost(struct batch *b, struct live *task)
     }
 }
 
+void lease_return(struct batch *b, struct live *task)
+{
+    struct change_end end = { .worker = worker_of(b, task) };
+    session_give_back(b, task);
+    if (task->flags & LIVE_CANCEL_ASKED)
+        cancel(b, task, &end);
+    else
+        change_wait(b, task, OP_RELEASE, b->at_us, NULL);
+}
+
 void lease_timed_out(struct batch *b, struct live *task)
 {
     struct change_end end = { .outcome = OUTCOME_TIMED_OUT,

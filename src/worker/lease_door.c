@@ -22,6 +22,7 @@ enum {
     WAIT_MAX_MS = 60'000,
     DELAY_MAX_MS = INT32_MAX, /* 24 days */
     ACKS_MAX = 5'000,
+    HELD_MAX = SESSION_SLOTS_MAX,
     ERROR_MAX = 16 * 1024,
     TYPE_NAME_MAX = 200,
     BEATS_IN_TTL = 3,
@@ -180,6 +181,12 @@ struct claim {
     int64_t fence, started_us;
 };
 
+/* What the executor says that it runs. */
+struct held {
+    struct uuid task;
+    int64_t fence;
+};
+
 struct leasing {
     struct lease_wait wait; /* its intent claims */
     struct worker *w;
@@ -193,6 +200,9 @@ struct leasing {
     size_t max;
     struct claim *claims;
     size_t claim_count;
+    bool says_held;
+    struct held *held;
+    size_t held_count;
     struct db_rows *bodies;
 };
 
@@ -432,11 +442,39 @@ static void give_back(struct leasing *l)
 
 /* ── claiming ── */
 
+static bool is_held(const struct leasing *l, const struct live *task)
+{
+    for (size_t i = 0; i < l->held_count; i++)
+        if (uuid_eq(l->held[i].task, task->id))
+            return l->held[i].fence == task->fence;
+    return false;
+}
+
+/* Leases that an answer held which was lost: the executor does not know of them, and would renew
+ * them for ever. */
+static void return_unheld(struct leasing *l, struct batch *b)
+{
+    struct shard *s = b->s;
+    size_t n = 0;
+    struct live **lost = arena_new_array(b->a, l->wait.session->leases, struct live *);
+    for (size_t i = 0; i < live_running_count(s->live) && n < l->wait.session->leases; i++) {
+        struct live *task = live_running_at(s->live, i);
+        if (task->session == l->wait.session->number && task->fence < b->first && !is_held(l, task))
+            lost[n++] = task;
+    }
+    for (size_t i = 0; i < n; i++)
+        lease_return(b, lost[i]);
+}
+
 static void apply_claim(struct intent *intent, struct batch *b)
 {
     struct leasing *l = container_of(intent, struct leasing, wait.intent);
     l->claim_count = 0;
     l->wait.session = session_find(b->s->sessions, l->session_id); /* it may have ended */
+    if (http_is_cancelled(l->r))
+        return; /* nobody would hear of what is done for him */
+    if (l->wait.session && l->says_held && l->wait.session->leases > 0)
+        return_unheld(l, b);
     while (l->wait.session && l->claim_count < l->max) {
         const struct live *task = session_claim(b, l->wait.session);
         if (!task)
@@ -477,6 +515,7 @@ static void claim_done(struct intent *intent, const struct err *err)
 {
     struct leasing *l = container_of(intent, struct leasing, wait.intent);
     l->wait.session = session_find(l->w->shard.sessions, l->session_id);
+    l->says_held = false; /* it was true when it was said */
     bool may_wait = !err && l->claim_count == 0 && l->ack_count == 0 && l->wait.session &&
                     !has_command(l) && !http_is_cancelled(l->r) &&
                     l->wait.until_us > clock_mono_us() && !l->w->is_draining;
@@ -578,6 +617,29 @@ static bool read_acks_of(struct leasing *l, const struct json_value *list, struc
     return true;
 }
 
+static bool read_held(struct leasing *l, const struct json_value *list, struct err *e)
+{
+    if (!list || list->type == JSON_NULL)
+        return true;
+    if (list->type != JSON_ARRAY || list->item_count > HELD_MAX)
+        return err_set(e, ERR_INVALID, "held: is no list of at most %d", HELD_MAX);
+    l->says_held = true;
+    l->held = arena_new_array(l->r->arena, list->item_count, struct held);
+    for (size_t i = 0; i < list->item_count; i++) {
+        struct held *held = &l->held[l->held_count++];
+        struct str fence;
+        char at[40];
+        snprintf(at, sizeof at, "held[%zu].", i);
+        if (!door_id(&list->items[i], at, "task", &held->task, e))
+            return door_is_bad(e) ? false : door_missing(e, at, "task");
+        if (!door_text(&list->items[i], at, "fence", FENCE_TEXT_MAX, &fence, e))
+            return door_is_bad(e) ? false : door_missing(e, at, "fence");
+        if (!fence_parse(fence, &held->fence))
+            return err_set(e, ERR_INVALID, "%sfence: is none", at);
+    }
+    return true;
+}
+
 static struct leasing *leasing_create(struct worker *w, struct http_request *r,
                                       struct session *session)
 {
@@ -626,7 +688,8 @@ void lease_door(void *owner, struct http_request *r)
     door_int(body, "", "max", 0, SESSION_LEASES_MAX, &max, &e);
     if (!door_is_bad(&e))
         door_int(body, "", "wait_ms", 0, WAIT_MAX_MS, &wait_ms, &e);
-    if (door_is_bad(&e) || !read_acks_of(l, json_get_c(body, "acks"), &e)) {
+    if (door_is_bad(&e) || !read_acks_of(l, json_get_c(body, "acks"), &e) ||
+        !read_held(l, json_get_c(body, "held"), &e)) {
         door_fail(r, &e);
         return;
     }

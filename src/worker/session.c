@@ -233,12 +233,10 @@ static void apply_end(struct intent *intent, struct batch *b)
         if (live_running_at(s->live, i)->session == session->number)
             tasks[n++] = live_running_at(s->live, i);
     for (size_t i = 0; i < n; i++) {
-        if (ending->is_release && !(tasks[i]->flags & LIVE_CANCEL_ASKED)) {
-            session_give_back(b, tasks[i]);
-            change_wait(b, tasks[i], OP_RELEASE, b->at_us, NULL);
-        } else {
+        if (ending->is_release)
+            lease_return(b, tasks[i]);
+        else
             lease_lost(b, tasks[i]);
-        }
     }
     change_none(b); /* it may have held nothing */
     batch_on_commit(b, gone, session);

@@ -106,4 +106,6 @@ void session_set_clock(struct session_set *set);
 
 /* lease.c: a lease ended without its executor: for `apply`. */
 void lease_lost(struct batch *b, struct live *task);
+/* The same without an attempt, when it was never heard of or is given up. */
+void lease_return(struct batch *b, struct live *task);
 void lease_timed_out(struct batch *b, struct live *task);

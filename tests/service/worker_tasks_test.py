@@ -276,6 +276,25 @@ def a_session_that_ends_returns_its_leases(worker, _):
     assert caller.task(task)["state"] == "running"
 
 
+def leases_that_were_never_heard_of_return(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"unheard": 5})
+    known, unheard = (caller.create_one(type="unheard") for _ in range(2))
+    leases = {lease["task"]: lease for lease in executor.leases(2)}
+    held = [{"task": known, "fence": leases[known]["fence"]}]
+    answer = executor.post("/v1/leases", {**executor.who, "max": 0, "held": held})
+    assert answer.status == 200, answer.text
+    assert caller.task(known)["state"] == "running"
+    again = caller.task(unheard)
+    assert again["state"] == "ready" and again["attempt"] == 0, again
+    # One with an older fence is not the one that it holds.
+    lease = executor.one()
+    assert lease["task"] == unheard and lease["fence"] != leases[unheard]["fence"]
+    executor.post("/v1/leases", {**executor.who, "max": 0, "held": held + [
+        {"task": unheard, "fence": leases[unheard]["fence"]}]})
+    assert caller.task(unheard)["state"] == "ready"
+    assert executor.ack(leases[known]) == "applied"
+
+
 def what_crashed_runs_alone_and_three_times_is_quarantined(worker, _):
     caller, types = Caller(worker), {"crash": 5}
     bad = caller.create_one(type="crash", max_attempts=10)
@@ -383,6 +402,7 @@ TESTS = [
     an_attempt_that_passes_its_deadline_is_told_to_stop,
     one_that_does_not_stop_is_timed_out,
     a_session_that_ends_returns_its_leases,
+    leases_that_were_never_heard_of_return,
     what_crashed_runs_alone_and_three_times_is_quarantined,
     progress_and_checkpoints_are_kept_while_it_runs,
     a_blocked_task_waits_until_all_others_have_succeeded,
