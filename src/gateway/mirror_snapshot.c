@@ -30,7 +30,6 @@ struct snapshot {
     bool has_after;
     bool is_forced; /* the worker's log began anew: the versions of rows mean nothing */
     bool is_busy;   /* a reply will come */
-    bool is_over;   /* all pages are stored */
     size_t limit;
     uint64_t rows_stored;
 
@@ -41,6 +40,9 @@ struct snapshot {
     struct mirror_page page, job_page;
     struct uuid next; /* the row that the page ends with, where there is another page */
     bool has_next, is_isolated;
+    struct rollup_mark *marks; /* what the events that nobody read have told of its rows */
+    size_t mark_count;
+    bool are_marks_added;
     bool is_doubted; /* the lease was checked for it */
 };
 
@@ -78,26 +80,22 @@ static void retry(struct snapshot *s)
     io_timer_start(s->timer, backoff_next_ms(&s->backoff));
 }
 
-/* The lease may be lost, or the database is away: the lease's next answer tells, or the timer. */
+/* The lease may be lost, or the database is away: the lease's next answer tells, or the timer. The
+ * page is asked for anew, and its rows are marked anew. */
 static void not_stored(struct snapshot *s, const struct err *e)
 {
     log_debug("mirror.snapshot", "error=%s", log_quote(str_of_c(err_text(e))));
+    rollups_destroy(s->m->rollups);
+    s->m->rollups = rollups_create();
     mirror_recheck(s->m);
     retry(s);
 }
 
 /* ── the end ── */
 
-static void ended(void *owner, const struct db_reply *reply)
+static void ended(struct snapshot *s)
 {
-    struct snapshot *s = owner;
-    if (is_unwanted(s))
-        return;
     struct mirror *m = s->m;
-    if (reply->err != NULL) {
-        not_stored(s, reply->err);
-        return;
-    }
     int64_t seq = s->seq;
     log_info("mirror.snapshot-read", "cursor=0:%lld rows=%llu", (long long)seq,
              (unsigned long long)s->rows_stored);
@@ -105,20 +103,6 @@ static void ended(void *owner, const struct db_reply *reply)
     m->gap_since_us = 0;
     mirror_snapshot_clear(m);
     mirror_follow(m, seq);
-}
-
-static void end(struct snapshot *s)
-{
-    struct mirror *m = s->m;
-    char cursor[WORKER_CURSOR_MAX];
-    worker_format_cursor(s->seq, cursor);
-    const struct db_step steps[] = {
-        mirror_async_step(), mirror_snapshot_end_step(s->arena, m->holder, str_of_c(cursor))
-    };
-    s->is_over = true;
-    s->is_busy = mirror_write(m, steps, countof(steps), ended, s);
-    if (!s->is_busy)
-        retry(s);
 }
 
 /* ── storing a page ── */
@@ -157,11 +141,16 @@ static void stored(void *owner, const struct db_reply *reply)
         isolate_begin(s->m, s->arena, s->rows, s->row_count, s->row_count, isolated, s);
         return;
     }
+    if (reply->err != NULL && reply->is_in_doubt) {
+        mirror_stand_by(s->m); /* it may be stored: the table tells where to go on */
+        return;
+    }
     if (reply->err != NULL) {
         not_stored(s, reply->err);
         return;
     }
     s->is_doubted = false;
+    rollups_stored(s->m->rollups);
     s->rows_stored += s->row_count;
     s->after = s->next;
     s->has_after = s->has_next;
@@ -169,7 +158,7 @@ static void stored(void *owner, const struct db_reply *reply)
     if (s->has_next)
         ask(s);
     else
-        end(s);
+        ended(s);
 }
 
 static size_t first_page_steps(struct snapshot *s, struct db_step *steps, struct err *e)
@@ -201,9 +190,10 @@ static void store(struct snapshot *s)
     struct mirror *m = s->m;
     struct arena *a = s->arena;
     char cursor[WORKER_CURSOR_MAX];
-    struct db_step steps[DB_STEPS_MAX] = { mirror_async_step() };
+    struct db_step steps[DB_STEPS_MAX]; /* on the disk: no page is asked for twice */
+    const struct mirror_rollup *const *spans;
     struct err e = { 0 };
-    size_t count = 1;
+    size_t count = 0;
     worker_format_cursor(s->seq, cursor);
     if (!s->has_after) {
         size_t more = first_page_steps(s, steps + count, &e);
@@ -220,7 +210,117 @@ static void store(struct snapshot *s)
         steps[count++] = task_mirror_update_step(a, s->rows, s->row_count, s->is_forced);
     }
     steps[count++] = task_mirror_prune_step(a, &s->page);
+    if (!s->are_marks_added)
+        rollups_add(m->rollups, s->marks, s->mark_count);
+    s->are_marks_added = true;
+    size_t span_count = rollups_changed(m->rollups, a, &spans);
+    if (span_count > 0)
+        steps[count++] = mirror_rollup_store_step(a, spans, span_count);
+    if (!s->has_next)
+        steps[count++] = mirror_snapshot_end_step(a, m->holder, str_of_c(cursor));
     s->is_busy = mirror_write(m, steps, count, stored, s);
+    if (!s->is_busy)
+        retry(s);
+}
+
+/* ── what happened before the cursor, and was not counted ── */
+
+enum { MARKS_A_ROW = 3 };
+
+static bool read_number(const struct json_value *object, struct str key, int64_t *ret_number)
+{
+    const struct json_value *v = json_get(object, key);
+    return v != NULL && v->type == JSON_STRING && str_to_i64(v->text, ret_number);
+}
+
+static int64_t read_time(const struct json_value *task, struct str key)
+{
+    const struct json_value *v = json_get(task, key);
+    int64_t us;
+    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, &us) ? us : -1;
+}
+
+static void add_mark(struct snapshot *s, struct rollup_mark mark)
+{
+    if (mark.at_us >= 0)
+        s->marks[s->mark_count++] = mark;
+}
+
+/*
+ * The events of the numbers from the table's old cursor to the snapshot's were never read: a task
+ * that was added or has finished there is counted by its row. How long it waited is known of its
+ * last start alone.
+ */
+static void mark_row(struct snapshot *s, const struct json_value *task)
+{
+    int64_t from = max_of(s->m->stored, INT64_C(0)), added, version;
+    const struct json_value *type = json_get_c(task, "type"), *state = json_get_c(task, "state");
+    if (type == NULL || state == NULL || !read_number(task, STR("added"), &added) ||
+        !read_number(task, STR("version"), &version))
+        return;
+    bool is_missed = added >= from && added < s->seq;
+    int64_t started_us = read_time(task, STR("started_at_us"));
+    int64_t finished_us = read_time(task, STR("finished_at_us"));
+    if (is_missed)
+        add_mark(s, (struct rollup_mark){ .type = type->text,
+                                          .at_us = read_time(task, STR("created_at_us")),
+                                          .took_us = -1,
+                                          .what = ROLLUP_CREATED });
+    if (version < from || version >= s->seq)
+        return;
+    if (is_missed && started_us >= 0)
+        add_mark(s, (struct rollup_mark){ .type = type->text,
+                                          .at_us = started_us,
+                                          .took_us = started_us - read_time(task, STR("run_at_us")),
+                                          .what = ROLLUP_STARTED });
+    bool is_good = str_eq_c(state->text, "succeeded");
+    add_mark(s, (struct rollup_mark){ .type = type->text,
+                                      .at_us = finished_us,
+                                      .took_us = started_us >= 0 ? finished_us - started_us : -1,
+                                      .what = is_good ? ROLLUP_COMPLETED : ROLLUP_FAILED });
+}
+
+static void mark_rows(struct snapshot *s)
+{
+    const struct json_value *tasks = json_get_c(s->body, "tasks");
+    s->marks = arena_new_array(s->arena, s->row_count * MARKS_A_ROW, struct rollup_mark);
+    s->mark_count = 0;
+    s->are_marks_added = s->is_forced; /* then numbers mean nothing */
+    for (size_t i = 0; i < s->row_count && !s->is_forced; i++)
+        mark_row(s, &tasks->items[i]);
+}
+
+static void spans_loaded(void *owner, const struct db_reply *reply)
+{
+    struct snapshot *s = owner;
+    if (is_unwanted(s))
+        return;
+    if (reply->err != NULL) {
+        retry(s);
+        return;
+    }
+    rollups_loaded(s->m->rollups, s->arena, reply->rows[0]);
+    store(s);
+}
+
+/* The spans that the marks touch must be known before they are stored whole. */
+static void load_spans(struct snapshot *s)
+{
+    const struct mirror_rollup *const *spans;
+    size_t count = rollups_missing(s->m->rollups, s->arena, s->marks, s->mark_count, &spans);
+    struct err e;
+    if (count == 0) {
+        store(s);
+        return;
+    }
+    const struct db_step step = mirror_rollup_load_step(s->arena, spans, count);
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + ASK_DEADLINE_US,
+                                  .fn = spans_loaded,
+                                  .owner = s };
+    s->is_busy = db_pool_call(s->m->loop->pool, &call, NULL, &e);
     if (!s->is_busy)
         retry(s);
 }
@@ -308,7 +408,8 @@ static void got_page(void *owner, const struct worker_reply *reply)
         log_error("mirror.snapshot-unreadable", "error=%s", log_quote(str_of_c(err_text(&e))));
         retry(s);
     } else {
-        store(s);
+        mark_rows(s);
+        load_spans(s);
     }
 }
 
@@ -319,10 +420,6 @@ static void ask(void *owner)
     struct err e;
     if (s->is_busy)
         return;
-    if (s->is_over) {
-        end(s);
-        return;
-    }
     arena_reset(s->arena);
     uuid_format(s->after, after);
     snprintf(path, sizeof path, "/v1/snapshot?limit=%zu%s%s", s->limit,

@@ -273,6 +273,7 @@ bool read_task(struct arena *a, const struct shard *s, const struct db_rows *row
     struct task_view v = {
         .id = db_rows_uuid(rows, row, 0),
         .version = db_rows_i64(rows, row, 1),
+        .added = db_rows_i64(rows, row, 1),
         .type = type < (int64_t)s->type_count ? s->types[type].name : STR(""),
         .priority = (enum rule_priority)db_rows_i64(rows, row, 3),
         .max_attempts = (uint32_t)db_rows_i64(rows, row, 4),

@@ -77,6 +77,8 @@ void task_view_put(struct json_writer *w, const struct task_view *t)
     json_begin_object(w);
     json_put_id(w, "id", t->id);
     json_put_number(w, "version", t->version);
+    if (t->added > 0)
+        json_put_number(w, "added", t->added);
     put_text(w, "type", t->type);
     put_text(w, "state", rule_state_name(t->state));
     put_text(w, "priority", rule_priority_name(t->priority));
