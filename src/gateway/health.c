@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/ai_client.h"
 #include "gateway/await_worker.h"
 #include "gateway/bindings.h"
 #include "gateway/events.h"
@@ -85,12 +86,26 @@ static void look_at_worker(const struct gateway_loop *loop, struct health *healt
         part->feed_lag_us = lag_us;
 }
 
+/* Without an ai-url there is none to look at. Its latency is that of the last probe. */
+static void look_at_ai(const struct gateway_loop *loop, struct arena *a, struct health *health)
+{
+    struct ai_client_state state = ai_client_state(loop);
+    if (!state.is_configured)
+        return;
+    struct health_part *part =
+        add_part(health, "ai", state.is_up ? HEALTH_UP : HEALTH_DOWN, state.since_us);
+    if (!state.is_up)
+        part->detail = arena_copy(a, str_of_c(state.why));
+    part->latency_us = state.latency_us;
+}
+
 void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health)
 {
     *ret_health = (struct health){ .status = HEALTH_UP };
     look_at_gateway(loop->gateway, ret_health);
     look_at_database(loop, a, ret_health);
     look_at_worker(loop, ret_health);
+    look_at_ai(loop, a, ret_health);
     for (size_t i = 0; i < ret_health->part_count; i++)
         if (ret_health->parts[i].status != HEALTH_UP)
             ret_health->status = HEALTH_DEGRADED;

@@ -66,6 +66,37 @@ def test_each_service_is_asked_by_its_socket():
     assert done.returncode == 69 and "nobody answers" in done.stderr, done
 
 
+def set_up(up):
+    return graphql(up, "mutation($t: String!, $p: String!) { setup(token: $t, "
+                   "email: \"ada@example.org\", name: \"Ada\", password: $p) { token } }",
+                   t=up.setup_token(), p=PASSWORD)["setup"]["token"]
+
+
+def test_health_tells_of_every_service_and_which_one_is_away():
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        wait_all_ready(up)
+        token = set_up(up)
+
+        def health():
+            _, body = up.request("POST", "/graphql", json.dumps(
+                {"query": "{ systemHealth { status services { name status detail } } }"}),
+                {"Content-Type": "application/json", "Authorization": f"Bearer {token}"})
+            found = json.loads(body)["data"]["systemHealth"]
+            return found["status"], {s["name"]: s["status"] for s in found["services"]}
+
+        names = ("gateway", "database", "worker", "ai")
+        until("all are up", lambda: health() == ("UP", dict.fromkeys(names, "UP")))
+        for name in ("ai", "worker"):
+            os.kill(up.service(name), signal.SIGSTOP)
+            try:
+                until(f"{name} is missed", lambda: health()[1][name] == "DOWN")
+                assert health()[0] == "DEGRADED", health()
+                assert up.request(path="/readyz")[0] == 200  # it goes on without
+            finally:
+                os.kill(up.service(name), signal.SIGCONT)
+            until(f"{name} is back", lambda: health() == ("UP", dict.fromkeys(names, "UP")))
+
+
 def test_doctor_tells_how_the_services_are():
     with Scratch() as scratch:
         with Up(PROGRAM, scratch) as up:
@@ -103,9 +134,7 @@ def test_every_process_stays_small():
         sizes["up"] = resident_kib(up.process.pid)
         print(f"# idle, KiB resident: {sizes}")
         assert max(sizes.values()) <= IDLE_KIB_MAX, sizes
-        graphql(up, "mutation($t: String!, $p: String!) { setup(token: $t, "
-                "email: \"ada@example.org\", name: \"Ada\", password: $p) { expiresAt } }",
-                t=up.setup_token(), p=PASSWORD)
+        set_up(up)
         for _ in range(LOGINS):
             graphql(up, "mutation($p: String!) { login(email: \"ada@example.org\", password: $p) "
                     "{ expiresAt } }", p=PASSWORD)
