@@ -269,7 +269,6 @@ def main():
         try:
             windlass.start()
             token = windlass.set_up()
-            tasks.report_peer_enqueues(report)
             for name in loads:
                 if name == "idle-memory":
                     time.sleep(1)  # what starting used has been given back

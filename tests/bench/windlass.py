@@ -29,7 +29,8 @@ class Windlass:
         log = open(self.folder / "log", "ab")
         self.child = subprocess.Popen(
             [self.program, "up", "--data", str(self.folder / "data"), "--run", str(self.folder / "run"),
-             "--port", "0", "--log-level", "warn", "--gql-cost-max", "1000000"],
+             "--port", "0", "--log-level", "warn", "--gql-cost-max", "1000000",
+             "--runner-slots", "500"],
             stdout=subprocess.PIPE, stderr=log, text=True,
             env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"),
                  "WINDLASS_ENV": "production"})
