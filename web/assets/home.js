@@ -53,6 +53,7 @@ async function area(node, rows, load) {
 
 // ── service health ──
 
+const SERVICE_NAMES = { gateway: "Gateway", database: "Database", worker: "Worker Service", ai: "AI Service" };
 const HEALTH = { UP: ["ok", "up"], DEGRADED: ["degraded", "degraded"], DOWN: ["failed", "down"] };
 
 function healthRow({ name, status: state, detail, since, latencyMs }) {
@@ -60,7 +61,7 @@ function healthRow({ name, status: state, detail, since, latencyMs }) {
   const [kind, word] = HEALTH[state];
   const answer = latencyMs === null ? "" : `answers in ${latencyMs.toFixed(1)} ms`;
   return el("tr", {},
-    el("th", { scope: "row" }, name.charAt(0).toUpperCase() + name.slice(1)),
+    el("th", { scope: "row" }, SERVICE_NAMES[name] ?? name),
     el("td", {}, status(kind, word)),
     cell("Since", ago(since)),
     el("td", {}, [detail, answer].filter(Boolean).join(" · ")));
