@@ -7,7 +7,7 @@
  *   open --> use, up to CAPABILITY_USES_MAX times --> close
  *     `------ CAPABILITY_LIFETIME_US ------------------^
  *
- * Source: docs/decisions/0023-an-answer-has-the-next-id.md.   Thread: any. Time is passed in.
+ * Source: docs/decisions/0018-an-answer-has-the-next-id.md.   Thread: any. Time is passed in.
  */
 #pragma once
 #include "auth/token.h"

@@ -7,7 +7,7 @@
  *
  * The question is committed before ai hears of it; an answer is always given, if only that there
  * is none. A client that goes away ends nothing: the answer is stored all the same.
- * Source: docs/decisions/0023-an-answer-has-the-next-id.md.
+ * Source: docs/decisions/0018-an-answer-has-the-next-id.md.
  */
 #pragma once
 #include "gateway/gateway_priv.h"
