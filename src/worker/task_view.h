@@ -11,7 +11,7 @@
 struct task_view {
     struct uuid id;
     int64_t version;
-    int64_t added; /* the number of its beginning; 0: left out */
+    int64_t added;                   /* the number of its beginning; 0: left out */
     struct str type, queue, payload; /* payload empty: left out */
     struct str key;                  /* empty: none */
     struct str actor;
