@@ -23,6 +23,7 @@ enum {
     RETRY_AFTER_S_MAX = 3600,
     EXCERPT_BYTES = 200, /* of an unexpected answer, in the error */
     VALUE_ARENA_BYTES = 64 << 20,
+    RESULT_LEVELS = 1, /* of the result, around the answer's body */
 };
 
 struct input {
@@ -333,7 +334,7 @@ static void write_body(struct json_writer *w, const struct http_reply *reply)
         return;
     }
     if (!reply->is_cut && is_json_type(http_reply_header(reply, STR("content-type"))) &&
-        json_parse_checked(a, body, &value, &ignored)) {
+        json_parse_carrier(a, body, -RESULT_LEVELS, &value, &ignored)) {
         json_write_value(w, value);
         return;
     }
