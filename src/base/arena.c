@@ -31,6 +31,7 @@ struct arena {
     struct block *newest;
     struct deferred *deferred; /* the last one first */
     size_t budget_bytes;
+    size_t raised_bytes; /* beyond it, until the next reset */
     size_t used_bytes;
     size_t held_bytes;
 };
@@ -50,6 +51,11 @@ struct arena *arena_create(size_t budget_bytes)
     struct arena *a = mem_alloc(sizeof *a);
     *a = (struct arena){ .budget_bytes = budget_bytes, .held_bytes = sizeof *a };
     return a;
+}
+
+void arena_raise_budget(struct arena *a, size_t more_bytes)
+{
+    a->raised_bytes = max_of(a->raised_bytes, more_bytes);
 }
 
 static void free_blocks(struct block *b)
@@ -102,7 +108,7 @@ void arena_reset(struct arena *a)
     if (oldest)
         oldest->used = 0;
     a->newest = oldest;
-    a->used_bytes = 0;
+    a->used_bytes = a->raised_bytes = 0;
     a->held_bytes = sizeof *a + (oldest ? sizeof *oldest + oldest->size : 0);
 }
 
@@ -178,7 +184,7 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 
 bool arena_over_budget(const struct arena *a)
 {
-    return a->used_bytes > a->budget_bytes;
+    return a->used_bytes > a->budget_bytes && a->used_bytes - a->budget_bytes > a->raised_bytes;
 }
 
 size_t arena_used(const struct arena *a)

@@ -14,6 +14,8 @@ struct arena;
  * never fails), arena_over_budget tells, and every loop that input can lengthen asks.
  */
 [[nodiscard]] struct arena *arena_create(size_t budget_bytes);
+/* To at least so much more, until the next reset: for what proved to be worth it. */
+void arena_raise_budget(struct arena *a, size_t more_bytes);
 void arena_destroy(struct arena *a); /* accepts NULL */
 DEFINE_SCOPED(arena);
 

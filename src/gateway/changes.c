@@ -7,18 +7,24 @@ static struct str key_of(const struct uuid *id)
     return str_of((const char *)id->bytes, sizeof id->bytes);
 }
 
-void changes_init(struct changes *changes)
+void changes_init(struct changes *changes, size_t *total_bytes)
 {
-    *changes = (struct changes){ .by_id = map_create() };
+    *changes = (struct changes){ .by_id = map_create(), .total_bytes = total_bytes };
     list_init(&changes->due);
     list_init(&changes->reading);
     list_init(&changes->ready);
     list_init(&changes->told);
 }
 
+static void count_bytes(struct changes *changes, size_t gone, size_t come)
+{
+    changes->size_bytes += come - gone;
+    *changes->total_bytes += come - gone;
+}
+
 static void drop_news(struct changes *changes, struct change *change)
 {
-    changes->size_bytes -= change->kept.size_bytes;
+    count_bytes(changes, change->kept.size_bytes, 0);
     changes->news_count -= change->has_news;
     record_kept_clear(&change->kept);
     db_rows_unref(take(change->rows));
@@ -66,9 +72,9 @@ struct change *changes_at(struct changes *changes, struct uuid id)
 void changes_note(struct changes *changes, struct change *change, const struct str *cells,
                   uint64_t given)
 {
-    changes->size_bytes -= change->kept.size_bytes;
+    size_t before = change->kept.size_bytes;
     record_keep(&change->kept, cells, given);
-    changes->size_bytes += change->kept.size_bytes;
+    count_bytes(changes, before, change->kept.size_bytes);
     if (change->has_news)
         return;
     change->has_news = true;
@@ -79,7 +85,9 @@ void changes_note(struct changes *changes, struct change *change, const struct s
 
 bool changes_are_too_many(const struct changes *changes)
 {
-    return changes->news_count > CHANGES_MAX || changes->size_bytes > CHANGES_BYTES_MAX;
+    return changes->news_count > CHANGES_MAX || changes->size_bytes > CHANGES_BYTES_MAX ||
+           (*changes->total_bytes > CHANGES_TOGETHER_MAX &&
+            changes->size_bytes > CHANGES_SMALL_BYTES_MAX);
 }
 
 int64_t changes_expire(struct changes *changes, int64_t now_us)

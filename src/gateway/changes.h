@@ -14,9 +14,11 @@
 #include "gateway/task_filter.h"
 
 enum {
-    CHANGES_HOLD_US = 250'000,  /* between two messages of one row */
-    CHANGES_MAX = 10'000,       /* rows with news; a watcher with more cannot follow */
-    CHANGES_BYTES_MAX = 8 << 20 /* of their kept cells */
+    CHANGES_HOLD_US = 250'000,          /* between two messages of one row */
+    CHANGES_MAX = 10'000,               /* rows with news; a watcher with more cannot follow */
+    CHANGES_BYTES_MAX = 8 << 20,        /* of their kept cells */
+    CHANGES_TOGETHER_MAX = 128 << 20,   /* of all watchers that share a total; beyond it, those */
+    CHANGES_SMALL_BYTES_MAX = 64 << 10, /* with more than this have too many */
 };
 
 struct change {
@@ -41,9 +43,11 @@ struct changes {
     struct list due, reading, ready; /* with news */
     struct list told;                /* by told_us */
     size_t news_count, size_bytes;
+    size_t *total_bytes; /* of all that share it */
 };
 
-void changes_init(struct changes *changes);
+/* `total_bytes` is counted up and down by all that are given it; it outlives them. */
+void changes_init(struct changes *changes, size_t *total_bytes);
 void changes_clear(struct changes *changes);
 
 /* The entry of that id, made if need be. */

@@ -27,7 +27,7 @@ struct creates {
     struct io_turn *turn;
     struct io_timer *hold;
     int64_t held_since_us; /* 0: nothing is held back */
-    size_t asking; /* requests on their way; one, or more where all-or-none calls go alone */
+    size_t asking;         /* requests on their way; one, or more where calls go alone */
 };
 
 /* Calls that share one request and one statement. */
@@ -115,6 +115,11 @@ static void batch_add(struct batch *b, struct create_call *call)
     arena_defer(call->arena, batch_unref, b);
 }
 
+static bool is_alone(const struct create_call *call)
+{
+    return call->is_atomic || call->was_refused;
+}
+
 /* The oldest call, and those behind it that fit beside it. */
 static struct batch *batch_of_waiting(struct creates *c)
 {
@@ -123,14 +128,14 @@ static struct batch *batch_of_waiting(struct creates *c)
     list_each (node, &c->waiting) {
         const struct create_call *call = container_of(node, struct create_call, node);
         size_t more = bytes_of(call);
-        bool fits = !call->is_atomic && tasks + call->count <= CREATES_TOGETHER_MAX &&
+        bool fits = !is_alone(call) && tasks + call->count <= CREATES_TOGETHER_MAX &&
                     bytes + more <= BODY_BYTES_MAX;
         if (calls > 0 && !fits)
             break;
         calls++;
         tasks += call->count;
         bytes += more;
-        if (call->is_atomic)
+        if (is_alone(call))
             break;
     }
     b->calls = arena_new_array(b->arena, calls, struct create_call *);
@@ -299,6 +304,7 @@ static void tell_refusal(struct create_task *task, const struct create_call *cal
                          enum err_code code, struct str message)
 {
     char place[32] = "input";
+    message = str_starts_with(message, STR("$.")) ? str_from(message, 2) : message;
     ptrdiff_t end = str_find(message, STR("]."));
     if (call->is_atomic)
         snprintf(place, sizeof place, "inputs[%zu]", index);
@@ -341,12 +347,30 @@ static void read_result(struct batch *b, size_t i, const struct json_value *resu
     }
 }
 
-/* Of an all-or-none call the answer tells which one; others are refused whole only by a mistake. */
+/* One of them is what the worker cannot take; the others are not to suffer for it. */
+static void ask_singly(struct batch *b)
+{
+    struct creates *c = b->creates;
+    for (size_t i = b->call_count; i-- > 0;) {
+        b->calls[i]->was_refused = true;
+        list_push_front(&c->waiting, &b->calls[i]->node);
+    }
+    io_turn_arm(c->turn);
+    batch_unref(b);
+}
+
+/* Of an all-or-none call the answer tells which one. */
 static void refuse_all(struct batch *b, const struct worker_reply *reply)
 {
     struct err e = *reply->err;
-    if (b->is_atomic && reply->index >= 0 && (size_t)reply->index < b->task_count) {
-        tell_refusal(b->tasks[0], b->calls[0], (size_t)reply->index, e.code,
+    if (b->call_count > 1) {
+        ask_singly(b);
+        return;
+    }
+    bool is_told = b->is_atomic ? reply->index >= 0 && (size_t)reply->index < b->task_count
+                                : b->task_count == 1;
+    if (is_told) {
+        tell_refusal(b->tasks[0], b->calls[0], b->is_atomic ? (size_t)reply->index : 0, e.code,
                      str_of_c(reply->err->message));
         e = b->tasks[0]->err;
     }
@@ -482,12 +506,12 @@ static void turn_ended(void *owner)
     struct creates *c = owner;
     while (!list_is_empty(&c->waiting)) {
         bool is_queued = outbox_is_waiting(c->loop->gateway);
-        bool is_alone = container_of(c->waiting.next, struct create_call, node)->is_atomic;
+        bool goes_alone = is_alone(container_of(c->waiting.next, struct create_call, node));
         if (is_queued && holds_back(c))
             return;
         if (!is_queued)
             c->held_since_us = 0;
-        if (!is_queued && !is_alone && c->asking > 0)
+        if (!is_queued && !goes_alone && c->asking > 0)
             return;
         struct batch *b = batch_of_waiting(c);
         if (is_queued)

@@ -30,7 +30,8 @@ struct create_call {
     struct list node;
     struct create_task *tasks;
     size_t count;
-    bool is_atomic; /* all or none */
+    bool is_atomic;   /* all or none */
+    bool was_refused; /* beside others, with all of them: it goes alone now */
     int64_t deadline_us;
     /* Keeps what the cells of the answer point into: holds it until the arena is gone. */
     struct arena *arena;

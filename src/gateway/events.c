@@ -11,6 +11,8 @@ struct stream {
     struct arena *arena; /* r's own: it holds the stream too */
     struct str token;
     struct grant grant; /* when it began */
+    struct uuid user_id;
+    bool has_user; /* else anybody */
     struct credential_wait recheck;
     struct gql_operation *operation; /* the subscription */
     struct event_source *source;
@@ -214,6 +216,19 @@ static void started(struct gql_operation *op, void *source, const struct gql_out
     tell(s);
 }
 
+bool events_allow(const struct request *r, struct err *e)
+{
+    int64_t max = conf_int(r->loop->gateway->conf, CONF_SUBSCRIPTIONS_MAX), count = 0;
+    if (r->credential == NULL)
+        return true; /* what anybody may follow is small */
+    list_each (node, &r->loop->streams) {
+        const struct stream *s = container_of(node, struct stream, by_loop);
+        count += s->has_user && uuid_eq(s->user_id, r->credential->owner.user_id);
+    }
+    return count < max ||
+           err_set(e, ERR_RATE, "%lld subscriptions are open; close some first", (long long)count);
+}
+
 void events_begin(struct request *r, struct str token)
 {
     struct stream *s = arena_new(r->arena, struct stream);
@@ -222,8 +237,11 @@ void events_begin(struct request *r, struct str token)
     s->r = r;
     s->arena = r->arena;
     s->token = arena_copy(r->arena, token);
-    if (r->credential != NULL)
+    if (r->credential != NULL) {
         s->grant = r->credential->grant;
+        s->user_id = r->credential->owner.user_id;
+        s->has_user = true;
+    }
     list_init(&s->by_loop);
     list_init(&s->recheck.waiting);
     buf_init(&s->out, EVENT_BYTES_MAX);

@@ -30,6 +30,8 @@ struct event_source_class {
     void (*close)(struct event_source *source); /* nothing is called after it */
 };
 
+/* False where the request's user has as many open as `subscriptions-max` says. */
+[[nodiscard]] bool events_allow(const struct request *r, struct err *e);
 /* Runs the request's document as a subscription. `token` is what it was sent with; empty: none. */
 void events_begin(struct request *r, struct str token);
 

@@ -102,6 +102,7 @@ struct gateway_loop {
     struct io_turn *log_turn; /* writes the access log's lines */
     struct io_timer *sweep;   /* ends requests that are past their deadline */
     struct list streams;      /* of subscriptions; see events.c */
+    size_t watched_bytes;     /* of changes that those are yet to be told; see changes.h */
     struct list requests;     /* struct request, the oldest first */
     struct arena *spare[64];  /* of requests that ended */
     size_t spare_count;

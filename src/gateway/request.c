@@ -144,6 +144,11 @@ static void run(struct request *r)
         c == NULL && !r->loop->gateway->is_introspection_open;
     r->gql.no_values = true;
     r->gql.ctx = r;
+    struct err e;
+    if (r->answer == HEADERS_EVENTS && !events_allow(r, &e)) {
+        refuse_err(r, &e);
+        return;
+    }
     if (r->answer == HEADERS_EVENTS) {
         events_begin(r, r->token);
         return;

@@ -9,6 +9,9 @@
 #include "gateway/worker_json.h"
 #include "store/public/mirror.h"
 
+/* What a task of createTasks may take besides its text: the cells, and its part of the answer. */
+enum { TASK_BYTES = 4096 };
+
 static struct record *record_of(const struct gql_step *step, const struct create_task *task)
 {
     struct record *record = record_of_cells(step->arena, tasks_table(), task->cells);
@@ -91,6 +94,7 @@ static bool read_inputs(struct gql_step *step, struct create_call *call, struct 
     if (inputs->count > CREATES_ATOMIC_MAX)
         return err_set(e, ERR_INVALID, "inputs: at most %d tasks at once, not %u",
                        CREATES_ATOMIC_MAX, inputs->count);
+    arena_raise_budget(step->arena, inputs->count * (size_t)TASK_BYTES);
     call->count = inputs->count;
     call->tasks = arena_new_array(step->arena, call->count, struct create_task);
     for (size_t i = 0; i < call->count; i++) {

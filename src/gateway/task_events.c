@@ -154,9 +154,12 @@ static void take_events(void *owner, const struct feed_event *events, size_t cou
     if (count == 0)
         err_set_from(&w->failure, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
                      "changes were missed; read anew and subscribe again");
-    for (size_t i = 0; i < count; i++)
+    bool is_lost = w->failure.code != ERR_NONE;
+    for (size_t i = 0; i < count && !is_lost; i++) {
         take_event(w, &events[i]);
-    if (changes_are_too_many(&w->changes))
+        is_lost = changes_are_too_many(&w->changes);
+    }
+    if (is_lost && w->failure.code == ERR_NONE)
         err_set(&w->failure, ERR_LIMIT, "more changes than can be followed; narrow the filter");
     w->base.wake(w->base.carrier);
 }
@@ -369,7 +372,7 @@ static void begin(struct gql_step *step, struct watch *w)
     static const struct event_source_class class = { next_event, close_watch };
     w->base.class = &class;
     w->loop = await_request(step)->loop;
-    changes_init(&w->changes);
+    changes_init(&w->changes, &w->loop->watched_bytes);
     w->timer = io_timer_create(w->loop->io, time_came, w);
     io_timer_unref(w->timer);
     w->feed = feed_subscribe(w->loop, take_events, w);

@@ -61,6 +61,12 @@ static void read_label(struct reader *r, const char *name, const char *key, int 
         r->has_failed = true;
         return;
     }
+    if (value->text.len > chars_max) { /* the worker counts bytes */
+        (void)err_set(r->e, ERR_INVALID, "%s.%s: is longer than %zu bytes", r->path, name,
+                      chars_max);
+        r->has_failed = true;
+        return;
+    }
     json_key(&r->w, str_of_c(key));
     json_write_string(&r->w, value->text);
     tell(r, column, value->text);

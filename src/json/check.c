@@ -86,12 +86,18 @@ bool json_check(const struct json_value *v, struct err *e)
     return check(v, 0, NULL, e);
 }
 
-bool json_parse_checked(struct arena *a, struct str text, const struct json_value **ret_value,
-                        struct err *e)
+bool json_parse_carrier(struct arena *a, struct str text, int levels_around,
+                        const struct json_value **ret_value, struct err *e)
 {
     const struct json_value *value = NULL;
-    if (!json_parse(a, text, &value, e) || !json_check(value, e))
+    if (!json_parse(a, text, &value, e) || !check(value, -levels_around, NULL, e))
         return false;
     *ret_value = value;
     return true;
+}
+
+bool json_parse_checked(struct arena *a, struct str text, const struct json_value **ret_value,
+                        struct err *e)
+{
+    return json_parse_carrier(a, text, 0, ret_value, e);
 }

@@ -21,3 +21,7 @@ enum {
 /* json_parse and json_check in one, for text that comes from outside. */
 [[nodiscard]] bool json_parse_checked(struct arena *a, struct str text,
                                       const struct json_value **ret_value, struct err *e);
+/* The same for what carries such values `levels_around` levels down, as {"tasks": [{"payload": …
+ * does by 3: those levels are not the values' own. Negative: of a value that will be carried so. */
+[[nodiscard]] bool json_parse_carrier(struct arena *a, struct str text, int levels_around,
+                                      const struct json_value **ret_value, struct err *e);

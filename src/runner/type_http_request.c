@@ -23,6 +23,7 @@ enum {
     RETRY_AFTER_S_MAX = 3600,
     EXCERPT_BYTES = 200, /* of an unexpected answer, in the error */
     VALUE_ARENA_BYTES = 64 << 20,
+    RESULT_LEVELS = 1, /* of the result, around the answer's body */
 };
 
 struct input {
@@ -71,9 +72,10 @@ static bool read_url(struct arena *a, const struct json_value *payload, struct i
         !payload_text(a, payload, "url", URL_BYTES_MAX, &input->url, e))
         return false;
     for (size_t i = 0; i < input->url.len; i++)
-        if (input->url.ptr[i] <= ' ' || input->url.ptr[i] >= 0x7f)
-            return err_set(e, ERR_INVALID, "$.url: byte %zu is a space, a control or beyond ASCII",
-                           i);
+        if (input->url.ptr[i] <= ' ' || input->url.ptr[i] >= 0x7f || input->url.ptr[i] == '\\')
+            return err_set(e, ERR_INVALID,
+                           "$.url: byte %zu is a space, a control, a backslash or beyond ASCII",
+                           i); /* a backslash ends the host for some and belongs to it for others */
     if (str_eq_nocase(str_first(input->url, 7), STR("http://")))
         rest = str_from(input->url, 7);
     else if (str_eq_nocase(str_first(input->url, 8), STR("https://")))
@@ -81,7 +83,7 @@ static bool read_url(struct arena *a, const struct json_value *payload, struct i
     else
         return err_set(e, ERR_INVALID, "$.url: begins with neither http:// nor https://");
     size_t end = 0;
-    while (end < rest.len && !strchr("/?#\\", rest.ptr[end]))
+    while (end < rest.len && !strchr("/?#", rest.ptr[end]))
         end++;
     authority = str_first(rest, end);
     if (authority.len == 0)
@@ -333,7 +335,7 @@ static void write_body(struct json_writer *w, const struct http_reply *reply)
         return;
     }
     if (!reply->is_cut && is_json_type(http_reply_header(reply, STR("content-type"))) &&
-        json_parse_checked(a, body, &value, &ignored)) {
+        json_parse_carrier(a, body, -RESULT_LEVELS, &value, &ignored)) {
         json_write_value(w, value);
         return;
     }

@@ -7,6 +7,8 @@
 #include "worker/notes.h"
 #include "worker/worker_priv.h"
 
+enum { LEVELS_AROUND = 3 }; /* {"tasks": [{"payload": …, {"acks": [{"result": … */
+
 /* ── errors ── */
 
 static const struct {
@@ -119,7 +121,7 @@ const struct json_value *door_body(struct http_request *r)
 {
     const struct json_value *body = NULL;
     struct err e = { 0 };
-    if (json_parse_checked(r->arena, r->body.len ? r->body : STR("{}"), &body, &e) &&
+    if (json_parse_carrier(r->arena, r->body.len ? r->body : STR("{}"), LEVELS_AROUND, &body, &e) &&
         body->type == JSON_OBJECT)
         return body;
     if (e.code == ERR_NONE)

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, now_us, uuid7  # noqa: E402
-from gateway_rig import Gateway, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import Gateway, Postgres, Stream, create_user, eventually, psql, run_tests  # noqa: E402
 
 TASK = ("id type status state priority payload result error queue attempt maxAttempts progress runAt startedAt finishedAt "
         "timeoutSeconds idempotencyKey createdAt accepted why { code } job { name } createdBy { name } dependsOn { id } source")
@@ -193,6 +193,27 @@ def what_cannot_be_followed_is_refused(world):
         stream.close()
 
 
+def a_user_may_have_only_so_many_open(world):
+    with Gateway(world.url, WORKER_URL=world.worker.url, GATEWAY_LOOPS="1", SUBSCRIPTIONS_MAX="3") as gateway:
+        create_user(gateway, world.admin, "other@example.org")
+        other = gateway.login("other@example.org")
+        query = "subscription { jobChanged { id } }"
+        streams = [Stream(gateway, query, world.admin) for _ in range(3)]
+        assert [s.response.status for s in streams] == [200] * 3
+        refused = Stream(gateway, query, world.admin)
+        assert refused.response.status == 429 and "RATE_LIMITED" in refused.response.read().decode()
+        streams.append(Stream(gateway, query, other))
+        assert streams[-1].response.status == 200
+        streams[0].close()
+
+        def let_in():
+            streams.append(Stream(gateway, query, world.admin))
+            return streams[-1].response.status == 200
+        eventually(let_in)
+        for stream in streams + [refused]:
+            stream.close()
+
+
 def who_missed_changes_is_told_so(world):
     """The worker has dropped what this gateway has not read yet."""
     worker = world.worker
@@ -310,6 +331,7 @@ def main():
             a_filter_by_state_follows_a_task_through_it,
             a_job_is_told_when_it_changes,
             what_cannot_be_followed_is_refused,
+            a_user_may_have_only_so_many_open,
             who_missed_changes_is_told_so,
             a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored,
             attempts_are_asked_of_the_worker_for_each_task_at_once,

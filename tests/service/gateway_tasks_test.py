@@ -62,6 +62,7 @@ def what_is_wrong_with_a_task_is_named_before_it_is_sent(world):
     before = len(world.worker.seen("/v1/tasks"))
     day_us = 86_400_000_000
     cases = [("type", ""), ("type", "x" * 201), ("type", "a\tb"), ("queue", ""), ("queue", "q" * 201),
+             ("type", "\u00e9" * 200), ("idempotencyKey", "\u00e9" * 251),
              ("maxAttempts", 0), ("maxAttempts", 1001), ("timeoutSeconds", 0), ("timeoutSeconds", 2_592_001),
              ("idempotencyKey", ""), ("idempotencyKey", "k" * 501), ("id", "0192f1f3"), ("id", str(uuid7())[:14] + "4" + str(uuid7())[15:]),
              ("id", uuid7(now_us() - 8 * day_us)), ("id", uuid7(now_us() + 2 * 3_600_000_000))]
@@ -114,6 +115,19 @@ def many_at_once_share_requests_and_each_gets_its_own(world):
     assert len(world.worker.seen("/v1/tasks")) - before <= 40
 
 
+def what_the_worker_cannot_take_is_refused_alone(world):
+    world.worker.refuse_whole["poison"] = "tasks[3].payload: nested too deep"
+
+    def create(i):
+        return world.ask(CREATE, {"input": {"type": "poison" if i % 10 == 0 else "email", "payload": {"n": i}}})
+    for i, answer in enumerate(at_once(40, create)):
+        if i % 10 == 0:
+            assert answer.code == "BAD_USER_INPUT", answer.text
+            assert answer.error["message"].startswith("input.payload: nested"), answer.text
+        else:
+            assert answer.data["createTask"]["payload"] == {"n": i}, answer.text
+
+
 def ten_thousand_at_once_are_all_or_none(world):
     inputs = [{"type": "bulk", "payload": {"n": i, "text": "x" * 100}} for i in range(10_000)]
     answer = world.ask("mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id } }", {"inputs": inputs})
@@ -122,6 +136,9 @@ def ten_thousand_at_once_are_all_or_none(world):
     assert world.worker.seen("/v1/tasks")[-1]["is_atomic"] is True
     last = world.ask(READ, {"id": made[-1]["id"]}).data["task"]
     assert last["payload"]["n"] == 9_999
+    short = world.ask("mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id type state queue } }",
+                      {"inputs": [{"type": "bulk", "runAt": "2999-01-01T00:00:00Z"}] * 10_000})  # its body is no large one
+    assert len(short.data["createTasks"]) == 10_000
     more = world.ask("mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id } }",
                      {"inputs": [{"type": "bulk"}] * 10_001})
     assert more.code == "BAD_USER_INPUT" and "10000" in more.error["message"], more.text
@@ -182,7 +199,7 @@ def a_job_is_made_changed_paused_triggered_and_deleted(world):
 TESTS = [a_created_task_can_be_read_at_once_through_any_gateway, a_viewer_may_not_change_anything,
          what_is_wrong_with_a_task_is_named_before_it_is_sent, a_repeat_gives_the_same_task_and_a_held_key_the_other_one,
          what_the_worker_refuses_is_told_as_it_said_it, many_at_once_share_requests_and_each_gets_its_own,
-         ten_thousand_at_once_are_all_or_none, only_creating_tasks_may_be_longer_than_the_body_limit,
+         what_the_worker_cannot_take_is_refused_alone, ten_thousand_at_once_are_all_or_none, only_creating_tasks_may_be_longer_than_the_body_limit,
          cancel_and_retry_show_what_the_worker_made_of_it, a_job_is_made_changed_paused_triggered_and_deleted]
 
 if __name__ == "__main__":

@@ -425,6 +425,9 @@ class Site:
         where = path.split("?")[0]
         if where == "/json":
             return 200, {"Content-Type": "application/problem+json; charset=utf-8"}, b'{"a": [1.50, null]}'
+        if where == "/deep":
+            levels = int(path.split("=")[1])
+            return 200, {"Content-Type": "application/json"}, b"[" * levels + b"]" * levels
         if where == "/not-json":
             return 200, {"Content-Type": "application/json"}, b'{"a": '
         if where == "/binary":
@@ -474,6 +477,8 @@ def what_the_setting_names_is_reached(world):
         assert result["headers"] == {"content-type": "application/problem+json; charset=utf-8"}, result
         assert result["is_truncated"] is False and result["duration_ms"] >= 0, result
         assert ask("/not-json")["result"]["body"] == '{"a": '
+        assert ask("/deep?levels=128")["result"]["body"] == "[" * 128 + "]" * 128  # one too many in a result
+        assert json.dumps(ask("/deep?levels=127")["result"]["body"]) == "[" * 127 + "]" * 127
         result = ask("/binary")["result"]
         assert (result["body"], result["body_encoding"]) == ("iVBORw0KAP8", "base64url"), result
         result = ask("/long")["result"]

@@ -58,6 +58,21 @@ def what_is_wrong_with_a_task_is_named_with_its_place(worker, _):
     assert nul.status == 400, nul.text
 
 
+def nested(levels):
+    return None if levels == 0 else [nested(levels - 1)] if levels > 1 else []
+
+
+def values_may_be_as_deep_as_the_api_says_whatever_carries_them(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"deep": 1})
+    task = caller.create_one(type="deep", payload=nested(128))
+    lease = executor.one()
+    assert lease["payload"] == nested(128), lease
+    assert executor.ack(lease, result=nested(128)) == "applied"
+    assert caller.task(task)["result"] == nested(128)
+    deeper = caller.create({"id": new_id(), "type": "deep", "payload": nested(129)})
+    assert deeper.status == 400 and "tasks[0].payload" in deeper.json["error"]["message"], deeper.text
+
+
 def all_or_none_is_one_or_the_other(worker, url):
     caller = Caller(worker)
     ids = [new_id() for _ in range(700)]  # more than one batch's worth
@@ -387,6 +402,7 @@ TESTS = [
     a_task_lives_from_creation_to_its_result,
     only_known_callers_are_let_in_and_only_where_they_belong,
     what_is_wrong_with_a_task_is_named_with_its_place,
+    values_may_be_as_deep_as_the_api_says_whatever_carries_them,
     all_or_none_is_one_or_the_other,
     the_same_id_again_is_the_same_task,
     many_at_once_with_one_id_make_one_task,

@@ -56,6 +56,7 @@ class FakeWorker:
         self.is_hanging = False   # takes requests and answers nothing
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
+        self.refuse_whole = {}    # task type: message; whatever came with it is refused too
         self.attempts = {}        # task id: what it tells of its attempts
         self.page_max = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
@@ -203,6 +204,9 @@ class FakeWorker:
         return {"task": self.shown(self.tasks[wanted["id"]])}
 
     def create(self, body):
+        for wanted in body["tasks"]:
+            if wanted["type"] in self.refuse_whole:
+                raise Refusal(400, "BAD_USER_INPUT", self.refuse_whole[wanted["type"]])
         if body.get("is_atomic"):
             for index, wanted in enumerate(body["tasks"]):
                 if wanted["type"] in self.refuse:

@@ -88,9 +88,25 @@ static void tells_what_it_occupies(void **state)
     assert_true(arena_held(a) < 100'000);
 }
 
+static void a_raised_budget_holds_until_the_reset(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1000);
+    arena_raise_budget(a, 4000);
+    arena_raise_budget(a, 500); /* less than it has */
+    memset(arena_alloc(a, 5000), 1, 5000);
+    assert_false(arena_over_budget(a));
+    memset(arena_alloc(a, 1000), 1, 1000);
+    assert_true(arena_over_budget(a));
+    arena_reset(a);
+    memset(arena_alloc(a, 2000), 1, 2000);
+    assert_true(arena_over_budget(a));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_raised_budget_holds_until_the_reset),
         cmocka_unit_test(gives_zeroed_aligned_memory),
         cmocka_unit_test(tells_when_the_budget_is_passed_and_goes_on),
         cmocka_unit_test(reset_memory_is_zeroed_again),

@@ -23,12 +23,14 @@ static struct change *due(struct changes *changes)
     return change;
 }
 
+static size_t total_bytes;
+
 /* The first news of a row is due at once; later ones when it has been quiet long enough. */
 static void news_of_a_row_are_told_once_in_a_while(void **state)
 {
     struct changes changes;
     (void)state;
-    changes_init(&changes);
+    changes_init(&changes, &total_bytes);
     note(&changes, one, "0.1");
     assert_int_equal(changes_expire(&changes, 0), INT64_MAX);
     struct change *change = due(&changes);
@@ -53,7 +55,7 @@ static void a_row_without_news_is_forgotten(void **state)
 {
     struct changes changes;
     (void)state;
-    changes_init(&changes);
+    changes_init(&changes, &total_bytes);
     note(&changes, one, "0.1");
     note(&changes, two, "0.1");
     changes_told(&changes, changes_find(&changes, one), TASK_MATCH_NO, 0);
@@ -71,7 +73,7 @@ static void one_that_is_put_off_keeps_its_news(void **state)
 {
     struct changes changes;
     (void)state;
-    changes_init(&changes);
+    changes_init(&changes, &total_bytes);
     note(&changes, one, "0.1");
     changes_retry(&changes, changes_find(&changes, one), 5);
     assert_int_equal(changes.news_count, 1);
@@ -85,7 +87,7 @@ static void more_than_a_watcher_can_follow_is_known(void **state)
     struct changes changes;
     static char payload[64 << 10];
     (void)state;
-    changes_init(&changes);
+    changes_init(&changes, &total_bytes);
     for (uint32_t n = 0; n <= CHANGES_MAX; n++) {
         struct uuid id = { 0 };
         assert_false(changes_are_too_many(&changes));
@@ -95,7 +97,7 @@ static void more_than_a_watcher_can_follow_is_known(void **state)
     assert_true(changes_are_too_many(&changes));
     changes_clear(&changes);
 
-    changes_init(&changes);
+    changes_init(&changes, &total_bytes);
     memset(payload, 'x', sizeof payload);
     for (uint32_t n = 0; n < CHANGES_BYTES_MAX / sizeof payload + 1; n++) {
         const struct str cells[RECORD_COLUMNS_MAX] = { [COL_tasks_payload] =
@@ -113,6 +115,30 @@ static void more_than_a_watcher_can_follow_is_known(void **state)
     changes_clear(&changes);
 }
 
+static void all_watchers_together_have_a_bound_that_spares_the_small(void **state)
+{
+    struct changes large, small;
+    static char payload[CHANGES_SMALL_BYTES_MAX];
+    size_t total = 0;
+    (void)state;
+    changes_init(&large, &total);
+    changes_init(&small, &total);
+    memset(payload, 'x', sizeof payload);
+    const struct str cells[RECORD_COLUMNS_MAX] = { [COL_tasks_payload] =
+                                                       str_of(payload, sizeof payload) };
+    changes_note(&large, changes_at(&large, one), cells, SELECT_BIT(COL_tasks_payload));
+    changes_note(&large, changes_at(&large, two), cells, SELECT_BIT(COL_tasks_payload));
+    note(&small, one, "0.1");
+    assert_int_equal(total, large.size_bytes + small.size_bytes);
+    assert_false(changes_are_too_many(&large));
+    total += CHANGES_TOGETHER_MAX; /* others' */
+    assert_true(changes_are_too_many(&large));
+    assert_false(changes_are_too_many(&small));
+    changes_clear(&large);
+    changes_clear(&small);
+    assert_int_equal(total, CHANGES_TOGETHER_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +146,7 @@ int main(void)
         cmocka_unit_test(a_row_without_news_is_forgotten),
         cmocka_unit_test(one_that_is_put_off_keeps_its_news),
         cmocka_unit_test(more_than_a_watcher_can_follow_is_known),
+        cmocka_unit_test(all_watchers_together_have_a_bound_that_spares_the_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,22 @@ static void counts_levels(void **state)
     }
 }
 
+static void what_carries_a_value_adds_its_own_levels(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    const struct json_value *value;
+    struct err e;
+    char text[2 * (JSON_CHECK_DEPTH_MAX + 2)];
+    for (size_t levels = JSON_CHECK_DEPTH_MAX - 2; levels <= JSON_CHECK_DEPTH_MAX + 2; levels++) {
+        memset(text, '[', levels);
+        memset(text + levels, ']', levels);
+        for (int around = -1; around <= 1; around++)
+            assert_int_equal(json_parse_carrier(a, str_of(text, 2 * levels), around, &value, &e),
+                             (int)levels <= JSON_CHECK_DEPTH_MAX + around);
+    }
+}
+
 static void names_the_path(void **state)
 {
     (void)state;
@@ -160,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_digits_as_written_out),
         cmocka_unit_test(counts_levels),
+        cmocka_unit_test(what_carries_a_value_adds_its_own_levels),
         cmocka_unit_test(names_the_path),
         cmocka_unit_test(cuts_a_long_path_between_characters),
         cmocka_unit_test(checks_trees_made_by_code),

@@ -95,6 +95,7 @@ static void a_request_is_checked_before_it_is_sent(void **state)
         { "http.request", "{\"url\": \"http://a b/\"}", "$.url: byte 8 is a space" },
         { "http.request", "{\"url\": \"http://a/\\r\\nX: y\"}", "$.url: byte 9" },
         { "http.request", "{\"url\": \"http://\\u00e9.org/\"}", "$.url: byte 7" },
+        { "http.request", "{\"url\": \"http://127.0.0.1\\\\@example.org/\"}", "$.url: byte 16" },
         { "http.request", "{\"url\": \"http://user:secret@example.org/\"}",
           "$.url: holds a user; an Authorization header is the place for that" },
         { "http.request", "{\"url\": \"http://example.org/@home\"}", "" },
