@@ -1,12 +1,9 @@
 /*
- * lease_door: sessions, leases, acknowledgements and heartbeats over HTTP.
+ * lease_door: leases and acknowledgements over HTTP.
  *
  *   POST /v1/leases: acks ──▶ the lease intent claims ──▶ something to tell? read the bodies,
  * answer ▲                          │ no: park └── a task came ◀──────────┘── command, time: answer
  */
-#include <math.h>
-
-#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -15,162 +12,17 @@
 #include "worker/door.h"
 #include "worker/lease.h"
 #include "worker/notes.h"
+#include "worker/session_door.h"
 #include "worker/worker_priv.h"
 
 enum {
-    SECRET_BYTES = 32,
     WAIT_MAX_MS = 60'000,
     DELAY_MAX_MS = INT32_MAX, /* 24 days */
     ACKS_MAX = 5'000,
     HELD_MAX = SESSION_SLOTS_MAX,
     ERROR_MAX = 16 * 1024,
-    TYPE_NAME_MAX = 200,
-    BEATS_IN_TTL = 3,
     READ_MS = 10'000,
-    NOTE_EVERY_US = 1'000'000,
 };
-
-/* ── who ── */
-
-/* The session that the body names, with its secret; else it is answered and NULL. */
-static struct session *find_session(struct worker *w, struct http_request *r,
-                                    const struct json_value *body)
-{
-    struct err e = { 0 };
-    struct uuid id;
-    struct str secret = STR("");
-    if (!door_id(body, "", "session", &id, &e) && !door_is_bad(&e))
-        door_missing(&e, "", "session");
-    if (!door_is_bad(&e) && !door_text(body, "", "secret", 200, &secret, &e) && !door_is_bad(&e))
-        door_missing(&e, "", "secret");
-    struct session *session = door_is_bad(&e) ? NULL : session_find(w->shard.sessions, id);
-    if (!door_is_bad(&e) && (!session || !session_is_secret(session, secret)))
-        err_set(&e, ERR_NOT_FOUND, "there is no such session");
-    if (door_is_bad(&e)) {
-        door_fail(r, &e);
-        return NULL;
-    }
-    session_touch(w->shard.sessions, session);
-    return session;
-}
-
-/* ── a session begins ── */
-
-struct opening {
-    struct worker *w;
-    struct http_request *r;
-    struct intent intent;
-    struct session_new wanted;
-    char secret[BASE64URL_LEN(SECRET_BYTES) + 1];
-};
-
-static void apply_open(struct intent *intent, struct batch *b)
-{
-    session_open(b, &container_of(intent, struct opening, intent)->wanted);
-}
-
-static void open_done(struct intent *intent, const struct err *err)
-{
-    struct opening *o = container_of(intent, struct opening, intent);
-    if (err) {
-        door_fail(o->r, err);
-        return;
-    }
-    struct json_writer w = json_writer_to(o->r->out);
-    json_begin_object(&w);
-    json_put_id(&w, "session", o->wanted.id);
-    json_key_c(&w, "secret");
-    json_write_string(&w, str_of_c(o->secret));
-    json_key_c(&w, "ttl_ms");
-    json_write_i64(&w, o->wanted.ttl_ms);
-    json_key_c(&w, "heartbeat_ms");
-    json_write_i64(&w, o->wanted.ttl_ms / BEATS_IN_TTL);
-    json_key_c(&w, "server_time_us");
-    json_write_i64(&w, clock_wall_us());
-    json_put_number(&w, "epoch", o->w->shard.epoch);
-    json_end_object(&w);
-    door_answer(o->r);
-}
-
-static bool read_types(struct opening *o, const struct json_value *types, struct err *e)
-{
-    if (!types || types->type != JSON_OBJECT || types->member_count == 0)
-        return err_set(e, ERR_INVALID, "types: names no task type");
-    if (types->member_count > SESSION_TYPES_MAX)
-        return err_set(e, ERR_LIMIT, "types: are more than %d", SESSION_TYPES_MAX);
-    o->wanted.types = arena_new_array(o->r->arena, types->member_count, struct session_type);
-    for (size_t i = 0; i < types->member_count; i++) {
-        const struct json_member *m = &types->members[i];
-        struct session_type *type = &o->wanted.types[i];
-        int64_t slots = 1;
-        if (m->key.len == 0 || m->key.len > TYPE_NAME_MAX)
-            return err_set(e, ERR_INVALID, "types: a name is empty or longer than %d bytes",
-                           TYPE_NAME_MAX);
-        door_int(&m->value, "types.", "slots", 1, SESSION_SLOTS_MAX, &slots, e);
-        if (door_is_bad(e) || !shard_type_of(&o->w->shard, m->key, &type->type, e))
-            return false;
-        type->slots = (uint32_t)slots;
-    }
-    o->wanted.type_count = types->member_count;
-    o->wanted.types_json = door_json_text(o->r->arena, types);
-    return true;
-}
-
-static bool read_session(struct opening *o, const struct json_value *body, struct err *e)
-{
-    struct session_new *s = &o->wanted;
-    s->ttl_ms = o->w->shard.options.session_ttl_us / CLOCK_MS;
-    s->worker = s->host = s->version = STR("");
-    door_text(body, "", "worker", SESSION_TEXT_MAX, &s->worker, e);
-    if (!door_is_bad(e))
-        door_text(body, "", "host", SESSION_TEXT_MAX, &s->host, e);
-    if (!door_is_bad(e))
-        door_text(body, "", "version", SESSION_TEXT_MAX, &s->version, e);
-    if (!door_is_bad(e))
-        door_int(body, "", "ttl_ms", SESSION_TTL_MIN_MS, SESSION_TTL_MAX_MS, &s->ttl_ms, e);
-    return !door_is_bad(e) && read_types(o, json_get_c(body, "types"), e);
-}
-
-void session_door(void *owner, struct http_request *r)
-{
-    struct worker *w = owner;
-    const struct json_value *body;
-    struct err e = { 0 };
-    uint8_t secret[SECRET_BYTES];
-    if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)))
-        return;
-    struct opening *o = arena_new(r->arena, struct opening);
-    *o = (struct opening){ .w = w,
-                           .r = r,
-                           .intent = { .apply = apply_open, .done = open_done },
-                           .wanted = { .id = uuid_v7() } };
-    random_bytes(secret, sizeof secret);
-    base64url_encode(str_of((const char *)secret, sizeof secret), o->secret);
-    sha256(str_of_c(o->secret), o->wanted.secret_hash);
-    if (!read_session(o, body, &e) || !shard_submit(&w->shard, &o->intent, &e))
-        door_fail(r, &e);
-}
-
-void session_delete_door(void *owner, struct http_request *r)
-{
-    struct worker *w = owner;
-    struct uuid id;
-    struct str verb, release;
-    struct err e = { 0 };
-    if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !door_path_id(r, &id, &verb))
-        return;
-    struct session *session = session_find(w->shard.sessions, id);
-    struct str secret = http_header(r, STR("Windlass-Session-Secret"));
-    if (!session || !session_is_secret(session, secret)) {
-        err_set(&e, ERR_NOT_FOUND, "there is no such session");
-        door_fail(r, &e);
-        return;
-    }
-    bool is_release = http_query(r, STR("release"), &release) && str_eq_c(release, "true");
-    session_end(w->shard.sessions, session, is_release);
-    buf_put_c(r->out, "{}");
-    door_answer(r);
-}
 
 /* ── a call of a session: acknowledgements, leases, or both ── */
 
@@ -294,41 +146,6 @@ static void put_leases(struct leasing *l, struct json_writer *w)
     json_end_array(w);
 }
 
-/* Those of its tasks that shall stop; what has ended is forgotten. */
-static void put_commands(struct json_writer *w, const struct shard *s, struct session *session)
-{
-    json_key_c(w, "commands");
-    json_begin_array(w);
-    size_t kept = 0;
-    for (size_t i = 0; session && i < session->command_count; i++) {
-        const struct live *task = live_find(s->live, session->commands[i]);
-        if (!task || task->state != LIVE_RUNNING || task->session != session->number ||
-            !(task->flags & (LIVE_CANCEL_ASKED | LIVE_OVERDUE)))
-            continue;
-        char fence[FENCE_TEXT_MAX];
-        fence_format(task->fence, fence);
-        session->commands[kept++] = task->id;
-        json_begin_object(w);
-        json_key_c(w, "kind");
-        json_write_string(w, STR("cancel"));
-        json_put_id(w, "task", task->id);
-        json_key_c(w, "fence");
-        json_write_string(w, str_of_c(fence));
-        json_key_c(w, "reason");
-        json_write_string(w, task->flags & LIVE_CANCEL_ASKED ? STR("cancelled") : STR("timeout"));
-        json_end_object(w);
-    }
-    if (session)
-        session->command_count = kept;
-    json_end_array(w);
-}
-
-static void put_mode(struct json_writer *w, const struct worker *worker)
-{
-    json_key_c(w, "mode");
-    json_write_string(w, worker->is_draining ? STR("quiet") : STR("run"));
-}
-
 /* Nobody is there to take the leases: they return, without an attempt. */
 static void give_back(struct leasing *l);
 
@@ -346,8 +163,8 @@ static void answer(struct leasing *l)
     for (size_t i = 0; i < l->ack_count; i++)
         put_ack(&w, &l->acks[i]);
     json_end_array(&w);
-    put_commands(&w, s, session_find(s->sessions, l->session_id));
-    put_mode(&w, l->w);
+    session_put_commands(&w, s, session_find(s->sessions, l->session_id));
+    session_put_mode(&w, l->w);
     json_end_object(&w);
     door_answer(l->r);
 }
@@ -682,7 +499,7 @@ void lease_door(void *owner, struct http_request *r)
     struct err e = { 0 };
     int64_t max = 1, wait_ms = 0;
     if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
-        !(session = find_session(w, r, body)))
+        !(session = session_of_body(w, r, body)))
         return;
     struct leasing *l = leasing_create(w, r, session);
     door_int(body, "", "max", 0, SESSION_LEASES_MAX, &max, &e);
@@ -708,7 +525,7 @@ void ack_door(void *owner, struct http_request *r)
     struct session *session;
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
-        !(session = find_session(w, r, body)))
+        !(session = session_of_body(w, r, body)))
         return;
     struct leasing *l = leasing_create(w, r, session);
     if (!read_acks_of(l, json_get_c(body, "results"), &e)) {
@@ -716,130 +533,4 @@ void ack_door(void *owner, struct http_request *r)
         return;
     }
     submit(l);
-}
-
-/* ── heartbeats ── */
-
-struct progress {
-    struct uuid task;
-    int64_t fence;
-    double value;
-};
-
-struct beat {
-    struct intent intent;
-    size_t count;
-    struct progress told[];
-};
-
-static void apply_beat(struct intent *intent, struct batch *b)
-{
-    const struct beat *beat = container_of(intent, struct beat, intent);
-    for (size_t i = 0; i < beat->count; i++) {
-        struct live *task = live_find(b->s->live, beat->told[i].task);
-        if (task && task->state == LIVE_RUNNING && task->fence == beat->told[i].fence)
-            change_note(b, task, beat->told[i].value);
-    }
-}
-
-static void beat_done(struct intent *intent, const struct err *err)
-{
-    (void)err; /* the next heartbeat says more */
-    mem_free(container_of(intent, struct beat, intent));
-}
-
-/* Remembers what was said. True: the feed should know. */
-static bool note_said(struct worker *w, struct http_request *r, const struct live *task,
-                      const struct json_value *v)
-{
-    const struct json_value *progress = json_get_c(v, "progress");
-    const struct json_value *checkpoint = json_get_c(v, "checkpoint");
-    double value;
-    bool says_progress = progress && progress->type == JSON_NUMBER &&
-                         json_to_double(progress, &value) && value >= 0 && value <= 1;
-    bool says_checkpoint = checkpoint && checkpoint->type != JSON_NULL;
-    if (!says_progress && !says_checkpoint)
-        return false;
-    struct note *note = notes_of(w->shard.notes, task->id);
-    if (says_checkpoint) {
-        struct str text = door_json_text(r->arena, checkpoint);
-        if (text.len <= w->shard.options.payload_max)
-            note_set_checkpoint(note, text);
-    }
-    if (!says_progress)
-        return false;
-    int64_t now_us = clock_mono_us();
-    note->progress = value;
-    bool is_news = fabs(value - note->told) > 0 && now_us - note->told_us >= NOTE_EVERY_US;
-    if (is_news) {
-        note->told = value;
-        note->told_us = now_us;
-    }
-    return is_news;
-}
-
-/* The task that an entry names, if its lease is still this one. */
-static struct live *held(const struct worker *w, const struct session *session,
-                         const struct json_value *v, struct uuid *ret_id, struct str *ret_fence)
-{
-    struct err e = { 0 };
-    int64_t fence = -1;
-    *ret_fence = STR("");
-    *ret_id = (struct uuid){ 0 };
-    if (!door_id(v, "", "task", ret_id, &e) ||
-        !door_text(v, "", "fence", FENCE_TEXT_MAX, ret_fence, &e) ||
-        !fence_parse(*ret_fence, &fence))
-        return NULL;
-    struct live *task = live_find(w->shard.live, *ret_id);
-    bool is_held = task && task->state == LIVE_RUNNING && task->fence == fence &&
-                   task->session == session->number;
-    return is_held ? task : NULL;
-}
-
-static void heartbeat(struct worker *w, struct http_request *r, struct session *session,
-                      const struct json_value *tasks)
-{
-    struct shard *s = &w->shard;
-    size_t n = tasks && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
-    struct beat *beat = mem_zalloc(1, sizeof *beat + n * sizeof beat->told[0]);
-    struct json_writer out = json_writer_to(r->out);
-    struct err e;
-    json_begin_object(&out);
-    json_key_c(&out, "lost");
-    json_begin_array(&out);
-    for (size_t i = 0; i < n; i++) {
-        struct uuid id;
-        struct str fence;
-        struct live *task = held(w, session, &tasks->items[i], &id, &fence);
-        if (!task) {
-            json_begin_object(&out);
-            json_put_id(&out, "task", id);
-            json_key_c(&out, "fence");
-            json_write_string(&out, fence);
-            json_end_object(&out);
-        } else if (note_said(w, r, task, &tasks->items[i])) {
-            beat->told[beat->count++] = (struct progress){
-                .task = id, .fence = task->fence, .value = notes_find(s->notes, id)->progress
-            };
-        }
-    }
-    json_end_array(&out);
-    put_commands(&out, s, session);
-    put_mode(&out, w);
-    json_end_object(&out);
-    beat->intent = (struct intent){ .apply = apply_beat, .done = beat_done };
-    if (beat->count == 0 || !shard_submit(s, &beat->intent, &e))
-        mem_free(beat);
-    door_answer(r);
-}
-
-void heartbeat_door(void *owner, struct http_request *r)
-{
-    struct worker *w = owner;
-    const struct json_value *body;
-    struct session *session;
-    if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
-        !(session = find_session(w, r, body)))
-        return;
-    heartbeat(w, r, session, json_get_c(body, "tasks"));
 }

@@ -88,8 +88,8 @@ def no_more_is_asked_for_than_may_run(world):
         assert worker.run("noop")["outcome"] == "complete"
         # A worker that gives too many gets them back.
         worker.wait_for(lambda: not worker.waiting)
-        more = [worker.give("sleep", {"seconds": 3600}) for _ in range(3)]
-        with worker.changed:
+        with worker.changed:  # or the open poll takes one, and a full runner asks no more
+            more = [worker.give("sleep", {"seconds": 3600}) for _ in range(3)]
             extra, worker.waiting = worker.waiting, []
         def too_many(answer):
             worker.leased.update({lease["task"]: lease["fence"] for lease in extra})
