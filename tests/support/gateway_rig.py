@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 PROGRAM = os.path.abspath(sys.argv[1])
 PASSWORD = "correct horse battery staple"
-WAIT_S = 30  # for whatever must happen; far beyond what it takes
+WAIT_S = 60  # far longer than anything here takes on a busy machine
 
 
 class Postgres:
