@@ -7,7 +7,10 @@
 #include "worker/notes.h"
 #include "worker/worker_priv.h"
 
-enum { LEVELS_AROUND = 3 }; /* {"tasks": [{"payload": …, {"acks": [{"result": … */
+enum {
+    LEVELS_AROUND = 3, /* {"tasks": [{"payload": …, {"acks": [{"result": … */
+    PARSED_TIMES = 24, /* a text when parsed, at most: an array of digits */
+};
 
 /* ── errors ── */
 
@@ -121,6 +124,7 @@ const struct json_value *door_body(struct http_request *r)
 {
     const struct json_value *body = NULL;
     struct err e = { 0 };
+    arena_raise_budget(r->arena, r->body.len * PARSED_TIMES); /* callers are services */
     if (json_parse_carrier(r->arena, r->body.len ? r->body : STR("{}"), LEVELS_AROUND, &body, &e) &&
         body->type == JSON_OBJECT)
         return body;

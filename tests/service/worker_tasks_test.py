@@ -73,6 +73,12 @@ def values_may_be_as_deep_as_the_api_says_whatever_carries_them(worker, _):
     assert deeper.status == 400 and "tasks[0].payload" in deeper.json["error"]["message"], deeper.text
 
 
+def a_long_request_may_be_of_the_smallest_values(worker, _):
+    tasks = [{"id": new_id(), "type": "dense", "payload": [0] * 87_000} for _ in range(16)]  # 256 KiB each, as written here
+    answer = Caller(worker).create(*tasks)
+    assert answer.status == 200 and all("task" in result for result in answer.json["results"]), answer.text[:300]
+
+
 def all_or_none_is_one_or_the_other(worker, url):
     caller = Caller(worker)
     ids = [new_id() for _ in range(700)]  # more than one batch's worth
@@ -403,6 +409,7 @@ TESTS = [
     only_known_callers_are_let_in_and_only_where_they_belong,
     what_is_wrong_with_a_task_is_named_with_its_place,
     values_may_be_as_deep_as_the_api_says_whatever_carries_them,
+    a_long_request_may_be_of_the_smallest_values,
     all_or_none_is_one_or_the_other,
     the_same_id_again_is_the_same_task,
     many_at_once_with_one_id_make_one_task,
