@@ -273,6 +273,10 @@ class Proxy:
             pair = {"client": client, "server": server, "is_mute": False}
             with self.lock:
                 self.pairs.append(pair)
+                came_too_late = self.is_closed
+            if came_too_late:  # closed since it was looked at: it must not outlive the cut
+                self.close(pair)
+                continue
             threading.Thread(target=self.to_server, args=(pair,), daemon=True).start()
             threading.Thread(target=self.to_client, args=(pair,), daemon=True).start()
 
@@ -294,7 +298,8 @@ class Proxy:
                 if word in ("cut", "fall"):
                     pair["server"].sendall(pending[:-len(self.SYNC)])
                     if word == "fall":
-                        self.is_closed = True
+                        with self.lock:
+                            self.is_closed = True
                         self.cut_all()
                     break
                 if word == "lose":
