@@ -9,6 +9,8 @@ enum {
     RUNNING_MAX = 32, /* connections of a loop */
     WAITING_MAX = 10'000,
     ANSWER_BYTES_MAX = 64 << 20,
+    PARSED_TIMES = 16,            /* an answer when parsed, at most: an array of digits */
+    PARSED_BYTES_MAX = 256 << 20, /* of which so much is let through */
     CONNECT_MS = 2'000,
     BREAKER_FAILURES = 3,
 };
@@ -156,13 +158,17 @@ static void replied(void *owner, const struct http_reply *http, const struct err
         reply.is_in_doubt = http_call_was_sent(call->http);
         reply.is_away = !reply.is_in_doubt;
     } else {
+        size_t parsed_bytes = http->body.len * PARSED_TIMES;
+        arena_raise_budget(call->arena, min_of(parsed_bytes, (size_t)PARSED_BYTES_MAX));
         bool is_json = json_parse(call->arena, http->body, &body, &e);
         reply.status = http->status;
         if (http->status / 100 != 2) {
             read_refusal(is_json ? body : NULL, http->status, &reply, &e);
         } else if (!is_json) {
-            (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
-                               "the worker's answer is no JSON");
+            bool is_large = e.code == ERR_LIMIT;
+            (void)err_set_from(&e, ERR_ORIGIN_WORKER, is_large ? ERR_LIMIT : ERR_UNAVAILABLE,
+                               "the worker's answer %s",
+                               is_large ? "needs too much memory" : "is no JSON");
             reply.is_in_doubt = true;
         } else {
             reply.body = body;

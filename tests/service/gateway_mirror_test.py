@@ -392,6 +392,19 @@ def a_keeper_that_slept_through_its_lease_changes_nothing_more(postgres):
                 check_rollups(world, world.worker.events)
 
 
+def long_answers_of_the_smallest_values_are_followed(postgres):
+    """40 tasks in one answer of the feed; read they take ten times their text."""
+    payload = [0] * 87_000  # as long as one may be
+    with World(postgres) as world:
+        with world.start():
+            world.following()
+            with world.worker.lock:
+                for _ in range(40):
+                    world.worker.add("dense", payload=payload)
+            world.caught_up()
+        assert sql(world.url, "SELECT count(*), min(jsonb_array_length(payload)) FROM tasks") == [["40", "87000"]]
+
+
 def reads_are_live_while_the_feed_is_and_from_the_cache_otherwise(postgres):
     with World(postgres) as world:
         with world.start() as gateway, world.start() as other:
@@ -417,6 +430,7 @@ TESTS = [a_first_run_takes_the_snapshot_and_then_follows, roll_ups_and_counters_
          a_worker_that_began_anew_replaces_everything, a_row_that_the_tables_refuse_is_shown_without_its_body,
          a_row_that_is_missing_is_fetched, one_gateway_keeps_the_mirror_and_another_takes_over,
          a_keeper_that_slept_through_its_lease_changes_nothing_more,
+         long_answers_of_the_smallest_values_are_followed,
          reads_are_live_while_the_feed_is_and_from_the_cache_otherwise]
 
 if __name__ == "__main__":
