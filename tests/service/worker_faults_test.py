@@ -288,6 +288,9 @@ def blocked_tasks_are_blocked_after_a_restart(postgres):
             executor.ack(lease)
 
 
+HELD_S = 120  # what an analyst's query takes; ticks, vacuum and checkpoints go by meanwhile
+
+
 def a_snapshot_that_somebody_holds_open_stops_nothing(postgres):
     url = postgres.tell("database")
     with Worker(url) as worker:
@@ -297,8 +300,15 @@ def a_snapshot_that_somebody_holds_open_stops_nothing(postgres):
                                 stdout=subprocess.DEVNULL)
         held.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM worker.task;\n")
         held.stdin.flush()
+        until = time.monotonic() + HELD_S
         load = Load(worker)
         eventually(lambda: len(load.completed) > 3000)
+        load.stop()
+        while time.monotonic() < until:
+            caller.create_one(type="trickle")
+            time.sleep(0.5)
+        load = Load(worker)
+        eventually(lambda: len(load.completed) > 1000)
         load.stop()
         held.stdin.close()
         held.wait(30)
