@@ -41,6 +41,18 @@ def uuid7(dice):
     return str(uuid.UUID(int=value | (2 << 62) | dice.getrandbits(62)))
 
 
+def environment(pid):
+    """Of a process of ours. A container's root may not look into those of others, they themselves may."""
+    path = f"/proc/{pid}/environ"
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except PermissionError:
+        owner = os.stat(f"/proc/{pid}")
+        return subprocess.run(["setpriv", f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}",
+                               "--clear-groups", "cat", path], capture_output=True).stdout
+
+
 class Installation(Windlass):
     """`windlass up` with sessions that end soon, so that a run sees many of them end."""
 
@@ -53,11 +65,10 @@ class Installation(Windlass):
         """A setting that `up` gave the service: its environment is the only place to read it."""
         for pid in self.service_pids(service):
             try:
-                with open(f"/proc/{pid}/environ", "rb") as file:
-                    for entry in file.read().split(b"\0"):
-                        key, _, value = entry.decode().partition("=")
-                        if key == name:
-                            return value
+                for entry in environment(pid).split(b"\0"):
+                    key, _, value = entry.decode().partition("=")
+                    if key == name:
+                        return value
             except OSError:
                 continue
         return ""
