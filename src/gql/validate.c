@@ -504,5 +504,6 @@ void validate_document(const struct gql_schema *s, struct ast_document *doc,
     validate_spreads(&v);
     validate_variables(&v);
     validate_subscriptions(&v);
+    validate_delays(&v);
     validate_overlaps(&v);
 }

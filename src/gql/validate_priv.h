@@ -72,10 +72,14 @@ void validate_value(struct validator *v, const struct type_ref *type, bool has_d
 void validate_spreads(struct validator *v);
 void validate_variables(struct validator *v);
 void validate_subscriptions(struct validator *v);
+/* @defer and @stream. */
+void validate_delays(struct validator *v);
 /* True when all fields of a document without errors merge; false: they do not, or it is too large.
  */
 bool validate_merge(struct validator *v);
 /* Reports the fields that do not merge. */
 void validate_overlaps(struct validator *v);
-bool same_arguments(const struct ast_selection *a, const struct ast_selection *b);
+bool same_arguments(const struct ast_entry *a, const struct ast_entry *b);
+/* The @stream of a field, where the schema has it; or NULL. */
+const struct ast_directive *stream_of(const struct validator *v, const struct ast_selection *field);
 bool types_conflict(const struct type_ref *a, const struct type_ref *b);
