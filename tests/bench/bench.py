@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import engine
 import proc
 import tasks
 from windlass import Windlass
@@ -246,17 +247,20 @@ LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-re
          "read-lane": bench_read_lane, "task-list": bench_task_list, "dashboard": bench_dashboard,
          **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
+# Those that start their own programs, after the loads.
+PARTS = [*LOADS, "start", "engine"]
+
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--build", type=Path, default=ROOT / "build")
     arguments.add_argument("--seconds", type=int, default=8, help="of each measured load")
-    arguments.add_argument("part", nargs="*", help=f"of {', '.join([*LOADS, 'start'])}; else all")
+    arguments.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; else all")
     options = arguments.parse_args()
-    unknown = set(options.part) - {*LOADS, "start"}
+    unknown = set(options.part) - set(PARTS)
     if unknown:
-        arguments.error(f"no part {', '.join(unknown)}; there are {', '.join([*LOADS, 'start'])}")
-    parts = options.part or [*LOADS, "start"]
+        arguments.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    parts = options.part or PARTS
     program = options.build.resolve() / "windlass"
 
     report = Report()
@@ -277,6 +281,8 @@ def main():
             windlass.remove()
     if "start" in parts:
         bench_start(report, program)
+    if "engine" in parts:
+        engine.bench(report, options.build.resolve())
     target = options.build / "bench.json"
     target.write_text(json.dumps(report.rows, indent=1) + "\n")
     print(f"  written to {target}")
