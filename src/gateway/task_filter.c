@@ -318,13 +318,17 @@ bool task_filter_is_bounded(const struct task_filter *filter)
     bool is_indexed = statuses == ALL_STATUSES || statuses == OPEN_STATUSES ||
                       statuses == 1 << TASK_STATUS_PENDING || statuses == 1 << TASK_STATUS_FAILED;
     int others = (filter->types != NULL) + (filter->job_id != NULL) + (statuses != ALL_STATUSES);
-    if (filter->ids != NULL || statuses == 0)
+    if (task_filter_is_few(filter))
         return true;
     return is_indexed && others <= 1 && (filter->types == NULL || filter->types->count <= 1) &&
            filter->states == NULL && filter->priorities == NULL && filter->queues == NULL &&
-           filter->id_suffix == NULL && filter->error_template == NULL && filter->search == NULL &&
-           filter->payload == NULL && filter->created_after_us == NULL &&
-           filter->created_before_us == NULL;
+           filter->error_template == NULL && filter->search == NULL && filter->payload == NULL &&
+           filter->created_after_us == NULL && filter->created_before_us == NULL;
+}
+
+bool task_filter_is_few(const struct task_filter *filter)
+{
+    return filter->ids != NULL || filter->id_suffix != NULL || statuses_of(filter) == 0;
 }
 
 const char *task_filter_dearest(const struct task_filter *filter)
@@ -332,8 +336,7 @@ const char *task_filter_dearest(const struct task_filter *filter)
     const char *needs_table = task_filter_needs_table(filter);
     if (needs_table != NULL)
         return needs_table;
-    return filter->id_suffix          ? "filter.idEndsWith"
-           : filter->queues           ? "filter.queue"
+    return filter->queues             ? "filter.queue"
            : filter->priorities       ? "filter.priority"
            : filter->states           ? "filter.state"
            : filter->statuses         ? "filter.status"

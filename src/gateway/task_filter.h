@@ -49,6 +49,8 @@ struct task_filter {
                                                              struct arena *a);
 /* Whether an index serves it, in the order of ids, without rows that do not match. */
 [[nodiscard]] bool task_filter_is_bounded(const struct task_filter *filter);
+/* Whether an index finds it, and it is few, whatever the order. */
+[[nodiscard]] bool task_filter_is_few(const struct task_filter *filter);
 /* The member that costs most, "filter.search"; for the error when it takes too long. */
 [[nodiscard]] const char *task_filter_dearest(const struct task_filter *filter);
 

@@ -1,6 +1,7 @@
 /*
  * tasks_list: TaskConnections: the page of a list of tasks, or of one for each parent, read by
- * keyset over the ids. What no index serves goes to the slow lane, where the time is limited.
+ * keyset over the order's column and the ids. What no index serves goes to the slow lane, where the
+ * time is limited.
  */
 #pragma once
 #include "gateway/page.h"
@@ -9,11 +10,18 @@
 /* The prepare of fields that return a TaskConnection. */
 void *tasks_list_prepare(struct gql_field *f, struct arena *plan_arena);
 
+/* A TaskOrder. */
+struct tasks_order;
+/* By its name, which the engine has let through. */
+[[nodiscard]] const struct tasks_order *tasks_order_of(struct str name);
+/* By id alone, which is in order of creation. */
+[[nodiscard]] bool tasks_order_is_by_id(const struct tasks_order *order);
+
 struct tasks_list_query {
     const struct select_filter *filter; /* NULL: all */
-    bool is_ascending;                  /* else the newest first */
-    bool is_bounded;                    /* an index serves it: the read lane may */
-    const char *dearest;                /* what to narrow when it takes too long */
+    const struct tasks_order *order;
+    bool is_bounded;     /* an index serves it: the read lane may */
+    const char *dearest; /* what to narrow when it takes too long */
     /* A page for each of the step's parents, records whose id is the tasks' `each_column`. */
     bool is_of_each;
     int each_column;

@@ -109,6 +109,7 @@ static void every_filter_prepares_with_every_order(void **state)
                     .orders = orders,
                     .order_count = is_orderable ? 2 : 0,
                     .after = is_orderable ? after : NULL,
+                    .until = is_orderable && column % 2 == 0 ? after : NULL,
                     .limit = 10,
                 };
                 checks(select_statement(a, &select));
