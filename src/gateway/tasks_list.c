@@ -1,9 +1,8 @@
 #include "gateway/tasks_list.h"
 
 #include "conf/table.h"
-#include "gateway/task_filter.h"
 
-enum { TOTAL_MAX = 10'001 }; /* 10,000 exactly, then "more" */
+enum { TOTAL_MAX = TASKS_TOTAL_MAX + 1 };
 
 /* Whatever the order, ids settle what is equal. Numbers stand in cursors: never used again. */
 struct tasks_order {
@@ -83,16 +82,14 @@ static void fill(struct gql_step *step)
         step->results[i] = gql_object(&list->connections[i]);
 }
 
-/* A slow list that took too long says which filter made it slow. */
-static void failed(struct gql_step *step, const struct err *why)
+void tasks_list_fail(struct gql_step *step, const char *dearest, const struct err *why)
 {
-    const struct listing *list = step->host;
     struct err e = *why;
     if (e.code == ERR_TIMEOUT)
         err_set(&e, ERR_TIMEOUT,
                 "%s: looked through too many tasks for the time there is; narrow it, "
                 "for instance by createdAfter, type or status",
-                list->query.dearest);
+                dearest);
     (void)gql_step_fail(step, &e);
 }
 
@@ -100,7 +97,7 @@ static void got_totals(struct gql_step *step, const struct db_reply *reply)
 {
     const struct listing *list = step->host;
     if (reply->err != NULL) {
-        failed(step, reply->err);
+        tasks_list_fail(step, list->query.dearest, reply->err);
         return;
     }
     for (size_t i = 0; i < step->count; i++)
@@ -160,7 +157,7 @@ static void got_pages(struct gql_step *step, const struct db_reply *reply)
     const struct list_plan *plan = step->field->plan_data;
     const struct listing *list = step->host;
     if (reply->err != NULL) {
-        failed(step, reply->err);
+        tasks_list_fail(step, list->query.dearest, reply->err);
         return;
     }
     struct db_rows *rows = reply->rows[0];
@@ -265,11 +262,16 @@ enum gql_next tasks_list_read(struct gql_step *step, const struct tasks_list_que
 
 /* ── Query.tasks ── */
 
-static enum gql_next resolve_tasks(struct gql_step *step)
+struct task_filter_clock tasks_list_clock(const struct gql_step *step)
 {
     const struct conf *conf = await_request(step)->loop->gateway->conf;
-    const struct task_filter_clock clock = { conf_duration_us(conf, CONF_ID_PAST),
-                                             conf_duration_us(conf, CONF_ID_FUTURE) };
+    return (struct task_filter_clock){ conf_duration_us(conf, CONF_ID_PAST),
+                                       conf_duration_us(conf, CONF_ID_FUTURE) };
+}
+
+static enum gql_next resolve_tasks(struct gql_step *step)
+{
+    const struct task_filter_clock clock = tasks_list_clock(step);
     struct task_filter filter;
     struct err e;
     if (!task_filter_read(gql_arg(step, "filter"), step->arena, &filter, &e))

@@ -5,7 +5,10 @@
  */
 #pragma once
 #include "gateway/page.h"
+#include "gateway/task_filter.h"
 #include "gateway/tasks.h"
+
+enum { TASKS_TOTAL_MAX = 10'000 }; /* counted exactly, then "more" */
 
 /* The prepare of fields that return a TaskConnection. */
 void *tasks_list_prepare(struct gql_field *f, struct arena *plan_arena);
@@ -28,3 +31,7 @@ struct tasks_list_query {
 };
 /* Reads the pages that the field's first, after, last and before tell; ends the step. */
 enum gql_next tasks_list_read(struct gql_step *step, const struct tasks_list_query *query);
+
+/* Ends the step with the error; one that is for want of time says what to narrow. */
+void tasks_list_fail(struct gql_step *step, const char *dearest, const struct err *why);
+[[nodiscard]] struct task_filter_clock tasks_list_clock(const struct gql_step *step);

@@ -335,6 +335,32 @@ const struct db_statement *select_count_statement(struct arena *a, const struct 
     return composed(&c, a);
 }
 
+/* Each label by a count of its own, which can stop early and choose its own index. All share the
+ * filter's parameters. */
+const struct db_statement *select_label_counts_statement(struct arena *a, const struct select *s,
+                                                         int column, size_t count_max)
+{
+    const struct schema_enum *labels = column_of(s->table, column)->enumeration;
+    struct composer c = { .table = s->table };
+    assert(s->parents == NULL);
+    buf_init(&c.sql, 0);
+    for (size_t i = 0; i < labels->label_count; i++) {
+        const struct select_filter label = { .op = SELECT_IN_LABELS,
+                                             .column = column,
+                                             .labels = UINT32_C(1) << i };
+        c.params = 0;
+        buf_printf(&c.sql, "%s(SELECT count(*) FROM (SELECT FROM \"%.*s\" AS t WHERE ",
+                   i == 0 ? "SELECT " : ", ", STR_FMT(s->table->name));
+        put_filter(&c, &label);
+        if (s->filter != NULL) {
+            buf_put_c(&c.sql, " AND ");
+            put_filter(&c, s->filter);
+        }
+        buf_printf(&c.sql, " LIMIT %zu) AS found)", count_max);
+    }
+    return composed(&c, a);
+}
+
 /* ── values ── */
 
 /* %, _ and \ stand for themselves. */

@@ -97,3 +97,9 @@ struct select {
 [[nodiscard]] const struct db_statement *
 select_count_statement(struct arena *a, const struct select *s, size_t count_max);
 [[nodiscard]] const struct db_args *select_count_args(struct arena *a, const struct select *s);
+/* The same for each label of an enum column, in their order: one row of an int8 a label; without
+ * parents. */
+[[nodiscard]] const struct db_statement *select_label_counts_statement(struct arena *a,
+                                                                       const struct select *s,
+                                                                       int column,
+                                                                       size_t count_max);

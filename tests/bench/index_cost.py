@@ -73,7 +73,7 @@ def measure(url, name, definition):
 def main():
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     indexes = dict(text.split("=", 1) for text in sys.argv[3:]) or INDEXES
-    with Postgres("-c", "autovacuum=off", "-c", "max_wal_size=8GB") as postgres:
+    with Postgres("-c autovacuum=off -c max_wal_size=8GB") as postgres:
         with Gateway(postgres.url):
             pass  # makes the tables
         psql(postgres.url, "".join(f"DROP INDEX IF EXISTS tasks_{name}_ix;" for name in indexes))
