@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/api_graphql.h"
 #include "gateway/authority.h"
+#include "gateway/gateway.h"
 #include "json/check.h"
 #include "json/writer.h"
 
@@ -89,13 +90,18 @@ static bool bind_all(struct gql_schema *schema, struct err *e)
            gql_schema_bind_scalar(schema, "JSON", &json, e) && gql_schema_seal(schema, NULL, e);
 }
 
+struct str gateway_api(void)
+{
+    return str_of((const char *)api_graphql, api_graphql_size);
+}
+
 bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e)
 {
     static const struct gql_schema_options options = { .default_access = "VIEWER" };
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
     struct gql_errors errors = { .arena = a };
     scoped(gql_schema_destroyp) struct gql_schema *schema =
-        gql_schema_create(str_of((const char *)api_graphql, api_graphql_size), &options, &errors);
+        gql_schema_create(gateway_api(), &options, &errors);
     if (schema == NULL)
         return err_set(e, ERR_INTERNAL, "api.graphql: %.*s", STR_FMT(errors.first->message));
     if (!bind_all(schema, e))
