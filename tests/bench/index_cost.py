@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """What an index of the table `tasks` costs: CPU of the PostgreSQL process and bytes of WAL and of the index, for
 100,000 tasks that are stored, and for as many that then run and complete, beside the table without it. Rows come in
-transactions of 50 to a table that holds 300,000 already. docs/decisions/0020 has a run's figures.
+transactions of 50 to a table that holds 300,000 already; the least of some rounds counts. docs/decisions/0020 has a run's figures.
 Usage: WINDLASS_TEST_PG_RUN=build/tests/support/pg_run index_cost.py build/windlass [ROUNDS] ["NAME=btree (…)"...]"""
 
 import os
 import subprocess
 import sys
-from statistics import median
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Gateway, Postgres, psql  # noqa: E402
@@ -53,12 +52,12 @@ def batches(statement, first, count):
                    for n in range(first, first + count, BATCH))
 
 
-def measure(url, name, definition):
+def measure(url, definition):
     """Ticks and WAL bytes of storing and of running, and the index's bytes."""
     marks = f"SELECT 'mark', {CPU}, pg_current_wal_lsn() - '0/0';\n"
     make = f"CREATE INDEX candidate ON tasks USING {definition};\n" if definition else ""
     size = "SELECT 'size', pg_relation_size('candidate'), 0;\n" if definition else "SELECT 'size', 0, 0;\n"
-    script = ("SET synchronous_commit = off; DROP INDEX IF EXISTS candidate; TRUNCATE tasks;\n"
+    script = ("SET synchronous_commit = off; SET client_min_messages = error; DROP INDEX IF EXISTS candidate; TRUNCATE tasks;\n"
               + INSERT.format(id=ID, first=0, last=HELD - 1) + ";\n" + make + "VACUUM ANALYZE tasks; CHECKPOINT;\n" + marks
               + batches(INSERT, HELD, STORED) + marks
               + "".join(batches(update, HELD, STORED) for update in UPDATES) + marks + size)
@@ -76,14 +75,14 @@ def main():
     with Postgres("-c autovacuum=off -c max_wal_size=8GB") as postgres:
         with Gateway(postgres.url):
             pass  # makes the tables
-        psql(postgres.url, "".join(f"DROP INDEX IF EXISTS tasks_{name}_ix;" for name in indexes))
+        psql(postgres.url, "SET client_min_messages = error;" + "".join(f"DROP INDEX IF EXISTS tasks_{name}_ix;" for name in indexes))
         results = {}
         for _ in range(rounds):
             for name, definition in {"none": None, **indexes}.items():
-                results.setdefault(name, []).append(measure(postgres.url, name, definition))
+                results.setdefault(name, []).append(measure(postgres.url, definition))
         print(f"{'index':16} {'store s':>8} {'WAL MB':>7} {'run s':>8} {'WAL MB':>7} {'size MB':>8}   of {STORED} tasks")
         for name, runs in results.items():
-            store, store_wal, run, run_wal, size = (median(run[i] for run in runs) for i in range(5))
+            store, store_wal, run, run_wal, size = (min(run[i] for run in runs) for i in range(5))
             print(f"{name:16} {store:8.2f} {store_wal:7.1f} {run:8.2f} {run_wal:7.1f} {size:8.1f}", flush=True)
 
 
