@@ -105,7 +105,7 @@ static void got_pages(struct gql_step *step, const struct db_reply *reply)
     struct db_rows *rows = reply->rows[0];
     struct record *records = record_rows(step->arena, tasks_table(), rows, plan->columns);
     size_t count = db_rows_count(rows), at = 0;
-    size_t whose = (size_t)__builtin_popcountll(plan->columns); /* the column behind them */
+    size_t whose = select_column_count(plan->columns); /* the column behind them */
     for (size_t i = 0; i < step->count; i++) {
         size_t from = at;
         while (at < count &&
