@@ -13,7 +13,7 @@
 #include "gateway/chat.h"
 #include "gateway/conversations.h"
 #include "gateway/creates.h"
-#include "gateway/events.h"
+#include "gateway/credential_watch.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
 #include "gateway/insights.h"
@@ -21,8 +21,10 @@
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
+#include "gateway/sse_carrier.h"
 #include "gateway/start.h"
 #include "gateway/stats.h"
+#include "gateway/subscription.h"
 #include "gateway/trends.h"
 #include "io/offload.h"
 #include "gateway/web_files.h"
@@ -161,7 +163,9 @@ static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
     meter_publish(loop->gateway->meter, loop);
-    events_tick(loop);
+    sse_tick(loop);
+    subscription_tick(loop);
+    credential_watch_tick(loop);
     if (loop->number == 0 && atomic_load(&loop->gateway->is_ready) &&
         loop->ticks++ % SWEEP_TICKS == 0)
         sweep_hourly(loop);
@@ -231,6 +235,8 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     int64_t lifetime_s = loop->gateway->session_lifetime_s;
     list_init(&loop->requests);
     list_init(&loop->streams);
+    list_init(&loop->subscriptions);
+    list_init(&loop->watches);
     list_init(&loop->feed_subscriptions);
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
@@ -321,7 +327,7 @@ static void drain_pool(void *owner)
 static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
-    events_end_all(loop);
+    subscription_stop_all(loop);
     if (loop->number == 0)
         feed_end(loop->gateway);
     http_server_drain(loop->server,
