@@ -24,6 +24,7 @@
 struct gateway_loop;
 
 struct creates;
+struct documents;
 struct feed;
 struct meter;
 struct io_offload;
@@ -35,7 +36,7 @@ struct capabilities;
 struct chat_limits;
 struct insights;
 
-enum { GATEWAY_ROUTES_MAX = 24 };
+enum { GATEWAY_ROUTES_MAX = 26 };
 
 /* What the loop has told the meter so far. */
 struct gateway_published {
@@ -72,6 +73,9 @@ struct gateway {
     int64_t session_lifetime_s;
     struct http_proxies *proxies; /* whose forwarded headers count */
     bool is_introspection_open;   /* to anonymous callers too */
+    bool is_get_open;             /* so are queries by GET */
+    struct str cors_origins;      /* see headers.h */
+    struct documents *documents;
 
     /* Set by the start, before is_ready. */
     struct cursor_key cursor_key;

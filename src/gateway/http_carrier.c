@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "gateway/headers.h"
+#include "gateway/http_batch.h"
 #include "gateway/note.h"
+#include "gateway/operation.h"
 #include "gateway/problem.h"
 #include "gateway/sse_carrier.h"
 #include "http/forwarded.h"
@@ -12,6 +14,7 @@
 struct exchange {
     struct http_request *http; /* NULL once it is answered */
     enum headers_answer answer;
+    const struct json_value *batch; /* instead of one operation: several; NULL: one */
 };
 
 /* ── answers ── */
@@ -35,6 +38,8 @@ static void respond(struct request *r, int status)
         http_add_header(http, STR("Retry-After"),
                         arena_printf(http->arena, "%lld",
                                      (long long)((r->retry_after_us + CLOCK_S - 1) / CLOCK_S)));
+    if (status == 401)
+        http_add_header(http, STR("WWW-Authenticate"), STR("Bearer"));
     x->http = NULL;
     http_respond(http, status, content_type(x->answer), buf_str(http->out));
 }
@@ -96,9 +101,23 @@ static void went_away(void *owner)
     request_cancel(owner);
 }
 
+/* What anybody may ask has its place in no link. */
+static bool is_get_allowed(const struct request *r)
+{
+    return !r->gql.queries_only || r->credential != NULL || r->loop->gateway->is_get_open;
+}
+
 static void identified(struct request *r)
 {
     struct exchange *x = r->owner;
+    if (!is_get_allowed(r)) {
+        request_refuse(r, 401, PROBLEM_UNAUTHENTICATED, "GET is for callers who are signed in");
+        return;
+    }
+    if (x->batch != NULL) {
+        http_batch_begin(r, x->batch, x->http, content_type(x->answer));
+        return;
+    }
     if (x->answer == HEADERS_EVENTS) {
         x->answer = HEADERS_GRAPHQL; /* of a refusal */
         sse_begin(r, x->http);
@@ -150,20 +169,6 @@ static bool refuse(struct request *r, int status, const char *code, const char *
     return false;
 }
 
-/*
- * A body beyond body-limit is for createTasks alone (see access.c), of a caller who shows a
- * credential, and has an arena of its own that is given back at the end.
- */
-static bool check_size(struct request *r, const struct http_request *http)
-{
-    bool is_by_cookie;
-    if (!r->is_large || !str_is_empty(headers_token(http, &is_by_cookie)))
-        return true;
-    return refuse(
-        r, 413, PROBLEM_INPUT,
-        "the body is longer than body-limit, which only createTasks of a signed-in caller may be");
-}
-
 /* False: refused already. */
 static bool negotiate(struct request *r, const struct http_request *http)
 {
@@ -176,52 +181,51 @@ static bool negotiate(struct request *r, const struct http_request *http)
                   "subscriptions, text/event-stream");
 }
 
-/* Who speaks is told by the credential alone; whether a browser was led to speak, by Origin. */
-static bool check_origin(struct request *r, const struct http_request *http)
+/*
+ * Who speaks is told by the credential alone; whether a browser was led to speak, by Origin. A page
+ * of a listed origin speaks with a token, whatever cookie its browser has.
+ */
+static bool check_origin(struct request *r, struct http_request *http)
 {
-    if (headers_is_same_origin(http, r->loop->gateway->public_origin))
-        return true;
-    return refuse(r, 403, PROBLEM_FORBIDDEN, "a page of another origin may not use this API");
+    const struct gateway *gw = r->loop->gateway;
+    enum headers_origin origin = headers_origin(http, gw->public_origin, gw->cors_origins);
+    headers_allow_origin(http, origin, gw->cors_origins);
+    if (origin == HEADERS_ORIGIN_FOREIGN)
+        return refuse(r, 403, PROBLEM_FORBIDDEN, "a page of another origin may not use this API");
+    r->token = origin == HEADERS_ORIGIN_LISTED ? headers_bearer(http)
+                                               : headers_token(http, &r->is_by_cookie);
+    return true;
 }
 
-static bool read_text(struct request *r, const struct json_value *v, const char *name,
-                      struct str *ret_text)
+/*
+ * A body beyond body-limit is for createTasks alone (see access.c), of a caller who shows a
+ * credential, and has an arena of its own that is given back at the end.
+ */
+static bool check_size(struct request *r)
 {
-    if (v == NULL || v->type == JSON_NULL)
+    if (!r->is_large || !str_is_empty(r->token))
         return true;
-    if (v->type == JSON_STRING) {
-        *ret_text = v->text;
-        return true;
+    return refuse(
+        r, 413, PROBLEM_INPUT,
+        "the body is longer than body-limit, which only createTasks of a signed-in caller may be");
+}
+
+/* ── what is to run ── */
+
+static bool read_batch(struct request *r, const struct http_request *http,
+                       const struct json_value *batch)
+{
+    struct exchange *x = r->owner;
+    const char *code, *why = http_batch_refusal(r, batch, &code);
+    x->answer = headers_answer_whole(http);
+    if (x->answer == HEADERS_NONE) {
+        x->answer = HEADERS_JSON;
+        return refuse(r, 406, PROBLEM_INPUT,
+                      "a batch is answered by JSON alone, which Accept must allow");
     }
-    return refuse(r, 400, PROBLEM_INPUT,
-                  arena_cstr(r->arena, arena_printf(r->arena, "%s must be a string", name)));
-}
-
-static bool read_object(struct request *r, const struct json_value *v, const char *name,
-                        const struct json_value **ret_object)
-{
-    if (v == NULL || v->type == JSON_NULL)
-        return true;
-    if (v->type == JSON_OBJECT) {
-        *ret_object = v;
-        return true;
-    }
-    return refuse(r, 400, PROBLEM_INPUT,
-                  arena_cstr(r->arena, arena_printf(r->arena, "%s must be an object", name)));
-}
-
-/* The members of an operation, as a body or a message carries them. */
-static bool read_operation(struct request *r, const struct json_value *body)
-{
-    const struct json_value *extensions = NULL;
-    if (!read_text(r, json_get_c(body, "query"), "query", &r->gql.document) ||
-        !read_text(r, json_get_c(body, "operationName"), "operationName", &r->gql.operation_name) ||
-        !read_object(r, json_get_c(body, "variables"), "variables", &r->gql.variables) ||
-        !read_object(r, json_get_c(body, "extensions"), "extensions", &extensions))
-        return false;
-    if (!str_is_empty(r->gql.document))
-        return true;
-    return refuse(r, 400, PROBLEM_INPUT, "the body has no query");
+    x->batch = batch;
+    r->document.is_trusted = true; /* each of its own is looked at */
+    return why == NULL || refuse(r, 400, code, why);
 }
 
 static bool read_body(struct request *r, const struct http_request *http)
@@ -233,53 +237,74 @@ static bool read_body(struct request *r, const struct http_request *http)
     if (!json_parse(r->arena, http->body, &body, &e))
         return refuse(r, 400, PROBLEM_INPUT,
                       arena_cstr(r->arena, arena_printf(r->arena, "body: %s", e.message)));
+    if (body->type == JSON_ARRAY)
+        return read_batch(r, http, body);
     if (body->type != JSON_OBJECT)
-        return refuse(r, 400, PROBLEM_INPUT,
-                      "the body must be one object with a query; no batches");
-    return read_operation(r, body);
-}
-
-/* A cookie is sent by any page that leads a browser here; a GET with one must be ours. */
-static bool check_cookie(struct request *r, const struct http_request *http)
-{
-    r->token = headers_token(http, &r->is_by_cookie);
-    if (http->method == HTTP_METHOD_POST || !r->is_by_cookie || headers_is_same_site_fetch(http))
-        return true;
-    return refuse(r, 403, PROBLEM_FORBIDDEN,
-                  "GET with a cookie needs Sec-Fetch-Site: same-origin, as browsers send it");
+        return refuse(r, 400, PROBLEM_INPUT, "the body must be an object");
+    return operation_read(r, body);
 }
 
 void http_carrier_post(void *owner, struct http_request *http)
 {
     struct request *r = begin(owner, http);
-    if (negotiate(r, http) && check_origin(r, http) && check_size(r, http) && read_body(r, http) &&
-        check_cookie(r, http))
+    if (negotiate(r, http) && check_origin(r, http) && check_size(r) && read_body(r, http))
         request_start(r);
+}
+
+/* A cookie is sent by any page that leads a browser here; a GET with one must be ours. */
+static bool check_cookie(struct request *r, const struct http_request *http)
+{
+    return !r->is_by_cookie || headers_is_same_site_fetch(http) ||
+           refuse(r, 403, PROBLEM_FORBIDDEN,
+                  "GET with a cookie needs Sec-Fetch-Site: same-origin, as browsers send it");
+}
+
+/* A parameter; empty where it is absent. */
+static struct str parameter(struct request *r, const struct http_request *http, struct str name)
+{
+    struct str value;
+    return http_query(http, name, &value) ? arena_copy(r->arena, value) : STR("");
+}
+
+/* A parameter that holds a JSON object. */
+static bool read_json(struct request *r, const struct http_request *http, const char *name,
+                      const struct json_value **ret_object)
+{
+    struct str text = parameter(r, http, str_of_c(name));
+    const struct json_value *value;
+    struct err e;
+    if (str_is_empty(text))
+        return true;
+    if (!json_parse(r->arena, text, &value, &e))
+        return refuse(r, 400, PROBLEM_INPUT,
+                      arena_cstr(r->arena, arena_printf(r->arena, "%s: %s", name, e.message)));
+    return operation_read_object(r, value, name, ret_object);
 }
 
 static bool read_query_string(struct request *r, const struct http_request *http)
 {
-    struct str variables = STR("");
-    struct err e;
-    if (!http_query(http, STR("query"), &r->gql.document))
-        return refuse(r, 400, PROBLEM_INPUT, "the query string has no query; or use POST");
-    r->gql.document = arena_copy(r->arena, r->gql.document);
-    if (http_query(http, STR("operationName"), &r->gql.operation_name))
-        r->gql.operation_name = arena_copy(r->arena, r->gql.operation_name);
-    if (!http_query(http, STR("variables"), &variables) || str_is_empty(variables))
-        return true;
-    const struct json_value *object;
-    if (!json_parse(r->arena, variables, &object, &e))
-        return refuse(r, 400, PROBLEM_INPUT,
-                      arena_cstr(r->arena, arena_printf(r->arena, "variables: %s", e.message)));
-    return read_object(r, object, "variables", &r->gql.variables);
+    struct documents_ask ask = { .text = parameter(r, http, STR("query")),
+                                 .id = parameter(r, http, STR("documentId")) };
+    r->gql.operation_name = parameter(r, http, STR("operationName"));
+    return read_json(r, http, "variables", &r->gql.variables) &&
+           read_json(r, http, "extensions", &ask.extensions) && operation_find(r, &ask);
 }
 
 void http_carrier_get(void *owner, struct http_request *http)
 {
     struct request *r = begin(owner, http);
     r->gql.queries_only = true;
-    if (negotiate(r, http) && check_origin(r, http) && read_query_string(r, http) &&
-        check_cookie(r, http))
+    if (negotiate(r, http) && check_origin(r, http) && check_cookie(r, http) &&
+        read_query_string(r, http))
         request_start(r);
+}
+
+void http_carrier_options(void *owner, struct http_request *http)
+{
+    const struct gateway *gw = ((struct gateway_loop *)owner)->gateway;
+    enum headers_origin origin = headers_origin(http, gw->public_origin, gw->cors_origins);
+    (void)request_note(http, NULL);
+    headers_allow_origin(http, origin, gw->cors_origins);
+    headers_allow_sending(http, origin);
+    http_respond(http, 204, STR("Allow: GET, HEAD, POST, OPTIONS\r\n"), STR(""));
 }

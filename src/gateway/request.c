@@ -100,6 +100,8 @@ static void answered(struct gql_operation *op, const struct gql_outcome *outcome
     r->operation = NULL;
     list_remove(&r->by_age);
     r->is_answered = true;
+    if (!outcome->is_request_error && !outcome->is_cancelled)
+        documents_ran(r->loop->gateway->documents, &r->document);
     r->carrier->answered(r, outcome);
 }
 
@@ -144,12 +146,25 @@ void request_sweep(void *owner)
 
 /* ── who asks ── */
 
+/* NULL: its document may be run. What the ai service asks in a user's name is a part of us. */
+static const struct documents_refusal *document_refusal(const struct request *r)
+{
+    return r->is_by_capability && r->credential != NULL
+               ? NULL
+               : documents_allow(r->loop->gateway->documents, &r->document);
+}
+
 static void known(struct request *r)
 {
     const struct credential *c = r->credential;
+    const struct documents_refusal *refusal = document_refusal(r);
     if (c != NULL && !(c->grant.scopes & SCOPE_API)) {
         request_refuse(r, 403, PROBLEM_FORBIDDEN,
                        "this token may not use the GraphQL API: it lacks API");
+        return;
+    }
+    if (refusal != NULL) {
+        request_refuse(r, refusal->http_status, refusal->code, refusal->message);
         return;
     }
     r->gql.role = access_plan_role(c);
@@ -160,6 +175,15 @@ static void known(struct request *r)
     r->carrier->identified(r);
 }
 
+static void take_credential(struct request *r, const struct credential *c)
+{
+    if (c == NULL)
+        return;
+    credential_ref(c);
+    r->credential = c;
+    r->self = c->owner.user_id;
+}
+
 static void identified(void *owner, const struct credential *c, const struct err *e)
 {
     struct request *r = owner;
@@ -167,11 +191,7 @@ static void identified(void *owner, const struct credential *c, const struct err
         request_refuse_err(r, e);
         return;
     }
-    if (c != NULL) {
-        credential_ref(c);
-        r->credential = c;
-        r->self = c->owner.user_id;
-    }
+    take_credential(r, c);
     known(r);
 }
 
@@ -204,4 +224,13 @@ void request_start(struct request *r)
         known(r);
     else if (!identify_by_capability(r))
         credentials_ask(r->loop->credentials, r->token, &r->wait);
+}
+
+void request_start_as(struct request *r, const struct request *other)
+{
+    r->token = other->token;
+    r->is_by_cookie = other->is_by_cookie;
+    r->is_by_capability = other->is_by_capability;
+    take_credential(r, other->credential);
+    known(r);
 }

@@ -9,6 +9,7 @@
  * Source: docs/decisions/0007-passwords-by-argon2id.md.
  */
 #pragma once
+#include "gateway/documents.h"
 #include "gateway/gateway_priv.h"
 
 struct request;
@@ -46,6 +47,7 @@ struct request {
     bool is_large;         /* its body is longer than body-limit: only createTasks may be run */
     bool is_by_capability; /* the ai service asks for the user, queries alone; see capability.h */
 
+    struct documents_found document; /* see operation.h; without it gql.document is not trusted */
     struct gql_request gql;
     struct gql_operation *operation; /* while it runs */
     bool is_starting, is_ended;      /* it may end before gql_execute returns */
@@ -65,6 +67,8 @@ struct request {
                                             int64_t deadline_us, bool is_large);
 /* Asks who r->token belongs to, then calls `identified`. May be over when it returns. */
 void request_start(struct request *r);
+/* The same without asking: the caller is that of `other`, who is known. */
+void request_start_as(struct request *r, const struct request *other);
 /* Runs a query or mutation. May be over when it returns. */
 void request_run(struct request *r);
 /* The client has gone: no resolver starts any more. Harmless once it is answered. */

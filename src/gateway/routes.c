@@ -169,6 +169,7 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
     static const struct http_route routes[] = {
         { "/graphql", HTTP_METHOD_POST, HTTP_CARRIER_BODY_BYTES_MAX, http_carrier_post, NULL },
         { "/graphql", HTTP_METHOD_GET, 0, http_carrier_get, NULL },
+        { "/graphql", HTTP_METHOD_OPTIONS, 0, http_carrier_options, NULL },
         { "/livez", HTTP_METHOD_GET, 0, handle_livez, NULL },
         { "/readyz", HTTP_METHOD_GET, 0, handle_readyz, NULL },
         { "/healthz", HTTP_METHOD_GET, 0, handle_healthz, NULL },

@@ -130,6 +130,7 @@ static void started(struct gql_operation *op, void *source, const struct gql_out
         request_end(r);
         return;
     }
+    documents_ran(r->loop->gateway->documents, &r->document);
     s->operation = op;
     s->source = source;
     s->source->wake = tell;
