@@ -338,6 +338,11 @@ void http_websocket_begin(struct http_websocket *w, struct io_stream *stream, st
         begin_drain(w);
 }
 
+bool http_websocket_is_asked(const struct http_request *r)
+{
+    return handshake_has_token(r, STR("Upgrade"), STR("websocket"));
+}
+
 struct http_websocket *http_websocket_accept(struct http_request *pub, const struct str *protocols,
                                              size_t protocol_count,
                                              const struct http_websocket_events *events,

@@ -28,6 +28,8 @@ struct http_websocket_events {
     void (*on_closed)(void *owner, unsigned code);
 };
 
+/* It asks for one; whether soundly, http_websocket_accept tells. */
+[[nodiscard]] bool http_websocket_is_asked(const struct http_request *r);
 /*
  * Answers the request with 101 and the first of the client's protocols that is one of ours, if any:
  * its index in `ret_protocol`, or -1. NULL where it was no opening handshake: then it has been
