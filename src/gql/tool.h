@@ -19,6 +19,16 @@
                                         const struct json_value *variables, struct buf *out,
                                         struct gql_errors *errors);
 
+/*
+ * What `have` lacks of `want` and where it differs, a line each with its coordinate: "missing
+ * Query.users(search:)", "differs User.email: String!, not String". Types, nullability, defaults
+ * and
+ * @access count; descriptions, @cost and what `want` does not know do not, unless it is required.
+ * Gives the number of lines.
+ */
+[[nodiscard]] size_t gql_schema_compare(const struct gql_schema *have,
+                                        const struct gql_schema *want, struct buf *out);
+
 /* The errors as a JSON array, as a response has them. */
 void gql_errors_put(struct buf *out, const struct gql_errors *errors);
 /* The arguments of a step as one JSON object, in the schema's order. */
