@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/api_graphql.h"
 #include "gateway/authority.h"
+#include "gateway/gateway.h"
 #include "json/check.h"
 #include "json/writer.h"
 
@@ -104,12 +105,12 @@ static bool bind_table(struct gql_schema *schema, const struct gateway_binding *
 static bool bind_all(struct gql_schema *schema, struct err *e)
 {
     static const struct gateway_binding *const tables[] = {
-        bindings_users,        bindings_user_changes,  bindings_sessions, bindings_tokens,
-        bindings_health,       bindings_page,          bindings_tasks,    bindings_tasks_list,
-        bindings_task_why,     bindings_jobs,          bindings_schedule, bindings_task_changes,
-        bindings_job_changes,  bindings_stats,         bindings_trends,   bindings_chat,
-        bindings_chat_history, bindings_conversations, bindings_insights, bindings_analysis,
-        bindings_task_events,  bindings_task_attempts,
+        bindings_users,        bindings_user_changes,  bindings_sessions,    bindings_tokens,
+        bindings_health,       bindings_page,          bindings_tasks,       bindings_tasks_list,
+        bindings_task_why,     bindings_jobs,          bindings_schedule,    bindings_task_changes,
+        bindings_job_changes,  bindings_stats,         bindings_trends,      bindings_chat,
+        bindings_chat_history, bindings_conversations, bindings_insights,    bindings_analysis,
+        bindings_task_events,  bindings_task_attempts, bindings_task_counts, bindings_error_groups,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };
@@ -120,13 +121,18 @@ static bool bind_all(struct gql_schema *schema, struct err *e)
            gql_schema_bind_scalar(schema, "JSON", &json, e) && gql_schema_seal(schema, NULL, e);
 }
 
+struct str gateway_api(void)
+{
+    return str_of((const char *)api_graphql, api_graphql_size);
+}
+
 bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e)
 {
     static const struct gql_schema_options options = { .default_access = "VIEWER" };
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
     struct gql_errors errors = { .arena = a };
     scoped(gql_schema_destroyp) struct gql_schema *schema =
-        gql_schema_create(str_of((const char *)api_graphql, api_graphql_size), &options, &errors);
+        gql_schema_create(gateway_api(), &options, &errors);
     if (schema == NULL)
         return err_set(e, ERR_INTERNAL, "api.graphql: %.*s", STR_FMT(errors.first->message));
     if (!bind_all(schema, e))
