@@ -409,6 +409,18 @@ struct str block_string_value(struct arena *arena, struct str raw)
     return str_of(value, len);
 }
 
+static bool skip_comment(struct lexer *l)
+{
+    uint32_t code = 0;
+    for (int c = byte_at(l, l->at); c >= 0 && c != '\n' && c != '\r'; c = byte_at(l, l->at)) {
+        uint32_t length = c < 0x80 ? 1 : code_point(l, l->at, &code);
+        if (!length)
+            return false;
+        l->at += length;
+    }
+    return true;
+}
+
 static void skip_ignored(struct lexer *l)
 {
     for (;;) {
@@ -421,8 +433,8 @@ static void skip_ignored(struct lexer *l)
             l->at++;
             continue;
         case '#':
-            while (l->at < l->source.len && byte_at(l, l->at) != '\n' && byte_at(l, l->at) != '\r')
-                l->at++;
+            if (!skip_comment(l))
+                return; /* to the byte that is no text */
             continue;
         case 0xEF: /* a byte order mark, anywhere */
             if (byte_at(l, l->at + 1) == 0xBB && byte_at(l, l->at + 2) == 0xBF) {
