@@ -1,6 +1,6 @@
 /*
  * gql/tool: the engine's parts one by one, for command lines and tests: parse, print, validate,
- * coerce. A server needs none of it.
+ * coerce. A server runs requests without them.
  */
 #pragma once
 #include "gql/gql.h"
