@@ -173,8 +173,10 @@ static void a_schema_may_be_read_and_not_multiplied(void **state)
     assert_int_equal(h->outcome.error_count, 0);
     assert_refused(h, "{ __schema { types { ", "fields { type { ", 3, "name } } } } } } } } }",
                    GQL_CODE_VALIDATION, "introspection depth");
-    assert_refused(h, "{ ", "a%d: __schema { types { fields { args { type { name } } } } } ", 19,
-                   "}", GQL_CODE_COMPLEX, "cost_max");
+    assert_refused(
+        h, "{ ",
+        "a%d: __schema { types { fields { type { fields { args { type { name } } } } } } } ", 19,
+        "}", GQL_CODE_COMPLEX, "cost_max");
     h->engine = before;
     gql_engine_destroy(engine);
     buf_clear(&document);
