@@ -166,6 +166,41 @@ static void operations_of_a_batch_are_paid_together(void **state)
     gql_engine_destroy(engine);
 }
 
+/* What tools ask of every server, as graphql-js words it; and its multiplied form. */
+static void a_schema_may_be_read_and_not_multiplied(void **state)
+{
+    static const char introspection[] =
+        "query I { __schema { queryType { name kind } mutationType { name kind } types { ...T } "
+        "directives { name description locations args { ...V } } } } "
+        "fragment T on __Type { kind name description fields(includeDeprecated: true) { name "
+        "description args { ...V } type { ...R } isDeprecated deprecationReason } inputFields { "
+        "...V } "
+        "interfaces { ...R } enumValues(includeDeprecated: true) { name description isDeprecated "
+        "deprecationReason } possibleTypes { ...R } } "
+        "fragment V on __InputValue { name description type { ...R } defaultValue } "
+        "fragment R on __Type { kind name ofType { kind name ofType { kind name ofType { kind name "
+        "ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind "
+        "name ofType { kind name } } } } } } } } } }";
+    struct harness *h = *state;
+    struct buf document;
+    struct gql_engine *engine, *before = h->engine;
+    h->limits.cost_max = 10'000;
+    engine = h->engine = gql_engine_create(h->schema, &h->host, &h->limits, 1 << 20);
+    buf_init(&document, 0);
+    buf_put_c(&document, introspection);
+    run(h, &document, NULL);
+    assert_int_equal(h->outcome.error_count, 0);
+    assert_refused(h, "{ __schema { types { ", "fields { type { ", 3, "name } } } } } } } } }",
+                   GQL_CODE_VALIDATION, "introspection depth");
+    assert_refused(
+        h, "{ ",
+        "a%d: __schema { types { fields { type { fields { args { type { name } } } } } } } ", 19,
+        "}", GQL_CODE_COMPLEX, "cost_max");
+    h->engine = before;
+    gql_engine_destroy(engine);
+    buf_clear(&document);
+}
+
 static void cost_counts_variables(void **state)
 {
     struct harness *h = *state;
@@ -475,6 +510,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_limit_answers_with_its_name, setup, teardown),
         cmocka_unit_test_setup_teardown(operations_of_a_batch_are_paid_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_schema_may_be_read_and_not_multiplied, setup, teardown),
         cmocka_unit_test_setup_teardown(cost_counts_variables, setup, teardown),
         cmocka_unit_test_setup_teardown(exponential_spreads_stay_linear, setup, teardown),
         cmocka_unit_test_setup_teardown(exponential_fields_are_too_costly, setup, teardown),
