@@ -29,6 +29,8 @@ extern const struct gateway_binding bindings_users[], bindings_user_changes[], b
 
 /* Getters that several tables use. */
 [[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);
+/* Of a timestamptz in PostgreSQL's text form, not null. */
+[[nodiscard]] struct gql_value binding_time_cell(struct arena *a, struct str cell);
 [[nodiscard]] struct gql_value binding_id(struct arena *a, struct uuid id);
 /* Of a part of a JSON document; null for NULL and JSON's null. */
 [[nodiscard]] struct gql_value binding_json(struct arena *a, const struct json_value *v);

@@ -68,7 +68,7 @@ static void get_timestamp(const struct gql_field *f, void *ctx, void *parent,
     const struct chat_message *m = parent;
     const struct request *r = ctx;
     (void)f;
-    *ret_value = binding_time(r->arena, db_rows_time(m->rows, m->row, MESSAGE_TIMESTAMP));
+    *ret_value = binding_time_cell(r->arena, db_rows_text(m->rows, m->row, MESSAGE_TIMESTAMP));
 }
 
 /* ── Citation ── */

@@ -164,7 +164,7 @@ static void got_pages(struct gql_step *step, const struct db_reply *reply)
     uint64_t columns = list->select.columns;
     struct record *records = record_rows(step->arena, tasks_table(), rows, columns);
     size_t count = db_rows_count(rows), at = 0;
-    size_t whose = (size_t)__builtin_popcountll(columns); /* the column behind them */
+    size_t whose = select_column_count(columns); /* the column behind them */
     for (size_t i = 0; i < step->count; i++) {
         size_t from = at;
         while (at < count &&

@@ -128,21 +128,15 @@ struct uuid users_object_id(const struct user_row *user)
 
 /* ── one user for each parent ── */
 
-static int compare_users(const void *a, const void *b)
-{
-    struct uuid one = users_object_id(a), other = users_object_id(b);
-    return memcmp(&one, &other, sizeof one);
-}
+/* A user that was found, by his id. */
+struct found_user {
+    struct uuid id;
+    struct user_row *row;
+};
 
 static int compare_ids(const void *a, const void *b)
 {
-    return memcmp(a, b, sizeof(struct uuid));
-}
-
-static int compare_id_user(const void *id, const void *user)
-{
-    struct uuid other = users_object_id(user);
-    return memcmp(id, &other, sizeof other);
+    return memcmp(a, b, sizeof(struct uuid)); /* a found user begins with his */
 }
 
 static void got_each(struct gql_step *step, const struct db_reply *reply)
@@ -150,10 +144,15 @@ static void got_each(struct gql_step *step, const struct db_reply *reply)
     const struct uuid *ids = step->host;
     size_t count = db_rows_count(reply->rows[0]);
     struct user_row *users = users_objects(step, reply->rows[0]);
-    qsort(users, count, sizeof *users, compare_users);
-    for (size_t i = 0; i < step->count; i++)
-        step->results[i] =
-            gql_object(bsearch(&ids[i], users, count, sizeof *users, compare_id_user));
+    struct found_user *found = arena_new_array(step->arena, count, struct found_user);
+    for (size_t i = 0; i < count; i++)
+        found[i] = (struct found_user){ users_object_id(&users[i]), &users[i] };
+    qsort(found, count, sizeof *found, compare_ids);
+    for (size_t i = 0; i < step->count; i++) {
+        const struct found_user *user =
+            bsearch(&ids[i], found, count, sizeof *found, compare_ids);
+        step->results[i] = gql_object(user != NULL ? user->row : NULL);
+    }
     gql_step_finish(step);
 }
 
@@ -228,7 +227,7 @@ static void get_time(const struct gql_field *f, void *ctx, void *parent,
 {
     const struct user_row *user = parent;
     const struct request *r = ctx;
-    *ret_value = binding_time(r->arena, db_rows_time(user->rows, user->row, f->column));
+    *ret_value = binding_time_cell(r->arena, cell(f, user));
 }
 
 static void get_last_seen(const struct gql_field *f, void *ctx, void *parent,

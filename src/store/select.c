@@ -39,8 +39,8 @@ bool select_op_fits(enum select_op op, const struct schema_column *column)
     return false;
 }
 
-/* ── SQL: every value becomes the next parameter, in the order in which bind_* walk the same tree
- */
+/* ── SQL: every value becomes the next parameter, in the order in which bind_* walk the same tree.
+ * Without printf: a list's statement is put together at each of its requests. ── */
 
 struct composer {
     struct buf sql;
@@ -58,14 +58,20 @@ static const struct schema_column *column_of(const struct schema_table *table, i
  * quotes. */
 static void put_column(struct composer *c, int column)
 {
-    buf_printf(&c->sql, "t.\"%.*s\"", STR_FMT(column_of(c->table, column)->name));
+    buf_put_c(&c->sql, "t.\"");
+    buf_put_str(&c->sql, column_of(c->table, column)->name);
+    buf_put_char(&c->sql, '"');
 }
 
 static void put_param(struct composer *c, int column, const char *suffix)
 {
     char buffer[SCHEMA_TYPE_NAME_MAX];
     struct str type = schema_column_type(column_of(c->table, column), buffer);
-    buf_printf(&c->sql, "$%zu::%.*s%s", ++c->params, STR_FMT(type), suffix);
+    buf_put_char(&c->sql, '$');
+    buf_put_u64(&c->sql, ++c->params);
+    buf_put_c(&c->sql, "::");
+    buf_put_str(&c->sql, type);
+    buf_put_c(&c->sql, suffix);
 }
 
 static void put_filter(struct composer *c, const struct select_filter *f);
@@ -109,6 +115,13 @@ static void put_ends_with(struct composer *c, const struct select_filter *f)
 }
 
 /* Labels are lower-case words of entities.def, perhaps with a hyphen. */
+static void put_label(struct composer *c, struct str label, const char *before)
+{
+    buf_put_c(&c->sql, before);
+    buf_put_str(&c->sql, label);
+    buf_put_char(&c->sql, '\'');
+}
+
 static void put_labels(struct composer *c, const struct select_filter *f)
 {
     const struct schema_enum *labels = column_of(c->table, f->column)->enumeration;
@@ -120,8 +133,7 @@ static void put_labels(struct composer *c, const struct select_filter *f)
     put_column(c, f->column);
     for (size_t i = 0; i < labels->label_count; i++)
         if (f->labels & UINT32_C(1) << i)
-            buf_printf(&c->sql, "%s'%.*s'", put++ == 0 ? " IN (" : ", ",
-                       STR_FMT(labels->labels[i].text));
+            put_label(c, labels->labels[i].text, put++ == 0 ? " IN ('" : ", '");
     buf_put_char(&c->sql, ')');
 }
 
@@ -214,7 +226,9 @@ static void put_bound(struct composer *c, const struct select *s, bool is_before
             buf_put_c(&c->sql, i > from ? ", " : "");
             put_column(c, s->orders[i].column);
         }
-        buf_printf(&c->sql, ")%s(", operator);
+        buf_put_char(&c->sql, ')');
+        buf_put_c(&c->sql, operator);
+        buf_put_char(&c->sql, '(');
         for (size_t i = from; i <= last; i++) {
             buf_put_c(&c->sql, i > from ? ", " : "");
             c->params = first + i;
@@ -285,11 +299,15 @@ static void put_page(struct composer *c, const struct select *s)
 {
     buf_put_c(&c->sql, "SELECT ");
     put_columns(c, s->columns);
-    buf_printf(&c->sql, " FROM \"%.*s\" AS t", STR_FMT(s->table->name));
+    buf_put_c(&c->sql, " FROM \"");
+    buf_put_str(&c->sql, s->table->name);
+    buf_put_c(&c->sql, "\" AS t");
     put_where(c, s, true);
     put_order(c, s, " ORDER BY ");
-    if (s->limit > 0)
-        buf_printf(&c->sql, " LIMIT %zu", s->limit);
+    if (s->limit == 0)
+        return;
+    buf_put_c(&c->sql, " LIMIT ");
+    buf_put_u64(&c->sql, s->limit);
 }
 
 #define PARENTS "unnest($1::uuid[]) WITH ORDINALITY AS p(id, n)"
