@@ -40,6 +40,12 @@ void subscription_stop(struct subscription *s, const struct err *e)
     finish(s);
 }
 
+void subscription_cursor(const struct subscription *s, char ret_cursor[EVENT_CURSOR_MAX])
+{
+    if (s->source->cursor == NULL || !s->source->cursor(s->source, ret_cursor))
+        snprintf(ret_cursor, EVENT_CURSOR_MAX, EVENT_CURSOR_NOW);
+}
+
 /* ── one event ── */
 
 static void event_answered(struct gql_operation *op, const struct gql_outcome *outcome, void *owner)
