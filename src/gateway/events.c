@@ -116,6 +116,7 @@ static bool tell_one(struct stream *s, struct err *e)
     }
     s->is_running = true;
     s->r->arena = a;
+    s->r->deadline_us = clock_mono_us() + s->r->loop->gateway->request_timeout_us;
     buf_reset(&s->out);
     (void)gql_event(s->operation, a, event, &s->out, &event_end);
     return true;
@@ -136,6 +137,8 @@ static void tell(void *owner)
         end_with(s, &e);
     else if (s->is_ending)
         finish(s);
+    else if (!s->is_running && s->source->is_over)
+        end(s, STR(""));
 }
 
 /* ── who still may watch ── */

@@ -22,6 +22,9 @@ struct event_source {
     /* Set by the carrier: something may be there to be told. Not from within the class's calls. */
     void (*wake)(void *carrier);
     void *carrier;
+    /* Set by the source from within `next`: what that gives is the last event, and then the
+     * subscription is complete. */
+    bool is_over;
 };
 struct event_source_class {
     /* The next event, in the arena: the parent of the root field. NULL: none now. Errors: the

@@ -97,12 +97,12 @@ class Client:
 class Stream:
     """One subscription over Server-Sent Events."""
 
-    def __init__(self, gateway, query, token=None):
+    def __init__(self, gateway, query, token=None, variables=None):
         self.connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=WAIT_S)
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self.connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
+        self.connection.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}), headers)
         self.response = self.connection.getresponse()
 
     def next(self):
