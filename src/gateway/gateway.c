@@ -16,6 +16,7 @@
 #include "gateway/events.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
+#include "gateway/insight_watch.h"
 #include "gateway/insights.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
@@ -247,6 +248,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     };
     loop->credentials = credentials_create(&credentials);
     loop->insights = insights_create(loop);
+    loop->insight_watch = insight_watch_create(loop);
     create_engine(loop);
     loop->stats = stats_board_create(loop);
     loop->judges = io_offload_create(loop->io, 1, TREND_JUDGES_WAITING);
@@ -267,6 +269,7 @@ static void destroy_loop(struct gateway_loop *loop)
     io_turn_destroy(loop->log_turn);
     log_release();
     credentials_destroy(loop->credentials);
+    insight_watch_destroy(loop->insight_watch);
     insights_destroy(loop->insights);
     ai_client_destroy(loop->ai);
     gql_engine_destroy(loop->engine);

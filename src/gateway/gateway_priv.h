@@ -34,6 +34,7 @@ struct ai_client;
 struct capabilities;
 struct chat_limits;
 struct insights;
+struct insight_watch;
 
 enum { GATEWAY_ROUTES_MAX = 24 };
 
@@ -94,6 +95,7 @@ struct gateway_loop {
     struct io_offload *judges; /* of trends */
     struct ai_client *ai;
     struct insights *insights;
+    struct insight_watch *insight_watch;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;
