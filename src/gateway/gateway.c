@@ -28,6 +28,7 @@
 #include "io/offload.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
+#include "gateway/workers.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
@@ -511,6 +512,7 @@ static bool create_all(struct run *run, struct err *e)
     gw->zones = zone_cache_create();
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
+    gw->workers_told = workers_told_create();
     return read_settings(run, e) && bindings_create_schema(&gw->schema, e) &&
            create_loops(run, e) && listen_all(run, e);
 }
@@ -537,6 +539,7 @@ static void destroy_all(struct run *run)
     gate_destroy(gw->gate);
     capabilities_destroy(gw->capabilities);
     chat_limits_destroy(gw->chat_limits);
+    workers_told_destroy(gw->workers_told);
     for (size_t i = 0; i < gw->loop_count; i++)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);

@@ -30,6 +30,7 @@ struct io_offload;
 struct stats_board;
 struct zone_cache;
 struct worker_client;
+struct workers_told;
 struct ai_client;
 struct capabilities;
 struct chat_limits;
@@ -61,6 +62,7 @@ struct gateway {
     struct feed *feed; /* on the first loop; see feed.h */
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
+    struct workers_told *workers_told;
 
     int64_t started_at_us;
     int64_t request_timeout_us;
