@@ -79,7 +79,7 @@ static bool bind_all(struct gql_schema *schema, struct err *e)
         bindings_job_changes,   bindings_stats,         bindings_trends,      bindings_chat,
         bindings_chat_history,  bindings_conversations, bindings_insights,    bindings_analysis,
         bindings_task_events,   bindings_task_attempts, bindings_chat_stream, bindings_stats_watch,
-        bindings_insight_watch, bindings_workers,
+        bindings_insight_watch, bindings_workers,       bindings_config,      bindings_checkup,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };

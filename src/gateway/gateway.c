@@ -11,6 +11,7 @@
 #include "gateway/bindings.h"
 #include "gateway/capability.h"
 #include "gateway/chat.h"
+#include "gateway/checkup.h"
 #include "gateway/conversations.h"
 #include "gateway/creates.h"
 #include "gateway/events.h"
@@ -466,6 +467,7 @@ static bool create_loops(struct run *run, struct err *e)
             return false;
     }
     create_gate(gw);
+    gw->checkup = checkup_create(gw);
     feed_open(gw);
     return true;
 }
@@ -537,6 +539,7 @@ static void destroy_all(struct run *run)
         return;
     }
     gate_destroy(gw->gate);
+    checkup_destroy(gw->checkup);
     capabilities_destroy(gw->capabilities);
     chat_limits_destroy(gw->chat_limits);
     workers_told_destroy(gw->workers_told);

@@ -31,6 +31,7 @@ struct stats_board;
 struct zone_cache;
 struct worker_client;
 struct workers_told;
+struct checkup;
 struct ai_client;
 struct capabilities;
 struct chat_limits;
@@ -63,6 +64,7 @@ struct gateway {
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
     struct workers_told *workers_told;
+    struct checkup *checkup;
 
     int64_t started_at_us;
     int64_t request_timeout_us;
