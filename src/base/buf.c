@@ -21,7 +21,7 @@ void buf_reset(struct buf *b)
     b->failed = false;
 }
 
-char *buf_reserve(struct buf *b, size_t len)
+char *buf_grow(struct buf *b, size_t len)
 {
     size_t needed = 0;
     if (b->failed || __builtin_add_overflow(b->len, len, &needed) ||
@@ -29,42 +29,11 @@ char *buf_reserve(struct buf *b, size_t len)
         b->failed = true;
         return NULL;
     }
-    if (needed > b->capacity) {
-        size_t capacity = max_of(b->capacity * 2, (size_t)FIRST_CAPACITY);
-        b->capacity = max_of(capacity, needed);
-        b->ptr = mem_resize(b->ptr, b->capacity, 1);
-    }
+    size_t capacity = max_of(b->capacity * 2, (size_t)FIRST_CAPACITY);
+    capacity = max_of(capacity, needed);
+    b->capacity = b->limit_bytes ? min_of(capacity, b->limit_bytes) : capacity;
+    b->ptr = mem_resize(b->ptr, b->capacity, 1);
     return b->ptr + b->len;
-}
-
-void buf_advance(struct buf *b, size_t len)
-{
-    assert(len <= b->capacity - b->len);
-    b->len += len;
-}
-
-void buf_put(struct buf *b, const void *bytes, size_t len)
-{
-    char *at = len ? buf_reserve(b, len) : NULL;
-    if (!at)
-        return;
-    memcpy(at, bytes, len);
-    b->len += len;
-}
-
-void buf_put_char(struct buf *b, char c)
-{
-    buf_put(b, &c, 1);
-}
-
-void buf_put_str(struct buf *b, struct str s)
-{
-    buf_put(b, s.ptr, s.len);
-}
-
-void buf_put_c(struct buf *b, const char *text)
-{
-    buf_put(b, text, strlen(text));
 }
 
 void buf_put_u64(struct buf *b, uint64_t value)

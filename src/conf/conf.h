@@ -52,6 +52,7 @@ enum conf_schema {
     CONF_SCHEMA_CHECK
 };
 enum conf_switch { CONF_SWITCH_AUTO, CONF_SWITCH_ON, CONF_SWITCH_OFF };
+enum conf_trusted_documents { CONF_TRUSTED_DOCUMENTS_PREFER, CONF_TRUSTED_DOCUMENTS_ONLY };
 enum conf_log_format {
     CONF_LOG_FORMAT_AUTO, /* TEXT at a terminal in development, else LOGFMT */
     CONF_LOG_FORMAT_TEXT,

@@ -91,7 +91,7 @@ static void ask_ai(struct gql_step *step)
     int64_t now_us = clock_mono_us();
     int64_t left_us = r->deadline_us - now_us;
     struct err e;
-    if (r->http == NULL) { /* who asked has gone, and his token with him; he may ask again */
+    if (r->is_answered) { /* who asked has gone, and his token with him; he may ask again */
         gql_step_finish(step);
         return;
     }

@@ -2,10 +2,13 @@
 #pragma once
 #include "gateway/await.h"
 
+struct page_view;
+
 /* What a ChatMessage is to its getters: a row of enum message_column. */
 struct chat_message {
     const struct db_rows *rows;
     size_t row;
+    const struct page_view *view; /* that it is in; NULL: none */
 };
 
 /* The object of the first row, which lives as long as the arena. */

@@ -20,7 +20,7 @@
 #include "gateway/chat_answer.h"
 #include "gateway/chat_ask.h"
 #include "gateway/check.h"
-#include "gateway/events.h"
+#include "gateway/subscription.h"
 #include "io/timer.h"
 #include "json/writer.h"
 #include "store/public/facts.h"
@@ -76,7 +76,7 @@ static void wake(void *owner)
 {
     struct chat_stream *s = owner;
     if (!s->is_closed)
-        s->base.wake(s->base.carrier);
+        s->base.wake(s->base.waker);
 }
 
 static void has_news(struct chat_stream *s)

@@ -14,7 +14,8 @@
 #include "gateway/checkup.h"
 #include "gateway/conversations.h"
 #include "gateway/creates.h"
-#include "gateway/events.h"
+#include "gateway/documents.h"
+#include "gateway/credential_watch.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
 #include "gateway/insight_watch.h"
@@ -23,8 +24,10 @@
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
+#include "gateway/sse_carrier.h"
 #include "gateway/start.h"
 #include "gateway/stats.h"
+#include "gateway/subscription.h"
 #include "gateway/trends.h"
 #include "io/offload.h"
 #include "gateway/web_files.h"
@@ -164,7 +167,9 @@ static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
     meter_publish(loop->gateway->meter, loop);
-    events_tick(loop);
+    sse_tick(loop);
+    subscription_tick(loop);
+    credential_watch_tick(loop);
     if (loop->number == 0 && atomic_load(&loop->gateway->is_ready) &&
         loop->ticks++ % SWEEP_TICKS == 0)
         sweep_hourly(loop);
@@ -200,6 +205,9 @@ static void create_engine(struct gateway_loop *loop)
     limits.depth_max = (uint32_t)conf_int(conf, CONF_GQL_DEPTH_MAX);
     limits.aliases_max = (uint32_t)conf_int(conf, CONF_GQL_ALIASES_MAX);
     limits.root_fields_max = (uint32_t)conf_int(conf, CONF_GQL_ROOT_FIELDS_MAX);
+    limits.directives_max = (uint32_t)conf_int(conf, CONF_GQL_DIRECTIVES_MAX);
+    limits.directives_at_once_max = (uint32_t)conf_int(conf, CONF_GQL_DIRECTIVES_AT_ONCE_MAX);
+    limits.repeats_max = (uint32_t)conf_int(conf, CONF_GQL_REPEATS_MAX);
     limits.cost_max = (uint64_t)conf_int(conf, CONF_GQL_COST_MAX);
     loop->engine = gql_engine_create(loop->gateway->schema, &host, &limits,
                                      (size_t)conf_int(conf, CONF_GQL_PLANS_MAX) * PLAN_BYTES);
@@ -234,6 +242,8 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     int64_t lifetime_s = loop->gateway->session_lifetime_s;
     list_init(&loop->requests);
     list_init(&loop->streams);
+    list_init(&loop->subscriptions);
+    list_init(&loop->watches);
     list_init(&loop->feed_subscriptions);
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
@@ -326,7 +336,7 @@ static void drain_pool(void *owner)
 static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
-    events_end_all(loop);
+    subscription_stop_all(loop);
     if (loop->number == 0)
         feed_end(loop->gateway);
     http_server_drain(loop->server,
@@ -419,17 +429,24 @@ static void read_public_url(struct run *run)
              (int)gw->cookie_path.len - 1, gw->cookie_path.ptr);
 }
 
+/* A switch whose `auto` is on in development alone. */
+static bool is_open(const struct conf *conf, enum conf_id id)
+{
+    int choice = conf_choice(conf, id);
+    return choice == CONF_SWITCH_ON ||
+           (choice == CONF_SWITCH_AUTO && conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT);
+}
+
 static bool read_settings(struct run *run, struct err *e)
 {
     struct gateway *gw = &run->gw;
     const struct conf *conf = gw->conf;
-    int introspection = conf_choice(conf, CONF_GQL_INTROSPECTION);
-    bool is_development = conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT;
     gw->started_at_us = clock_wall_us();
     gw->request_timeout_us = conf_duration_us(conf, CONF_REQUEST_TIMEOUT);
     gw->session_lifetime_s = conf_duration_us(conf, CONF_SESSION_LIFETIME) / CLOCK_S;
-    gw->is_introspection_open =
-        introspection == CONF_SWITCH_ON || (introspection == CONF_SWITCH_AUTO && is_development);
+    gw->is_introspection_open = is_open(conf, CONF_GQL_INTROSPECTION);
+    gw->is_get_open = is_open(conf, CONF_GQL_GET);
+    gw->cors_origins = conf_str(conf, CONF_CORS_ORIGINS);
     snprintf(gw->schema_version, sizeof gw->schema_version, "%s", schema_version());
     if (str_is_empty(conf_str(conf, CONF_DATABASE_URL)))
         return err_set(e, ERR_INVALID, "database-url is not set; `windlass up` brings its own");
@@ -515,8 +532,11 @@ static bool create_all(struct run *run, struct err *e)
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
     gw->workers_told = workers_told_create();
-    return read_settings(run, e) && bindings_create_schema(&gw->schema, e) &&
-           create_loops(run, e) && listen_all(run, e);
+    if (!read_settings(run, e) || !documents_create(gw->conf, &gw->documents, e) ||
+        !bindings_create_schema(&gw->schema, e))
+        return false;
+    documents_check(gw->documents, gw->schema);
+    return create_loops(run, e) && listen_all(run, e);
 }
 
 /* Requests that the drain's deadline cut off still wait for something: what they use stays, and
@@ -547,6 +567,7 @@ static void destroy_all(struct run *run)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);
     gql_schema_destroy(gw->schema);
+    documents_destroy(gw->documents);
     http_proxies_destroy(gw->proxies);
     zone_cache_destroy(gw->zones);
     meter_destroy(gw->meter);

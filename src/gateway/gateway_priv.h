@@ -24,6 +24,7 @@
 struct gateway_loop;
 
 struct creates;
+struct documents;
 struct feed;
 struct meter;
 struct io_offload;
@@ -38,7 +39,7 @@ struct chat_limits;
 struct insights;
 struct insight_watch;
 
-enum { GATEWAY_ROUTES_MAX = 24 };
+enum { GATEWAY_ROUTES_MAX = 26 };
 
 /* What the loop has told the meter so far. */
 struct gateway_published {
@@ -77,6 +78,9 @@ struct gateway {
     int64_t session_lifetime_s;
     struct http_proxies *proxies; /* whose forwarded headers count */
     bool is_introspection_open;   /* to anonymous callers too */
+    bool is_get_open;             /* so are queries by GET */
+    struct str cors_origins;      /* see headers.h */
+    struct documents *documents;
 
     /* Set by the start, before is_ready. */
     struct cursor_key cursor_key;
@@ -105,12 +109,14 @@ struct gateway_loop {
     struct creates *creates;
     struct list feed_subscriptions;
     bool is_feed_telling;
-    struct io_turn *log_turn; /* writes the access log's lines */
-    struct io_timer *sweep;   /* ends requests that are past their deadline */
-    struct list streams;      /* of subscriptions; see events.c */
-    size_t watched_bytes;     /* of changes that those are yet to be told; see changes.h */
-    struct list requests;     /* struct request, the oldest first */
-    struct arena *spare[64];  /* of requests that ended */
+    struct io_turn *log_turn;  /* writes the access log's lines */
+    struct io_timer *sweep;    /* ends requests that are past their deadline */
+    struct list subscriptions; /* see subscription.c */
+    struct list streams;       /* of Server-Sent Events */
+    struct list watches;       /* of credentials; see credential_watch.h */
+    size_t watched_bytes;      /* of changes that those are yet to be told; see changes.h */
+    struct list requests;      /* struct request, the oldest first */
+    struct arena *spare[64];   /* of requests that ended */
     size_t spare_count;
     size_t running; /* arenas in use: requests that have not ended */
     struct gateway_published published;

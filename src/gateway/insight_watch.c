@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
-#include "gateway/events.h"
+#include "gateway/subscription.h"
 #include "gateway/insight_view.h"
 #include "io/timer.h"
 #include "store/public/insight.h"
@@ -87,7 +87,7 @@ static void give(struct follower *f, struct batch *batch)
         batch->refs++;
         list_push(&f->untold, &portion->link);
     }
-    f->base.wake(f->base.carrier);
+    f->base.wake(f->base.waker);
 }
 
 /* Who follows first begins anew: what a look finds meanwhile is nobody's. */

@@ -135,6 +135,12 @@ static size_t index_of(const char *const *names, size_t count, const char *name)
     return count - 1;
 }
 
+static void count_operation(struct meter *m, size_t type, bool has_errors)
+{
+    metric_add(m->operations,
+               metric_series(m->operations, type, has_errors ? RESULT_ERROR : RESULT_OK), 1);
+}
+
 void meter_request(struct meter *m, const struct request_note *note, int status, int64_t took_us)
 {
     size_t route = index_of(ROUTES, countof(ROUTES), note ? note->route : NULL);
@@ -142,11 +148,13 @@ void meter_request(struct meter *m, const struct request_note *note, int status,
     metric_add(m->requests, metric_series(m->requests, route, status_class), 1);
     metric_observe(m->seconds, metric_series(m->seconds, route, 0), (uint64_t)max_of(took_us, 0));
     if (note != NULL && note->operation != NULL)
-        metric_add(m->operations,
-                   metric_series(m->operations,
-                                 index_of(OPERATIONS, countof(OPERATIONS), note->operation),
-                                 note->code != NULL ? RESULT_ERROR : RESULT_OK),
-                   1);
+        count_operation(m, index_of(OPERATIONS, countof(OPERATIONS), note->operation),
+                        note->code != NULL);
+}
+
+void meter_operation(struct meter *m, enum gql_operation_type type, bool has_errors)
+{
+    count_operation(m, type, has_errors);
 }
 
 void meter_password_jobs(struct meter *m, int delta)

@@ -2,8 +2,9 @@
 
 #include "base/clock.h"
 #include "gateway/health.h"
+#include "gateway/http_carrier.h"
 #include "gateway/meter.h"
-#include "gateway/request.h"
+#include "gateway/note.h"
 #include "gateway/web_files.h"
 #include "http/static.h"
 #include "json/writer.h"
@@ -166,8 +167,9 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
                    struct http_route ret_routes[GATEWAY_ROUTES_MAX])
 {
     static const struct http_route routes[] = {
-        { "/graphql", HTTP_METHOD_POST, REQUEST_BODY_BYTES_MAX, request_post, NULL },
-        { "/graphql", HTTP_METHOD_GET, 0, request_get, NULL },
+        { "/graphql", HTTP_METHOD_POST, HTTP_CARRIER_BODY_BYTES_MAX, http_carrier_post, NULL },
+        { "/graphql", HTTP_METHOD_GET, 0, http_carrier_get, NULL },
+        { "/graphql", HTTP_METHOD_OPTIONS, 0, http_carrier_options, NULL },
         { "/livez", HTTP_METHOD_GET, 0, handle_livez, NULL },
         { "/readyz", HTTP_METHOD_GET, 0, handle_readyz, NULL },
         { "/healthz", HTTP_METHOD_GET, 0, handle_healthz, NULL },

@@ -11,6 +11,7 @@
 struct type_stats {
     struct str type;
     int64_t counts[TASK_STATUS_COUNT];
+    bool is_capped;         /* some count stopped before the end */
     struct figures figures; /* of the window */
 };
 

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
-#include "gateway/events.h"
+#include "gateway/subscription.h"
 #include "gateway/stats_priv.h"
 #include "io/timer.h"
 
@@ -38,7 +38,7 @@ static void got_reading(void *owner, struct reading *reading, const struct err *
     if (reading == NULL)
         return;
     keep(w, reading);
-    w->base.wake(w->base.carrier);
+    w->base.wake(w->base.waker);
 }
 
 /* `since_us`: wall; see stats_ask. */
@@ -64,7 +64,7 @@ static void time_came(void *owner)
     struct stats_watch *w = owner;
     start_timer(w);
     ask(w, clock_wall_us() - clock_mono_us() % CLOCK_S);
-    w->base.wake(w->base.carrier);
+    w->base.wake(w->base.waker);
 }
 
 static bool next_reading(struct event_source *base, struct arena *a, void **ret_event,

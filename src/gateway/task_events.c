@@ -12,7 +12,7 @@
  */
 #include "base/clock.h"
 #include "gateway/changes.h"
-#include "gateway/events.h"
+#include "gateway/subscription.h"
 #include "gateway/feed.h"
 #include "gateway/tasks.h"
 #include "io/timer.h"
@@ -161,7 +161,7 @@ static void take_events(void *owner, const struct feed_event *events, size_t cou
     }
     if (is_lost && w->failure.code == ERR_NONE)
         err_set(&w->failure, ERR_LIMIT, "more changes than can be followed; narrow the filter");
-    w->base.wake(w->base.carrier);
+    w->base.wake(w->base.waker);
 }
 
 /* ── what events did not tell ── */
@@ -212,7 +212,7 @@ static void rows_came(void *owner, const struct db_reply *reply)
         take_row(w, reply->rows[0], i);
     put_off(w, reply->err == NULL);
     arena_destroy(take(w->request_arena));
-    w->base.wake(w->base.carrier);
+    w->base.wake(w->base.waker);
 }
 
 /* Of those that are due, at most a page that waits for its row; the others are ready. */
@@ -351,7 +351,7 @@ static bool next_event(struct event_source *base, struct arena *a, void **ret_ev
 static void time_came(void *owner)
 {
     struct watch *w = owner;
-    w->base.wake(w->base.carrier);
+    w->base.wake(w->base.waker);
 }
 
 static void close_watch(struct event_source *base)

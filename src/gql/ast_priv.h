@@ -196,6 +196,7 @@ struct ast_document {
     uint32_t operation_count, fragment_count;
     uint32_t set_count; /* selection sets */
     uint32_t field_count, alias_count, directive_count;
+    uint32_t directives_at_once; /* at the place that has most */
     uint32_t token_count;
 };
 

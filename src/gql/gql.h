@@ -289,13 +289,15 @@ void gql_schema_print(const struct gql_schema *s, struct buf *out);
 
 /* Checked before any resolver runs; an answer names the limit and the value. 0: no limit. */
 struct gql_limits {
-    uint32_t tokens_max;        /* 10,000: lexical tokens of a document */
-    uint32_t depth_max;         /* 15: levels of fields */
-    uint32_t aliases_max;       /* 30 a document, fragments once */
-    uint32_t root_fields_max;   /* 20 of the operation, after merging */
-    uint32_t directives_max;    /* 50 a document */
-    uint64_t cost_max;          /* 20,000: @cost weights (1 without) times list sizes */
-    uint32_t list_size_max;     /* 500: a `first` or `last` */
+    uint32_t tokens_max;             /* 10,000: lexical tokens of a document */
+    uint32_t depth_max;              /* 15: levels of fields */
+    uint32_t aliases_max;            /* 30 a document, fragments once */
+    uint32_t root_fields_max;        /* 20 of the operation, after merging */
+    uint32_t directives_max;         /* 50 a document */
+    uint32_t directives_at_once_max; /* 8 at one place */
+    uint32_t repeats_max;            /* 100: how often one field is selected in one place */
+    uint64_t cost_max;               /* 20,000: @cost weights (1 without) times list sizes */
+    uint32_t list_size_max;          /* 500: a `first` or `last` */
     uint32_t list_size_default; /* 10: assumed for the cost of lists whose size no argument tells */
     uint32_t nesting_max;       /* 200 brackets within brackets: bounds the engine's own stack */
     uint32_t errors_max;        /* 100 validation errors, then one more that says so */
@@ -354,8 +356,10 @@ struct gql_request {
     bool no_introspection;              /* __schema and __type are validation errors */
     bool no_suggestions;                /* no "Did you mean …?" in errors */
     bool no_values;                     /* nor what a literal or variable holds: a password */
-    void *ctx;                          /* for the hooks */
-    void *root;                         /* parent of the root fields, often NULL */
+    uint64_t *spent_cost; /* of the operations of one batch: each adds its cost, and what they cost
+                             together is held to cost_max; NULL: it is alone */
+    void *ctx;            /* for the hooks */
+    void *root;           /* parent of the root fields, often NULL */
 };
 
 struct gql_outcome {

@@ -13,6 +13,8 @@ struct gql_limits gql_limits_default(void)
         .aliases_max = 30,
         .root_fields_max = 20,
         .directives_max = 50,
+        .directives_at_once_max = 8,
+        .repeats_max = 100,
         .cost_max = 20'000,
         .list_size_max = 500,
         .list_size_default = 10,
@@ -41,6 +43,10 @@ bool limits_check_counts(const struct ast_document *doc, const struct gql_limits
     else if (limits->directives_max && doc->directive_count > limits->directives_max)
         limit_error(errors, "directives_max", limits->directives_max, doc->directive_count,
                     "directives");
+    else if (limits->directives_at_once_max &&
+             doc->directives_at_once > limits->directives_at_once_max)
+        limit_error(errors, "directives_at_once_max", limits->directives_at_once_max,
+                    doc->directives_at_once, "directives at one place");
     return errors->count == 0;
 }
 

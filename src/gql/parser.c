@@ -277,6 +277,7 @@ struct ast_directive *parse_directives(struct parser *p, bool is_const)
 {
     struct ast_directive *first = NULL;
     struct ast_directive **tail = &first;
+    uint32_t before = p->doc->directive_count;
     while (!p->failed && p->token.kind == TOKEN_AT) {
         struct ast_directive *d = arena_new(p->arena, struct ast_directive);
         d->at = p->token.at;
@@ -286,6 +287,8 @@ struct ast_directive *parse_directives(struct parser *p, bool is_const)
         p->doc->directive_count++;
         list_append(tail, d);
     }
+    p->doc->directives_at_once =
+        max_of(p->doc->directives_at_once, p->doc->directive_count - before);
     return first;
 }
 

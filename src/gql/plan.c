@@ -162,6 +162,7 @@ struct planner {
     struct arena *scratch; /* gone after planning */
     const struct gql_value *variables;
     struct names selections; /* (definition, nodes) as bytes → plan_selection */
+    uint32_t repeats;        /* the most nodes that became one field */
     bool is_over;            /* the plan's budget */
 };
 
@@ -381,6 +382,7 @@ static struct plan_set *plan_set(struct planner *pl, const struct gql_type *obje
     set->typename_json = json_string(pl->arena, object->name, "");
     set->set.fields = arena_new_array(pl->arena, g.count, struct gql_field *);
     for (const struct group *group = g.first; group && !pl->is_over; group = group->next) {
+        pl->repeats = max_of(pl->repeats, group->count);
         set->set.fields[set->set.count++] = plan_field(pl, object, group, set);
         pl->is_over = arena_over_budget(pl->arena) || arena_over_budget(pl->scratch);
     }
@@ -427,6 +429,11 @@ struct plan_variant *plan_variant(struct plan *p, const struct gql_schema *s,
     if (pl.is_over) {
         limit_error(errors, "plan_bytes_max", limits->plan_bytes_max, arena_used(arena),
                     "bytes of plan");
+        return NULL;
+    }
+    if (limits->repeats_max && pl.repeats > limits->repeats_max) {
+        limit_error(errors, "repeats_max", limits->repeats_max, pl.repeats,
+                    "selections of one field");
         return NULL;
     }
     if (limits->root_fields_max && v->root->set.count > limits->root_fields_max) {

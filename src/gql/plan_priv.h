@@ -67,6 +67,7 @@ struct plan_variant {
     struct plan_selection *first, **tail; /* all of them */
     uint32_t selection_count;
     bool has_fixed_cost; /* it was checked, and variables do not change it */
+    uint64_t fixed_cost;
 };
 
 struct plan {

@@ -35,6 +35,7 @@ class World:
 def bodies_that_are_no_request_are_refused(world):
     cases = [
         (400, ""), (400, "{"), (400, "[]"), (400, '[{"query":"{__typename}"}]'), (400, "null"),
+        (400, '{"query":{}}'), (400, '{"query":[]}'), (400, '{"documentId":5}'),
         (400, '"{__typename}"'), (400, "{}"), (400, '{"query":""}'), (400, '{"query":5}'),
         (400, '{"query":null}'), (400, '{"query":"{__typename}","variables":[]}'),
         (400, '{"query":"{__typename}","variables":"{}"}'), (400, '{"query":"{__typename}"} x'),
@@ -44,7 +45,7 @@ def bodies_that_are_no_request_are_refused(world):
         (400, '{"a":' * 300 + "1" + "}" * 300),
     ]
     for status, body in cases:
-        answer = world.post(body)
+        answer = world.post(body, Accept=GRAPHQL)
         assert answer.status == status, (body, answer.status, answer.text)
         error = answer.error
         assert error["message"] and error["extensions"]["code"] in (
@@ -73,17 +74,22 @@ def encoded_content_is_not_read_as_plain(world):
 def the_answer_is_in_the_media_type_that_was_asked_for(world):
     good, bad = '{"query":"{__typename}"}', '{"query":"{nothing}"}'
     cases = [  # Accept, Content-Type, status of a document that does not validate
-        (None, GRAPHQL, 400), ("*/*", GRAPHQL, 400), (GRAPHQL, GRAPHQL, 400), (JSON, JSON, 200),
-        (f"{GRAPHQL}, {JSON}", GRAPHQL, 400), (f"{GRAPHQL};q=0.5, {JSON}", JSON, 200),
-        (f"text/html, {JSON};q=0.1", JSON, 200),
+        (None, JSON, 200), ("*/*", JSON, 200), ("application/*", JSON, 200),
+        (GRAPHQL, GRAPHQL, 400), (f"{GRAPHQL}; charset=utf-8", GRAPHQL, 400), (JSON, JSON, 200),
+        (f"{GRAPHQL}, {JSON}", GRAPHQL, 400), (f"{JSON}, {GRAPHQL}", GRAPHQL, 400),
+        (f"{GRAPHQL}, {JSON};q=0.9", GRAPHQL, 400), (f"{GRAPHQL};q=0.5, {JSON}", JSON, 200),
+        (f"{GRAPHQL};q=0, */*", JSON, 200), (f"{JSON};q=0, */*", GRAPHQL, 400),
+        (f"text/html, {JSON};q=0.1", JSON, 200), (f"text/html, */*;q=0.1", JSON, 200),
     ]
     for accept, content_type, status in cases:
         headers = {"Accept": accept} if accept else {}
         answer = world.post(good, **headers)
         assert answer.status == 200 and answer.json == {"data": {"__typename": "Query"}}
-        assert answer.headers["Content-Type"].split(";")[0] == content_type, accept
+        assert answer.headers["Content-Type"] == content_type + "; charset=utf-8", accept
         assert world.post(bad, **headers).status == status, accept
-    assert world.post(good, Accept="text/html").status == 406
+    for accept in ("text/html", f"{GRAPHQL};q=0, {JSON};q=0", "image/*, text/html;q=0.9"):
+        answer = world.post(good, Accept=accept)
+        assert answer.status == 406 and answer.code == "BAD_USER_INPUT", (accept, answer.text)
 
 
 def get_is_for_queries(world):

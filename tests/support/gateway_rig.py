@@ -84,7 +84,8 @@ class Client:
         return Answer(response.status, response.headers, response.read())
 
     def graphql(self, query, variables=None, headers=()):
-        sent = {"Content-Type": "application/json", **dict(headers)}
+        sent = {"Content-Type": "application/json", "Accept": "application/graphql-response+json",
+                **dict(headers)}
         if self.token:
             sent.setdefault("Authorization", f"Bearer {self.token}")
         return self.request("POST", "/graphql",

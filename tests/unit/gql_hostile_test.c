@@ -104,10 +104,47 @@ static void each_limit_answers_with_its_name(void **state)
                    GQL_CODE_COMPLEX, "depth_max");
     assert_refused(*state, "{ a { ", "id @skip(if: false) ", 51, "} }", GQL_CODE_COMPLEX,
                    "directives_max");
+    assert_refused(*state, "{ a { id ", "@skip(if: false) ", 9, "} }", GQL_CODE_COMPLEX,
+                   "directives_at_once_max");
+    assert_refused(*state, "{ a ", "@aa", 10, " { id } }", GQL_CODE_COMPLEX,
+                   "directives_at_once_max");
+    assert_refused(*state, "{ a { ", "id ", 101, "} }", GQL_CODE_COMPLEX, "repeats_max");
+    assert_refused(*state, "{ ", "__typename ", 500, "}", GQL_CODE_COMPLEX, "repeats_max");
     assert_refused(*state, "{ ", "x%d: a { id } ", 21, "}", GQL_CODE_COMPLEX, "root_fields_max");
     assert_refused(*state, "{ list(first: 501) { id } }", "", 0, "", GQL_CODE_COMPLEX,
                    "list_size_max");
     assert_refused(*state, "{ a { f(l: ", "[", 5000, "", GQL_CODE_COMPLEX, "nesting_max");
+}
+
+static void operations_of_a_batch_are_paid_together(void **state)
+{
+    static const char query[] = "query ($n: Int) { list(first: $n) { id } }";
+    struct harness *h = *state;
+    h->limits.cost_max = 1000;
+    struct gql_engine *engine = gql_engine_create(h->schema, &h->host, &h->limits, 1 << 20);
+    struct gql_engine *before = h->engine;
+    uint64_t spent = 0;
+    struct gql_request request = { .document = str_of_c(query),
+                                   .variables = harness_json(h, "{\"n\": 400}"),
+                                   .spent_cost = &spent };
+    struct gql_request plain = { .document = STR("{ a { id } }"), .spent_cost = &spent };
+    h->engine = engine;
+    for (uint64_t i = 1; i <= 2; i++) {
+        harness_start(h, &request);
+        assert_int_equal(h->outcome.error_count, 0);
+        assert_int_equal(spent, i * 401);
+    }
+    harness_start(h, &plain);
+    assert_int_equal(h->outcome.error_count, 0);
+    harness_start(h, &plain); /* of a plan that has a fixed cost */
+    assert_int_equal(spent, 2 * 401 + 2 * 2);
+    harness_start(h, &request);
+    assert_string_equal(h->outcome.code, GQL_CODE_COMPLEX);
+    assert_true(str_find(buf_str(&h->out), STR("\"limit\":\"cost_max\",\"max\":1000,"
+                                               "\"value\":1207")) > 0);
+    h->engine = before;
+    h->limits.cost_max = gql_limits_default().cost_max;
+    gql_engine_destroy(engine);
 }
 
 static void cost_counts_variables(void **state)
@@ -264,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_limit_answers_with_its_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(operations_of_a_batch_are_paid_together, setup, teardown),
         cmocka_unit_test_setup_teardown(cost_counts_variables, setup, teardown),
         cmocka_unit_test_setup_teardown(exponential_spreads_stay_linear, setup, teardown),
         cmocka_unit_test_setup_teardown(exponential_fields_are_too_costly, setup, teardown),

@@ -1,0 +1,123 @@
+#include "gateway/sse_carrier.h"
+
+#include "gateway/credential_watch.h"
+#include "gateway/note.h"
+#include "gateway/subscription.h"
+#include "json/writer.h"
+
+enum { KEEP_ALIVE_TICKS = 15 };
+
+struct stream {
+    struct list by_loop; /* in loop.streams */
+    struct request *r;
+    struct http_request *http;
+    struct subscription *subscription;
+    struct credential_watch watch;
+    unsigned quiet_ticks;
+};
+
+/* ── the end ── */
+
+/* `data:` of an event that ends the stream with an error. */
+static void put_error(struct stream *s, struct buf *words, const struct err *e)
+{
+    struct gql_error told = { 0 };
+    request_map_err(s->r, e, &told);
+    buf_put_c(words, "event: next\ndata: {\"errors\":[{\"message\":");
+    json_put_string(words, told.message);
+    buf_printf(words, ",\"extensions\":{\"code\":\"%s\"%s%.*s}}]}\n\n", told.code,
+               str_is_empty(told.extensions_json) ? "" : ",", STR_FMT(told.extensions_json));
+}
+
+static void write_end(struct stream *s, const struct err *e)
+{
+    struct buf words;
+    buf_init(&words, 0);
+    if (e != NULL)
+        put_error(s, &words, e);
+    buf_put_c(&words, "event: complete\ndata:\n\n");
+    (void)http_stream_write(s->http, buf_str(&words));
+    buf_clear(&words);
+}
+
+static void subscription_over(void *owner, const struct err *e)
+{
+    struct stream *s = owner;
+    struct request *r = s->r;
+    struct http_request *http = s->http;
+    write_end(s, e);
+    credential_watch_stop(&s->watch);
+    list_remove(&s->by_loop);
+    request_end(r);
+    http_stream_end(http);
+}
+
+/* May come from within a write. */
+static void closed(void *owner)
+{
+    struct stream *s = owner;
+    subscription_stop(s->subscription, NULL);
+}
+
+static void credential_lost(void *owner, const struct err *e)
+{
+    struct stream *s = owner;
+    subscription_stop(s->subscription, e);
+}
+
+/* ── while it runs ── */
+
+static void next(void *owner, struct str response)
+{
+    struct stream *s = owner;
+    (void)http_stream_write(s->http, STR("event: next\ndata: "));
+    (void)http_stream_write(s->http, response);
+    (void)http_stream_write(s->http, STR("\n\n"));
+    s->quiet_ticks = 0;
+}
+
+void sse_tick(struct gateway_loop *loop)
+{
+    list_each (node, &loop->streams) {
+        struct stream *s = container_of(node, struct stream, by_loop);
+        if (++s->quiet_ticks % KEEP_ALIVE_TICKS == 0)
+            (void)http_stream_write(s->http, STR(":\n\n"));
+    }
+}
+
+/* ── the beginning ── */
+
+static void started(void *owner, struct subscription *subscription)
+{
+    static const struct http_stream_events events = { .on_closed = closed };
+    struct stream *s = owner;
+    struct request *r = s->r;
+    struct request_note *note = request_note(s->http, NULL);
+    if (r->credential != NULL)
+        note->user = r->credential->owner.user_id;
+    note->operation = "subscription";
+    s->subscription = subscription;
+    list_push(&r->loop->streams, &s->by_loop);
+    credential_watch_start(&s->watch, r->loop, r->token, r->credential, credential_lost, s);
+    http_stream_start(s->http, 200,
+                      STR("Content-Type: text/event-stream; charset=utf-8\r\n"
+                          "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n"),
+                      &events, s);
+    if (http_is_cancelled(s->http)) /* then `closed` does not come */
+        subscription_stop(subscription, NULL);
+}
+
+void sse_begin(struct request *r, struct http_request *http)
+{
+    static const struct subscription_carrier carrier = { .started = started,
+                                                         .next = next,
+                                                         .over = subscription_over };
+    struct stream *s = arena_new(r->arena, struct stream);
+    r->token = arena_copy(r->arena, r->token); /* it was the HTTP request's */
+    s->r = r;
+    s->http = http;
+    list_init(&s->by_loop);
+    list_init(&s->watch.by_loop);
+    list_init(&s->watch.wait.waiting);
+    subscription_begin(r, &carrier, s);
+}
