@@ -10,7 +10,8 @@ enum {
     INSIGHT_KEPT_S = 90 * 24 * 60 * 60, /* after it was resolved */
 };
 
-/* Of insight_list_step, insight_added_step and insight_dismiss_step; the first four say of the run. */
+/* Of insight_list_step, insight_added_step and insight_dismiss_step; the first four say of the run.
+ */
 enum insight_column {
     INSIGHT_GENERATED_AT, /* null: never */
     INSIGHT_IS_FRESH,
