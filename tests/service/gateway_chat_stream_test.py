@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from fake_ai import DONE, FakeAi, events  # noqa: E402
 from gateway_chat_test import CHAT, World, new_id  # noqa: E402
 from gateway_rig import WAIT_S, Gateway, Postgres, Stream, eventually, run_tests  # noqa: E402
+from websocket import WebSocket  # noqa: E402
 
 STREAM = ("subscription($input: ChatInput!) { chatStream(input: $input) { __typename ... on ChatDelta { text } "
           "... on ChatToolCall { name arguments } ... on ChatDone { reply { conversationId degraded message "
@@ -346,6 +347,27 @@ def many_at_once_are_told_each_its_own(world):
         assert one[0]["text"] == one[-1]["reply"]["message"]["content"] == f"question {i}", one
 
 
+# ── over a socket ──
+
+def a_socket_carries_it_too_and_its_end_stops_the_answer(world):
+    user, token = world.new_user()
+    question = {"input": {"message": "How many tasks?"}}
+    with WebSocket(world.gateway, token) as socket:
+        with Script(world) as ai:
+            ai.end(("delta", {"text": "There"}), ("done", DONE))
+            *told, last = socket.run("1", STREAM, question)
+        kinds = [m["payload"]["data"]["chatStream"]["__typename"] for m in told]
+        assert kinds == ["ChatDelta", "ChatDone"] and last["type"] == "complete", (told, last)
+        with Script(world) as ai:
+            socket.subscribe("2", STREAM, question)
+            ai.say(("delta", {"text": "half"}))
+            assert socket.next()["payload"]["data"]["chatStream"]["text"] == "half"
+            socket.send({"id": "2", "type": "complete"})
+            eventually(lambda: stored(world, user).endswith("|assistant:stopped:half:-"))
+        (refused,) = socket.run("3", STREAM, {"input": {"message": " "}})
+        assert refused["type"] == "error" and refused["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT", refused
+
+
 def main():
     with Postgres() as postgres, FakeAi() as ai, \
             Gateway(postgres.url, AI_URL=ai.url, CHAT_LIMIT="1000") as gateway:
@@ -367,6 +389,7 @@ def main():
             only_ones_own_broken_answers_are_gone_on_with,
             what_is_wrong_with_a_question_is_told_before_the_stream_begins,
             many_at_once_are_told_each_its_own,
+            a_socket_carries_it_too_and_its_end_stops_the_answer,
         ], world)
 
 
