@@ -20,6 +20,12 @@ struct directive_def *schema_directive(const struct gql_schema *s, struct str na
 const struct field_def *schema_field(const struct gql_schema *s, const struct gql_type *t,
                                      struct str name)
 {
+    return schema_field_hashed(s, t, name, str_hash(name));
+}
+
+const struct field_def *schema_field_hashed(const struct gql_schema *s, const struct gql_type *t,
+                                            struct str name, uint64_t hash)
+{
     if (name.len > 1 && name.ptr[0] == '_' && name.ptr[1] == '_') {
         if (str_eq_c(name, "__typename"))
             return type_is_composite(t) ? &s->typename_field : NULL;
@@ -29,7 +35,7 @@ const struct field_def *schema_field(const struct gql_schema *s, const struct gq
             return &s->type_field;
     }
     bool has_fields = t->kind == TYPE_OBJECT || t->kind == TYPE_INTERFACE;
-    return has_fields ? names_get(&t->field_names, name) : NULL;
+    return has_fields ? names_get_hashed(&t->field_names, name, hash) : NULL;
 }
 
 const struct input_def *type_input(const struct gql_type *t, struct str name)

@@ -159,6 +159,9 @@ struct directive_def *schema_directive(const struct gql_schema *s, struct str na
 /* The field of an object or interface, meta fields included where they belong; or NULL. */
 const struct field_def *schema_field(const struct gql_schema *s, const struct gql_type *t,
                                      struct str name);
+/* The same where the caller has str_hash(name) at hand. */
+const struct field_def *schema_field_hashed(const struct gql_schema *s, const struct gql_type *t,
+                                            struct str name, uint64_t hash);
 const struct input_def *type_input(const struct gql_type *t, struct str name);
 const struct input_def *inputs_find(const struct input_def *defs, uint32_t count, struct str name);
 /* The type that a document's type syntax names, or NULL where it is unknown. */

@@ -48,11 +48,32 @@ static struct gql_type *known_type(struct validator *v, struct str name, uint32_
 
 /* ── arguments: section 5.4 ── */
 
+/* Short lists are compared pair by pair, without a table. */
+enum { PAIRS_MAX = 8 };
+
+bool validator_is_repeated(struct validator *v, const struct ast_entry *list)
+{
+    struct names seen = { 0 };
+    uint32_t count = 0;
+    for (const struct ast_entry *a = list; a; a = a->next)
+        count++;
+    for (const struct ast_entry *a = list; a; a = a->next) {
+        if (count > PAIRS_MAX && names_add(v->arena, &seen, a->name, v))
+            return true;
+        for (const struct ast_entry *b = a->next; b && count <= PAIRS_MAX; b = b->next)
+            if (str_eq(a->name, b->name))
+                return true;
+    }
+    return false;
+}
+
 static void check_unique_args(struct validator *v, const struct ast_entry *args)
 {
     struct names seen = { 0 };
+    if (!args || !args->next || !validator_is_repeated(v, args))
+        return;
     for (const struct ast_entry *a = args; a; a = a->next) {
-        if (!args->next || names_add(v->arena, &seen, a->name, v))
+        if (names_add(v->arena, &seen, a->name, v))
             continue;
         size_t count = 0;
         for (const struct ast_entry *b = a; b; b = b->next)
@@ -71,12 +92,21 @@ static void check_unique_args(struct validator *v, const struct ast_entry *args)
     }
 }
 
-/* What a field or a directive takes. `name` is as errors call it: `field "T.f"`. */
+/* What a field or a directive takes. */
 struct taker {
-    struct str name;
+    struct str name;             /* ptr NULL: it is not known */
+    const struct gql_type *type; /* that the field is on; NULL: a directive */
     const struct input_def *args;
     uint32_t count;
 };
+
+/* As errors call it. */
+static struct str taker_text(struct validator *v, const struct taker *t)
+{
+    return t->type ? arena_printf(v->arena, "field \"%.*s.%.*s\"", STR_FMT(t->type->name),
+                                  STR_FMT(t->name))
+                   : arena_printf(v->arena, "directive \"@%.*s\"", STR_FMT(t->name));
+}
 
 static void check_arg(struct validator *v, const struct taker *taker, struct ast_entry *a)
 {
@@ -86,8 +116,9 @@ static void check_arg(struct validator *v, const struct taker *taker, struct ast
         for (uint32_t i = 0; i < taker->count; i++)
             names[i] = taker->args[i].name;
         struct str hint = validator_hint(v, "", a->name, names, taker->count);
+        struct str text = taker_text(v, taker);
         report_at(v, a->at, "Unknown argument \"%.*s\" on %.*s.%.*s", STR_FMT(a->name),
-                  STR_FMT(taker->name), STR_FMT(hint));
+                  STR_FMT(text), STR_FMT(hint));
     }
     validate_value(v, def ? def->type : NULL, def && def->default_ast, a->value);
 }
@@ -115,8 +146,7 @@ static void check_directive(struct validator *v, struct ast_directive *d, const 
         if (!is_allowed)
             report_at(v, d->at, "Directive \"@%.*s\" may not be used on %s.", STR_FMT(d->name),
                       location);
-        taker = (struct taker){ arena_printf(v->arena, "directive \"@%.*s\"", STR_FMT(d->name)),
-                                def->args, def->arg_count };
+        taker = (struct taker){ .name = d->name, .args = def->args, .count = def->arg_count };
     }
     check_unique_args(v, d->args);
     for (struct ast_entry *a = d->args; a; a = a->next)
@@ -317,27 +347,37 @@ static void check_introspection(struct validator *v, const struct ast_selection 
 static void walk_set(struct validator *v, const struct gql_type *parent,
                      struct ast_selection_set *set);
 
+static void check_field_args(struct validator *v, const struct gql_type *parent,
+                             const struct field_def *def, const struct ast_selection *s)
+{
+    struct taker taker = { 0 };
+    if (def)
+        taker = (struct taker){
+            .name = s->name, .type = parent, .args = def->args, .count = def->arg_count
+        };
+    check_unique_args(v, s->args);
+    for (struct ast_entry *a = s->args; a; a = a->next)
+        check_arg(v, &taker, a);
+}
+
 static void walk_field(struct validator *v, const struct gql_type *parent, struct ast_selection *s)
 {
-    const struct field_def *def = parent ? schema_field(v->schema, parent, s->name) : NULL;
-    struct taker taker = { 0 };
+    uint64_t hash = str_hash(s->name);
+    const struct field_def *def =
+        parent ? schema_field_hashed(v->schema, parent, s->name, hash) : NULL;
     s->parent = parent;
     s->def = def;
+    s->key_hash = s->alias.ptr ? str_hash(s->alias) : hash;
     if (parent && !def)
         report_unknown_field(v, parent, s);
     if (def)
         check_leaf(v, def, s);
     if (def == &v->schema->schema_field || def == &v->schema->type_field)
         check_introspection(v, s);
-    if (def)
-        taker.args = def->args, taker.count = def->arg_count;
-    if (def && s->args)
-        taker.name =
-            arena_printf(v->arena, "field \"%.*s.%.*s\"", STR_FMT(parent->name), STR_FMT(s->name));
-    check_unique_args(v, s->args);
-    for (struct ast_entry *a = s->args; a; a = a->next)
-        check_arg(v, &taker, a);
-    check_directives(v, s->directives, "FIELD");
+    if (s->args)
+        check_field_args(v, parent, def, s);
+    if (s->directives)
+        check_directives(v, s->directives, "FIELD");
     if (s->set) {
         const struct gql_type *inner = def ? def->type->named : NULL;
         walk_set(v, inner && type_is_composite(inner) ? inner : NULL, s->set);

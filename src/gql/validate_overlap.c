@@ -437,6 +437,8 @@ void validate_overlaps(struct validator *v)
         else if (d->kind == AST_FRAGMENT)
             visit(&o, schema_find(v->schema, d->condition), d->set, false);
     }
+    if (v->options->steps)
+        v->options->steps->overlap = o.steps;
     if (!is_over(&o) || v->errors->count)
         return;
     struct gql_error *e =

@@ -7,10 +7,16 @@
 #include "gql/diag_priv.h"
 #include "gql/schema_priv.h"
 
+/* What comparing the fields of one response key took: what a test can hold against a bound. */
+struct validate_steps {
+    uint64_t merge, overlap;
+};
+
 struct validate_options {
     uint32_t errors_max;
     bool with_suggestions;
     bool with_introspection;
+    struct validate_steps *steps; /* filled where it is not NULL */
 };
 
 /* Sets spread->fragment and the index of every variable. Adds what is wrong to `errors`. */
@@ -67,6 +73,8 @@ void validator_report(struct validator *v, struct str message, const uint32_t *a
 struct str validator_hint(struct validator *v, const char *kind, struct str wrong,
                           struct str *names, size_t count);
 
+/* Two entries of the list have one name. */
+bool validator_is_repeated(struct validator *v, const struct ast_entry *list);
 /* A value where `type` is wanted; NULL: not known, only what holds everywhere is checked. */
 void validate_value(struct validator *v, const struct type_ref *type, bool has_default,
                     struct ast_value *value);

@@ -13,8 +13,10 @@ static void list_spreads(struct validator *v, struct definition_info *info,
                          const struct ast_selection_set *set)
 {
     size_t count = 0;
+    if (!set->has_spread)
+        return;
     for (struct ast_selection *s = set->first; s; s = s->next) {
-        count += s->set != NULL;
+        count += s->set && s->set->has_spread;
         if (s->kind != AST_SPREAD)
             continue;
         struct spread_use *use = arena_new(v->arena, struct spread_use);
@@ -22,11 +24,13 @@ static void list_spreads(struct validator *v, struct definition_info *info,
         *info->spread_tail = use;
         info->spread_tail = &use->next;
     }
+    if (!count)
+        return;
     const struct ast_selection_set **inner =
         arena_new_array(v->arena, count, const struct ast_selection_set *);
     size_t at = 0;
     for (const struct ast_selection *s = set->first; s; s = s->next)
-        if (s->set)
+        if (s->set && s->set->has_spread)
             inner[at++] = s->set;
     while (at)
         list_spreads(v, info, inner[--at]);

@@ -117,7 +117,9 @@ static void check_leaf(struct validator *v, const struct type_ref *type,
 static void check_unique_fields(struct validator *v, const struct ast_value *value)
 {
     struct names seen = { 0 };
-    for (struct ast_entry *e = value->entries; e && value->count > 1; e = e->next) {
+    if (value->count < 2 || !validator_is_repeated(v, value->entries))
+        return;
+    for (struct ast_entry *e = value->entries; e; e = e->next) {
         struct ast_entry *before = names_add(v->arena, &seen, e->name, e);
         if (before)
             report_two(v, before->at, e->at, "There can be only one input field named \"%.*s\".",
@@ -158,6 +160,14 @@ static void check_one_of(struct validator *v, const struct gql_type *t,
                   STR_FMT(last->name));
 }
 
+static bool is_given(const struct ast_value *object, struct str name)
+{
+    const struct ast_entry *e = object->entries;
+    while (e && !str_eq(e->name, name))
+        e = e->next;
+    return e != NULL;
+}
+
 /*
  * `is_bare`: the object's place is of the type itself, not of a list of it or a non-null around it.
  * There alone the reference asks that a variable of an @oneOf field be non-null.
@@ -166,13 +176,10 @@ static void check_object(struct validator *v, const struct gql_type *t, bool is_
                          struct ast_value *value)
 {
     const struct gql_type *one_of = t->is_one_of && is_bare ? t : NULL;
-    struct names given = { 0 };
     check_unique_fields(v, value);
-    for (struct ast_entry *e = value->entries; e; e = e->next)
-        names_add(v->arena, &given, e->name, e);
     for (uint32_t i = 0; i < t->input_count; i++) {
         const struct input_def *d = &t->inputs[i];
-        if (!input_is_required(d) || names_get(&given, d->name))
+        if (!input_is_required(d) || is_given(value, d->name))
             continue;
         struct str type = type_text(v->arena, d->type);
         report_at(v, value->at, "Field \"%.*s.%.*s\" of required type \"%.*s\" was not provided.",
