@@ -34,6 +34,12 @@ void buf_printf(struct buf *b, const char *fmt, ...) like_printf(2, 3);
     return !b->failed && len <= b->capacity - b->len ? b->ptr + b->len : buf_grow(b, len);
 }
 
+/* True where `len` more bytes are within the bound. */
+static inline bool buf_has_room(const struct buf *b, size_t len)
+{
+    return !b->failed && (!b->limit_bytes || len <= b->limit_bytes - b->len);
+}
+
 static inline void buf_advance(struct buf *b, size_t len)
 {
     assert(len <= b->capacity - b->len);

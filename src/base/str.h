@@ -74,7 +74,8 @@ struct str str_trim(struct str s);
 /* True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool str_is_utf8(struct str s);
 
-/* A 64-bit hash (FNV-1a with a final mix), seeded at random once a process against chosen keys. */
+/* A 64-bit hash, seeded at random once a process against chosen keys; equality is for the caller.
+ */
 uint64_t str_hash(struct str s);
 
 /* Equal in time that depends on the lengths alone; for secrets. */

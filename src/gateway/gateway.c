@@ -22,6 +22,7 @@
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
+#include "gateway/socket.h"
 #include "gateway/sse_carrier.h"
 #include "gateway/start.h"
 #include "gateway/stats.h"
@@ -172,6 +173,12 @@ static void tick(void *owner)
         sweep_hourly(loop);
 }
 
+static void sweep(void *owner)
+{
+    request_sweep(owner);
+    socket_sweep(owner);
+}
+
 static bool create_pool(struct gateway_loop *loop, struct err *e)
 {
     const struct conf *conf = loop->gateway->conf;
@@ -221,6 +228,10 @@ static void create_server(struct gateway_loop *loop, struct arena *a)
     limits.body_window_bytes =
         conf_bytes(conf, CONF_BODY_RATE_MIN) * (size_t)limits.body_window_ms / 1'000;
     limits.idle_ms = conf_duration_us(conf, CONF_KEEP_ALIVE_TIMEOUT) / CLOCK_MS;
+    limits.websocket_message_bytes = conf_bytes(conf, CONF_BODY_LIMIT);
+    limits.websocket_unsent_bytes = conf_bytes(conf, CONF_WEBSOCKET_UNSENT_MAX);
+    limits.websocket_message_ms = conf_duration_us(conf, CONF_WEBSOCKET_MESSAGE_TIMEOUT) / CLOCK_MS;
+    limits.websocket_ping_ms = conf_duration_us(conf, CONF_WEBSOCKET_PING) / CLOCK_MS;
     limits.connections_max = (size_t)conf_int(conf, CONF_CONNECTIONS_MAX);
     const struct http_server_options options = {
         .limits = limits,
@@ -238,6 +249,8 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     const struct conf *conf = loop->gateway->conf;
     int64_t lifetime_s = loop->gateway->session_lifetime_s;
     list_init(&loop->requests);
+    list_init(&loop->sockets);
+    list_init(&loop->sockets_waiting);
     list_init(&loop->streams);
     list_init(&loop->subscriptions);
     list_init(&loop->watches);
@@ -262,7 +275,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     loop->judges = io_offload_create(loop->io, 1, TREND_JUDGES_WAITING);
     create_server(loop, a);
     loop->log_turn = io_turn_create(loop->io, note_turn, loop);
-    loop->sweep = io_timer_create(loop->io, request_sweep, loop);
+    loop->sweep = io_timer_create(loop->io, sweep, loop);
     io_timer_repeat(loop->sweep, SWEEP_MS);
     loop->tick = io_timer_create(loop->io, tick, loop);
     io_timer_repeat(loop->tick, TICK_MS);
@@ -331,6 +344,7 @@ static void drain_pool(void *owner)
 static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
+    socket_drain_all(loop);
     subscription_stop_all(loop);
     if (loop->number == 0)
         feed_end(loop->gateway);

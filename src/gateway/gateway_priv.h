@@ -103,14 +103,17 @@ struct gateway_loop {
     struct creates *creates;
     struct list feed_subscriptions;
     bool is_feed_telling;
-    struct io_turn *log_turn;  /* writes the access log's lines */
-    struct io_timer *sweep;    /* ends requests that are past their deadline */
-    struct list subscriptions; /* see subscription.c */
-    struct list streams;       /* of Server-Sent Events */
-    struct list watches;       /* of credentials; see credential_watch.h */
-    size_t watched_bytes;      /* of changes that those are yet to be told; see changes.h */
-    struct list requests;      /* struct request, the oldest first */
-    struct arena *spare[64];   /* of requests that ended */
+    struct io_turn *log_turn;    /* writes the access log's lines */
+    struct io_timer *sweep;      /* ends requests that are past their deadline */
+    struct list subscriptions;   /* see subscription.c */
+    struct list sockets;         /* see socket_priv.h */
+    struct list sockets_waiting; /* those that are yet to be initialised, the oldest first */
+    size_t socket_count;
+    struct list streams;     /* of Server-Sent Events */
+    struct list watches;     /* of credentials; see credential_watch.h */
+    size_t watched_bytes;    /* of changes that those are yet to be told; see changes.h */
+    struct list requests;    /* struct request, the oldest first */
+    struct arena *spare[64]; /* of requests that ended */
     size_t spare_count;
     size_t running; /* arenas in use: requests that have not ended */
     struct gateway_published published;

@@ -3,7 +3,6 @@
 #include "gateway/credential_watch.h"
 #include "gateway/note.h"
 #include "gateway/subscription.h"
-#include "json/writer.h"
 
 enum { KEEP_ALIVE_TICKS = 15 };
 
@@ -18,23 +17,15 @@ struct stream {
 
 /* ── the end ── */
 
-/* `data:` of an event that ends the stream with an error. */
-static void put_error(struct stream *s, struct buf *words, const struct err *e)
-{
-    struct gql_error told = { 0 };
-    request_map_err(s->r, e, &told);
-    buf_put_c(words, "event: next\ndata: {\"errors\":[{\"message\":");
-    json_put_string(words, told.message);
-    buf_printf(words, ",\"extensions\":{\"code\":\"%s\"%s%.*s}}]}\n\n", told.code,
-               str_is_empty(told.extensions_json) ? "" : ",", STR_FMT(told.extensions_json));
-}
-
 static void write_end(struct stream *s, const struct err *e)
 {
     struct buf words;
     buf_init(&words, 0);
-    if (e != NULL)
-        put_error(s, &words, e);
+    if (e != NULL) {
+        buf_put_c(&words, "event: next\ndata: {\"errors\":[");
+        request_put_err(&words, s->r, e);
+        buf_put_c(&words, "]}\n\n");
+    }
     buf_put_c(&words, "event: complete\ndata:\n\n");
     (void)http_stream_write(s->http, buf_str(&words));
     buf_clear(&words);
@@ -62,7 +53,9 @@ static void closed(void *owner)
 static void credential_lost(void *owner, const struct err *e)
 {
     struct stream *s = owner;
-    subscription_stop(s->subscription, e);
+    struct err lost;
+    err_set(&lost, ERR_UNAUTHENTICATED, "%s", e->message); /* whichever: show one that holds */
+    subscription_stop(s->subscription, &lost);
 }
 
 /* ── while it runs ── */

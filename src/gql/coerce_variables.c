@@ -284,14 +284,16 @@ static bool take_variable(struct walk *w, const struct gql_schema *s,
 {
     const struct ast_variable_def *def = w->def;
     struct arena *arena = w->c.arena;
-    const struct type_ref *t = type_from_ast(arena, s, def->type);
-    struct str type = ast_type_text(arena, def->type);
-    if (!t || !type_is_input(t->named))
+    const struct type_ref *t =
+        def->planned_type ? def->planned_type : type_from_ast(arena, s, def->type);
+    if (!t || !type_is_input(t->named)) {
+        struct str type = ast_type_text(arena, def->type);
         return complain(w, def->type->at,
                         arena_printf(arena,
                                      "Variable \"$%.*s\" expected value of type \"%.*s\" which "
                                      "cannot be used as an input type.",
                                      STR_FMT(def->name), STR_FMT(type)));
+    }
     const struct json_value *v = given ? json_get(given, def->name) : NULL;
     if (!v && def->default_value) {
         /* Validation has seen to it that the default fits; else the variable is absent. */
@@ -299,18 +301,18 @@ static bool take_variable(struct walk *w, const struct gql_schema *s,
             *ret = (struct gql_value){ .kind = GQL_ABSENT };
         return true;
     }
-    if (!v && t->wrap == WRAP_NON_NULL)
-        return complain(
-            w, def->at,
-            arena_printf(arena, "Variable \"$%.*s\" of required type \"%.*s\" was not provided.",
-                         STR_FMT(def->name), STR_FMT(type)));
+    if (t->wrap == WRAP_NON_NULL && (!v || v->type == JSON_NULL)) {
+        struct str type = ast_type_text(arena, def->type);
+        return complain(w, def->at,
+                        arena_printf(arena,
+                                     v ? "Variable \"$%.*s\" of non-null type \"%.*s\" must not be "
+                                         "null."
+                                       : "Variable \"$%.*s\" of required type \"%.*s\" was not "
+                                         "provided.",
+                                     STR_FMT(def->name), STR_FMT(type)));
+    }
     if (!v)
         return true;
-    if (v->type == JSON_NULL && t->wrap == WRAP_NON_NULL)
-        return complain(
-            w, def->at,
-            arena_printf(arena, "Variable \"$%.*s\" of non-null type \"%.*s\" must not be null.",
-                         STR_FMT(def->name), STR_FMT(type)));
     return take_value(w, NULL, t, v, ret);
 }
 
@@ -360,8 +362,8 @@ static bool take_argument(struct argument_walk *w, const struct input_def *d,
                           const struct ast_entry *given, uint32_t at, struct gql_value *ret)
 {
     struct arena *arena = w->c.arena;
-    struct str type = type_text(arena, d->type);
     bool is_required = d->type->wrap == WRAP_NON_NULL;
+    struct str type = is_required ? type_text(arena, d->type) : (struct str){ 0 };
     *ret = d->default_value;
     if (!given)
         return d->default_ast || !is_required ||

@@ -38,6 +38,29 @@ static int byte_at(const struct lexer *l, size_t at)
     return at < l->source.len ? (unsigned char)l->source.ptr[at] : -1;
 }
 
+/* What a byte may be part of. */
+enum { CLASS_NAME_START = 1, CLASS_NAME = 2, CLASS_IGNORED = 4 };
+
+static const uint8_t classes[256] = {
+    ['a' ... 'z'] = CLASS_NAME_START | CLASS_NAME,
+    ['A' ... 'Z'] = CLASS_NAME_START | CLASS_NAME,
+    ['_'] = CLASS_NAME_START | CLASS_NAME,
+    ['0' ... '9'] = CLASS_NAME,
+    [' '] = CLASS_IGNORED,
+    ['\t'] = CLASS_IGNORED,
+    ['\n'] = CLASS_IGNORED,
+    ['\r'] = CLASS_IGNORED,
+    [','] = CLASS_IGNORED,
+};
+
+/* Tokens of one character; TOKEN_EOF: none. */
+static const uint8_t punctuators[256] = {
+    ['!'] = TOKEN_BANG,      ['$'] = TOKEN_DOLLAR,    ['&'] = TOKEN_AMP,     ['('] = TOKEN_PAREN_L,
+    [')'] = TOKEN_PAREN_R,   [':'] = TOKEN_COLON,     ['='] = TOKEN_EQUALS,  ['@'] = TOKEN_AT,
+    ['['] = TOKEN_BRACKET_L, [']'] = TOKEN_BRACKET_R, ['{'] = TOKEN_BRACE_L, ['|'] = TOKEN_PIPE,
+    ['}'] = TOKEN_BRACE_R,
+};
+
 static bool is_digit(int c)
 {
     return c >= '0' && c <= '9';
@@ -45,7 +68,7 @@ static bool is_digit(int c)
 
 static bool is_name_start(int c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    return c >= 0 && classes[c] & CLASS_NAME_START;
 }
 
 /* Decodes the code point at `at`; its length, or 0 where the bytes are not UTF-8. */
@@ -299,8 +322,12 @@ static bool read_string(struct lexer *l, struct token *t)
             chunk = at;
             continue;
         }
+        if (c < 0x80) {
+            at++;
+            continue;
+        }
         uint32_t code = 0;
-        uint32_t n = c < 0x80 ? 1 : code_point(l, at, &code);
+        uint32_t n = code_point(l, at, &code);
         if (n == 0) {
             struct str shown = show_char(l, at);
             return syntax_error(l, (uint32_t)at, "Invalid character within String: %.*s.",
@@ -322,10 +349,14 @@ static bool read_block_string(struct lexer *l, struct token *t)
 {
     size_t start = (size_t)l->at + 3;
     for (size_t at = start;;) {
-        struct str rest = str_from(l->source, at);
         int c = byte_at(l, at);
         if (c < 0)
             return syntax_error(l, (uint32_t)at, "Unterminated string.");
+        if (c < 0x80 && c != '"' && c != '\\') {
+            at++;
+            continue;
+        }
+        struct str rest = str_from(l->source, at);
         if (str_starts_with(rest, STR("\"\"\""))) {
             t->kind = TOKEN_BLOCK_STRING;
             t->end = (uint32_t)at + 3;
@@ -409,88 +440,39 @@ struct str block_string_value(struct arena *arena, struct str raw)
     return str_of(value, len);
 }
 
-static void skip_ignored(struct lexer *l)
+/* To the end of a comment's line. */
+static uint32_t comment_end(const struct lexer *l, uint32_t at)
 {
+    const char *start = l->source.ptr + at;
+    size_t left = l->source.len - at;
+    const char *feed = memchr(start, '\n', left);
+    left = feed ? (size_t)(feed - start) : left;
+    const char *carriage = left ? memchr(start, '\r', left) : NULL;
+    return at + (uint32_t)(carriage ? (size_t)(carriage - start) : left);
+}
+
+/* Where the next token starts, or the end of the source. */
+static uint32_t skip_ignored(const struct lexer *l)
+{
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    uint32_t at = l->at;
     for (;;) {
-        switch (byte_at(l, l->at)) {
-        case ' ':
-        case '\t':
-        case '\n':
-        case '\r':
-        case ',':
-            l->at++;
-            continue;
-        case '#':
-            while (l->at < l->source.len && byte_at(l, l->at) != '\n' && byte_at(l, l->at) != '\r')
-                l->at++;
-            continue;
-        case 0xEF: /* a byte order mark, anywhere */
-            if (byte_at(l, l->at + 1) == 0xBB && byte_at(l, l->at + 2) == 0xBF) {
-                l->at += 3;
-                continue;
-            }
-            return;
-        default:
-            return;
-        }
+        while (at < l->source.len && classes[bytes[at]] & CLASS_IGNORED)
+            at++;
+        if (at == l->source.len || (bytes[at] != '#' && bytes[at] != 0xEF))
+            return at;
+        if (bytes[at] == '#')
+            at = comment_end(l, at);
+        else if (byte_at(l, at + 1) == 0xBB && byte_at(l, at + 2) == 0xBF)
+            at += 3; /* a byte order mark, anywhere */
+        else
+            return at;
     }
 }
 
-static enum token_kind punctuator(int c)
+/* Tokens that are neither names nor of one character. */
+static bool read_other(struct lexer *l, struct token *t, int c)
 {
-    switch (c) {
-    case '!':
-        return TOKEN_BANG;
-    case '$':
-        return TOKEN_DOLLAR;
-    case '&':
-        return TOKEN_AMP;
-    case '(':
-        return TOKEN_PAREN_L;
-    case ')':
-        return TOKEN_PAREN_R;
-    case ':':
-        return TOKEN_COLON;
-    case '=':
-        return TOKEN_EQUALS;
-    case '@':
-        return TOKEN_AT;
-    case '[':
-        return TOKEN_BRACKET_L;
-    case ']':
-        return TOKEN_BRACKET_R;
-    case '{':
-        return TOKEN_BRACE_L;
-    case '|':
-        return TOKEN_PIPE;
-    case '}':
-        return TOKEN_BRACE_R;
-    default:
-        return TOKEN_EOF;
-    }
-}
-
-static bool read_token(struct lexer *l, struct token *t)
-{
-    int c = byte_at(l, l->at);
-    if (is_name_start(c)) {
-        uint32_t end = l->at + 1;
-        while (is_name_start(byte_at(l, end)) || is_digit(byte_at(l, end)))
-            end++;
-        t->kind = TOKEN_NAME;
-        t->end = end;
-        t->text = str_of(l->source.ptr + l->at, end - l->at);
-        return true;
-    }
-    if (c < 0) {
-        t->end = l->at;
-        return true;
-    }
-    t->kind = punctuator(c);
-    if (t->kind != TOKEN_EOF) {
-        t->end = l->at + 1;
-        return true;
-    }
     struct str rest = str_from(l->source, l->at);
     if (str_starts_with(rest, STR("..."))) {
         t->kind = TOKEN_SPREAD;
@@ -508,10 +490,26 @@ static bool read_token(struct lexer *l, struct token *t)
 
 bool lexer_next(struct lexer *l, struct token *ret_token)
 {
-    skip_ignored(l);
-    *ret_token = (struct token){ .kind = TOKEN_EOF, .at = l->at };
-    if (!read_token(l, ret_token))
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    uint32_t start = skip_ignored(l);
+    l->at = start;
+    *ret_token = (struct token){ .kind = TOKEN_EOF, .at = start, .end = start };
+    if (start == l->source.len)
+        return true;
+    int c = bytes[start];
+    uint32_t end = start + 1;
+    if (classes[c] & CLASS_NAME_START) {
+        while (end < l->source.len && classes[bytes[end]] & CLASS_NAME)
+            end++;
+        ret_token->kind = TOKEN_NAME;
+        ret_token->text = str_of(l->source.ptr + start, end - start);
+        ret_token->end = end;
+    } else if (punctuators[c]) {
+        ret_token->kind = punctuators[c];
+        ret_token->end = end;
+    } else if (!read_other(l, ret_token, c)) {
         return false;
+    }
     l->at = ret_token->end;
     return true;
 }

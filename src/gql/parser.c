@@ -3,24 +3,28 @@
 
 #include "gql/diag_priv.h"
 
+static void refuse_tokens(struct parser *p)
+{
+    uint32_t limit = p->options->tokens_max;
+    p->failed = true;
+    struct gql_error *e =
+        error_addf(p->lexer.errors, GQL_CODE_COMPLEX,
+                   "Syntax Error: Document contains more than %u tokens. Parsing aborted.", limit);
+    error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
+    e->extensions_json =
+        arena_printf(p->lexer.errors->arena, "\"limit\":\"tokens_max\",\"max\":%u,\"value\":%u",
+                     limit, p->doc->token_count);
+}
+
 void parser_advance(struct parser *p)
 {
     if (p->failed)
         return;
-    p->last_end = p->token.end;
     uint32_t limit = p->options->tokens_max;
-    if (!lexer_next(&p->lexer, &p->token)) {
+    if (!lexer_next(&p->lexer, &p->token))
         p->failed = true;
-    } else if (p->token.kind != TOKEN_EOF && limit && ++p->doc->token_count > limit) {
-        p->failed = true;
-        struct gql_error *e = error_addf(
-            p->lexer.errors, GQL_CODE_COMPLEX,
-            "Syntax Error: Document contains more than %u tokens. Parsing aborted.", limit);
-        error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
-        e->extensions_json =
-            arena_printf(p->lexer.errors->arena, "\"limit\":\"tokens_max\",\"max\":%u,\"value\":%u",
-                         limit, p->doc->token_count);
-    }
+    else if (p->token.kind != TOKEN_EOF && ++p->doc->token_count > limit && limit)
+        refuse_tokens(p);
 }
 
 static struct str describe(struct parser *p, const struct token *t)
@@ -65,11 +69,6 @@ bool parser_expect(struct parser *p, enum token_kind kind)
     }
     p->failed = true;
     return false;
-}
-
-bool parser_is_keyword(const struct parser *p, const char *word)
-{
-    return p->token.kind == TOKEN_NAME && str_eq_c(p->token.text, word);
 }
 
 bool parser_accept_keyword(struct parser *p, const char *word)
@@ -345,6 +344,7 @@ static struct ast_selection_set *parse_selection_set(struct parser *p)
         return set;
     do {
         struct ast_selection *s = parse_selection(p);
+        set->has_spread |= s->kind == AST_SPREAD || (s->set && s->set->has_spread);
         list_append(tail, s);
     } while (!p->failed && !parser_accept(p, TOKEN_BRACE_R));
     parser_leave(p);
@@ -376,14 +376,14 @@ static struct ast_variable_def *parse_variables(struct parser *p)
     return first;
 }
 
-static const char *const operation_words[] = { "query", "mutation", "subscription" };
-
+/* enum gql_operation_type, or -1. */
 static int operation_keyword(const struct parser *p)
 {
-    for (int i = 0; i < (int)countof(operation_words); i++)
-        if (parser_is_keyword(p, operation_words[i]))
-            return i;
-    return -1;
+    if (parser_is_keyword(p, "query"))
+        return GQL_QUERY;
+    if (parser_is_keyword(p, "mutation"))
+        return GQL_MUTATION;
+    return parser_is_keyword(p, "subscription") ? GQL_SUBSCRIPTION : -1;
 }
 
 static void parse_operation(struct parser *p, struct ast_definition *d)

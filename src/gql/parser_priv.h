@@ -6,7 +6,6 @@
 struct parser {
     struct lexer lexer;
     struct token token; /* the one in hand */
-    uint32_t last_end;
     uint32_t nesting;
     const struct parse_options *options;
     struct arena *arena;
@@ -21,7 +20,10 @@ bool parser_fail_unexpected_at(struct parser *p, const struct token *t);
 /* Goes over the token when it is of that kind. */
 bool parser_accept(struct parser *p, enum token_kind kind);
 bool parser_expect(struct parser *p, enum token_kind kind);
-bool parser_is_keyword(const struct parser *p, const char *word);
+static inline bool parser_is_keyword(const struct parser *p, const char *word)
+{
+    return p->token.kind == TOKEN_NAME && str_eq_c(p->token.text, word);
+}
 bool parser_accept_keyword(struct parser *p, const char *word);
 bool parser_expect_keyword(struct parser *p, const char *word);
 struct str parser_name(struct parser *p);

@@ -75,11 +75,13 @@ static void mark_set(struct marker *m, struct ast_selection_set *set)
     }
 }
 
-static void mark_variables(struct plan *p)
+static void mark_variables(struct plan *p, const struct gql_schema *s)
 {
     struct marker m = { .p = p };
-    for (struct ast_variable_def *d = p->operation->variables; d; d = d->next)
+    for (struct ast_variable_def *d = p->operation->variables; d; d = d->next) {
         names_add(p->arena, &m.indexes, d->name, (void *)(uintptr_t)++p->variable_count);
+        d->planned_type = type_from_ast(p->arena, s, d->type);
+    }
     m.is_condition = arena_new_array(p->arena, p->variable_count, bool);
     m.entered = arena_new_array(p->arena, p->doc->fragment_count, bool);
     mark_set(&m, p->operation->set);
@@ -117,7 +119,7 @@ static bool prepare_document(struct plan *p, const struct gql_schema *s,
     }
     if (!limits_check_depth(p->doc, p->operation, limits, errors))
         return false;
-    mark_variables(p);
+    mark_variables(p, s);
     return true;
 }
 
@@ -277,15 +279,20 @@ static void plan_args(struct planner *pl, struct gql_field_plan *f)
 static struct plan_set *plan_set(struct planner *pl, const struct gql_type *object,
                                  const struct ast_selection **nodes, uint32_t count);
 
-static struct str json_string(struct arena *arena, struct str text, const char *end)
+/* `text` escaped and quoted, between `start` and `end`, with room to read KEY_ROOM bytes. */
+static struct str json_string(struct arena *arena, const char *start, struct str text,
+                              const char *end)
 {
     struct buf out;
     buf_init(&out, 0);
+    buf_put_c(&out, start);
     json_put_string(&out, text);
     buf_put_c(&out, end);
-    struct str copy = arena_copy(arena, buf_str(&out));
+    char *copy = arena_alloc(arena, out.len + KEY_ROOM);
+    size_t len = out.len;
+    memcpy(copy, out.ptr, len);
     buf_clear(&out);
-    return copy;
+    return str_of(copy, len);
 }
 
 static void build_sets(struct planner *pl, struct plan_selection *sel, const struct gql_type *t,
@@ -347,7 +354,7 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
     struct str name = group->first->node->name;
     f->def = schema_field(pl->s, object, name);
     f->source = source_of(f->def);
-    f->key_json = json_string(pl->arena, group->key, ":");
+    f->key_json = json_string(pl->arena, ",", group->key, ":");
     f->node_count = group->count;
     f->nodes = arena_new_array(pl->arena, group->count, const struct ast_selection *);
     uint32_t count = 0;
@@ -361,6 +368,7 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
                                    .plan = f };
     for (const struct type_ref *t = f->def->type; t->wrap != WRAP_NAMED; t = t->of)
         f->field.list_depth += t->wrap == WRAP_LIST;
+    f->is_quick = f->source == SOURCE_GET_LEAF && !f->def->access.ptr && !f->field.list_depth;
     if (f->source == SOURCE_GET || f->source == SOURCE_STEP)
         f->slot = set->slot_count++;
     plan_args(pl, f);
@@ -379,7 +387,7 @@ static struct plan_set *plan_set(struct planner *pl, const struct gql_type *obje
         if (nodes[i]->set)
             collect(pl, object, nodes[i]->set, &g);
     set->set.type = object;
-    set->typename_json = json_string(pl->arena, object->name, "");
+    set->typename_json = json_string(pl->arena, "", object->name, "");
     set->set.fields = arena_new_array(pl->arena, g.count, struct gql_field *);
     for (const struct group *group = g.first; group && !pl->is_over; group = group->next) {
         pl->repeats = max_of(pl->repeats, group->count);

@@ -184,8 +184,9 @@ static void init_node(struct harvest *h, struct node *n, const struct plan_set *
 {
     n->source = source;
     n->set = set;
-    if (set->slot_count)
-        n->slots = arena_new_array(h->op->arena, set->slot_count, struct slot);
+    if (!set->slot_count)
+        return; /* all of it is leaves: the writer asks for them */
+    n->slots = arena_new_array(h->op->arena, set->slot_count, struct slot);
     harvest(h, n);
 }
 
@@ -256,8 +257,7 @@ static void queue_batches(struct harvest *h)
             b->sources[b->count++] = h->nodes[i]->source;
         }
         left = others;
-        if (set->slot_count)
-            operation_queue(h->op, b);
+        operation_queue(h->op, b);
     }
 }
 

@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import engine
 import graphql
 import proc
 import tasks
@@ -252,8 +253,8 @@ LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-re
          "read-lane": bench_read_lane, "task-list": bench_task_list, "dashboard": bench_dashboard,
          **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
-# These start their own.
-PARTS = [*LOADS, "start", "graphql"]
+# Those that start their own programs, after the loads.
+PARTS = [*LOADS, "start", "engine", "graphql"]
 
 
 def main():
@@ -289,6 +290,8 @@ def main():
             windlass.remove()
     if "start" in parts:
         bench_start(report, program)
+    if "engine" in parts:
+        engine.bench(report, options.build.resolve())
     if "graphql" in parts:
         graphql.bench(report, program, options.build.resolve(), options.seconds,
                       [int(count) for count in options.connections.split(",")], options.queries.split(","),
