@@ -146,12 +146,13 @@ struct db_step message_pages_step(struct arena *a, const struct message_pages *p
         return (struct db_step){ pages->is_descending ? &message_pages_down : &message_pages_up,
                                  message_pages_up_args(a, pages->user_ids, pages->user_count, after,
                                                        before, limit, pages->with_content,
-                                                       pages->with_citations) };
+                                                       pages->with_citations, pages->with_more) };
     assert(pages->user_count == 1);
     return (struct db_step){ pages->is_descending ? &message_talk_down : &message_talk_up,
                              message_talk_up_args(a, *pages->conversation_id, pages->user_ids[0],
                                                   pages->with_orphans, after, before, limit,
-                                                  pages->with_content, pages->with_citations) };
+                                                  pages->with_content, pages->with_citations,
+                                                  pages->with_more) };
 }
 
 struct db_step message_counts_step(struct arena *a, const struct message_pages *pages)

@@ -108,7 +108,8 @@ struct message_pages {
     const struct uuid *after, *before;  /* between these ids; NULL: no bound */
     bool is_descending;
     size_t limit;
-    bool with_content, with_citations; /* else empty */
+    /* Else null. More: all but these, id, role and timestamp. */
+    bool with_content, with_citations, with_more;
 };
 [[nodiscard]] struct db_step message_pages_step(struct arena *a, const struct message_pages *pages);
 /* How many there are, whatever the page: a row for each user. */
