@@ -15,35 +15,35 @@
 
 enum { FIRST_BLOCK_BYTES = 8192 - 64, BLOCK_BYTES_MAX = 256 * 1024 };
 
-struct block {
-    struct block *older;
-    size_t size, used;
-    alignas(max_align_t) unsigned char bytes[];
+/* `size` is a multiple of the alignment, so that a piece that fits still does when it is rounded.
+ */
+struct arena_block {
+    struct arena_block *older;
+    size_t size;
+    alignas(max_align_t) char bytes[];
 };
 
-struct deferred {
-    struct deferred *older;
+struct arena_deferred {
+    struct arena_deferred *older;
     arena_fn *fn;
     void *owned;
 };
 
-struct arena {
-    struct block *newest;
-    struct deferred *deferred; /* the last one first */
-    size_t budget_bytes;
-    size_t raised_bytes; /* beyond it, until the next reset */
-    size_t used_bytes;
-    size_t held_bytes;
-};
+static void open_block(struct arena *a, struct arena_block *b)
+{
+    a->newest = b;
+    a->at = b ? b->bytes : NULL;
+    a->end = b ? b->bytes + b->size : NULL;
+}
 
 static void add_block(struct arena *a, size_t size)
 {
-    struct block *b = mem_alloc(sizeof *b + size);
+    struct arena_block *b = mem_alloc(sizeof *b + size);
     b->size = size;
-    b->used = 0;
     b->older = a->newest;
-    a->newest = b;
+    a->closed_bytes = arena_used(a);
     a->held_bytes += sizeof *b + size;
+    open_block(a, b);
 }
 
 struct arena *arena_create(size_t budget_bytes)
@@ -58,10 +58,10 @@ void arena_raise_budget(struct arena *a, size_t more_bytes)
     a->raised_bytes = max_of(a->raised_bytes, more_bytes);
 }
 
-static void free_blocks(struct block *b)
+static void free_blocks(struct arena_block *b)
 {
     while (b) {
-        struct block *older = b->older;
+        struct arena_block *older = b->older;
         mem_free(b);
         b = older;
     }
@@ -70,7 +70,7 @@ static void free_blocks(struct block *b)
 static void run_deferred(struct arena *a)
 {
     while (a->deferred) {
-        struct deferred *d = a->deferred;
+        struct arena_deferred *d = a->deferred;
         a->deferred = d->older;
         d->fn(d->owned);
     }
@@ -78,8 +78,8 @@ static void run_deferred(struct arena *a)
 
 void arena_defer(struct arena *a, arena_fn *fn, void *owned)
 {
-    struct deferred *d = arena_new(a, struct deferred);
-    *d = (struct deferred){ .older = a->deferred, .fn = fn, .owned = owned };
+    struct arena_deferred *d = arena_new(a, struct arena_deferred);
+    *d = (struct arena_deferred){ .older = a->deferred, .fn = fn, .owned = owned };
     a->deferred = d;
 }
 
@@ -95,9 +95,9 @@ void arena_destroy(struct arena *a)
 void arena_reset(struct arena *a)
 {
     run_deferred(a);
-    struct block *oldest = a->newest;
+    struct arena_block *oldest = a->newest;
     while (oldest && oldest->older) {
-        struct block *older = oldest->older;
+        struct arena_block *older = oldest->older;
         mem_free(oldest);
         oldest = older;
     }
@@ -105,10 +105,8 @@ void arena_reset(struct arena *a)
         mem_free(oldest);
         oldest = NULL;
     }
-    if (oldest)
-        oldest->used = 0;
-    a->newest = oldest;
-    a->used_bytes = a->raised_bytes = 0;
+    open_block(a, oldest);
+    a->closed_bytes = a->raised_bytes = 0;
     a->held_bytes = sizeof *a + (oldest ? sizeof *oldest + oldest->size : 0);
 }
 
@@ -117,26 +115,23 @@ static size_t next_block_size(const struct arena *a, size_t needed)
 {
     if (ARENA_BLOCK_PER_PIECE)
         return needed;
+    needed = (needed + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     size_t size = a->newest ? min_of(a->newest->size * 2, (size_t)BLOCK_BYTES_MAX)
                             : (size_t)FIRST_BLOCK_BYTES;
     return max_of(size, needed);
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+void *arena_alloc_beyond(struct arena *a, size_t size)
 {
     size_t rounded = 0;
     if (__builtin_add_overflow(size, alignof(max_align_t) - 1, &rounded))
         base_abort("arena: allocation size overflows");
-    rounded &= ~(alignof(max_align_t) - 1);
-    rounded = ARENA_BLOCK_PER_PIECE ? size : rounded;
-    struct block *b = a->newest;
-    if (!b || b->size - b->used < rounded || (ARENA_BLOCK_PER_PIECE && b->used)) {
-        add_block(a, next_block_size(a, max_of(rounded, (size_t)1)));
-        b = a->newest;
-    }
-    void *piece = b->bytes + b->used;
-    b->used += rounded;
-    a->used_bytes += rounded;
+    rounded = ARENA_BLOCK_PER_PIECE ? size : rounded & ~(alignof(max_align_t) - 1);
+    add_block(a, next_block_size(a, max_of(rounded, (size_t)1)));
+    char *piece = a->at;
+    a->at += rounded;
+    if (ARENA_BLOCK_PER_PIECE)
+        a->end = a->at;
     return memset(piece, 0, size);
 }
 
@@ -184,12 +179,13 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 
 bool arena_over_budget(const struct arena *a)
 {
-    return a->used_bytes > a->budget_bytes && a->used_bytes - a->budget_bytes > a->raised_bytes;
+    size_t used = arena_used(a);
+    return used > a->budget_bytes && used - a->budget_bytes > a->raised_bytes;
 }
 
 size_t arena_used(const struct arena *a)
 {
-    return a->used_bytes;
+    return a->closed_bytes + (a->newest ? (size_t)(a->at - a->newest->bytes) : 0);
 }
 
 size_t arena_held(const struct arena *a)

@@ -21,7 +21,7 @@ void buf_reset(struct buf *b)
     b->failed = false;
 }
 
-char *buf_reserve(struct buf *b, size_t len)
+char *buf_grow(struct buf *b, size_t len)
 {
     size_t needed = 0;
     if (b->failed || __builtin_add_overflow(b->len, len, &needed) ||
@@ -29,60 +29,46 @@ char *buf_reserve(struct buf *b, size_t len)
         b->failed = true;
         return NULL;
     }
-    if (needed > b->capacity) {
-        size_t capacity = max_of(b->capacity * 2, (size_t)FIRST_CAPACITY);
-        b->capacity = max_of(capacity, needed);
-        b->ptr = mem_resize(b->ptr, b->capacity, 1);
-    }
+    size_t capacity = max_of(b->capacity * 2, (size_t)FIRST_CAPACITY);
+    capacity = max_of(capacity, needed);
+    b->capacity = b->limit_bytes ? min_of(capacity, b->limit_bytes) : capacity;
+    b->ptr = mem_resize(b->ptr, b->capacity, 1);
     return b->ptr + b->len;
 }
 
-void buf_advance(struct buf *b, size_t len)
-{
-    assert(len <= b->capacity - b->len);
-    b->len += len;
-}
+enum { DIGITS_MAX = 20 };
 
-void buf_put(struct buf *b, const void *bytes, size_t len)
+/* The digits of `value`, ending before `end`; where they start. */
+static char *digits_before(char *end, uint64_t value)
 {
-    char *at = len ? buf_reserve(b, len) : NULL;
-    if (!at)
-        return;
-    memcpy(at, bytes, len);
-    b->len += len;
-}
-
-void buf_put_char(struct buf *b, char c)
-{
-    buf_put(b, &c, 1);
-}
-
-void buf_put_str(struct buf *b, struct str s)
-{
-    buf_put(b, s.ptr, s.len);
-}
-
-void buf_put_c(struct buf *b, const char *text)
-{
-    buf_put(b, text, strlen(text));
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    for (; value >= 100; value /= 100)
+        memcpy(end -= 2, pairs + value % 100 * 2, 2);
+    if (value >= 10)
+        memcpy(end -= 2, pairs + value * 2, 2);
+    else
+        *--end = (char)('0' + value);
+    return end;
 }
 
 void buf_put_u64(struct buf *b, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    buf_put(b, digits + at, sizeof digits - at);
+    char digits[DIGITS_MAX];
+    char *start = digits_before(digits + sizeof digits, value);
+    buf_put(b, start, (size_t)(digits + sizeof digits - start));
 }
 
 void buf_put_i64(struct buf *b, int64_t value)
 {
+    char digits[1 + DIGITS_MAX];
+    uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char *start = digits_before(digits + sizeof digits, magnitude);
     if (value < 0)
-        buf_put_char(b, '-');
-    buf_put_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+        *--start = '-';
+    buf_put(b, start, (size_t)(digits + sizeof digits - start));
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

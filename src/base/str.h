@@ -36,10 +36,11 @@ static inline bool str_eq(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* Compares with a C string, usually a literal. */
+/* Compares with a C string, usually a literal, whose length the compiler then knows. */
 static inline bool str_eq_c(struct str a, const char *b)
 {
-    return str_eq(a, str_of_c(b));
+    size_t len = b ? strlen(b) : 0;
+    return a.len == len && (len == 0 || memcmp(a.ptr, b, len) == 0);
 }
 
 /* ASCII letters only, whatever the locale. */
@@ -74,7 +75,8 @@ struct str str_trim(struct str s);
 /* True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool str_is_utf8(struct str s);
 
-/* A 64-bit hash (FNV-1a with a final mix), seeded at random once a process against chosen keys. */
+/* A 64-bit hash, seeded at random once a process against chosen keys; equality is for the caller.
+ */
 uint64_t str_hash(struct str s);
 
 /* Equal in time that depends on the lengths alone; for secrets. */

@@ -37,6 +37,7 @@ int cmd_config_check(const struct conf *conf);
 int cmd_config_show(const struct conf *conf);
 int cmd_doctor(const struct conf *conf);
 int cmd_gql(const struct conf *conf);
+int cmd_gql_missing(const struct conf *conf);
 int cmd_gateway(const struct conf *conf);
 int cmd_health(const struct conf *conf);
 enum { CMD_PSQL_ARGUMENTS_MAX = 60 };

@@ -128,6 +128,16 @@ const struct cmd cmd_table[] = {
           "Changes nothing. Exits with 0 when all is well, 3 with warnings, 1 with failures.",
       .options = CONF_FOR_DOCTOR,
       .run = cmd_doctor },
+    { .name = "gql missing",
+      .operands = "FILE",
+      .summary = "compare the GraphQL API with a contract, and list what is missing",
+      .details = "The file holds SDL. A line for each type, field, argument, input field or value "
+                 "that the\ngateway of this program does not serve or serves otherwise, by its "
+                 "coordinate. Exits with 0\nwhen there is none, else with 1.",
+      .options = CONF_FOR_GQL,
+      .operand_count_min = 1,
+      .operand_count_max = 1,
+      .run = cmd_gql_missing },
     { .name = "gql",
       .operands = "",
       .summary = "answer GraphQL requests from standard input, for conformance suites",

@@ -69,6 +69,7 @@ const char *conf_placeholder(enum conf_id id)
     case CONF_TYPE_ADDRESS:
         return "HOST";
     case CONF_TYPE_NETWORKS:
+    case CONF_TYPE_ORIGINS:
         return "LIST";
     case CONF_TYPE_URL:
         return "URL";

@@ -8,6 +8,7 @@ enum conf_type {
     CONF_TYPE_ADDRESS,  /* a host name or address to listen on, or unix:/path */
     CONF_TYPE_NETWORKS, /* addresses and address/bits, comma between */
     CONF_TYPE_URL,
+    CONF_TYPE_ORIGINS, /* http(s)://host[:port], comma between */
     CONF_TYPE_INTEGER,
     CONF_TYPE_BOOL,
     CONF_TYPE_DURATION, /* "250ms", "30s", "5m", "12h", "7d" */

@@ -199,6 +199,22 @@ static bool parse_url(struct str *text, struct err *e)
     return true;
 }
 
+/* Exactly as browsers write them: no path, no slash at the end. */
+static bool parse_origins(struct str text, struct err *e)
+{
+    while (text.len > 0) {
+        struct str origin, path;
+        (void)str_cut(text, ',', &origin, &text);
+        origin = str_trim(origin);
+        ptrdiff_t scheme = str_find(origin, STR("://"));
+        if (scheme < 0 || str_cut(str_from(origin, (size_t)scheme + 3), '/', &path, &path) ||
+            !parse_url(&origin, e))
+            return err_set(e, ERR_INVALID, "\"%.*s\" is no origin such as https://example.com",
+                           STR_FMT(str_first(origin, 64)));
+    }
+    return true;
+}
+
 bool value_parse(const struct conf_option *o, struct str *text, int64_t *ret_number, struct err *e)
 {
     if (str_is_empty(*text))
@@ -217,6 +233,8 @@ bool value_parse(const struct conf_option *o, struct str *text, int64_t *ret_num
         return parse_networks(*text, e);
     case CONF_TYPE_URL:
         return parse_url(text, e);
+    case CONF_TYPE_ORIGINS:
+        return parse_origins(*text, e);
     case CONF_TYPE_INTEGER:
     case CONF_TYPE_DURATION:
     case CONF_TYPE_BYTES:

@@ -7,13 +7,17 @@
 
 struct db_rows {
     PGresult *result;
+    size_t count, columns; /* as libpq tells: each cell is checked against them */
     size_t holders;
 };
 
 struct db_rows *db_rows_create(PGresult *result)
 {
     struct db_rows *rows = mem_new(struct db_rows);
-    *rows = (struct db_rows){ .result = result, .holders = 1 };
+    *rows = (struct db_rows){ .result = result,
+                              .count = (size_t)PQntuples(result),
+                              .columns = (size_t)PQnfields(result),
+                              .holders = 1 };
     return rows;
 }
 
@@ -47,12 +51,12 @@ void db_rows_keep(struct db_rows *rows, struct arena *a)
 
 size_t db_rows_count(const struct db_rows *rows)
 {
-    return (size_t)PQntuples(rows->result);
+    return rows->count;
 }
 
 size_t db_rows_columns(const struct db_rows *rows)
 {
-    return (size_t)PQnfields(rows->result);
+    return rows->columns;
 }
 
 int db_rows_column(const struct db_rows *rows, const char *name)
@@ -83,8 +87,8 @@ size_t db_rows_size_bytes(const struct db_rows *rows)
 
 static void assert_cell(const struct db_rows *rows, size_t row, size_t column)
 {
-    assert(row < db_rows_count(rows));
-    assert(column < db_rows_columns(rows));
+    assert(row < rows->count);
+    assert(column < rows->columns);
 }
 
 bool db_rows_is_null(const struct db_rows *rows, size_t row, size_t column)
@@ -98,6 +102,13 @@ struct str db_rows_text(const struct db_rows *rows, size_t row, size_t column)
     assert_cell(rows, row, column);
     return str_of(PQgetvalue(rows->result, (int)row, (int)column),
                   (size_t)PQgetlength(rows->result, (int)row, (int)column));
+}
+
+struct str db_rows_cell(const struct db_rows *rows, size_t row, size_t column)
+{
+    struct str text = db_rows_text(rows, row, column);
+    bool is_null = text.len == 0 && PQgetisnull(rows->result, (int)row, (int)column);
+    return is_null ? (struct str){ 0 } : text;
 }
 
 bool db_rows_bool(const struct db_rows *rows, size_t row, size_t column)

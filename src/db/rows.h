@@ -33,6 +33,8 @@ void db_rows_keep(struct db_rows *rows, struct arena *a);
 [[nodiscard]] bool db_rows_is_null(const struct db_rows *rows, size_t row, size_t column);
 /* Ends in NUL; empty for null. */
 [[nodiscard]] struct str db_rows_text(const struct db_rows *rows, size_t row, size_t column);
+/* The same, but `ptr` NULL for null. */
+[[nodiscard]] struct str db_rows_cell(const struct db_rows *rows, size_t row, size_t column);
 
 /*
  * Typed reads of a column that the schema says is not null and of that type: anything else is a

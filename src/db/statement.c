@@ -11,13 +11,18 @@ const struct db_statement *db_statement_compose(struct arena *a, struct str sql,
                                                 const uint32_t *oids, size_t param_count)
 {
     assert(param_count <= DB_PARAMS_MAX);
+    enum { DIGITS = 32 };
+    static const char prefix[] = "composed_";
     char hex[SHA256_HEX_LEN + 1];
+    char *name = arena_alloc(a, sizeof prefix + DIGITS);
     sha256_hex(sql, hex);
+    memcpy(name, prefix, sizeof prefix - 1);
+    memcpy(name + sizeof prefix - 1, hex, DIGITS);
     uint32_t *own_oids = arena_new_array(a, param_count, uint32_t);
     if (param_count)
         memcpy(own_oids, oids, param_count * sizeof *oids);
     struct db_statement *s = arena_new(a, struct db_statement);
-    *s = (struct db_statement){ .name = arena_printf(a, "composed_%.32s", hex).ptr,
+    *s = (struct db_statement){ .name = name,
                                 .sql = arena_cstr(a, sql),
                                 .oids = own_oids,
                                 .param_count = (uint16_t)param_count,

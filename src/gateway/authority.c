@@ -33,7 +33,7 @@ static void answered(void *owner, const struct credential *c, const struct err *
     const struct request *r = question->step->ctx;
     if (question->is_asking)
         question->next = go_on(question->step, c, e);
-    else if (r->http == NULL) /* the client went away, or its time is over */
+    else if (r->is_answered) /* the client went away, or its time is over */
         gql_step_finish(question->step);
     else
         (void)go_on(question->step, c, e);

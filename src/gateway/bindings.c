@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/api_graphql.h"
 #include "gateway/authority.h"
+#include "gateway/gateway.h"
 #include "json/check.h"
 #include "json/writer.h"
 
@@ -11,6 +12,37 @@ struct gql_value binding_time(struct arena *a, int64_t wall_us)
     char *text = arena_alloc(a, CLOCK_TEXT_MAX);
     clock_format(wall_us, text);
     return gql_text(str_of_c(text));
+}
+
+/* "2026-11-23 08:30:00.25+00" as RFC 3339, without going through a number: lists are full of them.
+ * False where it is not of this form (another time zone, a year of five digits). */
+static bool utc_text(struct arena *a, struct str cell, struct str *ret_text)
+{
+    enum { YEAR_END = 4, T_AT = 10, SECONDS_END = 19, TEXT_LEN = 27, OFFSET_LEN = 3 };
+    static const char zeros[] = ".000000Z";
+    if (cell.len < SECONDS_END + OFFSET_LEN || cell.len >= TEXT_LEN + OFFSET_LEN ||
+        cell.ptr[YEAR_END] != '-' || cell.ptr[T_AT] != ' ')
+        return false;
+    const char *offset = cell.ptr + cell.len - OFFSET_LEN;
+    if (offset[0] != '+' || offset[1] != '0' || offset[2] != '0')
+        return false;
+    char *text = arena_alloc(a, TEXT_LEN + 1);
+    memcpy(text + SECONDS_END, zeros, sizeof zeros);
+    memcpy(text, cell.ptr, cell.len - OFFSET_LEN);
+    text[T_AT] = 'T';
+    *ret_text = str_of(text, TEXT_LEN);
+    return true;
+}
+
+struct gql_value binding_time_cell(struct arena *a, struct str cell)
+{
+    struct str text;
+    int64_t wall_us = 0;
+    if (utc_text(a, cell, &text))
+        return gql_text(text);
+    bool is_time = db_time_parse(cell, &wall_us);
+    assert(is_time);
+    return binding_time(a, wall_us);
 }
 
 struct gql_value binding_id(struct arena *a, struct uuid id)
@@ -73,12 +105,16 @@ static bool bind_table(struct gql_schema *schema, const struct gateway_binding *
 static bool bind_all(struct gql_schema *schema, struct err *e)
 {
     static const struct gateway_binding *const tables[] = {
-        bindings_users,        bindings_user_changes,  bindings_sessions, bindings_tokens,
-        bindings_health,       bindings_page,          bindings_tasks,    bindings_tasks_list,
-        bindings_task_why,     bindings_jobs,          bindings_schedule, bindings_task_changes,
-        bindings_job_changes,  bindings_stats,         bindings_trends,   bindings_chat,
-        bindings_chat_history, bindings_conversations, bindings_insights, bindings_analysis,
-        bindings_task_events,  bindings_task_attempts,
+        bindings_users,         bindings_user_changes, bindings_sessions,
+        bindings_tokens,        bindings_health,       bindings_page,
+        bindings_tasks,         bindings_tasks_list,   bindings_task_why,
+        bindings_jobs,          bindings_schedule,     bindings_task_changes,
+        bindings_job_changes,   bindings_stats,        bindings_trends,
+        bindings_chat,          bindings_chat_history, bindings_conversations,
+        bindings_insights,      bindings_analysis,     bindings_task_events,
+        bindings_task_attempts, bindings_task_counts,  bindings_error_groups,
+        bindings_chat_stream,   bindings_stats_watch,  bindings_insight_watch,
+        bindings_workers,       bindings_config,       bindings_checkup,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };
@@ -89,13 +125,18 @@ static bool bind_all(struct gql_schema *schema, struct err *e)
            gql_schema_bind_scalar(schema, "JSON", &json, e) && gql_schema_seal(schema, NULL, e);
 }
 
+struct str gateway_api(void)
+{
+    return str_of((const char *)api_graphql, api_graphql_size);
+}
+
 bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e)
 {
     static const struct gql_schema_options options = { .default_access = "VIEWER" };
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
     struct gql_errors errors = { .arena = a };
     scoped(gql_schema_destroyp) struct gql_schema *schema =
-        gql_schema_create(str_of((const char *)api_graphql, api_graphql_size), &options, &errors);
+        gql_schema_create(gateway_api(), &options, &errors);
     if (schema == NULL)
         return err_set(e, ERR_INTERNAL, "api.graphql: %.*s", STR_FMT(errors.first->message));
     if (!bind_all(schema, e))

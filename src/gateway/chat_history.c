@@ -9,11 +9,11 @@
 
 /* ── ChatMessage ── */
 
-struct chat_message *chat_history_object(const struct gql_step *step, struct db_rows *rows)
+struct chat_message *chat_history_object(struct arena *a, struct db_rows *rows)
 {
-    struct chat_message *message = arena_new(step->arena, struct chat_message);
+    struct chat_message *message = arena_new(a, struct chat_message);
     assert(db_rows_count(rows) > 0);
-    db_rows_keep(rows, step->arena);
+    db_rows_keep(rows, a);
     message->rows = rows;
     return message;
 }
@@ -68,7 +68,7 @@ static void get_timestamp(const struct gql_field *f, void *ctx, void *parent,
     const struct chat_message *m = parent;
     const struct request *r = ctx;
     (void)f;
-    *ret_value = binding_time(r->arena, db_rows_time(m->rows, m->row, MESSAGE_TIMESTAMP));
+    *ret_value = binding_time_cell(r->arena, db_rows_text(m->rows, m->row, MESSAGE_TIMESTAMP));
 }
 
 /* ── Citation ── */
@@ -122,33 +122,48 @@ static enum gql_next resolve_user(struct gql_step *step)
 /* ── pages: one statement for the lists of all parents ── */
 
 struct history_plan {
-    bool wants_content, wants_citations, wants_total;
+    bool wants_content, wants_citations, wants_more; /* as in message_pages */
+    bool wants_total, wants_page_info;
 };
 
-/* Whether a path of fields leads to one of that name; aliases may make several of each. */
-static bool is_selected(const struct gql_field *f, const char *const *path)
+/* The columns that a field of ChatMessage reads. */
+static void want(struct history_plan *plan, struct str field)
 {
-    bool is_found = *path == NULL;
-    for (uint32_t s = 0; !is_found && f->selection != NULL && s < f->selection->count; s++)
-        for (uint32_t i = 0; !is_found && i < f->selection->sets[s]->count; i++)
-            if (str_eq_c(f->selection->sets[s]->fields[i]->name, *path))
-                is_found = is_selected(f->selection->sets[s]->fields[i], path + 1);
-    return is_found;
+    static const char *const always[] = { "__typename", "id", "role", "timestamp" };
+    for (size_t i = 0; i < countof(always); i++)
+        if (str_eq_c(field, always[i]))
+            return;
+    if (str_eq_c(field, "content"))
+        plan->wants_content = true;
+    else if (str_eq_c(field, "citations"))
+        plan->wants_citations = true;
+    else
+        plan->wants_more = true;
 }
 
-static bool selects(const struct gql_field *f, const char *name)
+/* Does so with all fields that a path of fields leads to; aliases may make several of each. */
+static void want_below(struct history_plan *plan, const struct gql_field *f,
+                       const char *const *path)
 {
-    const char *const by_nodes[] = { "nodes", name, NULL };
-    const char *const by_edges[] = { "edges", "node", name, NULL };
-    return is_selected(f, by_nodes) || is_selected(f, by_edges);
+    for (uint32_t s = 0; f->selection != NULL && s < f->selection->count; s++)
+        for (uint32_t i = 0; i < f->selection->sets[s]->count; i++) {
+            const struct gql_field *child = f->selection->sets[s]->fields[i];
+            if (*path == NULL)
+                want(plan, child->name);
+            else if (str_eq_c(child->name, *path))
+                want_below(plan, child, path + 1);
+        }
 }
 
 static void *prepare_history(struct gql_field *f, struct arena *plan_arena)
 {
+    static const char *const nodes[] = { "nodes", NULL }, *const edges[] = { "edges", "node",
+                                                                             NULL };
     struct history_plan *plan = arena_new(plan_arena, struct history_plan);
-    plan->wants_content = selects(f, "content");
-    plan->wants_citations = selects(f, "citations");
+    want_below(plan, f, nodes);
+    want_below(plan, f, edges);
     plan->wants_total = gql_child(f, "totalCount") != NULL;
+    plan->wants_page_info = gql_child(f, "pageInfo") != NULL;
     return plan;
 }
 
@@ -166,26 +181,27 @@ struct history {
     struct history_list *lists; /* one a parent */
 };
 
-static struct uuid id_of(const struct chat_message *m)
+static struct cursor_row place_of(const struct chat_message *m)
 {
-    return db_rows_uuid(m->rows, m->row, MESSAGE_ID);
+    return (struct cursor_row){ .id = db_rows_uuid(m->rows, m->row, MESSAGE_ID) };
 }
 
-/* The rows `from` to `to` are those of one list, one too many where there are more. */
+/* The rows `from` to `to` are those of one list, perhaps one too many where there are more. */
 static void read_list(const struct gql_step *step, const struct db_rows *rows, size_t from,
                       size_t to, struct history_list *list)
 {
     const struct history *history = step->host;
-    size_t count = page_view_init(&list->view, CURSOR_CHAT_MESSAGES, &history->page, to - from);
+    size_t count = page_view_init(&list->view, &history->page, to - from);
     list->messages = arena_new_array(step->arena, count, struct chat_message);
     list->objects = arena_new_array(step->arena, count, void *);
     for (size_t i = 0; i < count; i++) {
-        list->messages[i] = (struct chat_message){ rows, from + page_view_row(&list->view, i) };
+        list->messages[i] =
+            (struct chat_message){ rows, from + page_view_row(&list->view, i), &list->view };
         list->objects[i] = &list->messages[i];
     }
     if (count > 0) {
-        list->view.first = id_of(&list->messages[0]);
-        list->view.last = id_of(&list->messages[count - 1]);
+        list->view.first = place_of(&list->messages[0]);
+        list->view.last = place_of(&list->messages[count - 1]);
     }
 }
 
@@ -226,24 +242,51 @@ static void got_pages(struct gql_step *step, const struct db_reply *reply)
     (void)await_db(step, DB_LANE_READ, &counts, 1, got_totals);
 }
 
+static struct str id_bytes(const struct uuid *id)
+{
+    return str_of((const char *)id->bytes, sizeof id->bytes);
+}
+
+/* A user's or a conversation's history is a list of its own; the lists of many users below their
+ * parents are pages of one. */
+static uint32_t filter_of(const struct message_pages *pages)
+{
+    uint32_t filter = cursor_mix(0, id_bytes(pages->user_ids));
+    if (pages->conversation_id != NULL)
+        filter = cursor_mix(filter, id_bytes(pages->conversation_id));
+    return filter;
+}
+
+/* In cursors; never used again. */
+enum history_order { HISTORY_OLDEST_FIRST, HISTORY_NEWEST_FIRST };
+
+static const struct uuid *id_of(const struct cursor_row *row)
+{
+    return row != NULL ? &row->id : NULL;
+}
+
 /* `pages` says whose; here is added which part of it. */
 static enum gql_next begin_history(struct gql_step *step, struct message_pages pages,
-                                   bool is_newest_first)
+                                   enum history_order order)
 {
+    bool is_newest_first = order == HISTORY_NEWEST_FIRST;
+    const struct cursor_scope scope = { .list = CURSOR_CHAT_MESSAGES,
+                                        .order = (uint8_t)order,
+                                        .filter = is_newest_first ? 0 : filter_of(&pages) };
     const struct history_plan *plan = step->field->plan_data;
     struct history *history = arena_new(step->arena, struct history);
     const struct page *page = &history->page;
     struct err e;
     step->host = history;
-    if (!page_read(step, &await_request(step)->loop->gateway->cursor_key, CURSOR_CHAT_MESSAGES,
-                   &history->page, &e))
+    if (!page_read(step, &scope, &history->page, &e))
         return gql_step_fail(step, &e);
-    pages.after = is_newest_first ? page->before : page->after;
-    pages.before = is_newest_first ? page->after : page->before;
+    pages.after = id_of(is_newest_first ? page->before : page->after);
+    pages.before = id_of(is_newest_first ? page->after : page->before);
     pages.is_descending = is_newest_first != page->is_backward;
-    pages.limit = page->size + 1;
+    pages.limit = page->size + plan->wants_page_info; /* one more tells whether there are more */
     pages.with_content = plan->wants_content;
     pages.with_citations = plan->wants_citations;
+    pages.with_more = plan->wants_more;
     history->pages = pages;
     history->lists = arena_new_array(step->arena, step->count, struct history_list);
     struct db_step read = message_pages_step(step->arena, &history->pages);
@@ -266,7 +309,7 @@ static enum gql_next resolve_history(struct gql_step *step)
         .conversation_id = gql_is_null(conversation) ? NULL : conversation_id,
         .with_orphans = access_has_role(await_request(step)->credential, ROLE_ADMIN),
     };
-    return begin_history(step, pages, false);
+    return begin_history(step, pages, HISTORY_OLDEST_FIRST);
 }
 
 static enum gql_next resolve_messages_of_users(struct gql_step *step)
@@ -275,7 +318,7 @@ static enum gql_next resolve_messages_of_users(struct gql_step *step)
     for (size_t i = 0; i < step->count; i++)
         ids[i] = users_object_id(step->parents[i]);
     return begin_history(step, (struct message_pages){ .user_ids = ids, .user_count = step->count },
-                         true);
+                         HISTORY_NEWEST_FIRST);
 }
 
 static void get_nodes(const struct gql_field *f, void *ctx, void *parent,
@@ -305,10 +348,9 @@ static void get_total(const struct gql_field *f, void *ctx, void *parent,
 static void get_cursor(const struct gql_field *f, void *ctx, void *parent,
                        struct gql_value *ret_value)
 {
-    const struct request *r = ctx;
+    const struct chat_message *m = parent;
     (void)f;
-    *ret_value = gql_text(
-        cursor_make(&r->loop->gateway->cursor_key, CURSOR_CHAT_MESSAGES, id_of(parent), r->arena));
+    *ret_value = page_view_cursor(m->view, ctx, place_of(m));
 }
 
 static void get_self(const struct gql_field *f, void *ctx, void *parent,

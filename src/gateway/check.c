@@ -164,6 +164,15 @@ bool check_label(const char *field, struct str text, size_t chars_max, struct er
            err_set(e, ERR_INVALID, "%s: must not hold control characters", field);
 }
 
+bool check_search(const char *field, struct str text, struct err *e)
+{
+    if (text.len > CHECK_SEARCH_BYTES_MAX)
+        return err_set(e, ERR_INVALID, "%s: at most %d bytes, not %zu", field,
+                       CHECK_SEARCH_BYTES_MAX, text.len);
+    return text.len == 0 || memchr(text.ptr, '\0', text.len) == NULL ||
+           err_set(e, ERR_INVALID, "%s: no text has U+0000", field);
+}
+
 bool check_password(const char *field, struct str password, struct str email, size_t chars_min,
                     struct err *e)
 {

@@ -10,6 +10,7 @@ enum {
     CHECK_EMAIL_BYTES_MAX = 254, /* RFC 5321 4.5.3.1.3, less the brackets */
     CHECK_NAME_CHARS_MAX = 200,
     CHECK_TASK_TYPES_MAX = 100,
+    CHECK_SEARCH_BYTES_MAX = 500,
 };
 
 /*
@@ -29,5 +30,7 @@ enum {
 /* A new password for the account of that address; see auth/password.h. */
 [[nodiscard]] bool check_password(const char *field, struct str password, struct str email,
                                   size_t chars_min, struct err *e);
+/* What is looked for in texts: at most CHECK_SEARCH_BYTES_MAX, no U+0000, which none has. */
+[[nodiscard]] bool check_search(const char *field, struct str text, struct err *e);
 /* Code points of well-formed UTF-8. */
 [[nodiscard]] size_t check_chars(struct str text);

@@ -10,7 +10,6 @@
 
 enum {
     TITLE_CHARS = 60, /* of one made of a message */
-    SEARCH_CHARS_MAX = 200,
     PURGE_DEADLINE_US = 10 * CLOCK_S,
 };
 
@@ -90,13 +89,12 @@ static enum gql_next resolve_conversations(struct gql_step *step)
     struct err e;
     if (!users_read_id("userId", gql_arg(step, "userId"), &user_id, &e))
         return gql_step_fail(step, &e);
-    if (check_chars(text) > SEARCH_CHARS_MAX) {
-        err_set(&e, ERR_LIMIT, "search: must have at most %d characters", SEARCH_CHARS_MAX);
+    if (!check_search("search", text, &e))
         return gql_step_fail(step, &e);
-    }
     bool is_scan = !str_is_empty(text);
     struct db_step list = conversation_list_step(step->arena, user_id, is_scan ? &text : NULL);
-    return await_db(step, is_scan ? DB_LANE_SLOW : DB_LANE_READ, &list, 1, got_list);
+    return is_scan ? await_search(step, &list, "search", got_list)
+                   : await_db(step, DB_LANE_READ, &list, 1, got_list);
 }
 
 /* ── renameConversation, deleteConversation, restoreConversation ── */

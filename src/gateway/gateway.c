@@ -11,22 +11,29 @@
 #include "gateway/bindings.h"
 #include "gateway/capability.h"
 #include "gateway/chat.h"
+#include "gateway/checkup.h"
 #include "gateway/conversations.h"
 #include "gateway/creates.h"
-#include "gateway/events.h"
+#include "gateway/documents.h"
+#include "gateway/credential_watch.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
+#include "gateway/insight_watch.h"
 #include "gateway/insights.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
+#include "gateway/socket.h"
+#include "gateway/sse_carrier.h"
 #include "gateway/start.h"
 #include "gateway/stats.h"
+#include "gateway/subscription.h"
 #include "gateway/trends.h"
 #include "io/offload.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
+#include "gateway/workers.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
@@ -161,10 +168,18 @@ static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
     meter_publish(loop->gateway->meter, loop);
-    events_tick(loop);
+    sse_tick(loop);
+    subscription_tick(loop);
+    credential_watch_tick(loop);
     if (loop->number == 0 && atomic_load(&loop->gateway->is_ready) &&
         loop->ticks++ % SWEEP_TICKS == 0)
         sweep_hourly(loop);
+}
+
+static void sweep(void *owner)
+{
+    request_sweep(owner);
+    socket_sweep(owner);
 }
 
 static bool create_pool(struct gateway_loop *loop, struct err *e)
@@ -197,6 +212,9 @@ static void create_engine(struct gateway_loop *loop)
     limits.depth_max = (uint32_t)conf_int(conf, CONF_GQL_DEPTH_MAX);
     limits.aliases_max = (uint32_t)conf_int(conf, CONF_GQL_ALIASES_MAX);
     limits.root_fields_max = (uint32_t)conf_int(conf, CONF_GQL_ROOT_FIELDS_MAX);
+    limits.directives_max = (uint32_t)conf_int(conf, CONF_GQL_DIRECTIVES_MAX);
+    limits.directives_at_once_max = (uint32_t)conf_int(conf, CONF_GQL_DIRECTIVES_AT_ONCE_MAX);
+    limits.repeats_max = (uint32_t)conf_int(conf, CONF_GQL_REPEATS_MAX);
     limits.cost_max = (uint64_t)conf_int(conf, CONF_GQL_COST_MAX);
     loop->engine = gql_engine_create(loop->gateway->schema, &host, &limits,
                                      (size_t)conf_int(conf, CONF_GQL_PLANS_MAX) * PLAN_BYTES);
@@ -213,6 +231,10 @@ static void create_server(struct gateway_loop *loop, struct arena *a)
     limits.body_window_bytes =
         conf_bytes(conf, CONF_BODY_RATE_MIN) * (size_t)limits.body_window_ms / 1'000;
     limits.idle_ms = conf_duration_us(conf, CONF_KEEP_ALIVE_TIMEOUT) / CLOCK_MS;
+    limits.websocket_message_bytes = conf_bytes(conf, CONF_BODY_LIMIT);
+    limits.websocket_unsent_bytes = conf_bytes(conf, CONF_WEBSOCKET_UNSENT_MAX);
+    limits.websocket_message_ms = conf_duration_us(conf, CONF_WEBSOCKET_MESSAGE_TIMEOUT) / CLOCK_MS;
+    limits.websocket_ping_ms = conf_duration_us(conf, CONF_WEBSOCKET_PING) / CLOCK_MS;
     limits.connections_max = (size_t)conf_int(conf, CONF_CONNECTIONS_MAX);
     const struct http_server_options options = {
         .limits = limits,
@@ -230,7 +252,11 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     const struct conf *conf = loop->gateway->conf;
     int64_t lifetime_s = loop->gateway->session_lifetime_s;
     list_init(&loop->requests);
+    list_init(&loop->sockets);
+    list_init(&loop->sockets_waiting);
     list_init(&loop->streams);
+    list_init(&loop->subscriptions);
+    list_init(&loop->watches);
     list_init(&loop->feed_subscriptions);
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
@@ -247,12 +273,13 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     };
     loop->credentials = credentials_create(&credentials);
     loop->insights = insights_create(loop);
+    loop->insight_watch = insight_watch_create(loop);
     create_engine(loop);
     loop->stats = stats_board_create(loop);
     loop->judges = io_offload_create(loop->io, 1, TREND_JUDGES_WAITING);
     create_server(loop, a);
     loop->log_turn = io_turn_create(loop->io, note_turn, loop);
-    loop->sweep = io_timer_create(loop->io, request_sweep, loop);
+    loop->sweep = io_timer_create(loop->io, sweep, loop);
     io_timer_repeat(loop->sweep, SWEEP_MS);
     loop->tick = io_timer_create(loop->io, tick, loop);
     io_timer_repeat(loop->tick, TICK_MS);
@@ -267,6 +294,7 @@ static void destroy_loop(struct gateway_loop *loop)
     io_turn_destroy(loop->log_turn);
     log_release();
     credentials_destroy(loop->credentials);
+    insight_watch_destroy(loop->insight_watch);
     insights_destroy(loop->insights);
     ai_client_destroy(loop->ai);
     gql_engine_destroy(loop->engine);
@@ -321,7 +349,8 @@ static void drain_pool(void *owner)
 static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
-    events_end_all(loop);
+    socket_drain_all(loop);
+    subscription_stop_all(loop);
     if (loop->number == 0)
         feed_end(loop->gateway);
     http_server_drain(loop->server,
@@ -414,17 +443,24 @@ static void read_public_url(struct run *run)
              (int)gw->cookie_path.len - 1, gw->cookie_path.ptr);
 }
 
+/* A switch whose `auto` is on in development alone. */
+static bool is_open(const struct conf *conf, enum conf_id id)
+{
+    int choice = conf_choice(conf, id);
+    return choice == CONF_SWITCH_ON ||
+           (choice == CONF_SWITCH_AUTO && conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT);
+}
+
 static bool read_settings(struct run *run, struct err *e)
 {
     struct gateway *gw = &run->gw;
     const struct conf *conf = gw->conf;
-    int introspection = conf_choice(conf, CONF_GQL_INTROSPECTION);
-    bool is_development = conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT;
     gw->started_at_us = clock_wall_us();
     gw->request_timeout_us = conf_duration_us(conf, CONF_REQUEST_TIMEOUT);
     gw->session_lifetime_s = conf_duration_us(conf, CONF_SESSION_LIFETIME) / CLOCK_S;
-    gw->is_introspection_open =
-        introspection == CONF_SWITCH_ON || (introspection == CONF_SWITCH_AUTO && is_development);
+    gw->is_introspection_open = is_open(conf, CONF_GQL_INTROSPECTION);
+    gw->is_get_open = is_open(conf, CONF_GQL_GET);
+    gw->cors_origins = conf_str(conf, CONF_CORS_ORIGINS);
     snprintf(gw->schema_version, sizeof gw->schema_version, "%s", schema_version());
     if (str_is_empty(conf_str(conf, CONF_DATABASE_URL)))
         return err_set(e, ERR_INVALID, "database-url is not set; `windlass up` brings its own");
@@ -462,6 +498,7 @@ static bool create_loops(struct run *run, struct err *e)
             return false;
     }
     create_gate(gw);
+    gw->checkup = checkup_create(gw);
     feed_open(gw);
     return true;
 }
@@ -508,8 +545,12 @@ static bool create_all(struct run *run, struct err *e)
     gw->zones = zone_cache_create();
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
-    return read_settings(run, e) && bindings_create_schema(&gw->schema, e) &&
-           create_loops(run, e) && listen_all(run, e);
+    gw->workers_told = workers_told_create();
+    if (!read_settings(run, e) || !documents_create(gw->conf, &gw->documents, e) ||
+        !bindings_create_schema(&gw->schema, e))
+        return false;
+    documents_check(gw->documents, gw->schema);
+    return create_loops(run, e) && listen_all(run, e);
 }
 
 /* Requests that the drain's deadline cut off still wait for something: what they use stays, and
@@ -532,12 +573,15 @@ static void destroy_all(struct run *run)
         return;
     }
     gate_destroy(gw->gate);
+    checkup_destroy(gw->checkup);
     capabilities_destroy(gw->capabilities);
     chat_limits_destroy(gw->chat_limits);
+    workers_told_destroy(gw->workers_told);
     for (size_t i = 0; i < gw->loop_count; i++)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);
     gql_schema_destroy(gw->schema);
+    documents_destroy(gw->documents);
     http_proxies_destroy(gw->proxies);
     zone_cache_destroy(gw->zones);
     meter_destroy(gw->meter);

@@ -17,3 +17,6 @@ enum gateway_end {
  * once. Sockets come from whoever started it (LISTEN_FDS) or are opened as the settings say.
  */
 [[nodiscard]] enum gateway_end gateway_run(const struct conf *conf, struct err *e);
+
+/* The GraphQL API that it serves, as SDL. */
+[[nodiscard]] struct str gateway_api(void);

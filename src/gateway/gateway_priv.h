@@ -24,18 +24,22 @@
 struct gateway_loop;
 
 struct creates;
+struct documents;
 struct feed;
 struct meter;
 struct io_offload;
 struct stats_board;
 struct zone_cache;
 struct worker_client;
+struct workers_told;
+struct checkup;
 struct ai_client;
 struct capabilities;
 struct chat_limits;
 struct insights;
+struct insight_watch;
 
-enum { GATEWAY_ROUTES_MAX = 24 };
+enum { GATEWAY_ROUTES_MAX = 26 };
 
 /* What the loop has told the meter so far. */
 struct gateway_published {
@@ -60,6 +64,8 @@ struct gateway {
     struct feed *feed; /* on the first loop; see feed.h */
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
+    struct workers_told *workers_told;
+    struct checkup *checkup;
 
     int64_t started_at_us;
     int64_t request_timeout_us;
@@ -72,6 +78,9 @@ struct gateway {
     int64_t session_lifetime_s;
     struct http_proxies *proxies; /* whose forwarded headers count */
     bool is_introspection_open;   /* to anonymous callers too */
+    bool is_get_open;             /* so are queries by GET */
+    struct str cors_origins;      /* see headers.h */
+    struct documents *documents;
 
     /* Set by the start, before is_ready. */
     struct cursor_key cursor_key;
@@ -94,17 +103,24 @@ struct gateway_loop {
     struct io_offload *judges; /* of trends */
     struct ai_client *ai;
     struct insights *insights;
+    struct insight_watch *insight_watch;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;
     struct list feed_subscriptions;
     bool is_feed_telling;
-    struct io_turn *log_turn; /* writes the access log's lines */
-    struct io_timer *sweep;   /* ends requests that are past their deadline */
-    struct list streams;      /* of subscriptions; see events.c */
-    size_t watched_bytes;     /* of changes that those are yet to be told; see changes.h */
-    struct list requests;     /* struct request, the oldest first */
-    struct arena *spare[64];  /* of requests that ended */
+    int64_t feed_position; /* see feed.h; 0: nothing was told yet */
+    struct io_turn *log_turn;    /* writes the access log's lines */
+    struct io_timer *sweep;      /* ends requests that are past their deadline */
+    struct list subscriptions;   /* see subscription.c */
+    struct list sockets;         /* see socket_priv.h */
+    struct list sockets_waiting; /* those that are yet to be initialised, the oldest first */
+    size_t socket_count;
+    struct list streams;     /* of Server-Sent Events */
+    struct list watches;     /* of credentials; see credential_watch.h */
+    size_t watched_bytes;    /* of changes that those are yet to be told; see changes.h */
+    struct list requests;    /* struct request, the oldest first */
+    struct arena *spare[64]; /* of requests that ended */
     size_t spare_count;
     size_t running; /* arenas in use: requests that have not ended */
     struct gateway_published published;

@@ -1,27 +1,47 @@
 /*
- * headers: what a request's headers say to the gateway, and the session cookie.
- * Source: GraphQL over HTTP 6.2; RFC 6265; Fetch Metadata;
+ * headers: what a request's headers say to the gateway, the session cookie, and what pages of other
+ * origins are told.
+ * Source: GraphQL over HTTP 6.2; RFC 6265; Fetch, "CORS protocol"; Fetch Metadata;
  * docs/decisions/0007-passwords-by-argon2id.md.
  */
 #pragma once
 #include "http/server.h"
 
 enum headers_answer { HEADERS_GRAPHQL, HEADERS_JSON, HEADERS_EVENTS, HEADERS_NONE };
-/* What the client wants to be answered with; HEADERS_GRAPHQL where it does not say. */
+/*
+ * What the client wants to be answered with. HEADERS_JSON where it does not say, or takes all that
+ * there is without naming the newer type: then it may not know what that one means by its statuses.
+ */
 [[nodiscard]] enum headers_answer headers_answer(const struct http_request *http);
+/* The same among GRAPHQL and JSON, for what is answered by one body. */
+[[nodiscard]] enum headers_answer headers_answer_whole(const struct http_request *http);
 /* application/json, in UTF-8 where it says a charset. */
 [[nodiscard]] bool headers_is_json(const struct http_request *http);
 
+/* Whose page has led a browser to ask, or to open a WebSocket. */
+enum headers_origin {
+    HEADERS_ORIGIN_OWN,    /* ours, or no Origin: no browser */
+    HEADERS_ORIGIN_LISTED, /* may ask with a bearer token; a cookie of it counts for nothing */
+    HEADERS_ORIGIN_FOREIGN /* may not ask */
+};
 /*
- * True without an Origin (no browser), and where it is `public_origin`; without a public origin,
- * where it is the host that the request names.
+ * Ours is `public_origin`; without one, the host that the request names. `listed` is the setting
+ * cors-origins: origins with commas between.
  */
-[[nodiscard]] bool headers_is_same_origin(const struct http_request *http,
-                                          struct str public_origin);
+[[nodiscard]] enum headers_origin headers_origin(const struct http_request *http,
+                                                 struct str public_origin, struct str listed);
+/* Lets a page of a listed origin read the answer, never with credentials. With an empty list
+ * nothing is added. */
+void headers_allow_origin(struct http_request *http, enum headers_origin origin, struct str listed);
+/* Beside it, the answer to the question whether such a page may send what it wants to send. */
+void headers_allow_sending(struct http_request *http, enum headers_origin origin);
+
 /* The browser says that a page of ours, or a person, asked. */
 [[nodiscard]] bool headers_is_same_site_fetch(const struct http_request *http);
 
 /* The bearer token, else the session cookie; empty where there is neither. */
 [[nodiscard]] struct str headers_token(const struct http_request *http, bool *ret_is_cookie);
+/* The bearer token alone. */
+[[nodiscard]] struct str headers_bearer(const struct http_request *http);
 
 #define HEADERS_COOKIE "windlass_session"

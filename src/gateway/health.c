@@ -5,7 +5,7 @@
 #include "gateway/ai_client.h"
 #include "gateway/await_worker.h"
 #include "gateway/bindings.h"
-#include "gateway/events.h"
+#include "gateway/subscription.h"
 #include "gateway/feed.h"
 #include "gateway/worker_client.h"
 #include "obs/version.h"

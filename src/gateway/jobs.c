@@ -1,5 +1,6 @@
 /* Query.jobs, Query.job, and the fields of Job. */
 #include "base/clock.h"
+#include "gateway/check.h"
 #include "gateway/tasks.h"
 #include "gateway/tasks_list.h"
 #include "gateway/users.h"
@@ -9,7 +10,6 @@
 
 enum {
     JOBS_MAX = 10'000, /* that Query.jobs shows */
-    JOBS_SEARCH_BYTES_MAX = 500,
     RECENT_RUNS_MAX = 100,
     NEXT_RUNS_MAX = 100,
 };
@@ -87,9 +87,8 @@ static bool jobs_filter(const struct gql_step *step, const struct select_filter 
             labels->labels |= record_label_bit(ENUM_job_status, status->items[i].text);
     }
     if (!gql_is_null(search) && !str_is_empty(str_trim(search->text))) {
-        if (search->text.len > JOBS_SEARCH_BYTES_MAX)
-            return err_set(e, ERR_INVALID, "search: at most %d bytes, not %zu",
-                           JOBS_SEARCH_BYTES_MAX, search->text.len);
+        if (!check_search("search", search->text, e))
+            return false;
         struct select_filter *any =
             arena_new_array(step->arena, countof(searched), struct select_filter);
         for (size_t i = 0; i < countof(searched); i++)
@@ -121,16 +120,18 @@ static enum gql_next resolve_jobs(struct gql_step *step)
                                    .limit = JOBS_MAX + 1 };
     const struct db_step list = { select_statement(step->arena, &select),
                                   select_args(step->arena, &select) };
-    return await_db(step, DB_LANE_SLOW, &list, 1, read_all);
+    return await_search(step, &list, "search", read_all);
 }
 
 /* ── Job.runs, Job.recentRuns: those of all jobs of a level in one statement ── */
 
 static enum gql_next resolve_runs(struct gql_step *step)
 {
-    static const struct tasks_list_query query = {
-        .is_bounded = true, .dearest = "runs", .is_of_each = true, .each_column = COL_tasks_job_id
-    };
+    const struct tasks_list_query query = { .order = tasks_order_of(STR("CREATED_DESC")),
+                                            .is_bounded = true,
+                                            .dearest = "runs",
+                                            .is_of_each = true,
+                                            .each_column = COL_tasks_job_id };
     return tasks_list_read(step, &query);
 }
 

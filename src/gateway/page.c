@@ -1,7 +1,7 @@
 #include "gateway/page.h"
 
+#include "gateway/await.h"
 #include "gateway/bindings.h"
-#include "gateway/request.h"
 
 static bool read_size(const char *name, const struct gql_value *value, size_t *ret_size,
                       struct err *e)
@@ -15,42 +15,72 @@ static bool read_size(const char *name, const struct gql_value *value, size_t *r
     return true;
 }
 
-static bool read_bound(const char *name, const struct gql_value *value, struct arena *a,
-                       const struct cursor_key *key, enum cursor_list list,
-                       const struct uuid **ret_row, struct err *e)
+static bool read_bound(const struct gql_step *step, const char *name,
+                       const struct cursor_scope *scope, const struct cursor_row **ret_row,
+                       struct err *e)
 {
+    const struct cursor_key *key = &await_request(step)->loop->gateway->cursor_key;
+    const struct gql_value *value = gql_arg(step, name);
+    struct cursor_row *row = arena_new(step->arena, struct cursor_row);
     struct err why;
-    struct uuid *row = arena_new(a, struct uuid);
     if (gql_is_null(value))
         return true;
-    if (!cursor_read(key, list, value->text, row, &why))
+    if (!cursor_read(key, scope, value->text, row, &why))
         return err_set(e, ERR_INVALID, "%s: %s", name, why.message);
     *ret_row = row;
     return true;
 }
 
-bool page_read(const struct gql_step *step, const struct cursor_key *key, enum cursor_list list,
-               struct page *ret_page, struct err *e)
+bool page_read(const struct gql_step *step, const struct cursor_scope *scope, struct page *ret_page,
+               struct err *e)
 {
     const struct gql_value *first = gql_arg(step, "first"), *last = gql_arg(step, "last");
-    struct page page = { .size = PAGE_SIZE_DEFAULT, .is_backward = !gql_is_null(last) };
+    struct page page = { .size = PAGE_SIZE_DEFAULT,
+                         .is_backward = !gql_is_null(last),
+                         .scope = *scope };
     if (!gql_is_null(first) && !gql_is_null(last))
         return err_set(e, ERR_INVALID, "first: cannot be given together with last");
     if (!read_size("first", first, &page.size, e) || !read_size("last", last, &page.size, e) ||
-        !read_bound("after", gql_arg(step, "after"), step->arena, key, list, &page.after, e) ||
-        !read_bound("before", gql_arg(step, "before"), step->arena, key, list, &page.before, e))
+        !read_bound(step, "after", scope, &page.after, e) ||
+        !read_bound(step, "before", scope, &page.before, e))
         return false;
     *ret_page = page;
     return true;
 }
 
+static uint32_t mix_number(uint32_t mixed, uint64_t number)
+{
+    char bytes[8];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(number >> 8 * i & 0xff);
+    return cursor_mix(mixed, str_of(bytes, sizeof bytes));
+}
+
+static uint32_t mix(uint32_t mixed, const struct select_filter *f)
+{
+    mixed = mix_number(mixed, f->op);
+    mixed = mix_number(mixed, (uint64_t)f->column);
+    mixed = mix_number(mixed, f->labels);
+    mixed = cursor_mix(mixed, f->value);
+    mixed = mix_number(mixed, f->value_count);
+    for (size_t i = 0; i < f->value_count; i++)
+        mixed = cursor_mix(mixed, f->values[i]);
+    mixed = mix_number(mixed, f->item_count);
+    for (size_t i = 0; i < f->item_count; i++)
+        mixed = mix(mixed, &f->items[i]);
+    return mixed;
+}
+
+uint32_t page_filter(const struct select_filter *filter)
+{
+    return filter != NULL ? mix(0, filter) : 0;
+}
+
 /* ── PageInfo ── */
 
-size_t page_view_init(struct page_view *view, enum cursor_list list, const struct page *page,
-                      size_t found)
+size_t page_view_init(struct page_view *view, const struct page *page, size_t found)
 {
-    *view = (struct page_view){ .list = list,
-                                .page = *page,
+    *view = (struct page_view){ .page = *page,
                                 .count = min_of(found, page->size),
                                 .has_more = found > page->size };
     return view->count;
@@ -73,12 +103,10 @@ static void get_has_previous(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_bool(view->page.is_backward ? view->has_more : view->page.after != NULL);
 }
 
-static struct gql_value cursor_at(const struct page_view *view, const struct request *r,
-                                  struct uuid row)
+struct gql_value page_view_cursor(const struct page_view *view, void *ctx, struct cursor_row row)
 {
-    if (view->count == 0)
-        return gql_null();
-    return gql_text(cursor_make(&r->loop->gateway->cursor_key, view->list, row, r->arena));
+    const struct request *r = ctx;
+    return gql_text(cursor_make(&r->loop->gateway->cursor_key, &view->page.scope, row, r->arena));
 }
 
 static void get_start(const struct gql_field *f, void *ctx, void *parent,
@@ -86,14 +114,16 @@ static void get_start(const struct gql_field *f, void *ctx, void *parent,
 {
     const struct page_view *view = parent;
     (void)f;
-    *ret_value = cursor_at(view, ctx, view->first);
+    if (view->count > 0)
+        *ret_value = page_view_cursor(view, ctx, view->first);
 }
 
 static void get_end(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
 {
     const struct page_view *view = parent;
     (void)f;
-    *ret_value = cursor_at(view, ctx, view->last);
+    if (view->count > 0)
+        *ret_value = page_view_cursor(view, ctx, view->last);
 }
 
 const struct gateway_binding bindings_page[] = {

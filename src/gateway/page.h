@@ -5,36 +5,41 @@
 #pragma once
 #include "gateway/cursor.h"
 #include "gql/gql.h"
+#include "store/select.h"
 
 enum { PAGE_SIZE_DEFAULT = 50, PAGE_SIZE_MAX = 500 };
 
 struct page {
     size_t size;      /* rows that are wanted; ask for one more to know whether there are more */
     bool is_backward; /* the last rows before a place */
-    const struct uuid *after, *before; /* in the step's arena; NULL: no bound */
+    const struct cursor_row *after, *before; /* in the step's arena; NULL: no bound */
+    struct cursor_scope scope;
 };
 
 /* From the field's arguments first, after, last and before. Errors: INVALID, naming the one. */
-[[nodiscard]] bool page_read(const struct gql_step *step, const struct cursor_key *key,
-                             enum cursor_list list, struct page *ret_page, struct err *e);
+[[nodiscard]] bool page_read(const struct gql_step *step, const struct cursor_scope *scope,
+                             struct page *ret_page, struct err *e);
+/* What a filter counts for in a cursor; NULL: 0. */
+[[nodiscard]] uint32_t page_filter(const struct select_filter *filter);
 
 /*
  * A page that was read: what a PageInfo tells. Lists that are connections hold one and give it as
  * the object of `pageInfo`.
  */
 struct page_view {
-    enum cursor_list list;
     struct page page;
-    size_t count;            /* rows shown */
-    bool has_more;           /* in the direction that was read */
-    struct uuid first, last; /* of those rows, where count > 0 */
+    size_t count;                  /* rows shown */
+    bool has_more;                 /* in the direction that was read */
+    struct cursor_row first, last; /* of those rows, where count > 0 */
 };
 
 /* Shows at most a page of `found` rows, one more than which was asked for; gives their number. */
-size_t page_view_init(struct page_view *view, enum cursor_list list, const struct page *page,
-                      size_t found);
+size_t page_view_init(struct page_view *view, const struct page *page, size_t found);
 /* The row that the list's `i`th place shows: pages that are read backwards come the last first. */
 [[nodiscard]] static inline size_t page_view_row(const struct page_view *view, size_t i)
 {
     return view->page.is_backward ? view->count - 1 - i : i;
 }
+/* The cursor of a row of that page. */
+[[nodiscard]] struct gql_value page_view_cursor(const struct page_view *view, void *ctx,
+                                                struct cursor_row row);

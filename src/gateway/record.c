@@ -31,10 +31,7 @@ struct str record_cell(const struct record *record, int column)
     if (record->given & SELECT_BIT(column))
         return record->cells[column];
     assert(record->rows != NULL);
-    uint32_t at = select_position(record->columns, column);
-    if (db_rows_is_null(record->rows, record->row, at))
-        return (struct str){ 0 };
-    return db_rows_text(record->rows, record->row, at);
+    return db_rows_cell(record->rows, record->row, select_position(record->columns, column));
 }
 
 struct uuid record_uuid(const struct record *record, int column)
@@ -229,32 +226,13 @@ void record_get_bool(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_bool(str_eq(cell_of(f, parent), STR("t")));
 }
 
-/* "2026-11-23 08:30:00.25+00" as RFC 3339, without going through a number: lists are full of them.
- * False where it is not of this form (another time zone, a year of five digits). */
-static bool utc_text(struct arena *a, struct str cell, struct str *ret_text)
-{
-    enum { T_AT = 10, SECONDS_END = 19, TEXT_LEN = 27 };
-    static const char zeros[] = ".000000Z";
-    if (!str_ends_with(cell, STR("+00")) || cell.len < SECONDS_END + 3 ||
-        cell.len >= TEXT_LEN + 3 || cell.ptr[4] != '-' || cell.ptr[T_AT] != ' ')
-        return false;
-    char *text = arena_alloc(a, TEXT_LEN + 1);
-    memcpy(text + SECONDS_END, zeros, sizeof zeros);
-    memcpy(text, cell.ptr, cell.len - 3);
-    text[T_AT] = 'T';
-    *ret_text = str_of(text, TEXT_LEN);
-    return true;
-}
-
 void record_get_time(const struct gql_field *f, void *ctx, void *parent,
                      struct gql_value *ret_value)
 {
     const struct request *r = ctx;
-    struct str cell = cell_of(f, parent), text;
-    if (cell.ptr != NULL && utc_text(r->arena, cell, &text))
-        *ret_value = gql_text(text);
-    else if (cell.ptr != NULL)
-        *ret_value = binding_time(r->arena, record_time(parent, record_field_column(f)));
+    struct str cell = cell_of(f, parent);
+    if (cell.ptr != NULL)
+        *ret_value = binding_time_cell(r->arena, cell);
 }
 
 void record_get_enum(const struct gql_field *f, void *ctx, void *parent,

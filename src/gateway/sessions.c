@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "gateway/bindings.h"
 #include "gateway/check.h"
+#include "gateway/headers.h"
 #include "gateway/users.h"
 #include "http/cookie.h"
 #include "store/public/session.h"
@@ -78,7 +79,7 @@ static void signed_in(struct gql_step *step, const struct token *token, struct u
 /* What a browser calls itself, cut to what the table takes; NULL: it does not say. */
 static const struct str *user_agent(const struct gql_step *step)
 {
-    struct str text = http_header(await_request(step)->http, STR("User-Agent"));
+    struct str text = await_request(step)->user_agent;
     if (str_is_empty(text) || !str_is_utf8(text))
         return NULL;
     struct str *agent = arena_new(step->arena, struct str);

@@ -223,8 +223,9 @@ static void get_task_total(const struct gql_field *f, void *ctx, void *parent,
 static void get_is_exact(const struct gql_field *f, void *ctx, void *parent,
                          struct gql_value *ret_value)
 {
-    (void)f, (void)ctx, (void)parent;
-    *ret_value = gql_bool(true);
+    const struct type_stats *type = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_bool(!type->is_capped);
 }
 
 #define N(number) .data = BINDING_NUMBER(number)

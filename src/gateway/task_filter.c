@@ -179,7 +179,7 @@ static uint32_t status_of_state(int state)
 }
 
 /* Those that status and state leave together. */
-static uint32_t statuses_of(const struct task_filter *filter)
+uint32_t task_filter_statuses(const struct task_filter *filter)
 {
     uint32_t statuses = filter->statuses ? *filter->statuses : ALL_STATUSES, implied = 0;
     if (filter->states == NULL)
@@ -285,7 +285,7 @@ const struct select_filter *task_filter_select(const struct task_filter *filter,
                                                struct arena *a)
 {
     struct conditions c = { .arena = a };
-    uint32_t statuses = statuses_of(filter);
+    uint32_t statuses = task_filter_statuses(filter);
     add_ids(&c, filter->ids);
     if (statuses != ALL_STATUSES)
         add_labels(&c, COL_tasks_status, &statuses);
@@ -311,20 +311,45 @@ const struct select_filter *task_filter_select(const struct task_filter *filter,
 
 /* ── its cost ── */
 
+/* Members of which no index knows. */
+static bool has_unindexed(const struct task_filter *filter)
+{
+    return filter->states != NULL || filter->priorities != NULL || filter->queues != NULL ||
+           task_filter_needs_table(filter) != NULL;
+}
+
 bool task_filter_is_bounded(const struct task_filter *filter)
 {
-    uint32_t statuses = statuses_of(filter);
+    uint32_t statuses = task_filter_statuses(filter);
     /* Of these an index of their own holds little else: what runs is few. */
     bool is_indexed = statuses == ALL_STATUSES || statuses == OPEN_STATUSES ||
                       statuses == 1 << TASK_STATUS_PENDING || statuses == 1 << TASK_STATUS_FAILED;
     int others = (filter->types != NULL) + (filter->job_id != NULL) + (statuses != ALL_STATUSES);
-    if (filter->ids != NULL || statuses == 0)
+    if (task_filter_is_few(filter))
         return true;
     return is_indexed && others <= 1 && (filter->types == NULL || filter->types->count <= 1) &&
-           filter->states == NULL && filter->priorities == NULL && filter->queues == NULL &&
-           filter->id_suffix == NULL && filter->error_template == NULL && filter->search == NULL &&
-           filter->payload == NULL && filter->created_after_us == NULL &&
+           !has_unindexed(filter) && filter->created_after_us == NULL &&
            filter->created_before_us == NULL;
+}
+
+bool task_filter_is_counted(const struct task_filter *filter)
+{
+    return filter->ids == NULL && filter->id_suffix == NULL && filter->job_id == NULL &&
+           filter->created_after_us == NULL && filter->created_before_us == NULL &&
+           !has_unindexed(filter);
+}
+
+bool task_filter_has_type(const struct task_filter *filter, struct str type)
+{
+    bool has_type = filter->types == NULL;
+    for (size_t i = 0; !has_type && i < filter->types->count; i++)
+        has_type = str_eq(filter->types->items[i], type);
+    return has_type;
+}
+
+bool task_filter_is_few(const struct task_filter *filter)
+{
+    return filter->ids != NULL || filter->id_suffix != NULL || task_filter_statuses(filter) == 0;
 }
 
 const char *task_filter_dearest(const struct task_filter *filter)
@@ -332,14 +357,14 @@ const char *task_filter_dearest(const struct task_filter *filter)
     const char *needs_table = task_filter_needs_table(filter);
     if (needs_table != NULL)
         return needs_table;
-    return filter->id_suffix          ? "filter.idEndsWith"
-           : filter->queues           ? "filter.queue"
-           : filter->priorities       ? "filter.priority"
-           : filter->states           ? "filter.state"
-           : filter->statuses         ? "filter.status"
-           : filter->types            ? "filter.type"
-           : filter->created_after_us ? "filter.createdAfter"
-                                      : "filter";
+    return filter->queues              ? "filter.queue"
+           : filter->priorities        ? "filter.priority"
+           : filter->states            ? "filter.state"
+           : filter->statuses          ? "filter.status"
+           : filter->types             ? "filter.type"
+           : filter->created_after_us  ? "filter.createdAfter"
+           : filter->created_before_us ? "filter.createdBefore"
+                                       : "filter";
 }
 
 const char *task_filter_needs_table(const struct task_filter *filter)

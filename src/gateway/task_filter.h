@@ -49,6 +49,13 @@ struct task_filter {
                                                              struct arena *a);
 /* Whether an index serves it, in the order of ids, without rows that do not match. */
 [[nodiscard]] bool task_filter_is_bounded(const struct task_filter *filter);
+/* Whether an index finds it, and it is few, whatever the order. */
+[[nodiscard]] bool task_filter_is_few(const struct task_filter *filter);
+/* Whether it asks for types and statuses alone, which the counters know. */
+[[nodiscard]] bool task_filter_is_counted(const struct task_filter *filter);
+/* The statuses that it leaves, a set of labels. */
+[[nodiscard]] uint32_t task_filter_statuses(const struct task_filter *filter);
+[[nodiscard]] bool task_filter_has_type(const struct task_filter *filter, struct str type);
 /* The member that costs most, "filter.search"; for the error when it takes too long. */
 [[nodiscard]] const char *task_filter_dearest(const struct task_filter *filter);
 

@@ -128,21 +128,15 @@ struct uuid users_object_id(const struct user_row *user)
 
 /* ── one user for each parent ── */
 
-static int compare_users(const void *a, const void *b)
-{
-    struct uuid one = users_object_id(a), other = users_object_id(b);
-    return memcmp(&one, &other, sizeof one);
-}
+/* A user that was found, by his id. */
+struct found_user {
+    struct uuid id;
+    struct user_row *row;
+};
 
 static int compare_ids(const void *a, const void *b)
 {
-    return memcmp(a, b, sizeof(struct uuid));
-}
-
-static int compare_id_user(const void *id, const void *user)
-{
-    struct uuid other = users_object_id(user);
-    return memcmp(id, &other, sizeof other);
+    return memcmp(a, b, sizeof(struct uuid)); /* a found user begins with his */
 }
 
 static void got_each(struct gql_step *step, const struct db_reply *reply)
@@ -150,10 +144,14 @@ static void got_each(struct gql_step *step, const struct db_reply *reply)
     const struct uuid *ids = step->host;
     size_t count = db_rows_count(reply->rows[0]);
     struct user_row *users = users_objects(step, reply->rows[0]);
-    qsort(users, count, sizeof *users, compare_users);
-    for (size_t i = 0; i < step->count; i++)
-        step->results[i] =
-            gql_object(bsearch(&ids[i], users, count, sizeof *users, compare_id_user));
+    struct found_user *found = arena_new_array(step->arena, count, struct found_user);
+    for (size_t i = 0; i < count; i++)
+        found[i] = (struct found_user){ users_object_id(&users[i]), &users[i] };
+    qsort(found, count, sizeof *found, compare_ids);
+    for (size_t i = 0; i < step->count; i++) {
+        const struct found_user *user = bsearch(&ids[i], found, count, sizeof *found, compare_ids);
+        step->results[i] = gql_object(user != NULL ? user->row : NULL);
+    }
     gql_step_finish(step);
 }
 
@@ -228,7 +226,7 @@ static void get_time(const struct gql_field *f, void *ctx, void *parent,
 {
     const struct user_row *user = parent;
     const struct request *r = ctx;
-    *ret_value = binding_time(r->arena, db_rows_time(user->rows, user->row, f->column));
+    *ret_value = binding_time_cell(r->arena, cell(f, user));
 }
 
 static void get_last_seen(const struct gql_field *f, void *ctx, void *parent,
@@ -302,29 +300,39 @@ static void *prepare_users(struct gql_field *f, struct arena *plan_arena)
     return plan;
 }
 
+/* A user in a page, and its UserEdge. */
+struct paged_user {
+    struct user_row user;
+    const struct page_view *view;
+};
+
 /* The page while it is read, and then the UserConnection. */
 struct users_page {
     struct page page;
     struct select select;
     struct page_view view;
-    struct user_row *users; /* in the order of the list */
-    void **objects;         /* their addresses */
+    void **objects; /* paged users, in the order of the list */
     int64_t total;
 };
 
+static struct cursor_row place_of(const struct user_row *user)
+{
+    return (struct cursor_row){ .id = users_object_id(user) };
+}
+
 static void read_page(struct users_page *page, const struct gql_step *step, struct db_rows *rows)
 {
-    size_t count = page_view_init(&page->view, CURSOR_USERS, &page->page, db_rows_count(rows));
-    page->users = arena_new_array(step->arena, count, struct user_row);
+    size_t count = page_view_init(&page->view, &page->page, db_rows_count(rows));
+    struct paged_user *users = arena_new_array(step->arena, count, struct paged_user);
     page->objects = arena_new_array(step->arena, count, void *);
     db_rows_keep(rows, step->arena);
     for (size_t i = 0; i < count; i++) {
-        page->users[i] = (struct user_row){ rows, page_view_row(&page->view, i) };
-        page->objects[i] = &page->users[i];
+        users[i] = (struct paged_user){ { rows, page_view_row(&page->view, i) }, &page->view };
+        page->objects[i] = &users[i].user;
     }
     if (count > 0) {
-        page->view.first = db_rows_uuid(rows, page->users[0].row, 0);
-        page->view.last = db_rows_uuid(rows, page->users[count - 1].row, 0);
+        page->view.first = place_of(&users[0].user);
+        page->view.last = place_of(&users[count - 1].user);
     }
 }
 
@@ -348,32 +356,33 @@ static void got_page(struct gql_step *step, const struct db_reply *reply)
     }
     struct db_step count = { select_count_statement(step->arena, &page->select, TOTAL_MAX),
                              select_count_args(step->arena, &page->select) };
-    (void)await_db(step, DB_LANE_SLOW, &count, 1, got_total);
+    (void)await_search(step, &count, "search", got_total);
 }
 
-/* email or name contains it, and the bound that the page's own direction does not give. */
-static const struct select_filter *users_filter(struct arena *a, const struct page *page,
-                                                const struct gql_value *search)
+/* Email or name contains it; NULL: all. */
+static const struct select_filter *users_filter(struct arena *a, const struct gql_value *search)
 {
-    struct select_filter *all = arena_new(a, struct select_filter);
-    struct select_filter *items = arena_new_array(a, 2, struct select_filter);
-    const struct uuid *bound = page->is_backward ? page->after : page->before;
-    *all = (struct select_filter){ .op = SELECT_ALL, .items = items };
-    if (!gql_is_null(search) && !str_is_empty(str_trim(search->text))) {
-        struct select_filter *either = arena_new_array(a, 2, struct select_filter);
-        for (int i = 0; i < 2; i++)
-            either[i] = (struct select_filter){ .op = SELECT_CONTAINS,
-                                                .column = i == 0 ? COL_users_email : COL_users_name,
-                                                .value = str_trim(search->text) };
-        items[all->item_count++] =
-            (struct select_filter){ .op = SELECT_ANY, .items = either, .item_count = 2 };
-    }
-    if (bound != NULL)
-        items[all->item_count++] =
-            (struct select_filter){ .op = page->is_backward ? SELECT_GREATER : SELECT_LESS,
-                                    .column = COL_users_id,
-                                    .value = id_text(a, *bound) };
-    return all;
+    static const int columns[] = { COL_users_email, COL_users_name };
+    if (gql_is_null(search) || str_is_empty(str_trim(search->text)))
+        return NULL;
+    struct select_filter *either = arena_new(a, struct select_filter);
+    struct select_filter *items = arena_new_array(a, countof(columns), struct select_filter);
+    for (size_t i = 0; i < countof(columns); i++)
+        items[i] = (struct select_filter){ .op = SELECT_CONTAINS,
+                                           .column = columns[i],
+                                           .value = str_trim(search->text) };
+    *either =
+        (struct select_filter){ .op = SELECT_ANY, .items = items, .item_count = countof(columns) };
+    return either;
+}
+
+static const struct str *bound_of(struct arena *a, const struct cursor_row *row)
+{
+    if (row == NULL)
+        return NULL;
+    struct str *bound = arena_new(a, struct str);
+    *bound = id_text(a, row->id);
+    return bound;
 }
 
 static enum gql_next resolve_users(struct gql_step *step)
@@ -382,29 +391,30 @@ static enum gql_next resolve_users(struct gql_step *step)
     static const struct select_order backward = { COL_users_id, true };
     const struct users_plan *plan = step->field->plan_data;
     const struct gql_value *search = gql_arg(step, "search");
-    struct users_page *page = arena_new(step->arena, struct users_page);
+    struct users_page *list = arena_new(step->arena, struct users_page);
+    const struct page *page = &list->page;
     struct err e;
-    step->host = page;
-    if (!page_read(step, &await_request(step)->loop->gateway->cursor_key, CURSOR_USERS, &page->page,
-                   &e))
+    step->host = list;
+    if (!gql_is_null(search) && !check_search("search", search->text, &e))
         return gql_step_fail(step, &e);
-    const struct uuid *from = page->page.is_backward ? page->page.before : page->page.after;
-    struct str *after = arena_new(step->arena, struct str);
-    if (from != NULL)
-        *after = id_text(step->arena, *from);
-    page->select = (struct select){ .table = users_table(),
-                                    .columns = plan->columns,
-                                    .filter = users_filter(step->arena, &page->page, search),
-                                    .orders = page->page.is_backward ? &backward : &forward,
-                                    .order_count = 1,
-                                    .after = from != NULL ? after : NULL,
-                                    .limit = page->page.size + 1 };
-    struct db_step list = { select_statement(step->arena, &page->select),
-                            select_args(step->arena, &page->select) };
-    /* The total is of the search alone, whatever page of it is shown. */
-    page->select.filter = users_filter(step->arena, &(struct page){ 0 }, search);
-    bool is_scan = !gql_is_null(search);
-    return await_db(step, is_scan ? DB_LANE_SLOW : DB_LANE_READ, &list, 1, got_page);
+    const struct select_filter *filter = users_filter(step->arena, search);
+    const struct cursor_scope scope = { .list = CURSOR_USERS, .filter = page_filter(filter) };
+    if (!page_read(step, &scope, &list->page, &e))
+        return gql_step_fail(step, &e);
+    list->select = (struct select){
+        .table = users_table(),
+        .columns = plan->columns,
+        .filter = filter,
+        .orders = page->is_backward ? &backward : &forward,
+        .order_count = 1,
+        .after = bound_of(step->arena, page->is_backward ? page->before : page->after),
+        .until = bound_of(step->arena, page->is_backward ? page->after : page->before),
+        .limit = page->size + 1,
+    };
+    struct db_step read = { select_statement(step->arena, &list->select),
+                            select_args(step->arena, &list->select) };
+    return filter != NULL ? await_search(step, &read, "search", got_page)
+                          : await_db(step, DB_LANE_READ, &read, 1, got_page);
 }
 
 static void get_nodes(const struct gql_field *f, void *ctx, void *parent,
@@ -441,11 +451,9 @@ static void get_page_info(const struct gql_field *f, void *ctx, void *parent,
 static void get_cursor(const struct gql_field *f, void *ctx, void *parent,
                        struct gql_value *ret_value)
 {
-    const struct user_row *user = parent;
-    const struct request *r = ctx;
-    struct uuid id = db_rows_uuid(user->rows, user->row, 0);
+    const struct paged_user *paged = container_of(parent, struct paged_user, user);
     (void)f;
-    *ret_value = gql_text(cursor_make(&r->loop->gateway->cursor_key, CURSOR_USERS, id, r->arena));
+    *ret_value = page_view_cursor(paged->view, ctx, place_of(&paged->user));
 }
 
 const struct gateway_binding bindings_users[] = {

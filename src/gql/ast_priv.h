@@ -22,6 +22,7 @@ enum ast_value_kind {
 
 struct gql_type;
 struct field_def;
+struct type_ref;
 
 struct ast_value {
     struct ast_value *next; /* in a list */
@@ -71,6 +72,7 @@ enum ast_selection_kind { AST_FIELD, AST_SPREAD, AST_INLINE };
 struct ast_selection_set {
     struct ast_selection *first;
     uint32_t at;
+    bool has_spread; /* of a fragment, in it or in a set below */
     uint32_t number; /* counted from 0 in its document: an index for the validator's tables */
 };
 
@@ -87,6 +89,7 @@ struct ast_selection {
     struct ast_definition *fragment; /* SPREAD: set by the validator, with: */
     const struct gql_type *parent;   /* FIELD: the type it is on, or NULL */
     const struct field_def *def;     /* FIELD: or NULL */
+    uint64_t key_hash;               /* FIELD: str_hash of the response key */
 };
 
 static inline struct str ast_response_key(const struct ast_selection *field)
@@ -100,6 +103,7 @@ struct ast_variable_def {
     uint32_t at;          /* of its first token: a description or the `$` */
     uint32_t variable_at; /* of the `$` */
     struct ast_type *type;
+    const struct type_ref *planned_type; /* set by the planner */
     struct ast_value *default_value;
     struct ast_directive *directives;
     struct ast_value *description;
@@ -196,7 +200,7 @@ struct ast_document {
     uint32_t operation_count, fragment_count;
     uint32_t set_count; /* selection sets */
     uint32_t field_count, alias_count, directive_count;
-    uint32_t token_count;
+    uint32_t directives_at_once; /* at the place that has most */
 };
 
 struct gql_errors;

@@ -196,27 +196,27 @@ static bool take_field(struct walk *w, const struct value_path *path, const stru
                                STR_FMT(d->name), STR_FMT(type)));
 }
 
+/* Exactly one field, and that one, or the first of too many, not null. */
 static bool take_one_of(struct walk *w, const struct value_path *path, const struct gql_type *t,
                         const struct json_value *v, const struct gql_value *fields)
 {
-    uint32_t present = 0, last = 0;
+    uint32_t present = 0, first = 0;
+    bool ok = true;
     for (uint32_t i = 0; i < t->input_count; i++)
-        if (fields[i].kind != GQL_ABSENT) {
-            present++;
-            last = i;
-        }
+        if (fields[i].kind != GQL_ABSENT && present++ == 0)
+            first = i;
     if (present != 1)
-        return refuse(w, path, v,
-                      arena_printf(w->c.arena,
-                                   "Exactly one key must be specified for OneOf type \"%.*s\".",
-                                   STR_FMT(t->name)));
-    if (fields[last].kind != GQL_NULL)
-        return true;
+        ok = refuse(w, path, v,
+                    arena_printf(w->c.arena,
+                                 "Exactly one key must be specified for OneOf type \"%.*s\".",
+                                 STR_FMT(t->name)));
+    if (present == 0 || fields[first].kind != GQL_NULL)
+        return ok;
     static const struct json_value null = { .type = JSON_NULL };
-    struct value_path here = { .above = path, .key = t->inputs[last].name };
+    struct value_path here = { .above = path, .key = t->inputs[first].name };
     return refuse(w, &here, &null,
                   arena_printf(w->c.arena, "Field \"%.*s\" must be non-null.",
-                               STR_FMT(t->inputs[last].name)));
+                               STR_FMT(t->inputs[first].name)));
 }
 
 static bool take_object(struct walk *w, const struct value_path *path, const struct gql_type *t,
@@ -284,14 +284,16 @@ static bool take_variable(struct walk *w, const struct gql_schema *s,
 {
     const struct ast_variable_def *def = w->def;
     struct arena *arena = w->c.arena;
-    const struct type_ref *t = type_from_ast(arena, s, def->type);
-    struct str type = ast_type_text(arena, def->type);
-    if (!t || !type_is_input(t->named))
+    const struct type_ref *t =
+        def->planned_type ? def->planned_type : type_from_ast(arena, s, def->type);
+    if (!t || !type_is_input(t->named)) {
+        struct str type = ast_type_text(arena, def->type);
         return complain(w, def->type->at,
                         arena_printf(arena,
                                      "Variable \"$%.*s\" expected value of type \"%.*s\" which "
                                      "cannot be used as an input type.",
                                      STR_FMT(def->name), STR_FMT(type)));
+    }
     const struct json_value *v = given ? json_get(given, def->name) : NULL;
     if (!v && def->default_value) {
         /* Validation has seen to it that the default fits; else the variable is absent. */
@@ -299,18 +301,18 @@ static bool take_variable(struct walk *w, const struct gql_schema *s,
             *ret = (struct gql_value){ .kind = GQL_ABSENT };
         return true;
     }
-    if (!v && t->wrap == WRAP_NON_NULL)
-        return complain(
-            w, def->at,
-            arena_printf(arena, "Variable \"$%.*s\" of required type \"%.*s\" was not provided.",
-                         STR_FMT(def->name), STR_FMT(type)));
+    if (t->wrap == WRAP_NON_NULL && (!v || v->type == JSON_NULL)) {
+        struct str type = ast_type_text(arena, def->type);
+        return complain(w, def->at,
+                        arena_printf(arena,
+                                     v ? "Variable \"$%.*s\" of non-null type \"%.*s\" must not be "
+                                         "null."
+                                       : "Variable \"$%.*s\" of required type \"%.*s\" was not "
+                                         "provided.",
+                                     STR_FMT(def->name), STR_FMT(type)));
+    }
     if (!v)
         return true;
-    if (v->type == JSON_NULL && t->wrap == WRAP_NON_NULL)
-        return complain(
-            w, def->at,
-            arena_printf(arena, "Variable \"$%.*s\" of non-null type \"%.*s\" must not be null.",
-                         STR_FMT(def->name), STR_FMT(type)));
     return take_value(w, NULL, t, v, ret);
 }
 
@@ -349,8 +351,10 @@ struct argument_walk {
     struct str source;
 };
 
+/* The message may be of the values' arena, which need not live as long as the errors. */
 static bool refuse_argument(struct argument_walk *w, uint32_t at, struct str message)
 {
+    message = arena_copy(w->errors->arena, message);
     struct gql_error *e = error_add(w->errors, GQL_CODE_INPUT, message);
     error_place(w->errors, e, w->source, &at, 1);
     return false;
@@ -360,8 +364,8 @@ static bool take_argument(struct argument_walk *w, const struct input_def *d,
                           const struct ast_entry *given, uint32_t at, struct gql_value *ret)
 {
     struct arena *arena = w->c.arena;
-    struct str type = type_text(arena, d->type);
     bool is_required = d->type->wrap == WRAP_NON_NULL;
+    struct str type = is_required ? type_text(arena, d->type) : (struct str){ 0 };
     *ret = d->default_value;
     if (!given)
         return d->default_ast || !is_required ||

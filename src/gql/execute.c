@@ -318,6 +318,32 @@ static bool is_allowed(struct gql_operation *op, bool subscribes)
     return op->errors.count == 0;
 }
 
+/* What the operations of a batch cost together is bounded as that of one. */
+static bool spend(struct gql_operation *op, uint64_t cost)
+{
+    uint64_t max = op->engine->limits.cost_max, *spent = op->request.spent_cost;
+    if (!spent)
+        return true;
+    if (__builtin_add_overflow(*spent, cost, spent))
+        *spent = UINT64_MAX;
+    if (!max || *spent <= max)
+        return true;
+    limit_error(&op->errors, "cost_max", max, *spent, "of cost in one batch");
+    return false;
+}
+
+static bool pay(struct gql_operation *op, struct plan_variant *v)
+{
+    struct plan_cost cost = { .cost = v->fixed_cost };
+    if (!v->has_fixed_cost) {
+        if (!plan_check_cost(v, &op->engine->limits, op->variables, op->arena, &op->errors, &cost))
+            return false;
+        v->has_fixed_cost = !cost.is_dynamic;
+        v->fixed_cost = cost.cost;
+    }
+    return spend(op, cost.cost);
+}
+
 /* Variables, the variant that they choose, and what it costs. */
 static bool choose_variant(struct gql_operation *op)
 {
@@ -346,13 +372,9 @@ static bool choose_variant(struct gql_operation *op)
         plan_cache_resized(engine->cache, p, bytes_before);
     if (!v)
         return false;
-    if (!v->has_fixed_cost) {
-        struct plan_cost cost;
-        if (!plan_check_cost(v, &engine->limits, op->variables, op->arena, &op->errors, &cost)) {
-            engine->counters.limit_refusals++;
-            return false;
-        }
-        v->has_fixed_cost = !cost.is_dynamic;
+    if (!pay(op, v)) {
+        engine->counters.limit_refusals++;
+        return false;
     }
     op->variant = v;
     return true;
@@ -390,6 +412,18 @@ struct gql_operation *gql_execute(struct gql_engine *engine, struct arena *arena
         end(op);
     }
     return op;
+}
+
+enum gql_operation_type gql_request_type(struct gql_engine *engine, struct arena *arena,
+                                         const struct gql_request *request)
+{
+    static const struct gql_end no_end = { 0 };
+    struct gql_operation *op =
+        operation_create(engine, arena, request, &(struct buf){ 0 }, &no_end);
+    if (!find_plan(op))
+        return GQL_QUERY;
+    plan_unref(op->plan);
+    return op->type;
 }
 
 /* ── subscriptions: section 6.2.3 ── */

@@ -292,13 +292,15 @@ void gql_schema_print(const struct gql_schema *s, struct buf *out);
 
 /* Checked before any resolver runs; an answer names the limit and the value. 0: no limit. */
 struct gql_limits {
-    uint32_t tokens_max;        /* 10,000: lexical tokens of a document */
-    uint32_t depth_max;         /* 15: levels of fields */
-    uint32_t aliases_max;       /* 30 a document, fragments once */
-    uint32_t root_fields_max;   /* 20 of the operation, after merging */
-    uint32_t directives_max;    /* 50 a document */
-    uint64_t cost_max;          /* 20,000: @cost weights (1 without) times list sizes */
-    uint32_t list_size_max;     /* 500: a `first` or `last` */
+    uint32_t tokens_max;             /* 10,000: lexical tokens of a document */
+    uint32_t depth_max;              /* 15: levels of fields */
+    uint32_t aliases_max;            /* 30 a document, fragments once */
+    uint32_t root_fields_max;        /* 20 of the operation, after merging */
+    uint32_t directives_max;         /* 50 a document */
+    uint32_t directives_at_once_max; /* 8 at one place */
+    uint32_t repeats_max;            /* 100: how often one field is selected in one place */
+    uint64_t cost_max;               /* 20,000: @cost weights (1 without) times list sizes */
+    uint32_t list_size_max;          /* 500: a `first` or `last` */
     uint32_t list_size_default; /* 10: assumed for the cost of lists whose size no argument tells */
     uint32_t nesting_max;       /* 200 brackets within brackets: bounds the engine's own stack */
     uint32_t errors_max;        /* 100 validation errors, then one more that says so */
@@ -367,8 +369,10 @@ struct gql_request {
     bool no_suggestions;                /* no "Did you mean …?" in errors */
     bool no_values;                     /* nor what a literal or variable holds: a password */
     enum gql_incremental incremental;   /* needs gql_end.payload; subscriptions have none */
-    void *ctx;                          /* for the hooks */
-    void *root;                         /* parent of the root fields, often NULL */
+    uint64_t *spent_cost; /* of the operations of one batch: each adds its cost, and what they cost
+                             together is held to cost_max; NULL: it is alone */
+    void *ctx;            /* for the hooks */
+    void *root;           /* parent of the root fields, often NULL */
 };
 
 struct gql_outcome {
@@ -402,6 +406,12 @@ struct gql_end {
 struct gql_operation *gql_execute(struct gql_engine *engine, struct arena *arena,
                                   const struct gql_request *request, struct buf *out,
                                   const struct gql_end *end);
+/*
+ * The type of the operation that the request asks for: it is planned for that, as the call that
+ * runs it will find. QUERY where the document has errors, which that call tells then.
+ */
+enum gql_operation_type gql_request_type(struct gql_engine *engine, struct arena *arena,
+                                         const struct gql_request *request);
 /* The client is gone: no resolver starts any more and nothing is written. Before the answer it is
  * answered, as cancelled; between payloads only `ended` comes. */
 void gql_cancel(struct gql_operation *op);

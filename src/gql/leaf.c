@@ -174,6 +174,10 @@ static void write_custom(struct buf *out, const struct gql_value *v)
 enum leaf_result leaf_write(struct buf *out, struct arena *arena, const struct gql_type *t,
                             const struct gql_value *v, struct str *ret_why)
 {
+    if (v->kind == GQL_TEXT && (t->builtin == BUILTIN_STRING || t->builtin == BUILTIN_ID)) {
+        json_put_string(out, v->text);
+        return LEAF_WRITTEN;
+    }
     if (gql_is_null(v))
         return LEAF_NULL;
     /* JSON goes through as it is; only an object or list is no scalar of the specification. */

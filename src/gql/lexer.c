@@ -32,11 +32,54 @@ bool syntax_error(struct lexer *l, uint32_t at, const char *fmt, ...)
     return false;
 }
 
-/* One byte, or -1 at the end: what a switch can take. */
+/* One byte, or -1 at the end. */
 static int byte_at(const struct lexer *l, size_t at)
 {
     return at < l->source.len ? (unsigned char)l->source.ptr[at] : -1;
 }
+
+/* True where three of the same byte start. */
+static bool is_triple(const struct lexer *l, size_t at, char c)
+{
+    const char *bytes = l->source.ptr + at;
+    return l->source.len - at >= 3 && bytes[0] == c && bytes[1] == c && bytes[2] == c;
+}
+
+/* What a byte may be part of. */
+enum { CLASS_NAME_START = 1, CLASS_NAME = 2, CLASS_IGNORED = 4, CLASS_BREAK = 8 };
+
+static const uint8_t classes[256] = {
+    ['a' ... 'z'] = CLASS_NAME_START | CLASS_NAME,
+    ['A' ... 'Z'] = CLASS_NAME_START | CLASS_NAME,
+    ['_'] = CLASS_NAME_START | CLASS_NAME,
+    ['0' ... '9'] = CLASS_NAME,
+    [' '] = CLASS_IGNORED,
+    ['\t'] = CLASS_IGNORED,
+    ['\n'] = CLASS_IGNORED | CLASS_BREAK,
+    ['\r'] = CLASS_IGNORED | CLASS_BREAK,
+    [','] = CLASS_IGNORED,
+    /* What a string must look at: its end, escapes, ends of lines, the start of a code point. */
+    ['"'] = CLASS_BREAK,
+    ['\\'] = CLASS_BREAK,
+    [0x80 ... 0xFF] = CLASS_BREAK,
+};
+
+/* Over the bytes of a string that stand for themselves. */
+static size_t skip_plain(const struct lexer *l, size_t at)
+{
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    while (at < l->source.len && !(classes[bytes[at]] & CLASS_BREAK))
+        at++;
+    return at;
+}
+
+/* Tokens of one character; TOKEN_EOF: none. */
+static const uint8_t punctuators[256] = {
+    ['!'] = TOKEN_BANG,      ['$'] = TOKEN_DOLLAR,    ['&'] = TOKEN_AMP,     ['('] = TOKEN_PAREN_L,
+    [')'] = TOKEN_PAREN_R,   [':'] = TOKEN_COLON,     ['='] = TOKEN_EQUALS,  ['@'] = TOKEN_AT,
+    ['['] = TOKEN_BRACKET_L, [']'] = TOKEN_BRACKET_R, ['{'] = TOKEN_BRACE_L, ['|'] = TOKEN_PIPE,
+    ['}'] = TOKEN_BRACE_R,
+};
 
 static bool is_digit(int c)
 {
@@ -45,7 +88,7 @@ static bool is_digit(int c)
 
 static bool is_name_start(int c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    return c >= 0 && classes[c] & CLASS_NAME_START;
 }
 
 /* Decodes the code point at `at`; its length, or 0 where the bytes are not UTF-8. */
@@ -282,6 +325,7 @@ static bool read_string(struct lexer *l, struct token *t)
     size_t len = 0;
     size_t chunk = at;
     for (;;) {
+        at = skip_plain(l, at);
         int c = byte_at(l, at);
         if (c == '"')
             break;
@@ -300,7 +344,7 @@ static bool read_string(struct lexer *l, struct token *t)
             continue;
         }
         uint32_t code = 0;
-        uint32_t n = c < 0x80 ? 1 : code_point(l, at, &code);
+        uint32_t n = code_point(l, at, &code);
         if (n == 0) {
             struct str shown = show_char(l, at);
             return syntax_error(l, (uint32_t)at, "Invalid character within String: %.*s.",
@@ -322,17 +366,17 @@ static bool read_block_string(struct lexer *l, struct token *t)
 {
     size_t start = (size_t)l->at + 3;
     for (size_t at = start;;) {
-        struct str rest = str_from(l->source, at);
+        at = skip_plain(l, at);
         int c = byte_at(l, at);
         if (c < 0)
             return syntax_error(l, (uint32_t)at, "Unterminated string.");
-        if (str_starts_with(rest, STR("\"\"\""))) {
+        if (c == '"' && is_triple(l, at, '"')) {
             t->kind = TOKEN_BLOCK_STRING;
             t->end = (uint32_t)at + 3;
             t->text = block_string_value(l->arena, str_of(l->source.ptr + start, at - start));
             return true;
         }
-        if (str_starts_with(rest, STR("\\\"\"\""))) {
+        if (c == '\\' && is_triple(l, at + 1, '"')) {
             at += 4;
             continue;
         }
@@ -374,6 +418,23 @@ static size_t leading_space(struct str line)
     return n;
 }
 
+/* Without the backslashes of escaped triple quotes; how long it then is. */
+static size_t copy_line(char *dst, struct str line)
+{
+    size_t len = 0;
+    while (line.len > 0) {
+        const char *backslash = memchr(line.ptr, '\\', line.len);
+        size_t plain = backslash ? (size_t)(backslash - line.ptr) : line.len;
+        memcpy(dst + len, line.ptr, plain);
+        len += plain;
+        line = str_from(line, plain);
+        if (backslash && !str_starts_with(line, STR("\\\"\"\"")))
+            dst[len++] = '\\';
+        line = str_from(line, 1);
+    }
+    return len;
+}
+
 struct str block_string_value(struct arena *arena, struct str raw)
 {
     size_t common = SIZE_MAX, first_used = SIZE_MAX, last_used = 0, number = 0;
@@ -400,118 +461,117 @@ struct str block_string_value(struct arena *arena, struct str raw)
             value[len++] = '\n';
         if (number > 0 && common != SIZE_MAX)
             line = str_from(line, min_of(common, line.len));
-        for (size_t i = 0; i < line.len; i++) {
-            if (str_starts_with(str_from(line, i), STR("\\\"\"\"")))
-                continue; /* the backslash of an escaped triple quote */
-            value[len++] = line.ptr[i];
-        }
+        len += copy_line(value + len, line);
     }
     return str_of(value, len);
 }
 
-static void skip_ignored(struct lexer *l)
+/* To the end of a comment's line, or to a byte in it that is no text. */
+static uint32_t comment_end(const struct lexer *l, uint32_t at)
 {
-    for (;;) {
-        switch (byte_at(l, l->at)) {
-        case ' ':
-        case '\t':
-        case '\n':
-        case '\r':
-        case ',':
-            l->at++;
-            continue;
-        case '#':
-            while (l->at < l->source.len && byte_at(l, l->at) != '\n' && byte_at(l, l->at) != '\r')
-                l->at++;
-            continue;
-        case 0xEF: /* a byte order mark, anywhere */
-            if (byte_at(l, l->at + 1) == 0xBB && byte_at(l, l->at + 2) == 0xBF) {
-                l->at += 3;
-                continue;
-            }
-            return;
-        default:
-            return;
-        }
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    uint32_t code = 0;
+    while (at < l->source.len && bytes[at] != '\n' && bytes[at] != '\r') {
+        uint32_t length = bytes[at] < 0x80 ? 1 : code_point(l, at, &code);
+        if (!length)
+            break;
+        at += length;
     }
+    return at;
 }
 
-static enum token_kind punctuator(int c)
+/*
+ * What may stand between tokens and is not of CLASS_IGNORED: comments, byte order marks. The slow
+ * ways are kept out of lexer_next, so that names and punctuators need no frame.
+ */
+static __attribute__((noinline)) uint32_t skip_rare(const struct lexer *l, uint32_t at)
 {
-    switch (c) {
-    case '!':
-        return TOKEN_BANG;
-    case '$':
-        return TOKEN_DOLLAR;
-    case '&':
-        return TOKEN_AMP;
-    case '(':
-        return TOKEN_PAREN_L;
-    case ')':
-        return TOKEN_PAREN_R;
-    case ':':
-        return TOKEN_COLON;
-    case '=':
-        return TOKEN_EQUALS;
-    case '@':
-        return TOKEN_AT;
-    case '[':
-        return TOKEN_BRACKET_L;
-    case ']':
-        return TOKEN_BRACKET_R;
-    case '{':
-        return TOKEN_BRACE_L;
-    case '|':
-        return TOKEN_PIPE;
-    case '}':
-        return TOKEN_BRACE_R;
-    default:
-        return TOKEN_EOF;
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    while (at < l->source.len) {
+        if (classes[bytes[at]] & CLASS_IGNORED)
+            at++;
+        else if (bytes[at] == '#')
+            at = comment_end(l, at);
+        else if (bytes[at] == 0xEF && byte_at(l, at + 1) == 0xBB && byte_at(l, at + 2) == 0xBF)
+            at += 3;
+        else
+            break;
     }
+    return at;
 }
 
-static bool read_token(struct lexer *l, struct token *t)
+/* Tokens that are neither names nor of one character. */
+static __attribute__((noinline)) bool read_other(struct lexer *l, struct token *t)
 {
     int c = byte_at(l, l->at);
-    if (is_name_start(c)) {
-        uint32_t end = l->at + 1;
-        while (is_name_start(byte_at(l, end)) || is_digit(byte_at(l, end)))
-            end++;
-        t->kind = TOKEN_NAME;
-        t->end = end;
-        t->text = str_of(l->source.ptr + l->at, end - l->at);
-        return true;
-    }
-    if (c < 0) {
-        t->end = l->at;
-        return true;
-    }
-    t->kind = punctuator(c);
-    if (t->kind != TOKEN_EOF) {
-        t->end = l->at + 1;
-        return true;
-    }
-    struct str rest = str_from(l->source, l->at);
-    if (str_starts_with(rest, STR("..."))) {
+    if (c == '.' && is_triple(l, l->at, '.')) {
         t->kind = TOKEN_SPREAD;
         t->end = l->at + 3;
         return true;
     }
-    if (str_starts_with(rest, STR("\"\"\"")))
-        return read_block_string(l, t);
     if (c == '"')
-        return read_string(l, t);
+        return is_triple(l, l->at, '"') ? read_block_string(l, t) : read_string(l, t);
     if (is_digit(c) || c == '-')
         return read_number(l, t);
     return unexpected_char(l, l->at);
 }
 
+/* Marks, in the highest bit of each, the bytes of a word that no name has. No sum carries over. */
+static uint64_t foreign_marks(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    const uint64_t highs = 0x8080808080808080U;
+    uint64_t low = word & ~highs;
+    uint64_t folded = low | (ones * 0x20); /* capital letters as small ones */
+    uint64_t letter = (folded + ones * (0x80 - 'a')) & ~(folded + ones * (0x7F - 'z'));
+    uint64_t digit = (low + ones * (0x80 - '0')) & ~(low + ones * (0x7F - '9'));
+    uint64_t underscore = ~((low ^ (ones * '_')) + ones * 0x7F);
+    return ~((letter | digit | underscore) & ~word) & highs;
+}
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "words are read with the first byte lowest");
+
+static const unsigned char *name_end(const unsigned char *at, const unsigned char *end)
+{
+    for (; end - at >= (ptrdiff_t)sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        uint64_t marks = foreign_marks(word);
+        if (marks)
+            return at + __builtin_ctzll(marks) / 8;
+    }
+    while (at < end && classes[*at] & CLASS_NAME)
+        at++;
+    return at;
+}
+
 bool lexer_next(struct lexer *l, struct token *ret_token)
 {
-    skip_ignored(l);
-    *ret_token = (struct token){ .kind = TOKEN_EOF, .at = l->at };
-    if (!read_token(l, ret_token))
-        return false;
-    l->at = ret_token->end;
-    return true;
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    const unsigned char *end = bytes + l->source.len, *at = bytes + l->at;
+    while (at < end && classes[*at] & CLASS_IGNORED)
+        at++;
+    if (at < end && (*at == '#' || *at == 0xEF))
+        at = bytes + skip_rare(l, (uint32_t)(at - bytes));
+    const unsigned char *start = at;
+    l->at = (uint32_t)(start - bytes);
+    *ret_token = (struct token){ .kind = TOKEN_EOF, .at = l->at, .end = l->at };
+    if (start == end)
+        return true;
+    if (classes[*start] & CLASS_NAME_START) {
+        at = name_end(at + 1, end);
+        ret_token->kind = TOKEN_NAME;
+        ret_token->text = str_of((const char *)start, (size_t)(at - start));
+        ret_token->end = l->at = (uint32_t)(at - bytes);
+        return true;
+    }
+    if (punctuators[*start]) {
+        ret_token->kind = punctuators[*start];
+        ret_token->end = ++l->at;
+        return true;
+    }
+    bool ok = read_other(l, ret_token);
+    l->at = ok ? ret_token->end : l->at;
+    return ok;
 }

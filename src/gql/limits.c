@@ -13,6 +13,8 @@ struct gql_limits gql_limits_default(void)
         .aliases_max = 30,
         .root_fields_max = 20,
         .directives_max = 50,
+        .directives_at_once_max = 8,
+        .repeats_max = 100,
         .cost_max = 20'000,
         .list_size_max = 500,
         .list_size_default = 10,
@@ -42,6 +44,10 @@ bool limits_check_counts(const struct ast_document *doc, const struct gql_limits
     else if (limits->directives_max && doc->directive_count > limits->directives_max)
         limit_error(errors, "directives_max", limits->directives_max, doc->directive_count,
                     "directives");
+    else if (limits->directives_at_once_max &&
+             doc->directives_at_once > limits->directives_at_once_max)
+        limit_error(errors, "directives_at_once_max", limits->directives_at_once_max,
+                    doc->directives_at_once, "directives at one place");
     return errors->count == 0;
 }
 
@@ -140,6 +146,15 @@ static uint64_t inherited_size(struct costing *c, const struct gql_field_plan *o
     return size >= 0 ? (uint64_t)size : c->limits->list_size_default;
 }
 
+/* What a list counts that no argument bounds. Those of introspection are short but for a few, and
+ * validation bounds how often they are within one another. */
+static uint64_t size_of_list(const struct gql_field_plan *f, uint64_t inherited)
+{
+    enum { INTROSPECTION_LIST_SIZE = 4 };
+    bool is_introspection = str_starts_with(f->field.parent_type->name, STR("__"));
+    return is_introspection ? min_of(inherited, (uint64_t)INTROSPECTION_LIST_SIZE) : inherited;
+}
+
 static uint64_t cost_of_set(struct costing *c, const struct plan_set *own, uint64_t inherited)
 {
     const struct gql_set *set = &own->set;
@@ -149,7 +164,7 @@ static uint64_t cost_of_set(struct costing *c, const struct plan_set *own, uint6
         uint64_t times = 1;
         int64_t size = has_size_arg(f) ? page_size(c, f) : -1;
         if (type_nullable(f->def->type)->wrap == WRAP_LIST)
-            times = size >= 0 ? (uint64_t)size : inherited;
+            times = size >= 0 ? (uint64_t)size : size_of_list(f, inherited);
         uint64_t below = f->below && f->field.selection ? c->by_selection[f->below->number] : 0;
         sum = add(sum, add(f->def->cost, multiply(times, below)));
     }

@@ -6,6 +6,7 @@
 struct name_slot {
     struct str name;
     void *value;
+    uint64_t hash;
 };
 
 struct names {
@@ -15,5 +16,9 @@ struct names {
 };
 
 [[nodiscard]] void *names_get(const struct names *n, struct str name);
+/* The same where the caller has str_hash(name) at hand. */
+[[nodiscard]] void *names_get_hashed(const struct names *n, struct str name, uint64_t hash);
 /* Keeps the first: returns the value already there, or NULL after storing this one. */
 void *names_add(struct arena *arena, struct names *n, struct str name, void *value);
+void *names_add_hashed(struct arena *arena, struct names *n, struct str name, uint64_t hash,
+                       void *value);

@@ -3,24 +3,21 @@
 
 #include "gql/diag_priv.h"
 
-void parser_advance(struct parser *p)
+void parser_stop(struct parser *p, bool has_token)
 {
-    if (p->failed)
+    uint32_t limit = p->tokens_max;
+    if (has_token && p->token.kind == TOKEN_EOF)
         return;
-    p->last_end = p->token.end;
-    uint32_t limit = p->options->tokens_max;
-    if (!lexer_next(&p->lexer, &p->token)) {
-        p->failed = true;
-    } else if (p->token.kind != TOKEN_EOF && limit && ++p->doc->token_count > limit) {
-        p->failed = true;
-        struct gql_error *e = error_addf(
-            p->lexer.errors, GQL_CODE_COMPLEX,
-            "Syntax Error: Document contains more than %u tokens. Parsing aborted.", limit);
-        error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
-        e->extensions_json =
-            arena_printf(p->lexer.errors->arena, "\"limit\":\"tokens_max\",\"max\":%u,\"value\":%u",
-                         limit, p->doc->token_count);
-    }
+    p->failed = true;
+    if (!has_token)
+        return;
+    struct gql_error *e =
+        error_addf(p->lexer.errors, GQL_CODE_COMPLEX,
+                   "Syntax Error: Document contains more than %u tokens. Parsing aborted.", limit);
+    error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
+    e->extensions_json =
+        arena_printf(p->lexer.errors->arena, "\"limit\":\"tokens_max\",\"max\":%u,\"value\":%u",
+                     limit, p->token_count);
 }
 
 static struct str describe(struct parser *p, const struct token *t)
@@ -46,18 +43,8 @@ bool parser_fail_unexpected(struct parser *p)
     return parser_fail_unexpected_at(p, &p->token);
 }
 
-bool parser_accept(struct parser *p, enum token_kind kind)
+bool parser_fail_expected(struct parser *p, enum token_kind kind)
 {
-    if (p->failed || p->token.kind != kind)
-        return false;
-    parser_advance(p);
-    return true;
-}
-
-bool parser_expect(struct parser *p, enum token_kind kind)
-{
-    if (parser_accept(p, kind))
-        return true;
     if (!p->failed) {
         struct str found = describe(p, &p->token);
         syntax_error(&p->lexer, p->token.at, "Expected %s, found %.*s.", token_kind_text(kind),
@@ -65,11 +52,6 @@ bool parser_expect(struct parser *p, enum token_kind kind)
     }
     p->failed = true;
     return false;
-}
-
-bool parser_is_keyword(const struct parser *p, const char *word)
-{
-    return p->token.kind == TOKEN_NAME && str_eq_c(p->token.text, word);
 }
 
 bool parser_accept_keyword(struct parser *p, const char *word)
@@ -92,31 +74,17 @@ bool parser_expect_keyword(struct parser *p, const char *word)
     return false;
 }
 
-struct str parser_name(struct parser *p)
-{
-    struct str name = p->token.text;
-    return parser_expect(p, TOKEN_NAME) ? name : STR("");
-}
-
-bool parser_enter(struct parser *p)
+bool parser_fail_nesting(struct parser *p)
 {
     uint32_t limit = p->options->nesting_max;
-    if (!p->failed && ++p->nesting > limit) {
-        struct gql_error *e =
-            error_addf(p->lexer.errors, GQL_CODE_COMPLEX,
-                       "Syntax Error: Document nests deeper than %u levels.", limit);
-        error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
-        e->extensions_json =
-            arena_printf(p->lexer.errors->arena,
-                         "\"limit\":\"nesting_max\",\"max\":%u,\"value\":%u", limit, p->nesting);
-        p->failed = true;
-    }
-    return !p->failed;
-}
-
-void parser_leave(struct parser *p)
-{
-    p->nesting--;
+    struct gql_error *e = error_addf(p->lexer.errors, GQL_CODE_COMPLEX,
+                                     "Syntax Error: Document nests deeper than %u levels.", limit);
+    error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
+    e->extensions_json =
+        arena_printf(p->lexer.errors->arena, "\"limit\":\"nesting_max\",\"max\":%u,\"value\":%u",
+                     limit, p->nesting);
+    p->failed = true;
+    return false;
 }
 
 /* ── values: section 2.9 ── */
@@ -277,6 +245,7 @@ struct ast_directive *parse_directives(struct parser *p, bool is_const)
 {
     struct ast_directive *first = NULL;
     struct ast_directive **tail = &first;
+    uint32_t before = p->doc->directive_count;
     while (!p->failed && p->token.kind == TOKEN_AT) {
         struct ast_directive *d = arena_new(p->arena, struct ast_directive);
         d->at = p->token.at;
@@ -286,6 +255,8 @@ struct ast_directive *parse_directives(struct parser *p, bool is_const)
         p->doc->directive_count++;
         list_append(tail, d);
     }
+    p->doc->directives_at_once =
+        max_of(p->doc->directives_at_once, p->doc->directive_count - before);
     return first;
 }
 
@@ -303,8 +274,10 @@ static struct ast_selection *parse_field(struct parser *p, struct ast_selection 
         p->doc->alias_count++;
     }
     p->doc->field_count++;
-    s->args = parse_arguments(p, false);
-    s->directives = parse_directives(p, false);
+    if (p->token.kind == TOKEN_PAREN_L)
+        s->args = parse_arguments(p, false);
+    if (p->token.kind == TOKEN_AT)
+        s->directives = parse_directives(p, false);
     if (p->token.kind == TOKEN_BRACE_L)
         s->set = parse_selection_set(p);
     return s;
@@ -342,6 +315,7 @@ static struct ast_selection_set *parse_selection_set(struct parser *p)
         return set;
     do {
         struct ast_selection *s = parse_selection(p);
+        set->has_spread |= s->kind == AST_SPREAD || (s->set && s->set->has_spread);
         list_append(tail, s);
     } while (!p->failed && !parser_accept(p, TOKEN_BRACE_R));
     parser_leave(p);
@@ -373,14 +347,14 @@ static struct ast_variable_def *parse_variables(struct parser *p)
     return first;
 }
 
-static const char *const operation_words[] = { "query", "mutation", "subscription" };
-
+/* enum gql_operation_type, or -1. */
 static int operation_keyword(const struct parser *p)
 {
-    for (int i = 0; i < (int)countof(operation_words); i++)
-        if (parser_is_keyword(p, operation_words[i]))
-            return i;
-    return -1;
+    if (parser_is_keyword(p, "query"))
+        return GQL_QUERY;
+    if (parser_is_keyword(p, "mutation"))
+        return GQL_MUTATION;
+    return parser_is_keyword(p, "subscription") ? GQL_SUBSCRIPTION : -1;
 }
 
 static void parse_operation(struct parser *p, struct ast_definition *d)
@@ -451,6 +425,7 @@ struct ast_document *ast_parse(struct arena *arena, struct str source,
                         .arena = arena,
                         .options = options,
                         .doc = doc };
+    p.tokens_max = options->tokens_max ? options->tokens_max : UINT32_MAX;
     doc->source = source;
     if (source.len > INT32_MAX) {
         error_add(errors, GQL_CODE_PARSE, STR("Syntax Error: Document is longer than 2 GiB."));

@@ -82,8 +82,10 @@ static void mark_set(struct marker *m, struct ast_selection_set *set)
 static void mark_variables(struct plan *p, const struct gql_schema *s)
 {
     struct marker m = { .p = p, .has_incremental = s->has_incremental };
-    for (struct ast_variable_def *d = p->operation->variables; d; d = d->next)
+    for (struct ast_variable_def *d = p->operation->variables; d; d = d->next) {
         names_add(p->arena, &m.indexes, d->name, (void *)(uintptr_t)++p->variable_count);
+        d->planned_type = type_from_ast(p->arena, s, d->type);
+    }
     m.is_condition = arena_new_array(p->arena, p->variable_count, bool);
     m.entered = arena_new_array(p->arena, p->doc->fragment_count, bool);
     mark_set(&m, p->operation->set);
@@ -111,14 +113,7 @@ static bool prepare_document(struct plan *p, const struct gql_schema *s,
     p->operation = plan_operation(p->doc, request->operation_name, errors);
     if (!p->operation)
         return false;
-    if (!s->roots[p->operation->operation]) {
-        static const char *const words[] = { "query", "mutation", "subscription" };
-        struct gql_error *e = error_addf(errors, GQL_CODE_VALIDATION,
-                                         "Schema is not configured to execute %s operation.",
-                                         words[p->operation->operation]);
-        error_place(errors, e, p->text, &p->operation->at, 1);
-        return false;
-    }
+    assert(s->roots[p->operation->operation]); /* or it were not valid */
     if (!limits_check_depth(p->doc, p->operation, limits, errors))
         return false;
     mark_variables(p, s);
@@ -185,7 +180,7 @@ struct ast_directive *planner_delay(const struct planner *pl, const struct ast_s
 struct str planner_label(const struct planner *pl, const struct ast_directive *d)
 {
     const struct ast_value *label = directive_arg(d, "label");
-    return label && label->kind == AST_STRING ? planner_json(pl->arena, label->text, "")
+    return label && label->kind == AST_STRING ? planner_json(pl->arena, "", label->text, "")
                                               : (struct str){ 0 };
 }
 
@@ -270,15 +265,18 @@ static void plan_args(struct planner *pl, struct gql_field_plan *f)
 static struct plan_set *plan_set(struct planner *pl, const struct gql_type *object,
                                  const struct field_nodes *from);
 
-struct str planner_json(struct arena *arena, struct str text, const char *end)
+struct str planner_json(struct arena *arena, const char *start, struct str text, const char *end)
 {
     struct buf out;
     buf_init(&out, 0);
+    buf_put_c(&out, start);
     json_put_string(&out, text);
     buf_put_c(&out, end);
-    struct str copy = arena_copy(arena, buf_str(&out));
+    char *copy = arena_alloc(arena, out.len + KEY_ROOM);
+    size_t len = out.len;
+    memcpy(copy, out.ptr, len);
     buf_clear(&out);
-    return copy;
+    return str_of(copy, len);
 }
 
 /* After the sets themselves, their parts: `prepare` hooks see all that an object is asked for. */
@@ -364,6 +362,33 @@ static enum field_source source_of(const struct gql_field_plan *f)
     return type_is_leaf(f->def->type->named) && !f->stream ? SOURCE_GET_LEAF : SOURCE_GET;
 }
 
+/* The argument cannot fail at a request: it is constant, or takes whatever its variable holds. */
+static bool is_safe_arg(const struct planner *pl, const struct input_def *def,
+                        const struct plan_arg *arg)
+{
+    const struct ast_variable_def *variable = pl->p->operation->variables;
+    if (arg->mode != ARG_VARIABLE)
+        return arg->mode == ARG_CONST;
+    for (uint32_t i = 0; i < arg->variable; i++)
+        variable = variable->next;
+    return def->type->wrap != WRAP_NON_NULL || variable->planned_type->wrap == WRAP_NON_NULL;
+}
+
+/* Access and arguments cannot refuse it, and all below is asked while the response is written. */
+static bool is_lazy(const struct planner *pl, const struct gql_field_plan *f)
+{
+    const struct gql_selection *below = f->field.selection;
+    if (f->def->access.ptr || f->def->args_have_access || f->stream)
+        return false;
+    for (uint32_t i = 0; i < f->def->arg_count; i++)
+        if (!is_safe_arg(pl, &f->def->args[i], &f->args[i]))
+            return false;
+    for (uint32_t i = 0; i < below->count; i++)
+        if (container_of(below->sets[i], struct plan_set, set)->slot_count)
+            return false;
+    return true;
+}
+
 static struct gql_field *plan_field(struct planner *pl, const struct gql_type *object,
                                     const struct group *group, const struct defer_set *within,
                                     struct plan_set *set)
@@ -372,7 +397,7 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
     struct str name = group->first->node->name;
     struct field_nodes from = { .count = group->count, .within = within };
     f->def = schema_field(pl->s, object, name);
-    f->key_json = planner_json(pl->arena, group->key, ":");
+    f->key_json = planner_json(pl->arena, ",", group->key, ":");
     f->node_count = group->count;
     f->nodes = arena_new_array(pl->arena, group->count, const struct ast_selection *);
     uint32_t count = 0;
@@ -390,11 +415,14 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
                                    .plan = f };
     for (const struct type_ref *t = f->def->type; t->wrap != WRAP_NAMED; t = t->of)
         f->field.list_depth += t->wrap == WRAP_LIST;
-    if (f->source == SOURCE_GET || f->source == SOURCE_STEP)
-        f->slot = set->slot_count++;
+    f->is_quick = f->source == SOURCE_GET_LEAF && !f->def->access.ptr && !f->field.list_depth;
     plan_args(pl, f);
     if (f->source != SOURCE_TYPENAME)
         plan_below(pl, f, &from);
+    if (f->source == SOURCE_GET && is_lazy(pl, f))
+        f->source = SOURCE_GET_LAZY;
+    if (f->source == SOURCE_GET || f->source == SOURCE_STEP)
+        f->slot = set->slot_count++;
     return &f->field;
 }
 
@@ -404,9 +432,10 @@ static struct plan_set *plan_fields(struct planner *pl, const struct gql_type *o
 {
     struct plan_set *set = arena_new(pl->arena, struct plan_set);
     set->set.type = object;
-    set->typename_json = planner_json(pl->arena, object->name, "");
+    set->typename_json = planner_json(pl->arena, "", object->name, "");
     set->set.fields = arena_new_array(pl->arena, list->count, struct gql_field *);
     for (const struct group *group = list->first; group && !pl->is_over; group = group->next) {
+        pl->repeats = max_of(pl->repeats, group->count);
         set->set.fields[set->set.count++] = plan_field(pl, object, group, within, set);
         pl->is_over = arena_over_budget(pl->arena) || arena_over_budget(pl->scratch);
     }
@@ -492,6 +521,11 @@ struct plan_variant *plan_variant(struct plan *p, const struct gql_schema *s,
     if (pl.is_over) {
         limit_error(errors, "plan_bytes_max", limits->plan_bytes_max, arena_used(arena),
                     "bytes of plan");
+        return NULL;
+    }
+    if (limits->repeats_max && pl.repeats > limits->repeats_max) {
+        limit_error(errors, "repeats_max", limits->repeats_max, pl.repeats,
+                    "selections of one field");
         return NULL;
     }
     if (limits->root_fields_max && count_roots(v->root) > limits->root_fields_max) {

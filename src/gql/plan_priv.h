@@ -63,16 +63,21 @@ struct plan_stream {
 enum field_source {
     SOURCE_TYPENAME,
     SOURCE_GET_LEAF, /* asked while the response is written; nothing is stored */
+    SOURCE_GET_LAZY, /* objects, asked while the response is written: nothing below needs a step */
     SOURCE_GET,      /* asked while the level runs: objects come of it */
     SOURCE_STEP,
 };
+
+/* Keys up to this length are copied in one piece of fixed size. */
+enum { KEY_ROOM = 32 };
 
 struct gql_field_plan {
     struct gql_field field; /* what hooks see; its `plan` is this */
     const struct field_def *def;
     enum field_source source;
     uint32_t slot;                      /* GET and STEP: which of the object's slots */
-    struct str key_json;                /* `"key":`, escaped */
+    struct str key_json;                /* `,"key":`, escaped; KEY_ROOM bytes may be read of it */
+    bool is_quick;                      /* GET_LEAF without access and lists: see write_quick */
     struct plan_arg *args;              /* one a definition */
     const struct gql_value *const_args; /* when all of them are constant */
     const struct ast_selection **nodes; /* the fields merged into this one */
@@ -106,6 +111,7 @@ struct plan_variant {
     struct plan_selection *first, **tail; /* all of them */
     uint32_t selection_count;
     bool has_fixed_cost; /* it was checked, and variables do not change it */
+    uint64_t fixed_cost;
 };
 
 struct plan {

@@ -14,6 +14,7 @@ struct planner {
     struct arena *scratch; /* gone after planning */
     const struct gql_value *variables;
     struct names selections; /* selection_key as bytes → plan_selection */
+    uint32_t repeats;        /* the most nodes that became one field */
     bool is_over;            /* the plan's budget */
 };
 
@@ -84,8 +85,8 @@ static inline void group_add(struct planner *pl, struct group *group,
     group->count++;
 }
 
-/* `text` as a JSON string, then `end`. */
-struct str planner_json(struct arena *arena, struct str text, const char *end);
+/* `text` escaped and quoted, between `start` and `end`, with room to read KEY_ROOM bytes. */
+struct str planner_json(struct arena *arena, const char *start, struct str text, const char *end);
 /* The @defer or @stream of a selection that holds for this variant, or NULL. */
 struct ast_directive *planner_delay(const struct planner *pl, const struct ast_selection *s,
                                     const char *name);

@@ -243,6 +243,59 @@ static enum outcome write_value(struct writer *w, const struct gql_field_plan *f
     return o == WROTE ? WROTE : settle(w, f, t, o, start, at);
 }
 
+/* ── objects that nothing was stored for ── */
+
+static enum outcome write_lazy(struct writer *w, const struct gql_field_plan *f,
+                               const struct type_ref *t, const struct gql_value *v,
+                               const struct frame *at);
+
+static enum outcome write_lazy_items(struct writer *w, const struct gql_field_plan *f,
+                                     const struct type_ref *item, const struct gql_value *list,
+                                     const struct frame *at)
+{
+    buf_put_char(w->out, '[');
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct frame here = { .above = at, .index = i };
+        struct gql_value one =
+            list->kind == GQL_OBJECTS ? gql_object(list->objects[i]) : list->items[i];
+        if (i)
+            buf_put_char(w->out, ',');
+        if (write_lazy(w, f, item, &one, &here) == FAILED)
+            return FAILED;
+    }
+    buf_put_char(w->out, ']');
+    return WROTE;
+}
+
+static enum outcome write_bare_lazy(struct writer *w, const struct gql_field_plan *f,
+                                    const struct type_ref *t, const struct gql_value *v,
+                                    const struct frame *at)
+{
+    const struct gql_error *error = NULL;
+    bool is_list = t->wrap == WRAP_LIST;
+    if (v->kind == GQL_ERROR)
+        return fail(w, f, at, v->error);
+    if (gql_is_null(v))
+        return IS_NULL;
+    if (v->kind == GQL_LIST || v->kind == GQL_OBJECTS)
+        return is_list ? write_lazy_items(w, f, t->of, v, at) : fail_list(w, f, at);
+    if (is_list)
+        return fail_not_list(w, f, at);
+    if (v->kind != GQL_OBJECT)
+        return fail_leaf(w, f, at);
+    struct node n = { .source = v->object, .set = object_set(w->op, f, v, &error) };
+    return n.set ? write_node(w, &n, at) : fail(w, f, at, error);
+}
+
+static enum outcome write_lazy(struct writer *w, const struct gql_field_plan *f,
+                               const struct type_ref *t, const struct gql_value *v,
+                               const struct frame *at)
+{
+    size_t start = w->out->len;
+    enum outcome o = write_bare_lazy(w, f, type_nullable(t), v, at);
+    return o == WROTE ? WROTE : settle(w, f, t, o, start, at);
+}
+
 /* ── fields ── */
 
 static enum outcome write_got_leaf(struct writer *w, const struct gql_field_plan *f,
@@ -259,17 +312,52 @@ static enum outcome write_got_leaf(struct writer *w, const struct gql_field_plan
     return write_value(w, f, f->def->type, &v, at);
 }
 
-static enum outcome write_field(struct writer *w, const struct gql_field_plan *f,
+/* `,"key":`, or without the comma. */
+static void put_key(struct buf *out, struct str key_json, bool is_first)
+{
+    struct str key = str_of(key_json.ptr + is_first, key_json.len - is_first);
+    char *at =
+        key.len <= KEY_ROOM && buf_has_room(out, KEY_ROOM) ? buf_reserve(out, KEY_ROOM) : NULL;
+    if (!at) {
+        buf_put_str(out, key);
+        return;
+    }
+    memcpy(at, key.ptr, KEY_ROOM); /* a size that the compiler knows */
+    buf_advance(out, key.len);
+}
+
+/* Most leaves of most answers: one value that is right. All else is for write_value to tell. */
+static enum outcome write_quick(struct writer *w, const struct gql_field_plan *f,
                                 const struct node *n, const struct frame *above)
 {
+    struct gql_value v = gql_null();
+    struct str why;
+    f->def->binding.get(&f->field, w->op->request.ctx, n->source, &v);
+    if (v.kind != GQL_NULL && v.kind != GQL_ERROR &&
+        leaf_write(w->out, w->op->arena, f->field.type, &v, &why) == LEAF_WRITTEN)
+        return WROTE;
     struct frame at = { .above = above, .field = f };
-    buf_put_str(w->out, f->key_json);
+    return write_value(w, f, f->def->type, &v, &at);
+}
+
+static enum outcome write_field(struct writer *w, const struct gql_field_plan *f, bool is_first,
+                                const struct node *n, const struct frame *above)
+{
+    put_key(w->out, f->key_json, is_first);
+    if (f->is_quick)
+        return write_quick(w, f, n, above);
+    struct frame at = { .above = above, .field = f };
     switch (f->source) {
     case SOURCE_TYPENAME:
         buf_put_str(w->out, n->set->typename_json);
         return WROTE;
     case SOURCE_GET_LEAF:
         return write_got_leaf(w, f, n, &at);
+    case SOURCE_GET_LAZY: {
+        struct gql_value v = gql_null();
+        f->def->binding.get(&f->field, w->op->request.ctx, n->source, &v);
+        return write_lazy(w, f, f->def->type, &v, &at);
+    }
     case SOURCE_GET:
     case SOURCE_STEP:
         return write_slot(w, f, f->def->type, &n->slots[f->slot], &at);
@@ -281,12 +369,9 @@ static enum outcome write_own_fields(struct writer *w, const struct node *n, con
 {
     const struct gql_set *set = &n->set->set;
     buf_put_char(w->out, '{');
-    for (uint32_t i = 0; i < set->count; i++) {
-        if (i)
-            buf_put_char(w->out, ',');
-        if (write_field(w, set->fields[i]->plan, n, at) == FAILED)
+    for (uint32_t i = 0; i < set->count; i++)
+        if (write_field(w, set->fields[i]->plan, i == 0, n, at) == FAILED)
             return FAILED;
-    }
     buf_put_char(w->out, '}');
     return WROTE;
 }
@@ -306,12 +391,9 @@ static enum outcome write_node(struct writer *w, const struct node *n, const str
 static bool write_roots(struct gql_operation *op, uint32_t from, uint32_t to)
 {
     struct writer w = { .op = op, .out = op->out, .errors = &op->errors };
-    for (uint32_t i = from; i < to; i++) {
-        if (i)
-            buf_put_char(w.out, ',');
-        if (write_field(&w, op->root.set->set.fields[i]->plan, &op->root, NULL) == FAILED)
+    for (uint32_t i = from; i < to; i++)
+        if (write_field(&w, op->root.set->set.fields[i]->plan, i == 0, &op->root, NULL) == FAILED)
             return false;
-    }
     return true;
 }
 

@@ -1,6 +1,6 @@
 /*
  * gql/tool: the engine's parts one by one, for command lines and tests: parse, print, validate,
- * coerce. A server needs none of it.
+ * coerce. A server runs requests without them.
  */
 #pragma once
 #include "gql/gql.h"
@@ -18,6 +18,16 @@
                                         struct str operation_name,
                                         const struct json_value *variables, struct buf *out,
                                         struct gql_errors *errors);
+
+/*
+ * What `have` lacks of `want` and where it differs, a line each with its coordinate: "missing
+ * Query.users(search:)", "differs User.email: String!, not String". Types, nullability, defaults
+ * and
+ * @access count; descriptions, @cost and what `want` does not know do not, unless it is required.
+ * Gives the number of lines.
+ */
+[[nodiscard]] size_t gql_schema_compare(const struct gql_schema *have,
+                                        const struct gql_schema *want, struct buf *out);
 
 /* The errors as a JSON array, as a response has them. */
 void gql_errors_put(struct buf *out, const struct gql_errors *errors);

@@ -13,39 +13,28 @@ static const char escapes[256] = {
     [0x1e] = 'u', [0x1f] = 'u', ['"'] = '"',  ['\\'] = '\\',
 };
 
-enum { ESCAPED_MAX = 6 };
+/* Sixteen bytes at once. */
+typedef uint8_t block __attribute__((vector_size(16)));
 
-/* True where one of the eight bytes needs an escape: below 0x20, a quote or a backslash. The
- * borrow of one byte can only mark its neighbours wrongly where it marks itself rightly. */
-static bool word_needs_escape(uint64_t word)
+/* Of each byte whether it needs an escape, below 0x20, a quote or a backslash: all its bits, or
+ * none. */
+static block escape_marks(block bytes)
 {
-    const uint64_t ones = 0x0101010101010101U;
-    const uint64_t highs = 0x8080808080808080U;
-    uint64_t quote = word ^ (ones * '"');
-    uint64_t backslash = word ^ (ones * '\\');
-    uint64_t found = (word - ones * 0x20) | (quote - ones) | (backslash - ones);
-    return (found & ~word & highs) != 0;
+    return (block)(bytes < 0x20) | (block)(bytes == '"') | (block)(bytes == '\\');
 }
 
-static uint64_t word_at(const char *bytes)
-{
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
-    return word;
-}
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "words are read with the first byte lowest");
 
-/* How many bytes from the start go out as they are. */
-static size_t plain_len(struct str s)
+/* How many bytes come before the first mark, or the size of a block. */
+static size_t plain_bytes(block marks)
 {
-    const size_t width = sizeof(uint64_t);
-    size_t i = 0;
-    while (s.len - i >= width && !word_needs_escape(word_at(s.ptr + i)))
-        i += width;
-    if (s.len >= width && s.len - i < width && !word_needs_escape(word_at(s.ptr + s.len - width)))
-        return s.len; /* the last bytes, and some before them once more */
-    while (i < s.len && !escapes[(unsigned char)s.ptr[i]])
-        i++;
-    return i;
+    uint64_t halves[2];
+    memcpy(halves, &marks, sizeof halves);
+    if (!(halves[0] | halves[1]))
+        return sizeof marks;
+    return halves[0] ? (size_t)__builtin_ctzll(halves[0]) / 8
+                     : 8 + (size_t)__builtin_ctzll(halves[1]) / 8;
 }
 
 static char *put_escape(char *at, unsigned char c)
@@ -62,36 +51,85 @@ static char *put_escape(char *at, unsigned char c)
     return at;
 }
 
-static void put_escaped(struct buf *b, struct str s)
+/* True where one of the eight bytes needs an escape: below 0x20, a quote or a backslash. The
+ * borrow of one byte can only mark its neighbours wrongly where it marks itself rightly. */
+static bool word_needs_escape(uint64_t word)
 {
-    while (s.len > 0) {
-        size_t plain = plain_len(s);
-        buf_put(b, s.ptr, plain);
-        s = str_from(s, plain);
-        char *start = s.len > 0 ? buf_reserve(b, ESCAPED_MAX) : NULL;
-        if (!start)
-            return;
-        buf_advance(b, (size_t)(put_escape(start, (unsigned char)s.ptr[0]) - start));
-        s = str_from(s, 1);
+    const uint64_t ones = 0x0101010101010101U;
+    const uint64_t highs = 0x8080808080808080U;
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t backslash = word ^ (ones * '\\');
+    uint64_t found = (word - ones * 0x20) | (quote - ones) | (backslash - ones);
+    return (found & ~word & highs) != 0;
+}
+
+/* Less than a block, as two words that may overlap; false, and nothing of use written, where it
+ * needs an escape or is too short for that. */
+static bool copy_plain(char *at, const char *from, size_t len)
+{
+    uint64_t first, last;
+    if (len < sizeof first)
+        return false;
+    memcpy(&first, from, sizeof first);
+    memcpy(&last, from + len - sizeof last, sizeof last);
+    memcpy(at, &first, sizeof first);
+    memcpy(at + len - sizeof last, &last, sizeof last);
+    return !word_needs_escape(first) && !word_needs_escape(last);
+}
+
+char *json_escape(char *at, struct str s)
+{
+    const char *from = s.ptr;
+    size_t left = s.len;
+    while (left >= sizeof(block)) {
+        block bytes;
+        memcpy(&bytes, from, sizeof bytes);
+        memcpy(at, &bytes, sizeof bytes);
+        size_t plain = plain_bytes(escape_marks(bytes));
+        at += plain;
+        if (plain < sizeof bytes)
+            at = put_escape(at, (unsigned char)from[plain++]);
+        from += plain;
+        left -= plain;
     }
+    if (copy_plain(at, from, left))
+        return at + left;
+    for (; left > 0; left--, from++)
+        if (escapes[(unsigned char)*from])
+            at = put_escape(at, (unsigned char)*from);
+        else
+            *at++ = *from;
+    return at;
+}
+
+/* Longer texts, and those near the buffer's bound, go in pieces of which each is measured first. */
+enum { AT_ONCE_MAX = 1024, PIECE_BYTES = 128 };
+
+static void put_pieces(struct buf *b, struct str s)
+{
+    char piece[JSON_ESCAPED_MAX(PIECE_BYTES)];
+    buf_put_char(b, '"');
+    while (s.len > 0 && !b->failed) {
+        struct str head = str_first(s, PIECE_BYTES);
+        buf_put(b, piece, (size_t)(json_escape(piece, head) - piece));
+        s = str_from(s, head.len);
+    }
+    buf_put_char(b, '"');
 }
 
 void json_put_string(struct buf *b, struct str s)
 {
-    size_t plain = plain_len(s);
-    char *at = buf_reserve(b, plain + 2); /* the whole of most strings, in one piece */
-    if (!at)
+    size_t most = JSON_ESCAPED_MAX(s.len) + 2;
+    if (s.len > AT_ONCE_MAX || !buf_has_room(b, most)) {
+        put_pieces(b, s);
         return;
+    }
+    char *start = buf_reserve(b, most);
+    char *at = start;
     *at++ = '"';
-    if (plain > 0)
-        memcpy(at, s.ptr, plain);
-    at[plain] = '"';
-    buf_advance(b, plain + 2);
-    if (plain == s.len)
-        return;
-    b->len--; /* the quote comes later */
-    put_escaped(b, str_from(s, plain));
-    buf_put_char(b, '"');
+    at = json_escape(at, s);
+    *at++ = '"';
+    buf_advance(b, (size_t)(at - start));
 }
 
 /* Whole numbers that a double holds exactly are written as such: 3, not 3.0. */

@@ -9,6 +9,10 @@
 
 /* Quoted and escaped. `s` must be UTF-8. Only what RFC 8259 section 7 demands is escaped. */
 void json_put_string(struct buf *b, struct str s);
+/* The same without quotes into room for JSON_ESCAPED_MAX(s.len) bytes; the end of what is written.
+ */
+#define JSON_ESCAPED_MAX(len) ((len)*6)
+[[nodiscard]] char *json_escape(char *at, struct str s);
 /* The shortest text that reads back as the same double; "null" where it is not finite. */
 void json_put_double(struct buf *b, double value);
 /* Numbers as they were written, members in their order. */

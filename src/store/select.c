@@ -2,6 +2,8 @@
 
 #include "base/buf.h"
 
+enum { UUID_BYTES = 16, TAIL_BYTES = 4 }; /* that an index of ids by their end holds */
+
 bool select_op_fits(enum select_op op, const struct schema_column *column)
 {
     enum schema_type type = column->type;
@@ -37,8 +39,8 @@ bool select_op_fits(enum select_op op, const struct schema_column *column)
     return false;
 }
 
-/* ── SQL: every value becomes the next parameter, in the order in which bind_* walk the same tree
- */
+/* ── SQL: every value becomes the next parameter, in the order in which bind_* walk the same tree.
+ * Without printf: a list's statement is put together at each of its requests. ── */
 
 struct composer {
     struct buf sql;
@@ -56,14 +58,20 @@ static const struct schema_column *column_of(const struct schema_table *table, i
  * quotes. */
 static void put_column(struct composer *c, int column)
 {
-    buf_printf(&c->sql, "t.\"%.*s\"", STR_FMT(column_of(c->table, column)->name));
+    buf_put_c(&c->sql, "t.\"");
+    buf_put_str(&c->sql, column_of(c->table, column)->name);
+    buf_put_char(&c->sql, '"');
 }
 
 static void put_param(struct composer *c, int column, const char *suffix)
 {
     char buffer[SCHEMA_TYPE_NAME_MAX];
     struct str type = schema_column_type(column_of(c->table, column), buffer);
-    buf_printf(&c->sql, "$%zu::%.*s%s", ++c->params, STR_FMT(type), suffix);
+    buf_put_char(&c->sql, '$');
+    buf_put_u64(&c->sql, ++c->params);
+    buf_put_c(&c->sql, "::");
+    buf_put_str(&c->sql, type);
+    buf_put_c(&c->sql, suffix);
 }
 
 static void put_filter(struct composer *c, const struct select_filter *f);
@@ -97,7 +105,23 @@ static void put_like(struct composer *c, const struct select_filter *f, const ch
     buf_printf(&c->sql, "::text %s $%zu::text", operator, ++ c->params);
 }
 
+/* The last bytes find a few rows by their index, the text decides. */
+static void put_ends_with(struct composer *c, const struct select_filter *f)
+{
+    buf_put_c(&c->sql, "substr(uuid_send(");
+    put_column(c, f->column);
+    buf_printf(&c->sql, "), %d) = $%zu::bytea AND ", UUID_BYTES - TAIL_BYTES + 1, ++c->params);
+    put_like(c, f, "LIKE");
+}
+
 /* Labels are lower-case words of entities.def, perhaps with a hyphen. */
+static void put_label(struct composer *c, struct str label, const char *before)
+{
+    buf_put_c(&c->sql, before);
+    buf_put_str(&c->sql, label);
+    buf_put_char(&c->sql, '\'');
+}
+
 static void put_labels(struct composer *c, const struct select_filter *f)
 {
     const struct schema_enum *labels = column_of(c->table, f->column)->enumeration;
@@ -109,8 +133,7 @@ static void put_labels(struct composer *c, const struct select_filter *f)
     put_column(c, f->column);
     for (size_t i = 0; i < labels->label_count; i++)
         if (f->labels & UINT32_C(1) << i)
-            buf_printf(&c->sql, "%s'%.*s'", put++ == 0 ? " IN (" : ", ",
-                       STR_FMT(labels->labels[i].text));
+            put_label(c, labels->labels[i].text, put++ == 0 ? " IN ('" : ", '");
     buf_put_char(&c->sql, ')');
 }
 
@@ -131,7 +154,7 @@ static void put_leaf(struct composer *c, const struct select_filter *f)
         put_like(c, f, "ILIKE");
         break;
     case SELECT_ENDS_WITH:
-        put_like(c, f, "LIKE");
+        put_ends_with(c, f);
         break;
     case SELECT_JSON_CONTAINS:
         put_compared(c, f, " @> ");
@@ -176,8 +199,9 @@ static void put_filter(struct composer *c, const struct select_filter *f)
     }
 }
 
-/* (a, b) > ($1, $2) serves an index where all orders go one way; else it is written out. */
-static void put_after(struct composer *c, const struct select *s)
+/* Beyond a row, or before it. (a, b) > ($1, $2) serves an index where all orders go one way; else
+ * it is written out. */
+static void put_bound(struct composer *c, const struct select *s, bool is_before)
 {
     bool is_one_way = true;
     for (size_t i = 1; i < s->order_count; i++)
@@ -188,7 +212,7 @@ static void put_after(struct composer *c, const struct select *s)
     for (size_t row = 0; row < rows; row++) {
         /* One way: all columns as one row. Else: equal in `row` columns, then beyond. */
         size_t last = is_one_way ? s->order_count - 1 : row;
-        const char *operator= s->orders[last].is_descending ? " < " : " > ";
+        const char *operator= s->orders[last].is_descending != is_before ? " < " : " > ";
         buf_put_c(&c->sql, row > 0 ? " OR (" : "(");
         for (size_t i = 0; !is_one_way && i < row; i++) {
             put_column(c, s->orders[i].column);
@@ -202,7 +226,9 @@ static void put_after(struct composer *c, const struct select *s)
             buf_put_c(&c->sql, i > from ? ", " : "");
             put_column(c, s->orders[i].column);
         }
-        buf_printf(&c->sql, ")%s(", operator);
+        buf_put_char(&c->sql, ')');
+        buf_put_c(&c->sql, operator);
+        buf_put_char(&c->sql, '(');
         for (size_t i = from; i <= last; i++) {
             buf_put_c(&c->sql, i > from ? ", " : "");
             c->params = first + i;
@@ -230,7 +256,12 @@ static void put_where(struct composer *c, const struct select *s, bool with_page
     }
     if (with_page && s->after != NULL) {
         buf_put_c(&c->sql, joint);
-        put_after(c, s);
+        put_bound(c, s, false);
+        joint = " AND ";
+    }
+    if (with_page && s->until != NULL) {
+        buf_put_c(&c->sql, joint);
+        put_bound(c, s, true);
     }
 }
 
@@ -268,11 +299,15 @@ static void put_page(struct composer *c, const struct select *s)
 {
     buf_put_c(&c->sql, "SELECT ");
     put_columns(c, s->columns);
-    buf_printf(&c->sql, " FROM \"%.*s\" AS t", STR_FMT(s->table->name));
+    buf_put_c(&c->sql, " FROM \"");
+    buf_put_str(&c->sql, s->table->name);
+    buf_put_c(&c->sql, "\" AS t");
     put_where(c, s, true);
     put_order(c, s, " ORDER BY ");
-    if (s->limit > 0)
-        buf_printf(&c->sql, " LIMIT %zu", s->limit);
+    if (s->limit == 0)
+        return;
+    buf_put_c(&c->sql, " LIMIT ");
+    buf_put_u64(&c->sql, s->limit);
 }
 
 #define PARENTS "unnest($1::uuid[]) WITH ORDINALITY AS p(id, n)"
@@ -295,7 +330,7 @@ const struct db_statement *select_statement(struct arena *a, const struct select
 {
     struct composer c = { .table = s->table };
     assert(s->columns != 0 && s->table->column_count <= 64);
-    assert(s->after == NULL || s->order_count > 0);
+    assert((s->after == NULL && s->until == NULL) || s->order_count > 0);
     buf_init(&c.sql, 0);
     if (s->parents != NULL)
         put_page_of_each(&c, s);
@@ -318,6 +353,32 @@ const struct db_statement *select_count_statement(struct arena *a, const struct 
     return composed(&c, a);
 }
 
+/* Each label by a count of its own, which can stop early and choose its own index. All share the
+ * filter's parameters. */
+const struct db_statement *select_label_counts_statement(struct arena *a, const struct select *s,
+                                                         int column, size_t count_max)
+{
+    const struct schema_enum *labels = column_of(s->table, column)->enumeration;
+    struct composer c = { .table = s->table };
+    assert(s->parents == NULL);
+    buf_init(&c.sql, 0);
+    for (size_t i = 0; i < labels->label_count; i++) {
+        const struct select_filter label = { .op = SELECT_IN_LABELS,
+                                             .column = column,
+                                             .labels = UINT32_C(1) << i };
+        c.params = 0;
+        buf_printf(&c.sql, "%s(SELECT count(*) FROM (SELECT FROM \"%.*s\" AS t WHERE ",
+                   i == 0 ? "SELECT " : ", ", STR_FMT(s->table->name));
+        put_filter(&c, &label);
+        if (s->filter != NULL) {
+            buf_put_c(&c.sql, " AND ");
+            put_filter(&c, s->filter);
+        }
+        buf_printf(&c.sql, " LIMIT %zu) AS found)", count_max);
+    }
+    return composed(&c, a);
+}
+
 /* ── values ── */
 
 /* %, _ and \ stand for themselves. */
@@ -336,6 +397,20 @@ static struct str pattern_of(struct arena *a, struct str text, bool is_at_end)
     return str_of(pattern, len);
 }
 
+/* The bytes of the eight digits at the end; none where there are no such digits: no id has that. */
+static struct str tail_of(struct arena *a, struct str text)
+{
+    enum { DIGITS = 2 * TAIL_BYTES };
+    if (text.len < DIGITS)
+        return STR("\\x");
+    struct str digits = str_from(text, text.len - DIGITS);
+    for (size_t i = 0; i < DIGITS; i++)
+        if (!(digits.ptr[i] >= '0' && digits.ptr[i] <= '9') &&
+            !(digits.ptr[i] >= 'a' && digits.ptr[i] <= 'f'))
+            return STR("\\x");
+    return arena_printf(a, "\\x%.*s", STR_FMT(digits));
+}
+
 static void bind_filter(struct db_args *args, const struct select_filter *f)
 {
     switch (f->op) {
@@ -348,8 +423,10 @@ static void bind_filter(struct db_args *args, const struct select_filter *f)
     case SELECT_IN:
         db_args_texts(args, f->values, f->value_count);
         break;
-    case SELECT_CONTAINS:
     case SELECT_ENDS_WITH:
+        db_args_text(args, tail_of(args->arena, f->value));
+        [[fallthrough]];
+    case SELECT_CONTAINS:
         db_args_text(args, pattern_of(args->arena, f->value, f->op == SELECT_ENDS_WITH));
         break;
     case SELECT_EQ:
@@ -386,5 +463,7 @@ const struct db_args *select_args(struct arena *a, const struct select *s)
         bind_filter(args, s->filter);
     for (size_t i = 0; s->after != NULL && i < s->order_count; i++)
         db_args_text(args, s->after[i]);
+    for (size_t i = 0; s->until != NULL && i < s->order_count; i++)
+        db_args_text(args, s->until[i]);
     return args;
 }

@@ -22,11 +22,13 @@ enum select_op {
     SELECT_EQ_NOCASE, /* lower(column) = lower(value), as an index on lower(column) serves it */
     SELECT_LESS,
     SELECT_GREATER,
-    SELECT_IS_NULL,   /* no value */
-    SELECT_IN,        /* `values`, as many as there are */
-    SELECT_CONTAINS,  /* the text anywhere in the column, whatever its case; of a JSON, in its text
-                       */
-    SELECT_ENDS_WITH, /* the text at the end of a UUID's */
+    SELECT_IS_NULL,  /* no value */
+    SELECT_IN,       /* `values`, as many as there are */
+    SELECT_CONTAINS, /* the text anywhere in the column, whatever its case; of a JSON, in its text
+                      */
+    /* The text at the end of a UUID's: at least eight digits of its last group, in lower case, else
+     * nothing is found. An index on substr(uuid_send(column), 13) serves it. */
+    SELECT_ENDS_WITH,
     SELECT_JSON_CONTAINS, /* jsonb containment */
     /* One of `labels` of an enum. They stand in the SQL itself, so that the planner sees whether an
      * index of some labels alone serves. */
@@ -59,8 +61,9 @@ struct select {
     const struct select_filter *filter; /* NULL: all rows */
     const struct select_order *orders;
     size_t order_count;
-    /* The row that the page comes after, a value an order; NULL: from the start. */
-    const struct str *after;
+    /* The rows that the page comes after and ends before, a value an order; NULL: from the start,
+     * to the end. */
+    const struct str *after, *until;
     size_t limit; /* at most so many rows; 0: no bound */
     /*
      * The same for many parents in one statement: each gets the page of the rows whose
@@ -75,11 +78,21 @@ struct select {
 
 #define SELECT_BIT(column) (UINT64_C(1) << (column))
 
+/* How many columns are in a set. Not __builtin_popcountll, which is a call of libgcc's where the
+ * processor's own instruction may not be assumed: getters ask for each cell of an answer. */
+[[nodiscard]] static inline uint32_t select_column_count(uint64_t columns)
+{
+    columns -= columns >> 1 & 0x5555555555555555;
+    columns = (columns & 0x3333333333333333) + (columns >> 2 & 0x3333333333333333);
+    columns = (columns + (columns >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return (uint32_t)(columns * 0x0101010101010101 >> 56);
+}
+
 /* Where a column of the set stands in its rows. */
 [[nodiscard]] static inline uint32_t select_position(uint64_t columns, int column)
 {
     assert(columns & SELECT_BIT(column));
-    return (uint32_t)__builtin_popcountll(columns & (SELECT_BIT(column) - 1));
+    return select_column_count(columns & (SELECT_BIT(column) - 1));
 }
 
 /* In the arena. */
@@ -94,3 +107,9 @@ struct select {
 [[nodiscard]] const struct db_statement *
 select_count_statement(struct arena *a, const struct select *s, size_t count_max);
 [[nodiscard]] const struct db_args *select_count_args(struct arena *a, const struct select *s);
+/* The same for each label of an enum column, in their order: one row of an int8 a label; without
+ * parents. */
+[[nodiscard]] const struct db_statement *select_label_counts_statement(struct arena *a,
+                                                                       const struct select *s,
+                                                                       int column,
+                                                                       size_t count_max);

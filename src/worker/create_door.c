@@ -24,7 +24,6 @@ enum {
     ACTOR_MAX = 400,
     ATTEMPTS_MAX = 1'000,
     TIMEOUT_MAX_S = 30 * 86'400,
-    READ_MS = 10'000,
     DEP_LOOKS_MAX = 4,
 };
 
@@ -341,16 +340,7 @@ static void answer(struct view *moment)
 
 static void look_up(struct create *c, const struct uuid *ids, size_t count, db_reply_fn *fn)
 {
-    struct err e;
-    struct db_step step = { &read_tasks, read_tasks_args(c->r->arena, ids, count) };
-    const struct db_call call = { .lane = DB_LANE_READ,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
-                                  .fn = fn,
-                                  .owner = c };
-    if (!db_pool_call(c->w->shard.pool, &call, NULL, &e))
-        door_fail(c->r, &e);
+    (void)door_read(c->w, c->r, &read_tasks, read_tasks_args(c->r->arena, ids, count), fn, c);
 }
 
 /* Which items the rows are of. */
@@ -505,7 +495,6 @@ static void look_at_deps(struct create *c)
 {
     struct uuid *ids = arena_new_array(c->r->arena, c->dep_count, struct uuid);
     size_t count = 0;
-    struct err e;
     for (size_t i = 0; i < c->count; i++)
         for (size_t k = 0; k < c->items[i].view.depends_on_count; k++)
             ids[count++] = c->items[i].view.depends_on[k];
@@ -515,15 +504,7 @@ static void look_at_deps(struct create *c)
     }
     c->dep_looks++;
     c->dep_seq = c->w->shard.committed;
-    const struct db_step step = { &read_deps, read_deps_args(c->r->arena, ids, count) };
-    const struct db_call call = { .lane = DB_LANE_READ,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
-                                  .fn = deps_read,
-                                  .owner = c };
-    if (!db_pool_call(c->w->shard.pool, &call, NULL, &e))
-        door_fail(c->r, &e);
+    (void)door_read(c->w, c->r, &read_deps, read_deps_args(c->r->arena, ids, count), deps_read, c);
 }
 
 static void go_on(struct create *c)

@@ -8,6 +8,7 @@
 #include "worker/shard_priv.h"
 #include "worker/task_view.h"
 
+enum { DOOR_READ_MS = 10'000 }; /* the longest read of a request */
 enum door_caller { DOOR_GATEWAY = 1, DOOR_RUNNER = 2 };
 
 /* One of `callers` (a set) calls, and this worker leads; else it is answered and false. */
@@ -52,6 +53,11 @@ void door_put_cursor(struct json_writer *w, const char *key, int64_t number);
 [[nodiscard]] struct str door_json_text(struct arena *a, const struct json_value *value);
 
 /* ── reading tasks ── */
+
+/* Reads for the request, within the doors' time; `fn` comes once, also with a failure. False: the
+ * read could not begin, and the request is answered with why. */
+bool door_read(struct worker *w, struct http_request *r, const struct db_statement *statement,
+               const struct db_args *args, db_reply_fn *fn, void *owner);
 
 /* A row of read_tasks as a view; its texts are the rows'. False: it has no task_done. */
 bool read_task(struct arena *a, const struct shard *s, const struct db_rows *rows, size_t row,

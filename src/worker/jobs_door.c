@@ -12,7 +12,6 @@
 enum {
     ACTOR_MAX = 400,
     ATTEMPTS_DEFAULT = 3,
-    READ_MS = 10'000,
 };
 
 struct call {
@@ -362,16 +361,7 @@ static void trigger_looked_up(void *owner, const struct db_reply *reply)
 
 static void look_up(struct call *c, db_reply_fn *fn)
 {
-    struct err e;
-    const struct db_step step = { &read_tasks, read_tasks_args(c->r->arena, &c->task, 1) };
-    const struct db_call call = { .lane = DB_LANE_READ,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
-                                  .fn = fn,
-                                  .owner = c };
-    if (!db_pool_call(c->w->shard.pool, &call, NULL, &e))
-        door_fail(c->r, &e);
+    (void)door_read(c->w, c->r, &read_tasks, read_tasks_args(c->r->arena, &c->task, 1), fn, c);
 }
 
 static void trigger(struct call *c, const struct json_value *body)

@@ -21,7 +21,6 @@ enum {
     ACKS_MAX = 5'000,
     HELD_MAX = SESSION_SLOTS_MAX,
     ERROR_MAX = 16 * 1024,
-    READ_MS = 10'000,
 };
 
 /* ── a call of a session: acknowledgements, leases, or both ── */
@@ -66,7 +65,7 @@ static void ask(struct leasing *l, const struct db_statement *statement, const s
     const struct db_call call = { .lane = DB_LANE_READ,
                                   .steps = &step,
                                   .step_count = 1,
-                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
+                                  .deadline_us = clock_mono_us() + DOOR_READ_MS * CLOCK_MS,
                                   .fn = fn,
                                   .owner = l };
     if (!db_pool_call(l->w->shard.pool, &call, NULL, &e))

@@ -10,7 +10,7 @@
 #include "worker/session.h"
 #include "worker/worker_priv.h"
 
-enum { IDS_MAX = 500, READ_MS = 10'000, ATTEMPT_READS_MAX = 5 };
+enum { IDS_MAX = 500, ATTEMPT_READS_MAX = 5 };
 
 struct asked;
 typedef void asked_fn(struct asked *q);
@@ -31,23 +31,6 @@ struct asked {
     struct err err;
     bool is_applied; /* else a finished one is needed, as the tables have it */
 };
-
-static bool ask(struct asked *q, const struct db_statement *statement, const struct db_args *args,
-                db_reply_fn *fn)
-{
-    struct err e;
-    const struct db_step step = { statement, args };
-    const struct db_call call = { .lane = DB_LANE_READ,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
-                                  .fn = fn,
-                                  .owner = q };
-    if (db_pool_call(q->w->shard.pool, &call, NULL, &e))
-        return true;
-    door_fail(q->r, &e);
-    return false;
-}
 
 static void read_rows(struct asked *q);
 
@@ -92,7 +75,8 @@ static void rows_read(void *owner, const struct db_reply *reply)
 static void read_rows(struct asked *q)
 {
     q->reads++;
-    ask(q, &read_tasks, read_tasks_args(q->r->arena, q->ids, q->count), rows_read);
+    door_read(q->w, q->r, &read_tasks, read_tasks_args(q->r->arena, q->ids, q->count), rows_read,
+              q);
 }
 
 static struct task_view view_of(struct asked *q, size_t row)
@@ -261,7 +245,7 @@ void task_get_door(void *owner, struct http_request *r)
     }
     struct asked *q = asked_create(w, r, id);
     q->answer = answer_one;
-    ask(q, &read_attempts, read_attempts_args(r->arena, id), attempts_read);
+    door_read(q->w, q->r, &read_attempts, read_attempts_args(r->arena, id), attempts_read, q);
 }
 
 /* ── cancel and retry ── */

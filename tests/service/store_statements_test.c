@@ -5,6 +5,7 @@
 #include "db/conn.h"
 #include "schema/schema.h"
 #include "store/public/conversation_sql.h"
+#include "store/public/error_group_sql.h"
 #include "store/public/facts_sql.h"
 #include "store/public/insight_sql.h"
 #include "store/public/job_sql.h"
@@ -40,6 +41,7 @@ static void every_fixed_statement_prepares(void **state)
     static const struct db_statement_list *const lists[] = {
         /* the gateway's */
         &conversation_sql,
+        &error_group_sql,
         &facts_sql,
         &insight_sql,
         &job_sql,
@@ -109,10 +111,13 @@ static void every_filter_prepares_with_every_order(void **state)
                     .orders = orders,
                     .order_count = is_orderable ? 2 : 0,
                     .after = is_orderable ? after : NULL,
+                    .until = is_orderable && column % 2 == 0 ? after : NULL,
                     .limit = 10,
                 };
                 checks(select_statement(a, &select));
                 checks(select_count_statement(a, &select, 100));
+                if (table->columns[column].type == SCHEMA_ENUM)
+                    checks(select_label_counts_statement(a, &select, column, 100));
                 if (table->columns[column].type == SCHEMA_UUID && is_orderable)
                     checks_of_each(a, select, column);
             }

@@ -24,11 +24,29 @@ static void authenticates_as_rfc_4231_says(void **state)
     assert_memory_equal(mac, expected, sizeof mac);
 }
 
+/* spec: RFC 4231, 4.2 and 4.7: a key of 20 bytes, and one that is longer than a block. */
+static void authenticates_by_keys_of_any_length(void **state)
+{
+    (void)state;
+    static const uint8_t of_short[] = { 0xb0, 0x34, 0x4c, 0x61, 0xd8, 0xdb, 0x38, 0x53 };
+    static const uint8_t of_long[] = { 0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f };
+    char key[131];
+    uint8_t mac[SHA256_LEN];
+    memset(key, 0x0b, sizeof key);
+    sha256_hmac(str_of(key, 20), STR("Hi There"), mac);
+    assert_memory_equal(mac, of_short, sizeof of_short);
+    memset(key, 0xaa, sizeof key);
+    sha256_hmac(str_of(key, sizeof key),
+                STR("Test Using Larger Than Block-Size Key - Hash Key First"), mac);
+    assert_memory_equal(mac, of_long, sizeof of_long);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_as_fips_180_says),
         cmocka_unit_test(authenticates_as_rfc_4231_says),
+        cmocka_unit_test(authenticates_by_keys_of_any_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

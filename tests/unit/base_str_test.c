@@ -67,6 +67,33 @@ static void compares_secrets(void **state)
     assert_false(str_eq_secret(STR("same"), STR("sam")));
 }
 
+/* Texts of all lengths that differ in one bit, or only in how many zeros they end with. */
+static void hashes_tell_texts_apart(void **state)
+{
+    enum { LEN_MAX = 70, HASHES_MAX = LEN_MAX * 8 + 1 };
+    char text[LEN_MAX] = { 0 };
+    uint64_t hashes[HASHES_MAX];
+    (void)state;
+    for (size_t len = 0; len <= LEN_MAX; len++) {
+        size_t count = 0;
+        hashes[count++] = str_hash(str_of(text, len));
+        for (size_t bit = 0; bit < len * 8; bit++) {
+            text[bit / 8] = (char)(1U << bit % 8);
+            hashes[count++] = str_hash(str_of(text, len));
+            text[bit / 8] = 0;
+        }
+        for (size_t i = 0; i < count; i++)
+            for (size_t j = 0; j < i; j++)
+                if (hashes[i] == hashes[j])
+                    fail_msg("length %zu: bits %zu and %zu", len, i, j);
+    }
+    for (size_t len = 0; len <= LEN_MAX; len++)
+        hashes[len] = str_hash(str_of(text, len));
+    for (size_t i = 0; i <= LEN_MAX; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_true(hashes[i] != hashes[j]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -75,6 +102,7 @@ int main(void)
         cmocka_unit_test(tells_utf8_from_other_bytes),
         cmocka_unit_test(measures_distance),
         cmocka_unit_test(compares_secrets),
+        cmocka_unit_test(hashes_tell_texts_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,11 +194,31 @@ def doctor_tells_a_taken_port_from_ones_own():
             expect(answer, found["state"], state)
 
 
+def what_the_api_lacks_of_a_contract_is_listed():
+    api = Path(__file__).parent / "../../src/gateway/api.graphql"
+    expect("own", run("gql", "missing", str(api)), (0, "", ""))
+    with tempfile.TemporaryDirectory() as folder:
+        contract = Path(folder) / "contract.graphql"
+        text = api.read_text(encoding="utf-8")
+        contract.write_text(text.replace("type Query {", "type Query {\n  moon(phase: Int): Moon") +
+                            "\ntype Moon { phase: Int }\n", encoding="utf-8")
+        expect("more", run("gql", "missing", str(contract)), (1, "missing Query.moon\nmissing Moon\n", ""))
+        contract.write_text("type Query { me: Int }", encoding="utf-8")
+        expect("other", run("gql", "missing", str(contract)),
+               (1, "differs Query.me: User, not Int\ndiffers Query.me: @access(role: ANYONE), not no @access\n", ""))
+        contract.write_text("type Query { me: Nobody }", encoding="utf-8")
+        code, out, err = run("gql", "missing", str(contract))
+        assert (code, out) == (2, "") and "contract.graphql: line 1: " in err and "Nobody" in err, err
+        code, out, err = run("gql", "missing", folder + "/none")
+        assert (code, out) == (2, "") and "none" in err, err
+    expect("operand", run("gql", "missing")[0], 2)
+
+
 def main():
     tests = [help_is_on_stdout_and_names_every_command, mistakes_exit_2_with_a_hint_on_stderr,
              wrong_settings_exit_78, version_is_told_in_text_and_json,
              config_show_tells_values_and_origins_and_masks_secrets,
-             completions_know_commands_and_options,
+             completions_know_commands_and_options, what_the_api_lacks_of_a_contract_is_listed,
              every_setting_is_read_by_some_code, output_that_cannot_be_written_is_a_failure,
              doctor_says_what_is_wrong_and_how_to_mend_it, doctor_tells_a_taken_port_from_ones_own]
     print(f"1..{len(tests)}")

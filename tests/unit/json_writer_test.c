@@ -147,6 +147,26 @@ static void writes_a_tree_as_it_was_read(void **state)
     buf_clear(&b);
 }
 
+/* What just fits is written, however long the worst case would have been. */
+static void fills_a_buffer_to_its_bound(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 3000; len += len < 300 ? 1 : 97) {
+        char text[3000];
+        struct buf b;
+        memset(text, 'a', sizeof text);
+        if (len > 0)
+            text[len / 2] = '"';
+        buf_init(&b, len + 2 + (len > 0));
+        json_put_string(&b, str_of(text, len));
+        assert_false(b.failed);
+        assert_int_equal(b.len, len + 2 + (len > 0));
+        buf_put_char(&b, ',');
+        assert_true(b.failed);
+        buf_clear(&b);
+    }
+}
+
 static void stops_at_the_buffers_bound(void **state)
 {
     (void)state;
@@ -167,6 +187,7 @@ int main(void)
         cmocka_unit_test(escapes_exactly_what_must_be),
         cmocka_unit_test(writes_the_shortest_double_that_reads_back),
         cmocka_unit_test(writes_a_tree_as_it_was_read),
+        cmocka_unit_test(fills_a_buffer_to_its_bound),
         cmocka_unit_test(stops_at_the_buffers_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
