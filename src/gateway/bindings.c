@@ -132,7 +132,8 @@ struct str gateway_api(void)
 
 bool bindings_create_schema(struct gql_schema **ret_schema, struct err *e)
 {
-    static const struct gql_schema_options options = { .default_access = "VIEWER" };
+    static const struct gql_schema_options options = { .default_access = "VIEWER",
+                                                       .has_incremental = true };
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
     struct gql_errors errors = { .arena = a };
     scoped(gql_schema_destroyp) struct gql_schema *schema =
