@@ -232,6 +232,48 @@ static void read_run_at(struct reader *r, struct str *cells, int64_t now_us)
         cells[COL_tasks_state] = STR("scheduled");
 }
 
+/* Whether there is a task of that id the worker says: it knows those that are not mirrored yet. */
+static bool read_dependency(struct reader *r, const struct gql_value *ids, size_t i,
+                            struct uuid *seen)
+{
+    const char *name =
+        arena_cstr(r->step->arena, arena_printf(r->step->arena, "dependsOn[%zu]", i));
+    if (!uuid_parse(ids->items[i].text, &seen[i]))
+        return refuse(r, name, "not a UUID");
+    for (size_t k = 0; k < i; k++)
+        if (uuid_eq(seen[k], seen[i]))
+            return refuse(r, name, "named twice");
+    return true;
+}
+
+static void read_depends_on(struct reader *r, struct str *cells)
+{
+    const struct gql_value *ids;
+    struct buf cell;
+    if (!has_value(r, "dependsOn", &ids) || ids->count == 0)
+        return;
+    if (ids->count > TASK_DEPENDENCIES_MAX) {
+        (void)err_set(r->e, ERR_INVALID, "%s.dependsOn: at most %d tasks, not %u", r->path,
+                      TASK_DEPENDENCIES_MAX, ids->count);
+        r->has_failed = true;
+        return;
+    }
+    struct uuid *seen = arena_new_array(r->step->arena, ids->count, struct uuid);
+    buf_init(&cell, 0);
+    json_key_c(&r->w, "depends_on");
+    json_begin_array(&r->w);
+    for (size_t i = 0; i < ids->count && read_dependency(r, ids, i, seen); i++) {
+        struct str id = id_cell(r->step->arena, seen[i]);
+        json_write_string(&r->w, id);
+        buf_printf(&cell, "%c%.*s", i == 0 ? '{' : ',', STR_FMT(id));
+    }
+    json_end_array(&r->w);
+    buf_put_char(&cell, '}');
+    cells[COL_tasks_depends_on] = arena_copy(r->step->arena, buf_str(&cell));
+    cells[COL_tasks_state] = STR("blocked");
+    buf_clear(&cell);
+}
+
 bool task_input_read(const struct gql_step *step, const struct gql_value *input, const char *path,
                      struct create_task *ret_task, struct err *e)
 {
@@ -257,6 +299,7 @@ bool task_input_read(const struct gql_step *step, const struct gql_value *input,
     task.cells[COL_tasks_created_at] = task.cells[COL_tasks_updated_at] =
         worker_time_cell(step->arena, now_us);
     read_run_at(&r, task.cells, now_us);
+    read_depends_on(&r, task.cells);
     write_id(&r, "created_by", user_id);
     write_actor(&r);
     json_end_object(&r.w);
