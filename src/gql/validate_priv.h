@@ -54,7 +54,7 @@ struct validator {
     uint32_t info_count;
     struct definition_info *current;
     struct rules *rules; /* of a document that defines types, else NULL */
-    bool has_stopped; /* too many errors */
+    bool has_stopped;    /* too many errors */
 };
 
 /* Reports at byte offsets, and stops everything at the limit. */
