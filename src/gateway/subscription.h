@@ -28,6 +28,9 @@ struct event_source {
      * beginning.
      */
     bool (*cursor)(struct event_source *source, char ret_cursor[EVENT_CURSOR_MAX]);
+    /* Set by the source from within `next`: what that gives is the last event, and then the
+     * subscription is complete. */
+    bool is_over;
 };
 struct event_source_class {
     /* The next event, in the arena: the parent of the root field. NULL: none now. Errors: the

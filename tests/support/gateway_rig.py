@@ -98,7 +98,7 @@ class Client:
 class Stream:
     """One subscription over Server-Sent Events."""
 
-    def __init__(self, gateway, query, token=None, last_id=None):
+    def __init__(self, gateway, query, token=None, variables=None, last_id=None):
         self.connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=WAIT_S)
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         if token:
@@ -106,7 +106,7 @@ class Stream:
         self.last_id = last_id  # as a browser keeps it
         if last_id:
             headers["Last-Event-ID"] = last_id
-        self.connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
+        self.connection.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}), headers)
         self.response = self.connection.getresponse()
 
     def next(self):
