@@ -44,6 +44,7 @@ USERS, TASKS, MESSAGES, NOTES = 1000, 100_000, 200_000, 20_000
 ID7 = ("(lpad(to_hex((extract(epoch FROM {at}) * 1000)::int8), 12, '0') || '7' || lpad(to_hex({kind}), 3, '0') || '8000'"
        " || lpad(to_hex({n}), 12, '0'))::uuid")
 USER_ID = ID7.format(at="timestamptz '2026-01-01 00:00:00+00' + {n} * interval '3607 seconds'", kind="1", n="{n}")
+TALK_ID = ID7.format(at="timestamptz '2026-01-01 00:00:00+00'", kind="5", n="{n}")
 TEXT = "'Message ' || n || ': ' || repeat(md5('c' || n) || ' ', 1 + n % 6)"
 SEED = [
     "INSERT INTO users (id, email, name, password_hash, created_at, updated_at) SELECT "
@@ -69,11 +70,16 @@ SEED = [
     f" {USER_ID.format(n=f'(1 + (n * 7919) % {USERS})')}, at, at"
     f" FROM (SELECT n, now() - ({NOTES} - n) * interval '0.91 seconds' AS at"
     f" FROM generate_series(1, {NOTES}) AS n) AS s",
-    "INSERT INTO chat_messages (id, role, content, user_id, timestamp) SELECT "
+    # Each user has 4 conversations.
+    "INSERT INTO conversations (id, user_id, title, message_count, last_message_at, created_at) SELECT "
+    f"{TALK_ID.format(n='n')}, {USER_ID.format(n='(1 + n / 4)')}, 'Conversation ' || n, {MESSAGES // USERS // 4}, now(), now()"
+    f" FROM generate_series(0, {USERS * 4 - 1}) AS n",
+    "INSERT INTO chat_messages (id, role, content, user_id, conversation_id, timestamp) SELECT "
     f"{ID7.format(at='at', kind='4', n='n')},"
     " CASE WHEN (n / 1000) % 20 = 0 THEN 'system' WHEN (n / 1000) % 2 = 1 THEN 'user' ELSE 'assistant' END::chat_role,"
-    f" {TEXT}, {USER_ID.format(n=f'(1 + (n::int8 * 7919) % {USERS})')}, at"
-    " FROM (SELECT n, timestamptz '2026-01-01 00:00:00+00' + n * interval '91.003 seconds' AS at"
+    f" {TEXT}, {USER_ID.format(n='(1 + u)')}, {TALK_ID.format(n='(u * 4 + (n / 1000) % 4)')}, at"
+    f" FROM (SELECT n, (n::int8 * 7919) % {USERS} AS u, timestamptz '2026-01-01 00:00:00+00'"
+    " + n * interval '91.003 seconds' AS at"
     f" FROM generate_series(1, {MESSAGES}) AS n) AS s",
     "INSERT INTO task_counts (type, status, count) SELECT type, status, count(*) FROM tasks GROUP BY 1, 2"
     " ON CONFLICT (type, status) DO UPDATE SET count = excluded.count",
@@ -183,12 +189,16 @@ class OurBodies:
 
 
 def start_windlass(program):
-    """With the peers' rows, and only then followed by the gateway: 20,000 more tasks are Q4's."""
+    """With the peers' rows; 20,000 more tasks are Q4's."""
     windlass = Windlass(program)
-    windlass.start()
-    token = windlass.set_up()
-    for statement in SEED:
-        windlass.sql(statement)
+    try:
+        windlass.start()
+        token = windlass.set_up()
+        for statement in SEED:
+            windlass.sql(statement)
+    except BaseException:
+        windlass.remove()
+        raise
     return windlass, token
 
 
