@@ -311,6 +311,9 @@ static void tell_refusal(struct create_task *task, const struct create_call *cal
     if (str_starts_with(message, STR("tasks[")) && end > 0)
         (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.%.*s", place,
                            STR_FMT(str_first(str_from(message, (size_t)end + 2), 150)));
+    else if (str_starts_with(message, STR("depends_on[")))
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.dependsOn%.*s", place,
+                           STR_FMT(str_first(str_from(message, STR("depends_on").len), 150)));
     else if (call->is_atomic)
         (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s: %.*s", place,
                            STR_FMT(str_first(message, 150)));

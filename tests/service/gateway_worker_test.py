@@ -136,6 +136,27 @@ def a_create_can_be_read_at_once_and_is_taken_at_once(world):
     assert eventually(lambda: world.read(task["id"])["state"] == "SUCCEEDED")
 
 
+def a_task_runs_once_those_that_it_depends_on_have_succeeded(world):
+    executor = Executor(world.worker, {"chain": 2})
+    first = world.create("chain")
+    second = world.create("chain", dependsOn=[first["id"]])
+    assert second["accepted"] is True and world.read(second["id"])["state"] == "BLOCKED", second
+    lease = executor.one()
+    assert lease["task"] == first["id"] and executor.leases() == []
+    assert executor.ack(lease) == "applied"
+    lease = executor.one()
+    assert lease["task"] == second["id"] and executor.ack(lease) == "applied"
+    one, two = new_id(), new_id()
+    chain = world.ask(CREATE_ALL, {"inputs": [{"type": "chain", "id": one}, {"type": "chain", "id": two, "dependsOn": [one]}]})
+    assert [t["id"] for t in chain.data["createTasks"]] == [one, two], chain.text
+    unknown = {"type": "chain", "dependsOn": [new_id()]}
+    for query, variables, place in ((CREATE, {"input": unknown}, "input"), (CREATE_ALL, {"inputs": [{"type": "chain"}, unknown]}, "inputs[1]")):
+        refused = world.ask(query, variables)
+        assert refused.code == "BAD_USER_INPUT" and refused.error["message"].startswith(f"{place}.dependsOn[0]:"), refused.text
+    executor.end(release=True)
+    world.check_equal()
+
+
 def many_at_once_and_all_or_none_come_through(world):
     made = at_once(30, lambda i: world.create("many", payload={"n": i}))
     assert [m["payload"]["n"] for m in made] == list(range(30)) and all(m["accepted"] for m in made)
@@ -173,7 +194,7 @@ def a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile(world):
 
 
 TESTS = [every_state_of_a_task_is_mirrored_in_every_column, a_create_can_be_read_at_once_and_is_taken_at_once,
-         many_at_once_and_all_or_none_come_through, the_same_id_and_the_same_key_give_the_same_task,
+         a_task_runs_once_those_that_it_depends_on_have_succeeded, many_at_once_and_all_or_none_come_through, the_same_id_and_the_same_key_give_the_same_task,
          a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile]
 
 if __name__ == "__main__":
