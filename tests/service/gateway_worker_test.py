@@ -175,8 +175,11 @@ def a_task_waits_for_those_that_it_depends_on(world):
     own = new_id()
     chain = world.ask(CREATE_ALL, {"inputs": [{"type": "before", "id": own}, {"type": "after", "dependsOn": [own]}]})
     assert [t["accepted"] for t in chain.data["createTasks"]] == [True, True], chain.text
+    unknown = {"type": "after", "dependsOn": [new_id()]}
+    refused = world.ask(CREATE_ALL, {"inputs": [{"type": "before"}, unknown]})
+    assert refused.code == "BAD_USER_INPUT" and refused.error["message"].startswith("inputs[1].dependsOn[0]:"), refused.text
     for wrong, why in ([new_id()], "input.dependsOn[0]: there is no such task"), (["x"], "input.dependsOn[0]: not a UUID"), \
-            ([own, own], "input.dependsOn[1]: named twice"), ([new_id() for _ in range(101)], "input.dependsOn: at most 100 tasks"):
+            ([own, own], "input.dependsOn[1]: is named twice"), ([new_id() for _ in range(101)], "input.dependsOn: must be at most 100"):
         answer = world.ask(CREATE, {"input": {"type": "after", "dependsOn": wrong}})
         assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(why), answer.text
     world.check_equal()
