@@ -149,8 +149,7 @@ static void got_each(struct gql_step *step, const struct db_reply *reply)
         found[i] = (struct found_user){ users_object_id(&users[i]), &users[i] };
     qsort(found, count, sizeof *found, compare_ids);
     for (size_t i = 0; i < step->count; i++) {
-        const struct found_user *user =
-            bsearch(&ids[i], found, count, sizeof *found, compare_ids);
+        const struct found_user *user = bsearch(&ids[i], found, count, sizeof *found, compare_ids);
         step->results[i] = gql_object(user != NULL ? user->row : NULL);
     }
     gql_step_finish(step);
