@@ -36,10 +36,11 @@ static inline bool str_eq(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* Compares with a C string, usually a literal. */
+/* Compares with a C string, usually a literal, whose length the compiler then knows. */
 static inline bool str_eq_c(struct str a, const char *b)
 {
-    return str_eq(a, str_of_c(b));
+    size_t len = b ? strlen(b) : 0;
+    return a.len == len && (len == 0 || memcmp(a.ptr, b, len) == 0);
 }
 
 /* ASCII letters only, whatever the locale. */

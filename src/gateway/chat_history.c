@@ -9,11 +9,11 @@
 
 /* ── ChatMessage ── */
 
-struct chat_message *chat_history_object(const struct gql_step *step, struct db_rows *rows)
+struct chat_message *chat_history_object(struct arena *a, struct db_rows *rows)
 {
-    struct chat_message *message = arena_new(step->arena, struct chat_message);
+    struct chat_message *message = arena_new(a, struct chat_message);
     assert(db_rows_count(rows) > 0);
-    db_rows_keep(rows, step->arena);
+    db_rows_keep(rows, a);
     message->rows = rows;
     return message;
 }

@@ -11,12 +11,14 @@
 #include "gateway/bindings.h"
 #include "gateway/capability.h"
 #include "gateway/chat.h"
+#include "gateway/checkup.h"
 #include "gateway/conversations.h"
 #include "gateway/creates.h"
 #include "gateway/documents.h"
 #include "gateway/credential_watch.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
+#include "gateway/insight_watch.h"
 #include "gateway/insights.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
@@ -31,6 +33,7 @@
 #include "io/offload.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
+#include "gateway/workers.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
@@ -270,6 +273,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     };
     loop->credentials = credentials_create(&credentials);
     loop->insights = insights_create(loop);
+    loop->insight_watch = insight_watch_create(loop);
     create_engine(loop);
     loop->stats = stats_board_create(loop);
     loop->judges = io_offload_create(loop->io, 1, TREND_JUDGES_WAITING);
@@ -290,6 +294,7 @@ static void destroy_loop(struct gateway_loop *loop)
     io_turn_destroy(loop->log_turn);
     log_release();
     credentials_destroy(loop->credentials);
+    insight_watch_destroy(loop->insight_watch);
     insights_destroy(loop->insights);
     ai_client_destroy(loop->ai);
     gql_engine_destroy(loop->engine);
@@ -493,6 +498,7 @@ static bool create_loops(struct run *run, struct err *e)
             return false;
     }
     create_gate(gw);
+    gw->checkup = checkup_create(gw);
     feed_open(gw);
     return true;
 }
@@ -539,6 +545,7 @@ static bool create_all(struct run *run, struct err *e)
     gw->zones = zone_cache_create();
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
+    gw->workers_told = workers_told_create();
     if (!read_settings(run, e) || !documents_create(gw->conf, &gw->documents, e) ||
         !bindings_create_schema(&gw->schema, e))
         return false;
@@ -566,8 +573,10 @@ static void destroy_all(struct run *run)
         return;
     }
     gate_destroy(gw->gate);
+    checkup_destroy(gw->checkup);
     capabilities_destroy(gw->capabilities);
     chat_limits_destroy(gw->chat_limits);
+    workers_told_destroy(gw->workers_told);
     for (size_t i = 0; i < gw->loop_count; i++)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);

@@ -32,10 +32,13 @@ struct io_offload;
 struct stats_board;
 struct zone_cache;
 struct worker_client;
+struct workers_told;
+struct checkup;
 struct ai_client;
 struct capabilities;
 struct chat_limits;
 struct insights;
+struct insight_watch;
 
 enum { GATEWAY_ROUTES_MAX = 26 };
 
@@ -63,6 +66,8 @@ struct gateway {
     struct own_rows *own_rows;
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
+    struct workers_told *workers_told;
+    struct checkup *checkup;
 
     int64_t started_at_us;
     int64_t request_timeout_us;
@@ -100,11 +105,13 @@ struct gateway_loop {
     struct io_offload *judges; /* of trends */
     struct ai_client *ai;
     struct insights *insights;
+    struct insight_watch *insight_watch;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;
     struct list feed_subscriptions;
     bool is_feed_telling;
+    int64_t feed_position; /* see feed.h; 0: nothing was told yet */
     struct io_turn *log_turn;    /* writes the access log's lines */
     struct io_timer *sweep;      /* ends requests that are past their deadline */
     struct list subscriptions;   /* see subscription.c */

@@ -43,6 +43,7 @@ struct request {
     struct uuid self; /* the caller, also when he signs in by this very request */
     struct credential_wait wait;
     struct str token, user_agent; /* as they were sent; empty: none. Only until it is answered */
+    struct str resume; /* Last-Event-ID: where a subscription is to go on; empty: it begins */
     bool is_by_cookie;
     bool is_large;         /* its body is longer than body-limit: only createTasks may be run */
     bool is_by_capability; /* the ai service asks for the user, queries alone; see capability.h */

@@ -89,6 +89,7 @@ struct ast_selection {
     struct ast_definition *fragment; /* SPREAD: set by the validator, with: */
     const struct gql_type *parent;   /* FIELD: the type it is on, or NULL */
     const struct field_def *def;     /* FIELD: or NULL */
+    uint64_t key_hash;               /* FIELD: str_hash of the response key */
 };
 
 static inline struct str ast_response_key(const struct ast_selection *field)
@@ -200,7 +201,6 @@ struct ast_document {
     uint32_t set_count; /* selection sets */
     uint32_t field_count, alias_count, directive_count;
     uint32_t directives_at_once; /* at the place that has most */
-    uint32_t token_count;
 };
 
 struct gql_errors;

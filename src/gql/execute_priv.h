@@ -99,6 +99,9 @@ void operation_run(struct gql_operation *op);
 void operation_queue(struct gql_operation *op, struct batch *b);
 /* Starts one field for all of a batch. */
 void step_start(struct gql_operation *op, const struct batch *b, const struct gql_field_plan *f);
+/* The set of a composite value's object type; NULL with an error where the type cannot be told. */
+const struct plan_set *object_set(struct gql_operation *op, const struct gql_field_plan *f,
+                                  const struct gql_value *v, const struct gql_error **ret_error);
 /* Starts a subscription's root field with its `subscribe` hook. */
 void source_start(struct gql_operation *op, const struct batch *b, const struct gql_field_plan *f,
                   void (*complete)(struct step *s));

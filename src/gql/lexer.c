@@ -32,14 +32,21 @@ bool syntax_error(struct lexer *l, uint32_t at, const char *fmt, ...)
     return false;
 }
 
-/* One byte, or -1 at the end: what a switch can take. */
+/* One byte, or -1 at the end. */
 static int byte_at(const struct lexer *l, size_t at)
 {
     return at < l->source.len ? (unsigned char)l->source.ptr[at] : -1;
 }
 
+/* True where three of the same byte start. */
+static bool is_triple(const struct lexer *l, size_t at, char c)
+{
+    const char *bytes = l->source.ptr + at;
+    return l->source.len - at >= 3 && bytes[0] == c && bytes[1] == c && bytes[2] == c;
+}
+
 /* What a byte may be part of. */
-enum { CLASS_NAME_START = 1, CLASS_NAME = 2, CLASS_IGNORED = 4 };
+enum { CLASS_NAME_START = 1, CLASS_NAME = 2, CLASS_IGNORED = 4, CLASS_BREAK = 8 };
 
 static const uint8_t classes[256] = {
     ['a' ... 'z'] = CLASS_NAME_START | CLASS_NAME,
@@ -48,10 +55,23 @@ static const uint8_t classes[256] = {
     ['0' ... '9'] = CLASS_NAME,
     [' '] = CLASS_IGNORED,
     ['\t'] = CLASS_IGNORED,
-    ['\n'] = CLASS_IGNORED,
-    ['\r'] = CLASS_IGNORED,
+    ['\n'] = CLASS_IGNORED | CLASS_BREAK,
+    ['\r'] = CLASS_IGNORED | CLASS_BREAK,
     [','] = CLASS_IGNORED,
+    /* What a string must look at: its end, escapes, ends of lines, the start of a code point. */
+    ['"'] = CLASS_BREAK,
+    ['\\'] = CLASS_BREAK,
+    [0x80 ... 0xFF] = CLASS_BREAK,
 };
+
+/* Over the bytes of a string that stand for themselves. */
+static size_t skip_plain(const struct lexer *l, size_t at)
+{
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    while (at < l->source.len && !(classes[bytes[at]] & CLASS_BREAK))
+        at++;
+    return at;
+}
 
 /* Tokens of one character; TOKEN_EOF: none. */
 static const uint8_t punctuators[256] = {
@@ -305,6 +325,7 @@ static bool read_string(struct lexer *l, struct token *t)
     size_t len = 0;
     size_t chunk = at;
     for (;;) {
+        at = skip_plain(l, at);
         int c = byte_at(l, at);
         if (c == '"')
             break;
@@ -320,10 +341,6 @@ static bool read_string(struct lexer *l, struct token *t)
             if (!read_escape(l, &at, decoded, &len))
                 return false;
             chunk = at;
-            continue;
-        }
-        if (c < 0x80) {
-            at++;
             continue;
         }
         uint32_t code = 0;
@@ -349,21 +366,17 @@ static bool read_block_string(struct lexer *l, struct token *t)
 {
     size_t start = (size_t)l->at + 3;
     for (size_t at = start;;) {
+        at = skip_plain(l, at);
         int c = byte_at(l, at);
         if (c < 0)
             return syntax_error(l, (uint32_t)at, "Unterminated string.");
-        if (c < 0x80 && c != '"' && c != '\\') {
-            at++;
-            continue;
-        }
-        struct str rest = str_from(l->source, at);
-        if (str_starts_with(rest, STR("\"\"\""))) {
+        if (c == '"' && is_triple(l, at, '"')) {
             t->kind = TOKEN_BLOCK_STRING;
             t->end = (uint32_t)at + 3;
             t->text = block_string_value(l->arena, str_of(l->source.ptr + start, at - start));
             return true;
         }
-        if (str_starts_with(rest, STR("\\\"\"\""))) {
+        if (c == '\\' && is_triple(l, at + 1, '"')) {
             at += 4;
             continue;
         }
@@ -405,6 +418,23 @@ static size_t leading_space(struct str line)
     return n;
 }
 
+/* Without the backslashes of escaped triple quotes; how long it then is. */
+static size_t copy_line(char *dst, struct str line)
+{
+    size_t len = 0;
+    while (line.len > 0) {
+        const char *backslash = memchr(line.ptr, '\\', line.len);
+        size_t plain = backslash ? (size_t)(backslash - line.ptr) : line.len;
+        memcpy(dst + len, line.ptr, plain);
+        len += plain;
+        line = str_from(line, plain);
+        if (backslash && !str_starts_with(line, STR("\\\"\"\"")))
+            dst[len++] = '\\';
+        line = str_from(line, 1);
+    }
+    return len;
+}
+
 struct str block_string_value(struct arena *arena, struct str raw)
 {
     size_t common = SIZE_MAX, first_used = SIZE_MAX, last_used = 0, number = 0;
@@ -431,85 +461,117 @@ struct str block_string_value(struct arena *arena, struct str raw)
             value[len++] = '\n';
         if (number > 0 && common != SIZE_MAX)
             line = str_from(line, min_of(common, line.len));
-        for (size_t i = 0; i < line.len; i++) {
-            if (str_starts_with(str_from(line, i), STR("\\\"\"\"")))
-                continue; /* the backslash of an escaped triple quote */
-            value[len++] = line.ptr[i];
-        }
+        len += copy_line(value + len, line);
     }
     return str_of(value, len);
 }
 
-/* To the end of a comment's line. */
+/* To the end of a comment's line, or to a byte in it that is no text. */
 static uint32_t comment_end(const struct lexer *l, uint32_t at)
 {
-    const char *start = l->source.ptr + at;
-    size_t left = l->source.len - at;
-    const char *feed = memchr(start, '\n', left);
-    left = feed ? (size_t)(feed - start) : left;
-    const char *carriage = left ? memchr(start, '\r', left) : NULL;
-    return at + (uint32_t)(carriage ? (size_t)(carriage - start) : left);
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    uint32_t code = 0;
+    while (at < l->source.len && bytes[at] != '\n' && bytes[at] != '\r') {
+        uint32_t length = bytes[at] < 0x80 ? 1 : code_point(l, at, &code);
+        if (!length)
+            break;
+        at += length;
+    }
+    return at;
 }
 
-/* Where the next token starts, or the end of the source. */
-static uint32_t skip_ignored(const struct lexer *l)
+/*
+ * What may stand between tokens and is not of CLASS_IGNORED: comments, byte order marks. The slow
+ * ways are kept out of lexer_next, so that names and punctuators need no frame.
+ */
+static __attribute__((noinline)) uint32_t skip_rare(const struct lexer *l, uint32_t at)
 {
     const unsigned char *bytes = (const unsigned char *)l->source.ptr;
-    uint32_t at = l->at;
-    for (;;) {
-        while (at < l->source.len && classes[bytes[at]] & CLASS_IGNORED)
+    while (at < l->source.len) {
+        if (classes[bytes[at]] & CLASS_IGNORED)
             at++;
-        if (at == l->source.len || (bytes[at] != '#' && bytes[at] != 0xEF))
-            return at;
-        if (bytes[at] == '#')
+        else if (bytes[at] == '#')
             at = comment_end(l, at);
-        else if (byte_at(l, at + 1) == 0xBB && byte_at(l, at + 2) == 0xBF)
-            at += 3; /* a byte order mark, anywhere */
+        else if (bytes[at] == 0xEF && byte_at(l, at + 1) == 0xBB && byte_at(l, at + 2) == 0xBF)
+            at += 3;
         else
-            return at;
+            break;
     }
+    return at;
 }
 
 /* Tokens that are neither names nor of one character. */
-static bool read_other(struct lexer *l, struct token *t, int c)
+static __attribute__((noinline)) bool read_other(struct lexer *l, struct token *t)
 {
-    struct str rest = str_from(l->source, l->at);
-    if (str_starts_with(rest, STR("..."))) {
+    int c = byte_at(l, l->at);
+    if (c == '.' && is_triple(l, l->at, '.')) {
         t->kind = TOKEN_SPREAD;
         t->end = l->at + 3;
         return true;
     }
-    if (str_starts_with(rest, STR("\"\"\"")))
-        return read_block_string(l, t);
     if (c == '"')
-        return read_string(l, t);
+        return is_triple(l, l->at, '"') ? read_block_string(l, t) : read_string(l, t);
     if (is_digit(c) || c == '-')
         return read_number(l, t);
     return unexpected_char(l, l->at);
 }
 
+/* Marks, in the highest bit of each, the bytes of a word that no name has. No sum carries over. */
+static uint64_t foreign_marks(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    const uint64_t highs = 0x8080808080808080U;
+    uint64_t low = word & ~highs;
+    uint64_t folded = low | (ones * 0x20); /* capital letters as small ones */
+    uint64_t letter = (folded + ones * (0x80 - 'a')) & ~(folded + ones * (0x7F - 'z'));
+    uint64_t digit = (low + ones * (0x80 - '0')) & ~(low + ones * (0x7F - '9'));
+    uint64_t underscore = ~((low ^ (ones * '_')) + ones * 0x7F);
+    return ~((letter | digit | underscore) & ~word) & highs;
+}
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "words are read with the first byte lowest");
+
+static const unsigned char *name_end(const unsigned char *at, const unsigned char *end)
+{
+    for (; end - at >= (ptrdiff_t)sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        uint64_t marks = foreign_marks(word);
+        if (marks)
+            return at + __builtin_ctzll(marks) / 8;
+    }
+    while (at < end && classes[*at] & CLASS_NAME)
+        at++;
+    return at;
+}
+
 bool lexer_next(struct lexer *l, struct token *ret_token)
 {
     const unsigned char *bytes = (const unsigned char *)l->source.ptr;
-    uint32_t start = skip_ignored(l);
-    l->at = start;
-    *ret_token = (struct token){ .kind = TOKEN_EOF, .at = start, .end = start };
-    if (start == l->source.len)
+    const unsigned char *end = bytes + l->source.len, *at = bytes + l->at;
+    while (at < end && classes[*at] & CLASS_IGNORED)
+        at++;
+    if (at < end && (*at == '#' || *at == 0xEF))
+        at = bytes + skip_rare(l, (uint32_t)(at - bytes));
+    const unsigned char *start = at;
+    l->at = (uint32_t)(start - bytes);
+    *ret_token = (struct token){ .kind = TOKEN_EOF, .at = l->at, .end = l->at };
+    if (start == end)
         return true;
-    int c = bytes[start];
-    uint32_t end = start + 1;
-    if (classes[c] & CLASS_NAME_START) {
-        while (end < l->source.len && classes[bytes[end]] & CLASS_NAME)
-            end++;
+    if (classes[*start] & CLASS_NAME_START) {
+        at = name_end(at + 1, end);
         ret_token->kind = TOKEN_NAME;
-        ret_token->text = str_of(l->source.ptr + start, end - start);
-        ret_token->end = end;
-    } else if (punctuators[c]) {
-        ret_token->kind = punctuators[c];
-        ret_token->end = end;
-    } else if (!read_other(l, ret_token, c)) {
-        return false;
+        ret_token->text = str_of((const char *)start, (size_t)(at - start));
+        ret_token->end = l->at = (uint32_t)(at - bytes);
+        return true;
     }
-    l->at = ret_token->end;
-    return true;
+    if (punctuators[*start]) {
+        ret_token->kind = punctuators[*start];
+        ret_token->end = ++l->at;
+        return true;
+    }
+    bool ok = read_other(l, ret_token);
+    l->at = ok ? ret_token->end : l->at;
+    return ok;
 }

@@ -3,28 +3,21 @@
 
 #include "gql/diag_priv.h"
 
-static void refuse_tokens(struct parser *p)
+void parser_stop(struct parser *p, bool has_token)
 {
-    uint32_t limit = p->options->tokens_max;
+    uint32_t limit = p->tokens_max;
+    if (has_token && p->token.kind == TOKEN_EOF)
+        return;
     p->failed = true;
+    if (!has_token)
+        return;
     struct gql_error *e =
         error_addf(p->lexer.errors, GQL_CODE_COMPLEX,
                    "Syntax Error: Document contains more than %u tokens. Parsing aborted.", limit);
     error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
     e->extensions_json =
         arena_printf(p->lexer.errors->arena, "\"limit\":\"tokens_max\",\"max\":%u,\"value\":%u",
-                     limit, p->doc->token_count);
-}
-
-void parser_advance(struct parser *p)
-{
-    if (p->failed)
-        return;
-    uint32_t limit = p->options->tokens_max;
-    if (!lexer_next(&p->lexer, &p->token))
-        p->failed = true;
-    else if (p->token.kind != TOKEN_EOF && ++p->doc->token_count > limit && limit)
-        refuse_tokens(p);
+                     limit, p->token_count);
 }
 
 static struct str describe(struct parser *p, const struct token *t)
@@ -50,18 +43,8 @@ bool parser_fail_unexpected(struct parser *p)
     return parser_fail_unexpected_at(p, &p->token);
 }
 
-bool parser_accept(struct parser *p, enum token_kind kind)
+bool parser_fail_expected(struct parser *p, enum token_kind kind)
 {
-    if (p->failed || p->token.kind != kind)
-        return false;
-    parser_advance(p);
-    return true;
-}
-
-bool parser_expect(struct parser *p, enum token_kind kind)
-{
-    if (parser_accept(p, kind))
-        return true;
     if (!p->failed) {
         struct str found = describe(p, &p->token);
         syntax_error(&p->lexer, p->token.at, "Expected %s, found %.*s.", token_kind_text(kind),
@@ -91,31 +74,17 @@ bool parser_expect_keyword(struct parser *p, const char *word)
     return false;
 }
 
-struct str parser_name(struct parser *p)
-{
-    struct str name = p->token.text;
-    return parser_expect(p, TOKEN_NAME) ? name : STR("");
-}
-
-bool parser_enter(struct parser *p)
+bool parser_fail_nesting(struct parser *p)
 {
     uint32_t limit = p->options->nesting_max;
-    if (!p->failed && ++p->nesting > limit) {
-        struct gql_error *e =
-            error_addf(p->lexer.errors, GQL_CODE_COMPLEX,
-                       "Syntax Error: Document nests deeper than %u levels.", limit);
-        error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
-        e->extensions_json =
-            arena_printf(p->lexer.errors->arena,
-                         "\"limit\":\"nesting_max\",\"max\":%u,\"value\":%u", limit, p->nesting);
-        p->failed = true;
-    }
-    return !p->failed;
-}
-
-void parser_leave(struct parser *p)
-{
-    p->nesting--;
+    struct gql_error *e = error_addf(p->lexer.errors, GQL_CODE_COMPLEX,
+                                     "Syntax Error: Document nests deeper than %u levels.", limit);
+    error_place(p->lexer.errors, e, p->lexer.source, &p->token.at, 1);
+    e->extensions_json =
+        arena_printf(p->lexer.errors->arena, "\"limit\":\"nesting_max\",\"max\":%u,\"value\":%u",
+                     limit, p->nesting);
+    p->failed = true;
+    return false;
 }
 
 /* ── values: section 2.9 ── */
@@ -305,8 +274,10 @@ static struct ast_selection *parse_field(struct parser *p, struct ast_selection 
         p->doc->alias_count++;
     }
     p->doc->field_count++;
-    s->args = parse_arguments(p, false);
-    s->directives = parse_directives(p, false);
+    if (p->token.kind == TOKEN_PAREN_L)
+        s->args = parse_arguments(p, false);
+    if (p->token.kind == TOKEN_AT)
+        s->directives = parse_directives(p, false);
     if (p->token.kind == TOKEN_BRACE_L)
         s->set = parse_selection_set(p);
     return s;
@@ -454,6 +425,7 @@ struct ast_document *ast_parse(struct arena *arena, struct str source,
                         .arena = arena,
                         .options = options,
                         .doc = doc };
+    p.tokens_max = options->tokens_max ? options->tokens_max : UINT32_MAX;
     doc->source = source;
     if (source.len > INT32_MAX) {
         error_add(errors, GQL_CODE_PARSE, STR("Syntax Error: Document is longer than 2 GiB."));

@@ -109,14 +109,7 @@ static bool prepare_document(struct plan *p, const struct gql_schema *s,
     p->operation = plan_operation(p->doc, request->operation_name, errors);
     if (!p->operation)
         return false;
-    if (!s->roots[p->operation->operation]) {
-        static const char *const words[] = { "query", "mutation", "subscription" };
-        struct gql_error *e = error_addf(errors, GQL_CODE_VALIDATION,
-                                         "Schema is not configured to execute %s operation.",
-                                         words[p->operation->operation]);
-        error_place(errors, e, p->text, &p->operation->at, 1);
-        return false;
-    }
+    assert(s->roots[p->operation->operation]); /* or it were not valid */
     if (!limits_check_depth(p->doc, p->operation, limits, errors))
         return false;
     mark_variables(p, s);
@@ -347,6 +340,33 @@ static enum field_source source_of(const struct field_def *def)
     return type_is_leaf(def->type->named) ? SOURCE_GET_LEAF : SOURCE_GET;
 }
 
+/* The argument cannot fail at a request: it is constant, or takes whatever its variable holds. */
+static bool is_safe_arg(const struct planner *pl, const struct input_def *def,
+                        const struct plan_arg *arg)
+{
+    const struct ast_variable_def *variable = pl->p->operation->variables;
+    if (arg->mode != ARG_VARIABLE)
+        return arg->mode == ARG_CONST;
+    for (uint32_t i = 0; i < arg->variable; i++)
+        variable = variable->next;
+    return def->type->wrap != WRAP_NON_NULL || variable->planned_type->wrap == WRAP_NON_NULL;
+}
+
+/* Access and arguments cannot refuse it, and all below is asked while the response is written. */
+static bool is_lazy(const struct planner *pl, const struct gql_field_plan *f)
+{
+    const struct gql_selection *below = f->field.selection;
+    if (f->def->access.ptr || f->def->args_have_access)
+        return false;
+    for (uint32_t i = 0; i < f->def->arg_count; i++)
+        if (!is_safe_arg(pl, &f->def->args[i], &f->args[i]))
+            return false;
+    for (uint32_t i = 0; i < below->count; i++)
+        if (container_of(below->sets[i], struct plan_set, set)->slot_count)
+            return false;
+    return true;
+}
+
 static struct gql_field *plan_field(struct planner *pl, const struct gql_type *object,
                                     const struct group *group, struct plan_set *set)
 {
@@ -369,11 +389,13 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
     for (const struct type_ref *t = f->def->type; t->wrap != WRAP_NAMED; t = t->of)
         f->field.list_depth += t->wrap == WRAP_LIST;
     f->is_quick = f->source == SOURCE_GET_LEAF && !f->def->access.ptr && !f->field.list_depth;
-    if (f->source == SOURCE_GET || f->source == SOURCE_STEP)
-        f->slot = set->slot_count++;
     plan_args(pl, f);
     if (f->source != SOURCE_TYPENAME)
         plan_below(pl, f);
+    if (f->source == SOURCE_GET && is_lazy(pl, f))
+        f->source = SOURCE_GET_LAZY;
+    if (f->source == SOURCE_GET || f->source == SOURCE_STEP)
+        f->slot = set->slot_count++;
     return &f->field;
 }
 

@@ -27,6 +27,7 @@ struct plan_arg {
 enum field_source {
     SOURCE_TYPENAME,
     SOURCE_GET_LEAF, /* asked while the response is written; nothing is stored */
+    SOURCE_GET_LAZY, /* objects, asked while the response is written: nothing below needs a step */
     SOURCE_GET,      /* asked while the level runs: objects come of it */
     SOURCE_STEP,
 };

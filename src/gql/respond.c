@@ -226,6 +226,58 @@ static enum outcome write_value(struct writer *w, const struct gql_field_plan *f
     return settle(w, f, t, write_bare_value(w, f, type_nullable(t), v, at), start, at);
 }
 
+/* ── objects that nothing was stored for ── */
+
+static enum outcome write_lazy(struct writer *w, const struct gql_field_plan *f,
+                               const struct type_ref *t, const struct gql_value *v,
+                               const struct frame *at);
+
+static enum outcome write_lazy_items(struct writer *w, const struct gql_field_plan *f,
+                                     const struct type_ref *item, const struct gql_value *list,
+                                     const struct frame *at)
+{
+    buf_put_char(w->out, '[');
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct frame here = { .above = at, .index = i };
+        struct gql_value one =
+            list->kind == GQL_OBJECTS ? gql_object(list->objects[i]) : list->items[i];
+        if (i)
+            buf_put_char(w->out, ',');
+        if (write_lazy(w, f, item, &one, &here) == FAILED)
+            return FAILED;
+    }
+    buf_put_char(w->out, ']');
+    return WROTE;
+}
+
+static enum outcome write_bare_lazy(struct writer *w, const struct gql_field_plan *f,
+                                    const struct type_ref *t, const struct gql_value *v,
+                                    const struct frame *at)
+{
+    const struct gql_error *error = NULL;
+    bool is_list = t->wrap == WRAP_LIST;
+    if (v->kind == GQL_ERROR)
+        return fail(w, f, at, v->error);
+    if (gql_is_null(v))
+        return IS_NULL;
+    if (v->kind == GQL_LIST || v->kind == GQL_OBJECTS)
+        return is_list ? write_lazy_items(w, f, t->of, v, at) : fail_list(w, f, at);
+    if (is_list)
+        return fail_not_list(w, f, at);
+    if (v->kind != GQL_OBJECT)
+        return fail_leaf(w, f, at);
+    struct node n = { .source = v->object, .set = object_set(w->op, f, v, &error) };
+    return n.set ? write_node(w, &n, at) : fail(w, f, at, error);
+}
+
+static enum outcome write_lazy(struct writer *w, const struct gql_field_plan *f,
+                               const struct type_ref *t, const struct gql_value *v,
+                               const struct frame *at)
+{
+    size_t start = w->out->len;
+    return settle(w, f, t, write_bare_lazy(w, f, type_nullable(t), v, at), start, at);
+}
+
 /* ── fields ── */
 
 static enum outcome write_got_leaf(struct writer *w, const struct gql_field_plan *f,
@@ -283,6 +335,11 @@ static enum outcome write_field(struct writer *w, const struct gql_field_plan *f
         return WROTE;
     case SOURCE_GET_LEAF:
         return write_got_leaf(w, f, n, &at);
+    case SOURCE_GET_LAZY: {
+        struct gql_value v = gql_null();
+        f->def->binding.get(&f->field, w->op->request.ctx, n->source, &v);
+        return write_lazy(w, f, f->def->type, &v, &at);
+    }
     case SOURCE_GET:
     case SOURCE_STEP:
         return write_slot(w, f, f->def->type, &n->slots[f->slot], &at);

@@ -125,11 +125,8 @@ const struct gql_value *gql_arg(const struct gql_step *step, const char *name)
 
 /* ── objects ── */
 
-/* The object type of a composite value; NULL with an error where it cannot be told. */
-static const struct plan_set *set_of_object(struct gql_operation *op,
-                                            const struct gql_field_plan *f,
-                                            const struct gql_value *v,
-                                            const struct gql_error **ret_error)
+const struct plan_set *object_set(struct gql_operation *op, const struct gql_field_plan *f,
+                                  const struct gql_value *v, const struct gql_error **ret_error)
 {
     const struct gql_type *t = f->field.type;
     const struct gql_type *object = v->object_type;
@@ -226,7 +223,7 @@ static void slot_fill(struct harvest *h, const struct gql_value *v, struct slot 
             slot_fill(h, &v->items[i], &items[i]);
         *slot = (struct slot){ .kind = SLOT_LIST, .count = v->count, .items = items };
     } else if (v->kind == GQL_OBJECT) {
-        const struct plan_set *set = set_of_object(h->op, h->f, v, &error);
+        const struct plan_set *set = object_set(h->op, h->f, v, &error);
         if (!set) {
             slot->value = error_value(error);
             return;

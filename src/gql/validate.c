@@ -1,5 +1,7 @@
 #include "gql/validate_priv.h"
 
+#include "gql/rules_priv.h"
+
 void validator_report(struct validator *v, struct str message, const uint32_t *at, size_t count)
 {
     uint32_t limit = v->options->errors_max;
@@ -31,6 +33,10 @@ static struct gql_type *known_type(struct validator *v, struct str name, uint32_
     struct gql_type *t = schema_find(v->schema, name);
     if (t || v->has_stopped)
         return t;
+    if (v->rules) {
+        rules_type_name(v->rules, name, at, false);
+        return NULL;
+    }
     uint32_t count = v->schema->type_count;
     struct str *names = arena_new_array(v->arena, count, struct str);
     for (uint32_t i = 0; i < count; i++)
@@ -42,11 +48,32 @@ static struct gql_type *known_type(struct validator *v, struct str name, uint32_
 
 /* ── arguments: section 5.4 ── */
 
+/* Short lists are compared pair by pair, without a table. */
+enum { PAIRS_MAX = 8 };
+
+bool validator_is_repeated(struct validator *v, const struct ast_entry *list)
+{
+    struct names seen = { 0 };
+    uint32_t count = 0;
+    for (const struct ast_entry *a = list; a; a = a->next)
+        count++;
+    for (const struct ast_entry *a = list; a; a = a->next) {
+        if (count > PAIRS_MAX && names_add(v->arena, &seen, a->name, v))
+            return true;
+        for (const struct ast_entry *b = a->next; b && count <= PAIRS_MAX; b = b->next)
+            if (str_eq(a->name, b->name))
+                return true;
+    }
+    return false;
+}
+
 static void check_unique_args(struct validator *v, const struct ast_entry *args)
 {
     struct names seen = { 0 };
+    if (!args || !args->next || !validator_is_repeated(v, args))
+        return;
     for (const struct ast_entry *a = args; a; a = a->next) {
-        if (!args->next || names_add(v->arena, &seen, a->name, v))
+        if (names_add(v->arena, &seen, a->name, v))
             continue;
         size_t count = 0;
         for (const struct ast_entry *b = a; b; b = b->next)
@@ -65,12 +92,21 @@ static void check_unique_args(struct validator *v, const struct ast_entry *args)
     }
 }
 
-/* What a field or a directive takes. `name` is as errors call it: `field "T.f"`. */
+/* What a field or a directive takes. */
 struct taker {
-    struct str name;
+    struct str name;             /* ptr NULL: it is not known */
+    const struct gql_type *type; /* that the field is on; NULL: a directive */
     const struct input_def *args;
     uint32_t count;
 };
+
+/* As errors call it. */
+static struct str taker_text(struct validator *v, const struct taker *t)
+{
+    return t->type ? arena_printf(v->arena, "field \"%.*s.%.*s\"", STR_FMT(t->type->name),
+                                  STR_FMT(t->name))
+                   : arena_printf(v->arena, "directive \"@%.*s\"", STR_FMT(t->name));
+}
 
 static void check_arg(struct validator *v, const struct taker *taker, struct ast_entry *a)
 {
@@ -80,8 +116,9 @@ static void check_arg(struct validator *v, const struct taker *taker, struct ast
         for (uint32_t i = 0; i < taker->count; i++)
             names[i] = taker->args[i].name;
         struct str hint = validator_hint(v, "", a->name, names, taker->count);
+        struct str text = taker_text(v, taker);
         report_at(v, a->at, "Unknown argument \"%.*s\" on %.*s.%.*s", STR_FMT(a->name),
-                  STR_FMT(taker->name), STR_FMT(hint));
+                  STR_FMT(text), STR_FMT(hint));
     }
     validate_value(v, def ? def->type : NULL, def && def->default_ast, a->value);
 }
@@ -109,8 +146,7 @@ static void check_directive(struct validator *v, struct ast_directive *d, const 
         if (!is_allowed)
             report_at(v, d->at, "Directive \"@%.*s\" may not be used on %s.", STR_FMT(d->name),
                       location);
-        taker = (struct taker){ arena_printf(v->arena, "directive \"@%.*s\"", STR_FMT(d->name)),
-                                def->args, def->arg_count };
+        taker = (struct taker){ .name = d->name, .args = def->args, .count = def->arg_count };
     }
     check_unique_args(v, d->args);
     for (struct ast_entry *a = d->args; a; a = a->next)
@@ -130,6 +166,10 @@ static void check_directive(struct validator *v, struct ast_directive *d, const 
 static void check_directives(struct validator *v, struct ast_directive *list, const char *location)
 {
     struct names seen = { 0 };
+    if (v->rules) {
+        rules_directives(v->rules, list, location, STR(""));
+        return;
+    }
     for (struct ast_directive *d = list; d && !v->has_stopped; d = d->next) {
         check_directive(v, d, location);
         struct directive_def *def = schema_directive(v->schema, d->name);
@@ -307,27 +347,37 @@ static void check_introspection(struct validator *v, const struct ast_selection 
 static void walk_set(struct validator *v, const struct gql_type *parent,
                      struct ast_selection_set *set);
 
+static void check_field_args(struct validator *v, const struct gql_type *parent,
+                             const struct field_def *def, const struct ast_selection *s)
+{
+    struct taker taker = { 0 };
+    if (def)
+        taker = (struct taker){
+            .name = s->name, .type = parent, .args = def->args, .count = def->arg_count
+        };
+    check_unique_args(v, s->args);
+    for (struct ast_entry *a = s->args; a; a = a->next)
+        check_arg(v, &taker, a);
+}
+
 static void walk_field(struct validator *v, const struct gql_type *parent, struct ast_selection *s)
 {
-    const struct field_def *def = parent ? schema_field(v->schema, parent, s->name) : NULL;
-    struct taker taker = { 0 };
+    uint64_t hash = str_hash(s->name);
+    const struct field_def *def =
+        parent ? schema_field_hashed(v->schema, parent, s->name, hash) : NULL;
     s->parent = parent;
     s->def = def;
+    s->key_hash = s->alias.ptr ? str_hash(s->alias) : hash;
     if (parent && !def)
         report_unknown_field(v, parent, s);
     if (def)
         check_leaf(v, def, s);
     if (def == &v->schema->schema_field || def == &v->schema->type_field)
         check_introspection(v, s);
-    if (def)
-        taker.args = def->args, taker.count = def->arg_count;
-    if (def && s->args)
-        taker.name =
-            arena_printf(v->arena, "field \"%.*s.%.*s\"", STR_FMT(parent->name), STR_FMT(s->name));
-    check_unique_args(v, s->args);
-    for (struct ast_entry *a = s->args; a; a = a->next)
-        check_arg(v, &taker, a);
-    check_directives(v, s->directives, "FIELD");
+    if (s->args)
+        check_field_args(v, parent, def, s);
+    if (s->directives)
+        check_directives(v, s->directives, "FIELD");
     if (s->set) {
         const struct gql_type *inner = def ? def->type->named : NULL;
         walk_set(v, inner && type_is_composite(inner) ? inner : NULL, s->set);
@@ -465,6 +515,8 @@ static void collect_definitions(struct validator *v)
     for (struct ast_definition *d = v->doc->first; d; d = d->next) {
         struct definition_info *info = &v->infos[v->info_count++];
         *info = (struct definition_info){ .def = d };
+        if (d->kind > AST_FRAGMENT && !v->rules)
+            validate_foreign_prepare(v);
         info->variable_tail = &info->variables;
         info->spread_tail = &info->spreads;
         if (d->kind == AST_FRAGMENT) {
@@ -488,6 +540,7 @@ void validate_document(const struct gql_schema *s, struct ast_document *doc,
     struct validator v = {
         .schema = s, .doc = doc, .options = options, .errors = errors, .arena = errors->arena
     };
+    size_t errors_before = errors->count;
     collect_definitions(&v);
     for (uint32_t i = 0; i < v.info_count && !v.has_stopped; i++) {
         struct ast_definition *d = v.infos[i].def;
@@ -496,13 +549,13 @@ void validate_document(const struct gql_schema *s, struct ast_document *doc,
             walk_operation(&v, d);
         else if (d->kind == AST_FRAGMENT)
             walk_fragment(&v, d);
-        else if (d->kind == AST_SCHEMA_DEF)
-            report_at(&v, d->at, "The schema definition is not executable.");
         else
-            report_at(&v, d->at, "The \"%.*s\" definition is not executable.", STR_FMT(d->name));
+            validate_foreign(&v, d);
     }
     validate_spreads(&v);
     validate_variables(&v);
     validate_subscriptions(&v);
     validate_overlaps(&v);
+    if (errors->count == errors_before)
+        validate_younger_rules(&v);
 }

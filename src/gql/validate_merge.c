@@ -10,13 +10,31 @@
  * SHAPE: everything that may stand under one key must have one shape.
  * FIELD: what can stand there for one and the same object must be one field with one set of
  * arguments.
+ * Both are asked together as long as every key has one field, which is nearly always.
  */
-enum mode { MODE_SHAPE, MODE_FIELD };
+enum { MODE_SHAPE = 1, MODE_FIELD = 2, MODE_BOTH = MODE_SHAPE | MODE_FIELD };
+
+/* Selection sets that were merged, and in which modes. */
+struct done {
+    uint8_t modes;
+};
+
+/* A place of the table that finds the group of a key in the level at hand. */
+struct key_slot {
+    uint32_t level; /* the level that filled it: of another one it is free */
+    uint32_t group;
+};
 
 struct merge {
     struct validator *v;
     struct arena *arena;
-    struct names done; /* merged sets by (mode, their selection sets) */
+    uint8_t *done_alone; /* modes, by the number of a set that was all there was to merge */
+    struct names done;   /* of several sets: their sorted numbers → struct done */
+    uint32_t *entered;   /* by fragment: the last opening that entered it */
+    uint32_t *own_count; /* by object type: fields of the group at hand */
+    struct key_slot *slots;
+    uint32_t slot_count; /* a power of two */
+    uint32_t levels, openings;
     uint64_t steps;
     bool has_conflict;
 };
@@ -27,7 +45,6 @@ struct merged {
     uint32_t field_count, field_capacity;
     uint32_t *sets;
     uint32_t set_count, set_capacity;
-    bool *entered; /* fragments, by number */
 };
 
 enum { STEPS_MAX = 500 * 1000 };
@@ -62,8 +79,8 @@ static void open_set(struct merge *m, struct merged *all, const struct ast_selec
             has_fields = true;
         } else if (s->kind == AST_INLINE) {
             open_set(m, all, s->set);
-        } else if (s->fragment && !all->entered[s->fragment->number]) {
-            all->entered[s->fragment->number] = true;
+        } else if (s->fragment && m->entered[s->fragment->number] != m->openings) {
+            m->entered[s->fragment->number] = m->openings;
             open_set(m, all, s->fragment->set);
         }
     }
@@ -82,33 +99,40 @@ static int compare_numbers(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* True when these sets were merged before, in this mode. */
-static bool was_done(struct merge *m, enum mode mode, const struct merged *all)
+/* In which of the modes these sets were not merged before; they are taken to be from now on. */
+static unsigned modes_left(struct merge *m, unsigned modes, const struct merged *all)
 {
-    uint32_t *key = arena_new_array(m->arena, all->set_count + 1U, uint32_t);
-    key[0] = mode;
-    if (all->set_count) {
+    uint8_t *before = NULL;
+    if (all->set_count == 1) {
+        before = &m->done_alone[all->sets[0]];
+    } else {
         qsort(all->sets, all->set_count, sizeof *all->sets, compare_numbers);
-        memcpy(key + 1, all->sets, all->set_count * sizeof *key);
+        struct str bytes = str_of((const char *)all->sets, all->set_count * sizeof *all->sets);
+        struct done *fresh = arena_new(m->arena, struct done);
+        struct done *known = names_add(m->arena, &m->done, bytes, fresh);
+        before = known ? &known->modes : &fresh->modes;
     }
-    struct str bytes = str_of((const char *)key, (all->set_count + 1U) * sizeof *key);
-    return names_add(m->arena, &m->done, bytes, m) != NULL;
+    modes &= ~(unsigned)*before;
+    *before |= (uint8_t)modes;
+    return modes;
 }
 
 /* ── one group: fields that must be alike ── */
 
-static void merge_sets(struct merge *m, enum mode mode, const struct ast_selection *const *fields,
+static void merge_sets(struct merge *m, unsigned modes, const struct ast_selection *const *fields,
                        uint32_t count);
 
-static void check_group(struct merge *m, enum mode mode, const struct ast_selection *const *fields,
+static void check_group(struct merge *m, unsigned mode, const struct ast_selection *const *fields,
                         uint32_t count)
 {
     const struct ast_selection *first = NULL;
     for (uint32_t i = 0; i < count && !is_over(m); i++) {
         const struct ast_selection *f = fields[i];
         m->steps++;
-        if (mode == MODE_SHAPE && str_starts_with(f->name, STR("__")))
-            continue; /* the reference does not look at the types of these */
+        /* The reference does not look at the types of these; and a root that the schema does not
+         * have leaves fields without any. */
+        if (mode == MODE_SHAPE && (!f->def || str_starts_with(f->name, STR("__"))))
+            continue;
         first = first ? first : f;
         if (f == first)
             continue;
@@ -125,94 +149,158 @@ static bool is_object(const struct gql_type *t)
     return t && t->kind == TYPE_OBJECT;
 }
 
-/* For each object type among the parents: its fields, and those that may be on any type. */
+/* The fields of one object type after those that may be on any type. */
+static void check_object(struct merge *m, const struct gql_type *object,
+                         const struct ast_selection *const *fields, uint32_t count,
+                         const struct ast_selection **group, uint32_t shared)
+{
+    uint32_t members = shared, left = m->own_count[object->object_number];
+    m->own_count[object->object_number] = 0;
+    for (uint32_t j = 0; j < count && left; j++, m->steps++)
+        if (fields[j]->parent == object) {
+            group[members++] = fields[j];
+            left--;
+        }
+    check_group(m, MODE_FIELD, group, members);
+}
+
+/*
+ * For each object type among the parents: its fields, and those that may be on any type. There are
+ * no more of them than the schema has, so for a schema the steps grow with the fields.
+ */
 static void check_by_parent(struct merge *m, const struct ast_selection *const *fields,
                             uint32_t count)
 {
     const struct ast_selection **group =
         arena_new_array(m->arena, count, const struct ast_selection *);
-    bool has_objects = false;
-    for (uint32_t i = 0; i < count && !is_over(m); i++) {
-        const struct gql_type *parent = fields[i]->parent;
-        bool is_first = is_object(parent);
-        for (uint32_t j = 0; j < i && is_first; j++, m->steps++)
-            is_first = fields[j]->parent != parent;
-        if (!is_first)
-            continue;
-        has_objects = true;
-        uint32_t members = 0;
-        for (uint32_t j = 0; j < count; j++, m->steps++)
-            if (!is_object(fields[j]->parent) || fields[j]->parent == parent)
-                group[members++] = fields[j];
-        check_group(m, MODE_FIELD, group, members);
-    }
-    if (!has_objects)
+    uint32_t shared = 0;
+    for (uint32_t i = 0; i < count; i++, m->steps++)
+        if (is_object(fields[i]->parent))
+            m->own_count[fields[i]->parent->object_number]++;
+        else
+            group[shared++] = fields[i];
+    if (shared == count)
         check_group(m, MODE_FIELD, fields, count);
+    for (uint32_t i = 0; i < count && shared < count; i++) {
+        const struct gql_type *parent = fields[i]->parent;
+        if (!is_object(parent) || !m->own_count[parent->object_number])
+            continue;
+        if (is_over(m))
+            m->own_count[parent->object_number] = 0;
+        else
+            check_object(m, parent, fields + i, count - i, group, shared);
+    }
 }
 
 /* ── one level ── */
 
+/* The fields of one response key, in the order of the level's. */
 struct key_group {
-    struct key_group *next;
-    const struct ast_selection **fields;
-    uint32_t count, capacity;
+    const struct ast_selection *first;
+    uint32_t count, start;
 };
 
-static void check_level(struct merge *m, enum mode mode, const struct merged *all)
+static void widen_slots(struct merge *m, uint32_t fields)
 {
-    struct names by_key = { 0 };
-    struct key_group *first = NULL, **tail = &first;
-    for (uint32_t i = 0; i < all->field_count; i++) {
-        struct str key = ast_response_key(all->fields[i]);
-        struct key_group *g = names_get(&by_key, key);
-        if (!g) {
-            g = arena_new(m->arena, struct key_group);
-            names_add(m->arena, &by_key, key, g);
-            *tail = g;
-            tail = &g->next;
-        }
-        if (g->count == g->capacity)
-            g->fields = grown(m->arena, g->fields, g->count, &g->capacity, sizeof *g->fields);
-        g->fields[g->count++] = all->fields[i];
-    }
-    for (const struct key_group *g = first; g && !is_over(m); g = g->next) {
-        if (mode == MODE_FIELD)
-            check_by_parent(m, g->fields, g->count);
-        else
-            check_group(m, mode, g->fields, g->count);
-    }
+    if (m->slot_count / 2 >= fields)
+        return;
+    m->slot_count = max_of(m->slot_count, 64U);
+    while (m->slot_count / 2 < fields)
+        m->slot_count *= 2;
+    m->slots = arena_new_array(m->arena, m->slot_count, struct key_slot);
 }
 
-static void merge_sets(struct merge *m, enum mode mode, const struct ast_selection *const *fields,
+/* The number of the field's group; a new one is appended. */
+static uint32_t group_of(struct merge *m, const struct ast_selection *f, struct key_group *groups,
+                         uint32_t *count)
+{
+    struct str key = ast_response_key(f);
+    uint32_t i = (uint32_t)f->key_hash & (m->slot_count - 1);
+    for (; m->slots[i].level == m->levels; i = (i + 1) & (m->slot_count - 1)) {
+        const struct ast_selection *first = groups[m->slots[i].group].first;
+        if (first->key_hash == f->key_hash && str_eq(ast_response_key(first), key))
+            return m->slots[i].group;
+    }
+    m->slots[i] = (struct key_slot){ m->levels, *count };
+    groups[*count] = (struct key_group){ .first = f };
+    return (*count)++;
+}
+
+static void check_fields(struct merge *m, unsigned modes, const struct ast_selection *const *fields,
+                         uint32_t count)
+{
+    if (count == 1) {
+        merge_sets(m, modes, fields, 1);
+        return;
+    }
+    if (modes & MODE_SHAPE)
+        check_group(m, MODE_SHAPE, fields, count);
+    if (modes & MODE_FIELD)
+        check_by_parent(m, fields, count);
+}
+
+static void check_level(struct merge *m, unsigned modes, const struct merged *all)
+{
+    uint32_t count = 0;
+    struct key_group *groups = arena_new_array(m->arena, all->field_count, struct key_group);
+    uint32_t *numbers = arena_new_array(m->arena, all->field_count, uint32_t);
+    widen_slots(m, all->field_count);
+    m->levels++;
+    for (uint32_t i = 0; i < all->field_count; i++) {
+        numbers[i] = group_of(m, all->fields[i], groups, &count);
+        groups[numbers[i]].count++;
+    }
+    const struct ast_selection **sorted = all->fields;
+    if (count < all->field_count) {
+        uint32_t start = 0;
+        for (uint32_t g = 0; g < count; g++) {
+            groups[g].start = start;
+            start += groups[g].count;
+            groups[g].count = 0;
+        }
+        sorted = arena_new_array(m->arena, all->field_count, const struct ast_selection *);
+        for (uint32_t i = 0; i < all->field_count; i++) {
+            struct key_group *g = &groups[numbers[i]];
+            sorted[g->start + g->count++] = all->fields[i];
+        }
+    } else {
+        for (uint32_t g = 0; g < count; g++)
+            groups[g].start = g;
+    }
+    for (uint32_t g = 0; g < count && !is_over(m); g++)
+        check_fields(m, modes, sorted + groups[g].start, groups[g].count);
+}
+
+static void merge_sets(struct merge *m, unsigned modes, const struct ast_selection *const *fields,
                        uint32_t count)
 {
     struct merged all = { 0 };
-    bool has_sets = false;
-    for (uint32_t i = 0; i < count; i++)
-        has_sets |= fields[i]->set != NULL;
-    if (!has_sets || is_over(m))
-        return;
-    all.entered = arena_new_array(m->arena, m->v->doc->fragment_count, bool);
-    m->steps += m->v->doc->fragment_count / 64;
+    m->openings++;
     for (uint32_t i = 0; i < count; i++)
         if (fields[i]->set)
             open_set(m, &all, fields[i]->set);
-    if (!is_over(m) && !was_done(m, mode, &all))
-        check_level(m, mode, &all);
+    if (!all.field_count || is_over(m))
+        return;
+    modes = modes_left(m, modes, &all);
+    if (modes)
+        check_level(m, modes, &all);
 }
 
 bool validate_merge(struct validator *v)
 {
     scoped(arena_destroyp) struct arena *arena = arena_create(SIZE_MAX);
     struct merge m = { .v = v, .arena = arena };
+    m.done_alone = arena_new_array(arena, v->doc->set_count, uint8_t);
+    m.entered = arena_new_array(arena, v->doc->fragment_count, uint32_t);
+    m.own_count = arena_new_array(arena, v->schema->object_count, uint32_t);
     for (uint32_t i = 0; i < v->info_count; i++) {
         const struct ast_definition *d = v->infos[i].def;
         struct ast_selection root = { .kind = AST_FIELD, .set = d->set };
         const struct ast_selection *roots[] = { &root };
-        if (d->kind != AST_OPERATION)
-            continue;
-        merge_sets(&m, MODE_SHAPE, roots, 1);
-        merge_sets(&m, MODE_FIELD, roots, 1);
+        if (d->kind == AST_OPERATION)
+            merge_sets(&m, MODE_BOTH, roots, 1);
     }
+    if (v->options->steps)
+        v->options->steps->merge = m.steps;
     return !is_over(&m);
 }

@@ -7,10 +7,16 @@
 #include "gql/diag_priv.h"
 #include "gql/schema_priv.h"
 
+/* What comparing the fields of one response key took: what a test can hold against a bound. */
+struct validate_steps {
+    uint64_t merge, overlap;
+};
+
 struct validate_options {
     uint32_t errors_max;
     bool with_suggestions;
     bool with_introspection;
+    struct validate_steps *steps; /* filled where it is not NULL */
 };
 
 /* Sets spread->fragment and the index of every variable. Adds what is wrong to `errors`. */
@@ -53,6 +59,7 @@ struct validator {
     struct definition_info *infos; /* one a definition, in document order */
     uint32_t info_count;
     struct definition_info *current;
+    struct rules *rules; /* of a document that defines types, else NULL */
     bool has_stopped; /* too many errors */
 };
 
@@ -66,12 +73,19 @@ void validator_report(struct validator *v, struct str message, const uint32_t *a
 struct str validator_hint(struct validator *v, const char *kind, struct str wrong,
                           struct str *names, size_t count);
 
+/* Two entries of the list have one name. */
+bool validator_is_repeated(struct validator *v, const struct ast_entry *list);
 /* A value where `type` is wanted; NULL: not known, only what holds everywhere is checked. */
 void validate_value(struct validator *v, const struct type_ref *type, bool has_default,
                     struct ast_value *value);
+/* For documents with definitions of types: before the walk, and for each of those. */
+void validate_foreign_prepare(struct validator *v);
+void validate_foreign(struct validator *v, const struct ast_definition *d);
 void validate_spreads(struct validator *v);
 void validate_variables(struct validator *v);
 void validate_subscriptions(struct validator *v);
+/* For documents without other errors, which the reference would tell alone. */
+void validate_younger_rules(struct validator *v);
 /* True when all fields of a document without errors merge; false: they do not, or it is too large.
  */
 bool validate_merge(struct validator *v);

@@ -117,7 +117,9 @@ static void check_leaf(struct validator *v, const struct type_ref *type,
 static void check_unique_fields(struct validator *v, const struct ast_value *value)
 {
     struct names seen = { 0 };
-    for (struct ast_entry *e = value->entries; e && value->count > 1; e = e->next) {
+    if (value->count < 2 || !validator_is_repeated(v, value->entries))
+        return;
+    for (struct ast_entry *e = value->entries; e; e = e->next) {
         struct ast_entry *before = names_add(v->arena, &seen, e->name, e);
         if (before)
             report_two(v, before->at, e->at, "There can be only one input field named \"%.*s\".",
@@ -158,15 +160,26 @@ static void check_one_of(struct validator *v, const struct gql_type *t,
                   STR_FMT(last->name));
 }
 
-static void check_object(struct validator *v, const struct gql_type *t, struct ast_value *value)
+static bool is_given(const struct ast_value *object, struct str name)
 {
-    struct names given = { 0 };
+    const struct ast_entry *e = object->entries;
+    while (e && !str_eq(e->name, name))
+        e = e->next;
+    return e != NULL;
+}
+
+/*
+ * `is_bare`: the object's place is of the type itself, not of a list of it or a non-null around it.
+ * There alone the reference asks that a variable of an @oneOf field be non-null.
+ */
+static void check_object(struct validator *v, const struct gql_type *t, bool is_bare,
+                         struct ast_value *value)
+{
+    const struct gql_type *one_of = t->is_one_of && is_bare ? t : NULL;
     check_unique_fields(v, value);
-    for (struct ast_entry *e = value->entries; e; e = e->next)
-        names_add(v->arena, &given, e->name, e);
     for (uint32_t i = 0; i < t->input_count; i++) {
         const struct input_def *d = &t->inputs[i];
-        if (!input_is_required(d) || names_get(&given, d->name))
+        if (!input_is_required(d) || is_given(value, d->name))
             continue;
         struct str type = type_text(v->arena, d->type);
         report_at(v, value->at, "Field \"%.*s.%.*s\" of required type \"%.*s\" was not provided.",
@@ -185,7 +198,7 @@ static void check_object(struct validator *v, const struct gql_type *t, struct a
                       STR_FMT(e->name), STR_FMT(t->name), STR_FMT(hint));
             walk_misplaced(v, NULL, e->value);
         } else if (e->value->kind == AST_VARIABLE) {
-            use_variable(v, d->type, d->default_ast != NULL, t->is_one_of ? t : NULL, e->value);
+            use_variable(v, d->type, d->default_ast != NULL, one_of, e->value);
         } else {
             validate_value(v, d->type, d->default_ast != NULL, e->value);
         }
@@ -213,9 +226,10 @@ void validate_value(struct validator *v, const struct type_ref *type, bool has_d
         for (struct ast_value *item = value->items; item; item = item->next)
             validate_value(v, nullable->of, false, item);
     } else if (value->kind == AST_OBJECT && type->named->kind == TYPE_INPUT) {
-        check_object(v, type->named, value);
+        check_object(v, type->named, type->wrap == WRAP_NAMED, value);
     } else {
-        check_leaf(v, type, value);
+        /* A list where none belongs is told the type of its items, which loses a non-null. */
+        check_leaf(v, value->kind == AST_LIST ? nullable : type, value);
         walk_misplaced(v, type, value);
     }
 }

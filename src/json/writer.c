@@ -13,20 +13,29 @@ static const char escapes[256] = {
     [0x1e] = 'u', [0x1f] = 'u', ['"'] = '"',  ['\\'] = '\\',
 };
 
-/* Marks, in the highest bit of each, the first of the eight bytes that needs an escape: one below
- * 0x20, a quote or a backslash. The borrow of one byte can mark those after it wrongly. */
-static uint64_t escape_marks(uint64_t word)
+/* Sixteen bytes at once. */
+typedef uint8_t block __attribute__((vector_size(16)));
+
+/* Of each byte whether it needs an escape, below 0x20, a quote or a backslash: all its bits, or
+ * none. */
+static block escape_marks(block bytes)
 {
-    const uint64_t ones = 0x0101010101010101U;
-    const uint64_t highs = 0x8080808080808080U;
-    uint64_t quote = word ^ (ones * '"');
-    uint64_t backslash = word ^ (ones * '\\');
-    uint64_t found = (word - ones * 0x20) | (quote - ones) | (backslash - ones);
-    return found & ~word & highs;
+    return (block)(bytes < 0x20) | (block)(bytes == '"') | (block)(bytes == '\\');
 }
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "words are read with the first byte lowest");
+
+/* How many bytes come before the first mark, or the size of a block. */
+static size_t plain_bytes(block marks)
+{
+    uint64_t halves[2];
+    memcpy(halves, &marks, sizeof halves);
+    if (!(halves[0] | halves[1]))
+        return sizeof marks;
+    return halves[0] ? (size_t)__builtin_ctzll(halves[0]) / 8
+                     : 8 + (size_t)__builtin_ctzll(halves[1]) / 8;
+}
 
 static char *put_escape(char *at, unsigned char c)
 {
@@ -42,22 +51,49 @@ static char *put_escape(char *at, unsigned char c)
     return at;
 }
 
+/* True where one of the eight bytes needs an escape: below 0x20, a quote or a backslash. The
+ * borrow of one byte can only mark its neighbours wrongly where it marks itself rightly. */
+static bool word_needs_escape(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    const uint64_t highs = 0x8080808080808080U;
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t backslash = word ^ (ones * '\\');
+    uint64_t found = (word - ones * 0x20) | (quote - ones) | (backslash - ones);
+    return (found & ~word & highs) != 0;
+}
+
+/* Less than a block, as two words that may overlap; false, and nothing of use written, where it
+ * needs an escape or is too short for that. */
+static bool copy_plain(char *at, const char *from, size_t len)
+{
+    uint64_t first, last;
+    if (len < sizeof first)
+        return false;
+    memcpy(&first, from, sizeof first);
+    memcpy(&last, from + len - sizeof last, sizeof last);
+    memcpy(at, &first, sizeof first);
+    memcpy(at + len - sizeof last, &last, sizeof last);
+    return !word_needs_escape(first) && !word_needs_escape(last);
+}
+
 char *json_escape(char *at, struct str s)
 {
     const char *from = s.ptr;
     size_t left = s.len;
-    while (left >= sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, from, sizeof word);
-        memcpy(at, &word, sizeof word);
-        uint64_t marks = escape_marks(word);
-        size_t plain = marks ? (size_t)__builtin_ctzll(marks) / 8 : sizeof word;
+    while (left >= sizeof(block)) {
+        block bytes;
+        memcpy(&bytes, from, sizeof bytes);
+        memcpy(at, &bytes, sizeof bytes);
+        size_t plain = plain_bytes(escape_marks(bytes));
         at += plain;
-        if (marks)
+        if (plain < sizeof bytes)
             at = put_escape(at, (unsigned char)from[plain++]);
         from += plain;
         left -= plain;
     }
+    if (copy_plain(at, from, left))
+        return at + left;
     for (; left > 0; left--, from++)
         if (escapes[(unsigned char)*from])
             at = put_escape(at, (unsigned char)*from);
