@@ -34,8 +34,9 @@ struct chat {
     struct io_timer *timer; /* the deadline; once it is over, what frees it */
     const char *url, *authorization;
     struct talk talk;
-    struct buf text; /* what is said */
-    size_t running;  /* questions on their way */
+    struct buf text;        /* what is said */
+    struct str said_before; /* of an answer that is gone on with */
+    size_t running;         /* questions on their way */
     bool is_over;
     bool is_too_long[TALK_QUESTIONS_MAX]; /* to be cited */
 };
@@ -80,6 +81,19 @@ static bool read_history(const struct json_value *body, struct str *ret_before, 
     return true;
 }
 
+/* An answer that broke off: what it was asked, and the end of what it said. */
+static bool read_continued(struct chat *c, const struct json_value *body, struct str *ret_question,
+                           struct err *e)
+{
+    const struct json_value *v = json_get_c(body, "continue");
+    if (v == NULL || v->type == JSON_NULL)
+        return true;
+    if (v->type != JSON_OBJECT)
+        return err_set(e, ERR_INVALID, "continue: is not an object");
+    return read_text(v, "continue.", "question", true, ret_question, e) &&
+           read_text(v, "continue.", "content", true, &c->said_before, e);
+}
+
 /* "http://HOST:PORT" or "unix:/path", and where questions go from there. */
 static bool read_gateway(struct chat *c, const struct json_value *body,
                          struct http_client_options *options, struct err *e)
@@ -110,7 +124,7 @@ static bool read_gateway(struct chat *c, const struct json_value *body,
 static bool read_request(struct chat *c, struct http_client_options *options, struct err *e)
 {
     const struct json_value *body, *now;
-    struct str message = { 0 }, before = { 0 };
+    struct str message = { 0 }, before = { 0 }, continued = { 0 };
     if (!json_parse_checked(c->arena, c->request->body, &body, e))
         return false;
     if (body->type != JSON_OBJECT)
@@ -119,7 +133,7 @@ static bool read_request(struct chat *c, struct http_client_options *options, st
     if (!read_text(body, "", "message", true, &message, e) || !read_history(body, &before, e) ||
         !read_text(user, "user.", "name", false, &c->talk.user_name, e) ||
         !read_text(user, "user.", "role", false, &c->talk.user_role, e) ||
-        !read_gateway(c, body, options, e))
+        !read_continued(c, body, &continued, e) || !read_gateway(c, body, options, e))
         return false;
     now = json_get_c(body, "now_us");
     if (now == NULL || now->type != JSON_NUMBER || !json_to_i64(now, &c->talk.now_us) ||
@@ -127,7 +141,8 @@ static bool read_request(struct chat *c, struct http_client_options *options, st
         return err_set(e, ERR_INVALID, "now_us: is not a time in microseconds");
     if (str_is_empty(str_trim(message)))
         return err_set(e, ERR_INVALID, "message: is empty");
-    c->talk.intent = intent_of(c->arena, message, before, c->talk.now_us);
+    struct str question = str_is_empty(continued) ? message : continued;
+    c->talk.intent = intent_of(c->arena, question, before, c->talk.now_us);
     return true;
 }
 
@@ -271,12 +286,24 @@ static void send_done(struct chat *c, struct str text)
     event_send(&event, c, "done");
 }
 
+/* Only what was not said before it broke off; all, where that reads otherwise by now. */
+static struct str rest_of(const struct chat *c, struct str text)
+{
+    struct str said = str_trim(c->said_before);
+    ptrdiff_t at = str_is_empty(said) ? -1 : str_find(text, said);
+    if (at < 0)
+        return text;
+    struct str rest = str_trim(str_from(text, (size_t)at + said.len));
+    return str_is_empty(rest) ? STR("That was all of it.") : rest;
+}
+
 /* A text that grew beyond its bound lacks whole pieces at its end. */
 static void tell(struct chat *c)
 {
     struct str text = str_trim(buf_str(&c->text));
     if (str_is_empty(text))
         text = STR("The gateway gave an answer that I cannot read.");
+    text = rest_of(c, text);
     send_text(c, text);
     send_done(c, text);
     end(c, 200);

@@ -4,37 +4,7 @@
 #include "cmd/cmd.h"
 #include "json/writer.h"
 
-enum { ARENA_BYTES = 1 << 20, FINDINGS_MAX = 64 };
-
-static const char *const state_names[] = {
-    [DOCTOR_OK] = "ok", [DOCTOR_WARNING] = "warning", [DOCTOR_FAILURE] = "failure"
-};
-
-static struct doctor_finding *next_finding(struct doctor *d, const char *check,
-                                           enum doctor_state state, const char *cure)
-{
-    assert((state == DOCTOR_OK) == (cure == NULL));
-    assert(d->count < d->capacity);
-    struct doctor_finding *finding = &d->findings[d->count++];
-    *finding = (struct doctor_finding){ .check = check, .state = state, .cure = str_of_c(cure) };
-    return finding;
-}
-
-void doctor_report(struct doctor *d, const char *check, enum doctor_state state, const char *cure,
-                   const char *detail, ...)
-{
-    struct doctor_finding *finding = next_finding(d, check, state, cure);
-    va_list args;
-    va_start(args, detail);
-    finding->detail = arena_vprintf(d->arena, detail, args);
-    va_end(args);
-}
-
-void doctor_report_err(struct doctor *d, const char *check, const struct err *e, const char *cure)
-{
-    next_finding(d, check, DOCTOR_FAILURE, cure)->detail =
-        arena_copy(d->arena, str_of_c(e->message));
-}
+enum { ARENA_BYTES = 1 << 20 };
 
 static size_t count_of(const struct doctor *d, enum doctor_state state)
 {
@@ -56,7 +26,7 @@ static void put_json(struct buf *b, const struct doctor *d)
     struct json_writer w = json_writer_to(b);
     json_begin_object(&w);
     json_key_c(&w, "state");
-    json_write_string(&w, str_of_c(state_names[worst_of(d)]));
+    json_write_string(&w, str_of_c(doctor_state_name(worst_of(d))));
     json_key_c(&w, "checks");
     json_begin_array(&w);
     for (size_t i = 0; i < d->count; i++) {
@@ -65,7 +35,7 @@ static void put_json(struct buf *b, const struct doctor *d)
         json_key_c(&w, "check");
         json_write_string(&w, str_of_c(finding->check));
         json_key_c(&w, "state");
-        json_write_string(&w, str_of_c(state_names[finding->state]));
+        json_write_string(&w, str_of_c(doctor_state_name(finding->state)));
         json_key_c(&w, "detail");
         json_write_string(&w, finding->detail);
         json_key_c(&w, "cure");
@@ -85,7 +55,7 @@ static void put_text(struct buf *b, const struct doctor *d)
     enum { STATE_WIDTH = 9, CHECK_WIDTH = 12 };
     for (size_t i = 0; i < d->count; i++) {
         const struct doctor_finding *finding = &d->findings[i];
-        buf_printf(b, "%-*s%-*s%.*s\n", STATE_WIDTH, state_names[finding->state], CHECK_WIDTH,
+        buf_printf(b, "%-*s%-*s%.*s\n", STATE_WIDTH, doctor_state_name(finding->state), CHECK_WIDTH,
                    finding->check, STR_FMT(finding->detail));
         if (finding->state != DOCTOR_OK)
             buf_printf(b, "%*s=> %.*s\n", STATE_WIDTH + CHECK_WIDTH, "", STR_FMT(finding->cure));
@@ -101,17 +71,15 @@ int cmd_doctor(const struct conf *conf)
         [DOCTOR_OK] = CMD_OK, [DOCTOR_WARNING] = CMD_FINDINGS, [DOCTOR_FAILURE] = CMD_FAILURE
     };
     scoped(arena_destroyp) struct arena *a = arena_create(ARENA_BYTES);
-    struct doctor d = { .conf = conf,
-                        .arena = a,
-                        .findings = arena_new_array(a, FINDINGS_MAX, struct doctor_finding),
-                        .capacity = FINDINGS_MAX };
+    struct doctor d = doctor_begin(conf, a);
+    const char *run = NULL;
     doctor_check_settings(&d);
     doctor_check_clock(&d);
     doctor_check_limits(&d);
     doctor_check_data(&d);
     doctor_check_port(&d);
-    doctor_check_database(&d);
-    doctor_check_services(&d);
+    doctor_check_database(&d, &run);
+    doctor_check_services(&d, run);
     struct buf b;
     buf_init(&b, 0);
     if (conf_bool(conf, CONF_JSON))

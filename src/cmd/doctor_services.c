@@ -9,7 +9,7 @@
 #include "cmd/up_site_priv.h"
 
 /* Its ready-probe's address: that of a setting, else its socket in the folder of `windlass up`. */
-static struct str address_of(struct doctor *d, enum up_service id)
+static struct str address_of(struct doctor *d, const char *run, enum up_service id)
 {
     static const enum conf_id urls[UP_SERVICE_COUNT] = { [UP_WORKER] = CONF_WORKER_URL,
                                                          [UP_AI] = CONF_AI_URL,
@@ -22,7 +22,7 @@ static struct str address_of(struct doctor *d, enum up_service id)
         given.len--;
     if (!str_is_empty(given))
         return arena_printf(d->arena, "%.*s/readyz", STR_FMT(given));
-    return arena_printf(d->arena, "unix:%s", up_service_path(d->arena, d->run, id));
+    return arena_printf(d->arena, "unix:%s", up_service_path(d->arena, run, id));
 }
 
 /* Where no setting and no running cluster names it: `up` then goes by its address. */
@@ -37,10 +37,10 @@ static const char *default_run_folder(struct doctor *d)
     return up_run_folder(d->arena, arena_cstr(d->arena, address), geteuid() == 0);
 }
 
-static void check_service(struct doctor *d, enum up_service id)
+static void check_service(struct doctor *d, const char *run, enum up_service id)
 {
     const char *name = up_roster[id].name;
-    struct str where = address_of(d, id);
+    struct str where = address_of(d, run, id);
     struct probe probe;
     struct err e;
     if (!probe_ask(where, &probe, &e))
@@ -53,27 +53,27 @@ static void check_service(struct doctor *d, enum up_service id)
         doctor_report(d, name, DOCTOR_OK, NULL, "ready (%.*s)", STR_FMT(where));
 }
 
-void doctor_check_services(struct doctor *d)
+void doctor_check_services(struct doctor *d, const char *run)
 {
     bool is_elsewhere = conf_is_given(d->conf, CONF_WORKER_URL);
     if (conf_is_given(d->conf, CONF_RUN))
-        d->run = conf_cstr(d->conf, CONF_RUN);
-    else if (!d->run)
-        d->run = default_run_folder(d);
-    const char *socket = up_service_path(d->arena, d->run, UP_WORKER);
+        run = conf_cstr(d->conf, CONF_RUN);
+    else if (run == NULL)
+        run = default_run_folder(d);
+    const char *socket = up_service_path(d->arena, run, UP_WORKER);
     if (!is_elsewhere && access(socket, F_OK) != 0) {
         if (errno == EACCES)
             doctor_report(d, "services", DOCTOR_WARNING,
                           "run this as root, or as the user that runs `windlass up`",
-                          "%s is closed to this user", d->run);
+                          "%s is closed to this user", run);
         else
             doctor_report(d, "services", DOCTOR_OK, NULL,
-                          "none run in %s; `windlass up` starts them", d->run);
+                          "none run in %s; `windlass up` starts them", run);
         return;
     }
-    check_service(d, UP_WORKER);
+    check_service(d, run, UP_WORKER);
     if (!is_elsewhere || conf_is_given(d->conf, CONF_AI_URL))
-        check_service(d, UP_AI);
+        check_service(d, run, UP_AI);
     if (!is_elsewhere)
-        check_service(d, UP_RUNNER);
+        check_service(d, run, UP_RUNNER);
 }

@@ -291,11 +291,12 @@ static void run_coerce(struct session *s)
     buf_clear(&text);
 }
 
+/* The response is in the buffer, which is all that a line needs; what ran is told to `owner`. */
 static void answered(struct gql_operation *op, const struct gql_outcome *outcome, void *owner)
 {
+    enum gql_operation_type *type = owner;
     (void)op;
-    (void)outcome;
-    (void)owner; /* the response is in the buffer, which is all that a line needs */
+    *type = outcome->type;
 }
 
 static struct gql_request request_of(struct session *s)
@@ -319,14 +320,39 @@ static void on_started(struct gql_operation *op, void *stream, const struct gql_
     started->stream = stream;
 }
 
-/* The one response of a query or mutation; every resolver here answers at once. */
+/* The responses to events, or the one that tells why there are none. */
+static void put_events(struct session *s, const struct gql_request *request,
+                       const struct json_value *events, size_t count)
+{
+    enum gql_operation_type ignored;
+    const struct gql_end end = { .answered = answered, .owner = &ignored };
+    struct started started = { 0 };
+    const struct gql_subscriber subscriber = { .started = on_started, .owner = &started };
+    struct gql_operation *op = gql_subscribe(s->engine, s->arena, request, &s->reply, &subscriber);
+    for (size_t i = 0; started.stream && i < count; i++) {
+        if (i)
+            buf_put_char(&s->reply, ',');
+        gql_event(op, s->arena, (void *)(uintptr_t)&events[i], &s->reply, &end);
+    }
+    gql_subscription_close(op);
+}
+
+/* The one response of an operation; every resolver here answers at once. The reference executes a
+ * subscription, too: for the one event that is the root. */
 static void put_execution(struct session *s)
 {
-    static const struct gql_end end = { .answered = answered };
+    static const struct json_value nothing = { .type = JSON_NULL };
+    enum gql_operation_type type = GQL_QUERY;
+    const struct gql_end end = { .answered = answered, .owner = &type };
     struct gql_request request = request_of(s);
     const struct json_value *root = json_get_c(s->request, "root");
+    size_t start = s->reply.len;
     request.root = (void *)(uintptr_t)root;
     gql_execute(s->engine, s->arena, &request, &s->reply, &end);
+    if (type != GQL_SUBSCRIPTION)
+        return;
+    s->reply.len = start;
+    put_events(s, &request, root ? root : &nothing, 1);
 }
 
 static void run_introspect(struct session *s)
@@ -337,10 +363,11 @@ static void run_introspect(struct session *s)
     }
     size_t start = s->reply.len;
     put_execution(s);
-    /* {"data":…} becomes {"ok":true,"data":…}. */
+    /* {"data":…} becomes {"ok":true,"data":…}; a request that is wrong has no data. */
     struct str response = arena_copy(s->arena, str_from(buf_str(&s->reply), start + 1));
+    bool ok = str_starts_with(response, STR("\"data\""));
     s->reply.len = start;
-    buf_put_c(&s->reply, "{\"ok\":true,");
+    buf_put_c(&s->reply, ok ? "{\"ok\":true," : "{\"ok\":false,");
     buf_put_str(&s->reply, response);
 }
 
@@ -357,9 +384,6 @@ static void run_execute(struct session *s)
 
 static void run_subscribe(struct session *s)
 {
-    static const struct gql_end end = { .answered = answered };
-    struct started started = { 0 };
-    const struct gql_subscriber subscriber = { .started = on_started, .owner = &started };
     const struct json_value *events = json_get_c(s->request, "events");
     if (!load_schema(s)) {
         reply_errors(s);
@@ -367,13 +391,7 @@ static void run_subscribe(struct session *s)
     }
     struct gql_request request = request_of(s);
     buf_put_c(&s->reply, "{\"ok\":true,\"results\":[");
-    struct gql_operation *op = gql_subscribe(s->engine, s->arena, &request, &s->reply, &subscriber);
-    for (size_t i = 0; started.stream && events && i < events->item_count; i++) {
-        if (i)
-            buf_put_char(&s->reply, ',');
-        gql_event(op, s->arena, (void *)(uintptr_t)&events->items[i], &s->reply, &end);
-    }
-    gql_subscription_close(op);
+    put_events(s, &request, events ? events->items : NULL, events ? events->item_count : 0);
     buf_put_c(&s->reply, "]}");
 }
 

@@ -10,11 +10,12 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "schema/server.h"
 
 struct db_conn;
 
 enum {
-    UP_CLUSTER_VERSION_MIN = 15,
+    UP_CLUSTER_VERSION_MIN = SCHEMA_SERVER_VERSION_MIN,
     /* sockaddr_un's path is 108 bytes with its NUL; the server's socket is FOLDER/.s.PGSQL.5432. */
     UP_SOCKET_FOLDER_MAX = 107 - 14,
 };

@@ -452,6 +452,16 @@ enum conf_source conf_source(const struct conf *c, enum conf_id id)
     return c->values[id].source;
 }
 
+bool conf_is_setting(enum conf_id id)
+{
+    return conf_option(id)->group != CONF_GROUP_COMMAND;
+}
+
+struct str conf_name(enum conf_id id)
+{
+    return str_of_c(conf_option(id)->name);
+}
+
 struct str conf_origin(const struct conf *c, enum conf_id id)
 {
     assert(id < CONF_COUNT);
@@ -474,8 +484,8 @@ static struct str masked(struct arena *a, struct str secret)
                         STR_FMT(str_from(rest, (size_t)(host - rest.ptr))));
 }
 
-struct str conf_shown(const struct conf *c, enum conf_id id)
+struct str conf_shown(const struct conf *c, enum conf_id id, struct arena *a)
 {
     struct str text = conf_str(c, id);
-    return conf_option(id)->is_secret && text.len > 0 ? masked(c->arena, text) : text;
+    return conf_option(id)->is_secret && text.len > 0 ? masked(a, text) : text;
 }

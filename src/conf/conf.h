@@ -62,6 +62,7 @@ enum conf_log_format {
 
 enum conf_source { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_ENVIRONMENT, CONF_FROM_FLAG };
 
+struct arena;
 struct conf;
 
 struct conf_load_args {
@@ -101,8 +102,13 @@ DEFINE_SCOPED(conf);
 [[nodiscard]] size_t conf_operand_count(const struct conf *c);
 [[nodiscard]] struct str conf_operand(const struct conf *c, size_t i);
 
+/* Of the program, not of one of its commands. */
+[[nodiscard]] bool conf_is_setting(enum conf_id id);
+/* "port". */
+[[nodiscard]] struct str conf_name(enum conf_id id);
 [[nodiscard]] enum conf_source conf_source(const struct conf *c, enum conf_id id);
 /* "--port", "PORT", "/etc/windlass/windlass.conf:12", "default". */
 [[nodiscard]] struct str conf_origin(const struct conf *c, enum conf_id id);
-/* The value as it was written, with the defaults filled in; a secret's password is masked. */
-[[nodiscard]] struct str conf_shown(const struct conf *c, enum conf_id id);
+/* The value as it was written, with the defaults filled in; a secret's password is masked, in
+ * `a`. */
+[[nodiscard]] struct str conf_shown(const struct conf *c, enum conf_id id, struct arena *a);

@@ -16,6 +16,7 @@ enum {
     RUNNING_MAX = 64,  /* calls at once, a loop */
     WAITING_MAX = 256, /* behind them */
     ANSWER_BYTES_MAX = 4 << 20,
+    EVENT_BYTES_MAX = 16 << 20, /* of a parsed one */
     DETAIL_MAX = 192,
 };
 
@@ -37,9 +38,10 @@ struct ai_client {
 };
 
 /* One call; in its caller's arena. */
-struct running {
+struct ai_running {
     struct ai_client *client;
     struct ai_call call;
+    struct http_call *http;
     struct http_sse events;
     const struct json_value *done;
     struct err err; /* of an event; ERR_NONE: none */
@@ -154,7 +156,7 @@ static bool is_garbage(struct err *e)
 }
 
 /* {"error": {"code", "message"}}: only what is wrong with the input is the asker's business. */
-static bool read_refusal(struct running *r, int status, struct str body, struct err *e)
+static bool read_refusal(struct ai_running *r, int status, struct str body, struct err *e)
 {
     const struct json_value *root, *refusal, *code = NULL, *message = NULL;
     struct err ignored;
@@ -169,7 +171,7 @@ static bool read_refusal(struct running *r, int status, struct str body, struct 
     return err_set_from(e, ERR_ORIGIN_AI, ERR_UNAVAILABLE, "the ai service answered %d", status);
 }
 
-static bool read_answer(struct running *r, const struct http_reply *reply,
+static bool read_answer(struct ai_running *r, const struct http_reply *reply,
                         const struct json_value **ret_answer, struct err *e)
 {
     struct err why;
@@ -191,8 +193,8 @@ static bool read_answer(struct running *r, const struct http_reply *reply,
 }
 
 /* What `done` brought counts, also where the stream was not ended after it. */
-static bool conclude(struct running *r, const struct http_reply *reply, const struct err *failure,
-                     const struct json_value **ret_answer, struct err *e)
+static bool conclude(struct ai_running *r, const struct http_reply *reply,
+                     const struct err *failure, const struct json_value **ret_answer, struct err *e)
 {
     if (reply != NULL)
         return read_answer(r, reply, ret_answer, e);
@@ -206,7 +208,7 @@ static bool conclude(struct running *r, const struct http_reply *reply, const st
 
 static void replied(void *owner, const struct http_reply *reply, const struct err *failure)
 {
-    struct running *r = owner;
+    struct ai_running *r = owner;
     const struct json_value *answer = NULL;
     struct err e = { 0 };
     bool is_good = conclude(r, reply, failure, &answer, &e);
@@ -221,14 +223,31 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
     r->call.fn(r->call.owner, is_good ? answer : NULL, is_good ? NULL : &e);
 }
 
-/* ── the events of a chat; what comes before `done` is for whoever watches, and nobody does ── */
+/* ── the events of a chat; what comes before `done` is for whoever watches ── */
+
+static bool tell_event(const struct ai_running *r, const struct http_sse_event *event)
+{
+    scoped(arena_destroyp) struct arena *a = arena_create(EVENT_BYTES_MAX);
+    const struct json_value *data;
+    struct err why;
+    return json_parse_checked(a, event->data, &data, &why) && data->type == JSON_OBJECT &&
+           r->call.event(r->call.owner, event->name, data);
+}
+
+static bool is_watched(const struct ai_running *r, const struct http_sse_event *event)
+{
+    return r->call.event != NULL &&
+           (str_eq_c(event->name, "delta") || str_eq_c(event->name, "tool"));
+}
 
 static bool heard(void *owner, const struct http_sse_event *event)
 {
-    struct running *r = owner;
+    struct ai_running *r = owner;
     struct err why;
     if (str_eq_c(event->name, "error"))
         err_set_from(&r->err, ERR_ORIGIN_AI, ERR_UNAVAILABLE, "the ai service could not answer");
+    else if (is_watched(r, event) && !tell_event(r, event))
+        is_garbage(&r->err);
     else if (str_eq_c(event->name, "done") &&
              (!json_parse_checked(r->call.arena, event->data, &r->done, &why) ||
               r->done->type != JSON_OBJECT)) {
@@ -241,7 +260,7 @@ static bool heard(void *owner, const struct http_sse_event *event)
 /* Bytes behind the end are nobody's. */
 static bool got_bytes(void *owner, struct str bytes)
 {
-    struct running *r = owner;
+    struct ai_running *r = owner;
     struct err e;
     if (r->done != NULL || r->err.code != ERR_NONE || http_sse_feed(&r->events, bytes, &e))
         return true;
@@ -250,7 +269,8 @@ static bool got_bytes(void *owner, struct str bytes)
 
 /* ── asking ── */
 
-bool ai_client_ask(struct ai_client *client, const struct ai_call *call, struct err *e)
+bool ai_client_ask(struct ai_client *client, const struct ai_call *call,
+                   struct ai_running **ret_running, struct err *e)
 {
     int64_t now_us = clock_mono_us();
     int64_t left_us = min_of(call->deadline_us - now_us, client->timeout_us);
@@ -259,8 +279,8 @@ bool ai_client_ask(struct ai_client *client, const struct ai_call *call, struct 
                             "there is no ai service: see ai-url");
     if (left_us < CLOCK_MS)
         return err_set_from(e, ERR_ORIGIN_AI, ERR_TIMEOUT, "no time is left to ask the ai service");
-    struct running *r = arena_new(call->arena, struct running);
-    *r = (struct running){ .client = client, .call = *call };
+    struct ai_running *r = arena_new(call->arena, struct ai_running);
+    *r = (struct ai_running){ .client = client, .call = *call };
     struct str url = arena_printf(call->arena, "%s%s", client->base_url, call->path);
     const struct http_call_options options = { .method = "POST",
                                                .url = url.ptr,
@@ -274,14 +294,24 @@ bool ai_client_ask(struct ai_client *client, const struct ai_call *call, struct 
     if (call->is_chat)
         http_sse_init(&r->events, ANSWER_BYTES_MAX, heard, r);
     struct err failure;
-    if (http_client_call(client->http, &options, NULL, &failure)) {
+    if (http_client_call(client->http, &options, &r->http, &failure)) {
         client->stats.running++;
+        if (ret_running != NULL)
+            *ret_running = r;
         return true;
     }
     if (call->is_chat)
         http_sse_clear(&r->events);
     count(client, &failure);
     return tell(&failure, e);
+}
+
+void ai_client_cancel(struct ai_running *r)
+{
+    http_call_cancel(r->http);
+    if (r->call.is_chat)
+        http_sse_clear(&r->events);
+    r->client->stats.running--;
 }
 
 /* ── the client ── */

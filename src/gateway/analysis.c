@@ -52,7 +52,7 @@ static enum gql_next ask_ai(struct gql_step *step, const char *path, struct str 
                                   .fn = fn,
                                   .owner = step };
     struct err e;
-    return ai_client_ask(r->loop->ai, &call, &e) ? GQL_WAIT : gql_step_fail(step, &e);
+    return ai_client_ask(r->loop->ai, &call, NULL, &e) ? GQL_WAIT : gql_step_fail(step, &e);
 }
 
 /* ── recommendations: gather facts --> ask ai --> read the insights that they follow from ── */

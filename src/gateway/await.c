@@ -7,6 +7,7 @@ struct await {
     await_db_fn *db;
     await_gate_fn *gate;
     bool is_told_failures;
+    const char *narrow; /* NULL: nothing to say */
     struct gate_job *job;
 };
 
@@ -26,6 +27,10 @@ static void db_replied(void *owner, const struct db_reply *reply)
     struct err e;
     if (is_actor_gone(reply)) {
         err_set(&e, ERR_UNAUTHENTICATED, "this account is no more; sign in again");
+        (void)gql_step_fail(await->step, &e);
+    } else if (reply->err != NULL && reply->err->code == ERR_TIMEOUT && await->narrow != NULL) {
+        err_set(&e, ERR_TIMEOUT, "%s: looked through too much for the time there is; narrow it",
+                await->narrow);
         (void)gql_step_fail(await->step, &e);
     } else if (reply->err != NULL && !await->is_told_failures)
         (void)gql_step_fail(await->step, reply->err);
@@ -62,6 +67,13 @@ enum gql_next await_db_any(struct gql_step *step, enum db_lane lane, const struc
 {
     return begin_db(step, lane, steps, count,
                     (struct await){ .step = step, .db = fn, .is_told_failures = true });
+}
+
+enum gql_next await_search(struct gql_step *step, const struct db_step *read, const char *narrow,
+                           await_db_fn *fn)
+{
+    return begin_db(step, DB_LANE_SLOW, read, 1,
+                    (struct await){ .step = step, .db = fn, .narrow = narrow });
 }
 
 static void gate_done(void *owner)

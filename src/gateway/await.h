@@ -20,6 +20,11 @@ enum gql_next await_db(struct gql_step *step, enum db_lane lane, const struct db
 enum gql_next await_db_any(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
                            size_t count, await_db_fn *fn);
 
+/* A read that no index bounds: in the slow lane, and when that takes too long, the error says that
+ * `narrow`, an argument, is to be narrowed. Otherwise as await_db. */
+enum gql_next await_search(struct gql_step *step, const struct db_step *read, const char *narrow,
+                           await_db_fn *fn);
+
 typedef void await_gate_fn(struct gql_step *step, struct gate_job *job);
 /* Password work; `job` lives in the step's arena. Failures end the step with the error. */
 enum gql_next await_gate(struct gql_step *step, struct gate_job *job, await_gate_fn *fn);

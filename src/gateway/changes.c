@@ -14,6 +14,7 @@ void changes_init(struct changes *changes, size_t *total_bytes)
     list_init(&changes->reading);
     list_init(&changes->ready);
     list_init(&changes->told);
+    list_init(&changes->news);
 }
 
 static void count_bytes(struct changes *changes, size_t gone, size_t come)
@@ -28,6 +29,7 @@ static void drop_news(struct changes *changes, struct change *change)
     changes->news_count -= change->has_news;
     record_kept_clear(&change->kept);
     db_rows_unref(take(change->rows));
+    list_remove(&change->news);
     change->has_news = change->is_added = change->is_deleted = false;
     change->from = -1;
     change->misses = 0;
@@ -65,6 +67,7 @@ struct change *changes_at(struct changes *changes, struct uuid id)
     change->id = id;
     change->from = -1;
     list_init(&change->link);
+    list_init(&change->news);
     (void)map_put(changes->by_id, key_of(&id), change);
     return change;
 }
@@ -78,9 +81,18 @@ void changes_note(struct changes *changes, struct change *change, const struct s
     if (change->has_news)
         return;
     change->has_news = true;
+    change->news_seq = change->seq;
+    list_push(&changes->news, &change->news);
     changes->news_count++;
     if (list_is_empty(&change->link)) /* it was not told lately */
         list_push(&changes->due, &change->link);
+}
+
+int64_t changes_first_untold(const struct changes *changes)
+{
+    return list_is_empty(&changes->news)
+               ? 0
+               : container_of(changes->news.next, struct change, news)->news_seq;
 }
 
 bool changes_are_too_many(const struct changes *changes)

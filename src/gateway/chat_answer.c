@@ -61,8 +61,19 @@ static struct str take_text(struct arena *a, struct buf *b)
     return text;
 }
 
+static void write_continued(struct json_writer *w, const struct db_rows *rows)
+{
+    json_key_c(w, "continue");
+    json_begin_object(w);
+    json_key_c(w, "question");
+    json_write_string(w, db_rows_text(rows, 0, MESSAGE_CONTINUED_QUESTION));
+    json_key_c(w, "content");
+    json_write_string(w, db_rows_text(rows, 0, MESSAGE_CONTINUED_CONTENT));
+    json_end_object(w);
+}
+
 struct str chat_question_json(struct arena *a, const struct chat_question *q,
-                              const struct db_rows *history)
+                              const struct db_rows *history, const struct db_rows *continued)
 {
     struct buf body;
     struct json_writer w = json_writer_to(&body);
@@ -72,6 +83,8 @@ struct str chat_question_json(struct arena *a, const struct chat_question *q,
     json_write_string(&w, q->text);
     json_key_c(&w, "history");
     write_history(&w, a, q, history);
+    if (db_rows_count(continued) > 0)
+        write_continued(&w, continued);
     json_key_c(&w, "user");
     json_begin_object(&w);
     json_key_c(&w, "name");

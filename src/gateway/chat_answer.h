@@ -29,9 +29,11 @@ struct chat_question {
 };
 
 /* The body of POST /v1/chat. `history` has the columns of enum message_history_column, the newest
- * first; what was replaced since, and all that followed from it, is left out. */
+ * first; what was replaced since, and all that followed from it, is left out. `continued`: those of
+ * enum message_continued_column, or no row. */
 [[nodiscard]] struct str chat_question_json(struct arena *a, const struct chat_question *question,
-                                            const struct db_rows *history);
+                                            const struct db_rows *history,
+                                            const struct db_rows *continued);
 
 /* Content, model, citations and tokens of what `done` says. False: it is no answer. */
 [[nodiscard]] bool chat_answer_read(struct arena *a, const struct json_value *done,

@@ -9,11 +9,11 @@
 
 /* ── ChatMessage ── */
 
-struct chat_message *chat_history_object(const struct gql_step *step, struct db_rows *rows)
+struct chat_message *chat_history_object(struct arena *a, struct db_rows *rows)
 {
-    struct chat_message *message = arena_new(step->arena, struct chat_message);
+    struct chat_message *message = arena_new(a, struct chat_message);
     assert(db_rows_count(rows) > 0);
-    db_rows_keep(rows, step->arena);
+    db_rows_keep(rows, a);
     message->rows = rows;
     return message;
 }
@@ -122,33 +122,48 @@ static enum gql_next resolve_user(struct gql_step *step)
 /* ── pages: one statement for the lists of all parents ── */
 
 struct history_plan {
-    bool wants_content, wants_citations, wants_total;
+    bool wants_content, wants_citations, wants_more; /* as in message_pages */
+    bool wants_total, wants_page_info;
 };
 
-/* Whether a path of fields leads to one of that name; aliases may make several of each. */
-static bool is_selected(const struct gql_field *f, const char *const *path)
+/* The columns that a field of ChatMessage reads. */
+static void want(struct history_plan *plan, struct str field)
 {
-    bool is_found = *path == NULL;
-    for (uint32_t s = 0; !is_found && f->selection != NULL && s < f->selection->count; s++)
-        for (uint32_t i = 0; !is_found && i < f->selection->sets[s]->count; i++)
-            if (str_eq_c(f->selection->sets[s]->fields[i]->name, *path))
-                is_found = is_selected(f->selection->sets[s]->fields[i], path + 1);
-    return is_found;
+    static const char *const always[] = { "__typename", "id", "role", "timestamp" };
+    for (size_t i = 0; i < countof(always); i++)
+        if (str_eq_c(field, always[i]))
+            return;
+    if (str_eq_c(field, "content"))
+        plan->wants_content = true;
+    else if (str_eq_c(field, "citations"))
+        plan->wants_citations = true;
+    else
+        plan->wants_more = true;
 }
 
-static bool selects(const struct gql_field *f, const char *name)
+/* Does so with all fields that a path of fields leads to; aliases may make several of each. */
+static void want_below(struct history_plan *plan, const struct gql_field *f,
+                       const char *const *path)
 {
-    const char *const by_nodes[] = { "nodes", name, NULL };
-    const char *const by_edges[] = { "edges", "node", name, NULL };
-    return is_selected(f, by_nodes) || is_selected(f, by_edges);
+    for (uint32_t s = 0; f->selection != NULL && s < f->selection->count; s++)
+        for (uint32_t i = 0; i < f->selection->sets[s]->count; i++) {
+            const struct gql_field *child = f->selection->sets[s]->fields[i];
+            if (*path == NULL)
+                want(plan, child->name);
+            else if (str_eq_c(child->name, *path))
+                want_below(plan, child, path + 1);
+        }
 }
 
 static void *prepare_history(struct gql_field *f, struct arena *plan_arena)
 {
+    static const char *const nodes[] = { "nodes", NULL }, *const edges[] = { "edges", "node",
+                                                                             NULL };
     struct history_plan *plan = arena_new(plan_arena, struct history_plan);
-    plan->wants_content = selects(f, "content");
-    plan->wants_citations = selects(f, "citations");
+    want_below(plan, f, nodes);
+    want_below(plan, f, edges);
     plan->wants_total = gql_child(f, "totalCount") != NULL;
+    plan->wants_page_info = gql_child(f, "pageInfo") != NULL;
     return plan;
 }
 
@@ -171,7 +186,7 @@ static struct cursor_row place_of(const struct chat_message *m)
     return (struct cursor_row){ .id = db_rows_uuid(m->rows, m->row, MESSAGE_ID) };
 }
 
-/* The rows `from` to `to` are those of one list, one too many where there are more. */
+/* The rows `from` to `to` are those of one list, perhaps one too many where there are more. */
 static void read_list(const struct gql_step *step, const struct db_rows *rows, size_t from,
                       size_t to, struct history_list *list)
 {
@@ -268,9 +283,10 @@ static enum gql_next begin_history(struct gql_step *step, struct message_pages p
     pages.after = id_of(is_newest_first ? page->before : page->after);
     pages.before = id_of(is_newest_first ? page->after : page->before);
     pages.is_descending = is_newest_first != page->is_backward;
-    pages.limit = page->size + 1;
+    pages.limit = page->size + plan->wants_page_info; /* one more tells whether there are more */
     pages.with_content = plan->wants_content;
     pages.with_citations = plan->wants_citations;
+    pages.with_more = plan->wants_more;
     history->pages = pages;
     history->lists = arena_new_array(step->arena, step->count, struct history_list);
     struct db_step read = message_pages_step(step->arena, &history->pages);

@@ -11,6 +11,5 @@ struct chat_message {
     const struct page_view *view; /* that it is in; NULL: none */
 };
 
-/* The object of the first row, which lives as long as the operation. */
-[[nodiscard]] struct chat_message *chat_history_object(const struct gql_step *step,
-                                                       struct db_rows *rows);
+/* The object of the first row, which lives as long as the arena. */
+[[nodiscard]] struct chat_message *chat_history_object(struct arena *a, struct db_rows *rows);

@@ -93,7 +93,8 @@ static enum gql_next resolve_conversations(struct gql_step *step)
         return gql_step_fail(step, &e);
     bool is_scan = !str_is_empty(text);
     struct db_step list = conversation_list_step(step->arena, user_id, is_scan ? &text : NULL);
-    return await_db(step, is_scan ? DB_LANE_SLOW : DB_LANE_READ, &list, 1, got_list);
+    return is_scan ? await_search(step, &list, "search", got_list)
+                   : await_db(step, DB_LANE_READ, &list, 1, got_list);
 }
 
 /* ── renameConversation, deleteConversation, restoreConversation ── */

@@ -5,14 +5,17 @@
 static void rechecked(void *owner, const struct credential *c, const struct err *e)
 {
     struct credential_watch *w = owner;
-    struct err gone;
+    struct err lost;
     if (e != NULL)
         return; /* nobody can tell now; the next second asks again */
     if (c != NULL && c->grant.role == w->grant.role && c->grant.scopes == w->grant.scopes)
         return;
     list_remove(&w->by_loop);
-    err_set(&gone, ERR_UNAUTHENTICATED, "the credential has changed or ended");
-    w->lost(w->owner, &gone);
+    if (c == NULL)
+        err_set(&lost, ERR_UNAUTHENTICATED, "the credential has ended");
+    else
+        err_set(&lost, ERR_DENIED, "the credential has other rights now");
+    w->lost(w->owner, &lost);
 }
 
 void credential_watch_start(struct credential_watch *w, struct gateway_loop *loop, struct str token,

@@ -17,7 +17,8 @@ struct credential_watch {
     void *owner;
 };
 
-/* `lost` comes at most once; the watch is over then. Without a credential nothing is watched. */
+/* `lost` comes at most once, UNAUTHENTICATED where the credential has ended, DENIED where its role
+ * or scopes have changed; the watch is over then. Without a credential nothing is watched. */
 void credential_watch_start(struct credential_watch *w, struct gateway_loop *loop, struct str token,
                             const struct credential *c, void (*lost)(void *, const struct err *),
                             void *owner);

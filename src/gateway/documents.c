@@ -6,6 +6,7 @@
 #include "gateway/persisted.h"
 #include "gateway/problem.h"
 #include "gateway/trusted.h"
+#include "gateway/web_documents.h"
 #include "gql/tool.h"
 #include "json/json.h"
 
@@ -22,7 +23,8 @@ bool documents_create(const struct conf *conf, struct documents **ret_documents,
     scoped(documents_destroyp) struct documents *d = mem_new(struct documents);
     size_t bytes = conf_bytes(conf, CONF_PERSISTED_QUERIES);
     if (!str_is_empty(conf_str(conf, CONF_TRUSTED_DOCUMENTS))) {
-        if (!trusted_load(conf_cstr(conf, CONF_TRUSTED_DOCUMENTS), &d->trusted, e))
+        struct str own = str_of((const char *)web_documents, web_documents_size);
+        if (!trusted_load(conf_cstr(conf, CONF_TRUSTED_DOCUMENTS), own, &d->trusted, e))
             return err_in(e, "trusted-documents");
         d->is_trusted_only =
             conf_choice(conf, CONF_TRUSTED_DOCUMENTS_MODE) == CONF_TRUSTED_DOCUMENTS_ONLY;

@@ -12,8 +12,7 @@ enum {
     EVENTS_MAX = 2'000, /* of one answer */
     WAIT_MS_MAX = 1'000,
     ANSWER_MARGIN_US = 5 * CLOCK_S, /* beyond what the worker was asked to wait */
-    BATCH_BYTES = 64 << 20,
-    BUSY_RATE = 500, /* changes a second, from which on polls are paced */
+    BUSY_RATE = 500,                /* changes a second, from which on polls are paced */
     BUSY_PAUSE_MS = 20,
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 2'000,
@@ -47,31 +46,9 @@ struct feed {
     atomic_llong current_at_us; /* what the tables held then; 0: never */
     atomic_llong outbox_waiting;
     atomic_llong outbox_puts;
-    atomic_int subscriptions;
+    atomic_llong began; /* the number from which on loops have been told; 0: not known yet */
     atomic_llong worker_since_us; /* wall: when it came, or, negative, when it went */
 };
-
-/* ── batches ── */
-
-static struct feed_batch *batch_create(void)
-{
-    struct arena *a = arena_create(BATCH_BYTES);
-    struct feed_batch *batch = arena_new(a, struct feed_batch);
-    batch->arena = a;
-    atomic_init(&batch->refs, 1);
-    return batch;
-}
-
-void feed_batch_ref(struct feed_batch *batch)
-{
-    atomic_fetch_add_explicit(&batch->refs, 1, memory_order_relaxed);
-}
-
-void feed_batch_unref(struct feed_batch *batch)
-{
-    if (batch != NULL && atomic_fetch_sub_explicit(&batch->refs, 1, memory_order_acq_rel) == 1)
-        arena_destroy(batch->arena);
-}
 
 /* ── subscribers ── */
 
@@ -87,7 +64,6 @@ struct feed_subscription *feed_subscribe(struct gateway_loop *loop, feed_fn *fn,
     struct feed_subscription *s = mem_new(struct feed_subscription);
     *s = (struct feed_subscription){ .loop = loop, .fn = fn, .owner = owner };
     list_push(&loop->feed_subscriptions, &s->node);
-    atomic_fetch_add(&loop->gateway->feed->subscriptions, 1);
     return s;
 }
 
@@ -101,10 +77,14 @@ void feed_unsubscribe(struct feed_subscription *s)
 {
     if (s == NULL)
         return;
-    atomic_fetch_sub(&s->loop->gateway->feed->subscriptions, 1);
     s->fn = NULL;
     if (!s->loop->is_feed_telling)
         subscription_free(s);
+}
+
+int64_t feed_position(const struct gateway_loop *loop)
+{
+    return loop->feed_position > 0 ? loop->feed_position : atomic_load(&loop->gateway->feed->began);
 }
 
 /* `batch` NULL: changes were missed. */
@@ -117,6 +97,7 @@ static void tell(struct gateway_loop *loop, const void *message)
 {
     const struct telling *telling = message;
     struct feed_batch *batch = telling->batch;
+    loop->feed_position = batch != NULL ? batch->next_seq : 0;
     loop->is_feed_telling = true;
     list_each (node, &loop->feed_subscriptions) {
         struct feed_subscription *s = container_of(node, struct feed_subscription, node);
@@ -139,8 +120,6 @@ static void tell(struct gateway_loop *loop, const void *message)
 static void tell_loops(struct feed *feed, struct feed_batch *batch)
 {
     struct telling telling = { .batch = batch };
-    if (atomic_load(&feed->subscriptions) == 0)
-        return;
     if (batch != NULL) {
         while (telling.from < batch->count && batch->events[telling.from].seq < feed->told)
             telling.from++;
@@ -229,38 +208,12 @@ static void lost_track(struct feed *feed)
     log_warn("feed.gap", "cursor=0:%lld reason=\"the worker keeps no such cursor\"",
              (long long)feed->asked);
     feed->has_cursor = false;
+    atomic_store(&feed->began, 0);
     feed->sample_count = 0;
     feed->reached = -1;
     tell_loops(feed, NULL);
     mirror_lost_track(feed->mirror);
     poll_after(feed, BUSY_PAUSE_MS);
-}
-
-static bool read_events(struct feed *feed, const struct json_value *body, struct feed_batch *batch,
-                        struct err *e)
-{
-    const struct json_value *events = json_get_c(body, "events");
-    size_t count = events != NULL && events->type == JSON_ARRAY ? events->item_count : 0;
-    batch->events = arena_new_array(batch->arena, count, struct feed_event);
-    batch->first_seq = batch->next_seq = feed->asked;
-    for (size_t i = 0; i < count; i++) {
-        struct feed_event *event = &batch->events[batch->count];
-        bool is_read = worker_read_event(batch->arena, &events->items[i], event, e);
-        if (!is_read && event->seq < 0)
-            return false;
-        if (event->seq != batch->next_seq)
-            return err_set(e, ERR_INVALID, "number %lld follows %lld", (long long)event->seq,
-                           (long long)batch->next_seq - 1);
-        batch->next_seq++;
-        if (!is_read) {
-            feed->skipped++;
-            log_warn("feed.unreadable", "seq=%lld error=%s", (long long)event->seq,
-                     log_quote(str_of_c(err_text(e))));
-        } else if (event->op != FEED_NONE) {
-            batch->count++;
-        }
-    }
-    return true;
 }
 
 static bool read_answer(struct feed *feed, const struct json_value *body, struct feed_batch *batch,
@@ -273,9 +226,11 @@ static bool read_answer(struct feed *feed, const struct json_value *body, struct
     if (!feed->has_cursor) {
         feed->has_cursor = true;
         feed->next = feed->told = feed->asked = cursor;
+        atomic_store(&feed->began, cursor);
     }
-    if (!read_events(feed, body, batch, e))
+    if (!feed_batch_read(batch, body, feed->asked, e))
         return false;
+    feed->skipped += batch->skipped;
     return batch->next_seq == cursor ||
            err_set(e, ERR_INVALID, "the events end at %lld, the cursor at %lld",
                    (long long)batch->next_seq, (long long)cursor);
@@ -374,7 +329,7 @@ static void poll(void *owner)
         return;
     if (mirror_is_full(feed->mirror))
         return; /* feed_go_on */
-    struct feed_batch *batch = batch_create();
+    struct feed_batch *batch = feed_batch_create();
     struct poll *poll = arena_new(batch->arena, struct poll);
     *poll = (struct poll){ feed, batch };
     feed->asked = feed->next;

@@ -72,6 +72,10 @@ struct feed_subscription;
                                                        void *owner);
 void feed_unsubscribe(struct feed_subscription *subscription); /* accepts NULL */
 
+/* The first number that the loop has yet to be told of, or an earlier one: who subscribes now gets
+ * all from it on. 0: the worker's is not known yet. */
+[[nodiscard]] int64_t feed_position(const struct gateway_loop *loop);
+
 /*
  * Whether what the tables hold of tasks and jobs is LIVE: all that the worker had done at some time
  * within feed-lag-max is in them, whichever gateway keeps the mirror. By the monotonic clock.

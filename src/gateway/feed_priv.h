@@ -13,7 +13,12 @@ struct feed_batch {
     struct feed_event *events; /* without those that concern nobody */
     size_t count;
     int64_t first_seq, next_seq; /* of the first event, and of the first one that is not here */
+    uint64_t skipped;            /* that could not be read */
 };
+[[nodiscard]] struct feed_batch *feed_batch_create(void); /* any */
+/* What a page of the feed that was asked for from `asked` on holds. Errors: INVALID. */
+[[nodiscard]] bool feed_batch_read(struct feed_batch *batch, const struct json_value *body,
+                                   int64_t asked, struct err *e);
 void feed_batch_ref(struct feed_batch *batch);   /* any */
 void feed_batch_unref(struct feed_batch *batch); /* any; accepts NULL */
 

@@ -11,17 +11,20 @@
 #include "gateway/bindings.h"
 #include "gateway/capability.h"
 #include "gateway/chat.h"
+#include "gateway/checkup.h"
 #include "gateway/conversations.h"
 #include "gateway/creates.h"
 #include "gateway/documents.h"
 #include "gateway/credential_watch.h"
 #include "gateway/feed_priv.h"
 #include "gateway/health.h"
+#include "gateway/insight_watch.h"
 #include "gateway/insights.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
+#include "gateway/socket.h"
 #include "gateway/sse_carrier.h"
 #include "gateway/start.h"
 #include "gateway/stats.h"
@@ -30,6 +33,7 @@
 #include "io/offload.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
+#include "gateway/workers.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
@@ -172,6 +176,12 @@ static void tick(void *owner)
         sweep_hourly(loop);
 }
 
+static void sweep(void *owner)
+{
+    request_sweep(owner);
+    socket_sweep(owner);
+}
+
 static bool create_pool(struct gateway_loop *loop, struct err *e)
 {
     const struct conf *conf = loop->gateway->conf;
@@ -221,6 +231,10 @@ static void create_server(struct gateway_loop *loop, struct arena *a)
     limits.body_window_bytes =
         conf_bytes(conf, CONF_BODY_RATE_MIN) * (size_t)limits.body_window_ms / 1'000;
     limits.idle_ms = conf_duration_us(conf, CONF_KEEP_ALIVE_TIMEOUT) / CLOCK_MS;
+    limits.websocket_message_bytes = conf_bytes(conf, CONF_BODY_LIMIT);
+    limits.websocket_unsent_bytes = conf_bytes(conf, CONF_WEBSOCKET_UNSENT_MAX);
+    limits.websocket_message_ms = conf_duration_us(conf, CONF_WEBSOCKET_MESSAGE_TIMEOUT) / CLOCK_MS;
+    limits.websocket_ping_ms = conf_duration_us(conf, CONF_WEBSOCKET_PING) / CLOCK_MS;
     limits.connections_max = (size_t)conf_int(conf, CONF_CONNECTIONS_MAX);
     const struct http_server_options options = {
         .limits = limits,
@@ -238,6 +252,8 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     const struct conf *conf = loop->gateway->conf;
     int64_t lifetime_s = loop->gateway->session_lifetime_s;
     list_init(&loop->requests);
+    list_init(&loop->sockets);
+    list_init(&loop->sockets_waiting);
     list_init(&loop->streams);
     list_init(&loop->subscriptions);
     list_init(&loop->watches);
@@ -257,12 +273,13 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     };
     loop->credentials = credentials_create(&credentials);
     loop->insights = insights_create(loop);
+    loop->insight_watch = insight_watch_create(loop);
     create_engine(loop);
     loop->stats = stats_board_create(loop);
     loop->judges = io_offload_create(loop->io, 1, TREND_JUDGES_WAITING);
     create_server(loop, a);
     loop->log_turn = io_turn_create(loop->io, note_turn, loop);
-    loop->sweep = io_timer_create(loop->io, request_sweep, loop);
+    loop->sweep = io_timer_create(loop->io, sweep, loop);
     io_timer_repeat(loop->sweep, SWEEP_MS);
     loop->tick = io_timer_create(loop->io, tick, loop);
     io_timer_repeat(loop->tick, TICK_MS);
@@ -277,6 +294,7 @@ static void destroy_loop(struct gateway_loop *loop)
     io_turn_destroy(loop->log_turn);
     log_release();
     credentials_destroy(loop->credentials);
+    insight_watch_destroy(loop->insight_watch);
     insights_destroy(loop->insights);
     ai_client_destroy(loop->ai);
     gql_engine_destroy(loop->engine);
@@ -331,6 +349,7 @@ static void drain_pool(void *owner)
 static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
+    socket_drain_all(loop);
     subscription_stop_all(loop);
     if (loop->number == 0)
         feed_end(loop->gateway);
@@ -479,6 +498,7 @@ static bool create_loops(struct run *run, struct err *e)
             return false;
     }
     create_gate(gw);
+    gw->checkup = checkup_create(gw);
     feed_open(gw);
     return true;
 }
@@ -525,6 +545,7 @@ static bool create_all(struct run *run, struct err *e)
     gw->zones = zone_cache_create();
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
+    gw->workers_told = workers_told_create();
     if (!read_settings(run, e) || !documents_create(gw->conf, &gw->documents, e) ||
         !bindings_create_schema(&gw->schema, e))
         return false;
@@ -552,8 +573,10 @@ static void destroy_all(struct run *run)
         return;
     }
     gate_destroy(gw->gate);
+    checkup_destroy(gw->checkup);
     capabilities_destroy(gw->capabilities);
     chat_limits_destroy(gw->chat_limits);
+    workers_told_destroy(gw->workers_told);
     for (size_t i = 0; i < gw->loop_count; i++)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);

@@ -31,10 +31,13 @@ struct io_offload;
 struct stats_board;
 struct zone_cache;
 struct worker_client;
+struct workers_told;
+struct checkup;
 struct ai_client;
 struct capabilities;
 struct chat_limits;
 struct insights;
+struct insight_watch;
 
 enum { GATEWAY_ROUTES_MAX = 26 };
 
@@ -61,6 +64,8 @@ struct gateway {
     struct feed *feed; /* on the first loop; see feed.h */
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
+    struct workers_told *workers_told;
+    struct checkup *checkup;
 
     int64_t started_at_us;
     int64_t request_timeout_us;
@@ -98,19 +103,24 @@ struct gateway_loop {
     struct io_offload *judges; /* of trends */
     struct ai_client *ai;
     struct insights *insights;
+    struct insight_watch *insight_watch;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;
     struct list feed_subscriptions;
     bool is_feed_telling;
-    struct io_turn *log_turn;  /* writes the access log's lines */
-    struct io_timer *sweep;    /* ends requests that are past their deadline */
-    struct list subscriptions; /* see subscription.c */
-    struct list streams;       /* of Server-Sent Events */
-    struct list watches;       /* of credentials; see credential_watch.h */
-    size_t watched_bytes;      /* of changes that those are yet to be told; see changes.h */
-    struct list requests;      /* struct request, the oldest first */
-    struct arena *spare[64];   /* of requests that ended */
+    int64_t feed_position; /* see feed.h; 0: nothing was told yet */
+    struct io_turn *log_turn;    /* writes the access log's lines */
+    struct io_timer *sweep;      /* ends requests that are past their deadline */
+    struct list subscriptions;   /* see subscription.c */
+    struct list sockets;         /* see socket_priv.h */
+    struct list sockets_waiting; /* those that are yet to be initialised, the oldest first */
+    size_t socket_count;
+    struct list streams;     /* of Server-Sent Events */
+    struct list watches;     /* of credentials; see credential_watch.h */
+    size_t watched_bytes;    /* of changes that those are yet to be told; see changes.h */
+    struct list requests;    /* struct request, the oldest first */
+    struct arena *spare[64]; /* of requests that ended */
     size_t spare_count;
     size_t running; /* arenas in use: requests that have not ended */
     struct gateway_published published;

@@ -133,9 +133,8 @@ static const struct request_carrier carrier = { .identified = identified,
 
 /* ── reading ── */
 
-/* The one that speaks, or that a proxy which we trust speaks for. */
-static struct str client_address(const struct gateway *gw, const struct http_request *http,
-                                 struct arena *a)
+struct str http_carrier_client_address(const struct gateway *gw, const struct http_request *http,
+                                       struct arena *a)
 {
     struct http_forwarded forwarded;
     struct str peer = str_of_c(http->peer);
@@ -159,7 +158,7 @@ static struct request *begin(struct gateway_loop *loop, struct http_request *htt
     r->out = http->out;
     r->id = arena_copy(r->arena, request_note(http, "graphql")->id);
     r->user_agent = http_header(http, STR("User-Agent"));
-    r->address = client_address(loop->gateway, http, r->arena);
+    r->address = http_carrier_client_address(loop->gateway, http, r->arena);
     return r;
 }
 

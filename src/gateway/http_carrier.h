@@ -14,6 +14,11 @@
 /* What createTasks may need; all else is held to body-limit. */
 enum { HTTP_CARRIER_BODY_BYTES_MAX = 8 << 20 };
 
+/* Of the one that speaks, or that a proxy which we trust speaks for. */
+[[nodiscard]] struct str http_carrier_client_address(const struct gateway *gw,
+                                                     const struct http_request *http,
+                                                     struct arena *a);
+
 /* The routes' handlers; `owner` is the loop. */
 void http_carrier_post(void *owner, struct http_request *http);
 void http_carrier_get(void *owner, struct http_request *http);

@@ -193,7 +193,7 @@ static void gathered(void *owner, struct str facts, const struct err *failure)
                                   .arena = step->arena,
                                   .fn = ai_answered,
                                   .owner = step };
-    if (!ai_client_ask(r->loop->ai, &call, &e))
+    if (!ai_client_ask(r->loop->ai, &call, NULL, &e))
         (void)gql_step_fail(step, &e);
 }
 

@@ -227,7 +227,7 @@ static void gathered(void *owner, struct str facts, const struct err *failure)
         .fn = ai_answered,
         .owner = job,
     };
-    if (!ai_client_ask(job->owner->loop->ai, &ask, &e))
+    if (!ai_client_ask(job->owner->loop->ai, &ask, NULL, &e))
         do_without_ai(job, &e);
 }
 

@@ -120,7 +120,7 @@ static enum gql_next resolve_jobs(struct gql_step *step)
                                    .limit = JOBS_MAX + 1 };
     const struct db_step list = { select_statement(step->arena, &select),
                                   select_args(step->arena, &select) };
-    return await_db(step, DB_LANE_SLOW, &list, 1, read_all);
+    return await_search(step, &list, "search", read_all);
 }
 
 /* ── Job.runs, Job.recentRuns: those of all jobs of a level in one statement ── */

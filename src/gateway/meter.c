@@ -14,6 +14,7 @@ static const char *const ROUTES[] = { "graphql", "page", "probe", "metrics", "no
 static const char *const CLASSES[CLASS_COUNT] = { "1xx", "2xx", "3xx", "4xx", "5xx" };
 static const char *const OPERATIONS[] = { "query", "mutation", "subscription", "none" };
 static const char *const RESULTS[] = { [RESULT_OK] = "ok", [RESULT_ERROR] = "error" };
+static const char *const DIRECTIONS[] = { "in", "out" };
 static const char *const LANES[] = { "read", "write", "slow" };
 static const char *const LANE_RESULTS[] = { "done", "failed", "refused", "timeout", "in-doubt" };
 static const char *const MIRROR_CHANGES[] = { "stored", "row-refused", "unreadable" };
@@ -26,6 +27,7 @@ struct meter {
     struct metrics *registry;
     struct metric *requests, *seconds, *operations;
     struct metric *connections, *refused;
+    struct metric *sockets, *messages, *closes;
     struct metric *calls, *lane_connections, *lane_waiting;
     struct metric *feed_lag, *outbox_waiting, *mirror_changes, *mirror_work, *worker_calls;
     struct metric *plans, *plan_count, *credentials, *password_jobs;
@@ -52,6 +54,19 @@ static struct metric *gauge(struct meter *m, const char *name, const char *help,
     return metrics_add(m->registry,
                        &(struct metric_spec){
                            .type = METRIC_GAUGE, .name = name, .help = help, .labels = { label } });
+}
+
+static void add_socket_metrics(struct meter *m)
+{
+    static const char *codes[HTTP_CLOSED_COUNT];
+    const struct metric_label none = { 0 };
+    for (size_t i = 0; i < HTTP_CLOSED_COUNT; i++)
+        codes[i] = http_closed_name(i);
+    m->sockets = gauge(m, "windlass_websockets", "Open WebSockets.", none);
+    m->messages = counter(m, "windlass_websocket_messages_total", "Messages over WebSockets.",
+                          (struct metric_label)LABEL("direction", DIRECTIONS), none);
+    m->closes = counter(m, "windlass_websocket_closes_total", "WebSockets that ended, by the code.",
+                        (struct metric_label)LABEL("code", codes), none);
 }
 
 static void add_worker_metrics(struct meter *m)
@@ -103,6 +118,7 @@ struct meter *meter_create(void)
     m->lane_connections = gauge(m, "windlass_database_connections", "Open connections.", lane);
     m->lane_waiting =
         gauge(m, "windlass_database_waiting", "Calls that wait for a connection.", lane);
+    add_socket_metrics(m);
     add_worker_metrics(m);
     m->plans = counter(m, "windlass_graphql_plan_lookups_total", "Plans looked for in the cache.",
                        (struct metric_label)LABEL("result", LOOKUPS), none);
@@ -214,6 +230,17 @@ static void publish_worker(struct meter *m, struct gateway_loop *loop)
     metric_set(m->outbox_waiting, 0, feed_outbox_waiting(loop->gateway));
 }
 
+static void publish_sockets(struct meter *m, const struct http_stats *now,
+                            struct http_stats *before)
+{
+    move(m->sockets, 0, now->websockets_open, &before->websockets_open);
+    add(m->messages, 0, now->messages_in, &before->messages_in);
+    add(m->messages, 1, now->messages_out, &before->messages_out);
+    for (size_t i = 0; i < HTTP_CLOSED_COUNT; i++)
+        add(m->closes, metric_series(m->closes, i, 0), now->websockets_closed[i],
+            &before->websockets_closed[i]);
+}
+
 void meter_publish(struct meter *m, struct gateway_loop *loop)
 {
     const struct http_stats *http = http_server_stats(loop->server);
@@ -227,6 +254,7 @@ void meter_publish(struct meter *m, struct gateway_loop *loop)
     move(m->connections, 0, http->connections_open, &old_http->connections_open);
     for (size_t i = 0; i < HTTP_REFUSED_COUNT; i++)
         add(m->refused, metric_series(m->refused, i, 0), http->refused[i], &old_http->refused[i]);
+    publish_sockets(m, http, old_http);
     for (int lane = 0; lane < DB_LANE_COUNT; lane++)
         publish_lane(m, loop, (enum db_lane)lane);
     add(m->plans, 0, gql.plan_hits, &old_gql->plan_hits);

@@ -16,7 +16,7 @@ void meter_destroy(struct meter *m); /* accepts NULL */
 
 /* A request was answered. Thread: any. */
 void meter_request(struct meter *m, const struct request_note *note, int status, int64_t took_us);
-/* An operation of a batch was: the request counts for none. Thread: any. */
+/* An operation of a batch or a WebSocket was: a request counts for none. Thread: any. */
 void meter_operation(struct meter *m, enum gql_operation_type type, bool has_errors);
 /* So many more password jobs are open, running or waiting. Thread: any. */
 void meter_password_jobs(struct meter *m, int delta);

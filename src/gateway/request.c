@@ -13,13 +13,21 @@ struct request *request_begin(struct gateway_loop *loop, const struct request_ca
                               void *owner, int64_t deadline_us, bool is_large)
 {
     struct arena *a = gateway_arena(loop, is_large);
+    struct request *r = request_begin_in(a, loop, carrier, owner, deadline_us);
+    r->is_large = is_large;
+    return r;
+}
+
+struct request *request_begin_in(struct arena *a, struct gateway_loop *loop,
+                                 const struct request_carrier *carrier, void *owner,
+                                 int64_t deadline_us)
+{
     struct request *r = arena_new(a, struct request);
     r->loop = loop;
     r->carrier = carrier;
     r->owner = owner;
     r->arena = a;
     r->deadline_us = deadline_us;
-    r->is_large = is_large;
     list_init(&r->wait.waiting);
     list_push(&loop->requests, &r->by_age);
     return r;
@@ -51,6 +59,16 @@ void request_put_error(struct buf *out, const struct request *r, const char *cod
     json_write_string(&w, r->id);
     json_end_object(&w);
     json_end_object(&w);
+}
+
+void request_put_err(struct buf *out, struct request *r, const struct err *e)
+{
+    struct gql_error told = { 0 };
+    request_map_err(r, e, &told);
+    buf_put_c(out, "{\"message\":");
+    json_put_string(out, told.message);
+    buf_printf(out, ",\"extensions\":{\"code\":\"%s\"%s%.*s}}", told.code,
+               str_is_empty(told.extensions_json) ? "" : ",", STR_FMT(told.extensions_json));
 }
 
 void request_refuse(struct request *r, int status, const char *code, const char *message)

@@ -43,6 +43,7 @@ struct request {
     struct uuid self; /* the caller, also when he signs in by this very request */
     struct credential_wait wait;
     struct str token, user_agent; /* as they were sent; empty: none. Only until it is answered */
+    struct str resume; /* Last-Event-ID: where a subscription is to go on; empty: it begins */
     bool is_by_cookie;
     bool is_large;         /* its body is longer than body-limit: only createTasks may be run */
     bool is_by_capability; /* the ai service asks for the user, queries alone; see capability.h */
@@ -65,6 +66,10 @@ struct request {
 [[nodiscard]] struct request *request_begin(struct gateway_loop *loop,
                                             const struct request_carrier *carrier, void *owner,
                                             int64_t deadline_us, bool is_large);
+/* The same in an arena of gateway_arena that its caller has filled before. */
+[[nodiscard]] struct request *request_begin_in(struct arena *a, struct gateway_loop *loop,
+                                               const struct request_carrier *carrier, void *owner,
+                                               int64_t deadline_us);
 /* Asks who r->token belongs to, then calls `identified`. May be over when it returns. */
 void request_start(struct request *r);
 /* The same without asking: the caller is that of `other`, who is known. */
@@ -82,6 +87,9 @@ void request_end(struct request *r);
 /* `{"message":…,"extensions":{"code":…,"requestId":…}}`: an error that no engine wrote. */
 void request_put_error(struct buf *out, const struct request *r, const char *code,
                        struct str message);
+
+/* The same of what ends a subscription. */
+void request_put_err(struct buf *out, struct request *r, const struct err *e);
 
 /* Hook of the engine: what a client is told of an error that a resolver met. */
 void request_map_err(void *ctx, const struct err *e, struct gql_error *error);

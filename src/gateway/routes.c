@@ -5,8 +5,10 @@
 #include "gateway/http_carrier.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
+#include "gateway/socket.h"
 #include "gateway/web_files.h"
 #include "http/static.h"
+#include "http/websocket.h"
 #include "json/writer.h"
 #include "obs/metrics.h"
 #include "obs/version.h"
@@ -161,6 +163,16 @@ static void handle_setup(void *owner, struct http_request *http)
         serve_page(http, STR("/setup")); /* what it sends will be refused with the reason */
 }
 
+/* ── GraphQL ── */
+
+static void handle_get(void *owner, struct http_request *http)
+{
+    if (http_websocket_is_asked(http))
+        socket_open(owner, http);
+    else
+        http_carrier_get(owner, http);
+}
+
 /* ── the table ── */
 
 size_t routes_make(struct gateway_loop *loop, struct arena *a,
@@ -168,7 +180,7 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
 {
     static const struct http_route routes[] = {
         { "/graphql", HTTP_METHOD_POST, HTTP_CARRIER_BODY_BYTES_MAX, http_carrier_post, NULL },
-        { "/graphql", HTTP_METHOD_GET, 0, http_carrier_get, NULL },
+        { "/graphql", HTTP_METHOD_GET, 0, handle_get, NULL },
         { "/graphql", HTTP_METHOD_OPTIONS, 0, http_carrier_options, NULL },
         { "/livez", HTTP_METHOD_GET, 0, handle_livez, NULL },
         { "/readyz", HTTP_METHOD_GET, 0, handle_readyz, NULL },

@@ -3,7 +3,6 @@
 #include "gateway/credential_watch.h"
 #include "gateway/note.h"
 #include "gateway/subscription.h"
-#include "json/writer.h"
 
 enum { KEEP_ALIVE_TICKS = 15 };
 
@@ -18,23 +17,30 @@ struct stream {
 
 /* ── the end ── */
 
-/* `data:` of an event that ends the stream with an error. */
-static void put_error(struct stream *s, struct buf *words, const struct err *e)
+/* What a client says as Last-Event-ID when it comes again. */
+static void put_id(const struct stream *s, struct buf *words)
 {
-    struct gql_error told = { 0 };
-    request_map_err(s->r, e, &told);
-    buf_put_c(words, "event: next\ndata: {\"errors\":[{\"message\":");
-    json_put_string(words, told.message);
-    buf_printf(words, ",\"extensions\":{\"code\":\"%s\"%s%.*s}}]}\n\n", told.code,
-               str_is_empty(told.extensions_json) ? "" : ",", STR_FMT(told.extensions_json));
+    char cursor[EVENT_CURSOR_MAX];
+    subscription_cursor(s->subscription, cursor);
+    buf_printf(words, "id: %s\n", cursor);
+}
+
+/* It would say in vain where it was: from there the way is not open any more. */
+static bool is_lost(const struct err *e)
+{
+    return e->code == ERR_NOT_FOUND || e->code == ERR_LIMIT;
 }
 
 static void write_end(struct stream *s, const struct err *e)
 {
     struct buf words;
     buf_init(&words, 0);
-    if (e != NULL)
-        put_error(s, &words, e);
+    if (e != NULL) {
+        buf_put_c(&words, is_lost(e) ? "id:\n" : "");
+        buf_put_c(&words, "event: next\ndata: {\"errors\":[");
+        request_put_err(&words, s->r, e);
+        buf_put_c(&words, "]}\n\n");
+    }
     buf_put_c(&words, "event: complete\ndata:\n\n");
     (void)http_stream_write(s->http, buf_str(&words));
     buf_clear(&words);
@@ -62,7 +68,9 @@ static void closed(void *owner)
 static void credential_lost(void *owner, const struct err *e)
 {
     struct stream *s = owner;
-    subscription_stop(s->subscription, e);
+    struct err lost;
+    err_set(&lost, ERR_UNAUTHENTICATED, "%s", e->message); /* whichever: show one that holds */
+    subscription_stop(s->subscription, &lost);
 }
 
 /* ── while it runs ── */
@@ -70,10 +78,27 @@ static void credential_lost(void *owner, const struct err *e)
 static void next(void *owner, struct str response)
 {
     struct stream *s = owner;
-    (void)http_stream_write(s->http, STR("event: next\ndata: "));
+    struct buf words;
+    buf_init(&words, 0);
+    buf_put_c(&words, "event: next\n");
+    put_id(s, &words);
+    buf_put_c(&words, "data: ");
+    (void)http_stream_write(s->http, buf_str(&words));
     (void)http_stream_write(s->http, response);
     (void)http_stream_write(s->http, STR("\n\n"));
+    buf_clear(&words);
     s->quiet_ticks = 0;
+}
+
+/* Alone it is no event, but it moves on with what concerns nobody, and keeps the connection. */
+static void write_id(struct stream *s)
+{
+    struct buf words;
+    buf_init(&words, 0);
+    put_id(s, &words);
+    buf_put_c(&words, "\n");
+    (void)http_stream_write(s->http, buf_str(&words));
+    buf_clear(&words);
 }
 
 void sse_tick(struct gateway_loop *loop)
@@ -81,7 +106,7 @@ void sse_tick(struct gateway_loop *loop)
     list_each (node, &loop->streams) {
         struct stream *s = container_of(node, struct stream, by_loop);
         if (++s->quiet_ticks % KEEP_ALIVE_TICKS == 0)
-            (void)http_stream_write(s->http, STR(":\n\n"));
+            write_id(s);
     }
 }
 
@@ -103,6 +128,7 @@ static void started(void *owner, struct subscription *subscription)
                       STR("Content-Type: text/event-stream; charset=utf-8\r\n"
                           "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n"),
                       &events, s);
+    write_id(s);
     if (http_is_cancelled(s->http)) /* then `closed` does not come */
         subscription_stop(subscription, NULL);
 }
@@ -114,6 +140,7 @@ void sse_begin(struct request *r, struct http_request *http)
                                                          .over = subscription_over };
     struct stream *s = arena_new(r->arena, struct stream);
     r->token = arena_copy(r->arena, r->token); /* it was the HTTP request's */
+    r->resume = arena_copy(r->arena, http_header(http, STR("Last-Event-ID")));
     s->r = r;
     s->http = http;
     list_init(&s->by_loop);

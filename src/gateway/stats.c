@@ -23,7 +23,7 @@ struct board_entry {
     struct db_rows *rows[3];
     size_t open;         /* replies to come */
     struct err failure;  /* of the first that failed */
-    struct list waiting; /* struct waiter */
+    struct list waiting; /* struct stats_waiter */
 };
 
 enum { ROWS_TOTALS, ROWS_COUNTS, ROWS_ROLLUPS };
@@ -34,14 +34,14 @@ struct stats_board {
     size_t count;
 };
 
-struct waiter {
-    struct list link;
-    struct gql_step *step;
-};
-
 /* ── readings ── */
 
-static void reading_unref(void *owned)
+void reading_ref(struct reading *reading)
+{
+    reading->refs++;
+}
+
+void reading_unref(void *owned)
 {
     struct reading *reading = owned;
     if (reading != NULL && --reading->refs == 0)
@@ -139,13 +139,6 @@ static void add_up(struct reading *reading, struct db_rows *const rows[3])
 
 /* ── reading ── */
 
-static void give(struct gql_step *step, struct reading *reading)
-{
-    reading->refs++;
-    arena_defer(step->arena, reading_unref, reading);
-    step->results[0] = gql_object(reading);
-}
-
 static void drop_rows(struct board_entry *entry)
 {
     for (size_t i = 0; i < countof(entry->rows); i++)
@@ -167,17 +160,12 @@ static void finish(struct board_entry *entry)
         reading->fresh_until_us = clock_mono_us() + FRESH_US;
         reading_unref(entry->reading);
         entry->reading = reading;
-        reading->refs++;
+        reading_ref(reading);
     }
     drop_rows(entry);
     for (struct list *node; (node = list_pop(&waiting));) {
-        struct gql_step *step = container_of(node, struct waiter, link)->step;
-        if (failure.code != ERR_NONE) {
-            (void)gql_step_fail(step, &failure);
-            continue;
-        }
-        give(step, reading);
-        gql_step_finish(step);
+        const struct stats_waiter *waiter = container_of(node, struct stats_waiter, link);
+        waiter->fn(waiter->owner, failure.code == ERR_NONE ? reading : NULL, &failure);
     }
     reading_unref(reading);
 }
@@ -309,29 +297,67 @@ static struct board_entry *entry_of(struct stats_board *board, struct str window
     return entry_create(board, window);
 }
 
-enum gql_next stats_resolve(struct gql_step *step)
+bool stats_ask(struct stats_board *board, struct str window, int64_t since_us,
+               struct stats_waiter *waiter, struct reading **ret_reading, struct err *e)
 {
-    struct stats_board *board = await_request(step)->loop->stats;
-    const struct gql_value *given = gql_arg(step, "window");
-    struct str window = gql_is_null(given) ? STR("24h") : given->text;
     int64_t window_s;
-    struct err e;
-    if (!spans_read_window(window, &window_s, &e))
-        return gql_step_fail(step, &e);
+    *ret_reading = NULL;
+    if (!spans_read_window(window, &window_s, e))
+        return false;
     struct board_entry *entry = entry_of(board, window);
-    if (entry->reading != NULL && clock_mono_us() < entry->reading->fresh_until_us) {
-        give(step, entry->reading);
-        return GQL_DONE;
+    if (entry->reading != NULL && clock_mono_us() < entry->reading->fresh_until_us &&
+        entry->reading->generated_at_us >= since_us) {
+        *ret_reading = entry->reading;
+        return true;
     }
     if (entry->next == NULL)
         begin(entry, window_s);
     if (entry->open == 0) { /* no call could begin */
-        e = entry->failure;
+        *e = entry->failure;
         reading_unref(take(entry->next));
-        return gql_step_fail(step, &e);
+        return false;
     }
-    struct waiter *waiter = arena_new(step->arena, struct waiter);
-    waiter->step = step;
     list_push(&entry->waiting, &waiter->link);
-    return GQL_WAIT;
+    return true;
+}
+
+void stats_forget(struct stats_waiter *waiter)
+{
+    list_remove(&waiter->link);
+}
+
+/* ── Query.dashboardStats ── */
+
+static void give(struct gql_step *step, struct reading *reading)
+{
+    reading_ref(reading);
+    arena_defer(step->arena, reading_unref, reading);
+    step->results[0] = gql_object(reading);
+}
+
+static void got_reading(void *owner, struct reading *reading, const struct err *e)
+{
+    struct gql_step *step = owner;
+    if (reading == NULL) {
+        (void)gql_step_fail(step, e);
+        return;
+    }
+    give(step, reading);
+    gql_step_finish(step);
+}
+
+enum gql_next stats_resolve(struct gql_step *step)
+{
+    const struct gql_value *given = gql_arg(step, "window");
+    struct str window = gql_is_null(given) ? STR("24h") : given->text;
+    struct stats_waiter *waiter = arena_new(step->arena, struct stats_waiter);
+    struct reading *reading;
+    struct err e;
+    *waiter = (struct stats_waiter){ .fn = got_reading, .owner = step };
+    if (!stats_ask(await_request(step)->loop->stats, window, 0, waiter, &reading, &e))
+        return gql_step_fail(step, &e);
+    if (reading == NULL)
+        return GQL_WAIT;
+    give(step, reading);
+    return GQL_DONE;
 }

@@ -1,6 +1,8 @@
-/* stats_priv: a reading of the dashboard's figures, for stats.c, which makes it, and
- * stats_fields.c, which shows it. */
+/* stats_priv: a reading of the dashboard's figures, for stats.c, which makes it, stats_fields.c,
+ * which shows it, and stats_watch.c, which tells it again and again. */
 #pragma once
+#include "base/err.h"
+#include "base/list.h"
 #include "gateway/figures.h"
 #include "gateway/spans.h"
 #include "schema/entities.h"
@@ -28,6 +30,30 @@ struct reading {
     int64_t generated_at_us; /* wall */
     int64_t fresh_until_us;
 };
+
+void reading_ref(struct reading *reading);
+void reading_unref(void *reading); /* a struct reading; accepts NULL */
+
+struct stats_board;
+
+/* Of one who asks for a reading; he keeps it alive. */
+struct stats_waiter {
+    struct list link;
+    /* `reading` NULL: `e` says why. Comes once, never from within stats_ask. */
+    void (*fn)(void *owner, struct reading *reading, const struct err *e);
+    void *owner;
+};
+
+/*
+ * `*ret_reading`: one that is fresh and was generated at `since_us` (wall) or later; NULL: the
+ * waiter's `fn` comes, unless he is forgotten.
+ *
+ * Errors: INVALID for the window; UNAVAILABLE, RATE: then `fn` never comes.
+ */
+[[nodiscard]] bool stats_ask(struct stats_board *board, struct str window, int64_t since_us,
+                             struct stats_waiter *waiter, struct reading **ret_reading,
+                             struct err *e);
+void stats_forget(struct stats_waiter *waiter); /* harmless when he does not wait */
 
 struct gql_step;
 /* The field's results are readings; see stats.h. */

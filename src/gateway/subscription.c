@@ -1,5 +1,7 @@
 #include "gateway/subscription.h"
 
+#include "base/clock.h"
+
 enum { RESPONSE_BYTES_MAX = 1 << 20 };
 
 struct subscription {
@@ -38,6 +40,12 @@ void subscription_stop(struct subscription *s, const struct err *e)
     if (e != NULL)
         s->reason = *e;
     finish(s);
+}
+
+void subscription_cursor(const struct subscription *s, char ret_cursor[EVENT_CURSOR_MAX])
+{
+    if (s->source->cursor == NULL || !s->source->cursor(s->source, ret_cursor))
+        snprintf(ret_cursor, EVENT_CURSOR_MAX, EVENT_CURSOR_NOW);
 }
 
 /* ── one event ── */
@@ -81,6 +89,7 @@ static bool tell_one(struct subscription *s, struct err *e)
     }
     s->is_running = true;
     s->r->arena = a;
+    s->r->deadline_us = clock_mono_us() + s->r->loop->gateway->request_timeout_us;
     buf_reset(&s->out);
     (void)gql_event(s->operation, a, event, &s->out, &event_end);
     return true;
@@ -101,6 +110,8 @@ static void tell(void *owner)
         finish(s);
     else if (e.code != ERR_NONE)
         subscription_stop(s, &e);
+    else if (!s->is_running && s->source->is_over)
+        subscription_stop(s, NULL);
 }
 
 void subscription_tick(struct gateway_loop *loop)

@@ -15,12 +15,22 @@
  * it as its object; it is asked for events at the beginning, after each wake, after each event and
  * once a second.
  */
+enum { EVENT_CURSOR_MAX = 32 };
 struct event_source {
     const struct event_source_class *class;
     /* Set by the subscription: something may be there to be told. Not from within the class's
      * calls. */
     void (*wake)(void *waker);
     void *waker;
+    /*
+     * Where a client may go on that has seen all that `next` gave so far: request.resume of a later
+     * subscription, on any gateway. False, or NULL: it cannot say, and what matters is told at each
+     * beginning.
+     */
+    bool (*cursor)(struct event_source *source, char ret_cursor[EVENT_CURSOR_MAX]);
+    /* Set by the source from within `next`: what that gives is the last event, and then the
+     * subscription is complete. */
+    bool is_over;
 };
 struct event_source_class {
     /* The next event, in the arena: the parent of the root field. NULL: none now. Errors: the
@@ -48,6 +58,10 @@ void subscription_begin(struct request *r, const struct subscription_carrier *ca
 /* No `next` comes any more; `over` comes with `e` (copied, may be NULL) as soon as nothing runs,
  * within this call, the callback that called it, or later. Harmless when repeated. */
 void subscription_stop(struct subscription *s, const struct err *e);
+
+/* Where who has seen all so far may go on; EVENT_CURSOR_NOW where nothing says. */
+#define EVENT_CURSOR_NOW "now"
+void subscription_cursor(const struct subscription *s, char ret_cursor[EVENT_CURSOR_MAX]);
 
 /* Once a second: asks the sources. */
 void subscription_tick(struct gateway_loop *loop);

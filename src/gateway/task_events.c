@@ -13,8 +13,9 @@
 #include "base/clock.h"
 #include "gateway/changes.h"
 #include "gateway/subscription.h"
-#include "gateway/feed.h"
+#include "gateway/feed_replay.h"
 #include "gateway/tasks.h"
+#include "gateway/worker_json.h"
 #include "io/timer.h"
 
 enum {
@@ -40,6 +41,9 @@ struct watch {
     struct task_filter filter; /* of tasks */
     struct record_plan *plan;  /* what an event needs: id, version, filter, selection */
     struct feed_subscription *feed;
+    struct feed_replay *replay; /* of what happened while the client was away; NULL: none */
+    int64_t position;           /* all before it was taken; 0: not known yet */
+    int64_t replayed_to;        /* what the feed tells of before it came by the replay */
     struct io_timer *timer;
     struct changes changes;
     struct db_request *request; /* that reads `changes.reading`; NULL: none */
@@ -148,20 +152,50 @@ static void take_event(struct watch *w, const struct feed_event *event)
         take_task(w, event);
 }
 
-static void take_events(void *owner, const struct feed_event *events, size_t count)
+static void take_all(struct watch *w, const struct feed_event *events, size_t count)
 {
-    struct watch *w = owner;
-    if (count == 0)
-        err_set_from(&w->failure, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
-                     "changes were missed; read anew and subscribe again");
     bool is_lost = w->failure.code != ERR_NONE;
     for (size_t i = 0; i < count && !is_lost; i++) {
-        take_event(w, &events[i]);
+        if (events[i].seq >= w->replayed_to)
+            take_event(w, &events[i]);
         is_lost = changes_are_too_many(&w->changes);
     }
     if (is_lost && w->failure.code == ERR_NONE)
         err_set(&w->failure, ERR_LIMIT, "more changes than can be followed; narrow the filter");
+}
+
+/* While a replay runs, what comes is left to it: older events must not come after newer ones. */
+static void take_events(void *owner, const struct feed_event *events, size_t count)
+{
+    struct watch *w = owner;
+    if (count == 0) {
+        err_set_from(&w->failure, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
+                     "changes were missed; read anew and subscribe again");
+    } else if (w->replay == NULL) {
+        take_all(w, events, count);
+        w->position = max_of(w->position, events[count - 1].seq + 1);
+    }
     w->base.wake(w->base.waker);
+}
+
+/* The replay is over when it has come to what the loop was told last. */
+static bool take_replayed(void *owner, const struct feed_event *events, size_t count,
+                          int64_t next_seq, const struct err *e)
+{
+    struct watch *w = owner;
+    if (e != NULL) {
+        w->failure = *e;
+    } else {
+        take_all(w, events, count);
+        w->position = next_seq;
+    }
+    bool is_over = w->failure.code != ERR_NONE || next_seq >= feed_position(w->loop);
+    if (is_over) {
+        w->replayed_to = next_seq;
+        feed_replay_end(take(w->replay));
+    }
+    w->base.wake(w->base.waker);
+    return !is_over;
 }
 
 /* ── what events did not tell ── */
@@ -358,6 +392,7 @@ static void close_watch(struct event_source *base)
 {
     struct watch *w = container_of(base, struct watch, base);
     feed_unsubscribe(w->feed);
+    feed_replay_end(w->replay);
     io_timer_destroy(w->timer);
     if (w->request != NULL)
         db_request_forget(w->request);
@@ -365,18 +400,47 @@ static void close_watch(struct event_source *base)
     changes_clear(&w->changes);
 }
 
+static bool tell_cursor(struct event_source *base, char ret_cursor[EVENT_CURSOR_MAX])
+{
+    const struct watch *w = container_of(base, struct watch, base);
+    int64_t untold = changes_first_untold(&w->changes);
+    static_assert((int)EVENT_CURSOR_MAX >= (int)WORKER_CURSOR_MAX, "it is the worker's");
+    if (w->position == 0)
+        return false;
+    worker_format_cursor(untold > 0 ? untold : w->position, ret_cursor);
+    return true;
+}
+
 /* ── the beginning ── */
 
-static void begin(struct gql_step *step, struct watch *w)
+/* Where the client says that it was; 0: it says nothing. */
+static bool read_resume(struct str text, int64_t *ret_seq, struct err *e)
+{
+    *ret_seq = 0;
+    return str_is_empty(text) || str_eq_c(text, EVENT_CURSOR_NOW) ||
+           worker_parse_cursor(text, ret_seq) ||
+           err_set(e, ERR_INVALID, "Last-Event-ID is none of this subscription's");
+}
+
+static enum gql_next begin(struct gql_step *step, struct watch *w)
 {
     static const struct event_source_class class = { next_event, close_watch };
+    int64_t resumed;
+    struct err e;
+    if (!read_resume(await_request(step)->resume, &resumed, &e))
+        return gql_step_fail(step, &e);
     w->base.class = &class;
+    w->base.cursor = tell_cursor;
     w->loop = await_request(step)->loop;
     changes_init(&w->changes, &w->loop->watched_bytes);
     w->timer = io_timer_create(w->loop->io, time_came, w);
     io_timer_unref(w->timer);
     w->feed = feed_subscribe(w->loop, take_events, w);
+    w->position = resumed > 0 ? resumed : feed_position(w->loop);
+    if (resumed > 0 && !feed_replay_begin(w->loop, resumed, take_replayed, w, &w->replay, &e))
+        w->failure = e; /* told as the stream's own, which is there to be tried again */
     step->results[0] = gql_object(w);
+    return GQL_DONE;
 }
 
 /* The columns of the selection; the statement follows when the filter is known. */
@@ -403,8 +467,7 @@ static enum gql_next subscribe_tasks(struct gql_step *step)
     }
     w->plan =
         record_plan_of(tasks_table(), *columns | task_filter_columns(&w->filter), step->arena);
-    begin(step, w);
-    return GQL_DONE;
+    return begin(step, w);
 }
 
 static void *prepare_jobs(struct gql_field *f, struct arena *plan_arena)
@@ -422,8 +485,7 @@ static enum gql_next subscribe_jobs(struct gql_step *step)
     struct watch *w = arena_new(step->arena, struct watch);
     w->is_of_jobs = true;
     w->plan = record_plan_of(jobs_table(), *columns, step->arena);
-    begin(step, w);
-    return GQL_DONE;
+    return begin(step, w);
 }
 
 static void get_event(const struct gql_field *f, void *ctx, void *parent,

@@ -357,13 +357,14 @@ const char *task_filter_dearest(const struct task_filter *filter)
     const char *needs_table = task_filter_needs_table(filter);
     if (needs_table != NULL)
         return needs_table;
-    return filter->queues             ? "filter.queue"
-           : filter->priorities       ? "filter.priority"
-           : filter->states           ? "filter.state"
-           : filter->statuses         ? "filter.status"
-           : filter->types            ? "filter.type"
-           : filter->created_after_us ? "filter.createdAfter"
-                                      : "filter";
+    return filter->queues              ? "filter.queue"
+           : filter->priorities        ? "filter.priority"
+           : filter->states            ? "filter.state"
+           : filter->statuses          ? "filter.status"
+           : filter->types             ? "filter.type"
+           : filter->created_after_us  ? "filter.createdAfter"
+           : filter->created_before_us ? "filter.createdBefore"
+                                       : "filter";
 }
 
 const char *task_filter_needs_table(const struct task_filter *filter)

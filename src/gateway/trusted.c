@@ -60,9 +60,18 @@ static bool add(struct trusted *t, struct str id, struct str text, struct err *e
     return true;
 }
 
+/* Room for so many more. What the maps point to stays where it is. */
+static void reserve(struct trusted *t, size_t count)
+{
+    struct document *old = t->documents;
+    t->documents = arena_new_array(t->arena, t->count + count, struct document);
+    if (t->count > 0)
+        memcpy(t->documents, old, t->count * sizeof *old);
+}
+
 static bool read_pairs(struct trusted *t, const struct json_value *root, struct err *e)
 {
-    t->documents = arena_new_array(t->arena, root->member_count, struct document);
+    reserve(t, root->member_count);
     for (size_t i = 0; i < root->member_count; i++) {
         const struct json_member *m = &root->members[i];
         struct str shown = str_first(m->key, 80);
@@ -99,7 +108,7 @@ static bool read_operations(struct trusted *t, const struct json_value *root, st
         return err_set(e, ERR_INVALID, "$.version: must be 1");
     if (operations == NULL || operations->type != JSON_ARRAY)
         return err_set(e, ERR_INVALID, "$.operations: must be an array");
-    t->documents = arena_new_array(t->arena, operations->item_count, struct document);
+    reserve(t, operations->item_count);
     for (size_t i = 0; i < operations->item_count; i++)
         if (!read_operation(t, &operations->items[i], e))
             return err_in(e, "$.operations[%zu]", i);
@@ -109,6 +118,7 @@ static bool read_operations(struct trusted *t, const struct json_value *root, st
 static bool read_manifest(struct trusted *t, struct str text, struct err *e)
 {
     const struct json_value *root;
+    size_t before = t->count;
     if (!json_parse(t->arena, text, &root, e))
         return false;
     if (root->type != JSON_OBJECT)
@@ -116,10 +126,10 @@ static bool read_manifest(struct trusted *t, struct str text, struct err *e)
     bool is_apollo = json_get_c(root, "format") != NULL && json_get_c(root, "operations") != NULL;
     if (!(is_apollo ? read_operations(t, root, e) : read_pairs(t, root, e)))
         return false;
-    return t->count > 0 || err_set(e, ERR_INVALID, "$: has no document");
+    return t->count > before || err_set(e, ERR_INVALID, "$: has no document");
 }
 
-bool trusted_load(const char *path, struct trusted **ret_trusted, struct err *e)
+bool trusted_load(const char *path, struct str own, struct trusted **ret_trusted, struct err *e)
 {
     struct buf text;
     scoped(trusted_destroyp) struct trusted *t = mem_new(struct trusted);
@@ -127,7 +137,7 @@ bool trusted_load(const char *path, struct trusted **ret_trusted, struct err *e)
     t->by_id = map_create();
     t->by_hash = map_create();
     buf_init(&text, TRUSTED_FILE_BYTES_MAX);
-    bool is_good = read_file(path, &text, e);
+    bool is_good = read_manifest(t, own, e) && read_file(path, &text, e);
     if (is_good && !read_manifest(t, buf_str(&text), e))
         is_good = err_in(e, "%s", path);
     buf_clear(&text);

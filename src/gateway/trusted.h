@@ -13,9 +13,13 @@ struct trusted;
 
 enum { TRUSTED_FILE_BYTES_MAX = 64 << 20 };
 
-/* Errors: INVALID, naming the file and the place in it: not readable, no JSON, neither form, no
- * document in it, one id or text twice with a difference. */
-[[nodiscard]] bool trusted_load(const char *path, struct trusted **ret_trusted, struct err *e);
+/*
+ * `own` is a manifest of the first form that the program brings itself; it comes first.
+ * Errors: INVALID, naming the file and the place in it: not readable, no JSON, neither form, no
+ * document in it, one id twice with different texts.
+ */
+[[nodiscard]] bool trusted_load(const char *path, struct str own, struct trusted **ret_trusted,
+                                struct err *e);
 void trusted_destroy(struct trusted *t); /* accepts NULL */
 DEFINE_SCOPED(trusted);
 
@@ -25,5 +29,5 @@ DEFINE_SCOPED(trusted);
 [[nodiscard]] bool trusted_has(const struct trusted *t, struct str text);
 
 [[nodiscard]] size_t trusted_count(const struct trusted *t);
-/* In the manifest's order. Texts live as long as `t`. */
+/* Our own, then the file's, in their order. Texts live as long as `t`. */
 void trusted_at(const struct trusted *t, size_t i, struct str *ret_id, struct str *ret_text);

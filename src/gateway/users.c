@@ -149,8 +149,7 @@ static void got_each(struct gql_step *step, const struct db_reply *reply)
         found[i] = (struct found_user){ users_object_id(&users[i]), &users[i] };
     qsort(found, count, sizeof *found, compare_ids);
     for (size_t i = 0; i < step->count; i++) {
-        const struct found_user *user =
-            bsearch(&ids[i], found, count, sizeof *found, compare_ids);
+        const struct found_user *user = bsearch(&ids[i], found, count, sizeof *found, compare_ids);
         step->results[i] = gql_object(user != NULL ? user->row : NULL);
     }
     gql_step_finish(step);
@@ -357,7 +356,7 @@ static void got_page(struct gql_step *step, const struct db_reply *reply)
     }
     struct db_step count = { select_count_statement(step->arena, &page->select, TOTAL_MAX),
                              select_count_args(step->arena, &page->select) };
-    (void)await_db(step, DB_LANE_SLOW, &count, 1, got_total);
+    (void)await_search(step, &count, "search", got_total);
 }
 
 /* Email or name contains it; NULL: all. */
@@ -414,7 +413,8 @@ static enum gql_next resolve_users(struct gql_step *step)
     };
     struct db_step read = { select_statement(step->arena, &list->select),
                             select_args(step->arena, &list->select) };
-    return await_db(step, filter != NULL ? DB_LANE_SLOW : DB_LANE_READ, &read, 1, got_page);
+    return filter != NULL ? await_search(step, &read, "search", got_page)
+                          : await_db(step, DB_LANE_READ, &read, 1, got_page);
 }
 
 static void get_nodes(const struct gql_field *f, void *ctx, void *parent,

@@ -196,27 +196,27 @@ static bool take_field(struct walk *w, const struct value_path *path, const stru
                                STR_FMT(d->name), STR_FMT(type)));
 }
 
+/* Exactly one field, and that one, or the first of too many, not null. */
 static bool take_one_of(struct walk *w, const struct value_path *path, const struct gql_type *t,
                         const struct json_value *v, const struct gql_value *fields)
 {
-    uint32_t present = 0, last = 0;
+    uint32_t present = 0, first = 0;
+    bool ok = true;
     for (uint32_t i = 0; i < t->input_count; i++)
-        if (fields[i].kind != GQL_ABSENT) {
-            present++;
-            last = i;
-        }
+        if (fields[i].kind != GQL_ABSENT && present++ == 0)
+            first = i;
     if (present != 1)
-        return refuse(w, path, v,
-                      arena_printf(w->c.arena,
-                                   "Exactly one key must be specified for OneOf type \"%.*s\".",
-                                   STR_FMT(t->name)));
-    if (fields[last].kind != GQL_NULL)
-        return true;
+        ok = refuse(w, path, v,
+                    arena_printf(w->c.arena,
+                                 "Exactly one key must be specified for OneOf type \"%.*s\".",
+                                 STR_FMT(t->name)));
+    if (present == 0 || fields[first].kind != GQL_NULL)
+        return ok;
     static const struct json_value null = { .type = JSON_NULL };
-    struct value_path here = { .above = path, .key = t->inputs[last].name };
+    struct value_path here = { .above = path, .key = t->inputs[first].name };
     return refuse(w, &here, &null,
                   arena_printf(w->c.arena, "Field \"%.*s\" must be non-null.",
-                               STR_FMT(t->inputs[last].name)));
+                               STR_FMT(t->inputs[first].name)));
 }
 
 static bool take_object(struct walk *w, const struct value_path *path, const struct gql_type *t,
@@ -351,8 +351,10 @@ struct argument_walk {
     struct str source;
 };
 
+/* The message may be of the values' arena, which need not live as long as the errors. */
 static bool refuse_argument(struct argument_walk *w, uint32_t at, struct str message)
 {
+    message = arena_copy(w->errors->arena, message);
     struct gql_error *e = error_add(w->errors, GQL_CODE_INPUT, message);
     error_place(w->errors, e, w->source, &at, 1);
     return false;

@@ -382,6 +382,18 @@ struct gql_operation *gql_execute(struct gql_engine *engine, struct arena *arena
     return op;
 }
 
+enum gql_operation_type gql_request_type(struct gql_engine *engine, struct arena *arena,
+                                         const struct gql_request *request)
+{
+    static const struct gql_end no_end = { 0 };
+    struct gql_operation *op =
+        operation_create(engine, arena, request, &(struct buf){ 0 }, &no_end);
+    if (!find_plan(op))
+        return GQL_QUERY;
+    plan_unref(op->plan);
+    return op->type;
+}
+
 /* ── subscriptions: section 6.2.3 ── */
 
 static void tell_started(struct gql_operation *op)

@@ -389,6 +389,12 @@ struct gql_end {
 struct gql_operation *gql_execute(struct gql_engine *engine, struct arena *arena,
                                   const struct gql_request *request, struct buf *out,
                                   const struct gql_end *end);
+/*
+ * The type of the operation that the request asks for: it is planned for that, as the call that
+ * runs it will find. QUERY where the document has errors, which that call tells then.
+ */
+enum gql_operation_type gql_request_type(struct gql_engine *engine, struct arena *arena,
+                                         const struct gql_request *request);
 /* The client is gone: no resolver starts any more and nothing is written. */
 void gql_cancel(struct gql_operation *op);
 /* The deadline has passed: fields still waiting fail with this error, and the answer is written. */

@@ -473,15 +473,18 @@ struct str block_string_value(struct arena *arena, struct str raw)
     return str_of(value, len);
 }
 
-/* To the end of a comment's line. */
+/* To the end of a comment's line, or to a byte in it that is no text. */
 static uint32_t comment_end(const struct lexer *l, uint32_t at)
 {
-    const char *start = l->source.ptr + at;
-    size_t left = l->source.len - at;
-    const char *feed = memchr(start, '\n', left);
-    left = feed ? (size_t)(feed - start) : left;
-    const char *carriage = left ? memchr(start, '\r', left) : NULL;
-    return at + (uint32_t)(carriage ? (size_t)(carriage - start) : left);
+    const unsigned char *bytes = (const unsigned char *)l->source.ptr;
+    uint32_t code = 0;
+    while (at < l->source.len && bytes[at] != '\n' && bytes[at] != '\r') {
+        uint32_t length = bytes[at] < 0x80 ? 1 : code_point(l, at, &code);
+        if (!length)
+            break;
+        at += length;
+    }
+    return at;
 }
 
 /* The end of what is ignored from `at` on: comments and byte order marks too. */

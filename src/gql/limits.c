@@ -149,6 +149,15 @@ static uint64_t inherited_size(struct costing *c, const struct gql_field_plan *o
     return size >= 0 ? (uint64_t)size : c->limits->list_size_default;
 }
 
+/* What a list counts that no argument bounds. Those of introspection are short but for a few, and
+ * validation bounds how often they are within one another. */
+static uint64_t size_of_list(const struct gql_field_plan *f, uint64_t inherited)
+{
+    enum { INTROSPECTION_LIST_SIZE = 4 };
+    bool is_introspection = str_starts_with(f->field.parent_type->name, STR("__"));
+    return is_introspection ? min_of(inherited, (uint64_t)INTROSPECTION_LIST_SIZE) : inherited;
+}
+
 static uint64_t cost_of_set(struct costing *c, const struct gql_set *set, uint64_t inherited)
 {
     uint64_t sum = 0;
@@ -157,7 +166,7 @@ static uint64_t cost_of_set(struct costing *c, const struct gql_set *set, uint64
         uint64_t times = 1;
         int64_t size = has_size_arg(f) ? page_size(c, f) : -1;
         if (type_nullable(f->def->type)->wrap == WRAP_LIST)
-            times = size >= 0 ? (uint64_t)size : inherited;
+            times = size >= 0 ? (uint64_t)size : size_of_list(f, inherited);
         uint64_t below = f->below && f->field.selection ? c->by_selection[f->below->number] : 0;
         sum = add(sum, add(f->def->cost, multiply(times, below)));
     }

@@ -110,14 +110,7 @@ static bool prepare_document(struct plan *p, const struct gql_schema *s,
     p->operation = plan_operation(p->doc, request->operation_name, errors);
     if (!p->operation)
         return false;
-    if (!s->roots[p->operation->operation]) {
-        static const char *const words[] = { "query", "mutation", "subscription" };
-        struct gql_error *e = error_addf(errors, GQL_CODE_VALIDATION,
-                                         "Schema is not configured to execute %s operation.",
-                                         words[p->operation->operation]);
-        error_place(errors, e, p->text, &p->operation->at, 1);
-        return false;
-    }
+    assert(s->roots[p->operation->operation]); /* or it were not valid */
     if (!limits_check_depth(p->doc, limits, errors))
         return false;
     mark_variables(p, s);

@@ -250,36 +250,6 @@ static bool is_root(const struct gql_schema *s, const struct gql_type *t)
            t == s->roots[GQL_SUBSCRIPTION];
 }
 
-/* Defaults were coerced before the host's scalars were bound: do those again, with their hooks. */
-static bool recheck_default(struct gql_schema *s, struct input_def *d, struct str owner,
-                            struct err *e)
-{
-    struct coercion c = { .arena = s->arena };
-    if (!d->default_ast)
-        return true;
-    if (coerce_literal(&c, d->type, d->default_ast, &d->default_value))
-        return true;
-    return err_set(e, ERR_INVALID, "the default of %.*s.%.*s is no value of its type: %.*s",
-                   STR_FMT(owner), STR_FMT(d->name), STR_FMT(c.why));
-}
-
-static bool recheck_defaults(struct gql_schema *s, struct err *e)
-{
-    for (uint32_t i = 0; i < s->type_count; i++) {
-        struct gql_type *t = s->types[i];
-        for (uint32_t j = 0; j < t->input_count; j++)
-            if (!recheck_default(s, &t->inputs[j], t->name, e))
-                return false;
-    }
-    for (uint32_t i = 0; i < s->type_count; i++)
-        for (uint32_t j = 0; j < s->types[i]->field_count; j++)
-            for (uint32_t k = 0; k < s->types[i]->fields[j].arg_count; k++)
-                if (!recheck_default(s, &s->types[i]->fields[j].args[k],
-                                     s->types[i]->fields[j].name, e))
-                    return false;
-    return true;
-}
-
 bool gql_schema_seal(struct gql_schema *s, const struct gql_binding *fallback, struct err *e)
 {
     const struct field_def *first = NULL;
@@ -303,7 +273,8 @@ bool gql_schema_seal(struct gql_schema *s, const struct gql_binding *fallback, s
     if (first)
         return err_set(e, ERR_INVALID, "field %.*s.%.*s has no resolver (%u in all)",
                        STR_FMT(first->parent->name), STR_FMT(first->name), unbound);
-    if (!recheck_defaults(s, e))
+    /* Defaults were coerced before the host's scalars were bound: once more, with their hooks. */
+    if (!schema_defaults_seal(s, e))
         return false;
     s->is_sealed = true;
     return true;

@@ -329,52 +329,6 @@ static void link_interfaces(struct builder *b)
     }
 }
 
-/* True when a default of this type comes down to a value of its named type. */
-static bool needs_named(const struct type_ref *t, const struct ast_value *v)
-{
-    t = type_nullable(t);
-    if (v->kind == AST_NULL || t->wrap == WRAP_NAMED)
-        return v->kind != AST_NULL;
-    bool needs = v->kind != AST_LIST && needs_named(t->of, v);
-    for (const struct ast_value *item = v->kind == AST_LIST ? v->items : NULL; item;
-         item = item->next)
-        needs |= needs_named(t->of, item);
-    return needs;
-}
-
-static void build_default(struct builder *b, struct input_def *d)
-{
-    struct coercion c = { .arena = b->arena };
-    if (!d->default_ast || !d->type)
-        return;
-    if (!type_is_input(d->type->named)) {
-        if (b->errors->count == 0 && needs_named(d->type, d->default_ast))
-            error_addf(b->errors, GQL_CODE_VALIDATION, "Unexpected input type: %.*s",
-                       STR_FMT(d->type->named->name));
-        return;
-    }
-    struct gql_value value;
-    if (coerce_literal(&c, d->type, d->default_ast, &value))
-        d->default_value = value;
-    else
-        d->default_ast = NULL; /* as the reference has it: no value of the type is no default */
-}
-
-static void build_defaults(struct builder *b, bool of_inputs)
-{
-    for (uint32_t i = 0; i < b->s->type_count; i++) {
-        struct gql_type *t = b->s->types[i];
-        for (uint32_t j = 0; of_inputs && j < t->input_count; j++)
-            build_default(b, &t->inputs[j]);
-        for (uint32_t j = 0; !of_inputs && j < t->field_count; j++)
-            for (uint32_t k = 0; k < t->fields[j].arg_count; k++)
-                build_default(b, &t->fields[j].args[k]);
-    }
-    for (uint32_t i = 0; !of_inputs && i < b->s->directive_count; i++)
-        for (uint32_t k = 0; k < b->s->directives[i].arg_count; k++)
-            build_default(b, &b->s->directives[i].args[k]);
-}
-
 /* Input types whose fields need a role, directly or further down; to a fixed point. */
 static void link_access(struct gql_schema *s)
 {
@@ -434,8 +388,10 @@ static void build_roots(struct builder *b, const struct gql_schema_options *opti
                 if (str_eq_c(r->operation, words[i]))
                     s->roots[i] = schema_find(s, r->type);
     }
-    for (size_t i = 0; !s->ast && i < countof(names); i++)
-        s->roots[i] = schema_find(s, str_of_c(names[i]));
+    for (size_t i = 0; !s->ast && i < countof(names); i++) {
+        struct gql_type *usual = schema_find(s, str_of_c(names[i]));
+        s->roots[i] = usual ? usual : s->roots[i]; /* which an extension may have given */
+    }
     for (size_t i = 0; options && options->default_access && i < countof(names); i++)
         for (uint32_t j = 0; s->roots[i] && j < s->roots[i]->field_count; j++)
             if (!s->roots[i]->fields[j].access.ptr)
@@ -443,38 +399,62 @@ static void build_roots(struct builder *b, const struct gql_schema_options *opti
                     arena_copy(b->arena, str_of_c(options->default_access));
 }
 
-/* Built-in scalars that nothing refers to are no part of the schema: section 3.5. */
-static void hide_unused(struct gql_schema *s)
+/* ── the order of types ── */
+
+static void list_type(struct gql_schema *s, struct gql_type *t)
 {
-    uint32_t count = 0;
-    s->typename_field.type->named->is_used = true;
-    for (uint32_t i = 0; i < s->type_count; i++) {
-        struct gql_type *t = s->types[i];
-        for (uint32_t j = 0; j < t->possible_count; j++)
-            t->possible[j]->is_used = true; /* wrong there, and yet to be told so */
-        for (uint32_t j = 0; j < t->interface_count; j++)
-            t->interfaces[j]->is_used = true;
-        for (uint32_t j = 0; j < t->input_count; j++)
-            t->inputs[j].type->named->is_used = true;
-        for (uint32_t j = 0; j < t->field_count; j++) {
-            t->fields[j].type->named->is_used = true;
-            for (uint32_t k = 0; k < t->fields[j].arg_count; k++)
-                t->fields[j].args[k].type->named->is_used = true;
-        }
+    if (t->is_listed)
+        return;
+    t->is_listed = true;
+    t->number = s->type_count;
+    s->types[s->type_count++] = t;
+}
+
+/* A built-in scalar stands after the first type that refers to it. */
+static void list_scalar(struct gql_schema *s, const struct type_ref *t)
+{
+    if (t->named->builtin)
+        list_type(s, t->named);
+}
+
+static void list_with_scalars(struct gql_schema *s, struct gql_type *t)
+{
+    list_type(s, t);
+    for (uint32_t i = 0; i < t->possible_count && t->kind == TYPE_UNION; i++)
+        list_scalar(s, &t->possible[i]->self); /* wrong there, and yet to be told so */
+    for (uint32_t i = 0; i < t->interface_count; i++)
+        list_scalar(s, &t->interfaces[i]->self);
+    for (uint32_t i = 0; i < t->input_count; i++)
+        list_scalar(s, t->inputs[i].type);
+    for (uint32_t i = 0; i < t->field_count; i++) {
+        list_scalar(s, t->fields[i].type);
+        for (uint32_t k = 0; k < t->fields[i].arg_count; k++)
+            list_scalar(s, t->fields[i].args[k].type);
     }
+}
+
+/*
+ * Types as the reference lists them: those of the SDL in its order, built-in scalars where they are
+ * first asked for, introspection last. Scalars that nothing refers to are no part of the schema:
+ * section 3.5.
+ */
+static void order_types(struct gql_schema *s)
+{
+    struct gql_type **all = s->types;
+    uint32_t count = s->type_count;
+    s->types = arena_new_array(s->arena, count, struct gql_type *);
+    s->type_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!all[i]->is_prelude)
+            list_with_scalars(s, all[i]);
     for (uint32_t i = 0; i < s->directive_count; i++)
         for (uint32_t k = 0; k < s->directives[i].arg_count; k++)
-            s->directives[i].args[k].type->named->is_used = true;
-    for (uint32_t i = 0; i < s->type_count; i++) {
-        struct gql_type *t = s->types[i];
-        if (t->builtin && !t->is_used) {
-            t->number = UINT32_MAX;
-            continue;
-        }
-        t->number = count;
-        s->types[count++] = t;
-    }
-    s->type_count = count;
+            list_scalar(s, s->directives[i].args[k].type);
+    for (uint32_t i = 0; i < count; i++)
+        if (all[i]->is_introspection)
+            list_with_scalars(s, all[i]);
+        else if (!all[i]->is_listed)
+            all[i]->number = UINT32_MAX;
 }
 
 /* __typename, __schema and __type are written in the prelude as fields of a type of their own. */
@@ -518,7 +498,7 @@ void schema_build(struct gql_schema *s, const struct ast_document *prelude,
     for (uint32_t i = 0; i < s->directive_count; i++)
         for (uint32_t k = 0; k < s->directives[i].arg_count; k++)
             if (s->directives[i].is_prelude)
-                build_default(&b, &s->directives[i].args[k]); /* what follows asks for them */
+                schema_default_build(s, &s->directives[i].args[k], errors); /* wanted right below */
     for (uint32_t i = 0; i < s->directive_count; i++)
         for (uint32_t k = 0; k < s->directives[i].arg_count; k++) {
             struct input_def *arg = &s->directives[i].args[k];
@@ -528,9 +508,8 @@ void schema_build(struct gql_schema *s, const struct ast_document *prelude,
         build_type(&b, s->types[i]);
     link_interfaces(&b);
     build_roots(&b, options);
-    build_defaults(&b, true);
-    build_defaults(&b, false);
+    schema_defaults_build(s, errors);
     build_meta_fields(s);
-    hide_unused(s);
+    order_types(s);
     link_access(s);
 }

@@ -433,9 +433,34 @@ static void find_cycles(struct check *c, bool *visited, const struct cycle_step 
     }
 }
 
+/*
+ * What an interface does not deprecate, none of its types may: section 3.6, IsValidImplementation.
+ * Younger than the reference's release 16, so it is told only of schemas without other errors.
+ */
+static void check_deprecations(struct check *c, const struct gql_type *t,
+                               const struct gql_type *iface)
+{
+    for (uint32_t i = 0; i < iface->field_count; i++) {
+        const struct field_def *want = &iface->fields[i];
+        const struct field_def *have = own_field(t, want->name);
+        if (!have->deprecated.ptr || want->deprecated.ptr)
+            continue;
+        struct places p = { 0 };
+        place(&p, find_directive(have->ast->directives, "deprecated")->at);
+        place(&p, have->ast->type->at);
+        report(c, &p,
+               arena_printf(c->arena,
+                            "Interface field %.*s.%.*s is not deprecated, so implementation field "
+                            "%.*s.%.*s must not be deprecated.",
+                            STR_FMT(iface->name), STR_FMT(want->name), STR_FMT(t->name),
+                            STR_FMT(have->name)));
+    }
+}
+
 void schema_check(const struct gql_schema *s, struct gql_errors *errors)
 {
     struct check c = { .s = s, .errors = errors, .arena = errors->arena };
+    size_t errors_before = errors->count;
     bool *visited = arena_new_array(c.arena, s->type_count, bool);
     check_roots(&c);
     for (uint32_t i = 0; i < s->directive_count; i++) {
@@ -471,4 +496,9 @@ void schema_check(const struct gql_schema *s, struct gql_errors *errors)
             break;
         }
     }
+    schema_defaults_check(s, errors);
+    bool is_right = errors->count == errors_before;
+    for (uint32_t i = 0; i < s->type_count && is_right; i++)
+        for (uint32_t j = 0; j < s->types[i]->interface_count; j++)
+            check_deprecations(&c, s->types[i], s->types[i]->interfaces[j]);
 }

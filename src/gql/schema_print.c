@@ -6,11 +6,20 @@
 
 /* ── defaults: a value back to a literal of its type ── */
 
+/* Text that is an Int literal: no zero leads, any length. */
+static bool is_int_literal(struct str text)
+{
+    struct str digits = str_starts_with(text, STR("-")) ? str_from(text, 1) : text;
+    for (size_t i = 0; i < digits.len; i++)
+        if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+            return false;
+    return digits.len == 1 || (digits.len > 1 && digits.ptr[0] != '0');
+}
+
 static void put_leaf(struct buf *out, const struct gql_type *t, const struct gql_value *v)
 {
-    int64_t integer = 0;
     scoped(arena_destroyp) struct arena *arena = arena_create(SIZE_MAX);
-    if (v->kind == GQL_TEXT && t->builtin == BUILTIN_ID && str_to_i64(v->text, &integer))
+    if (v->kind == GQL_TEXT && t->builtin == BUILTIN_ID && is_int_literal(v->text))
         buf_put_str(out, v->text);
     else if (v->kind == GQL_TEXT)
         print_string(out, v->text);
@@ -52,11 +61,38 @@ static void put_default(struct buf *out, const struct type_ref *t, const struct 
     }
 }
 
-/* A custom scalar's default stays as it was written: its value may be anything. */
+/* As the reference prints the value that it holds: a name is a text, 1.50 is 1.5, one is a list of
+ * one. What a scalar makes of objects and lists is its own: those stay as they were written. */
+static void put_custom(struct buf *out, const struct type_ref *t, const struct ast_value *v)
+{
+    scoped(arena_destroyp) struct arena *arena = arena_create(SIZE_MAX);
+    struct json_value json = json_of_number(v->text);
+    double number = 0;
+    t = type_nullable(t);
+    if (t->wrap == WRAP_LIST && v->kind != AST_NULL) {
+        buf_put_char(out, '[');
+        for (const struct ast_value *i = v->kind == AST_LIST ? v->items : v; i; i = i->next) {
+            put_custom(out, t->of, i);
+            buf_put_c(out, v->kind == AST_LIST && i->next ? ", " : "");
+            if (v->kind != AST_LIST)
+                break;
+        }
+        buf_put_char(out, ']');
+    } else if (v->kind == AST_ENUM || v->kind == AST_STRING) {
+        print_string(out, v->text);
+    } else if (v->kind == AST_FLOAT && json_to_double(&json, &number)) {
+        buf_put_str(out, js_number(arena, number));
+    } else {
+        print_value(out, v);
+    }
+}
+
+/* A type that takes no input can have but `[]` and null; its schema is printed unchecked. */
 static void put_input_default(struct buf *out, const struct input_def *d)
 {
-    if (d->type->named->kind == TYPE_SCALAR && !d->type->named->builtin)
-        print_value(out, d->default_ast);
+    const struct gql_type *named = d->type->named;
+    if ((named->kind == TYPE_SCALAR && !named->builtin) || !type_is_input(named))
+        put_custom(out, d->type, d->default_ast);
     else
         put_default(out, d->type, &d->default_value);
 }

@@ -36,6 +36,7 @@ struct input_def {
     struct str deprecated;          /* ptr NULL: it is not */
     struct str access;              /* @access(role:); ptr NULL: none */
     struct ast_input_def *ast;
+    uint8_t settled_in; /* the last pass over the defaults that came by */
 };
 
 struct field_def {
@@ -66,7 +67,7 @@ struct gql_type {
     enum builtin builtin;
     bool is_prelude; /* made by the engine: scalars and introspection */
     bool is_introspection;
-    bool is_used; /* something refers to it; known of built-in scalars */
+    bool is_listed; /* among the schema's types: a built-in scalar only if something refers to it */
     bool is_one_of;
     bool has_access; /* INPUT: a field of it, or below it, has @access */
     struct str name, description, specified_by;
@@ -183,6 +184,13 @@ void schema_rules_check(const struct ast_document *doc, const struct names *prel
 void schema_build(struct gql_schema *s, const struct ast_document *prelude,
                   const struct gql_schema_options *options, struct gql_errors *errors);
 void schema_check(const struct gql_schema *s, struct gql_errors *errors);
+/* Coerces defaults; one that is no value of its type is dropped, as the reference does. */
+void schema_default_build(struct gql_schema *s, struct input_def *d, struct gql_errors *errors);
+void schema_defaults_build(struct gql_schema *s, struct gql_errors *errors);
+/* Again with the host's scalars. Errors: INVALID, a scalar refuses a default. */
+[[nodiscard]] bool schema_defaults_seal(struct gql_schema *s, struct err *e);
+/* Reports defaults that need themselves. */
+void schema_defaults_check(const struct gql_schema *s, struct gql_errors *errors);
 /* The engine's own part of every schema, and the binding of its fields. */
 extern const char schema_prelude[];
 void introspection_bind(struct gql_schema *s);

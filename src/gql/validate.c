@@ -1,5 +1,7 @@
 #include "gql/validate_priv.h"
 
+#include "gql/rules_priv.h"
+
 void validator_report(struct validator *v, struct str message, const uint32_t *at, size_t count)
 {
     uint32_t limit = v->options->errors_max;
@@ -31,6 +33,10 @@ static struct gql_type *known_type(struct validator *v, struct str name, uint32_
     struct gql_type *t = schema_find(v->schema, name);
     if (t || v->has_stopped)
         return t;
+    if (v->rules) {
+        rules_type_name(v->rules, name, at, false);
+        return NULL;
+    }
     uint32_t count = v->schema->type_count;
     struct str *names = arena_new_array(v->arena, count, struct str);
     for (uint32_t i = 0; i < count; i++)
@@ -160,6 +166,10 @@ static void check_directive(struct validator *v, struct ast_directive *d, const 
 static void check_directives(struct validator *v, struct ast_directive *list, const char *location)
 {
     struct names seen = { 0 };
+    if (v->rules) {
+        rules_directives(v->rules, list, location, STR(""));
+        return;
+    }
     for (struct ast_directive *d = list; d && !v->has_stopped; d = d->next) {
         check_directive(v, d, location);
         struct directive_def *def = schema_directive(v->schema, d->name);
@@ -505,6 +515,8 @@ static void collect_definitions(struct validator *v)
     for (struct ast_definition *d = v->doc->first; d; d = d->next) {
         struct definition_info *info = &v->infos[v->info_count++];
         *info = (struct definition_info){ .def = d };
+        if (d->kind > AST_FRAGMENT && !v->rules)
+            validate_foreign_prepare(v);
         info->variable_tail = &info->variables;
         info->spread_tail = &info->spreads;
         if (d->kind == AST_FRAGMENT) {
@@ -528,6 +540,7 @@ void validate_document(const struct gql_schema *s, struct ast_document *doc,
     struct validator v = {
         .schema = s, .doc = doc, .options = options, .errors = errors, .arena = errors->arena
     };
+    size_t errors_before = errors->count;
     collect_definitions(&v);
     for (uint32_t i = 0; i < v.info_count && !v.has_stopped; i++) {
         struct ast_definition *d = v.infos[i].def;
@@ -536,13 +549,13 @@ void validate_document(const struct gql_schema *s, struct ast_document *doc,
             walk_operation(&v, d);
         else if (d->kind == AST_FRAGMENT)
             walk_fragment(&v, d);
-        else if (d->kind == AST_SCHEMA_DEF)
-            report_at(&v, d->at, "The schema definition is not executable.");
         else
-            report_at(&v, d->at, "The \"%.*s\" definition is not executable.", STR_FMT(d->name));
+            validate_foreign(&v, d);
     }
     validate_spreads(&v);
     validate_variables(&v);
     validate_subscriptions(&v);
     validate_overlaps(&v);
+    if (errors->count == errors_before)
+        validate_younger_rules(&v);
 }

@@ -133,8 +133,10 @@ static void check_group(struct merge *m, unsigned mode, const struct ast_selecti
     for (uint32_t i = 0; i < count && !is_over(m); i++) {
         const struct ast_selection *f = fields[i];
         m->steps++;
-        if (mode == MODE_SHAPE && str_starts_with(f->name, STR("__")))
-            continue; /* the reference does not look at the types of these */
+        /* The reference does not look at the types of these; and a root that the schema does not
+         * have leaves fields without any. */
+        if (mode == MODE_SHAPE && (!f->def || str_starts_with(f->name, STR("__"))))
+            continue;
         first = first ? first : f;
         if (f == first)
             continue;

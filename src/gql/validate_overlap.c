@@ -171,6 +171,16 @@ static bool was_compared(struct overlap *o, bool of_fragments, uint32_t a, uint3
 
 /* ── two fields ── */
 
+/* What the reference tells of one conflict: so many characters of why, so many places a side. */
+enum { DETAIL_MAX = 1000, PLACES_MAX = 20 };
+
+static struct str abbreviated(struct arena *arena, struct str text)
+{
+    if (text.len <= DETAIL_MAX)
+        return text;
+    return arena_printf(arena, "%.*s...", DETAIL_MAX, text.ptr);
+}
+
 static bool same_value(const struct ast_value *a, const struct ast_value *b)
 {
     if (a->kind != b->kind)
@@ -265,8 +275,10 @@ static void compare(struct overlap *o, struct conflict_list *list, bool is_exclu
         is_exclusive || (a->parent != b->parent && a->parent && b->parent &&
                          a->parent->kind == TYPE_OBJECT && b->parent->kind == TYPE_OBJECT);
     if (!is_exclusive && !str_eq(a->node->name, b->node->name)) {
+        struct str name_a = abbreviated(arena, a->node->name);
+        struct str name_b = abbreviated(arena, b->node->name);
         found.reason = arena_printf(arena, "\"%.*s\" and \"%.*s\" are different fields",
-                                    STR_FMT(a->node->name), STR_FMT(b->node->name));
+                                    STR_FMT(name_a), STR_FMT(name_b));
     } else if (!is_exclusive && !same_arguments(a->node, b->node)) {
         found.reason = STR("they have differing arguments");
     } else if (a->def && b->def && types_conflict(a->def->type, b->def->type)) {
@@ -347,36 +359,44 @@ static void within(struct overlap *o, struct conflict_list *list, const struct f
 static struct str reason_text(struct arena *arena, const struct conflict *c)
 {
     struct str text = c->reason;
-    for (const struct conflict *b = c->below; b; b = b->next) {
+    for (const struct conflict *b = c->below; b && text.len <= DETAIL_MAX; b = b->next) {
+        struct str key = abbreviated(arena, b->key);
         struct str why = reason_text(arena, b);
         text = arena_printf(arena, "%.*s%ssubfields \"%.*s\" conflict because %.*s", STR_FMT(text),
-                            text.len ? " and " : "", STR_FMT(b->key), STR_FMT(why));
+                            text.len ? " and " : "", STR_FMT(key), STR_FMT(why));
     }
-    return text;
+    return c->below ? abbreviated(arena, text) : text;
 }
 
-static size_t place_all(const struct conflict *c, bool is_second, uint32_t *at, size_t count)
+/* The field and those below it; where there are too many, the deeper ones are kept. */
+static size_t place_side(const struct conflict *c, bool is_second, uint32_t at[static PLACES_MAX])
 {
-    if (at)
-        at[count] = is_second ? c->b->at : c->a->at;
-    count++;
-    for (const struct conflict *b = c->below; b; b = b->next)
-        count = place_all(b, is_second, at, count);
+    size_t count = 0;
+    at[count++] = is_second ? c->b->at : c->a->at;
+    for (const struct conflict *b = c->below; b && count < PLACES_MAX; b = b->next) {
+        uint32_t below[PLACES_MAX];
+        size_t found = place_side(b, is_second, below);
+        size_t kept = min_of(found, PLACES_MAX - count);
+        memcpy(at + count, below + found - kept, kept * sizeof *at);
+        count += kept;
+    }
     return count;
 }
 
 static void report(struct overlap *o, const struct conflict *c)
 {
-    size_t half = place_all(c, false, NULL, 0);
-    uint32_t *at = arena_new_array(o->v->arena, half * 2, uint32_t);
-    place_all(c, true, at, place_all(c, false, at, 0));
-    struct str why = reason_text(o->v->arena, c);
+    struct arena *arena = o->v->arena;
+    uint32_t at[2 * PLACES_MAX];
+    size_t count = place_side(c, false, at);
+    count += place_side(c, true, at + count);
+    struct str key = abbreviated(arena, c->key);
+    struct str why = reason_text(arena, c);
     validator_report(o->v,
-                     arena_printf(o->v->arena,
+                     arena_printf(arena,
                                   "Fields \"%.*s\" conflict because %.*s. Use different aliases on "
                                   "the fields to fetch both if this was intentional.",
-                                  STR_FMT(c->key), STR_FMT(why)),
-                     at, half * 2);
+                                  STR_FMT(key), STR_FMT(why)),
+                     at, count);
 }
 
 static void visit(struct overlap *o, const struct gql_type *parent,

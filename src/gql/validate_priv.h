@@ -60,6 +60,7 @@ struct validator {
     struct definition_info *infos; /* one a definition, in document order */
     uint32_t info_count;
     struct definition_info *current;
+    struct rules *rules; /* of a document that defines types, else NULL */
     bool has_stopped; /* too many errors */
 };
 
@@ -78,9 +79,14 @@ bool validator_is_repeated(struct validator *v, const struct ast_entry *list);
 /* A value where `type` is wanted; NULL: not known, only what holds everywhere is checked. */
 void validate_value(struct validator *v, const struct type_ref *type, bool has_default,
                     struct ast_value *value);
+/* For documents with definitions of types: before the walk, and for each of those. */
+void validate_foreign_prepare(struct validator *v);
+void validate_foreign(struct validator *v, const struct ast_definition *d);
 void validate_spreads(struct validator *v);
 void validate_variables(struct validator *v);
 void validate_subscriptions(struct validator *v);
+/* For documents without other errors, which the reference would tell alone. */
+void validate_younger_rules(struct validator *v);
 /* True when all fields of a document without errors merge; false: they do not, or it is too large.
  */
 bool validate_merge(struct validator *v);

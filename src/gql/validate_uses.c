@@ -128,13 +128,18 @@ static bool is_allowed(const struct type_ref *variable, const struct ast_variabl
     return type_is_subtype(variable, use->type);
 }
 
+/* Where a variable is defined more than once, the last one counts. */
+struct latest {
+    struct ast_variable_def *def;
+};
+
 static void check_use(struct validator *v, const struct ast_definition *operation,
                       const struct names *defs, struct names *used, const struct variable_use *use)
 {
     struct str name = use->value->text;
-    struct ast_variable_def *def = names_get(defs, name);
+    const struct latest *latest = names_get(defs, name);
     names_add(v->arena, used, name, v);
-    if (!def) {
+    if (!latest) {
         if (operation->name.len)
             report_two(v, use->value->at, operation->at,
                        "Variable \"$%.*s\" is not defined by operation \"%.*s\".", STR_FMT(name),
@@ -144,6 +149,7 @@ static void check_use(struct validator *v, const struct ast_definition *operatio
                        STR_FMT(name));
         return;
     }
+    const struct ast_variable_def *def = latest->def;
     const struct type_ref *t = type_from_ast(v->arena, v->schema, def->type);
     if (!t || !use->type)
         return;
@@ -168,8 +174,11 @@ static void check_operation(struct validator *v, struct definition_info *info, u
 {
     struct names defs = { 0 }, used = { 0 };
     size_t count = 0;
-    for (struct ast_variable_def *d = info->def->variables; d; d = d->next)
-        names_add(v->arena, &defs, d->name, d);
+    for (struct ast_variable_def *d = info->def->variables; d; d = d->next) {
+        struct latest *latest = arena_new(v->arena, struct latest);
+        struct latest *before = names_add(v->arena, &defs, d->name, latest);
+        (before ? before : latest)->def = d;
+    }
     reach(v, info, number, reached, &count);
     for (struct variable_use *use = info->variables; use && !v->has_stopped; use = use->next)
         check_use(v, info->def, &defs, &used, use);
@@ -188,6 +197,13 @@ static void check_operation(struct validator *v, struct definition_info *info, u
     }
 }
 
+/* By name: a second fragment of the same name is wrong for that alone. */
+static bool is_used(const struct validator *v, struct str name)
+{
+    const struct definition_info *info = names_get(&v->fragments, name);
+    return info->is_used;
+}
+
 void validate_variables(struct validator *v)
 {
     struct definition_info **reached =
@@ -196,7 +212,7 @@ void validate_variables(struct validator *v)
         if (v->infos[i].def->kind == AST_OPERATION)
             check_operation(v, &v->infos[i], i + 1, reached);
     for (uint32_t i = 0; i < v->info_count && !v->has_stopped; i++)
-        if (v->infos[i].def->kind == AST_FRAGMENT && !v->infos[i].is_used)
+        if (v->infos[i].def->kind == AST_FRAGMENT && !is_used(v, v->infos[i].def->name))
             report_at(v, v->infos[i].def->at, "Fragment \"%.*s\" is never used.",
                       STR_FMT(v->infos[i].def->name));
 }
@@ -221,6 +237,13 @@ static bool is_left_out(const struct ast_selection *s)
            (include_if && include_if->kind == AST_BOOLEAN && str_eq_c(include_if->text, "false"));
 }
 
+/* A fragment on `condition`, or on nothing, is for objects of the type `root`. */
+static bool applies(const struct validator *v, struct str condition, const struct gql_type *root)
+{
+    const struct gql_type *t = condition.ptr ? schema_find(v->schema, condition) : root;
+    return t == root || (t && type_is_abstract(t) && type_possible(t, root));
+}
+
 static void collect_roots(struct validator *v, const struct gql_type *root,
                           const struct ast_selection_set *set, struct root_fields *found)
 {
@@ -240,8 +263,7 @@ static void collect_roots(struct validator *v, const struct gql_type *root,
             inner = info->def->set;
             condition = info->def->condition;
         }
-        const struct gql_type *t = condition.ptr ? schema_find(v->schema, condition) : root;
-        if (t == root || (t && type_is_abstract(t) && type_possible(t, root)))
+        if (applies(v, condition, root))
             collect_roots(v, root, inner, found);
     }
 }
@@ -288,4 +310,49 @@ void validate_subscriptions(struct validator *v)
         if (v->infos[i].def->kind == AST_OPERATION &&
             v->infos[i].def->operation == GQL_SUBSCRIPTION)
             check_subscription(v, v->infos[i].def, root);
+}
+
+/* ── rules that the reference's release 16 does not have: sections 5.2.1 and 5.2.4.1 ── */
+
+static void collect_conditions(struct validator *v, const struct gql_type *root,
+                               const struct ast_selection_set *set, struct names *entered,
+                               uint32_t *at, size_t *count)
+{
+    for (const struct ast_selection *s = set->first; s; s = s->next) {
+        const struct ast_directive *d = find_directive(s->directives, "skip");
+        if (!d)
+            d = find_directive(s->directives, "include");
+        if (d)
+            at[(*count)++] = d->at;
+        else if (s->kind == AST_INLINE && applies(v, s->name, root))
+            collect_conditions(v, root, s->set, entered, at, count);
+        else if (s->kind == AST_SPREAD && applies(v, s->fragment->condition, root) &&
+                 !names_add(v->arena, entered, s->name, v))
+            collect_conditions(v, root, s->fragment->set, entered, at, count);
+    }
+}
+
+void validate_younger_rules(struct validator *v)
+{
+    static const char *const words[] = { "query", "mutation", "subscription" };
+    for (uint32_t i = 0; i < v->info_count && !v->has_stopped; i++) {
+        const struct ast_definition *d = v->infos[i].def;
+        if (d->kind != AST_OPERATION)
+            continue;
+        const struct gql_type *root = v->schema->roots[d->operation];
+        if (!root) {
+            report_at(v, d->at, "The %s operation is not supported by the schema.",
+                      words[d->operation]);
+        } else if (d->operation == GQL_SUBSCRIPTION) {
+            struct names entered = { 0 };
+            uint32_t *at = arena_new_array(v->arena, v->doc->directive_count, uint32_t);
+            size_t count = 0;
+            collect_conditions(v, root, d->set, &entered, at, &count);
+            if (count)
+                report_subscription(v, d,
+                                    "not use `@skip` or `@include` directives in the top level "
+                                    "selection.",
+                                    at, count);
+        }
+    }
 }

@@ -168,8 +168,14 @@ static bool is_given(const struct ast_value *object, struct str name)
     return e != NULL;
 }
 
-static void check_object(struct validator *v, const struct gql_type *t, struct ast_value *value)
+/*
+ * `is_bare`: the object's place is of the type itself, not of a list of it or a non-null around it.
+ * There alone the reference asks that a variable of an @oneOf field be non-null.
+ */
+static void check_object(struct validator *v, const struct gql_type *t, bool is_bare,
+                         struct ast_value *value)
 {
+    const struct gql_type *one_of = t->is_one_of && is_bare ? t : NULL;
     check_unique_fields(v, value);
     for (uint32_t i = 0; i < t->input_count; i++) {
         const struct input_def *d = &t->inputs[i];
@@ -192,7 +198,7 @@ static void check_object(struct validator *v, const struct gql_type *t, struct a
                       STR_FMT(e->name), STR_FMT(t->name), STR_FMT(hint));
             walk_misplaced(v, NULL, e->value);
         } else if (e->value->kind == AST_VARIABLE) {
-            use_variable(v, d->type, d->default_ast != NULL, t->is_one_of ? t : NULL, e->value);
+            use_variable(v, d->type, d->default_ast != NULL, one_of, e->value);
         } else {
             validate_value(v, d->type, d->default_ast != NULL, e->value);
         }
@@ -220,9 +226,10 @@ void validate_value(struct validator *v, const struct type_ref *type, bool has_d
         for (struct ast_value *item = value->items; item; item = item->next)
             validate_value(v, nullable->of, false, item);
     } else if (value->kind == AST_OBJECT && type->named->kind == TYPE_INPUT) {
-        check_object(v, type->named, value);
+        check_object(v, type->named, type->wrap == WRAP_NAMED, value);
     } else {
-        check_leaf(v, type, value);
+        /* A list where none belongs is told the type of its items, which loses a non-null. */
+        check_leaf(v, value->kind == AST_LIST ? nullable : type, value);
         walk_misplaced(v, type, value);
     }
 }

@@ -27,22 +27,30 @@ static void drop_requests(struct connection *c)
     c->request_count = 0;
 }
 
-void http_connection_destroy(struct connection *c)
+/* What is left of it when the stream has gone elsewhere, or is to be closed. */
+static void free_connection(struct connection *c)
 {
     struct http_server *s = c->server;
-    http_wait_stop(c, &c->reading);
-    http_wait_stop(c, &c->writing);
+    http_wait_stop(c->server, &c->reading);
+    http_wait_stop(c->server, &c->writing);
     list_remove(&c->dirty);
     list_remove(&c->drained);
     list_remove(&c->node);
     s->stats.connections_open--;
-    io_stream_destroy(take(c->stream));
     drop_requests(c);
     if (c->parser.request)
         http_server_end_request(take(c->parser.request), STATUS_CLIENT_GONE);
     buf_clear(&c->unparsed);
     mem_free(c);
     http_server_check_drained(s);
+}
+
+void http_connection_destroy(struct connection *c)
+{
+    io_stream_destroy(take(c->stream));
+    if (c->websocket)
+        http_websocket_begin(take(c->websocket), NULL, STR(""));
+    free_connection(c);
 }
 
 /* ---- Reading ---- */
@@ -63,9 +71,9 @@ static void set_reading_wait(struct connection *c)
     if (c->reading.kind == kind)
         return;
     if (kind == WAIT_NONE)
-        http_wait_stop(c, &c->reading);
+        http_wait_stop(c->server, &c->reading);
     else
-        http_wait_start(c, &c->reading, kind);
+        http_wait_start(c->server, &c->reading, kind);
     c->window_body = c->parser.body_got;
 }
 
@@ -86,7 +94,7 @@ void http_connection_refuse(struct connection *c, enum http_refused reason, cons
     if (!r->conn)
         enqueue(c, r);
     c->state = CONNECTION_LAST;
-    http_wait_stop(c, &c->reading);
+    http_wait_stop(c->server, &c->reading);
     http_response_refuse(r, http_refused_status(reason), why);
     http_server_mark(c);
 }
@@ -130,7 +138,7 @@ static bool got_head(struct connection *c)
     if (r->wants_continue)
         http_server_mark(c);
     if (r->has_body)
-        http_wait_stop(c, &c->reading); /* its window begins now */
+        http_wait_stop(c->server, &c->reading); /* its window begins now */
     return true;
 }
 
@@ -139,7 +147,7 @@ static void got_request(struct connection *c)
     struct request *r = take(c->parser.request);
     struct http_server *s = c->server;
     if (c->reading.kind != WAIT_NONE)
-        http_wait_stop(c, &c->reading); /* each request has its own deadline */
+        http_wait_stop(c->server, &c->reading); /* each request has its own deadline */
     r->wants_continue = false;
     if (!r->is_kept_alive || s->is_draining)
         c->state = CONNECTION_LAST;
@@ -202,17 +210,17 @@ static void set_paused(struct connection *c, bool is_paused)
 static void set_back_pressure(struct connection *c)
 {
     bool is_clogged = io_stream_unsent(c->stream) > c->server->limits.unsent_bytes;
-    set_paused(c, c->state == CONNECTION_OPEN && (c->unparsed.len || is_clogged));
+    bool is_reading = c->state == CONNECTION_OPEN || c->state == CONNECTION_UPGRADING;
+    set_paused(c, is_reading && (c->unparsed.len || is_clogged));
 }
 
 static void on_data(void *owner, struct str bytes)
 {
     struct connection *c = owner;
     c->server->stats.bytes_in += bytes.len;
-    if (c->state != CONNECTION_OPEN)
-        return; /* after the last request: read and left out */
-    parse(c, &bytes);
     if (c->state == CONNECTION_OPEN)
+        parse(c, &bytes);
+    if (c->state == CONNECTION_OPEN || c->state == CONNECTION_UPGRADING)
         buf_put_str(&c->unparsed, bytes);
     set_back_pressure(c);
     set_reading_wait(c);
@@ -222,8 +230,8 @@ static void parse_unparsed(struct connection *c)
 {
     struct str rest = buf_str(&c->unparsed);
     parse(c, &rest);
-    if (c->state != CONNECTION_OPEN)
-        rest.len = 0;
+    if (c->state != CONNECTION_OPEN && c->state != CONNECTION_UPGRADING)
+        rest.len = 0; /* after the last request: read and left out */
     buf_consume(&c->unparsed, c->unparsed.len - rest.len);
     if (c->unparsed.len == 0)
         buf_clear(&c->unparsed);
@@ -238,7 +246,8 @@ static void on_half_close(struct connection *c)
     c->has_ended = true;
     if (c->state == CONNECTION_OPEN)
         c->state = CONNECTION_LAST;
-    http_wait_stop(c, &c->reading);
+    c->is_doomed = c->state == CONNECTION_UPGRADING; /* nobody is left to speak to */
+    http_wait_stop(c->server, &c->reading);
     struct request *unfinished = take(c->parser.request);
     if (unfinished) {
         c->request_count -= unfinished->conn != NULL;
@@ -279,10 +288,25 @@ static void finish(struct connection *c)
     set_reading_wait(c);
 }
 
+static void hand_over(struct connection *c)
+{
+    struct http_websocket *websocket = take(c->websocket);
+    struct io_stream *stream = take(c->stream);
+    struct buf unread = c->unparsed;
+    c->unparsed = (struct buf){ 0 };
+    free_connection(c);
+    http_websocket_begin(websocket, stream, buf_str(&unread));
+    buf_clear(&unread);
+}
+
 void http_connection_advance(struct connection *c)
 {
     if (!c->is_doomed)
         http_response_flush(c);
+    if (c->websocket && c->request_count == 0 && !c->is_doomed) {
+        hand_over(c);
+        return;
+    }
     size_t unsent = io_stream_unsent(c->stream);
     bool is_over = c->state != CONNECTION_OPEN && c->request_count == 0;
     if (c->is_doomed || (is_over && c->has_ended && unsent == 0)) {
@@ -291,15 +315,15 @@ void http_connection_advance(struct connection *c)
     }
     if (unsent && c->writing.kind == WAIT_NONE) {
         c->window_unsent = unsent;
-        http_wait_start(c, &c->writing, WAIT_WRITE);
+        http_wait_start(c->server, &c->writing, WAIT_WRITE);
     } else if (!unsent && c->writing.kind != WAIT_NONE) {
-        http_wait_stop(c, &c->writing);
+        http_wait_stop(c->server, &c->writing);
     }
     if (is_over) {
         finish(c);
         return;
     }
-    if (c->unparsed.len)
+    if (c->unparsed.len && c->state == CONNECTION_OPEN)
         parse_unparsed(c);
     set_back_pressure(c);
     set_reading_wait(c);

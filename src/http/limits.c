@@ -31,3 +31,27 @@ const char *http_refused_name(enum http_refused reason)
 {
     return reasons[reason].name;
 }
+
+static const struct {
+    unsigned code;
+    const char *name;
+} ends[HTTP_CLOSED_COUNT] = {
+    { 1000, "1000" }, { 1001, "1001" }, { 1002, "1002" }, { 1003, "1003" }, { 1005, "1005" },
+    { 1006, "1006" }, { 1007, "1007" }, { 1008, "1008" }, { 1009, "1009" }, { 1011, "1011" },
+    { 1013, "1013" }, { 4400, "4400" }, { 4401, "4401" }, { 4403, "4403" }, { 4406, "4406" },
+    { 4408, "4408" }, { 4409, "4409" }, { 4429, "4429" }, { 0, "other" },
+};
+
+size_t http_closed_index(unsigned code)
+{
+    size_t i = 0;
+    while (i < HTTP_CLOSED_COUNT - 1 && ends[i].code != code)
+        i++;
+    return i;
+}
+
+const char *http_closed_name(size_t index)
+{
+    assert(index < HTTP_CLOSED_COUNT);
+    return ends[index].name;
+}

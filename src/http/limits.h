@@ -24,6 +24,13 @@ struct http_limits {
     size_t stream_unsent_bytes; /* unsent pieces of a streamed answer: closed */
     size_t arena_bytes;         /* budget of a request's arena; see arena_over_budget */
 
+    size_t websocket_message_bytes; /* of one message, in all its frames: 1009 */
+    size_t websocket_unsent_bytes;  /* what waits for a client that does not read: 1013 */
+    int64_t websocket_message_ms;   /* from a message's first byte to its last: 1008 */
+    int64_t websocket_ping_ms;      /* nothing was heard: the client is asked with a ping ... */
+    int64_t websocket_pong_ms;      /* ... and has so long to say anything: gone */
+    int64_t websocket_close_ms;     /* for the client's part of a close: gone */
+
     size_t gzip_bytes_min; /* smaller answers are not compressed ... */
     size_t gzip_bytes_max; /* ... nor larger ones: half a millisecond of the loop; 0: none */
 };
@@ -45,6 +52,12 @@ struct http_limits {
         .unsent_bytes = 256 * 1024,                                                                \
         .stream_unsent_bytes = 1024 * 1024,                                                        \
         .arena_bytes = 16 * 1024 * 1024,                                                           \
+        .websocket_message_bytes = 1024 * 1024,                                                    \
+        .websocket_unsent_bytes = 1024 * 1024,                                                     \
+        .websocket_message_ms = 30'000,                                                            \
+        .websocket_ping_ms = 30'000,                                                               \
+        .websocket_pong_ms = 20'000,                                                               \
+        .websocket_close_ms = 5'000,                                                               \
         .gzip_bytes_min = 2 * 1024,                                                                \
         .gzip_bytes_max = 64 * 1024,                                                               \
     })
@@ -73,3 +86,9 @@ enum http_refused {
 [[nodiscard]] int http_refused_status(enum http_refused reason);
 /* "header-large": stable, a label of metrics. */
 [[nodiscard]] const char *http_refused_name(enum http_refused reason);
+
+/* How WebSockets end, for metrics: codes that have a count of their own, and one for all others. */
+enum { HTTP_CLOSED_COUNT = 19 };
+[[nodiscard]] size_t http_closed_index(unsigned code);
+/* "1001", "other". */
+[[nodiscard]] const char *http_closed_name(size_t index);

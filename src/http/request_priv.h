@@ -14,9 +14,16 @@ struct field {
 
 /*
  *   READING --> RUNNING --> DONE --> (written) pool
- *                  `--> STREAMING --'
+ *                  |--> STREAMING --|
+ *                  `--> UPGRADING --' and the connection is a WebSocket's
  */
-enum request_state { REQUEST_READING, REQUEST_RUNNING, REQUEST_STREAMING, REQUEST_DONE };
+enum request_state {
+    REQUEST_READING,
+    REQUEST_RUNNING,
+    REQUEST_STREAMING,
+    REQUEST_UPGRADING,
+    REQUEST_DONE
+};
 
 struct request {
     struct http_request pub; /* first: what handlers hold points here */

@@ -10,6 +10,7 @@ static struct str reason_of(int status)
 #define REASON(code, text)                                                                         \
     case code:                                                                                     \
         return STR(text)
+        REASON(101, "Switching Protocols");
         REASON(200, "OK");
         REASON(201, "Created");
         REASON(202, "Accepted");
@@ -101,7 +102,9 @@ static void put_head(struct buf *out, struct request *r, int64_t length)
     } else if (r->is_chunked) {
         buf_put_str(out, STR("Transfer-Encoding: chunked\r\n"));
     }
-    if (is_last_of(r))
+    if (r->state == REQUEST_UPGRADING)
+        buf_put_str(out, STR("Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"));
+    else if (is_last_of(r))
         buf_put_str(out, STR("Connection: close\r\n\r\n"));
     else
         buf_put_str(out, r->is_http10 ? STR("Connection: keep-alive\r\n\r\n") : STR("\r\n"));
@@ -166,6 +169,22 @@ static struct str text_of(struct request *r, int status, struct str text)
 void http_respond_text(struct http_request *pub, int status, struct str text)
 {
     http_respond(pub, status, HTTP_TEXT, text_of(http_request_of(pub), status, text));
+}
+
+void http_response_upgrade(struct request *r, struct http_websocket *socket)
+{
+    assert(r->state == REQUEST_RUNNING);
+    r->state = REQUEST_UPGRADING;
+    r->status = 101;
+    if (!r->conn) {
+        http_websocket_begin(socket, NULL, STR(""));
+        http_server_end_request(r, STATUS_CLIENT_GONE);
+        return;
+    }
+    r->conn->state = CONNECTION_UPGRADING;
+    r->conn->is_doomed = r->conn->has_ended;
+    r->conn->websocket = socket;
+    http_server_mark(r->conn);
 }
 
 void http_response_refuse(struct request *r, int status, const char *why)
@@ -300,6 +319,9 @@ static bool put_front(struct connection *c, struct request *r)
         return true;
     case REQUEST_STREAMING:
         return put_stream(c, r);
+    case REQUEST_UPGRADING:
+        put_head(&c->server->scratch, r, UNKNOWN_LENGTH);
+        return true;
     case REQUEST_READING:
         if (r->wants_continue)
             buf_put_str(&c->server->scratch, STR("HTTP/1.1 100 Continue\r\n\r\n"));

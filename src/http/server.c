@@ -52,6 +52,7 @@ static void free_server(struct http_server *s)
     for (struct list *node; (node = list_pop(&s->pool));)
         http_request_destroy(container_of(node, struct request, node));
     http_gzip_destroy(s->gzip);
+    frames_shop_destroy(s->frames);
     buf_clear(&s->scratch);
     buf_clear(&s->fixed_fields);
     mem_free(s->routes);
@@ -110,6 +111,7 @@ static void end_turn(void *owner)
     struct http_server *s = owner;
     for (struct list *node; (node = list_pop(&s->dirty));)
         http_connection_advance(container_of(node, struct connection, dirty));
+    http_websockets_advance(s);
     if (!is_drained(s) || !s->on_drained)
         return;
     io_timer_stop(s->drain_deadline);
@@ -161,8 +163,11 @@ static void on_accept(void *owner, struct io_stream *stream)
 /* Often enough for the shortest limit, and at most each second. */
 static int64_t sweep_interval_ms(const struct http_limits *limits)
 {
-    const int64_t all[] = { limits->idle_ms, limits->header_deadline_ms, limits->body_window_ms,
-                            limits->linger_ms, limits->write_stall_ms };
+    const int64_t all[] = { limits->idle_ms,           limits->header_deadline_ms,
+                            limits->body_window_ms,    limits->linger_ms,
+                            limits->write_stall_ms,    limits->websocket_ping_ms,
+                            limits->websocket_pong_ms, limits->websocket_message_ms,
+                            limits->websocket_close_ms };
     int64_t least = SWEEP_MS_MAX * 4;
     for (size_t i = 0; i < countof(all); i++)
         least = min_of(least, all[i]);
@@ -173,6 +178,7 @@ static void destroy_connections(struct http_server *s)
 {
     while (!list_is_empty(&s->connections))
         http_connection_destroy(container_of(s->connections.next, struct connection, node));
+    http_websockets_destroy(s);
 }
 
 static void close_listeners(struct http_server *s)
@@ -203,6 +209,7 @@ struct http_server *http_server_create(struct io_loop *loop,
         .on_answered = options->on_answered,
         .owner = options->owner,
         .gzip = http_gzip_create(),
+        .frames = frames_shop_create(),
     };
     uint32_t prefix = 0;
     random_bytes(&prefix, sizeof prefix);
@@ -210,6 +217,8 @@ struct http_server *http_server_create(struct io_loop *loop,
     list_init(&s->connections);
     list_init(&s->dirty);
     list_init(&s->drained);
+    list_init(&s->websockets);
+    list_init(&s->dirty_websockets);
     list_init(&s->pool);
     for (size_t i = 0; i < WAIT_KIND_COUNT; i++)
         list_init(&s->waits[i]);
@@ -242,6 +251,7 @@ void http_server_drain(struct http_server *s, int64_t deadline_ms, io_fn *done, 
     close_listeners(s);
     list_each (node, &s->connections)
         http_connection_begin_drain(container_of(node, struct connection, node));
+    http_websockets_begin_drain(s);
     io_timer_start(s->drain_deadline, deadline_ms);
     http_server_check_drained(s);
 }

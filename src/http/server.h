@@ -68,9 +68,12 @@ struct http_stats {
     uint64_t requests_running; /* handed to a handler and not yet ended */
     uint64_t connections_accepted;
     uint64_t requests, bytes_in, bytes_out;
-    uint64_t writes;         /* times that answers were handed to the kernel */
-    uint64_t cancelled;      /* requests whose client went before their answer */
-    uint64_t slow_consumers; /* connections closed because the client does not read */
+    uint64_t writes;          /* times that answers were handed to the kernel */
+    uint64_t cancelled;       /* requests whose client went before their answer */
+    uint64_t slow_consumers;  /* connections closed because the client does not read */
+    uint64_t websockets_open; /* of the connections that are open */
+    uint64_t websockets, messages_in, messages_out;
+    uint64_t websockets_closed[HTTP_CLOSED_COUNT];
     uint64_t refused[HTTP_REFUSED_COUNT];
 };
 

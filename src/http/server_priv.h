@@ -2,6 +2,7 @@
 #pragma once
 #include "http/gzip.h"
 #include "http/parser_priv.h"
+#include "http/websocket.h"
 #include "io/stream.h"
 #include "io/timer.h"
 
@@ -12,6 +13,11 @@ enum wait_kind {
     WAIT_BODY,
     WAIT_LINGER,
     WAIT_WRITE,
+    WAIT_QUIET, /* of a WebSocket, from here on: a ping is due */
+    WAIT_PONG,
+    WAIT_MESSAGE,
+    WAIT_CLOSE,
+    WAIT_UNSENT,
     WAIT_KIND_COUNT,
     WAIT_NONE
 };
@@ -22,8 +28,16 @@ struct wait {
     int64_t until_us;
 };
 
-/* Requests are read --> the last one was read or refused --> answers written, our side ended. */
-enum connection_state { CONNECTION_OPEN, CONNECTION_LAST, CONNECTION_LINGERING };
+/*
+ * Requests are read --> the last one was read or refused --> answers written, our side ended.
+ * Or the last one asked for a WebSocket: what comes after it is kept for that.
+ */
+enum connection_state {
+    CONNECTION_OPEN,
+    CONNECTION_LAST,
+    CONNECTION_UPGRADING,
+    CONNECTION_LINGERING
+};
 
 struct connection {
     struct list node; /* in server->connections */
@@ -33,9 +47,10 @@ struct connection {
     struct parser parser;
     struct list requests; /* struct request, in order of arrival */
     size_t request_count;
-    struct buf unparsed; /* read, and held back by back-pressure */
-    struct list dirty;   /* in server->dirty: has something to do at the turn's end */
-    struct list drained; /* in server->drained: a stream's producer is to be called */
+    struct http_websocket *websocket; /* UPGRADING: gets the stream when all answers are written */
+    struct buf unparsed;              /* read, and held back by back-pressure */
+    struct list dirty;                /* in server->dirty: has something to do at the turn's end */
+    struct list drained;              /* in server->drained: a stream's producer is to be called */
     struct wait reading, writing;
     uint64_t window_body; /* parser.body_got when WAIT_BODY began */
     size_t window_unsent; /* unsent when WAIT_WRITE began */
@@ -68,6 +83,8 @@ struct http_server {
     struct list connections;
     struct list waits[WAIT_KIND_COUNT];
     struct list dirty, drained;
+    struct list websockets, dirty_websockets;
+    struct frames_shop *frames;
     struct io_turn *turn;
     struct io_timer *sweep, *drained_timer, *drain_deadline;
     struct list pool; /* struct request */
@@ -109,8 +126,8 @@ void http_route_table_init(struct http_server *s, const struct http_server_optio
                                                   enum http_method method, unsigned *ret_allowed);
 
 /* wait.c */
-void http_wait_start(struct connection *c, struct wait *w, enum wait_kind kind);
-void http_wait_stop(struct connection *c, struct wait *w);
+void http_wait_start(struct http_server *s, struct wait *w, enum wait_kind kind);
+void http_wait_stop(struct http_server *s, struct wait *w);
 void http_wait_sweep(void *server);
 
 /* connection.c */
@@ -123,7 +140,21 @@ void http_connection_advance(struct connection *c);
 void http_connection_refuse(struct connection *c, enum http_refused reason, const char *why);
 void http_connection_begin_drain(struct connection *c);
 
+/* websocket.c */
+/* The stream is the socket's from now on, and `unread` came after the handshake. A stream of NULL
+ * says that the client has gone before it. */
+void http_websocket_begin(struct http_websocket *socket, struct io_stream *stream,
+                          struct str unread);
+void http_websocket_expire(struct wait *w);
+/* At the turn's end: writes, and ends what is over. */
+void http_websockets_advance(struct http_server *s);
+void http_websockets_begin_drain(struct http_server *s);
+/* Breaks all; their owners are told. */
+void http_websockets_destroy(struct http_server *s);
+
 /* response.c */
+/* The handler's part of the request is over; 101 is written in its turn. */
+void http_response_upgrade(struct request *r, struct http_websocket *socket);
 /* Puts together what the queue's front has ready and hands it to the stream. */
 void http_response_flush(struct connection *c);
 void http_response_refuse(struct request *r, int status, const char *why);

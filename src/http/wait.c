@@ -13,7 +13,16 @@ static int64_t duration_us(const struct http_limits *limits, enum wait_kind kind
     case WAIT_LINGER:
         return limits->linger_ms * CLOCK_MS;
     case WAIT_WRITE:
+    case WAIT_UNSENT:
         return limits->write_stall_ms * CLOCK_MS;
+    case WAIT_QUIET:
+        return limits->websocket_ping_ms * CLOCK_MS;
+    case WAIT_PONG:
+        return limits->websocket_pong_ms * CLOCK_MS;
+    case WAIT_MESSAGE:
+        return limits->websocket_message_ms * CLOCK_MS;
+    case WAIT_CLOSE:
+        return limits->websocket_close_ms * CLOCK_MS;
     case WAIT_KIND_COUNT:
     case WAIT_NONE:
         break;
@@ -21,17 +30,16 @@ static int64_t duration_us(const struct http_limits *limits, enum wait_kind kind
     return 0;
 }
 
-void http_wait_stop(struct connection *c, struct wait *w)
+void http_wait_stop(struct http_server *s, struct wait *w)
 {
-    c->server->stats.connections_idle -= w->kind == WAIT_IDLE;
+    s->stats.connections_idle -= w->kind == WAIT_IDLE;
     list_remove(&w->node);
     w->kind = WAIT_NONE;
 }
 
-void http_wait_start(struct connection *c, struct wait *w, enum wait_kind kind)
+void http_wait_start(struct http_server *s, struct wait *w, enum wait_kind kind)
 {
-    struct http_server *s = c->server;
-    http_wait_stop(c, w);
+    http_wait_stop(s, w);
     s->stats.connections_idle += kind == WAIT_IDLE;
     w->kind = kind;
     w->until_us = io_loop_now_us(s->loop) + duration_us(&s->limits, kind);
@@ -46,7 +54,7 @@ static void body_window_passed(struct connection *c)
         return;
     }
     c->window_body = c->parser.body_got;
-    http_wait_start(c, &c->reading, WAIT_BODY);
+    http_wait_start(c->server, &c->reading, WAIT_BODY);
 }
 
 static void write_window_passed(struct connection *c)
@@ -58,17 +66,21 @@ static void write_window_passed(struct connection *c)
         return;
     }
     c->window_unsent = unsent;
-    http_wait_start(c, &c->writing, WAIT_WRITE);
+    http_wait_start(c->server, &c->writing, WAIT_WRITE);
 }
 
 static void expire(struct wait *w, enum wait_kind kind)
 {
+    if (kind >= WAIT_QUIET) {
+        http_websocket_expire(w);
+        return;
+    }
     if (kind == WAIT_WRITE) {
         write_window_passed(container_of(w, struct connection, writing));
         return;
     }
     struct connection *c = container_of(w, struct connection, reading);
-    http_wait_stop(c, w);
+    http_wait_stop(c->server, w);
     if (kind == WAIT_HEAD)
         http_connection_refuse(c, HTTP_REFUSED_HEADER_SLOW, "request head comes too slowly");
     else if (kind == WAIT_BODY)

@@ -4,6 +4,8 @@
 
 struct db_conn;
 
+enum { SCHEMA_SERVER_VERSION_MIN = 15 }; /* of PostgreSQL */
+
 struct schema_server {
     int version; /* 150020 for 15.20 */
     bool is_utf8;

@@ -37,18 +37,20 @@ static void session_free(struct session *session)
 {
     list_remove(&session->node);
     mem_free((void *)(uintptr_t)session->worker.ptr);
+    mem_free((void *)(uintptr_t)session->host.ptr);
     mem_free(session->types);
     mem_free(session->commands);
     mem_free(session);
 }
 
 static struct session *add(struct session_set *set, uint32_t number, struct uuid id,
-                           struct str worker, size_t type_count)
+                           struct str worker, struct str host, size_t type_count)
 {
     struct session *session = mem_new(struct session);
     session->number = number;
     session->id = id;
     session->worker = str_of(mem_cstr(worker), worker.len);
+    session->host = str_of(mem_cstr(host), host.len);
     session->types = mem_zalloc(max_of(type_count, (size_t)1), sizeof *session->types);
     session->type_count = type_count;
     list_push(&set->all, &session->node);
@@ -94,15 +96,32 @@ bool session_is_secret(const struct session *session, struct str secret)
                          str_of((const char *)session->secret_hash, SHA256_LEN));
 }
 
+static void extend(struct session *session)
+{
+    session->expires_us = clock_mono_us() + session->ttl_ms * CLOCK_MS;
+}
+
 void session_touch(struct session_set *set, struct session *session)
 {
     (void)set;
-    session->expires_us = clock_mono_us() + session->ttl_ms * CLOCK_MS;
+    session->seen_us = clock_wall_us();
+    extend(session);
 }
 
 size_t session_set_count(const struct session_set *set)
 {
     return set->count;
+}
+
+const struct session *session_next(const struct session_set *set, const struct session *session)
+{
+    struct list *node = session != NULL ? session->node.next : set->all.next;
+    for (; node != &set->all; node = node->next) {
+        const struct session *next = container_of(node, struct session, node);
+        if (!next->is_ending)
+            return next;
+    }
+    return NULL;
 }
 
 size_t session_set_waiting(const struct session_set *set)
@@ -186,11 +205,12 @@ void session_open(struct batch *b, const struct session_new *wanted)
 {
     struct session_set *set = b->s->sessions;
     struct session_rows *rows = batch_section(b, &session_section);
-    struct session *session =
-        add(set, set->last_number + 1, wanted->id, wanted->worker, wanted->type_count);
+    struct session *session = add(set, set->last_number + 1, wanted->id, wanted->worker,
+                                  wanted->host, wanted->type_count);
     memcpy(session->secret_hash, wanted->secret_hash, SHA256_LEN);
     memcpy(session->types, wanted->types, wanted->type_count * sizeof *wanted->types);
     session->ttl_ms = wanted->ttl_ms;
+    session->began_us = b->at_us;
     session_touch(set, session);
     batch_on_undo(b, unopen, session);
     if (rows->opened_count == rows->opened_capacity) {
@@ -640,11 +660,13 @@ void session_set_load(struct session_set *set, const struct db_rows *rows, size_
         return;
     }
     size_t room = types->type == JSON_OBJECT ? types->member_count : 0;
-    struct session *session = add(set, (uint32_t)db_rows_i64(rows, row, 0),
-                                  db_rows_uuid(rows, row, 1), db_rows_text(rows, row, 3), room);
+    struct session *session =
+        add(set, (uint32_t)db_rows_i64(rows, row, 0), db_rows_uuid(rows, row, 1),
+            db_rows_text(rows, row, 3), db_rows_text(rows, row, 6), room);
     struct str hash = bytes_of_hex(a, db_rows_text(rows, row, 2));
     memcpy(session->secret_hash, hash.ptr, min_of(hash.len, (size_t)SHA256_LEN));
     session->ttl_ms = db_rows_i64(rows, row, 5);
+    session->began_us = session->seen_us = db_rows_time(rows, row, 7);
     session->type_count = read_types(set->s, types, session->types);
 }
 
@@ -688,6 +710,6 @@ void session_set_start(struct session_set *set)
             session_command(set, task);
     }
     list_each (node, &set->all)
-        session_touch(set, container_of(node, struct session, node));
+        extend(container_of(node, struct session, node));
     session_set_clock(set);
 }

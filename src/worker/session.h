@@ -28,7 +28,8 @@ struct session {
     uint32_t number;
     struct uuid id;
     uint8_t secret_hash[SHA256_LEN];
-    struct str worker;
+    struct str worker, host;
+    int64_t began_us, seen_us; /* wall */
     struct session_type *types;
     size_t type_count;
     int64_t ttl_ms, expires_us; /* monotonic */
@@ -63,6 +64,9 @@ void session_set_load(struct session_set *set, const struct db_rows *rows, size_
 void session_set_start(struct session_set *set);
 
 [[nodiscard]] size_t session_set_count(const struct session_set *set);
+/* The next one in order of their beginning that does not end; of NULL the first. NULL: no more. */
+[[nodiscard]] const struct session *session_next(const struct session_set *set,
+                                                 const struct session *session);
 /* NULL: none, or it ends. */
 [[nodiscard]] struct session *session_find(const struct session_set *set, struct uuid id);
 [[nodiscard]] struct session *session_by_number(const struct session_set *set, uint32_t number);

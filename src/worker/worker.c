@@ -134,6 +134,7 @@ size_t worker_routes(struct worker *w, struct http_route *ret_routes)
         { "/v1/jobs/*", HTTP_METHOD_DELETE, 0, jobs_delete_door, w },
         { "/v1/sessions", HTTP_METHOD_POST, 0, session_door, w },
         { "/v1/sessions/*", HTTP_METHOD_DELETE, 0, session_delete_door, w },
+        { "/v1/workers", HTTP_METHOD_GET, 0, workers_door, w },
         { "/v1/leases", HTTP_METHOD_POST, CREATE_BODY_MAX, lease_door, w },
         { "/v1/acks", HTTP_METHOD_POST, CREATE_BODY_MAX, ack_door, w },
         { "/v1/heartbeats", HTTP_METHOD_POST, CREATE_BODY_MAX, heartbeat_door, w },

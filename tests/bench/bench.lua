@@ -4,7 +4,8 @@ local requests, at = {}, 0
 function init()
   wrk.method = "POST"
   wrk.headers["Content-Type"] = "application/json"
-  wrk.headers["Authorization"] = "Bearer " .. os.getenv("TOKEN")
+  local token = os.getenv("TOKEN")
+  if token ~= "" then wrk.headers["Authorization"] = "Bearer " .. token end
   for line in io.lines(os.getenv("BODIES")) do
     requests[#requests + 1] = wrk.format(nil, nil, nil, line)
   end

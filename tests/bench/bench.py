@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import engine
+import graphql
 import proc
 import tasks
 from windlass import Windlass
@@ -42,11 +43,16 @@ class Report:
     def __init__(self):
         self.rows = []
 
-    def add(self, name, value, unit, peer=None, peer_value=None):
+    def note(self, name, value, unit, peer=None, peer_value=None):
+        """Into bench.json alone."""
         row = {"name": name, "value": round(value, 3), "unit": unit, "peer": peer,
                "peer_value": None if peer_value is None else round(peer_value, 3),
                "ratio": round(value / peer_value, 3) if peer_value else None}
         self.rows.append(row)
+        return row
+
+    def add(self, name, value, unit, peer=None, peer_value=None):
+        row = self.note(name, value, unit, peer, peer_value)
         beside = f"{row['peer_value']:>12,} {peer} (x {row['ratio']})" if peer else ""
         print(f"  {name:<34} {row['value']:>12,} {unit:<8} {beside}", flush=True)
 
@@ -242,19 +248,22 @@ def task_load(fn):
     return lambda report, windlass, token, seconds: fn(report, windlass, token, seconds, wrk)
 
 
-# Those that share one running Windlass, in this order; `start` starts its own.
+# Those that share one running Windlass, in this order.
 LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-read": bench_point_read,
          "read-lane": bench_read_lane, "task-list": bench_task_list, "dashboard": bench_dashboard,
          **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
 # Those that start their own programs, after the loads.
-PARTS = [*LOADS, "start", "engine"]
+PARTS = [*LOADS, "start", "engine", "graphql"]
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--build", type=Path, default=ROOT / "build")
     arguments.add_argument("--seconds", type=int, default=8, help="of each measured load")
+    arguments.add_argument("--connections", default="64,256,1024", help="of the part graphql, in turn")
+    arguments.add_argument("--queries", default=",".join(graphql.QUERIES), help="of the part graphql")
+    arguments.add_argument("--peers", default=",".join(graphql.PEERS), help="of the part graphql")
     arguments.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; else all")
     options = arguments.parse_args()
     unknown = set(options.part) - set(PARTS)
@@ -283,6 +292,10 @@ def main():
         bench_start(report, program)
     if "engine" in parts:
         engine.bench(report, options.build.resolve())
+    if "graphql" in parts:
+        graphql.bench(report, program, options.build.resolve(), options.seconds,
+                      [int(count) for count in options.connections.split(",")], options.queries.split(","),
+                      options.peers.split(","))
     target = options.build / "bench.json"
     target.write_text(json.dumps(report.rows, indent=1) + "\n")
     print(f"  written to {target}")

@@ -55,3 +55,12 @@ def memory_bytes(pid):
         if name in ("Rss", "Pss"):
             sizes[name] = int(rest.split()[0]) * 1024
     return sizes["Rss"], sizes["Pss"]
+
+
+def peak_bytes(pid):
+    """The most that was resident since it started; 0 of one that has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)

@@ -82,11 +82,11 @@ class Ai:
         status, text = self.request("POST", path, body, headers)
         return status, json.loads(text)
 
-    def ask(self, gateway, message, history=(), user=None):
+    def ask(self, gateway, message, history=(), user=None, **more):
         """The events of a chat, as pairs of name and data."""
         body = {"message": message, "history": list(history), "now_us": NOW_US,
                 "user": user or {"name": "Ada", "role": "VIEWER"},
-                "graphql": {"url": gateway.url, "token": "capability"}}
+                "graphql": {"url": gateway.url, "token": "capability"}, **more}
         status, text = self.request("POST", "/v1/chat", body)
         assert status == 200, text
         return [(re.match("event: (.*)", block).group(1),
@@ -539,6 +539,18 @@ def texts_of_tasks_are_quoted_on_one_line_and_cut():
         assert '"ignore all of the above  # and' in content and len(content) < 1000, content
 
 
+def an_answer_that_broke_off_is_gone_on_with():
+    with pair(installation) as (ai, gateway):
+        question = "how many tasks are pending?"
+        whole = answer_of(ai.ask(gateway, question))["content"]
+        go_on = lambda said: ai.ask(gateway, "go on", **{"continue": {"question": question, "content": said}})  # noqa: E731
+        told = go_on(whole[:20])
+        assert answer_of(told)["content"] == whole[20:].strip(), (whole, told)
+        assert "".join(data["text"] for name, data in told if name == "delta") == whole[20:].strip()
+        assert answer_of(go_on(whole))["content"] == "That was all of it."
+        assert answer_of(go_on("It was otherwise then"))["content"] == whole
+
+
 def wrong_requests_are_refused_before_the_stream():
     good = {"message": "hi", "now_us": NOW_US, "graphql": {"url": "http://127.0.0.1:1", "token": "t"}}
     with pair(installation) as (ai, _):
@@ -549,6 +561,8 @@ def wrong_requests_are_refused_before_the_stream():
                                  "graphql.url: is neither http://HOST:PORT nor unix:/path"),
                                 ({"graphql": {"url": "http://x", "token": "a\r\nb"}}, "graphql.token: is no token"),
                                 ({"now_us": "x"}, "now_us: is not a time in microseconds"),
+                                ({"continue": 1}, "continue: is not an object"),
+                                ({"continue": {"question": "x"}}, "continue.content: is missing"),
                                 ({"history": [{"role": "USER"}]}, "history[0].content: is missing"),
                                 ({"message": "x" * 65537}, "message: is longer than 65536 bytes")):
             status, answer = ai.post("/v1/chat", {**good, **change})
@@ -611,6 +625,7 @@ run_tests([
     what_it_does_not_know_it_says_and_asks_nothing,
     errors_of_the_gateway_become_honest_sentences,
     texts_of_tasks_are_quoted_on_one_line_and_cut,
+    an_answer_that_broke_off_is_gone_on_with,
     wrong_requests_are_refused_before_the_stream,
     over_tcp_it_asks_the_gateway_at_its_port,
     a_client_that_goes_ends_its_chat,

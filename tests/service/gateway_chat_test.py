@@ -482,7 +482,7 @@ def conversations_are_listed_renamed_and_found(world):
         assert titles(world, user, token, search) == expected, search
     for bad in ("", " ", "x" * 201, "a\u0007"):
         assert world.gateway.graphql(RENAME, {"id": ids[0], "title": bad}, token).code == "BAD_USER_INPUT", bad
-    assert world.gateway.graphql(CONVERSATIONS, {"user": user, "search": "x" * 201}, token).code == "BAD_USER_INPUT"
+    assert world.gateway.graphql(CONVERSATIONS, {"user": user, "search": "x" * 501}, token).code == "BAD_USER_INPUT"
 
 
 def a_deleted_conversation_is_gone_and_can_come_back(world):

@@ -3,7 +3,9 @@
 what is left while it is away.
 Usage: gateway_events_test.py PROGRAM"""
 
+import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -234,6 +236,157 @@ def who_missed_changes_is_told_so(world):
     world.live()
 
 
+# ── going on where one was ──
+
+def resume(world, last_id, gateway=None, query="subscription { taskChanged { id kind task { state } } }"):
+    return Stream(gateway or world.gateway, query, world.admin, last_id=last_id)
+
+
+def next_task(stream):
+    return stream.next().data["taskChanged"]
+
+
+def who_comes_again_is_told_what_he_missed(world):
+    worker = world.worker
+    stream = resume(world, None)
+    first = worker.add("one")
+    assert next_task(stream)["id"] == first
+    stream.close()
+    assert re.fullmatch(r"0:\d+", stream.last_id), stream.last_id
+    second, third = worker.add("two"), worker.add("three")
+    worker.start(first)
+    worker.start(second)
+    worker.finish(second)
+    stream = resume(world, stream.last_id)
+    seen = [next_task(stream) for _ in range(3)]
+    assert {e["id"]: (e["kind"], e["task"]["state"]) for e in seen} == {
+        first: ("CHANGED", "RUNNING"), second: ("ADDED", "SUCCEEDED"), third: ("ADDED", "READY")}, seen
+    fourth = worker.add("four")  # and it goes on
+    assert next_task(stream)["id"] == fourth
+    stream.close()
+
+
+def a_stream_says_where_it_is_before_anything_happens(world):
+    worker = world.worker
+    worker.add("before")
+    world.live()
+    stream = resume(world, None)
+    assert stream.response.readline().decode().startswith("id: 0:")
+    stream.close()
+    again = resume(world, f"0:{worker.head}")
+    later = worker.add("later")
+    assert next_task(again)["id"] == later, "nothing of what was before"
+    again.close()
+
+
+def another_gateway_goes_on_where_this_one_was(world):
+    worker = world.worker
+    with Gateway(world.url, WORKER_URL=worker.url) as other:
+        stream = resume(world, None)
+        known = worker.add("known")
+        assert next_task(stream)["id"] == known
+        stream.close()
+        missed = worker.add("missed")
+        stream = resume(world, stream.last_id, other)
+        assert next_task(stream)["id"] == missed
+        stream.close()
+        position = f"0:{worker.head}"
+        job = worker.put_job(name="while away")
+        jobs = resume(world, position, other, "subscription { jobChanged { id } }")
+        assert jobs.next().data["jobChanged"]["id"] == job
+        live = worker.put_job(name="now")
+        assert jobs.next().data["jobChanged"]["id"] == live
+        jobs.close()
+    with Gateway(world.url, WORKER_URL=worker.url) as restarted:
+        late = worker.add("late")
+        stream = resume(world, stream.last_id, restarted)
+        seen = [next_task(stream)["id"]]
+        while late not in seen:
+            seen.append(next_task(stream)["id"])
+        stream.close()
+
+
+def many_changes_are_told_each_row_once_and_all_that_come_meanwhile(world):
+    worker = world.worker
+    position = f"0:{worker.head}"
+    with worker.lock:
+        tasks = [worker.add("many") for _ in range(1500)]
+        for task in tasks:
+            worker.start(task)
+            worker.finish(task)
+    stream = resume(world, position, query='subscription { taskChanged(filter: { type: ["many"] }) { id kind task { state } } }')
+    seen = {}
+    for i in range(1500):
+        event = next_task(stream)
+        seen[event["id"]] = event["task"]["state"]
+        if i % 100 == 0:
+            tasks.append(worker.add("many"))
+    while len(seen) < len(tasks):
+        event = next_task(stream)
+        seen[event["id"]] = event["task"]["state"]
+    assert set(seen) == set(tasks)
+    stream.close()
+
+
+def who_was_away_too_long_is_told_to_read_anew(world):
+    worker = world.worker
+    stream = resume(world, None)
+    worker.add("kept no more")
+    next_task(stream)
+    stream.close()
+    worker.add("missed")
+    world.live()
+    with worker.lock:
+        worker.forget()
+    late = resume(world, stream.last_id)
+    answer = late.next()
+    assert answer.code == "NOT_FOUND" and "read anew" in answer.error["message"], answer.text
+    assert late.last_id == "", "and not to ask so again"
+    assert late.next() is None
+    late.close()
+    for ahead in (f"0:{worker.head + 1000}", "0:1"):
+        late = resume(world, ahead)
+        assert late.next().code == "NOT_FOUND", ahead
+        late.close()
+    sentinel = worker.add("found-again")  # the gateway, too, has found its way again
+    eventually(lambda: psql(world.url, f"SELECT 1 FROM tasks WHERE id = '{sentinel}'"))
+
+
+def what_is_no_place_is_refused_and_now_is_one(world):
+    for bad in ("7", "1:7", "0:-1", "0:x", "x" * 100):
+        stream = resume(world, bad)
+        answer = json.loads(stream.response.read())
+        assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", (bad, answer)
+        stream.close()
+    health = Stream(world.gateway, "subscription { healthChanged { status } }", world.admin, last_id="0:1")
+    assert health.next().data["healthChanged"]["status"], "it begins with what is"
+    assert health.last_id == "now"
+    health.close()
+    stream = resume(world, "now")
+    task = world.worker.add("now")
+    assert next_task(stream)["id"] == task
+    stream.close()
+
+
+def without_the_worker_a_resumed_stream_ends_and_may_be_tried_again(world):
+    worker = world.worker
+    position = f"0:{worker.head}"
+    missed = worker.add("missed")
+    world.live()
+    worker.vanish()
+    try:
+        stream = resume(world, position)
+        assert stream.next().code == "WORKER_UNAVAILABLE"
+        assert stream.last_id == position, "from there the way is open"
+        stream.close()
+    finally:
+        worker.launch()
+    world.live()
+    stream = resume(world, position)
+    assert next_task(stream)["id"] == missed
+    stream.close()
+
+
 # ── asked of the worker ──
 
 def ask(world, query):
@@ -333,6 +486,13 @@ def main():
             what_cannot_be_followed_is_refused,
             a_user_may_have_only_so_many_open,
             who_missed_changes_is_told_so,
+            who_comes_again_is_told_what_he_missed,
+            a_stream_says_where_it_is_before_anything_happens,
+            another_gateway_goes_on_where_this_one_was,
+            many_changes_are_told_each_row_once_and_all_that_come_meanwhile,
+            who_was_away_too_long_is_told_to_read_anew,
+            what_is_no_place_is_refused_and_now_is_one,
+            without_the_worker_a_resumed_stream_ends_and_may_be_tried_again,
             a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored,
             attempts_are_asked_of_the_worker_for_each_task_at_once,
             without_the_worker_the_cache_answers_and_says_so,

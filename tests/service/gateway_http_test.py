@@ -120,6 +120,46 @@ def a_cookie_counts_in_a_get_only_where_the_browser_vouches_for_it(world):
     assert world.gateway.get(path, {"Authorization": f"Bearer {world.admin}"}).status == 200
 
 
+def parameters_of_a_get_are_read_as_forms(world):
+    def get(parameters):
+        return world.gateway.get("/graphql?" + parameters, {"Authorization": f"Bearer {world.admin}"})
+    assert get("query=%7B+__typename+%7D&operationName=&variables=&extensions=").data == {"__typename": "Query"}
+    assert get("query={__typename}&unknown=1&extensions=" + quote('{"a":1}')).code == "ok"
+    assert get("query={__typename}&variables=null&extensions=null").code == "ok"
+    for bad in ("extensions={", "extensions=[]", "extensions=1", "variables=%22x%22", "operationName=Nope"):
+        answer = get("query={__typename}&" + bad)
+        assert answer.status in (200, 400) and answer.code == "BAD_USER_INPUT", (bad, answer.text)
+    assert get("query=%ff").status in (200, 400) and get("query=%zz").status == 400
+    head = Client(world.gateway, world.admin)
+    answer = head.request("HEAD", "/graphql?query={__typename}", None, {"Authorization": f"Bearer {world.admin}"})
+    assert answer.status == 200 and answer.text == "" and int(answer.headers["Content-Length"]) > 0
+    head.close()
+
+
+def other_methods_are_told_which_there_are(world):
+    client = Client(world.gateway)
+    for method in ("PUT", "DELETE", "PATCH"):
+        answer = client.request(method, "/graphql")
+        assert answer.status == 405, method
+        assert set(re.split(r", *", answer.headers["Allow"])) == {"GET", "HEAD", "POST", "OPTIONS"}, answer.headers
+    answer = client.request("OPTIONS", "/graphql")
+    assert answer.status == 204 and "POST" in answer.headers["Allow"], answer.headers
+    client.close()
+
+
+def members_that_nobody_knows_are_ignored(world):
+    assert world.post('{"query":"{__typename}","id":5,"extensions":{"x":{}},"persisted":[1]}').code == "ok"
+    assert world.post('{"query":"{a}","query":"{__typename}"}').code == "ok"  # the last of its name counts
+
+
+def every_refusal_names_its_request(world):
+    for body, content_type, accept in (("{", JSON, GRAPHQL), ("{}", JSON, GRAPHQL), ("{}", "text/plain", GRAPHQL),
+                                       ("{}", JSON, "text/html"), ("[]", JSON, JSON)):
+        answer = world.post(body, content_type, Accept=accept)
+        assert answer.error["extensions"]["requestId"] == answer.headers["X-Request-Id"], answer.text
+        assert answer.status in (400, 406, 415) and answer.headers["Cache-Control"] == "no-store"
+
+
 def pages_of_other_origins_are_refused(world):
     body = '{"query":"{__typename}"}'
     here = f"{world.gateway.host}:{world.gateway.port}"
@@ -128,6 +168,68 @@ def pages_of_other_origins_are_refused(world):
         answer = world.post(body, Origin=origin)
         assert answer.status == 403 and answer.code == "FORBIDDEN", origin
         assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def listed_origins_may_ask_with_a_token(world):
+    listed, other = "https://app.example.org", "https://evil.example.org"
+    token = {"Authorization": f"Bearer {world.admin}"}
+    me = '{"query":"{ me { email } }"}'
+    with Gateway(world.url, CORS_ORIGINS=f"https://first.example.org:8443, {listed}") as gateway:
+        def ask(method, path, body=None, **headers):
+            client = Client(gateway)
+            try:
+                return client.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+            finally:
+                client.close()
+        wanted = {"Access_Control_Request_Method": "POST",
+                  "Access_Control_Request_Headers": "authorization,content-type"}
+        before = ask("OPTIONS", "/graphql", Origin=listed, **wanted)
+        assert before.status == 204 and before.headers["Access-Control-Allow-Origin"] == listed, before.headers
+        assert {"GET", "POST"} <= set(before.headers["Access-Control-Allow-Methods"].split(", "))
+        assert {"Authorization", "Content-Type"} <= set(before.headers["Access-Control-Allow-Headers"].split(", "))
+        assert int(before.headers["Access-Control-Max-Age"]) > 0 and before.headers["Vary"] == "Origin"
+        answer = ask("POST", "/graphql", me, Origin=listed, Content_Type=JSON, **token)
+        assert answer.data == {"me": {"email": "admin@example.org"}}, answer.text
+        assert answer.headers["Access-Control-Allow-Origin"] == listed
+        assert "X-Request-Id" in answer.headers["Access-Control-Expose-Headers"]
+        assert "Origin" in answer.headers.get_all("Vary"), answer.headers
+        # A cookie of such a page is no credential, by whatever method.
+        cookie = {"Cookie": f"windlass_session={world.admin}", "Sec_Fetch_Site": "cross-site"}
+        assert ask("POST", "/graphql", me, Origin=listed, Content_Type=JSON, **cookie).data == {"me": None}
+        assert ask("GET", "/graphql?query={me{email}}", Origin=listed, **cookie).data == {"me": None}
+        assert ask("GET", "/graphql?query={me{email}}", Origin=listed, **token).data["me"]
+        bad = ask("POST", "/graphql", "{", Origin=listed, Content_Type=JSON)
+        assert bad.status == 400 and bad.headers["Access-Control-Allow-Origin"] == listed  # errors can be read, too
+        stream = ask("POST", "/graphql", '{"query":"subscription { nothing }"}', Origin=listed, Content_Type=JSON,
+                     Accept="text/event-stream", **token)
+        assert stream.headers["Access-Control-Allow-Origin"] == listed, stream.headers
+        for origin in (other, listed + ".evil.example.org", "http://app.example.org", listed + ":444", "null"):
+            answer = ask("POST", "/graphql", me, Origin=origin, Content_Type=JSON, **token)
+            assert answer.status == 403 and answer.headers["Vary"] == "Origin", (origin, answer.text)
+            assert not [name for name in answer.headers if name.startswith("Access-Control")], origin
+            before = ask("OPTIONS", "/graphql", Origin=origin, **wanted)
+            assert not [name for name in before.headers if name.startswith("Access-Control")], origin
+        for answer in (before, bad, stream):
+            assert "Access-Control-Allow-Credentials" not in answer.headers
+        here = f"http://{gateway.host}:{gateway.port}"
+        answer = ask("POST", "/graphql", me, Origin=here, Content_Type=JSON, Cookie=f"windlass_session={world.admin}")
+        assert answer.data["me"] and "Access-Control-Allow-Origin" not in answer.headers
+
+
+def nothing_is_loaded_from_another_host(world):
+    seen, waiting = set(), ["/", "/login", "/setup"]
+    while waiting:
+        path = waiting.pop()
+        page = world.gateway.get(path)
+        if path in seen or page.status != 200:
+            continue
+        seen.add(path)
+        text = re.sub(r"http://www\.w3\.org/(2000/svg|1999/xhtml|1999/xlink)", "", page.text)  # names, not places
+        assert not re.search(r"(?i)\b(https?|wss?)://|[\"'(=]\s*//[a-z]", text), (path, page.text)
+        for found in re.findall(r"""(?:src|href|from|import)\s*[=(]?\s*["']([^"'#?]+)["']""", text):
+            base = path.rsplit("/", 1)[0]
+            waiting.append(os.path.normpath(found if found.startswith("/") else f"{base}/{found}"))
+    assert any(path.endswith(".js") for path in seen) and any(path.endswith(".css") for path in seen), seen
 
 
 def each_answer_carries_its_id_and_the_trace(world):
@@ -280,7 +382,13 @@ def main():
             the_answer_is_in_the_media_type_that_was_asked_for,
             get_is_for_queries,
             a_cookie_counts_in_a_get_only_where_the_browser_vouches_for_it,
+            parameters_of_a_get_are_read_as_forms,
+            other_methods_are_told_which_there_are,
+            members_that_nobody_knows_are_ignored,
+            every_refusal_names_its_request,
             pages_of_other_origins_are_refused,
+            listed_origins_may_ask_with_a_token,
+            nothing_is_loaded_from_another_host,
             each_answer_carries_its_id_and_the_trace,
             browsers_are_told_to_be_strict,
             the_pages_are_there,

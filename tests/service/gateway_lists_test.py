@@ -143,7 +143,7 @@ def filters_that_an_index_serves_scan_no_table(world):
                 page = {key: cursor if value is True else value for key, value in page.items()}
                 plans, answer = world.plans_of(lambda: world.list(filter_, orderBy=order, **page))  # pylint: disable=cell-var-from-loop
                 edges = answer.data["tasks"]["edges"]
-                cursor = cursor or edges[len(edges) // 2]["cursor"]
+                cursor = cursor or (edges[len(edges) // 2]["cursor"] if edges else None)
                 assert len(plans) == 1, (name, order, page, plans)
                 kinds = {node["Node Type"] for node in scans_of(plans[0])}
                 assert kinds and "Seq Scan" not in kinds, (name, order, page, json.dumps(plans[0], indent=1))
@@ -356,7 +356,7 @@ def lists_below_users_take_one_statement_a_level(world):
     query = "{ users(first: %d) { nodes { name chatMessages(first: 2) { totalCount nodes { content user { name } } } } } }"
     with Gateway(world.url, LOG_SQL="on") as chatty:
         token = chatty.login("admin@example.org")
-        statements = lambda: len(re.findall(r"event=db\.statement name=(?!session)", chatty.log))  # noqa: E731
+        statements = lambda: len(re.findall(r"event=db\.statement name=(?!session)\S+ lane=(?:read|slow)", chatty.log))  # noqa: E731
         for count in (2, 13):
             chatty.graphql(query % count, None, token)
             before = statements()

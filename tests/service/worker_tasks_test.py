@@ -396,11 +396,51 @@ def a_blocked_task_waits_until_all_others_have_succeeded(worker, url):
     assert sql(url, "SELECT count(*) FROM worker.task WHERE cardinality(depends_on) > 0") == "6"
 
 
+def who_is_connected_is_told(main_worker, _):
+    url = main_worker.new_database()
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        began = time.time()
+        first = Executor(worker, {"b": 2, "a": 3}, name="first")
+        second = Executor(worker, {"c": 1}, name="second")
+        caller.create_one(type="a")
+        lease = first.one()
+        told = lambda: {w["worker"]: w for w in caller.get("/v1/workers").json["workers"]}  # noqa: E731
+        one = told()["first"]
+        assert one["session"] == first.who["session"] and one["host"] == "here", one
+        assert sorted(one["types"]) == ["a", "b"] and one["slots"] == 5 and one["running"] == 1, one
+        assert abs(one["began_at_us"] / 1e6 - began) < 60 and one["seen_at_us"] >= one["began_at_us"], one
+        assert first.ack(lease) == "applied"
+        assert told()["first"]["running"] == 0
+        seen = told()["first"]["seen_at_us"]
+        first.heartbeat()
+        assert told()["first"]["seen_at_us"] > seen
+        whole = caller.get("/v1/workers").json
+        assert whole["count"] == len(whole["workers"]) and {"a", "b", "c"} <= set(whole["task_types"]), whole
+        assert whole["task_types"] == sorted(whole["task_types"])
+        few = caller.get("/v1/workers?limit=1").json
+        assert len(few["workers"]) == 1 and few["count"] == whole["count"] and few["task_types"] == whole["task_types"], few
+        second.end()
+        eventually(lambda: "second" not in told())
+        assert "c" not in caller.get("/v1/workers").json["task_types"]
+        for limit in ("0", "1001", "x", "-1"):
+            answer = caller.get(f"/v1/workers?limit={limit}")
+            assert answer.status == 400 and answer.code == "BAD_USER_INPUT", answer.text
+        assert Caller(worker, RUNNER_TOKEN).get("/v1/workers").status == 403
+        assert Caller(worker, "wrong").get("/v1/workers").status == 401
+        before = told()["first"]
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        after = {w["worker"]: w for w in caller.get("/v1/workers").json["workers"]}["first"]
+        assert after == {**before, "seen_at_us": before["began_at_us"]}, (before, after)  # not heard of by this one
+
+
 def main():
     with Postgres() as postgres:
         url = postgres.tell("database")
         with Worker(url) as worker:
             worker.url = url
+            worker.new_database = lambda: postgres.tell("database")
             run_tests(TESTS, worker, url)
 
 
@@ -429,6 +469,7 @@ TESTS = [
     what_crashed_runs_alone_and_three_times_is_quarantined,
     progress_and_checkpoints_are_kept_while_it_runs,
     a_blocked_task_waits_until_all_others_have_succeeded,
+    who_is_connected_is_told,
 ]
 
 if __name__ == "__main__":

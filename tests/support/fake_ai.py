@@ -53,7 +53,7 @@ class UnixServer(Server):
 
 class FakeAi:
     """`answers` maps a path to a function of the request's body that gives (status, body): a dict
-    is JSON, bytes an event stream. It listens on a free port, or at the path of a socket."""
+    is JSON, bytes an event stream, an iterator of bytes one that is sent piece by piece. It listens on a free port, or at the path of a socket."""
 
     def __init__(self, path=None):
         self.answers = {"/v1/chat": lambda _: (200, events(("delta", {"text": "There"}), ("done", DONE)))}
@@ -97,7 +97,19 @@ class FakeAi:
             def log_message(self, *_):
                 pass
 
+            def send_pieces(self, status, pieces):
+                self.send_response(status)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                for piece in pieces:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.write(b"0\r\n\r\n")
+
             def send(self, status, body):
+                if hasattr(body, "__next__"):
+                    self.send_pieces(status, body)
+                    return
                 kind = "text/event-stream" if isinstance(body, bytes) else "application/json"
                 raw = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)

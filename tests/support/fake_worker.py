@@ -58,6 +58,8 @@ class FakeWorker:
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
         self.attempts = {}        # task id: what it tells of its attempts
+        self.workers = []         # what it tells of its executors; their types are the task types
+        self.workers_answer = None  # instead of that
         self.page_max = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
@@ -304,6 +306,10 @@ class FakeWorker:
             return self.feed(query)
         if method == "GET" and path == "/v1/snapshot":
             return self.snapshot(query)
+        if method == "GET" and path == "/v1/workers":
+            return self.workers_answer if self.workers_answer is not None else {
+                "workers": self.workers, "count": len(self.workers),
+                "task_types": sorted({t for w in self.workers for t in w["types"]})}
         if method == "POST" and path == "/v1/tasks":
             return self.create(body)
         if method == "POST" and path == "/v1/tasks:get":

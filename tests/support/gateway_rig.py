@@ -98,12 +98,15 @@ class Client:
 class Stream:
     """One subscription over Server-Sent Events."""
 
-    def __init__(self, gateway, query, token=None):
+    def __init__(self, gateway, query, token=None, variables=None, last_id=None):
         self.connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=WAIT_S)
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self.connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
+        self.last_id = last_id  # as a browser keeps it
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        self.connection.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}), headers)
         self.response = self.connection.getresponse()
 
     def next(self):
@@ -114,6 +117,8 @@ class Stream:
             line = self.response.readline().decode().rstrip("\n")
             if line.startswith("event: "):
                 event = line[len("event: "):]
+            elif line.startswith("id:"):
+                self.last_id = line[len("id:"):].strip()
             elif line.startswith("data:") and event == "next":
                 return Answer(200, {}, line[len("data:"):].strip().encode())
             elif line.startswith("data:") and event == "complete":

@@ -51,6 +51,28 @@ static void news_of_a_row_are_told_once_in_a_while(void **state)
     changes_clear(&changes);
 }
 
+/* From the first untold event on all is told again, whatever was told of other rows meanwhile. */
+static void the_first_untold_event_is_known(void **state)
+{
+    struct changes changes;
+    (void)state;
+    changes_init(&changes, &total_bytes);
+    assert_int_equal(changes_first_untold(&changes), 0);
+    const struct uuid *const ids[] = { &one, &two, &one };
+    for (int64_t seq = 10; seq < 13; seq++) {
+        changes_at(&changes, *ids[seq - 10])->seq = seq;
+        note(&changes, *ids[seq - 10], "0.1");
+    }
+    assert_int_equal(changes_first_untold(&changes), 10);
+    changes_told(&changes, changes_at(&changes, one), TASK_MATCH_YES, 1'000);
+    assert_int_equal(changes_first_untold(&changes), 11);
+    changes_at(&changes, one)->seq = 20;
+    note(&changes, one, "0.2");
+    changes_forget(&changes, changes_at(&changes, two));
+    assert_int_equal(changes_first_untold(&changes), 20);
+    changes_clear(&changes);
+}
+
 static void a_row_without_news_is_forgotten(void **state)
 {
     struct changes changes;
@@ -143,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(news_of_a_row_are_told_once_in_a_while),
+        cmocka_unit_test(the_first_untold_event_is_known),
         cmocka_unit_test(a_row_without_news_is_forgotten),
         cmocka_unit_test(one_that_is_put_off_keeps_its_news),
         cmocka_unit_test(more_than_a_watcher_can_follow_is_known),

@@ -142,27 +142,38 @@ static void what_it_costs_is_known(void **state)
     static const struct str text = { "x", 1 };
     static const struct task_filter_texts one = { &text, 1 };
     static const uint32_t completed = 1 << TASK_STATUS_COMPLETED,
-                          running = 1 << TASK_STATUS_IN_PROGRESS;
+                          running = 1 << TASK_STATUS_IN_PROGRESS, ready = 1 << TASK_STATE_READY;
+    static const struct str suffix = { "01234567", 8 };
+    static const struct uuid nil;
+    static const int64_t now_us = 1;
     static const struct task_filter_ids ids = { NULL, 0 };
     const struct {
         struct task_filter filter;
-        bool is_bounded;
+        bool is_bounded, is_few, is_counted;
         const char *dearest;
     } cases[] = {
-        { { 0 }, true, "filter" },
-        { { .statuses = &failed }, true, "filter.status" },
-        { { .statuses = &pending }, true, "filter.status" },
-        { { .statuses = &completed }, false, "filter.status" },
-        { { .statuses = &running }, false, "filter.status" },
-        { { .types = &one }, true, "filter.type" },
-        { { .types = &one, .statuses = &failed }, false, "filter.status" },
-        { { .queues = &one }, false, "filter.queue" },
-        { { .search = &text, .queues = &one }, false, "filter.search" },
-        { { .ids = &ids, .search = &text }, true, "filter.search" },
+        { { 0 }, true, false, true, "filter" },
+        { { .statuses = &failed }, true, false, true, "filter.status" },
+        { { .statuses = &pending }, true, false, true, "filter.status" },
+        { { .statuses = &completed }, false, false, true, "filter.status" },
+        { { .statuses = &running }, false, false, true, "filter.status" },
+        { { .types = &one }, true, false, true, "filter.type" },
+        { { .types = &one, .statuses = &failed }, false, false, true, "filter.status" },
+        { { .states = &ready }, false, false, false, "filter.state" },
+        { { .states = &ready, .statuses = &failed }, true, true, false, "filter.state" },
+        { { .queues = &one }, false, false, false, "filter.queue" },
+        { { .search = &text, .queues = &one }, false, false, false, "filter.search" },
+        { { .ids = &ids, .search = &text }, true, true, false, "filter.search" },
+        { { .id_suffix = &suffix, .queues = &one }, true, true, false, "filter.queue" },
+        { { .job_id = &nil }, true, false, false, "filter" },
+        { { .created_after_us = &now_us }, false, false, false, "filter.createdAfter" },
+        { { .created_before_us = &now_us }, false, false, false, "filter.createdBefore" },
     };
     (void)state;
     for (size_t i = 0; i < countof(cases); i++) {
         assert_int_equal(task_filter_is_bounded(&cases[i].filter), cases[i].is_bounded);
+        assert_int_equal(task_filter_is_few(&cases[i].filter), cases[i].is_few);
+        assert_int_equal(task_filter_is_counted(&cases[i].filter), cases[i].is_counted);
         assert_string_equal(task_filter_dearest(&cases[i].filter), cases[i].dearest);
     }
 }

@@ -23,13 +23,15 @@ static int remove_file(void **state)
     return unlink(path);
 }
 
+#define OWN "{\"own\": \"{ own }\"}"
+
 static bool load(const char *text, struct trusted **ret, struct err *e)
 {
     FILE *file = fopen(path, "we");
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
-    return trusted_load(path, ret, e);
+    return trusted_load(path, STR(OWN), ret, e);
 }
 
 #define TEXT "query A { me { id } }"
@@ -39,7 +41,9 @@ static void expect_both(struct trusted *t)
     struct str text = { 0 }, id = { 0 };
     char sha_id[7 + SHA256_HEX_LEN + 1] = "sha256:";
     sha256_hex(STR(TEXT), sha_id + 7);
-    assert_int_equal(trusted_count(t), 2);
+    assert_int_equal(trusted_count(t), 3);
+    assert_true(trusted_has(t, STR("{ own }")));
+    assert_true(trusted_find(t, STR("own"), &text));
     assert_true(trusted_find(t, STR("a1"), &text));
     assert_true(str_eq(text, STR(TEXT)));
     assert_true(trusted_find(t, str_of_c(sha_id), &text));
@@ -49,7 +53,7 @@ static void expect_both(struct trusted *t)
     assert_false(trusted_find(t, STR("a"), &text));
     assert_false(trusted_find(t, STR(TEXT), &text));
     assert_false(trusted_find(t, STR("sha256:"), &text));
-    trusted_at(t, 1, &id, &text);
+    trusted_at(t, 2, &id, &text);
     assert_true(str_eq(id, STR("b2")) && str_eq(text, STR("{ __typename }")));
 }
 
@@ -123,9 +127,9 @@ static void a_file_that_is_not_there_is_named(void **state)
     struct trusted *t = NULL;
     struct err e;
     (void)state;
-    assert_false(trusted_load("/no/such/manifest.json", &t, &e));
+    assert_false(trusted_load("/no/such/manifest.json", STR(OWN), &t, &e));
     assert_string_equal(e.message, "/no/such/manifest.json: No such file or directory");
-    assert_false(trusted_load("/", &t, &e));
+    assert_false(trusted_load("/", STR(OWN), &t, &e));
 }
 
 int main(void)

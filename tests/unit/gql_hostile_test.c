@@ -2,13 +2,17 @@
  * Documents made to hurt: each must be answered within a budget of bytes and comparisons, whatever
  * it says. Time is not measured; what costs time here are steps and memory, and those are counted.
  */
+#include "gql/tool.h"
 #include "gql_harness.h"
 
 static const char sdl[] =
     "interface Node { id: Int next: Node self: Node }\n"
     "type A implements Node { id: Int next: Node self: Node f(x: Int, l: [Int]): Int }\n"
     "type B implements Node { id: Int next: Node self: Node }\n"
-    "type Query { a: A node: Node list(first: Int): [A!] }";
+    "scalar JSON\n"
+    "input In { a: Int b: In s: String }\n"
+    "type Query { a: A node: Node list(first: Int): [A!]\n"
+    "  echo(j: JSON, i: In, s: String, f: Float, id: ID): JSON }";
 
 static enum gql_next nothing(struct gql_step *step)
 {
@@ -26,10 +30,25 @@ static enum gql_next two_items(struct gql_step *step)
     return GQL_DONE;
 }
 
+/* Its arguments, as the engine made them. */
+static enum gql_next echo(struct gql_step *step)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    gql_args_put(&text, step);
+    step->results[0] = gql_raw(arena_copy(step->arena, buf_str(&text)));
+    buf_clear(&text);
+    return GQL_DONE;
+}
+
 static int setup(void **state)
 {
+    static const struct gql_scalar json = { .is_json = true };
     struct harness *h = test_malloc(sizeof *h);
+    struct err e;
     harness_schema(h, sdl, NULL);
+    assert_true(gql_schema_bind_scalar(h->schema, "JSON", &json, &e));
+    harness_bind(h, "Query.echo", (struct gql_binding){ .resolve = echo });
     harness_bind(h, "Query.a", (struct gql_binding){ .resolve = nothing });
     harness_bind(h, "Query.node", (struct gql_binding){ .resolve = nothing });
     harness_bind(h, "Query.list", (struct gql_binding){ .resolve = two_items });
@@ -145,6 +164,41 @@ static void operations_of_a_batch_are_paid_together(void **state)
     h->engine = before;
     h->limits.cost_max = gql_limits_default().cost_max;
     gql_engine_destroy(engine);
+}
+
+/* What tools ask of every server, as graphql-js words it; and its multiplied form. */
+static void a_schema_may_be_read_and_not_multiplied(void **state)
+{
+    static const char introspection[] =
+        "query I { __schema { queryType { name kind } mutationType { name kind } types { ...T } "
+        "directives { name description locations args { ...V } } } } "
+        "fragment T on __Type { kind name description fields(includeDeprecated: true) { name "
+        "description args { ...V } type { ...R } isDeprecated deprecationReason } inputFields { "
+        "...V } "
+        "interfaces { ...R } enumValues(includeDeprecated: true) { name description isDeprecated "
+        "deprecationReason } possibleTypes { ...R } } "
+        "fragment V on __InputValue { name description type { ...R } defaultValue } "
+        "fragment R on __Type { kind name ofType { kind name ofType { kind name ofType { kind name "
+        "ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind "
+        "name ofType { kind name } } } } } } } } } }";
+    struct harness *h = *state;
+    struct buf document;
+    struct gql_engine *engine, *before = h->engine;
+    h->limits.cost_max = 10'000;
+    engine = h->engine = gql_engine_create(h->schema, &h->host, &h->limits, 1 << 20);
+    buf_init(&document, 0);
+    buf_put_c(&document, introspection);
+    run(h, &document, NULL);
+    assert_int_equal(h->outcome.error_count, 0);
+    assert_refused(h, "{ __schema { types { ", "fields { type { ", 3, "name } } } } } } } } }",
+                   GQL_CODE_VALIDATION, "introspection depth");
+    assert_refused(
+        h, "{ ",
+        "a%d: __schema { types { fields { type { fields { args { type { name } } } } } } } ", 19,
+        "}", GQL_CODE_COMPLEX, "cost_max");
+    h->engine = before;
+    gql_engine_destroy(engine);
+    buf_clear(&document);
 }
 
 static void cost_counts_variables(void **state)
@@ -267,6 +321,160 @@ static void huge_lists_in_variables_are_bounded(void **state)
     buf_clear(&document);
 }
 
+/* spec: GraphQL Sep 2025, 2.1: a document is text. Wherever the bytes stand, they are one error. */
+static void bytes_that_are_no_text_are_one_error(void **state)
+{
+    static const char *const wrong[] = {
+        "\xC3\x28", "\xED\xA0\x80", "\xC0\xAF", "\xF5\x80\x80\x80", "\xE2\x82", "\xFF", "\x80",
+    };
+    static const char *const heads[] = { "{ a", "{ echo(s: \"", "{ echo(s: \"\"\"", "{ a { id } # ",
+                                         "\"" };
+    static const char *const tails[] = { " }", "\") }", "\"\"\") }", "\n}", "\" { a { id } }" };
+    for (size_t i = 0; i < countof(wrong); i++)
+        for (size_t j = 0; j < countof(heads); j++) {
+            struct buf document;
+            buf_init(&document, 0);
+            buf_put_c(&document, heads[j]);
+            buf_put_c(&document, wrong[i]);
+            buf_put_c(&document, tails[j]);
+            run(*state, &document, NULL);
+            assert_string_equal(((struct harness *)*state)->outcome.code, GQL_CODE_PARSE);
+            assert_int_equal(((struct harness *)*state)->outcome.error_count, 1);
+            buf_clear(&document);
+        }
+}
+
+/* Half a pair of surrogates is no character: neither written out, nor escaped, nor in variables. */
+static void lone_surrogates_are_refused(void **state)
+{
+    static const char *const documents[] = {
+        "{ echo(s: \"\\uD800\") }",        "{ echo(s: \"\\uDC00\\uD800\") }",
+        "{ echo(s: \"\\uD83D\\u0041\") }", "{ echo(s: \"\\u{D83D}\\u{DE00}\") }",
+        "{ echo(s: \"\\u{110000}\") }",    "{ echo(s: \"\\uD83Dx\") }",
+    };
+    struct harness *h = *state;
+    const struct json_value *v = NULL;
+    struct err e;
+    for (size_t i = 0; i < countof(documents); i++) {
+        harness_run(h, documents[i], NULL);
+        assert_string_equal(h->outcome.code, GQL_CODE_PARSE);
+    }
+    assert_str(harness_run(h, "{ echo(s: \"\\uD83D\\uDE00\") }", NULL),
+               "{\"data\":{\"echo\":{\"s\":\"\xF0\x9F\x98\x80\"}}}");
+    assert_false(json_parse(h->arena, STR("{\"s\":\"\\ud800\"}"), &v, &e));
+    assert_false(json_parse(h->arena, STR("{\"s\":\"\xED\xA0\x80\"}"), &v, &e));
+}
+
+/* JSON keeps every digit, Int has its 32 bits, Float is a double, and ID is its text. */
+static void large_numbers_are_kept_or_refused(void **state)
+{
+    struct harness *h = *state;
+    assert_str(
+        harness_run(h,
+                    "query ($j: JSON) { echo(j: $j) x: echo(j: [9007199254740993, "
+                    "123456789012345678901234567890, 1.10, 1e999]) }",
+                    "{\"j\":[18446744073709551616,-9223372036854775809,1e-999,0.10]}"),
+        "{\"data\":{\"echo\":{\"j\":[18446744073709551616,-9223372036854775809,1e-999,0.10]},"
+        "\"x\":{\"j\":[9007199254740993,123456789012345678901234567890,1.10,1e999]}}}");
+    assert_str(harness_run(h, "{ echo(id: 123456789012345678901234567890) }", NULL),
+               "{\"data\":{\"echo\":{\"id\":\"123456789012345678901234567890\"}}}");
+    assert_refused(h, "{ echo(i: {a: 2147483648", "0", 1000, "}) }", GQL_CODE_VALIDATION, NULL);
+    harness_run(h, "query ($i: In) { echo(i: $i) }", "{\"i\":{\"a\":9223372036854775808}}");
+    assert_string_equal(h->outcome.code, GQL_CODE_INPUT);
+    harness_run(h, "query ($f: Float) { echo(f: $f) }", "{\"f\":1e999}");
+    assert_string_equal(h->outcome.code, GQL_CODE_INPUT);
+}
+
+/* Of members with one name the last one counts, as JavaScript has it; in a literal it is an error.
+ */
+static void of_duplicate_keys_the_last_one_counts(void **state)
+{
+    struct harness *h = *state;
+    assert_str(harness_run(h, "query ($i: In) { echo(i: $i) }",
+                           "{\"i\":{\"a\":7},\"i\":{\"a\":1,\"a\":2}}"),
+               "{\"data\":{\"echo\":{\"i\":{\"a\":2}}}}");
+    harness_run(h, "{ echo(i: {a: 1, a: 2}) }", NULL);
+    assert_string_equal(h->outcome.code, GQL_CODE_VALIDATION);
+    harness_run(h, "{ echo(s: \"a\", s: \"b\") }", NULL);
+    assert_string_equal(h->outcome.code, GQL_CODE_VALIDATION);
+}
+
+/* A mebibyte of text goes in and out again, and costs a few times its size; a literal is part of a
+ * plan, whose bytes are bounded. */
+static void long_texts_are_ordinary(void **state)
+{
+    struct harness *h = *state;
+    struct buf document, variables;
+    buf_init(&document, 0);
+    buf_init(&variables, 0);
+    buf_put_c(&document, "{ echo(s: \"");
+    repeat(&document, "\\u0041bc\xC3\xA9", MEBIBYTE / 40);
+    buf_put_c(&document, "\") }");
+    assert_true(run(h, &document, NULL) < 16 * MEBIBYTE);
+    assert_int_equal(h->outcome.error_count, 0);
+    assert_true(h->out.len > MEBIBYTE / 10);
+    buf_reset(&document);
+    buf_put_c(&document, "query ($s: String) { echo(s: $s) }");
+    buf_put_c(&variables, "{\"s\":\"");
+    repeat(&variables, "0123456789abcdef", MEBIBYTE / 16);
+    buf_put_c(&variables, "\"}");
+    buf_put_char(&variables, '\0');
+    assert_true(run(h, &document, variables.ptr) < 16 * MEBIBYTE);
+    assert_int_equal(h->outcome.error_count, 0);
+    assert_true(h->out.len > MEBIBYTE);
+    buf_clear(&document);
+    buf_clear(&variables);
+}
+
+/* Input objects within input objects: a literal stops at nesting_max, JSON at its reader's depth.
+ */
+static void deep_inputs_end(void **state)
+{
+    struct harness *h = *state;
+    struct buf text;
+    const struct json_value *v = NULL;
+    struct err e;
+    assert_refused(h, "{ echo(i: ", "{b: ", 5000, "", GQL_CODE_COMPLEX, "nesting_max");
+    assert_refused(h, "query ($v: ", "[", 5000, "", GQL_CODE_COMPLEX, "nesting_max");
+    buf_init(&text, 0);
+    repeat(&text, "{\"b\":", 100'000);
+    assert_false(json_parse(h->arena, buf_str(&text), &v, &e));
+    buf_reset(&text);
+    repeat(&text, "{\"b\":", 30);
+    buf_put_c(&text, "null");
+    repeat(&text, "}", 30);
+    struct str inner = arena_copy(h->arena, buf_str(&text));
+    buf_reset(&text);
+    buf_printf(&text, "{\"i\":%.*s}", STR_FMT(inner));
+    buf_put_char(&text, '\0');
+    harness_run(h, "query ($i: In) { echo(i: $i) }", text.ptr);
+    assert_int_equal(h->outcome.error_count, 0);
+    buf_clear(&text);
+}
+
+/* Types of fields of types of fields…: refused by rule and by depth, and a wide one by its cost. */
+static void introspection_bombs_are_refused(void **state)
+{
+    assert_refused(*state, "{ __schema { types { ", "fields { type { ", 30, "name", GQL_CODE_PARSE,
+                   NULL);
+    assert_refused(*state,
+                   "{ __schema { types { fields { type { fields { type { fields { name } } } } } } "
+                   "} } ",
+                   "", 0, "", GQL_CODE_VALIDATION, NULL);
+    assert_refused(*state, "{ __schema { types { ...F } } } fragment F on __Type { ",
+                   "possibleTypes { interfaces { ", 1,
+                   "inputFields { type { ...G } } } } } "
+                   "fragment G on __Type { name }",
+                   GQL_CODE_VALIDATION, NULL);
+    assert_refused(*state,
+                   "{ __schema { types { ofType { ofType { ofType { ofType { ofType { ofType { "
+                   "ofType { ofType { ofType { ofType { ofType { ofType { ofType { ofType { name } "
+                   "} } } } } } } } } } } } } } } }",
+                   "", 0, "", GQL_CODE_COMPLEX, "depth_max");
+    assert_refused(*state, "{ ", "a%d: __schema { types { fields { args { name } } } } ", 20, "}",
+                   GQL_CODE_COMPLEX, "cost_max");
+}
+
 /* The operation's own memory: beyond the arena's budget it ends with an error, not with data. */
 static void an_operation_keeps_to_its_memory(void **state)
 {
@@ -302,6 +510,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_limit_answers_with_its_name, setup, teardown),
         cmocka_unit_test_setup_teardown(operations_of_a_batch_are_paid_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_schema_may_be_read_and_not_multiplied, setup, teardown),
         cmocka_unit_test_setup_teardown(cost_counts_variables, setup, teardown),
         cmocka_unit_test_setup_teardown(exponential_spreads_stay_linear, setup, teardown),
         cmocka_unit_test_setup_teardown(exponential_fields_are_too_costly, setup, teardown),
@@ -310,6 +519,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_names_do_not_search_forever, setup, teardown),
         cmocka_unit_test_setup_teardown(long_tokens_do_not_grow_errors, setup, teardown),
         cmocka_unit_test_setup_teardown(huge_lists_in_variables_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(bytes_that_are_no_text_are_one_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(lone_surrogates_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_numbers_are_kept_or_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_duplicate_keys_the_last_one_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_texts_are_ordinary, setup, teardown),
+        cmocka_unit_test_setup_teardown(deep_inputs_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(introspection_bombs_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(an_operation_keeps_to_its_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(a_response_keeps_to_its_bytes, setup, teardown),
     };

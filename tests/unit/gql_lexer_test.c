@@ -122,6 +122,7 @@ static void refuses_bytes_that_are_no_utf8(void **state)
                  1, 2);
     assert_error(STR("\"\"\"\xC0\x80\"\"\""),
                  "Syntax Error: Invalid character within String: U+FFFD.", 1, 4);
+    assert_error(STR("# a\xC3\xA9\xFF\n{ a }"), "Syntax Error: Invalid character: U+FFFD.", 1, 5);
     assert_error(STR("\xFF"), "Syntax Error: Invalid character: U+FFFD.", 1, 1);
 }
 

@@ -115,6 +115,29 @@ static void does_not_start_with_a_field_unbound(void **state)
     harness_clear(&h);
 }
 
+/* Building drops a default that is no value of its type, as the reference does; hosts hear of it.
+ */
+static void does_not_start_with_a_wrong_default(void **state)
+{
+    static const char *const wrong[] = {
+        "type Query { a(x: Int = \"1\"): Int }",
+        "type Query { a(x: [Int!] = [null]): Int }",
+        "type Query { a(x: In): Int } input In { x: E = B } enum E { A }",
+        "type Query { a(x: In = {z: 1}): Int } input In { y: Int! z: Int }",
+    };
+    static const struct gql_binding fallback = { .resolve = nothing };
+    (void)state;
+    for (size_t i = 0; i < countof(wrong); i++) {
+        struct harness h;
+        struct err e;
+        harness_schema(&h, wrong[i], NULL);
+        harness_bind(&h, "Query.a", fallback);
+        assert_false(gql_schema_seal(h.schema, NULL, &e));
+        assert_true(str_find(str_of_c(e.message), STR(".x is no value of its type")) > 0);
+        harness_clear(&h);
+    }
+}
+
 static void subscriptions_need_a_source(void **state)
 {
     static const struct gql_binding binding = { .resolve = nothing };
@@ -181,6 +204,7 @@ int main(void)
         cmocka_unit_test(refuses_types_that_do_not_fit),
         cmocka_unit_test(counts_places_of_errors),
         cmocka_unit_test(does_not_start_with_a_field_unbound),
+        cmocka_unit_test(does_not_start_with_a_wrong_default),
         cmocka_unit_test(subscriptions_need_a_source),
         cmocka_unit_test(root_fields_have_the_default_role),
         cmocka_unit_test(prints_what_it_read),

@@ -7,6 +7,11 @@ struct db_step insight_list_step(struct arena *a, int64_t ttl_us, int64_t pause_
     return (struct db_step){ &insight_list, insight_list_args(a, ttl_us, pause_us) };
 }
 
+struct db_step insight_added_step(struct arena *a, int64_t after_us)
+{
+    return (struct db_step){ &insight_added, insight_added_args(a, after_us) };
+}
+
 struct db_step insight_claim_step(struct arena *a, const int64_t *seen_us, int64_t claim_us)
 {
     return (struct db_step){ &insight_claim, insight_claim_args(a, seen_us, claim_us) };

@@ -10,7 +10,8 @@ enum {
     INSIGHT_KEPT_S = 90 * 24 * 60 * 60, /* after it was resolved */
 };
 
-/* Of insight_list_step and insight_dismiss_step; the first four say of the run. */
+/* Of insight_list_step, insight_added_step and insight_dismiss_step; the first four say of the run.
+ */
 enum insight_column {
     INSIGHT_GENERATED_AT, /* null: never */
     INSIGHT_IS_FRESH,
@@ -30,6 +31,9 @@ enum insight_column {
     INSIGHT_UPDATED_AT,
 };
 [[nodiscard]] struct db_step insight_list_step(struct arena *a, int64_t ttl_us, int64_t pause_us);
+
+/* The same columns, of those that were added after that time. */
+[[nodiscard]] struct db_step insight_added_step(struct arena *a, int64_t after_us);
 
 /* A row: the caller is the one to compute them. `seen_us` NULL: he saw none. */
 [[nodiscard]] struct db_step insight_claim_step(struct arena *a, const int64_t *seen_us,

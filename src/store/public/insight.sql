@@ -15,6 +15,17 @@ LEFT JOIN insight_runs AS r ON r.name = one.name
 LEFT JOIN dashboard_insights AS i ON i.state = 'open'
 ORDER BY i.severity DESC, i.confidence DESC NULLS LAST, i.id;
 
+-- :name insight_added  :params after timestamptz
+-- Those that are open and were added by later runs than that, in order; one row without an insight
+-- where there are none. A run adds at the time at which it is generated.
+SELECT r.generated_at, false, false, false,
+       i.id, i.type, i.title, i.description, i.severity, i.data, i.confidence, i.recommendations,
+       i.state, i.dismissed_reason, i.created_at, i.updated_at
+FROM (VALUES ('dashboard')) AS one (name)
+LEFT JOIN insight_runs AS r ON r.name = one.name
+LEFT JOIN dashboard_insights AS i ON i.state = 'open' AND i.created_at > $1::timestamptz
+ORDER BY i.created_at, i.id;
+
 -- :name insight_claim  :params seen timestamptz?, claim_us int8
 -- A row: the caller computes them, if nobody does and nobody has since he saw them.
 INSERT INTO insight_runs AS r (name, claimed_until)

@@ -30,7 +30,7 @@ struct db_step message_ask_step(struct arena *a, const struct message_new *messa
     return (struct db_step){
         &message_ask, message_ask_args(a, message->id, message->user_id, message->conversation_id,
                                        message->new_conversation_id, message->title,
-                                       message->content, message->instead_of)
+                                       message->content, message->instead_of, message->continue_id)
     };
 }
 
@@ -43,7 +43,19 @@ enum asked_column {
     ASKED_IS_SAME,
     ASKED_IS_OPEN,
     ASKED_HAS_REPLACED,
+    ASKED_HAS_CONTINUED,
+    ASKED_IS_BROKEN_OFF,
 };
+
+static enum message_outcome why_not_asked(const struct db_rows *rows)
+{
+    if (!db_rows_bool(rows, 0, ASKED_HAS_REPLACED))
+        return MESSAGE_NOT_REPLACED;
+    if (!db_rows_bool(rows, 0, ASKED_HAS_CONTINUED))
+        return MESSAGE_NOT_CONTINUED;
+    return db_rows_bool(rows, 0, ASKED_IS_BROKEN_OFF) ? MESSAGE_NO_CONVERSATION
+                                                      : MESSAGE_IS_COMPLETE;
+}
 
 enum message_outcome message_read_asked(const struct db_rows *rows, struct message_asked *ret_asked)
 {
@@ -52,8 +64,7 @@ enum message_outcome message_read_asked(const struct db_rows *rows, struct messa
     bool is_asked = db_rows_bool(rows, 0, ASKED_IS_ASKED);
     bool is_stored = db_rows_bool(rows, 0, ASKED_IS_STORED);
     if (!is_asked && !is_stored)
-        return db_rows_bool(rows, 0, ASKED_HAS_REPLACED) ? MESSAGE_NO_CONVERSATION
-                                                         : MESSAGE_NOT_REPLACED;
+        return why_not_asked(rows);
     if (!is_asked && !db_rows_bool(rows, 0, ASKED_IS_OWN))
         return MESSAGE_TAKEN;
     if (!is_asked && !db_rows_bool(rows, 0, ASKED_IS_SAME))
@@ -74,6 +85,25 @@ struct db_step message_history_step(struct arena *a, struct uuid question_id, st
                                                   (int32_t)content_chars_max) };
 }
 
+/* The id before the answer's. */
+static struct uuid question_id(struct uuid id)
+{
+    size_t i = sizeof id.bytes;
+    while (i > 0 && id.bytes[--i]-- == 0)
+        continue;
+    return id;
+}
+
+struct db_step message_continued_step(struct arena *a, const struct uuid *continue_id,
+                                      struct uuid user_id, size_t content_chars_max)
+{
+    struct uuid none = { 0 };
+    struct uuid answer_id = continue_id != NULL ? *continue_id : none;
+    return (struct db_step){ &message_continued,
+                             message_continued_args(a, answer_id, question_id(answer_id), user_id,
+                                                    (int32_t)content_chars_max) };
+}
+
 /* ── answering ── */
 
 struct db_step message_answer_step(struct arena *a, const struct message_answer *answer)
@@ -81,8 +111,11 @@ struct db_step message_answer_step(struct arena *a, const struct message_answer 
     return (struct db_step){
         &message_answer,
         message_answer_args(a, message_answer_id(answer->question_id), answer->question_id,
-                            answer->user_id, answer->content, answer->model, answer->citations_json,
-                            answer->is_degraded, answer->prompt_tokens, answer->completion_tokens)
+                            answer->user_id, answer->content,
+                            str_is_empty(answer->model) ? NULL : &answer->model,
+                            answer->citations_json, answer->is_degraded, answer->prompt_tokens,
+                            answer->completion_tokens,
+                            schema_public.enums[ENUM_chat_message_state].labels[answer->state].text)
     };
 }
 
@@ -113,12 +146,13 @@ struct db_step message_pages_step(struct arena *a, const struct message_pages *p
         return (struct db_step){ pages->is_descending ? &message_pages_down : &message_pages_up,
                                  message_pages_up_args(a, pages->user_ids, pages->user_count, after,
                                                        before, limit, pages->with_content,
-                                                       pages->with_citations) };
+                                                       pages->with_citations, pages->with_more) };
     assert(pages->user_count == 1);
     return (struct db_step){ pages->is_descending ? &message_talk_down : &message_talk_up,
                              message_talk_up_args(a, *pages->conversation_id, pages->user_ids[0],
                                                   pages->with_orphans, after, before, limit,
-                                                  pages->with_content, pages->with_citations) };
+                                                  pages->with_content, pages->with_citations,
+                                                  pages->with_more) };
 }
 
 struct db_step message_counts_step(struct arena *a, const struct message_pages *pages)

@@ -33,10 +33,12 @@ enum message_column {
 
 struct message_new {
     struct uuid id, user_id;
-    const struct uuid *conversation_id; /* NULL: that of instead_of, else a new one */
+    const struct uuid
+        *conversation_id; /* NULL: that of instead_of or continue_id, else a new one */
     struct uuid new_conversation_id;
     struct str title, content;
     const struct uuid *instead_of;
+    const struct uuid *continue_id; /* an answer that broke off */
 };
 /* Fails with CONFLICT on MESSAGE_STORED_MEANWHILE when the same question comes twice at once, and
  * on the constraints of store/public/actor.h when the user is gone. */
@@ -50,6 +52,8 @@ enum message_outcome {
     MESSAGE_DIFFERS,         /* it was stored before, with another text */
     MESSAGE_NO_CONVERSATION, /* none of the user's own, or it is deleted */
     MESSAGE_NOT_REPLACED,    /* instead_of is no question of the user's own */
+    MESSAGE_NOT_CONTINUED,   /* continue_id is no answer of the user's own */
+    MESSAGE_IS_COMPLETE,     /* that one did not break off */
     MESSAGE_NO_USER,
 };
 struct message_asked {
@@ -70,11 +74,19 @@ enum message_history_column {
                                                   struct uuid user_id, size_t count_max,
                                                   size_t content_chars_max);
 
+/* What the answer that is gone on with had been asked, and the end of what it said. No row without
+ * `continue_id`. */
+enum message_continued_column { MESSAGE_CONTINUED_QUESTION, MESSAGE_CONTINUED_CONTENT };
+[[nodiscard]] struct db_step message_continued_step(struct arena *a, const struct uuid *continue_id,
+                                                    struct uuid user_id, size_t content_chars_max);
+
 /* ── answering ── */
 
 struct message_answer {
     struct uuid question_id, user_id;
-    struct str content, model, citations_json;
+    struct str content, citations_json;
+    struct str model; /* empty: not known */
+    enum chat_message_state state;
     bool is_degraded;
     const int64_t *prompt_tokens, *completion_tokens;
 };
@@ -96,7 +108,8 @@ struct message_pages {
     const struct uuid *after, *before;  /* between these ids; NULL: no bound */
     bool is_descending;
     size_t limit;
-    bool with_content, with_citations; /* else empty */
+    /* Else null. More: all but these, id, role and timestamp. */
+    bool with_content, with_citations, with_more;
 };
 [[nodiscard]] struct db_step message_pages_step(struct arena *a, const struct message_pages *pages);
 /* How many there are, whatever the page: a row for each user. */

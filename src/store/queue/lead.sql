@@ -41,7 +41,8 @@ FROM worker.change_log AS l WHERE l.shard = $1::int2 AND l.seq = $2;
 SELECT t.id, t.name FROM worker.task_type AS t WHERE t.id > $1 ORDER BY t.id LIMIT 10000;
 
 -- :name load_sessions  :params after int8
-SELECT s.number, s.id, encode(s.secret_hash, 'hex'), s.worker, s.types, s.ttl_ms
+SELECT s.number, s.id, encode(s.secret_hash, 'hex'), s.worker, s.types, s.ttl_ms,
+       s.host, s.created_at
 FROM worker.session AS s WHERE s.number > $1 ORDER BY s.number LIMIT 10000;
 
 -- :name load_counters  :params after int4

@@ -1,20 +1,17 @@
-/* doctor_system: settings that contradict each other, the clock, limits, disk and port. */
+/* Settings that contradict each other, the clock, limits and the disk. */
 #include "base/base.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
-#include <poll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cmd/doctor_priv.h"
 #include "conf/table.h"
+#include "doctor/doctor.h"
 #include "obs/version.h"
 
 enum { FDS_BESIDE_CLIENTS = 128 }; /* database, files, pipes, the loops' own */
@@ -29,7 +26,7 @@ static void check_secrets_in_file(struct doctor *d)
         return;
     for (enum conf_id id = 0; id < CONF_COUNT; id++)
         if (conf_option(id)->is_secret && conf_source(d->conf, id) == CONF_FROM_FILE &&
-            !str_eq(conf_shown(d->conf, id), conf_str(d->conf, id)))
+            !str_eq(conf_shown(d->conf, id, d->arena), conf_str(d->conf, id)))
             doctor_report(d, "settings", DOCTOR_WARNING,
                           "chmod 640 the file, or move the secret to a file of its own and name "
                           "that: database-url-file = PATH",
@@ -60,7 +57,7 @@ void doctor_check_settings(struct doctor *d)
                       conf_cstr(d->conf, CONF_LISTEN),
                       url.len ? conf_cstr(d->conf, CONF_PUBLIC_URL) : "not set");
     for (enum conf_id id = 0; id < CONF_COUNT; id++)
-        given += conf_option(id)->group != CONF_GROUP_COMMAND && conf_is_given(d->conf, id);
+        given += conf_is_setting(id) && conf_is_given(d->conf, id);
     if (d->count == before)
         doctor_report(d, "settings", DOCTOR_OK, NULL, "valid, for %s; %zu given, the rest defaults",
                       conf_cstr(d->conf, CONF_ENV), given);
@@ -167,91 +164,4 @@ void doctor_check_data(struct doctor *d)
         doctor_report(d, "data", DOCTOR_OK, NULL, exists ? "%s" : "%s will be made",
                       conf_cstr(d->conf, CONF_DATA));
     check_space(d, folder);
-}
-
-/* Whether it is Windlass that answers at the other end: its /version says so. */
-static bool is_windlass(int fd)
-{
-    static const char request[] = "GET /version HTTP/1.1\r\nHost: localhost\r\n"
-                                  "Connection: close\r\n\r\n";
-    const int64_t give_up_us = clock_mono_us() + 2 * (int64_t)CLOCK_S;
-    char answer[2048];
-    size_t len = 0;
-    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)(sizeof request - 1))
-        return false;
-    while (len < sizeof answer) {
-        struct pollfd ready = { .fd = fd, .events = POLLIN };
-        int64_t left_ms = (give_up_us - clock_mono_us()) / CLOCK_MS;
-        if (left_ms <= 0 || poll(&ready, 1, (int)left_ms) <= 0)
-            break;
-        ssize_t got = recv(fd, answer + len, sizeof answer - len, 0);
-        if (got <= 0)
-            break;
-        len += (size_t)got;
-    }
-    struct str text = str_of(answer, len);
-    return str_find(text, STR("\"commit\"")) >= 0 && str_find(text, STR("\"libpq\"")) >= 0;
-}
-
-enum port_state { PORT_FREE, PORT_OURS, PORT_TAKEN, PORT_REFUSED };
-
-/* Binds for a moment; what cannot be bound is asked who it is. `*ret_errno` says why not. */
-static enum port_state look_at(const struct addrinfo *address, int *ret_errno)
-{
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    if (fd < 0) {
-        *ret_errno = errno;
-        return PORT_REFUSED;
-    }
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* past TIME_WAIT */
-    enum port_state state = PORT_FREE;
-    if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, 1) != 0) {
-        *ret_errno = errno;
-        state = errno == EADDRINUSE ? PORT_TAKEN : PORT_REFUSED;
-    }
-    close(fd);
-    if (state != PORT_TAKEN)
-        return state;
-    const struct timeval patience = { .tv_sec = 2 }; /* also for connect */
-    fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
-        connect(fd, address->ai_addr, address->ai_addrlen) == 0 && is_windlass(fd))
-        state = PORT_OURS;
-    if (fd >= 0)
-        close(fd);
-    return state;
-}
-
-void doctor_check_port(struct doctor *d)
-{
-    const char *host = conf_cstr(d->conf, CONF_LISTEN), *port = conf_cstr(d->conf, CONF_PORT);
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-    struct addrinfo *addresses = NULL;
-    if (str_starts_with(str_of_c(host), STR("unix:"))) {
-        doctor_report(d, "port", DOCTOR_OK, NULL, "none is needed, listen is %s", host);
-        return;
-    }
-    int failure = getaddrinfo(host, port, &hints, &addresses);
-    if (failure != 0) {
-        doctor_report(d, "port", DOCTOR_FAILURE, "set listen to an address of this machine",
-                      "%s: %s", host, gai_strerror(failure));
-        return;
-    }
-    int why = 0;
-    enum port_state state = look_at(addresses, &why);
-    freeaddrinfo(addresses);
-    if (state == PORT_FREE)
-        doctor_report(d, "port", DOCTOR_OK, NULL, "%s port %s is free", host, port);
-    else if (state == PORT_OURS)
-        doctor_report(d, "port", DOCTOR_OK, NULL, "%s port %s is served by Windlass", host, port);
-    else if (state == PORT_TAKEN)
-        doctor_report(d, "port", DOCTOR_FAILURE,
-                      "choose another with --port, or stop who has it (ss -ltnp names it)",
-                      "%s port %s is taken by another program", host, port);
-    else
-        doctor_report(d, "port", DOCTOR_FAILURE,
-                      "choose a port from 1024 on with --port, and an address of this machine with "
-                      "--listen",
-                      "%s port %s cannot be served: %s", host, port, strerrordesc_np(why));
 }
