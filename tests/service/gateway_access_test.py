@@ -119,6 +119,7 @@ def of_a_task(mutation):
 # Each root field: who gets what, and one use of it.
 MATRIX = {
     "Query.me": (ANYONE, lambda w, c: w.as_(c, "{ me { id } }")),
+    "Query.auditLog": (ADMIN, lambda w, c: w.as_(c, "{ auditLog { nodes { id } } }")),
     "Query.users": (OPERATOR, lambda w, c: w.as_(c, "{ users { nodes { id } } }")),
     "Query.user": (SELF, lambda w, c: w.as_(c, "query($id: ID!) { user(id: $id) { id } }",
                                            {"id": w.ids["owner"]})),
