@@ -236,13 +236,19 @@ static size_t put_utf8(char *dst, uint32_t code)
     return n;
 }
 
-static bool bad_escape(struct lexer *l, size_t at, const char *what, size_t chars)
+static bool bad_escape(struct lexer *l, size_t at, const char *what, size_t units)
 {
-    /* `chars` characters, as JavaScript would slice them: up to the end, or to what is no UTF-8. */
+    /* So many UTF-16 units, as JavaScript would slice them, but for half of a surrogate pair: up to
+     * the end, or to what is no UTF-8. */
     size_t end = at;
-    for (size_t i = 0; i < chars; i++) {
+    while (units) {
         uint32_t code = 0;
-        end += code_point(l, end, &code);
+        uint32_t length = code_point(l, end, &code);
+        size_t size = code > 0xFFFF ? 2 : 1;
+        if (!length || size > units)
+            break;
+        units -= size;
+        end += length;
     }
     return syntax_error(l, (uint32_t)at, "Invalid %s escape sequence: \"%.*s\".", what,
                         (int)(end - at), l->source.ptr + at);

@@ -140,9 +140,10 @@ static void check_group(struct merge *m, unsigned mode, const struct ast_selecti
         first = first ? first : f;
         if (f == first)
             continue;
-        m->has_conflict = mode == MODE_SHAPE
-                              ? types_conflict(first->def->type, f->def->type)
-                              : !str_eq(first->name, f->name) || !same_arguments(first, f);
+        m->has_conflict = mode == MODE_SHAPE ? types_conflict(first->def->type, f->def->type) ||
+                                                   stream_of(m->v, first) || stream_of(m->v, f)
+                                             : !str_eq(first->name, f->name) ||
+                                                   !same_arguments(first->args, f->args);
     }
     if (!is_over(m))
         merge_sets(m, mode, fields, count);

@@ -206,23 +206,42 @@ static bool same_value(const struct ast_value *a, const struct ast_value *b)
     return str_eq(a->text, b->text) && a->is_block == b->is_block;
 }
 
-bool same_arguments(const struct ast_selection *a, const struct ast_selection *b)
+bool same_arguments(const struct ast_entry *a, const struct ast_entry *b)
 {
     size_t balance = 0;
-    for (const struct ast_entry *x = a->args; x; x = x->next)
+    for (const struct ast_entry *x = a; x; x = x->next)
         balance++;
-    for (const struct ast_entry *y = b->args; y; y = y->next)
+    for (const struct ast_entry *y = b; y; y = y->next)
         balance--;
     if (balance)
         return false;
-    for (const struct ast_entry *x = a->args; x; x = x->next) {
-        const struct ast_entry *y = b->args;
+    for (const struct ast_entry *x = a; x; x = x->next) {
+        const struct ast_entry *y = b;
         while (y && !str_eq(x->name, y->name))
             y = y->next;
         if (!y || !same_value(x->value, y->value))
             return false;
     }
     return true;
+}
+
+const struct ast_directive *stream_of(const struct validator *v, const struct ast_selection *field)
+{
+    return v->schema->has_incremental ? find_directive(field->directives, "stream") : NULL;
+}
+
+/* A list that is streamed may be asked for once only; NULL: neither is. */
+static const char *stream_conflict(const struct validator *v, const struct ast_selection *a,
+                                   const struct ast_selection *b)
+{
+    const struct ast_directive *x = stream_of(v, a);
+    const struct ast_directive *y = stream_of(v, b);
+    if (!x && !y)
+        return NULL;
+    return x && y && same_arguments(x->args, y->args)
+               ? "they have overlapping stream directives. See "
+                 "https://github.com/graphql/defer-stream-wg/discussions/100"
+               : "they have overlapping stream directives";
 }
 
 bool types_conflict(const struct type_ref *a, const struct type_ref *b)
@@ -279,8 +298,10 @@ static void compare(struct overlap *o, struct conflict_list *list, bool is_exclu
         struct str name_b = abbreviated(arena, b->node->name);
         found.reason = arena_printf(arena, "\"%.*s\" and \"%.*s\" are different fields",
                                     STR_FMT(name_a), STR_FMT(name_b));
-    } else if (!is_exclusive && !same_arguments(a->node, b->node)) {
+    } else if (!is_exclusive && !same_arguments(a->node->args, b->node->args)) {
         found.reason = STR("they have differing arguments");
+    } else if (stream_conflict(o->v, a->node, b->node)) {
+        found.reason = str_of_c(stream_conflict(o->v, a->node, b->node));
     } else if (a->def && b->def && types_conflict(a->def->type, b->def->type)) {
         struct str ta = type_text(arena, a->def->type);
         struct str tb = type_text(arena, b->def->type);

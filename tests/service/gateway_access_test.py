@@ -129,6 +129,8 @@ MATRIX = {
     "Query.systemHealth": (ANYONE, lambda w, c: w.as_(c, "{ systemHealth { status } }")),
     "Query.tasks": (SIGNED_IN, lambda w, c: w.as_(c, "{ tasks { nodes { id } } }")),
     "Query.task": (SIGNED_IN, lambda w, c: w.as_(c, f'{{ task(id: "{NO_TASK}") {{ id }} }}')),
+    "Query.taskCounts": (SIGNED_IN, lambda w, c: w.as_(c, "{ taskCounts { total } }")),
+    "Query.errorGroups": (SIGNED_IN, lambda w, c: w.as_(c, "{ errorGroups { count } }")),
     "Query.jobs": (SIGNED_IN, lambda w, c: w.as_(c, "{ jobs { id } }")),
     "Query.job": (SIGNED_IN, lambda w, c: w.as_(c, f'{{ job(id: "{NO_TASK}") {{ id }} }}')),
     "Query.previewSchedule": (SIGNED_IN, lambda w, c: w.as_(

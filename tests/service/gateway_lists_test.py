@@ -363,6 +363,18 @@ def lists_below_users_take_one_statement_a_level(world):
             nodes = chatty.graphql(query % count, None, token).data["users"]["nodes"]
             assert sum(len(n["chatMessages"]["nodes"]) for n in nodes) == 2 * (count - 1), nodes
             assert statements() - before == 4, chatty.log[-3000:]  # users, messages, their totals, user
+        # Tasks that wait for others, however many: tasks, dependsOn, blockedBy, duplicateOf, createdBy, job, its runs.
+        ids = [row[0] for row in psql(world.url, "SELECT id FROM tasks WHERE status = 'pending' ORDER BY id LIMIT 42")]
+        psql(world.url, f"UPDATE tasks SET state = 'blocked', depends_on = '{{{ids[40]},{ids[41]}}}', duplicate_of = '{ids[41]}', "
+             f"created_by = '{world.me}', job_id = '{JOB}' WHERE id IN ('" + "','".join(ids[:40]) + "')")
+        blocked = ("query($ids: [ID!]) { tasks(filter: { ids: $ids }) { nodes { dependsOn { id } why { blockedBy { id } } "
+                   "duplicateOf { id } createdBy { name } job { runs(first: 3) { nodes { id } } } } } }")
+        for count in (1, 40):
+            chatty.graphql(blocked, {"ids": ids[:count]}, token)
+            before = statements()
+            nodes = chatty.graphql(blocked, {"ids": ids[:count]}, token).data["tasks"]["nodes"]
+            assert [sorted(b["id"] for b in n["why"]["blockedBy"]) for n in nodes] == [ids[40:]] * count, nodes[0]
+            assert statements() - before == 7, chatty.log[-4000:]
         groups = "{ errorGroups(window: \"90d\") { sample { id job { name } createdBy { name } } } }"
         psql(world.url, f"UPDATE tasks SET finished_at = now(), created_by = '{world.me}', job_id = '{JOB}' WHERE status = 'failed'")
         chatty.graphql(groups, None, token)

@@ -254,7 +254,8 @@ static void finds_children_by_name(void **state)
     ready(&h, 1 << 20);
     struct gql_errors errors = { .arena = h.arena };
     struct plan *p = plan_create(h.schema, &limits, &request, &errors);
-    struct plan_variant *v = plan_variant(p, h.schema, &limits, NULL, h.arena, &errors);
+    struct plan_variant *v =
+        plan_variant(p, h.schema, &limits, NULL, GQL_INCREMENTAL_NONE, h.arena, &errors);
     struct gql_field *users = v->root->set.fields[0];
     assert_non_null(gql_child(users, "nodes"));
     assert_str(gql_child(users, "nodes")->response_key, "n");
