@@ -203,7 +203,8 @@ static void do_plan(struct bench *b, struct bench_case *c)
     struct gql_request request = { .document = c->document };
     struct plan *p = plan_create(c->schema, &limits, &request, &errors);
     check(&errors);
-    struct plan_variant *v = plan_variant(p, c->schema, &limits, NULL, b->arena, &errors);
+    struct plan_variant *v =
+        plan_variant(p, c->schema, &limits, NULL, GQL_INCREMENTAL_NONE, b->arena, &errors);
     check(&errors);
     assert(v->root);
     plan_unref(p);
