@@ -26,6 +26,7 @@ struct gateway_loop;
 struct creates;
 struct documents;
 struct feed;
+struct own_rows;
 struct meter;
 struct io_offload;
 struct stats_board;
@@ -62,6 +63,7 @@ struct gateway {
     struct meter *meter;
     struct zone_cache *zones;
     struct feed *feed; /* on the first loop; see feed.h */
+    struct own_rows *own_rows;
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
     struct workers_told *workers_told;
@@ -109,7 +111,7 @@ struct gateway_loop {
     struct creates *creates;
     struct list feed_subscriptions;
     bool is_feed_telling;
-    int64_t feed_position; /* see feed.h; 0: nothing was told yet */
+    int64_t feed_position;       /* see feed.h; 0: nothing was told yet */
     struct io_turn *log_turn;    /* writes the access log's lines */
     struct io_timer *sweep;      /* ends requests that are past their deadline */
     struct list subscriptions;   /* see subscription.c */

@@ -72,11 +72,15 @@ static uint32_t depth_of(const struct ast_selection_set *set, uint32_t *by_fragm
     return deepest;
 }
 
-bool limits_check_depth(const struct ast_document *doc, const struct ast_definition *operation,
-                        const struct gql_limits *limits, struct gql_errors *errors)
+/* Of every operation, also of those that are not asked for: validation has not looked below. */
+bool limits_check_depth(const struct ast_document *doc, const struct gql_limits *limits,
+                        struct gql_errors *errors)
 {
     uint32_t *by_fragment = arena_new_array(errors->arena, doc->fragment_count, uint32_t);
-    uint32_t depth = depth_of(operation->set, by_fragment);
+    uint32_t depth = 0;
+    for (const struct ast_definition *d = doc->first; d; d = d->next)
+        if (d->kind == AST_OPERATION)
+            depth = max_of(depth, depth_of(d->set, by_fragment));
     if (!limits->depth_max || depth <= limits->depth_max)
         return true;
     limit_error(errors, "depth_max", limits->depth_max, depth, "levels of fields");

@@ -102,6 +102,7 @@ static bool prepare_document(struct plan *p, const struct gql_schema *s,
     struct parse_options parsing = { .tokens_max = limits->tokens_max,
                                      .nesting_max = limits->nesting_max };
     struct validate_options validating = { .errors_max = limits->errors_max,
+                                           .depth_max = limits->depth_max,
                                            .with_suggestions = !request->no_suggestions,
                                            .with_introspection = !request->no_introspection };
     p->doc = ast_parse(p->arena, p->text, &parsing, errors);
@@ -114,7 +115,7 @@ static bool prepare_document(struct plan *p, const struct gql_schema *s,
     if (!p->operation)
         return false;
     assert(s->roots[p->operation->operation]); /* or it were not valid */
-    if (!limits_check_depth(p->doc, p->operation, limits, errors))
+    if (!limits_check_depth(p->doc, limits, errors))
         return false;
     mark_variables(p, s);
     return true;

@@ -155,11 +155,11 @@ struct plan_cost {
 bool plan_check_cost(const struct plan_variant *v, const struct gql_limits *limits,
                      const struct gql_value *variables, struct arena *scratch,
                      struct gql_errors *errors, struct plan_cost *ret);
-/* Limits on the document alone: aliases and directives; then the depth of an operation. */
+/* Limits on the document alone: aliases and directives; then the depth of its operations. */
 bool limits_check_counts(const struct ast_document *doc, const struct gql_limits *limits,
                          struct gql_errors *errors);
-bool limits_check_depth(const struct ast_document *doc, const struct ast_definition *operation,
-                        const struct gql_limits *limits, struct gql_errors *errors);
+bool limits_check_depth(const struct ast_document *doc, const struct gql_limits *limits,
+                        struct gql_errors *errors);
 void limit_error(struct gql_errors *errors, const char *limit, uint64_t max, uint64_t value,
                  const char *what);
 

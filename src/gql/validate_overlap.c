@@ -265,12 +265,12 @@ static void between_sets(struct overlap *o, struct conflict_list *list, bool is_
                          const struct field_map *a, const struct field_map *b)
 {
     between_maps(o, list, is_exclusive, a, b);
-    for (uint32_t i = 0; i < b->fragment_count; i++)
+    for (uint32_t i = 0; i < b->fragment_count && !is_over(o); i++)
         between_fields_and_fragment(o, list, is_exclusive, a, b->fragments[i]);
-    for (uint32_t i = 0; i < a->fragment_count; i++)
+    for (uint32_t i = 0; i < a->fragment_count && !is_over(o); i++)
         between_fields_and_fragment(o, list, is_exclusive, b, a->fragments[i]);
     for (uint32_t i = 0; i < a->fragment_count; i++)
-        for (uint32_t j = 0; j < b->fragment_count; j++)
+        for (uint32_t j = 0; j < b->fragment_count && !is_over(o); j++)
             between_fragments(o, list, is_exclusive, a->fragments[i], b->fragments[j]);
 }
 
@@ -324,9 +324,9 @@ static void between_maps(struct overlap *o, struct conflict_list *list, bool is_
                          const struct field_map *a, const struct field_map *b)
 {
     for (const struct key_spots *x = a->first; x; x = x->next) {
-        const struct key_spots *y = names_get(&b->by_key, x->key);
-        if (!step(o))
+        if (is_over(o) || !step(o))
             return;
+        const struct key_spots *y = names_get(&b->by_key, x->key);
         for (const struct spot *s = x->first; y && s; s = s->next)
             for (const struct spot *t = y->first; t && !is_over(o); t = t->next)
                 compare(o, list, is_exclusive, x->key, s, t);
@@ -343,7 +343,7 @@ static void between_fields_and_fragment(struct overlap *o, struct conflict_list 
     if (map == other)
         return;
     between_maps(o, list, is_exclusive, map, other);
-    for (uint32_t i = 0; i < other->fragment_count; i++)
+    for (uint32_t i = 0; i < other->fragment_count && !is_over(o); i++)
         between_fields_and_fragment(o, list, is_exclusive, map, other->fragments[i]);
 }
 
@@ -356,9 +356,9 @@ static void between_fragments(struct overlap *o, struct conflict_list *list, boo
     const struct field_map *ma = map_of_fragment(o, a);
     const struct field_map *mb = map_of_fragment(o, b);
     between_maps(o, list, is_exclusive, ma, mb);
-    for (uint32_t i = 0; i < mb->fragment_count; i++)
+    for (uint32_t i = 0; i < mb->fragment_count && !is_over(o); i++)
         between_fragments(o, list, is_exclusive, a, mb->fragments[i]);
-    for (uint32_t i = 0; i < ma->fragment_count; i++)
+    for (uint32_t i = 0; i < ma->fragment_count && !is_over(o); i++)
         between_fragments(o, list, is_exclusive, ma->fragments[i], b);
 }
 
@@ -370,9 +370,9 @@ static void within(struct overlap *o, struct conflict_list *list, const struct f
         for (const struct spot *s = x->first; s; s = s->next)
             for (const struct spot *t = s->next; t && !is_over(o); t = t->next)
                 compare(o, list, false, x->key, s, t);
-    for (uint32_t i = 0; i < map->fragment_count; i++) {
+    for (uint32_t i = 0; i < map->fragment_count && !is_over(o); i++) {
         between_fields_and_fragment(o, list, false, map, map->fragments[i]);
-        for (uint32_t j = i + 1; j < map->fragment_count; j++)
+        for (uint32_t j = i + 1; j < map->fragment_count && !is_over(o); j++)
             between_fragments(o, list, false, map->fragments[i], map->fragments[j]);
     }
 }

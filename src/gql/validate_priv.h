@@ -14,6 +14,7 @@ struct validate_steps {
 
 struct validate_options {
     uint32_t errors_max;
+    uint32_t depth_max; /* levels below are not merged, the caller refuses them; 0: no bound */
     bool with_suggestions;
     bool with_introspection;
     struct validate_steps *steps; /* filled where it is not NULL */
