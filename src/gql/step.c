@@ -360,7 +360,11 @@ void gql_step_finish(struct gql_step *step)
         return; /* still inside its resolver, which is about to say WAIT */
     list_remove(&s->waiting);
     op->waiting_count--;
-    if (op->is_source || (op->state == OPERATION_RUNNING && !op->is_cancelled))
+    if (op->is_source) {
+        s->complete(s); /* whoever is told may end it, and free its arena */
+        return;
+    }
+    if (op->state == OPERATION_RUNNING && !op->is_cancelled)
         s->complete(s);
     operation_run(op);
 }
