@@ -13,7 +13,13 @@
 #define ARENA_BLOCK_PER_PIECE 0
 #endif
 
-enum { FIRST_BLOCK_BYTES = 8192 - 64, BLOCK_BYTES_MAX = 256 * 1024 };
+/* Requests wait by the thousand, and most need two or three blocks: those that they have beyond
+ * what they use count. */
+enum {
+    FIRST_BLOCK_BYTES = 8192 - 64,
+    SMALL_BYTES = 32 * 1024, /* blocks grow once so much is held */
+    BLOCK_BYTES_MAX = 256 * 1024,
+};
 
 /* `size` is a multiple of the alignment, so that a piece that fits still does when it is rounded.
  */
@@ -110,14 +116,15 @@ void arena_reset(struct arena *a)
     a->held_bytes = sizeof *a + (oldest ? sizeof *oldest + oldest->size : 0);
 }
 
-/* Blocks double up to a bound, so that a large document costs few of them. */
+/* Blocks double from some size on, up to a bound, so that a large document costs few of them. */
 static size_t next_block_size(const struct arena *a, size_t needed)
 {
     if (ARENA_BLOCK_PER_PIECE)
         return needed;
     needed = (needed + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-    size_t size = a->newest ? min_of(a->newest->size * 2, (size_t)BLOCK_BYTES_MAX)
-                            : (size_t)FIRST_BLOCK_BYTES;
+    size_t size = a->held_bytes < SMALL_BYTES
+                      ? (size_t)FIRST_BLOCK_BYTES
+                      : min_of(a->newest->size * 2, (size_t)BLOCK_BYTES_MAX);
     return max_of(size, needed);
 }
 

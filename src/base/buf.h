@@ -9,7 +9,7 @@
 struct buf {
     char *ptr;
     size_t len, capacity; /* never beyond the limit */
-    size_t limit_bytes; /* 0: none */
+    size_t limit_bytes;   /* 0: none */
     bool failed;
 };
 

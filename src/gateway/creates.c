@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "gateway/feed_priv.h"
 #include "gateway/outbox.h"
+#include "gateway/own_rows.h"
 #include "gateway/tasks.h"
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"
@@ -42,6 +43,8 @@ struct batch {
     bool is_atomic, is_in_doubt;
     int64_t deadline_us; /* of the most urgent call */
     struct mirror_row *rows;
+    struct uuid *row_ids;
+    uint64_t epoch;         /* of own_rows */
     struct uuid *other_ids; /* duplicate_of, one a task; all zeroes: none */
     size_t row_count;
     struct outbox_put put;
@@ -186,7 +189,10 @@ static bool write_rows(struct batch *b, const struct db_step *steps, size_t coun
 static void inserted(void *owner, const struct db_reply *reply)
 {
     struct batch *b = owner;
-    if (reply->err != NULL || db_rows_affected(reply->rows[1]) == b->row_count) {
+    bool is_done = reply->err == NULL && db_rows_affected(reply->rows[1]) == b->row_count;
+    if (is_done)
+        own_rows_add(b->creates->loop->gateway->own_rows, b->epoch, b->row_ids, b->row_count);
+    if (reply->err != NULL || is_done) {
         updated(b, reply);
         return;
     }
@@ -203,6 +209,7 @@ static void store_rows(struct batch *b)
         batch_done(b);
         return;
     }
+    b->epoch = own_rows_epoch(b->creates->loop->gateway->own_rows);
     const struct db_step steps[] = {
         mirror_async_step(), task_mirror_insert_step(b->arena, b->rows, b->row_count, true)
     };
@@ -218,6 +225,7 @@ static void accept(struct batch *b, struct create_task *task, const struct worke
             task->cells[c] = row->cells[c];
     task->cells[COL_tasks_accepted] = STR("t");
     task->is_accepted = true;
+    b->row_ids[b->row_count] = task->id;
     b->rows[b->row_count++] = (struct mirror_row){ row->told, task->cells };
 }
 
@@ -303,14 +311,20 @@ static bool is_vouched(const struct batch *b, const struct create_task *task)
 static void tell_refusal(struct create_task *task, const struct create_call *call, size_t index,
                          enum err_code code, struct str message)
 {
+    static const struct str depends_on = { "depends_on", 10 };
     char place[32] = "input";
     message = str_starts_with(message, STR("$.")) ? str_from(message, 2) : message;
     ptrdiff_t end = str_find(message, STR("]."));
+    bool has_place = str_starts_with(message, STR("tasks[")) && end > 0;
+    struct str rest = has_place ? str_from(message, (size_t)end + 2) : message;
     if (call->is_atomic)
         snprintf(place, sizeof place, "inputs[%zu]", index);
-    if (str_starts_with(message, STR("tasks[")) && end > 0)
+    if (str_starts_with(rest, depends_on))
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.dependsOn%.*s", place,
+                           STR_FMT(str_first(str_from(rest, depends_on.len), 150)));
+    else if (has_place)
         (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.%.*s", place,
-                           STR_FMT(str_first(str_from(message, (size_t)end + 2), 150)));
+                           STR_FMT(str_first(rest, 150)));
     else if (call->is_atomic)
         (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s: %.*s", place,
                            STR_FMT(str_first(message, 150)));
@@ -396,6 +410,7 @@ static void replied(void *owner, const struct worker_reply *reply)
         return;
     }
     b->rows = arena_new_array(b->arena, b->task_count, struct mirror_row);
+    b->row_ids = arena_new_array(b->arena, b->task_count, struct uuid);
     b->other_ids = arena_new_array(b->arena, b->task_count, struct uuid);
     for (size_t i = 0; i < b->task_count; i++)
         read_result(b, i, &results->items[i]);

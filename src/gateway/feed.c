@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/own_rows.h"
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"
 #include "io/timer.h"
@@ -392,6 +393,7 @@ void feed_open(struct gateway *gw)
                            .reached = -1 };
     atomic_init(&feed->worker_since_us, -clock_wall_us());
     gw->feed = feed;
+    gw->own_rows = own_rows_create();
     feed->timer = io_timer_create(feed->loop->io, poll, feed);
     feed->mirror = mirror_create(gw, feed);
 }
@@ -423,7 +425,9 @@ void feed_close(struct gateway *gw)
     mirror_destroy(gw->feed->mirror);
     io_timer_destroy(gw->feed->timer);
     mem_free(gw->feed);
+    own_rows_destroy(gw->own_rows);
     gw->feed = NULL;
+    gw->own_rows = NULL;
 }
 
 bool feed_worker_is_up(const struct gateway *gw, int64_t *ret_since_us)

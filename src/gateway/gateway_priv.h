@@ -26,6 +26,7 @@ struct gateway_loop;
 struct creates;
 struct documents;
 struct feed;
+struct own_rows;
 struct meter;
 struct io_offload;
 struct stats_board;
@@ -62,6 +63,7 @@ struct gateway {
     struct meter *meter;
     struct zone_cache *zones;
     struct feed *feed; /* on the first loop; see feed.h */
+    struct own_rows *own_rows;
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
     struct workers_told *workers_told;

@@ -298,6 +298,10 @@ void http_carrier_get(void *owner, struct http_request *http)
         request_start(r);
 }
 
+/* ── other methods ── */
+
+#define ALLOWED "GET, HEAD, POST, OPTIONS"
+
 void http_carrier_options(void *owner, struct http_request *http)
 {
     const struct gateway *gw = ((struct gateway_loop *)owner)->gateway;
@@ -305,5 +309,15 @@ void http_carrier_options(void *owner, struct http_request *http)
     (void)request_note(http, NULL);
     headers_allow_origin(http, origin, gw->cors_origins);
     headers_allow_sending(http, origin);
-    http_respond(http, 204, STR("Allow: GET, HEAD, POST, OPTIONS\r\n"), STR(""));
+    http_add_header(http, STR("Allow"), STR(ALLOWED));
+    http_respond(http, 204, HTTP_NO_HEADERS, STR(""));
+}
+
+void http_carrier_other(void *owner, struct http_request *http)
+{
+    struct request *r = begin(owner, http);
+    struct exchange *x = r->owner;
+    x->answer = headers_answer_whole(http);
+    http_add_header(http, STR("Allow"), STR(ALLOWED));
+    (void)refuse(r, 405, PROBLEM_INPUT, "the API takes POST, and GET for queries");
 }

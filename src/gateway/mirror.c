@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/own_rows.h"
 
 enum {
     LEASE_MS = 5'000,
@@ -49,6 +50,7 @@ void mirror_stand_by(struct mirror *m)
     if (m->phase != MIRROR_STANDBY)
         log_info("mirror.standby", "holder=%s", m->holder_text);
     m->phase = MIRROR_STANDBY;
+    own_rows_end(m->gw->own_rows);
     mirror_apply_clear(m);
     mirror_snapshot_clear(m);
     rollups_destroy(m->rollups);

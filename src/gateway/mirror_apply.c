@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/own_rows.h"
 #include "gateway/worker_client.h"
 
 /*
@@ -285,6 +286,24 @@ static void retry(void *owner)
     load_spans(m->applying);
 }
 
+/* Of those that were born and nothing else, what this process has stored itself is done. */
+static void leave_out_own(struct apply *apply)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < apply->row_count; i++) {
+        struct uuid id;
+        bool is_done = i < apply->unchanged &&
+                       uuid_parse(apply->rows[i].cells[COL_tasks_id], &id) &&
+                       own_rows_take(apply->m->gw->own_rows, id);
+        if (!is_done)
+            apply->rows[kept++] = apply->rows[i];
+    }
+    size_t done = apply->row_count - kept;
+    apply->row_count -= done;
+    apply->born -= done;
+    apply->unchanged -= done;
+}
+
 void mirror_flush(struct mirror *m)
 {
     if (m->phase != MIRROR_FOLLOW || m->applying != NULL || m->open == NULL ||
@@ -296,6 +315,7 @@ void mirror_flush(struct mirror *m)
     m->open = window_create(apply->w->next_seq);
     m->applying = apply;
     apply->row_count = window_rows(apply->w, &apply->rows, &apply->born, &apply->unchanged);
+    leave_out_own(apply);
     apply->job_count = window_job_rows(apply->w, &apply->job_rows);
     load_spans(apply);
 }
@@ -316,6 +336,7 @@ void mirror_apply_init(struct mirror *m)
 void mirror_follow(struct mirror *m, int64_t seq)
 {
     m->phase = MIRROR_FOLLOW;
+    own_rows_begin(m->gw->own_rows);
     m->stored = seq;
     m->open = window_create(seq);
     feed_table_reached(m->feed, seq);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/own_rows.h"
 #include "gateway/worker_client.h"
 
 /*
@@ -447,6 +448,7 @@ static struct snapshot *create(struct mirror *m)
                             .seq = -1 };
     s->timer = io_timer_create(m->loop->io, ask, s);
     m->phase = MIRROR_SNAPSHOT;
+    own_rows_end(m->gw->own_rows);
     m->snapshot = s;
     return s;
 }

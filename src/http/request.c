@@ -2,8 +2,9 @@
 #include "http/request_priv.h"
 #include "http/uri.h"
 
-/* What a pooled request may keep of what it grew to. */
-enum { KEPT_BYTES = 64 * 1024, KEPT_FIELDS = 128 };
+/* What a pooled request may keep of what it grew to. Little: the next one holds it all the time
+ * that it waits for the database, and a thousand may wait at once. */
+enum { KEPT_BYTES = 4 * 1024, KEPT_FIELDS = 128 };
 
 struct request *http_request_create(struct http_server *server, size_t arena_bytes)
 {

@@ -114,7 +114,8 @@ def ask(url, token, query, variables=None):
 
 
 class Target:
-    """One server: its address, the processes that are it, the PostgreSQL under it, and its request bodies."""
+    """One server: its address, the processes that are it (the first is the gateway, whose memory is told), the
+    PostgreSQL under it, and its request bodies."""
 
     def __init__(self, name, url, pids, postgres, bodies, token=None):
         self.name, self.url, self.pids, self.postgres, self.token = name, url, pids, postgres, token
@@ -134,7 +135,7 @@ class Target:
                 "p99_ms": figures["p99_us"] / 1000, "bytes": len(json.dumps(answer, separators=(",", ":"))),
                 "server_us": 1e6 * (after[0] - before[0]) / figures["requests"],
                 "postgres_us": 1e6 * (after[1] - before[1]) / figures["requests"],
-                "peak_mib": sum(proc.peak_bytes(pid) for root in self.pids for pid in proc.tree(root)) / 2**20}
+                "peak_mib": sum(proc.peak_bytes(pid) for pid in proc.tree(self.pids[0])) / 2**20}
 
 
 # ── Windlass ──

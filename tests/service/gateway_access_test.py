@@ -119,6 +119,7 @@ def of_a_task(mutation):
 # Each root field: who gets what, and one use of it.
 MATRIX = {
     "Query.me": (ANYONE, lambda w, c: w.as_(c, "{ me { id } }")),
+    "Query.auditLog": (ADMIN, lambda w, c: w.as_(c, "{ auditLog { nodes { id } } }")),
     "Query.users": (OPERATOR, lambda w, c: w.as_(c, "{ users { nodes { id } } }")),
     "Query.user": (SELF, lambda w, c: w.as_(c, "query($id: ID!) { user(id: $id) { id } }",
                                            {"id": w.ids["owner"]})),
@@ -129,6 +130,8 @@ MATRIX = {
     "Query.systemHealth": (ANYONE, lambda w, c: w.as_(c, "{ systemHealth { status } }")),
     "Query.tasks": (SIGNED_IN, lambda w, c: w.as_(c, "{ tasks { nodes { id } } }")),
     "Query.task": (SIGNED_IN, lambda w, c: w.as_(c, f'{{ task(id: "{NO_TASK}") {{ id }} }}')),
+    "Query.taskCounts": (SIGNED_IN, lambda w, c: w.as_(c, "{ taskCounts { total } }")),
+    "Query.errorGroups": (SIGNED_IN, lambda w, c: w.as_(c, "{ errorGroups { count } }")),
     "Query.jobs": (SIGNED_IN, lambda w, c: w.as_(c, "{ jobs { id } }")),
     "Query.job": (SIGNED_IN, lambda w, c: w.as_(c, f'{{ job(id: "{NO_TASK}") {{ id }} }}')),
     "Query.previewSchedule": (SIGNED_IN, lambda w, c: w.as_(
