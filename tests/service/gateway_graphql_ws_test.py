@@ -219,7 +219,7 @@ def a_client_goes_on_with_the_next_gateway(world):
     try:
         live(first, world.admin)
         with world.client(first) as node:
-            node.open("a", world.admin, retryAttempts=100)
+            node.open("a", world.admin, retryAttempts=100_000)
             node.tell(client="a", subscribe="s", request={"query": CHANGED})
             assert node.run("a", "q", ME)["data"]["me"]
             first.process.send_signal(signal.SIGTERM)
