@@ -497,7 +497,7 @@ void schema_check(const struct gql_schema *s, struct gql_errors *errors)
         }
     }
     schema_defaults_check(s, errors);
-    bool is_right = errors->count == errors_before;
+    bool is_right = errors->count == errors_before && !s->has_wrong_default;
     for (uint32_t i = 0; i < s->type_count && is_right; i++)
         for (uint32_t j = 0; j < s->types[i]->interface_count; j++)
             check_deprecations(&c, s->types[i], s->types[i]->interfaces[j]);

@@ -60,6 +60,7 @@ static void coerce_default(struct settling *w, struct input_def *d, struct str o
         d->default_value = value;
     } else if (!w->e) {
         d->default_ast = NULL; /* as the reference has it; sealing refuses it */
+        w->s->has_wrong_default = true;
     } else {
         fail(w, d, owner, c.why);
     }

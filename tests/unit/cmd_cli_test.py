@@ -117,7 +117,7 @@ def completions_know_commands_and_options():
         return done.stdout.split()
     expect("first word", complete(["doc"], 1), ["doctor"])
     expect("second word", sorted(complete(["config", ""], 2)), ["check", "show"])
-    expect("option", complete(["config", "show", "--gql-d"], 3), ["--gql-depth-max="])
+    expect("option", complete(["config", "show", "--gql-de"], 3), ["--gql-depth-max="])
     expect("operand", complete(["completion", "zs"], 2), ["zsh"])
 
 
