@@ -311,14 +311,20 @@ static bool is_vouched(const struct batch *b, const struct create_task *task)
 static void tell_refusal(struct create_task *task, const struct create_call *call, size_t index,
                          enum err_code code, struct str message)
 {
+    static const struct str depends_on = { "depends_on", 10 };
     char place[32] = "input";
     message = str_starts_with(message, STR("$.")) ? str_from(message, 2) : message;
     ptrdiff_t end = str_find(message, STR("]."));
+    bool has_place = str_starts_with(message, STR("tasks[")) && end > 0;
+    struct str rest = has_place ? str_from(message, (size_t)end + 2) : message;
     if (call->is_atomic)
         snprintf(place, sizeof place, "inputs[%zu]", index);
-    if (str_starts_with(message, STR("tasks[")) && end > 0)
+    if (str_starts_with(rest, depends_on))
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.dependsOn%.*s", place,
+                           STR_FMT(str_first(str_from(rest, depends_on.len), 150)));
+    else if (has_place)
         (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.%.*s", place,
-                           STR_FMT(str_first(str_from(message, (size_t)end + 2), 150)));
+                           STR_FMT(str_first(rest, 150)));
     else if (call->is_atomic)
         (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s: %.*s", place,
                            STR_FMT(str_first(message, 150)));

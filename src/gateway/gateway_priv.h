@@ -111,7 +111,7 @@ struct gateway_loop {
     struct creates *creates;
     struct list feed_subscriptions;
     bool is_feed_telling;
-    int64_t feed_position; /* see feed.h; 0: nothing was told yet */
+    int64_t feed_position;       /* see feed.h; 0: nothing was told yet */
     struct io_turn *log_turn;    /* writes the access log's lines */
     struct io_timer *sweep;      /* ends requests that are past their deadline */
     struct list subscriptions;   /* see subscription.c */

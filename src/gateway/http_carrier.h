@@ -24,3 +24,5 @@ void http_carrier_post(void *owner, struct http_request *http);
 void http_carrier_get(void *owner, struct http_request *http);
 /* What browsers ask before a page of another origin may ask anything. */
 void http_carrier_options(void *owner, struct http_request *http);
+/* Methods that the API has not: 405 in the form of its answers. */
+void http_carrier_other(void *owner, struct http_request *http);

@@ -232,6 +232,58 @@ static void read_run_at(struct reader *r, struct str *cells, int64_t now_us)
         cells[COL_tasks_state] = STR("scheduled");
 }
 
+static bool refuse_at(struct reader *r, const char *name, size_t i, const char *why)
+{
+    (void)err_set(r->e, ERR_INVALID, "%s.%s[%zu]: %s", r->path, name, i, why);
+    r->has_failed = true;
+    return false;
+}
+
+/* `ids[i]` is one that may stand there. */
+static bool check_dependency(struct reader *r, const struct uuid *ids, size_t i, struct uuid self)
+{
+    if (uuid_eq(ids[i], self))
+        return refuse_at(r, "dependsOn", i, "is the task itself");
+    for (size_t k = 0; k < i; k++)
+        if (uuid_eq(ids[i], ids[k]))
+            return refuse_at(r, "dependsOn", i, "is named twice");
+    return true;
+}
+
+/* Until the worker has told better, a task with dependencies waits for them. */
+static void read_depends_on(struct reader *r, struct uuid self)
+{
+    const struct gql_value *value;
+    struct buf cell;
+    if (!has_value(r, "dependsOn", &value) || value->count == 0)
+        return;
+    if (value->count > TASK_DEPENDENCIES_MAX) {
+        (void)err_set(r->e, ERR_INVALID, "%s.dependsOn: must be at most %d, not %u", r->path,
+                      TASK_DEPENDENCIES_MAX, value->count);
+        r->has_failed = true;
+        return;
+    }
+    struct uuid *ids = arena_new_array(r->step->arena, value->count, struct uuid);
+    buf_init(&cell, 0);
+    json_key_c(&r->w, "depends_on");
+    json_begin_array(&r->w);
+    for (size_t i = 0; i < value->count && !r->has_failed; i++) {
+        if (!uuid_parse(value->items[i].text, &ids[i]))
+            (void)refuse_at(r, "dependsOn", i, "not a UUID");
+        else if (check_dependency(r, ids, i, self)) {
+            struct str id = id_cell(r->step->arena, ids[i]);
+            json_write_string(&r->w, id);
+            buf_put_char(&cell, i == 0 ? '{' : ',');
+            buf_put_str(&cell, id);
+        }
+    }
+    json_end_array(&r->w);
+    buf_put_char(&cell, '}');
+    tell(r, COL_tasks_depends_on, arena_copy(r->step->arena, buf_str(&cell)));
+    tell(r, COL_tasks_state, STR("blocked"));
+    buf_clear(&cell);
+}
+
 bool task_input_read(const struct gql_step *step, const struct gql_value *input, const char *path,
                      struct create_task *ret_task, struct err *e)
 {
@@ -257,6 +309,7 @@ bool task_input_read(const struct gql_step *step, const struct gql_value *input,
     task.cells[COL_tasks_created_at] = task.cells[COL_tasks_updated_at] =
         worker_time_cell(step->arena, now_us);
     read_run_at(&r, task.cells, now_us);
+    read_depends_on(&r, task.id);
     write_id(&r, "created_by", user_id);
     write_actor(&r);
     json_end_object(&r.w);

@@ -7,15 +7,15 @@ enum { TOTAL_MAX = TASKS_TOTAL_MAX + 1 };
 /* Whatever the order, ids settle what is equal. Numbers stand in cursors: never used again. */
 struct tasks_order {
     const char *name;
-    uint8_t number;
     int column; /* the id: no other */
+    uint8_t number;
     bool is_descending;
 };
 
 static const struct tasks_order orders[] = {
-    { "CREATED_DESC", 1, COL_tasks_id, true },         { "CREATED_ASC", 2, COL_tasks_id, false },
-    { "UPDATED_DESC", 3, COL_tasks_updated_at, true }, { "RUN_AT_ASC", 4, COL_tasks_run_at, false },
-    { "PRIORITY_DESC", 5, COL_tasks_priority, true },
+    { "CREATED_DESC", COL_tasks_id, 1, true },         { "CREATED_ASC", COL_tasks_id, 2, false },
+    { "UPDATED_DESC", COL_tasks_updated_at, 3, true }, { "RUN_AT_ASC", COL_tasks_run_at, 4, false },
+    { "PRIORITY_DESC", COL_tasks_priority, 5, true },
 };
 
 const struct tasks_order *tasks_order_of(struct str name)

@@ -45,6 +45,21 @@ struct gql_error *error_addf(struct gql_errors *errors, const char *code, const 
     return error_add(errors, code, message);
 }
 
+struct str text_join(struct arena *arena, const struct str *parts, size_t count)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++)
+        length += parts[i].len;
+    char *text = arena_alloc(arena, length);
+    length = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len)
+            memcpy(text + length, parts[i].ptr, parts[i].len);
+        length += parts[i].len;
+    }
+    return str_of(text, length);
+}
+
 void error_place(struct gql_errors *errors, struct gql_error *error, struct str source,
                  const uint32_t *at, size_t count)
 {

@@ -12,6 +12,8 @@ struct gql_location locate(struct str source, uint32_t at);
 struct gql_error *error_add(struct gql_errors *errors, const char *code, struct str message);
 struct gql_error *error_addf(struct gql_errors *errors, const char *code, const char *fmt, ...)
     like_printf(3, 4);
+/* The parts one after another: for text that printf would cut at a NUL. */
+struct str text_join(struct arena *arena, const struct str *parts, size_t count);
 /* Gives an error its places. */
 void error_place(struct gql_errors *errors, struct gql_error *error, struct str source,
                  const uint32_t *at, size_t count);

@@ -1,6 +1,7 @@
 #include "gql/execute_priv.h"
 
 #include "base/mem.h"
+#include "gql/deliver_priv.h"
 #include "gql/diag_priv.h"
 
 /* ── engine ── */
@@ -40,6 +41,7 @@ static struct gql_outcome outcome_of(const struct gql_operation *op, bool is_req
     return (struct gql_outcome){ .type = op->type,
                                  .is_request_error = is_request_error,
                                  .is_cancelled = op->is_cancelled,
+                                 .has_next = op->state == OPERATION_DELIVERING,
                                  .code = op->errors.first ? op->errors.first->code : NULL,
                                  .error_count = op->errors.count };
 }
@@ -55,10 +57,10 @@ static void end(struct gql_operation *op)
         e.ended(e.owner);
 }
 
-static void answer(struct gql_operation *op, bool is_request_error)
+static void answer(struct gql_operation *op, bool is_request_error, bool has_next)
 {
+    op->state = has_next ? OPERATION_DELIVERING : OPERATION_ANSWERED;
     struct gql_outcome outcome = outcome_of(op, is_request_error);
-    op->state = OPERATION_ANSWERED;
     op->end.answered(op, &outcome, op->end.owner);
 }
 
@@ -67,18 +69,27 @@ static void answer_request_error(struct gql_operation *op)
     buf_put_char(op->out, '{');
     respond_errors(op->out, &op->errors);
     buf_put_char(op->out, '}');
-    answer(op, true);
+    answer(op, true, false);
+}
+
+const struct gql_error *refusal(struct arena *arena, const char *limit, size_t value,
+                                const char *what)
+{
+    struct gql_errors errors = errors_in(arena);
+    struct gql_error *e =
+        error_addf(&errors, GQL_CODE_COMPLEX,
+                   "Query is too complex: its answer needs %zu %s or more.", value, what);
+    e->extensions_json = arena_printf(arena, "\"limit\":\"%s\",\"value\":%zu", limit, value);
+    return e;
 }
 
 /* What was written is dropped for one error that says why. */
 static void answer_refusal(struct gql_operation *op, const char *limit, size_t value,
                            const char *what)
 {
+    const struct gql_error *why = refusal(op->arena, limit, value, what);
     op->errors = errors_in(op->arena);
-    struct gql_error *e =
-        error_addf(&op->errors, GQL_CODE_COMPLEX,
-                   "Query is too complex: its answer needs %zu %s or more.", value, what);
-    e->extensions_json = arena_printf(op->arena, "\"limit\":\"%s\",\"value\":%zu", limit, value);
+    error_add(&op->errors, why->code, why->message)->extensions_json = why->extensions_json;
     op->out->len = op->out_start;
     op->out->failed = false;
     buf_put_c(op->out, "{\"data\":null,");
@@ -88,11 +99,11 @@ static void answer_refusal(struct gql_operation *op, const char *limit, size_t v
 
 static void answer_data(struct gql_operation *op)
 {
-    size_t limit = op->engine->limits.response_bytes_max;
+    const struct gql_limits *limits = &op->engine->limits;
     bool ok = true;
     if (arena_over_budget(op->arena)) {
         answer_refusal(op, "memory", arena_used(op->arena), "bytes of memory");
-        answer(op, false);
+        answer(op, false, false);
         return;
     }
     if (op->type == GQL_MUTATION) {
@@ -111,11 +122,21 @@ static void answer_data(struct gql_operation *op)
         buf_put_char(op->out, ',');
         respond_errors(op->out, &op->errors);
     }
+    size_t pending = ok && op->delivery ? deliver_open(op) : 0;
+    if (pending)
+        deliver_announce(op);
     buf_put_char(op->out, '}');
     size_t written = op->out->len - op->out_start;
-    if (op->out->failed || (limit && written > limit))
+    bool is_too_long =
+        op->out->failed || (limits->response_bytes_max && written > limits->response_bytes_max);
+    bool is_too_much = limits->pending_max && pending > limits->pending_max;
+    if (is_too_long)
         answer_refusal(op, "response_bytes_max", written, "bytes");
-    answer(op, false);
+    else if (is_too_much)
+        answer_refusal(op, "pending_max", pending, "deferred fragments and streams");
+    if (pending)
+        op->delivery->sent_bytes = written;
+    answer(op, false, pending && !is_too_long && !is_too_much);
 }
 
 /* ── the loop ── */
@@ -137,7 +158,7 @@ static void run_batch(struct gql_operation *op, const struct batch *b)
     }
 }
 
-static void run_batches(struct gql_operation *op)
+void operation_run_batches(struct gql_operation *op)
 {
     while (op->first && !op->is_cancelled && !arena_over_budget(op->arena)) {
         struct batch *b = op->first;
@@ -186,12 +207,14 @@ void operation_run(struct gql_operation *op)
     op->is_in_loop = true;
     if (op->state == OPERATION_RUNNING) {
         do {
-            run_batches(op);
+            operation_run_batches(op);
         } while (op->waiting_count == 0 && !op->is_cancelled && op->type == GQL_MUTATION &&
                  next_mutation(op));
         if (op->waiting_count == 0 && op->state == OPERATION_RUNNING && !op->is_cancelled)
             answer_data(op);
     }
+    if (op->state == OPERATION_DELIVERING)
+        deliver_run(op);
     op->is_in_loop = false;
     if (op->waiting_count == 0 && op->state == OPERATION_ANSWERED)
         end(op);
@@ -199,29 +222,34 @@ void operation_run(struct gql_operation *op)
 
 void gql_cancel(struct gql_operation *op)
 {
-    if (op->state != OPERATION_RUNNING)
+    bool is_answered = op->state == OPERATION_DELIVERING;
+    if (op->state == OPERATION_ANSWERED)
         return;
     op->is_cancelled = true;
     if (op->is_source)
         return;                   /* `started` is still to come, and says so */
     op->out->len = op->out_start; /* a mutation writes as it goes */
-    answer(op, false);
+    if (is_answered)
+        op->state = OPERATION_ANSWERED;
+    else
+        answer(op, false, false);
     operation_run(op);
 }
 
 void gql_expire(struct gql_operation *op, const char *code, const char *message)
 {
     assert(!op->is_in_loop);
-    if (op->state != OPERATION_RUNNING)
+    if (op->state == OPERATION_ANSWERED)
         return;
     op->expiry = plain_error(op->arena, code, arena_copy(op->arena, str_of_c(message)));
     op->is_in_loop = true;
-    while (op->type == GQL_MUTATION && !op->root_failed &&
+    while (op->state == OPERATION_RUNNING && op->type == GQL_MUTATION && !op->root_failed &&
            op->next_root < op->root.set->set.count) {
         op->root_failed = !respond_fields(op, op->next_root, op->next_root + 1);
         op->next_root++;
     }
-    answer_data(op);
+    if (op->state == OPERATION_RUNNING)
+        answer_data(op);
     op->is_in_loop = false;
     operation_run(op);
 }
@@ -330,14 +358,16 @@ static bool choose_variant(struct gql_operation *op)
     op->variables = variables.values;
     assert(p->condition_count == 0 || op->variables); /* a condition is a variable */
     for (uint32_t i = 0; i < p->condition_count; i++)
-        if (op->variables[p->conditions[i]].kind != GQL_BOOL) {
+        if (op->variables[p->conditions[i]].kind == GQL_NULL) {
             error_add(&op->errors, GQL_CODE_INPUT,
                       STR("Argument \"if\" of non-null type \"Boolean!\" must not be null."));
             return false;
         }
     size_t bytes_before = p->bytes;
-    struct plan_variant *v =
-        plan_variant(p, engine->schema, &engine->limits, op->variables, op->arena, &op->errors);
+    bool is_whole = !p->has_incremental || !op->end.payload || op->type == GQL_SUBSCRIPTION;
+    struct plan_variant *v = plan_variant(p, engine->schema, &engine->limits, op->variables,
+                                          is_whole ? GQL_INCREMENTAL_NONE : op->request.incremental,
+                                          op->arena, &op->errors);
     if (p->bytes != bytes_before)
         plan_cache_resized(engine->cache, p, bytes_before);
     if (!v)
@@ -359,6 +389,8 @@ static void start(struct gql_operation *op, void *root)
 {
     op->root.set = op->variant->root;
     op->root.source = root;
+    if (op->variant->incremental != GQL_INCREMENTAL_NONE)
+        deliver_init(op);
     if (op->root.set->slot_count)
         op->root.slots = arena_new_array(op->arena, op->root.set->slot_count, struct slot);
     if (op->type == GQL_MUTATION)

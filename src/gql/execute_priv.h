@@ -15,6 +15,7 @@ enum slot_kind {
     SLOT_NODE,
     SLOT_NODES, /* a list of objects; a node without a set is null */
     SLOT_LIST,
+    SLOT_STREAM, /* a list of which the rest comes later */
 };
 
 struct slot {
@@ -24,7 +25,15 @@ struct slot {
         struct gql_value value;
         struct node *nodes; /* NODE: one */
         struct slot *items;
+        struct cut_list *cut;
     };
+};
+
+/* A list with @stream: its head is like any list, its rest a result that waits. */
+struct cut_list {
+    struct slot head;
+    uint32_t head_count;
+    struct gql_value rest;
 };
 
 /* An object of the response. */
@@ -42,6 +51,7 @@ struct batch {
     void **sources;
     size_t count;
     uint32_t only; /* mutations: the one root field to run now; else UINT32_MAX */
+    struct job *job;
 };
 
 enum step_state { STEP_RESOLVING, STEP_WAITING, STEP_FINISHED };
@@ -53,10 +63,15 @@ struct step {
     const struct gql_field_plan *plan;
     struct node **nodes; /* whose slot each result is for */
     enum step_state state;
+    struct job *job;                  /* what comes later that this is for; NULL: the answer */
     void (*complete)(struct step *s); /* when the results are there */
 };
 
-enum operation_state { OPERATION_RUNNING, OPERATION_ANSWERED };
+enum operation_state {
+    OPERATION_RUNNING,
+    OPERATION_DELIVERING, /* answered, and more comes */
+    OPERATION_ANSWERED,
+};
 
 struct gql_operation {
     struct gql_engine *engine;
@@ -73,6 +88,7 @@ struct gql_operation {
     enum gql_operation_type type;
     bool is_in_loop, is_cancelled;
     bool is_source;                 /* gql_subscribe: makes the stream, runs nothing */
+    struct delivery *delivery;      /* NULL: all comes in the answer */
     const struct gql_error *expiry; /* what fields that did not come back fail with */
     struct batch *first, **tail;    /* to run */
     struct list waiting;            /* steps */
@@ -97,6 +113,8 @@ struct gql_engine {
 void operation_run(struct gql_operation *op);
 /* Starts a batch when the loop comes to it. */
 void operation_queue(struct gql_operation *op, struct batch *b);
+/* Runs what is queued, up to what waits. */
+void operation_run_batches(struct gql_operation *op);
 /* Starts one field for all of a batch. */
 void step_start(struct gql_operation *op, const struct batch *b, const struct gql_field_plan *f);
 /* The set of a composite value's object type; NULL with an error where the type cannot be told. */
@@ -105,14 +123,38 @@ const struct plan_set *object_set(struct gql_operation *op, const struct gql_fie
 /* Starts a subscription's root field with its `subscribe` hook. */
 void source_start(struct gql_operation *op, const struct batch *b, const struct gql_field_plan *f,
                   void (*complete)(struct step *s));
+/* Turns the rest of a cut list into a slot, for `job`; what is below it is queued. */
+void stream_start(struct gql_operation *op, const struct gql_field_plan *f, struct job *job,
+                  const struct gql_value *const *rests, struct slot *const *slots, size_t count);
 /* NULL, or why the field may not be seen below this parent. */
 const struct gql_error *access_check(struct gql_operation *op, const struct gql_field_plan *f,
                                      const struct gql_value *args, void *parent);
+/* The error for an answer, or what is left of it, that is beyond a limit. */
+const struct gql_error *refusal(struct arena *arena, const char *limit, size_t value,
+                                const char *what);
 /* An error that is not yet placed: gql_fail's. */
 const struct gql_error *plain_error(struct arena *arena, const char *code, struct str message);
 
+/* Where a walk is. Frames live on its stack, or in the arena when what comes later keeps them. */
+struct frame {
+    const struct frame *above;
+    const struct gql_field_plan *field; /* or an index, when NULL */
+    size_t index;
+};
+
 /* Writes `"data":…` of all root fields, or one of them; false when null reached the root. */
 bool respond_fields(struct gql_operation *op, uint32_t from, uint32_t to);
+/* Writes an object as JSON; false, with the error last in `errors`, when it may not be null. */
+bool respond_node(struct gql_operation *op, struct node *n, const struct frame *at, struct buf *out,
+                  struct gql_errors *errors);
+/* Writes the items of a list's rest, the first of them with `index`, up to one that fails: its
+ * error is *ret_failure, which starts as NULL. */
+void respond_items(struct gql_operation *op, const struct gql_field_plan *f,
+                   const struct slot *rest, uint32_t index, const struct frame *at, struct buf *out,
+                   struct gql_errors *errors, const struct gql_error **ret_failure);
+const struct gql_path *respond_path(struct arena *arena, const struct frame *at);
+/* `["a",0]`, without the first `skip` parts. */
+void respond_path_list(struct buf *out, const struct frame *at, size_t skip);
 /* Adds an error of a root field, with its path and places. */
 void respond_field_error(struct gql_operation *op, const struct gql_field_plan *f,
                          const struct gql_error *from);

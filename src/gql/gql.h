@@ -158,14 +158,15 @@ static inline bool gql_is_null(const struct gql_value *v)
 
 /* ───────────────────────────── plans, as hooks see them ───────────────────────────── */
 
-/* What is selected on one object type, in response order. */
+/* What is selected on one object type, in response order; of what @defer puts off, one part. */
 struct gql_set {
     const struct gql_type *type;
     uint32_t count;
     struct gql_field **fields;
 };
 
-/* The selection below a field: one set per object type that it may return. */
+/* The selection below a field: one set per object type that it may return; after these, the parts
+ * of them that @defer puts off, of the same objects. */
 struct gql_selection {
     uint32_t count;
     struct gql_set **sets;
@@ -248,6 +249,8 @@ struct gql_schema_options {
     bool roots_may_fall_back;
     /* Not validated as a type system: to be printed, and never sealed. */
     bool is_unchecked;
+    /* The schema has @defer and @stream, of the engine's own. */
+    bool has_incremental;
 };
 
 /*
@@ -303,6 +306,7 @@ struct gql_limits {
     uint32_t errors_max;        /* 100 validation errors, then one more that says so */
     size_t plan_bytes_max;      /* 1 MiB: memory of one document's plan */
     size_t response_bytes_max;  /* 64 MiB */
+    uint32_t pending_max;       /* 1,000 deferred fragments and streams that are open at a time */
 };
 struct gql_limits gql_limits_default(void);
 
@@ -347,6 +351,14 @@ struct gql_counters gql_engine_counters(const struct gql_engine *engine);
 
 enum gql_operation_type { GQL_QUERY, GQL_MUTATION, GQL_SUBSCRIPTION };
 
+/* How the later parts of a response are told, where @defer and @stream make some. */
+enum gql_incremental {
+    GQL_INCREMENTAL_NONE,  /* all in one answer: the directives do nothing */
+    GQL_INCREMENTAL_DRAFT, /* `pending`, `incremental`, `completed`; see README.md for its date */
+    GQL_INCREMENTAL_2022,  /* `incremental` alone, each with its path and label: deferSpec=20220824
+                            */
+};
+
 struct gql_request {
     struct str document;
     struct str operation_name;          /* empty: the document's only operation */
@@ -356,6 +368,7 @@ struct gql_request {
     bool no_introspection;              /* __schema and __type are validation errors */
     bool no_suggestions;                /* no "Did you mean …?" in errors */
     bool no_values;                     /* nor what a literal or variable holds: a password */
+    enum gql_incremental incremental;   /* needs gql_end.payload; subscriptions have none */
     uint64_t *spent_cost; /* of the operations of one batch: each adds its cost, and what they cost
                              together is held to cost_max; NULL: it is alone */
     void *ctx;            /* for the hooks */
@@ -366,18 +379,22 @@ struct gql_outcome {
     enum gql_operation_type type;
     bool is_request_error; /* nothing ran: no `data` in the answer */
     bool is_cancelled;     /* nothing was written */
+    bool has_next;         /* payloads follow */
     const char *code;      /* extensions.code of the first error, or NULL */
     size_t error_count;
 };
 
 /*
- * Both are called once. `answered`: the response is in `out`; or the operation was cancelled.
- * `ended`: every step has come back and the arena may go; it comes after `answered`, usually at
- * once.
+ * `answered`, once: the response is in `out`; or the operation was cancelled.
+ * `payload`, after an answer with `has_next`: one later part is in `out`, alone, from where the
+ * response began, as a JSON object. Each wants to be taken before the call returns; the last one
+ * comes without `has_next`, unless the operation is cancelled before.
+ * `ended`, once: every step has come back and the arena may go; it comes last, usually at once.
  */
 struct gql_end {
     void (*answered)(struct gql_operation *op, const struct gql_outcome *outcome, void *owner);
-    void (*ended)(void *owner); /* optional */
+    void (*payload)(struct gql_operation *op, bool has_next, void *owner); /* optional */
+    void (*ended)(void *owner);                                            /* optional */
     void *owner;
 };
 
@@ -395,9 +412,11 @@ struct gql_operation *gql_execute(struct gql_engine *engine, struct arena *arena
  */
 enum gql_operation_type gql_request_type(struct gql_engine *engine, struct arena *arena,
                                          const struct gql_request *request);
-/* The client is gone: no resolver starts any more and nothing is written. */
+/* The client is gone: no resolver starts any more and nothing is written. Before the answer it is
+ * answered, as cancelled; between payloads only `ended` comes. */
 void gql_cancel(struct gql_operation *op);
-/* The deadline has passed: fields still waiting fail with this error, and the answer is written. */
+/* The deadline has passed: fields still waiting fail with this error, and the answer is written; or
+ * all that is pending is completed so, in a last payload. */
 void gql_expire(struct gql_operation *op, const char *code, const char *message);
 
 /*

@@ -64,6 +64,21 @@ static const uint8_t classes[256] = {
     [0x80 ... 0xFF] = CLASS_BREAK,
 };
 
+/* The token that a byte starts, as far as one byte tells: all others are START_OTHER. */
+enum { START_OTHER = 0, START_IGNORED = 0xFF };
+
+static const uint8_t starts[256] = {
+    ['!'] = TOKEN_BANG,      ['$'] = TOKEN_DOLLAR,       ['&'] = TOKEN_AMP,
+    ['('] = TOKEN_PAREN_L,   [')'] = TOKEN_PAREN_R,      [':'] = TOKEN_COLON,
+    ['='] = TOKEN_EQUALS,    ['@'] = TOKEN_AT,           ['['] = TOKEN_BRACKET_L,
+    [']'] = TOKEN_BRACKET_R, ['{'] = TOKEN_BRACE_L,      ['|'] = TOKEN_PIPE,
+    ['}'] = TOKEN_BRACE_R,   ['a' ... 'z'] = TOKEN_NAME, ['A' ... 'Z'] = TOKEN_NAME,
+    ['_'] = TOKEN_NAME,      [' '] = START_IGNORED,      ['\t'] = START_IGNORED,
+    ['\n'] = START_IGNORED,  ['\r'] = START_IGNORED,     [','] = START_IGNORED,
+};
+
+static_assert((int)TOKEN_EOF == (int)START_OTHER, "no token of one byte has this number");
+
 /* Over the bytes of a string that stand for themselves. */
 static size_t skip_plain(const struct lexer *l, size_t at)
 {
@@ -72,14 +87,6 @@ static size_t skip_plain(const struct lexer *l, size_t at)
         at++;
     return at;
 }
-
-/* Tokens of one character; TOKEN_EOF: none. */
-static const uint8_t punctuators[256] = {
-    ['!'] = TOKEN_BANG,      ['$'] = TOKEN_DOLLAR,    ['&'] = TOKEN_AMP,     ['('] = TOKEN_PAREN_L,
-    [')'] = TOKEN_PAREN_R,   [':'] = TOKEN_COLON,     ['='] = TOKEN_EQUALS,  ['@'] = TOKEN_AT,
-    ['['] = TOKEN_BRACKET_L, [']'] = TOKEN_BRACKET_R, ['{'] = TOKEN_BRACE_L, ['|'] = TOKEN_PIPE,
-    ['}'] = TOKEN_BRACE_R,
-};
 
 static bool is_digit(int c)
 {
@@ -229,13 +236,19 @@ static size_t put_utf8(char *dst, uint32_t code)
     return n;
 }
 
-static bool bad_escape(struct lexer *l, size_t at, const char *what, size_t chars)
+static bool bad_escape(struct lexer *l, size_t at, const char *what, size_t units)
 {
-    /* `chars` characters, as JavaScript would slice them: up to the end, or to what is no UTF-8. */
+    /* So many UTF-16 units, as JavaScript would slice them, but for half of a surrogate pair: up to
+     * the end, or to what is no UTF-8. */
     size_t end = at;
-    for (size_t i = 0; i < chars; i++) {
+    while (units) {
         uint32_t code = 0;
-        end += code_point(l, end, &code);
+        uint32_t length = code_point(l, end, &code);
+        size_t size = code > 0xFFFF ? 2 : 1;
+        if (!length || size > units)
+            break;
+        units -= size;
+        end += length;
     }
     return syntax_error(l, (uint32_t)at, "Invalid %s escape sequence: \"%.*s\".", what,
                         (int)(end - at), l->source.ptr + at);
@@ -480,11 +493,8 @@ static uint32_t comment_end(const struct lexer *l, uint32_t at)
     return at;
 }
 
-/*
- * What may stand between tokens and is not of CLASS_IGNORED: comments, byte order marks. The slow
- * ways are kept out of lexer_next, so that names and punctuators need no frame.
- */
-static __attribute__((noinline)) uint32_t skip_rare(const struct lexer *l, uint32_t at)
+/* The end of what is ignored from `at` on: comments and byte order marks too. */
+static uint32_t skip_ignored(const struct lexer *l, uint32_t at)
 {
     const unsigned char *bytes = (const unsigned char *)l->source.ptr;
     while (at < l->source.len) {
@@ -500,78 +510,88 @@ static __attribute__((noinline)) uint32_t skip_rare(const struct lexer *l, uint3
     return at;
 }
 
-/* Tokens that are neither names nor of one character. */
-static __attribute__((noinline)) bool read_other(struct lexer *l, struct token *t)
-{
-    int c = byte_at(l, l->at);
-    if (c == '.' && is_triple(l, l->at, '.')) {
-        t->kind = TOKEN_SPREAD;
-        t->end = l->at + 3;
-        return true;
-    }
-    if (c == '"')
-        return is_triple(l, l->at, '"') ? read_block_string(l, t) : read_string(l, t);
-    if (is_digit(c) || c == '-')
-        return read_number(l, t);
-    return unexpected_char(l, l->at);
-}
-
-/* Marks, in the highest bit of each, the bytes of a word that no name has. No sum carries over. */
+/*
+ * Marks, in the highest bit of each, the bytes of a word that are no letters. No sum carries over.
+ */
 static uint64_t foreign_marks(uint64_t word)
 {
     const uint64_t ones = 0x0101010101010101U;
     const uint64_t highs = 0x8080808080808080U;
-    uint64_t low = word & ~highs;
-    uint64_t folded = low | (ones * 0x20); /* capital letters as small ones */
+    uint64_t folded = (word | (ones * 0x20)) & ~highs; /* capital letters as small ones */
     uint64_t letter = (folded + ones * (0x80 - 'a')) & ~(folded + ones * (0x7F - 'z'));
-    uint64_t digit = (low + ones * (0x80 - '0')) & ~(low + ones * (0x7F - '9'));
-    uint64_t underscore = ~((low ^ (ones * '_')) + ones * 0x7F);
-    return ~((letter | digit | underscore) & ~word) & highs;
+    return (~letter | word) & highs;
 }
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "words are read with the first byte lowest");
 
-static const unsigned char *name_end(const unsigned char *at, const unsigned char *end)
+static __attribute__((noinline)) const unsigned char *name_end_beyond(const unsigned char *at,
+                                                                      const unsigned char *end)
 {
-    for (; end - at >= (ptrdiff_t)sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        uint64_t marks = foreign_marks(word);
-        if (marks)
-            return at + __builtin_ctzll(marks) / 8;
-    }
     while (at < end && classes[*at] & CLASS_NAME)
         at++;
     return at;
 }
 
+/*
+ * Eight letters at once, which is most names, and spares the branch that a loop over their bytes
+ * mispredicts at the end of each.
+ */
+static const unsigned char *name_end(const unsigned char *at, const unsigned char *end)
+{
+    uint64_t word;
+    if (end - at < (ptrdiff_t)sizeof word)
+        return name_end_beyond(at, end);
+    memcpy(&word, at, sizeof word);
+    uint64_t marks = foreign_marks(word);
+    if (!marks)
+        return name_end_beyond(at + sizeof word, end);
+    at += __builtin_ctzll(marks) / 8;
+    return classes[*at] & CLASS_NAME ? name_end_beyond(at, end) : at;
+}
+
+static bool read_rare(struct lexer *l, struct token *t, uint32_t at);
+
+/* Names and what is one byte; the rest is kept out of here, so that these need no frame. */
 bool lexer_next(struct lexer *l, struct token *ret_token)
 {
     const unsigned char *bytes = (const unsigned char *)l->source.ptr;
     const unsigned char *end = bytes + l->source.len, *at = bytes + l->at;
-    while (at < end && classes[*at] & CLASS_IGNORED)
+    uint8_t kind = START_OTHER;
+    while (at < end && (kind = starts[*at]) == START_IGNORED)
         at++;
-    if (at < end && (*at == '#' || *at == 0xEF))
-        at = bytes + skip_rare(l, (uint32_t)(at - bytes));
-    const unsigned char *start = at;
-    l->at = (uint32_t)(start - bytes);
-    *ret_token = (struct token){ .kind = TOKEN_EOF, .at = l->at, .end = l->at };
-    if (start == end)
+    if (at == end || kind == START_OTHER)
+        return read_rare(l, ret_token, (uint32_t)(at - bytes));
+    const unsigned char *after = kind == TOKEN_NAME ? name_end(at + 1, end) : at + 1;
+    ret_token->kind = kind;
+    ret_token->at = (uint32_t)(at - bytes);
+    ret_token->end = l->at = (uint32_t)(after - bytes);
+    ret_token->text = str_of((const char *)at, (size_t)(after - at));
+    return true;
+}
+
+/* All that lexer_next does not know by its first byte: comments before a token, the end, the rest.
+ */
+static __attribute__((noinline)) bool read_rare(struct lexer *l, struct token *t, uint32_t at)
+{
+    uint32_t start = skip_ignored(l, at);
+    l->at = start;
+    if (start > at && start < l->source.len && starts[(unsigned char)l->source.ptr[start]])
+        return lexer_next(l, t);
+    *t = (struct token){ .kind = TOKEN_EOF, .at = start, .end = start };
+    if (start == l->source.len)
         return true;
-    if (classes[*start] & CLASS_NAME_START) {
-        at = name_end(at + 1, end);
-        ret_token->kind = TOKEN_NAME;
-        ret_token->text = str_of((const char *)start, (size_t)(at - start));
-        ret_token->end = l->at = (uint32_t)(at - bytes);
-        return true;
+    int c = byte_at(l, start);
+    bool ok = false;
+    if (c == '.' && is_triple(l, start, '.')) {
+        t->kind = TOKEN_SPREAD;
+        t->end = start + 3;
+        ok = true;
+    } else if (c == '"') {
+        ok = is_triple(l, start, '"') ? read_block_string(l, t) : read_string(l, t);
+    } else {
+        ok = is_digit(c) || c == '-' ? read_number(l, t) : unexpected_char(l, start);
     }
-    if (punctuators[*start]) {
-        ret_token->kind = punctuators[*start];
-        ret_token->end = ++l->at;
-        return true;
-    }
-    bool ok = read_other(l, ret_token);
-    l->at = ok ? ret_token->end : l->at;
+    l->at = ok ? t->end : start;
     return ok;
 }

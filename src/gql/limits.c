@@ -22,6 +22,7 @@ struct gql_limits gql_limits_default(void)
         .errors_max = 100,
         .plan_bytes_max = 1 << 20,
         .response_bytes_max = 64 << 20,
+        .pending_max = 1'000,
     };
 }
 
@@ -71,11 +72,15 @@ static uint32_t depth_of(const struct ast_selection_set *set, uint32_t *by_fragm
     return deepest;
 }
 
-bool limits_check_depth(const struct ast_document *doc, const struct ast_definition *operation,
-                        const struct gql_limits *limits, struct gql_errors *errors)
+/* Of every operation, also of those that are not asked for: validation has not looked below. */
+bool limits_check_depth(const struct ast_document *doc, const struct gql_limits *limits,
+                        struct gql_errors *errors)
 {
     uint32_t *by_fragment = arena_new_array(errors->arena, doc->fragment_count, uint32_t);
-    uint32_t depth = depth_of(operation->set, by_fragment);
+    uint32_t depth = 0;
+    for (const struct ast_definition *d = doc->first; d; d = d->next)
+        if (d->kind == AST_OPERATION)
+            depth = max_of(depth, depth_of(d->set, by_fragment));
     if (!limits->depth_max || depth <= limits->depth_max)
         return true;
     limit_error(errors, "depth_max", limits->depth_max, depth, "levels of fields");
@@ -154,8 +159,9 @@ static uint64_t size_of_list(const struct gql_field_plan *f, uint64_t inherited)
     return is_introspection ? min_of(inherited, (uint64_t)INTROSPECTION_LIST_SIZE) : inherited;
 }
 
-static uint64_t cost_of_set(struct costing *c, const struct gql_set *set, uint64_t inherited)
+static uint64_t cost_of_set(struct costing *c, const struct plan_set *own, uint64_t inherited)
 {
+    const struct gql_set *set = &own->set;
     uint64_t sum = 0;
     for (uint32_t i = 0; i < set->count; i++) {
         const struct gql_field_plan *f = set->fields[i]->plan;
@@ -166,6 +172,9 @@ static uint64_t cost_of_set(struct costing *c, const struct gql_set *set, uint64
         uint64_t below = f->below && f->field.selection ? c->by_selection[f->below->number] : 0;
         sum = add(sum, add(f->def->cost, multiply(times, below)));
     }
+    const struct plan_part *part = own->deferral ? own->deferral->parts : NULL;
+    for (; part; part = part->next)
+        sum = add(sum, cost_of_set(c, part->set, inherited));
     return sum;
 }
 
@@ -179,10 +188,12 @@ bool plan_check_cost(const struct plan_variant *v, const struct gql_limits *limi
         uint64_t dearest = 0;
         uint64_t inherited = inherited_size(&c, sel->owner);
         for (uint32_t i = 0; i < sel->selection.count; i++)
-            dearest = max_of(dearest, cost_of_set(&c, sel->selection.sets[i], inherited));
+            dearest = max_of(
+                dearest, cost_of_set(&c, container_of(sel->selection.sets[i], struct plan_set, set),
+                                     inherited));
         c.by_selection[sel->number] = dearest;
     }
-    *ret = (struct plan_cost){ .cost = cost_of_set(&c, &v->root->set, limits->list_size_default) };
+    *ret = (struct plan_cost){ .cost = cost_of_set(&c, v->root, limits->list_size_default) };
     ret->is_dynamic = c.is_dynamic;
     if (errors->count)
         return false;

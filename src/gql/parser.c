@@ -20,21 +20,30 @@ void parser_stop(struct parser *p, bool has_token)
                      limit, p->token_count);
 }
 
-static struct str describe(struct parser *p, const struct token *t)
+/* "Syntax Error: Expected Name, found String \"x\"."; `before` is all but the token. */
+static void fail_at_token(struct parser *p, const struct token *t, struct str before)
 {
-    bool is_value = t->kind > TOKEN_NAME;
-    if (t->kind < TOKEN_NAME || (is_value && p->lexer.errors->no_values))
-        return str_of_c(token_kind_text(t->kind));
-    return arena_printf(p->arena, "%s \"%.*s\"", token_kind_text(t->kind), STR_FMT(t->text));
+    struct gql_errors *errors = p->lexer.errors;
+    bool has_text = t->kind == TOKEN_NAME || (t->kind > TOKEN_NAME && !errors->no_values);
+    const struct str parts[] = {
+        STR("Syntax Error: "),
+        before,
+        str_of_c(token_kind_text(t->kind)),
+        has_text ? STR(" \"") : STR(""),
+        has_text ? t->text : STR(""),
+        has_text ? STR("\".") : STR("."),
+    };
+    if (!p->failed)
+        error_place(
+            errors,
+            error_add(errors, GQL_CODE_PARSE, text_join(errors->arena, parts, countof(parts))),
+            p->lexer.source, &t->at, 1);
+    p->failed = true;
 }
 
 bool parser_fail_unexpected_at(struct parser *p, const struct token *t)
 {
-    if (!p->failed) {
-        struct str what = describe(p, t);
-        syntax_error(&p->lexer, t->at, "Unexpected %.*s.", STR_FMT(what));
-    }
-    p->failed = true;
+    fail_at_token(p, t, STR("Unexpected "));
     return false;
 }
 
@@ -45,12 +54,8 @@ bool parser_fail_unexpected(struct parser *p)
 
 bool parser_fail_expected(struct parser *p, enum token_kind kind)
 {
-    if (!p->failed) {
-        struct str found = describe(p, &p->token);
-        syntax_error(&p->lexer, p->token.at, "Expected %s, found %.*s.", token_kind_text(kind),
-                     STR_FMT(found));
-    }
-    p->failed = true;
+    fail_at_token(p, &p->token,
+                  arena_printf(p->arena, "Expected %s, found ", token_kind_text(kind)));
     return false;
 }
 
@@ -66,11 +71,7 @@ bool parser_expect_keyword(struct parser *p, const char *word)
 {
     if (parser_accept_keyword(p, word))
         return true;
-    if (!p->failed) {
-        struct str found = describe(p, &p->token);
-        syntax_error(&p->lexer, p->token.at, "Expected \"%s\", found %.*s.", word, STR_FMT(found));
-    }
-    p->failed = true;
+    fail_at_token(p, &p->token, arena_printf(p->arena, "Expected \"%s\", found ", word));
     return false;
 }
 

@@ -1,4 +1,4 @@
-#include "gql/plan_priv.h"
+#include "gql/planner_priv.h"
 
 #include "base/mem.h"
 #include "gql/diag_priv.h"
@@ -29,6 +29,7 @@ struct ast_definition *plan_operation(const struct ast_document *doc, struct str
 
 struct marker {
     struct plan *p;
+    bool has_incremental; /* the schema */
     struct names indexes; /* variable → index + 1, as a pointer */
     bool *is_condition;   /* by variable */
     bool *entered;        /* by fragment */
@@ -49,10 +50,13 @@ static void mark_value(struct marker *m, struct ast_value *v)
 static void mark_directives(struct marker *m, struct ast_directive *d)
 {
     for (; d; d = d->next) {
-        bool decides = str_eq_c(d->name, "skip") || str_eq_c(d->name, "include");
+        bool delays =
+            m->has_incremental && (str_eq_c(d->name, "defer") || str_eq_c(d->name, "stream"));
+        bool decides = delays || str_eq_c(d->name, "skip") || str_eq_c(d->name, "include");
+        m->p->has_incremental |= delays;
         for (struct ast_entry *a = d->args; a; a = a->next) {
             mark_value(m, a->value);
-            if (decides && a->value->kind == AST_VARIABLE)
+            if (decides && a->value->kind == AST_VARIABLE && str_eq_c(a->name, "if"))
                 m->is_condition[a->value->index] = true;
         }
     }
@@ -77,7 +81,7 @@ static void mark_set(struct marker *m, struct ast_selection_set *set)
 
 static void mark_variables(struct plan *p, const struct gql_schema *s)
 {
-    struct marker m = { .p = p };
+    struct marker m = { .p = p, .has_incremental = s->has_incremental };
     for (struct ast_variable_def *d = p->operation->variables; d; d = d->next) {
         names_add(p->arena, &m.indexes, d->name, (void *)(uintptr_t)++p->variable_count);
         d->planned_type = type_from_ast(p->arena, s, d->type);
@@ -98,6 +102,7 @@ static bool prepare_document(struct plan *p, const struct gql_schema *s,
     struct parse_options parsing = { .tokens_max = limits->tokens_max,
                                      .nesting_max = limits->nesting_max };
     struct validate_options validating = { .errors_max = limits->errors_max,
+                                           .depth_max = limits->depth_max,
                                            .with_suggestions = !request->no_suggestions,
                                            .with_introspection = !request->no_introspection };
     p->doc = ast_parse(p->arena, p->text, &parsing, errors);
@@ -110,7 +115,7 @@ static bool prepare_document(struct plan *p, const struct gql_schema *s,
     if (!p->operation)
         return false;
     assert(s->roots[p->operation->operation]); /* or it were not valid */
-    if (!limits_check_depth(p->doc, p->operation, limits, errors))
+    if (!limits_check_depth(p->doc, limits, errors))
         return false;
     mark_variables(p, s);
     return true;
@@ -149,45 +154,35 @@ void plan_unref(struct plan *p)
 
 /* ── variants: section 6.3, CollectFields ── */
 
-struct planner {
-    const struct gql_schema *s;
-    struct plan *p;
-    struct plan_variant *variant;
-    struct arena *arena;   /* the variant's */
-    struct arena *scratch; /* gone after planning */
-    const struct gql_value *variables;
-    struct names selections; /* (definition, nodes) as bytes → plan_selection */
-    uint32_t repeats;        /* the most nodes that became one field */
-    bool is_over;            /* the plan's budget */
-};
-
-/* The fields of one response key. */
-struct group {
-    struct group *next;
-    struct str key;
-    struct node_link *first, **tail;
-    uint32_t count;
-};
-
-struct node_link {
-    struct node_link *next;
-    const struct ast_selection *node;
-};
-
-struct groups {
-    struct names by_key;
-    struct group *first, **tail;
-    uint32_t count;
-    bool *entered; /* fragments, by number */
-};
+/* Absent: of a @defer or @stream, whose `if` has the default true. */
+static bool is_true(const struct gql_value *v)
+{
+    return v->kind == GQL_ABSENT || (v->kind == GQL_BOOL && v->boolean);
+}
 
 static bool condition_value(const struct planner *pl, const struct ast_directive *d)
 {
     const struct ast_value *v = directive_arg(d, "if");
-    if (v->kind != AST_VARIABLE)
-        return str_eq_c(v->text, "true");
-    const struct gql_value *value = &pl->variables[v->index];
-    return value->kind == GQL_BOOL && value->boolean;
+    if (!v)
+        return true;
+    return v->kind == AST_VARIABLE ? is_true(&pl->variables[v->index]) : str_eq_c(v->text, "true");
+}
+
+struct ast_directive *planner_delay(const struct planner *pl, const struct ast_selection *s,
+                                    const char *name)
+{
+    if (pl->variant->incremental == GQL_INCREMENTAL_NONE)
+        return NULL;
+    struct ast_directive *d = find_directive(s->directives, name);
+    return d && condition_value(pl, d) ? d : NULL;
+}
+
+/* The directive's label as JSON, or empty. */
+struct str planner_label(const struct planner *pl, const struct ast_directive *d)
+{
+    const struct ast_value *label = directive_arg(d, "label");
+    return label && label->kind == AST_STRING ? planner_json(pl->arena, "", label->text, "")
+                                              : (struct str){ 0 };
 }
 
 static bool is_included(const struct planner *pl, const struct ast_selection *s)
@@ -197,43 +192,42 @@ static bool is_included(const struct planner *pl, const struct ast_selection *s)
     return !(skip && condition_value(pl, skip)) && (!include || condition_value(pl, include));
 }
 
+/* The group of a response key, made when it is the first of it. */
+static struct group *group_of(struct planner *pl, struct groups *g, struct str key)
+{
+    struct group *group = names_get(&g->by_key, key);
+    if (group)
+        return group;
+    group = arena_new(pl->scratch, struct group);
+    group->key = key;
+    group->tail = &group->first;
+    names_add(pl->scratch, &g->by_key, key, group);
+    group_list_add(&g->list, group);
+    return group;
+}
+
+/* `defer`: the @defer that the set is in, or NULL. */
 static void collect(struct planner *pl, const struct gql_type *object,
-                    const struct ast_selection_set *set, struct groups *g)
+                    const struct ast_selection_set *set, const struct plan_defer *defer,
+                    struct groups *g)
 {
     for (const struct ast_selection *s = set->first; s; s = s->next) {
         if (!is_included(pl, s))
             continue;
         if (s->kind != AST_FIELD) {
-            const struct ast_selection_set *inner = s->set;
-            struct str condition = s->name;
-            if (s->kind == AST_SPREAD) {
-                if (g->entered[s->fragment->number])
-                    continue;
-                g->entered[s->fragment->number] = true;
-                inner = s->fragment->set;
-                condition = s->fragment->condition;
-            }
+            bool is_spread = s->kind == AST_SPREAD;
+            struct str condition = is_spread ? s->fragment->condition : s->name;
             const struct gql_type *t = condition.ptr ? schema_find(pl->s, condition) : object;
-            if (type_possible(t, object))
-                collect(pl, object, inner, g);
+            const struct ast_directive *delay = planner_delay(pl, s, "defer");
+            if (!type_possible(t, object) ||
+                (is_spread && planner_was_entered(pl, g, s->fragment, delay, defer)))
+                continue;
+            collect(pl, object, is_spread ? s->fragment->set : s->set,
+                    delay ? planner_defer(pl, g, delay, defer) : defer, g);
             continue;
         }
-        struct str key = ast_response_key(s);
-        struct group *group = names_get(&g->by_key, key);
-        if (!group) {
-            group = arena_new(pl->scratch, struct group);
-            group->key = key;
-            group->tail = &group->first;
-            names_add(pl->scratch, &g->by_key, key, group);
-            *g->tail = group;
-            g->tail = &group->next;
-            g->count++;
-        }
-        struct node_link *link = arena_new(pl->scratch, struct node_link);
-        link->node = s;
-        *group->tail = link;
-        group->tail = &link->next;
-        group->count++;
+        group_add(pl, group_of(pl, g, ast_response_key(s)), s, defer);
+        g->has_defers |= defer != NULL;
     }
 }
 
@@ -270,11 +264,9 @@ static void plan_args(struct planner *pl, struct gql_field_plan *f)
 /* ── fields, sets, selections ── */
 
 static struct plan_set *plan_set(struct planner *pl, const struct gql_type *object,
-                                 const struct ast_selection **nodes, uint32_t count);
+                                 const struct field_nodes *from);
 
-/* `text` escaped and quoted, between `start` and `end`, with room to read KEY_ROOM bytes. */
-static struct str json_string(struct arena *arena, const char *start, struct str text,
-                              const char *end)
+struct str planner_json(struct arena *arena, const char *start, struct str text, const char *end)
 {
     struct buf out;
     buf_init(&out, 0);
@@ -288,38 +280,68 @@ static struct str json_string(struct arena *arena, const char *start, struct str
     return str_of(copy, len);
 }
 
+/* After the sets themselves, their parts: `prepare` hooks see all that an object is asked for. */
+static void list_parts(struct planner *pl, struct plan_selection *sel)
+{
+    struct gql_selection *out = &sel->selection;
+    uint32_t own = out->count, all = own;
+    for (uint32_t i = 0; i < own; i++)
+        all += planner_parts(container_of(out->sets[i], struct plan_set, set), NULL);
+    if (all == own)
+        return;
+    struct gql_set **sets = arena_new_array(pl->arena, all, struct gql_set *);
+    memcpy(sets, out->sets, own * sizeof *sets);
+    out->count = own;
+    for (uint32_t i = 0; i < own; i++)
+        out->count += planner_parts(container_of(sets[i], struct plan_set, set), sets + out->count);
+    out->sets = sets;
+}
+
 static void build_sets(struct planner *pl, struct plan_selection *sel, const struct gql_type *t,
-                       const struct ast_selection **nodes, uint32_t node_count)
+                       const struct field_nodes *from)
 {
     uint32_t count = t->kind == TYPE_OBJECT ? 1 : t->possible_count;
     sel->selection.sets = arena_new_array(pl->arena, count, struct gql_set *);
     for (uint32_t i = 0; i < count && !pl->is_over; i++) {
         const struct gql_type *object = t->kind == TYPE_OBJECT ? t : t->possible[i];
-        sel->selection.sets[sel->selection.count++] = &plan_set(pl, object, nodes, node_count)->set;
+        sel->selection.sets[sel->selection.count++] = &plan_set(pl, object, from)->set;
     }
+    list_parts(pl, sel);
+}
+
+/* What a selection is made of: alike for fields that share it. */
+static struct str selection_key(struct planner *pl, const struct field_def *def,
+                                const struct field_nodes *from)
+{
+    size_t count = 1U + from->count + (from->defers ? from->count + from->within->count : 0);
+    const void **key = arena_new_array(pl->scratch, count, const void *);
+    size_t n = 0;
+    key[n++] = def;
+    for (uint32_t i = 0; i < from->count; i++)
+        key[n++] = from->nodes[i];
+    for (uint32_t i = 0; from->defers && i < from->count; i++)
+        key[n++] = from->defers[i];
+    for (uint32_t i = 0; from->defers && i < from->within->count; i++)
+        key[n++] = from->within->defers[i];
+    return str_of((const char *)key, count * sizeof *key);
 }
 
 /* The selection of a composite field, and its prepare hook once it is known. */
-static void plan_below(struct planner *pl, struct gql_field_plan *f)
+static void plan_below(struct planner *pl, struct gql_field_plan *f, const struct field_nodes *from)
 {
     const struct field_def *def = f->def;
     bool is_leaf = type_is_leaf(def->type->named);
     if (is_leaf && !def->binding.prepare)
         return;
-    size_t key_count = f->node_count + 1U;
-    const void **key = arena_new_array(pl->scratch, key_count, const void *);
-    key[0] = def;
-    for (uint32_t i = 0; i < f->node_count; i++)
-        key[i + 1] = f->nodes[i];
-    struct str key_bytes = str_of((const char *)key, key_count * sizeof *key);
-    struct plan_selection *sel = names_get(&pl->selections, key_bytes);
+    struct str key = selection_key(pl, def, from);
+    struct plan_selection *sel = names_get(&pl->selections, key);
     bool is_new = !sel;
     if (is_new) {
         sel = arena_new(pl->arena, struct plan_selection);
         sel->owner = f;
         if (!is_leaf)
-            build_sets(pl, sel, def->type->named, f->nodes, f->node_count);
-        names_add(pl->scratch, &pl->selections, key_bytes, sel);
+            build_sets(pl, sel, def->type->named, from);
+        names_add(pl->scratch, &pl->selections, key, sel);
         sel->number = pl->variant->selection_count++;
         *pl->variant->tail = sel;
         pl->variant->tail = &sel->next;
@@ -331,13 +353,14 @@ static void plan_below(struct planner *pl, struct gql_field_plan *f)
     f->field.plan_data = sel->plan_data;
 }
 
-static enum field_source source_of(const struct field_def *def)
+/* A list that is cut is stored, leaves too. */
+static enum field_source source_of(const struct gql_field_plan *f)
 {
-    if (def->is_typename)
+    if (f->def->is_typename)
         return SOURCE_TYPENAME;
-    if (!def->binding.get)
+    if (!f->def->binding.get)
         return SOURCE_STEP;
-    return type_is_leaf(def->type->named) ? SOURCE_GET_LEAF : SOURCE_GET;
+    return type_is_leaf(f->def->type->named) && !f->stream ? SOURCE_GET_LEAF : SOURCE_GET;
 }
 
 /* The argument cannot fail at a request: it is constant, or takes whatever its variable holds. */
@@ -356,7 +379,7 @@ static bool is_safe_arg(const struct planner *pl, const struct input_def *def,
 static bool is_lazy(const struct planner *pl, const struct gql_field_plan *f)
 {
     const struct gql_selection *below = f->field.selection;
-    if (f->def->access.ptr || f->def->args_have_access)
+    if (f->def->access.ptr || f->def->args_have_access || f->stream)
         return false;
     for (uint32_t i = 0; i < f->def->arg_count; i++)
         if (!is_safe_arg(pl, &f->def->args[i], &f->args[i]))
@@ -368,18 +391,23 @@ static bool is_lazy(const struct planner *pl, const struct gql_field_plan *f)
 }
 
 static struct gql_field *plan_field(struct planner *pl, const struct gql_type *object,
-                                    const struct group *group, struct plan_set *set)
+                                    const struct group *group, const struct defer_set *within,
+                                    struct plan_set *set)
 {
     struct gql_field_plan *f = arena_new(pl->arena, struct gql_field_plan);
     struct str name = group->first->node->name;
+    struct field_nodes from = { .count = group->count, .within = within };
     f->def = schema_field(pl->s, object, name);
-    f->source = source_of(f->def);
-    f->key_json = json_string(pl->arena, ",", group->key, ":");
+    f->key_json = planner_json(pl->arena, ",", group->key, ":");
     f->node_count = group->count;
     f->nodes = arena_new_array(pl->arena, group->count, const struct ast_selection *);
     uint32_t count = 0;
     for (const struct node_link *link = group->first; link; link = link->next)
         f->nodes[count++] = link->node;
+    from.nodes = f->nodes;
+    from.defers = planner_defers_of(pl, group);
+    f->stream = planner_stream(pl, f);
+    f->source = source_of(f);
     f->field = (struct gql_field){ .name = f->def->name,
                                    .response_key = group->key,
                                    .parent_type = object,
@@ -391,7 +419,7 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
     f->is_quick = f->source == SOURCE_GET_LEAF && !f->def->access.ptr && !f->field.list_depth;
     plan_args(pl, f);
     if (f->source != SOURCE_TYPENAME)
-        plan_below(pl, f);
+        plan_below(pl, f, &from);
     if (f->source == SOURCE_GET && is_lazy(pl, f))
         f->source = SOURCE_GET_LAZY;
     if (f->source == SOURCE_GET || f->source == SOURCE_STEP)
@@ -399,36 +427,67 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
     return &f->field;
 }
 
-static struct plan_set *plan_set(struct planner *pl, const struct gql_type *object,
-                                 const struct ast_selection **nodes, uint32_t count)
+/* A set of these fields. `within`: the @defers that they all wait for. */
+static struct plan_set *plan_fields(struct planner *pl, const struct gql_type *object,
+                                    const struct group_list *list, const struct defer_set *within)
 {
     struct plan_set *set = arena_new(pl->arena, struct plan_set);
-    struct groups g = { .tail = &g.first };
-    g.entered = arena_new_array(pl->scratch, pl->p->doc->fragment_count, bool);
-    for (uint32_t i = 0; i < count; i++)
-        if (nodes[i]->set)
-            collect(pl, object, nodes[i]->set, &g);
     set->set.type = object;
-    set->typename_json = json_string(pl->arena, "", object->name, "");
-    set->set.fields = arena_new_array(pl->arena, g.count, struct gql_field *);
-    for (const struct group *group = g.first; group && !pl->is_over; group = group->next) {
+    set->typename_json = planner_json(pl->arena, "", object->name, "");
+    set->set.fields = arena_new_array(pl->arena, list->count, struct gql_field *);
+    for (const struct group *group = list->first; group && !pl->is_over; group = group->next) {
         pl->repeats = max_of(pl->repeats, group->count);
-        set->set.fields[set->set.count++] = plan_field(pl, object, group, set);
+        set->set.fields[set->set.count++] = plan_field(pl, object, group, within, set);
         pl->is_over = arena_over_budget(pl->arena) || arena_over_budget(pl->scratch);
     }
     return set;
 }
 
-static struct plan_variant *find_variant(const struct plan *p, const struct gql_value *variables)
+static struct plan_set *plan_set(struct planner *pl, const struct gql_type *object,
+                                 const struct field_nodes *from)
+{
+    struct groups g = { .list = { .tail = &g.list.first }, .defer_tail = &g.defers };
+    struct plan_parts later = { .tail = &later.first };
+    g.entered = arena_new_array(pl->scratch, pl->p->doc->fragment_count, bool);
+    for (uint32_t i = 0; i < from->count; i++)
+        if (from->nodes[i]->set)
+            collect(pl, object, from->nodes[i]->set, from->defers ? from->defers[i] : NULL, &g);
+    if (g.has_defers)
+        planner_split(pl, &g.list, from->within, &later);
+    struct plan_set *set = plan_fields(pl, object, &g.list, from->within);
+    for (struct part_fields *p = later.first; p && !pl->is_over; p = p->next)
+        p->part->set = plan_fields(pl, object, &p->list, &p->part->defers);
+    if (g.defer_count || later.first) {
+        struct plan_deferral *deferral = arena_new(pl->arena, struct plan_deferral);
+        deferral->defers = g.defers;
+        deferral->defer_count = g.defer_count;
+        deferral->parts = later.first ? later.first->part : NULL;
+        set->deferral = deferral;
+    }
+    return set;
+}
+
+static struct plan_variant *find_variant(const struct plan *p, const struct gql_value *variables,
+                                         enum gql_incremental incremental)
 {
     for (struct plan_variant *v = p->variants; v; v = v->next) {
         uint32_t i = 0;
-        while (i < p->condition_count && v->conditions[i] == variables[p->conditions[i]].boolean)
+        while (i < p->condition_count && v->conditions[i] == is_true(&variables[p->conditions[i]]))
             i++;
-        if (i == p->condition_count)
+        if (i == p->condition_count && v->incremental == incremental)
             return v;
     }
     return NULL;
+}
+
+/* Fields of the root, those that come later too. */
+static uint32_t count_roots(const struct plan_set *root)
+{
+    uint32_t count = root->set.count;
+    const struct plan_part *part = root->deferral ? root->deferral->parts : NULL;
+    for (; part; part = part->next)
+        count += part->set->set.count;
+    return count;
 }
 
 /* Combinations kept with the plan; more of them live as long as their request. */
@@ -436,10 +495,11 @@ enum { VARIANTS_MAX = 8 };
 
 struct plan_variant *plan_variant(struct plan *p, const struct gql_schema *s,
                                   const struct gql_limits *limits,
-                                  const struct gql_value *variables, struct arena *scratch,
+                                  const struct gql_value *variables,
+                                  enum gql_incremental incremental, struct arena *scratch,
                                   struct gql_errors *errors)
 {
-    struct plan_variant *v = find_variant(p, variables);
+    struct plan_variant *v = find_variant(p, variables, incremental);
     if (v)
         return v;
     bool is_kept = p->variant_count < VARIANTS_MAX;
@@ -448,14 +508,17 @@ struct plan_variant *plan_variant(struct plan *p, const struct gql_schema *s,
     v->tail = &v->first;
     uint8_t *conditions = arena_new_array(arena, p->condition_count, uint8_t);
     for (uint32_t i = 0; i < p->condition_count; i++)
-        conditions[i] = variables[p->conditions[i]].boolean;
+        conditions[i] = is_true(&variables[p->conditions[i]]);
     v->conditions = conditions;
+    v->incremental = incremental;
     struct planner pl = {
         .s = s, .p = p, .variant = v, .arena = arena, .scratch = scratch, .variables = variables
     };
     struct ast_selection root = { .kind = AST_FIELD, .set = p->operation->set };
     const struct ast_selection *nodes[] = { &root };
-    v->root = plan_set(&pl, s->roots[p->operation->operation], nodes, 1);
+    static const struct defer_set at_once = { 0 };
+    struct field_nodes from = { .nodes = nodes, .count = 1, .within = &at_once };
+    v->root = plan_set(&pl, s->roots[p->operation->operation], &from);
     if (pl.is_over) {
         limit_error(errors, "plan_bytes_max", limits->plan_bytes_max, arena_used(arena),
                     "bytes of plan");
@@ -466,8 +529,8 @@ struct plan_variant *plan_variant(struct plan *p, const struct gql_schema *s,
                     "selections of one field");
         return NULL;
     }
-    if (limits->root_fields_max && v->root->set.count > limits->root_fields_max) {
-        limit_error(errors, "root_fields_max", limits->root_fields_max, v->root->set.count,
+    if (limits->root_fields_max && count_roots(v->root) > limits->root_fields_max) {
+        limit_error(errors, "root_fields_max", limits->root_fields_max, count_roots(v->root),
                     "root fields");
         return NULL;
     }

@@ -23,6 +23,42 @@ struct plan_arg {
     const struct ast_entry *given; /* NULL: not given, the default */
 };
 
+/* A @defer of a fragment, as one object's fields meet it. */
+struct plan_defer {
+    struct plan_defer *next;         /* that begins at the same object */
+    const struct plan_defer *parent; /* the one around it, or NULL */
+    const struct ast_directive *directive;
+    uint32_t number;       /* among those of its object */
+    struct str label_json; /* `"label"`, or empty */
+};
+
+/* The @defers that a field waits for, none of them within another; empty: it comes at once. */
+struct defer_set {
+    const struct plan_defer **defers;
+    uint32_t count;
+};
+
+/* The fields of an object that come later together: when the first of their @defers does. */
+struct plan_part {
+    struct plan_part *next;
+    struct defer_set defers;
+    struct plan_set *set;
+};
+
+/* What of an object comes later. */
+struct plan_deferral {
+    const struct plan_defer *defers; /* those that begin here */
+    uint32_t defer_count;
+    const struct plan_part *parts;
+};
+
+/* @stream of a list field. */
+struct plan_stream {
+    struct str label_json; /* or empty */
+    uint32_t variable;     /* the one that tells initialCount; else UINT32_MAX */
+    int64_t initial_count;
+};
+
 /* How a field gets its value. */
 enum field_source {
     SOURCE_TYPENAME,
@@ -47,6 +83,7 @@ struct gql_field_plan {
     const struct ast_selection **nodes; /* the fields merged into this one */
     uint32_t node_count;
     const struct plan_selection *below;
+    const struct plan_stream *stream; /* NULL: the list comes as a whole */
 };
 
 /* A selection below a composite field; fields with the same definition and nodes share it. */
@@ -61,6 +98,7 @@ struct plan_selection {
 /* A set with what execution needs of it. `set` first: hooks see only that. */
 struct plan_set {
     struct gql_set set;
+    const struct plan_deferral *deferral; /* NULL: all of it comes at once */
     uint32_t slot_count;
     struct str typename_json; /* `"User"` */
 };
@@ -68,6 +106,7 @@ struct plan_set {
 struct plan_variant {
     struct plan_variant *next;
     const uint8_t *conditions; /* the value of each condition variable: 0, 1 */
+    enum gql_incremental incremental;
     struct plan_set *root;
     struct plan_selection *first, **tail; /* all of them */
     uint32_t selection_count;
@@ -86,10 +125,11 @@ struct plan {
     struct str text, operation_name; /* the key, with: */
     uint32_t role;
     bool has_introspection;
+    bool has_incremental; /* @defer or @stream: variants differ by the format */
     struct ast_document *doc;
     struct ast_definition *operation;
     uint32_t variable_count;
-    uint32_t *conditions; /* indexes of variables that @skip and @include ask */
+    uint32_t *conditions; /* indexes of variables that @skip, @include, @defer and @stream ask */
     uint32_t condition_count;
     struct plan_variant *variants;
     uint32_t variant_count;
@@ -101,10 +141,11 @@ struct ast_definition *plan_operation(const struct ast_document *doc, struct str
 /* Parses, validates and checks limits. NULL with errors; never cached by this. */
 struct plan *plan_create(const struct gql_schema *s, const struct gql_limits *limits,
                          const struct gql_request *request, struct gql_errors *errors);
-/* The variant for these variables: found, or made; NULL with errors. */
+/* The variant for these variables and this format: found, or made; NULL with errors. */
 struct plan_variant *plan_variant(struct plan *p, const struct gql_schema *s,
                                   const struct gql_limits *limits,
-                                  const struct gql_value *variables, struct arena *scratch,
+                                  const struct gql_value *variables,
+                                  enum gql_incremental incremental, struct arena *scratch,
                                   struct gql_errors *errors);
 struct plan_cost {
     uint64_t cost;
@@ -114,11 +155,11 @@ struct plan_cost {
 bool plan_check_cost(const struct plan_variant *v, const struct gql_limits *limits,
                      const struct gql_value *variables, struct arena *scratch,
                      struct gql_errors *errors, struct plan_cost *ret);
-/* Limits on the document alone: aliases and directives; then the depth of an operation. */
+/* Limits on the document alone: aliases and directives; then the depth of its operations. */
 bool limits_check_counts(const struct ast_document *doc, const struct gql_limits *limits,
                          struct gql_errors *errors);
-bool limits_check_depth(const struct ast_document *doc, const struct ast_definition *operation,
-                        const struct gql_limits *limits, struct gql_errors *errors);
+bool limits_check_depth(const struct ast_document *doc, const struct gql_limits *limits,
+                        struct gql_errors *errors);
 void limit_error(struct gql_errors *errors, const char *limit, uint64_t max, uint64_t value,
                  const char *what);
 

@@ -301,24 +301,43 @@ static void put_set(struct printer *p, const struct ast_selection_set *set)
     buf_put_char(p->out, '}');
 }
 
-static void put_variables(struct printer *p, const struct ast_variable_def *v)
+static void put_variable(struct printer *p, const struct ast_variable_def *v)
 {
-    if (!v)
+    put_description(p, v->description);
+    buf_put_char(p->out, '$');
+    buf_put_str(p->out, v->name);
+    buf_put_c(p->out, ": ");
+    put_type(p, v->type);
+    if (v->default_value) {
+        buf_put_c(p->out, " = ");
+        put_value(p, v->default_value);
+    }
+    put_directives(p, v->directives);
+}
+
+static bool has_line_break(const struct buf *out, size_t start)
+{
+    return !out->failed && str_find_char(str_of(out->ptr + start, out->len - start), '\n') >= 0;
+}
+
+/* On one line, unless one of them needs more. */
+static void put_variables(struct printer *p, const struct ast_variable_def *list)
+{
+    size_t start = p->out->len;
+    if (!list)
         return;
     buf_put_char(p->out, '(');
-    for (; v; v = v->next) {
-        put_description(p, v->description);
-        buf_put_char(p->out, '$');
-        buf_put_str(p->out, v->name);
-        buf_put_c(p->out, ": ");
-        put_type(p, v->type);
-        if (v->default_value) {
-            buf_put_c(p->out, " = ");
-            put_value(p, v->default_value);
-        }
-        put_directives(p, v->directives);
-        if (v->next)
-            buf_put_c(p->out, ", ");
+    for (const struct ast_variable_def *v = list; v; v = v->next) {
+        put_variable(p, v);
+        buf_put_c(p->out, v->next ? ", " : ")");
+    }
+    if (!has_line_break(p->out, start))
+        return;
+    p->out->len = start;
+    buf_put_c(p->out, "(\n");
+    for (const struct ast_variable_def *v = list; v; v = v->next) {
+        put_variable(p, v);
+        buf_put_char(p->out, '\n');
     }
     buf_put_char(p->out, ')');
 }
@@ -379,7 +398,7 @@ static void put_arg_defs(struct printer *p, const struct ast_input_def *args)
             buf_put_c(p->out, ", ");
     }
     buf_put_char(p->out, ')');
-    if (p->out->failed || str_find_char(str_of(p->out->ptr + start, p->out->len - start), '\n') < 0)
+    if (!has_line_break(p->out, start))
         return;
     p->out->len = start;
     buf_put_char(p->out, '(');

@@ -2,32 +2,27 @@
  * The response: one walk over what came back, straight into the buffer. A null that may not be
  * takes back what its object has written. Source: GraphQL Sep 2025, sections 6.4.3, 6.4.4 and 7.
  */
+#include "gql/deliver_priv.h"
 #include "gql/diag_priv.h"
 #include "gql/execute_priv.h"
 #include "json/writer.h"
 
-/* Where the walk is; frames live on its stack. */
-struct frame {
-    const struct frame *above;
-    const struct gql_field_plan *field; /* or an index, when NULL */
-    size_t index;
-};
-
 struct writer {
     struct gql_operation *op;
     struct buf *out;
+    struct gql_errors *errors;
 };
 
 enum outcome { WROTE, IS_NULL, FAILED };
 
 /* ── errors ── */
 
-static const struct gql_path *path_of(struct arena *arena, const struct frame *at)
+const struct gql_path *respond_path(struct arena *arena, const struct frame *at)
 {
     if (!at)
         return NULL;
     struct gql_path *p = arena_new(arena, struct gql_path);
-    p->parent = path_of(arena, at->above);
+    p->parent = respond_path(arena, at->above);
     p->index = at->index;
     if (at->field)
         p->key = at->field->field.response_key;
@@ -39,16 +34,16 @@ static enum outcome fail(struct writer *w, const struct gql_field_plan *f, const
                          const struct gql_error *from)
 {
     struct gql_operation *op = w->op;
-    struct gql_error *e = error_add(&op->errors, from->code, from->message);
+    struct gql_error *e = error_add(w->errors, from->code, from->message);
     e->extensions_json = from->extensions_json;
     e->locations = from->locations;
     e->location_count = from->location_count;
-    e->path = path_of(op->arena, at);
+    e->path = respond_path(op->arena, at);
     if (!e->location_count) {
         uint32_t *places = arena_new_array(op->arena, f->node_count, uint32_t);
         for (uint32_t i = 0; i < f->node_count; i++)
             places[i] = f->nodes[i]->at;
-        error_place(&op->errors, e, op->plan->text, places, f->node_count);
+        error_place(w->errors, e, op->plan->text, places, f->node_count);
     }
     return FAILED;
 }
@@ -167,9 +162,22 @@ static enum outcome write_bare_value(struct writer *w, const struct gql_field_pl
     return fail_text(w, f, at, why);
 }
 
-static enum outcome write_bare_slot(struct writer *w, const struct gql_field_plan *f,
-                                    const struct type_ref *t, const struct slot *s,
-                                    const struct frame *at)
+/* Rare, and kept out of the way of what every list and object goes through. */
+__attribute__((noinline)) static enum outcome
+write_cut_list(struct writer *w, const struct gql_field_plan *f, const struct type_ref *t,
+               const struct cut_list *cut, const struct frame *at)
+{
+    /* Non-null, so that what fails here goes on to the list's own place. */
+    const struct type_ref whole = { .wrap = WRAP_NON_NULL, .of = t, .named = t->named };
+    enum outcome o = write_slot(w, f, &whole, &cut->head, at);
+    if (o == WROTE)
+        deliver_found_rest(w->op, f, cut, at, w->out->len);
+    return o;
+}
+
+__attribute__((always_inline)) static inline enum outcome
+write_bare_slot(struct writer *w, const struct gql_field_plan *f, const struct type_ref *t,
+                const struct slot *s, const struct frame *at)
 {
     switch (s->kind) {
     case SLOT_PENDING:
@@ -186,26 +194,33 @@ static enum outcome write_bare_slot(struct writer *w, const struct gql_field_pla
     case SLOT_NODES:
     case SLOT_LIST:
         return t->wrap == WRAP_LIST ? write_items(w, f, t->of, s, at) : fail_list(w, f, at);
+    case SLOT_STREAM:
+        return write_cut_list(w, f, t, s->cut, at);
     }
     return IS_NULL;
 }
 
-/* Section 6.4.4: a nullable place stops the fall, a non-null one passes it on. */
-static enum outcome settle(struct writer *w, const struct gql_field_plan *f,
-                           const struct type_ref *t, enum outcome o, size_t start,
-                           const struct frame *at)
+static enum outcome fail_null(struct writer *w, const struct gql_field_plan *f,
+                              const struct frame *at)
 {
-    if (o == WROTE)
-        return WROTE;
-    if (t->wrap == WRAP_NON_NULL && o == IS_NULL)
-        return fail_text(w, f, at,
-                         arena_printf(w->op->arena,
-                                      "Cannot return null for non-nullable field %.*s.%.*s.",
-                                      STR_FMT(f->field.parent_type->name), STR_FMT(f->field.name)));
+    return fail_text(w, f, at,
+                     arena_printf(w->op->arena,
+                                  "Cannot return null for non-nullable field %.*s.%.*s.",
+                                  STR_FMT(f->field.parent_type->name), STR_FMT(f->field.name)));
+}
+
+/* Section 6.4.4, for what was not written: a nullable place stops the fall, a non-null one passes
+ * it on. */
+__attribute__((always_inline)) static inline enum outcome
+settle(struct writer *w, const struct gql_field_plan *f, const struct type_ref *t, enum outcome o,
+       size_t start, const struct frame *at)
+{
     if (t->wrap == WRAP_NON_NULL)
-        return FAILED;
+        return o == FAILED ? FAILED : fail_null(w, f, at);
     if (!w->out->failed)
         w->out->len = start;
+    if (w->op->delivery)
+        deliver_forget(w->op, start);
     buf_put_c(w->out, "null");
     return WROTE;
 }
@@ -215,7 +230,8 @@ static enum outcome write_slot(struct writer *w, const struct gql_field_plan *f,
                                const struct frame *at)
 {
     size_t start = w->out->len;
-    return settle(w, f, t, write_bare_slot(w, f, type_nullable(t), s, at), start, at);
+    enum outcome o = write_bare_slot(w, f, type_nullable(t), s, at);
+    return o == WROTE ? WROTE : settle(w, f, t, o, start, at);
 }
 
 static enum outcome write_value(struct writer *w, const struct gql_field_plan *f,
@@ -223,7 +239,8 @@ static enum outcome write_value(struct writer *w, const struct gql_field_plan *f
                                 const struct frame *at)
 {
     size_t start = w->out->len;
-    return settle(w, f, t, write_bare_value(w, f, type_nullable(t), v, at), start, at);
+    enum outcome o = write_bare_value(w, f, type_nullable(t), v, at);
+    return o == WROTE ? WROTE : settle(w, f, t, o, start, at);
 }
 
 /* ── objects that nothing was stored for ── */
@@ -275,7 +292,8 @@ static enum outcome write_lazy(struct writer *w, const struct gql_field_plan *f,
                                const struct frame *at)
 {
     size_t start = w->out->len;
-    return settle(w, f, t, write_bare_lazy(w, f, type_nullable(t), v, at), start, at);
+    enum outcome o = write_bare_lazy(w, f, type_nullable(t), v, at);
+    return o == WROTE ? WROTE : settle(w, f, t, o, start, at);
 }
 
 /* ── fields ── */
@@ -347,7 +365,7 @@ static enum outcome write_field(struct writer *w, const struct gql_field_plan *f
     return IS_NULL;
 }
 
-static enum outcome write_node(struct writer *w, const struct node *n, const struct frame *at)
+static enum outcome write_own_fields(struct writer *w, const struct node *n, const struct frame *at)
 {
     const struct gql_set *set = &n->set->set;
     buf_put_char(w->out, '{');
@@ -358,19 +376,87 @@ static enum outcome write_node(struct writer *w, const struct node *n, const str
     return WROTE;
 }
 
-bool respond_fields(struct gql_operation *op, uint32_t from, uint32_t to)
+static enum outcome write_node(struct writer *w, const struct node *n, const struct frame *at)
 {
-    struct writer w = { .op = op, .out = op->out };
+    const struct plan_deferral *deferral = n->set->deferral;
+    const struct scope *outer = deferral ? deliver_enter(w->op, deferral, at) : NULL;
+    enum outcome o = write_own_fields(w, n, at);
+    if (deferral && o == WROTE)
+        deliver_found_parts(w->op, n, w->out->len);
+    if (deferral)
+        deliver_leave(w->op, outer);
+    return o;
+}
+
+static bool write_roots(struct gql_operation *op, uint32_t from, uint32_t to)
+{
+    struct writer w = { .op = op, .out = op->out, .errors = &op->errors };
     for (uint32_t i = from; i < to; i++)
         if (write_field(&w, op->root.set->set.fields[i]->plan, i == 0, &op->root, NULL) == FAILED)
             return false;
     return true;
 }
 
+/* Nothing of a mutation's root comes later: validation sees to that. */
+bool respond_fields(struct gql_operation *op, uint32_t from, uint32_t to)
+{
+    if (!op->root.set->deferral)
+        return write_roots(op, from, to);
+    const struct scope *outer = deliver_enter(op, op->root.set->deferral, NULL);
+    bool ok = write_roots(op, from, to);
+    if (ok)
+        deliver_found_parts(op, &op->root, op->out->len);
+    deliver_leave(op, outer);
+    return ok;
+}
+
+bool respond_node(struct gql_operation *op, struct node *n, const struct frame *at, struct buf *out,
+                  struct gql_errors *errors)
+{
+    struct writer w = { .op = op, .out = out, .errors = errors };
+    const struct type_ref named = { .wrap = WRAP_NAMED };
+    const struct type_ref type = { .wrap = WRAP_NON_NULL, .of = &named };
+    const struct slot slot = { .kind = SLOT_NODE, .nodes = n };
+    return write_slot(&w, NULL, &type, &slot, at) != FAILED;
+}
+
+void respond_items(struct gql_operation *op, const struct gql_field_plan *f,
+                   const struct slot *rest, uint32_t index, const struct frame *at, struct buf *out,
+                   struct gql_errors *errors, const struct gql_error **ret_failure)
+{
+    struct writer w = { .op = op, .out = out, .errors = errors };
+    const struct type_ref *item = type_nullable(f->def->type)->of;
+    uint32_t count = rest->kind == SLOT_VALUE ? rest->value.count : rest->count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct frame here = { .above = at, .index = index + i };
+        struct slot one = { .kind = SLOT_NODE };
+        struct gql_errors before = *errors;
+        size_t start = out->len;
+        if (rest->kind == SLOT_NODES)
+            one.nodes = &rest->nodes[i];
+        else if (rest->kind == SLOT_LIST)
+            one = rest->items[i];
+        else
+            one = (struct slot){ .kind = SLOT_VALUE, .value = rest->value.items[i] };
+        if (i)
+            buf_put_char(out, ',');
+        if (write_slot(&w, f, item, &one, &here) != FAILED)
+            continue;
+        *ret_failure = errors->last;
+        if (before.last)
+            before.last->next = NULL;
+        *errors = before;
+        if (!out->failed)
+            out->len = start;
+        deliver_forget(op, start);
+        return;
+    }
+}
+
 void respond_field_error(struct gql_operation *op, const struct gql_field_plan *f,
                          const struct gql_error *from)
 {
-    struct writer w = { .op = op, .out = op->out };
+    struct writer w = { .op = op, .out = op->out, .errors = &op->errors };
     struct frame at = { .field = f };
     fail(&w, f, &at, from);
 }
@@ -387,6 +473,29 @@ static void put_path(struct buf *out, const struct gql_path *p)
         json_put_string(out, p->key);
     else
         buf_put_u64(out, p->index);
+}
+
+static void put_frames(struct buf *out, const struct frame *at, size_t count)
+{
+    if (!count)
+        return;
+    put_frames(out, at->above, count - 1);
+    if (count > 1)
+        buf_put_char(out, ',');
+    if (at->field)
+        json_put_string(out, at->field->field.response_key);
+    else
+        buf_put_u64(out, at->index);
+}
+
+void respond_path_list(struct buf *out, const struct frame *at, size_t skip)
+{
+    size_t length = 0;
+    for (const struct frame *f = at; f; f = f->above)
+        length++;
+    buf_put_char(out, '[');
+    put_frames(out, at, length - skip);
+    buf_put_char(out, ']');
 }
 
 static void put_error(struct buf *out, const struct gql_error *e)

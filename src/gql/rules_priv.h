@@ -1,6 +1,6 @@
 /*
- * rules: what holds for the definitions of any document, SDL or not: types and directives are known,
- * directives stand where they may, as often as they may, with the arguments that they take.
+ * rules: what holds for the definitions of any document, SDL or not: types and directives are
+ * known, directives stand where they may, as often as they may, with the arguments that they take.
  * Source: GraphQL Sep 2025, sections 3 and 5.7; messages as graphql-js.
  */
 #pragma once

@@ -158,7 +158,10 @@ struct gql_schema *gql_schema_create(struct str sdl, const struct gql_schema_opt
     s->arena = arena;
     s->source = arena_copy(arena, sdl);
     s->roots_may_fall_back = options && options->roots_may_fall_back;
-    struct ast_document *prelude = ast_parse(arena, str_of_c(schema_prelude), &parsing, errors);
+    s->has_incremental = options && options->has_incremental;
+    struct str own =
+        arena_printf(arena, "%s%s", schema_prelude, s->has_incremental ? schema_incremental : "");
+    struct ast_document *prelude = ast_parse(arena, own, &parsing, errors);
     assert(prelude);
     s->doc = ast_parse(arena, s->source, &parsing, errors);
     if (!s->doc)

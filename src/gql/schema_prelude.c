@@ -111,3 +111,15 @@ const char schema_prelude[] =
     "}\n"
     /* Their fields are those of every object or root. */
     "type __Meta { __typename: String! __schema: __Schema! __type(name: String!): __Type }\n";
+
+/* Source: README.md, "Incremental delivery"; with the descriptions of the reference's arguments. */
+const char schema_incremental[] =
+    "\"Lets this fragment come later than the rest of the response.\"\n"
+    "directive @defer(\"Deferred when true.\" if: Boolean! = true"
+    " \"Names what comes later; unique in the document.\" label: String)"
+    " on FRAGMENT_SPREAD | INLINE_FRAGMENT\n"
+    "\"Lets the items of this list come later than the rest of the response.\"\n"
+    "directive @stream(\"How many items come at once.\" initialCount: Int! = 0"
+    " \"Streamed when true.\" if: Boolean! = true"
+    " \"Names what comes later; unique in the document.\" label: String)"
+    " on FIELD\n";

@@ -121,6 +121,7 @@ struct gql_schema {
     struct ast_definition *ast; /* `schema { … }`, or NULL */
     struct field_def typename_field, schema_field, type_field;
     bool roots_may_fall_back, is_unchecked;
+    bool has_incremental; /* @defer and @stream mean what the engine makes of them */
     bool is_sealed;
 };
 
@@ -193,4 +194,6 @@ void schema_defaults_build(struct gql_schema *s, struct gql_errors *errors);
 void schema_defaults_check(const struct gql_schema *s, struct gql_errors *errors);
 /* The engine's own part of every schema, and the binding of its fields. */
 extern const char schema_prelude[];
+/* @defer and @stream, for the schemas that ask for them. */
+extern const char schema_incremental[];
 void introspection_bind(struct gql_schema *s);

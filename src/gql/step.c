@@ -1,4 +1,5 @@
 /* One field for all its parents: arguments, access, the resolver, and what its results become. */
+#include "gql/deliver_priv.h"
 #include "gql/diag_priv.h"
 #include "gql/execute_priv.h"
 
@@ -160,6 +161,7 @@ const struct plan_set *object_set(struct gql_operation *op, const struct gql_fie
 struct harvest {
     struct gql_operation *op;
     const struct gql_field_plan *f;
+    struct job *job;
     struct node **nodes;
     size_t count, capacity;
 };
@@ -242,7 +244,7 @@ static void queue_batches(struct harvest *h)
         const struct plan_set *set = h->nodes[0]->set;
         size_t others = 0;
         struct batch *b = arena_new(h->op->arena, struct batch);
-        *b = (struct batch){ .set = set, .only = UINT32_MAX };
+        *b = (struct batch){ .set = set, .only = UINT32_MAX, .job = h->job };
         b->nodes = arena_new_array(h->op->arena, left, struct node *);
         b->sources = arena_new_array(h->op->arena, left, void *);
         for (size_t i = 0; i < left; i++) {
@@ -258,12 +260,72 @@ static void queue_batches(struct harvest *h)
     }
 }
 
+/* How many items of a list with @stream come at once; an error where that cannot be. */
+static int64_t head_count(struct gql_operation *op, const struct plan_stream *stream,
+                          const struct gql_error **ret_error)
+{
+    int64_t count = stream->initial_count;
+    const struct gql_value *v =
+        stream->variable == UINT32_MAX ? NULL : &op->variables[stream->variable];
+    if (v && v->kind == GQL_NULL)
+        *ret_error = plain_error(op->arena, GQL_CODE_INPUT,
+                                 STR("Argument \"initialCount\" of non-null type \"Int!\" must not "
+                                     "be null."));
+    else if (v)
+        count = v->kind == GQL_INT ? v->integer : 0;
+    if (count < 0)
+        *ret_error =
+            plain_error(op->arena, GQL_CODE_INPUT, STR("initialCount must be a positive integer"));
+    return count;
+}
+
+/* Cuts a list with @stream: the rest of it, which may be empty, is kept for later. */
+static void slot_fill_cut(struct harvest *h, const struct gql_value *v, struct slot *slot)
+{
+    const struct gql_error *error = NULL;
+    bool is_list = v->kind == GQL_LIST || v->kind == GQL_OBJECTS;
+    int64_t count = is_list ? head_count(h->op, h->f->stream, &error) : 0;
+    if (error) {
+        *slot = (struct slot){ .kind = SLOT_VALUE, .value = error_value(error) };
+        return;
+    }
+    if (!is_list || v->count < count) {
+        slot_fill(h, v, slot);
+        return;
+    }
+    struct gql_value head = *v;
+    struct cut_list *cut = arena_new(h->op->arena, struct cut_list);
+    cut->head_count = head.count = (uint32_t)count;
+    cut->rest = *v;
+    cut->rest.count -= head.count;
+    if (v->kind == GQL_LIST)
+        cut->rest.items += head.count;
+    else
+        cut->rest.objects += head.count;
+    slot_fill(h, &head, &cut->head);
+    *slot = (struct slot){ .kind = SLOT_STREAM, .cut = cut };
+}
+
+void stream_start(struct gql_operation *op, const struct gql_field_plan *f, struct job *job,
+                  const struct gql_value *const *rests, struct slot *const *slots, size_t count)
+{
+    struct harvest h = { .op = op, .f = f, .job = job };
+    for (size_t i = 0; i < count; i++)
+        slot_fill(&h, rests[i], slots[i]);
+    queue_batches(&h);
+}
+
 /* Turns a step's results into slots and queues what is below them. */
 static void step_complete(struct step *s)
 {
-    struct harvest h = { .op = s->op, .f = s->plan };
-    for (size_t i = 0; i < s->pub.count; i++)
-        slot_fill(&h, &s->pub.results[i], &s->nodes[i]->slots[s->plan->slot]);
+    struct harvest h = { .op = s->op, .f = s->plan, .job = s->job };
+    if (s->plan->stream) {
+        for (size_t i = 0; i < s->pub.count; i++)
+            slot_fill_cut(&h, &s->pub.results[i], &s->nodes[i]->slots[s->plan->slot]);
+    } else {
+        for (size_t i = 0; i < s->pub.count; i++)
+            slot_fill(&h, &s->pub.results[i], &s->nodes[i]->slots[s->plan->slot]);
+    }
     queue_batches(&h);
 }
 
@@ -306,7 +368,9 @@ static void start(struct gql_operation *op, const struct batch *b, const struct 
 {
     struct step *s = arena_new(op->arena, struct step);
     const struct gql_error *error = NULL;
-    *s = (struct step){ .op = op, .plan = f, .nodes = b->nodes, .complete = complete };
+    *s = (struct step){
+        .op = op, .plan = f, .nodes = b->nodes, .job = b->job, .complete = complete
+    };
     list_init(&s->waiting);
     s->pub = (struct gql_step){ .field = &f->field,
                                 .count = b->count,
@@ -330,6 +394,8 @@ static void start(struct gql_operation *op, const struct batch *b, const struct 
     s->state = STEP_WAITING;
     list_push(&op->waiting, &s->waiting);
     op->waiting_count++;
+    if (s->job)
+        s->job->waiting_count++;
 }
 
 void step_start(struct gql_operation *op, const struct batch *b, const struct gql_field_plan *f)
@@ -357,7 +423,13 @@ void gql_step_finish(struct gql_step *step)
         return; /* still inside its resolver, which is about to say WAIT */
     list_remove(&s->waiting);
     op->waiting_count--;
-    if (op->is_source || (op->state == OPERATION_RUNNING && !op->is_cancelled))
+    if (s->job)
+        s->job->waiting_count--;
+    if (op->is_source) {
+        s->complete(s); /* whoever is told may end it, and free its arena */
+        return;
+    }
+    if (op->state != OPERATION_ANSWERED && !op->is_cancelled)
         s->complete(s);
     operation_run(op);
 }

@@ -555,6 +555,7 @@ void validate_document(const struct gql_schema *s, struct ast_document *doc,
     validate_spreads(&v);
     validate_variables(&v);
     validate_subscriptions(&v);
+    validate_delays(&v);
     validate_overlaps(&v);
     if (errors->count == errors_before)
         validate_younger_rules(&v);

@@ -1,7 +1,9 @@
 /*
  * Do all fields of one response key merge? Answers in about linear time: fields are merged
  * the way execution would, level by level, and each is held against one of its group, because being
- * mergeable is an equivalence. What is wrong, and where, is then told by validate_overlap.c.
+ * mergeable is an equivalence. A level has no more fields than the document, so the steps are at
+ * most levels times fields, and the limit on the depth bounds the levels. What is wrong, and where,
+ * is then told by validate_overlap.c.
  * Source: GraphQL Sep 2025, section 5.3.2; the grouping follows S. Adameit's for Sangria (2017).
  */
 #include "gql/validate_priv.h"
@@ -35,8 +37,10 @@ struct merge {
     struct key_slot *slots;
     uint32_t slot_count; /* a power of two */
     uint32_t levels, openings;
+    uint32_t depth; /* of the level at hand, from 1 */
     uint64_t steps;
     bool has_conflict;
+    bool is_cut; /* at the limit on the depth */
 };
 
 /* A selection set with all that it spreads: its fields, and the sets that they stand in. */
@@ -136,9 +140,10 @@ static void check_group(struct merge *m, unsigned mode, const struct ast_selecti
         first = first ? first : f;
         if (f == first)
             continue;
-        m->has_conflict = mode == MODE_SHAPE
-                              ? types_conflict(first->def->type, f->def->type)
-                              : !str_eq(first->name, f->name) || !same_arguments(first, f);
+        m->has_conflict = mode == MODE_SHAPE ? types_conflict(first->def->type, f->def->type) ||
+                                                   stream_of(m->v, first) || stream_of(m->v, f)
+                                             : !str_eq(first->name, f->name) ||
+                                                   !same_arguments(first->args, f->args);
     }
     if (!is_over(m))
         merge_sets(m, mode, fields, count);
@@ -275,6 +280,11 @@ static void merge_sets(struct merge *m, unsigned modes, const struct ast_selecti
                        uint32_t count)
 {
     struct merged all = { 0 };
+    uint32_t limit = m->v->options->depth_max;
+    if (limit && m->depth == limit) {
+        m->is_cut = true;
+        return;
+    }
     m->openings++;
     for (uint32_t i = 0; i < count; i++)
         if (fields[i]->set)
@@ -282,8 +292,18 @@ static void merge_sets(struct merge *m, unsigned modes, const struct ast_selecti
     if (!all.field_count || is_over(m))
         return;
     modes = modes_left(m, modes, &all);
+    m->depth++;
     if (modes)
         check_level(m, modes, &all);
+    m->depth--;
+}
+
+/* What was done in an operation that is too deep says nothing about the others. */
+static void forget_done(struct merge *m)
+{
+    memset(m->done_alone, 0, m->v->doc->set_count * sizeof *m->done_alone);
+    m->done = (struct names){ 0 };
+    m->is_cut = false;
 }
 
 bool validate_merge(struct validator *v)
@@ -299,6 +319,8 @@ bool validate_merge(struct validator *v)
         const struct ast_selection *roots[] = { &root };
         if (d->kind == AST_OPERATION)
             merge_sets(&m, MODE_BOTH, roots, 1);
+        if (m.is_cut)
+            forget_done(&m);
     }
     if (v->options->steps)
         v->options->steps->merge = m.steps;

@@ -206,23 +206,42 @@ static bool same_value(const struct ast_value *a, const struct ast_value *b)
     return str_eq(a->text, b->text) && a->is_block == b->is_block;
 }
 
-bool same_arguments(const struct ast_selection *a, const struct ast_selection *b)
+bool same_arguments(const struct ast_entry *a, const struct ast_entry *b)
 {
     size_t balance = 0;
-    for (const struct ast_entry *x = a->args; x; x = x->next)
+    for (const struct ast_entry *x = a; x; x = x->next)
         balance++;
-    for (const struct ast_entry *y = b->args; y; y = y->next)
+    for (const struct ast_entry *y = b; y; y = y->next)
         balance--;
     if (balance)
         return false;
-    for (const struct ast_entry *x = a->args; x; x = x->next) {
-        const struct ast_entry *y = b->args;
+    for (const struct ast_entry *x = a; x; x = x->next) {
+        const struct ast_entry *y = b;
         while (y && !str_eq(x->name, y->name))
             y = y->next;
         if (!y || !same_value(x->value, y->value))
             return false;
     }
     return true;
+}
+
+const struct ast_directive *stream_of(const struct validator *v, const struct ast_selection *field)
+{
+    return v->schema->has_incremental ? find_directive(field->directives, "stream") : NULL;
+}
+
+/* A list that is streamed may be asked for once only; NULL: neither is. */
+static const char *stream_conflict(const struct validator *v, const struct ast_selection *a,
+                                   const struct ast_selection *b)
+{
+    const struct ast_directive *x = stream_of(v, a);
+    const struct ast_directive *y = stream_of(v, b);
+    if (!x && !y)
+        return NULL;
+    return x && y && same_arguments(x->args, y->args)
+               ? "they have overlapping stream directives. See "
+                 "https://github.com/graphql/defer-stream-wg/discussions/100"
+               : "they have overlapping stream directives";
 }
 
 bool types_conflict(const struct type_ref *a, const struct type_ref *b)
@@ -246,12 +265,12 @@ static void between_sets(struct overlap *o, struct conflict_list *list, bool is_
                          const struct field_map *a, const struct field_map *b)
 {
     between_maps(o, list, is_exclusive, a, b);
-    for (uint32_t i = 0; i < b->fragment_count; i++)
+    for (uint32_t i = 0; i < b->fragment_count && !is_over(o); i++)
         between_fields_and_fragment(o, list, is_exclusive, a, b->fragments[i]);
-    for (uint32_t i = 0; i < a->fragment_count; i++)
+    for (uint32_t i = 0; i < a->fragment_count && !is_over(o); i++)
         between_fields_and_fragment(o, list, is_exclusive, b, a->fragments[i]);
     for (uint32_t i = 0; i < a->fragment_count; i++)
-        for (uint32_t j = 0; j < b->fragment_count; j++)
+        for (uint32_t j = 0; j < b->fragment_count && !is_over(o); j++)
             between_fragments(o, list, is_exclusive, a->fragments[i], b->fragments[j]);
 }
 
@@ -279,8 +298,10 @@ static void compare(struct overlap *o, struct conflict_list *list, bool is_exclu
         struct str name_b = abbreviated(arena, b->node->name);
         found.reason = arena_printf(arena, "\"%.*s\" and \"%.*s\" are different fields",
                                     STR_FMT(name_a), STR_FMT(name_b));
-    } else if (!is_exclusive && !same_arguments(a->node, b->node)) {
+    } else if (!is_exclusive && !same_arguments(a->node->args, b->node->args)) {
         found.reason = STR("they have differing arguments");
+    } else if (stream_conflict(o->v, a->node, b->node)) {
+        found.reason = str_of_c(stream_conflict(o->v, a->node, b->node));
     } else if (a->def && b->def && types_conflict(a->def->type, b->def->type)) {
         struct str ta = type_text(arena, a->def->type);
         struct str tb = type_text(arena, b->def->type);
@@ -303,9 +324,9 @@ static void between_maps(struct overlap *o, struct conflict_list *list, bool is_
                          const struct field_map *a, const struct field_map *b)
 {
     for (const struct key_spots *x = a->first; x; x = x->next) {
-        const struct key_spots *y = names_get(&b->by_key, x->key);
-        if (!step(o))
+        if (is_over(o) || !step(o))
             return;
+        const struct key_spots *y = names_get(&b->by_key, x->key);
         for (const struct spot *s = x->first; y && s; s = s->next)
             for (const struct spot *t = y->first; t && !is_over(o); t = t->next)
                 compare(o, list, is_exclusive, x->key, s, t);
@@ -322,7 +343,7 @@ static void between_fields_and_fragment(struct overlap *o, struct conflict_list 
     if (map == other)
         return;
     between_maps(o, list, is_exclusive, map, other);
-    for (uint32_t i = 0; i < other->fragment_count; i++)
+    for (uint32_t i = 0; i < other->fragment_count && !is_over(o); i++)
         between_fields_and_fragment(o, list, is_exclusive, map, other->fragments[i]);
 }
 
@@ -335,9 +356,9 @@ static void between_fragments(struct overlap *o, struct conflict_list *list, boo
     const struct field_map *ma = map_of_fragment(o, a);
     const struct field_map *mb = map_of_fragment(o, b);
     between_maps(o, list, is_exclusive, ma, mb);
-    for (uint32_t i = 0; i < mb->fragment_count; i++)
+    for (uint32_t i = 0; i < mb->fragment_count && !is_over(o); i++)
         between_fragments(o, list, is_exclusive, a, mb->fragments[i]);
-    for (uint32_t i = 0; i < ma->fragment_count; i++)
+    for (uint32_t i = 0; i < ma->fragment_count && !is_over(o); i++)
         between_fragments(o, list, is_exclusive, ma->fragments[i], b);
 }
 
@@ -349,9 +370,9 @@ static void within(struct overlap *o, struct conflict_list *list, const struct f
         for (const struct spot *s = x->first; s; s = s->next)
             for (const struct spot *t = s->next; t && !is_over(o); t = t->next)
                 compare(o, list, false, x->key, s, t);
-    for (uint32_t i = 0; i < map->fragment_count; i++) {
+    for (uint32_t i = 0; i < map->fragment_count && !is_over(o); i++) {
         between_fields_and_fragment(o, list, false, map, map->fragments[i]);
-        for (uint32_t j = i + 1; j < map->fragment_count; j++)
+        for (uint32_t j = i + 1; j < map->fragment_count && !is_over(o); j++)
             between_fragments(o, list, false, map->fragments[i], map->fragments[j]);
     }
 }

@@ -14,6 +14,7 @@ struct validate_steps {
 
 struct validate_options {
     uint32_t errors_max;
+    uint32_t depth_max; /* levels below are not merged, the caller refuses them; 0: no bound */
     bool with_suggestions;
     bool with_introspection;
     struct validate_steps *steps; /* filled where it is not NULL */
@@ -60,7 +61,7 @@ struct validator {
     uint32_t info_count;
     struct definition_info *current;
     struct rules *rules; /* of a document that defines types, else NULL */
-    bool has_stopped; /* too many errors */
+    bool has_stopped;    /* too many errors */
 };
 
 /* Reports at byte offsets, and stops everything at the limit. */
@@ -84,6 +85,8 @@ void validate_foreign(struct validator *v, const struct ast_definition *d);
 void validate_spreads(struct validator *v);
 void validate_variables(struct validator *v);
 void validate_subscriptions(struct validator *v);
+/* @defer and @stream. */
+void validate_delays(struct validator *v);
 /* For documents without other errors, which the reference would tell alone. */
 void validate_younger_rules(struct validator *v);
 /* True when all fields of a document without errors merge; false: they do not, or it is too large.
@@ -91,5 +94,7 @@ void validate_younger_rules(struct validator *v);
 bool validate_merge(struct validator *v);
 /* Reports the fields that do not merge. */
 void validate_overlaps(struct validator *v);
-bool same_arguments(const struct ast_selection *a, const struct ast_selection *b);
+bool same_arguments(const struct ast_entry *a, const struct ast_entry *b);
+/* The @stream of a field, where the schema has it; or NULL. */
+const struct ast_directive *stream_of(const struct validator *v, const struct ast_selection *field);
 bool types_conflict(const struct type_ref *a, const struct type_ref *b);

@@ -277,10 +277,60 @@ static void report_subscription(struct validator *v, const struct ast_definition
     validator_report(v, arena_printf(v->arena, "%.*s must %s", STR_FMT(name), what), at, count);
 }
 
+/* @skip and @include at the root of a subscription. */
+struct conditions {
+    struct names entered; /* fragments */
+    uint32_t *at;
+    size_t count;
+    bool has_open; /* one that is no constant */
+};
+
+static bool is_open(const struct ast_directive *d)
+{
+    const struct ast_value *value = d ? directive_arg(d, "if") : NULL;
+    return d && (!value || value->kind != AST_BOOLEAN);
+}
+
+static void collect_conditions(struct validator *v, const struct gql_type *root,
+                               const struct ast_selection_set *set, struct conditions *found)
+{
+    for (const struct ast_selection *s = set->first; s; s = s->next) {
+        const struct ast_directive *skip = find_directive(s->directives, "skip");
+        const struct ast_directive *include = find_directive(s->directives, "include");
+        found->has_open |= is_open(skip) || is_open(include);
+        if (skip || include)
+            found->at[found->count++] = skip ? skip->at : include->at;
+        else if (s->kind == AST_INLINE && applies(v, s->name, root))
+            collect_conditions(v, root, s->set, found);
+        else if (s->kind == AST_SPREAD && s->fragment && applies(v, s->fragment->condition, root) &&
+                 !names_add(v->arena, &found->entered, s->name, v))
+            collect_conditions(v, root, s->fragment->set, found);
+    }
+}
+
+/* Reports them where there are any; `only_open`: if one of them depends on the request. */
+static bool report_conditions(struct validator *v, const struct ast_definition *d,
+                              const struct gql_type *root, bool only_open)
+{
+    struct conditions found = { 0 };
+    if (!v->doc->directive_count)
+        return false;
+    found.at = arena_new_array(v->arena, v->doc->directive_count, uint32_t);
+    collect_conditions(v, root, d->set, &found);
+    if (!found.count || (only_open && !found.has_open))
+        return false;
+    report_subscription(v, d,
+                        "not use `@skip` or `@include` directives in the top level selection.",
+                        found.at, found.count);
+    return true;
+}
+
 static void check_subscription(struct validator *v, const struct ast_definition *d,
                                const struct gql_type *root)
 {
     struct root_fields found = { 0 };
+    if (report_conditions(v, d, root, true))
+        return; /* what is selected is not known */
     found.fields = arena_new_array(v->arena, v->doc->field_count, const struct ast_selection *);
     collect_roots(v, root, d->set, &found);
     uint32_t *at = arena_new_array(v->arena, found.count, uint32_t);
@@ -292,8 +342,9 @@ static void check_subscription(struct validator *v, const struct ast_definition 
         report_subscription(v, d, "select only one top level field.", at, extra);
     for (size_t i = 0; i < found.count; i++) {
         struct str key = ast_response_key(found.fields[i]);
-        if (!str_starts_with(found.fields[i]->name, STR("__")) ||
-            names_add(v->arena, &found.keys, key, v))
+        /* The first field of a key tells; the others conflict with it, or are the same. */
+        if (names_add(v->arena, &found.keys, key, v) ||
+            !str_starts_with(found.fields[i]->name, STR("__")))
             continue;
         size_t count = 0;
         for (size_t j = i; j < found.count; j++)
@@ -314,24 +365,6 @@ void validate_subscriptions(struct validator *v)
 
 /* ── rules that the reference's release 16 does not have: sections 5.2.1 and 5.2.4.1 ── */
 
-static void collect_conditions(struct validator *v, const struct gql_type *root,
-                               const struct ast_selection_set *set, struct names *entered,
-                               uint32_t *at, size_t *count)
-{
-    for (const struct ast_selection *s = set->first; s; s = s->next) {
-        const struct ast_directive *d = find_directive(s->directives, "skip");
-        if (!d)
-            d = find_directive(s->directives, "include");
-        if (d)
-            at[(*count)++] = d->at;
-        else if (s->kind == AST_INLINE && applies(v, s->name, root))
-            collect_conditions(v, root, s->set, entered, at, count);
-        else if (s->kind == AST_SPREAD && applies(v, s->fragment->condition, root) &&
-                 !names_add(v->arena, entered, s->name, v))
-            collect_conditions(v, root, s->fragment->set, entered, at, count);
-    }
-}
-
 void validate_younger_rules(struct validator *v)
 {
     static const char *const words[] = { "query", "mutation", "subscription" };
@@ -344,15 +377,7 @@ void validate_younger_rules(struct validator *v)
             report_at(v, d->at, "The %s operation is not supported by the schema.",
                       words[d->operation]);
         } else if (d->operation == GQL_SUBSCRIPTION) {
-            struct names entered = { 0 };
-            uint32_t *at = arena_new_array(v->arena, v->doc->directive_count, uint32_t);
-            size_t count = 0;
-            collect_conditions(v, root, d->set, &entered, at, &count);
-            if (count)
-                report_subscription(v, d,
-                                    "not use `@skip` or `@include` directives in the top level "
-                                    "selection.",
-                                    at, count);
+            (void)report_conditions(v, d, root, false);
         }
     }
 }

@@ -208,6 +208,24 @@ def deep_document(levels):
     return "{ chain " + "{ value next " * levels + "{ value }" + " }" * levels + " }"
 
 
+OVERLAP_SCHEMA = '''
+interface Node { id: Int self: Node f(x: Int): Int }
+type A implements Node { id: Int self: Node f(x: Int): Int }
+type Query { a: A node: Node }
+'''
+
+
+def overlap_documents():
+    """Valid documents that make the comparison of fields of one response key work hard."""
+    flat = ("query { a { " + " ".join(f"...F{i}" for i in range(200)) + " } } "
+            + " ".join(f"fragment F{i} on A {{ x: self {{ id }} y{i}: id }}" for i in range(200)))
+    tree = "query { " + "a { self { self { self { id } } } } " * 100 + "}"
+    doubled = ("query { node { ...F0 } } " + " ".join(
+        f"fragment F{i} on Node {{ x: self {{ ...F{i + 1} }} x: self {{ ...F{i + 1} id }} }}" for i in range(12))
+        + " fragment F12 on Node { id }")
+    return {"flat-200": flat, "tree-100": tree, "doubled-12": doubled}
+
+
 def make_inputs(folder):
     small = SCHEMA % ""
     data = {"user": user(0), "users": [user(n) for n in range(20)], "tasks": [task(n) for n in range(50)],
@@ -229,13 +247,16 @@ def make_inputs(folder):
             ("deep-50", deep_document(50), {}, "small"), ("introspection", INTROSPECTION, {}, "small"),
             ("introspection-large", INTROSPECTION, {}, "large")):
         cases.append({"name": f"execute.{name}", "work": "execute", "schema": schema, "document": text, "variables": variables})
+    cases += [{"name": f"validate.overlap-{name}", "work": "validate", "schema": "overlap", "document": text}
+              for name, text in overlap_documents().items()]
+    cases.append({"name": "lookup.10000-plans", "work": "lookup", "schema": "small", "document": user_query})
     cases += [{"name": f"plan.{name}", "work": "plan", "schema": "large", "document": documents[name]}
               for name in ("user", "list", "large")]
     # The members of an object, in the order in which the data has them.
     members = {"Query": list(data), "User": list(data["user"]), "Task": list(data["tasks"][0]), "Item": list(data["items"][0]),
                "Link": ["value", "next"]}
     target = folder / "inputs.json"
-    target.write_text(json.dumps({"schemas": {"small": small, "large": large_schema()}, "members": members, "data": data,
+    target.write_text(json.dumps({"schemas": {"small": small, "large": large_schema(), "overlap": OVERLAP_SCHEMA}, "members": members, "data": data,
                                   "cases": cases}))
     return target, cases
 
@@ -310,6 +331,10 @@ def bench(report, build, only=""):
     peer = Side(["node", folder / "gql_js.mjs", inputs], env=environment)
     try:
         for case in (c for c in cases if only in c["name"]):
+            if case["work"] == "lookup":
+                report.add(f"engine.{case['name']}", statistics.median(
+                    nanoseconds(engine.run(case["name"], SAMPLE_MS)) for _ in range(ROUNDS)), "ns")
+                continue
             own, (theirs, way), size = measure(case, engine, peer)
             name = "graphql-jit" if case["work"] in ("execute", "plan") else "graphql-js"
             report.add(f"engine.{case['name']}", own, "ns", name + ("" if way == case["name"] else ", own serializer"), theirs)

@@ -33,7 +33,12 @@ struct bench_case {
     struct ast_document *ast;
     struct row *root;
     size_t bytes;
+    struct plan_cache *cache; /* of LOOKUP_PLANS documents, when it is looked up */
+    struct str *texts;
+    uint32_t next;
 };
+
+enum { LOOKUP_PLANS = 10'000 };
 
 static void die(const char *what, struct str detail)
 {
@@ -143,13 +148,12 @@ static struct gql_schema *make_schema(struct bench *b, struct str sdl)
         die("schema", errors.first->message);
     const struct json_value *roots = json_get_c(members, "Query");
     for (size_t i = 0; i < roots->item_count; i++) {
-        char *coordinate =
-            arena_cstr(b->inputs_arena,
-                       arena_printf(b->inputs_arena, "Query.%.*s", STR_FMT(roots->items[i].text)));
-        struct gql_binding binding = {
-            .get = get_root, .prepare = place_columns, .data = (void *)(uintptr_t)i
-        };
-        if (!gql_schema_bind(s, coordinate, &binding, &e))
+        char *coordinate = arena_cstr(b->inputs_arena, arena_printf(b->inputs_arena, "Query.%.*s",
+                                                                    STR_FMT(roots->items[i].text)));
+        struct gql_binding binding = { .get = get_root,
+                                       .prepare = place_columns,
+                                       .data = (void *)(uintptr_t)i };
+        if (!gql_schema_bind(s, coordinate, &binding, &e) && e.code != ERR_NOT_FOUND)
             die("bind", str_of_c(e.message));
     }
     if (!gql_schema_seal(s, &member, &e))
@@ -199,7 +203,8 @@ static void do_plan(struct bench *b, struct bench_case *c)
     struct gql_request request = { .document = c->document };
     struct plan *p = plan_create(c->schema, &limits, &request, &errors);
     check(&errors);
-    struct plan_variant *v = plan_variant(p, c->schema, &limits, NULL, b->arena, &errors);
+    struct plan_variant *v =
+        plan_variant(p, c->schema, &limits, NULL, GQL_INCREMENTAL_NONE, b->arena, &errors);
     check(&errors);
     assert(v->root);
     plan_unref(p);
@@ -216,6 +221,39 @@ static void do_execute(struct bench *b, struct bench_case *c)
     c->bytes = b->out.len;
 }
 
+/* One of many plans, each time another one. */
+static void do_lookup(struct bench *b, struct bench_case *c)
+{
+    (void)b;
+    c->next = (c->next + 7919) % LOOKUP_PLANS;
+    struct gql_request request = { .document = c->texts[c->next] };
+    struct plan *p = plan_cache_find(c->cache, &request);
+    assert(p);
+    plan_unref(p);
+}
+
+static void fill_cache(struct bench *b, struct bench_case *c)
+{
+    static const struct gql_limits limits = { .nesting_max = 200, .errors_max = 100 };
+    c->cache = plan_cache_create(1 << 30);
+    c->texts = arena_new_array(b->inputs_arena, LOOKUP_PLANS, struct str);
+    for (uint32_t i = 0; i < LOOKUP_PLANS; i++) {
+        struct gql_errors errors = { .arena = b->arena };
+        c->texts[i] =
+            arena_printf(b->inputs_arena, "query Q%u %.*s", i, STR_FMT(str_from(c->document, 10)));
+        struct gql_request request = { .document = c->texts[i] };
+        struct plan *p = plan_create(c->schema, &limits, &request, &errors);
+        check(&errors);
+        plan_cache_add(c->cache, p);
+        plan_unref(p);
+        /* Used once more, so that the next ones do not push it out. */
+        p = plan_cache_find(c->cache, &request);
+        plan_unref(p);
+        arena_reset(b->arena);
+    }
+    assert(plan_cache_count(c->cache) == LOOKUP_PLANS);
+}
+
 typedef void work_fn(struct bench *b, struct bench_case *c);
 
 static work_fn *work_of(struct str name)
@@ -226,6 +264,7 @@ static work_fn *work_of(struct str name)
     } works[] = { { "parse", do_parse },
                   { "validate", do_validate },
                   { "plan", do_plan },
+                  { "lookup", do_lookup },
                   { "execute", do_execute } };
     for (size_t i = 0; i < countof(works); i++)
         if (str_eq_c(name, works[i].name))
@@ -261,11 +300,14 @@ static struct bench_case make_case(struct bench *b, struct str name)
     struct gql_errors errors = { .arena = b->inputs_arena };
     c.ast = ast_parse(b->inputs_arena, c.document, &parsing, &errors);
     check(&errors);
+    if (str_eq_c(c.work, "lookup"))
+        fill_cache(b, &c);
     return c;
 }
 
 static void clear_case(struct bench_case *c)
 {
+    plan_cache_destroy(c->cache);
     gql_engine_destroy(c->engine);
     gql_schema_destroy(c->schema);
 }

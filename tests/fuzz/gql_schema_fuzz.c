@@ -35,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&once, 0);
     gql_schema_print(s, &once);
     print_again(buf_str(&once), &errors);
+    buf_reset(&once);
+    assert(gql_schema_compare(s, s, &once) == 0); /* it lacks nothing of itself */
     buf_clear(&once);
     return 0;
 }

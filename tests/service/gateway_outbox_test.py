@@ -84,6 +84,21 @@ def what_is_accepted_while_the_worker_is_away_is_forwarded_in_order(postgres):
         assert eventually(lambda: world.create().data["createTask"]["accepted"])
 
 
+def what_depends_on_what_is_kept_is_kept_too(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        first = world.create().data["createTask"]["id"]
+        make = "mutation($input: CreateTaskInput!) { createTask(input: $input) { id state accepted dependsOn { id accepted } } }"
+        made = world.ask(make, {"input": {"type": "email", "dependsOn": [first]}}).data["createTask"]
+        assert made == {"id": made["id"], "state": "BLOCKED", "accepted": False,
+                        "dependsOn": [{"id": first, "accepted": False}]}, made
+        world.worker.launch()
+        world.emptied()
+        assert world.sent_ids() == [first, made["id"]]
+        read = eventually(lambda: (t := world.read(made["id"]))["accepted"] and t)
+        assert read["state"] == "BLOCKED" and world.worker.tasks[made["id"]]["depends_on"] == [first], read
+
+
 def every_other_change_says_that_the_worker_is_away(postgres):
     with World(postgres) as world:
         task = world.create().data["createTask"]["id"]
@@ -241,7 +256,8 @@ def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
         assert sorted(kept) == sorted(world.worker.tasks), (len(kept), len(world.worker.tasks))
 
 
-TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order, every_other_change_says_that_the_worker_is_away,
+TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
+         what_depends_on_what_is_kept_is_kept_too, every_other_change_says_that_the_worker_is_away,
          what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,

@@ -91,6 +91,26 @@ def what_is_wrong_with_a_task_is_named_before_it_is_sent(world):
     assert len(world.worker.seen("/v1/tasks")) == before
 
 
+def a_task_waits_for_those_that_it_depends_on(world):
+    make = "mutation($input: CreateTaskInput!) { createTask(input: $input) { id state accepted dependsOn { id } why { code blockedBy { id } } } }"
+    first, second = (world.ask(CREATE, {"input": {"type": "email"}}).data["createTask"]["id"] for _ in range(2))
+    made = world.ask(make, {"input": {"type": "email", "dependsOn": [second, first]}}).data["createTask"]
+    assert made["state"] == "BLOCKED" and made["accepted"] and {t["id"] for t in made["dependsOn"]} == {first, second}, made
+    assert made["why"]["code"] == "DEPENDENCY" and {t["id"] for t in made["why"]["blockedBy"]} == {first, second}, made
+    assert world.worker.seen("/v1/tasks")[-1]["tasks"][-1]["depends_on"] == [second, first]
+    assert world.ask(make, {"input": {"type": "email", "dependsOn": []}}).data["createTask"]["dependsOn"] == []
+    one, two = uuid7(), uuid7()
+    chain = world.ask(CREATE_ALL, {"inputs": [{"type": "email", "id": one}, {"type": "email", "id": two, "dependsOn": [one]}]})
+    assert [t["state"] for t in chain.data["createTasks"]] == ["READY", "BLOCKED"], chain.text
+    own, unknown = uuid7(), uuid7()
+    for ids, place in ((["x"], "[0]"), ([first, "1"], "[1]"), ([first, first], "[1]"), ([own], "[0]"),
+                       ([uuid7() for _ in range(101)], ""), ([unknown], "[0]"), ([first, unknown], "[1]")):
+        answer = world.ask(make, {"input": {"type": "email", "id": own, "dependsOn": ids}})
+        assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(f"input.dependsOn{place}:"), answer.text
+        many = world.ask(CREATE_ALL, {"inputs": [{"type": "email"}, {"type": "email", "id": own, "dependsOn": ids}]})
+        assert many.error["message"].startswith(f"inputs[1].dependsOn{place}:"), many.text
+
+
 def a_repeat_gives_the_same_task_and_a_held_key_the_other_one(world):
     own = uuid7()
     first = world.ask(CREATE, {"input": {"id": own, "type": "email"}}).data["createTask"]
@@ -207,7 +227,8 @@ def a_job_is_made_changed_paused_triggered_and_deleted(world):
 
 
 TESTS = [a_created_task_can_be_read_at_once_through_any_gateway, a_viewer_may_not_change_anything,
-         what_is_wrong_with_a_task_is_named_before_it_is_sent, a_repeat_gives_the_same_task_and_a_held_key_the_other_one,
+         what_is_wrong_with_a_task_is_named_before_it_is_sent, a_task_waits_for_those_that_it_depends_on,
+         a_repeat_gives_the_same_task_and_a_held_key_the_other_one,
          what_the_worker_refuses_is_told_as_it_said_it, many_at_once_share_requests_and_each_gets_its_own,
          what_the_worker_cannot_take_is_refused_alone, ten_thousand_at_once_are_all_or_none, only_creating_tasks_may_be_longer_than_the_body_limit,
          cancel_and_retry_show_what_the_worker_made_of_it, a_job_is_made_changed_paused_triggered_and_deleted]

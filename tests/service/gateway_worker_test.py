@@ -157,6 +157,34 @@ def the_same_id_and_the_same_key_give_the_same_task(world):
     world.check_equal()
 
 
+WAITING = "query($id: ID!) { task(id: $id) { state dependsOn { id } why { code blockedBy { id } } } }"
+
+
+def a_task_waits_for_those_that_it_depends_on(world):
+    executor = Executor(world.worker, {"before": 2, "after": 2})
+    first, second = world.create("before")["id"], world.create("before")["id"]
+    after = world.create("after", dependsOn=[first, second])
+    assert after["state"] == "BLOCKED" and after["accepted"] is True, after
+    task = world.ask(WAITING, {"id": after["id"]}).data["task"]
+    assert {t["id"] for t in task["dependsOn"]} == {first, second} and task["why"]["code"] == "DEPENDENCY", task
+    assert {t["id"] for t in task["why"]["blockedBy"]} == {first, second}
+    for lease in executor.leases(2):
+        assert lease["type"] == "before" and executor.ack(lease) == "applied"
+    lease = executor.one()
+    assert lease["task"] == after["id"] and executor.ack(lease) == "applied"
+    own = new_id()
+    chain = world.ask(CREATE_ALL, {"inputs": [{"type": "before", "id": own}, {"type": "after", "dependsOn": [own]}]})
+    assert [t["accepted"] for t in chain.data["createTasks"]] == [True, True], chain.text
+    unknown = {"type": "after", "dependsOn": [new_id()]}
+    refused = world.ask(CREATE_ALL, {"inputs": [{"type": "before"}, unknown]})
+    assert refused.code == "BAD_USER_INPUT" and refused.error["message"].startswith("inputs[1].dependsOn[0]:"), refused.text
+    for wrong, why in ([new_id()], "input.dependsOn[0]: there is no such task"), (["x"], "input.dependsOn[0]: not a UUID"), \
+            ([own, own], "input.dependsOn[1]: is named twice"), ([new_id() for _ in range(101)], "input.dependsOn: must be at most 100"):
+        answer = world.ask(CREATE, {"input": {"type": "after", "dependsOn": wrong}})
+        assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(why), answer.text
+    world.check_equal()
+
+
 def a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile(world):
     world.gateway.process.send_signal(0)
     world.worker.process.send_signal(signal.SIGSTOP)
@@ -174,7 +202,7 @@ def a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile(world):
 
 TESTS = [every_state_of_a_task_is_mirrored_in_every_column, a_create_can_be_read_at_once_and_is_taken_at_once,
          many_at_once_and_all_or_none_come_through, the_same_id_and_the_same_key_give_the_same_task,
-         a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile]
+         a_task_waits_for_those_that_it_depends_on, a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile]
 
 if __name__ == "__main__":
     with Postgres() as the_postgres, Worker(the_postgres.url) as the_worker:

@@ -188,6 +188,14 @@ class FakeWorker:
     def shown(self, task):
         return {name: value for name, value in task.items() if name != "payload"}
 
+    @staticmethod
+    def missing_of(wanted, known):
+        """What is wrong with its dependencies, or None."""
+        for index, other in enumerate(wanted.get("depends_on") or []):
+            if other not in known:
+                return f"depends_on[{index}]: there is no such task"
+        return None
+
     def create_one(self, wanted):
         if wanted["id"] in self.tasks:
             return {"task": self.shown(self.tasks[wanted["id"]])}
@@ -197,11 +205,16 @@ class FakeWorker:
         for task in self.tasks.values():
             if key and task["idempotency_key"] == key and STATUS[task["state"]] in ("pending", "in-progress"):
                 return {"duplicate_of": task["id"]}
+        depends_on = wanted.get("depends_on") or []
+        missing = self.missing_of(wanted, self.tasks)
+        if missing:
+            return {"error": {"code": "BAD_USER_INPUT", "message": missing}}
+        is_blocked = any(self.tasks[other]["state"] != "succeeded" for other in depends_on)
         at_us = now_us()
         run_at_us = wanted.get("run_at_us") or at_us
-        names = ("payload", "priority", "queue", "max_attempts", "timeout_s", "idempotency_key", "created_by")
+        names = ("depends_on", "payload", "priority", "queue", "max_attempts", "timeout_s", "idempotency_key", "created_by")
         self.add(wanted["type"], at_us, id=wanted["id"], run_at_us=run_at_us,
-                 state="scheduled" if run_at_us > at_us else "ready",
+                 state="blocked" if is_blocked else "scheduled" if run_at_us > at_us else "ready",
                  **{name: wanted.get(name) for name in names})
         return {"task": self.shown(self.tasks[wanted["id"]])}
 
@@ -213,6 +226,9 @@ class FakeWorker:
             for index, wanted in enumerate(body["tasks"]):
                 if wanted["type"] in self.refuse:
                     raise Refusal(400, "BAD_USER_INPUT", self.refuse[wanted["type"]], index)
+                missing = self.missing_of(wanted, {*self.tasks, *(t["id"] for t in body["tasks"][:index])})
+                if missing:
+                    raise Refusal(400, "BAD_USER_INPUT", missing, index)
         results = [self.create_one(wanted) for wanted in body["tasks"]]
         return {"results": results, "cursor": f"0:{self.head}"}
 

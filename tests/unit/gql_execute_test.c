@@ -540,6 +540,54 @@ static void events_run_the_selection(void **state)
     harness_clear(&h);
 }
 
+static struct gql_step *late_step;
+
+static enum gql_next wait_for_stream(struct gql_step *step)
+{
+    late_step = step;
+    return GQL_WAIT;
+}
+
+static void end_at_once(struct gql_operation *op, void *stream, const struct gql_outcome *outcome,
+                        void *owner)
+{
+    (void)stream, (void)outcome;
+    gql_subscription_close(op);
+    arena_destroy(take(*(struct arena **)owner));
+}
+
+/* AddressSanitizer sees who still looks at it. */
+static void a_subscription_may_go_while_it_is_told_that_it_began(void **state)
+{
+    struct harness h;
+    struct err e;
+    (void)state;
+    harness_schema(&h,
+                   "type Query { a: Int } type User { name: String } "
+                   "type Subscription { tick: User }",
+                   NULL);
+    harness_bind(&h, "Query.a", (struct gql_binding){ .resolve = third });
+    harness_bind(&h, "User.name", (struct gql_binding){ .get = get_name });
+    harness_bind(&h, "Subscription.tick",
+                 (struct gql_binding){ .resolve = event_user, .subscribe = wait_for_stream });
+    harness_ready(&h);
+    struct gql_request request = { .document = STR("subscription { tick { name } }") };
+    for (int is_failure = 0; is_failure < 2; is_failure++) {
+        struct arena *own = arena_create(1 << 20);
+        struct gql_subscriber subscriber = { .started = end_at_once, .owner = &own };
+        (void)gql_subscribe(h.engine, own, &request, &h.out, &subscriber);
+        if (is_failure) {
+            err_set(&e, ERR_NOT_FOUND, "there is none");
+            (void)gql_step_fail(late_step, &e);
+        } else {
+            late_step->results[0] = gql_object(&users[3]);
+            gql_step_finish(late_step);
+        }
+        assert_null(own);
+    }
+    harness_clear(&h);
+}
+
 /* ── results: section 6.4.3 ── */
 
 static struct gql_value one_result;
@@ -594,9 +642,118 @@ static void coerces_results(void **state)
     harness_clear(&h);
 }
 
+/* ── objects that a binding gets from their parent: nothing is stored for them ── */
+
+static const char tree_sdl[] =
+    "interface Shape { name: String! }\n"
+    "type Box implements Shape { name: String! inner: Box items: [Box] all: [Box!] any: [Shape]\n"
+    "  later: Box wrong: Box list: [Box] safe(n: Int! = 1): Box }\n"
+    "type Dot implements Shape { name: String! x: Int }\n"
+    "type Query { box: Box }";
+
+/* `name` NULL is null where it may not be. */
+struct box {
+    const char *name;
+    void *inner;
+    void *const *items;
+    uint32_t item_count;
+};
+
+static struct box leaf_box = { .name = "leaf" }, nameless_box;
+static void *const some_boxes[] = { &leaf_box, NULL, &nameless_box, &leaf_box };
+static struct box tree_box = {
+    .name = "tree", .inner = &leaf_box, .items = some_boxes, .item_count = 4
+};
+
+static void get_tree(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret)
+{
+    const struct box *b = parent;
+    (void)ctx;
+    if (str_eq_c(f->name, "box"))
+        *ret = gql_object(&tree_box);
+    else if (str_eq_c(f->name, "name") && b->name)
+        *ret = gql_text(str_of_c(b->name));
+    else if (str_eq_c(f->name, "inner") || str_eq_c(f->name, "safe"))
+        *ret = gql_object(b->inner);
+    else if (str_eq_c(f->name, "items"))
+        *ret = gql_objects(b->items, b->item_count);
+    else if (str_eq_c(f->name, "all") || str_eq_c(f->name, "any"))
+        *ret = gql_objects(b->items, 2);
+    else if (str_eq_c(f->name, "wrong"))
+        *ret = gql_objects(b->items, 1);
+    else if (str_eq_c(f->name, "list"))
+        *ret = gql_text(STR("no list"));
+}
+
+static enum gql_next no_box(struct gql_step *step)
+{
+    (void)step;
+    return GQL_DONE;
+}
+
+static const struct gql_type *box_type;
+
+static const struct gql_type *shape_type(const struct gql_type *abstract, void *ctx, void *object)
+{
+    (void)abstract;
+    (void)ctx;
+    return object ? box_type : NULL;
+}
+
+/* Each document without and with a field that needs a step, which stores all above it: the same
+ * answer, but for that field. */
+static void stores_nothing_and_answers_the_same(void **state)
+{
+    static const char *const documents[] = {
+        "{ box { name inner { name inner { name } } %s } }",
+        "{ box { items { name inner { name } } %s } }",
+        "{ box { all { name } %s } }",
+        "{ box { any { __typename name ... on Dot { x } } %s } }",
+        "{ box { wrong { name } list { name } %s } }",
+        "query ($n: Int!) { box { safe(n: $n) { name } %s } }",
+        "query ($n: Int! = 2) { box { a: safe(n: $n) { name } b: safe { name } %s } }",
+    };
+    static const char *const nothing = ",\"later\":null";
+    struct harness h;
+    struct err e;
+    static const struct gql_binding tree = { .get = get_tree };
+    (void)state;
+    harness_schema(&h, tree_sdl, &(struct gql_schema_options){ .roots_may_fall_back = true });
+    harness_bind(&h, "Box.later", (struct gql_binding){ .resolve = no_box });
+    box_type = gql_schema_type(h.schema, STR("Box"));
+    assert_true(gql_schema_bind_type(h.schema, "Shape", shape_type, &e));
+    assert_true(gql_schema_seal(h.schema, &tree, &e));
+    h.engine = gql_engine_create(h.schema, &h.host, &h.limits, h.cache_bytes);
+    for (size_t i = 0; i < countof(documents); i++) {
+        struct str parts[2], answers[2];
+        assert_true(str_cut(str_of_c(documents[i]), '%', &parts[0], &parts[1]));
+        for (int with = 0; with < 2; with++) {
+            struct str text =
+                arena_printf(h.arena, "%.*s%s%.*s", STR_FMT(parts[0]), with ? "later { name }" : "",
+                             STR_FMT(str_from(parts[1], 1)));
+            answers[with] = arena_copy(h.arena, harness_run(&h, text.ptr, "{\"n\": 3}"));
+        }
+        ptrdiff_t at = str_find(answers[1], str_of_c(nothing));
+        assert_true(at > 0);
+        struct str without =
+            arena_printf(h.arena, "%.*s%.*s", (int)at, answers[1].ptr,
+                         STR_FMT(str_from(answers[1], (size_t)at + strlen(nothing))));
+        if (!str_eq(answers[0], without))
+            fail_msg("%.*s\n%.*s", STR_FMT(answers[0]), STR_FMT(answers[1]));
+    }
+    assert_str(
+        harness_run(&h, "{ box { all { name } name } }", NULL),
+        "{\"data\":{\"box\":{\"all\":null,\"name\":\"tree\"}},\"errors\":[{\"message\":\"Cannot "
+        "return null for non-nullable field Box.all.\",\"locations\":[{\"line\":1,"
+        "\"column\":9}],\"path\":[\"box\",\"all\",1],\"extensions\":{\"code\":"
+        "\"INTERNAL\"}}]}");
+    harness_clear(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stores_nothing_and_answers_the_same),
         cmocka_unit_test_setup_teardown(answers_in_document_order, setup, teardown),
         cmocka_unit_test_setup_teardown(merges_selections_of_one_key, setup, teardown),
         cmocka_unit_test_setup_teardown(calls_a_resolver_once_a_level, setup, teardown),
@@ -621,6 +778,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_denied_resolver_is_not_called, setup, teardown),
         cmocka_unit_test_setup_teardown(input_fields_have_access_too, setup, teardown),
         cmocka_unit_test(events_run_the_selection),
+        cmocka_unit_test(a_subscription_may_go_while_it_is_told_that_it_began),
         cmocka_unit_test(coerces_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

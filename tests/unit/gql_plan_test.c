@@ -1,5 +1,7 @@
 #include "gql/plan_priv.h"
 
+#include <malloc.h>
+
 #include "gql_harness.h"
 
 static const char sdl[] = "type User { id: ID! name: String email: String boss: User }\n"
@@ -175,6 +177,62 @@ static void a_flood_does_not_evict_the_hot_set(void **state)
     harness_clear(&h);
 }
 
+/* What the flood meets: one document for four roles, and both operations of another. */
+static void run_hot_set(struct harness *h)
+{
+    static const char two[] = "query First { user { id } } query Second { user { name } }";
+    for (uint32_t role = 0; role < 4; role++) {
+        struct gql_request request = { .document = STR("{ user { id } }"), .role = role };
+        harness_start(h, &request);
+        assert_int_equal(h->outcome.error_count, 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct gql_request request = { .document = str_of_c(two),
+                                       .operation_name = i ? STR("Second") : STR("First") };
+        harness_start(h, &request);
+        assert_int_equal(h->outcome.error_count, 0);
+    }
+}
+
+static void run_flood(struct harness *h, size_t cache_bytes)
+{
+    struct arena *outer = h->arena;
+    h->arena = arena_create(SIZE_MAX);
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct str text = arena_printf(
+            h->arena, "query First { user { a%u: id } } query Second { user { b%u: id } }", i, i);
+        struct gql_request request = { .document = text,
+                                       .operation_name = i % 2 ? STR("Second") : STR("First"),
+                                       .role = i % 4 };
+        harness_start(h, &request);
+        assert_int_equal(h->outcome.error_count, 0);
+        assert_true(gql_engine_counters(h->engine).plan_bytes <= cache_bytes);
+        arena_reset(h->arena);
+    }
+    arena_destroy(h->arena);
+    h->arena = outer;
+}
+
+/* The bytes that the cache counts, and those that the heap hands out: neither grows. */
+static void a_flood_of_roles_and_names_keeps_to_its_bytes(void **state)
+{
+    enum { CACHE_BYTES = 600'000 };
+    struct harness h;
+    (void)state;
+    ready(&h, CACHE_BYTES);
+    run_hot_set(&h);
+    run_hot_set(&h);
+    run_flood(&h, CACHE_BYTES);
+    size_t heap = mallinfo2().uordblks;
+    run_flood(&h, CACHE_BYTES);
+    assert_true(mallinfo2().uordblks <= heap + 16'384);
+    struct gql_counters before = gql_engine_counters(h.engine);
+    run_hot_set(&h);
+    assert_int_equal(gql_engine_counters(h.engine).plan_hits, before.plan_hits + 6);
+    assert_int_equal(gql_engine_counters(h.engine).plan_misses, before.plan_misses);
+    harness_clear(&h);
+}
+
 static void broken_documents_are_not_kept(void **state)
 {
     struct harness h;
@@ -196,7 +254,8 @@ static void finds_children_by_name(void **state)
     ready(&h, 1 << 20);
     struct gql_errors errors = { .arena = h.arena };
     struct plan *p = plan_create(h.schema, &limits, &request, &errors);
-    struct plan_variant *v = plan_variant(p, h.schema, &limits, NULL, h.arena, &errors);
+    struct plan_variant *v =
+        plan_variant(p, h.schema, &limits, NULL, GQL_INCREMENTAL_NONE, h.arena, &errors);
     struct gql_field *users = v->root->set.fields[0];
     assert_non_null(gql_child(users, "nodes"));
     assert_str(gql_child(users, "nodes")->response_key, "n");
@@ -214,6 +273,7 @@ int main(void)
         cmocka_unit_test(same_key_different_role_is_another_plan),
         cmocka_unit_test(hidden_introspection_is_another_plan),
         cmocka_unit_test(a_flood_does_not_evict_the_hot_set),
+        cmocka_unit_test(a_flood_of_roles_and_names_keeps_to_its_bytes),
         cmocka_unit_test(broken_documents_are_not_kept),
         cmocka_unit_test(finds_children_by_name),
     };
