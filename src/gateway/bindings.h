@@ -25,7 +25,7 @@ extern const struct gateway_binding bindings_users[], bindings_user_changes[], b
     bindings_task_why[], bindings_jobs[], bindings_schedule[], bindings_stats[], bindings_trends[],
     bindings_task_changes[], bindings_job_changes[], bindings_chat[], bindings_chat_history[],
     bindings_conversations[], bindings_insights[], bindings_analysis[], bindings_task_events[],
-    bindings_task_attempts[], bindings_task_counts[], bindings_error_groups[],
+    bindings_task_attempts[], bindings_task_counts[], bindings_error_groups[], bindings_audit[],
     bindings_chat_stream[], bindings_stats_watch[], bindings_insight_watch[], bindings_workers[],
     bindings_config[], bindings_checkup[];
 

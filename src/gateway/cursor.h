@@ -16,6 +16,7 @@ enum cursor_list {
     CURSOR_TASKS = 2,
     CURSOR_CHAT_MESSAGES = 8,
     CURSOR_JOB_RUNS = 9,
+    CURSOR_AUDIT_LOG = 10,
 };
 
 /* The rows that a place is among, and how they are ordered. */

@@ -216,6 +216,7 @@ static void create_engine(struct gateway_loop *loop)
     limits.directives_at_once_max = (uint32_t)conf_int(conf, CONF_GQL_DIRECTIVES_AT_ONCE_MAX);
     limits.repeats_max = (uint32_t)conf_int(conf, CONF_GQL_REPEATS_MAX);
     limits.cost_max = (uint64_t)conf_int(conf, CONF_GQL_COST_MAX);
+    limits.pending_max = (uint32_t)conf_int(conf, CONF_GQL_PENDING_MAX);
     loop->engine = gql_engine_create(loop->gateway->schema, &host, &limits,
                                      (size_t)conf_int(conf, CONF_GQL_PLANS_MAX) * PLAN_BYTES);
 }

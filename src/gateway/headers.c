@@ -40,6 +40,24 @@ enum headers_answer headers_answer_whole(const struct http_request *http)
     return answer_of(http, 2);
 }
 
+enum gql_incremental headers_incremental(const struct http_request *http)
+{
+    struct str rest = http_header(http, STR("Accept")), value;
+    struct http_media_type entry;
+    while (http_accept_next(&rest, STR("multipart/mixed"), &entry)) {
+        if (http_media_parameter(&entry, STR("subscriptionSpec"), &value))
+            continue; /* events in parts, which we have not */
+        if (!http_media_parameter(&entry, STR("deferSpec"), &value)) {
+            if (!http_media_parameter(&entry, STR("incrementalSpec"), &value) ||
+                str_eq_c(value, "v0.2"))
+                return GQL_INCREMENTAL_DRAFT;
+        } else if (str_eq_c(value, "20220824")) {
+            return GQL_INCREMENTAL_2022;
+        }
+    }
+    return GQL_INCREMENTAL_NONE;
+}
+
 bool headers_is_json(const struct http_request *http)
 {
     struct http_media_type type;

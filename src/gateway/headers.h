@@ -5,6 +5,7 @@
  * docs/decisions/0007-passwords-by-argon2id.md.
  */
 #pragma once
+#include "gql/gql.h"
 #include "http/server.h"
 
 enum headers_answer { HEADERS_GRAPHQL, HEADERS_JSON, HEADERS_EVENTS, HEADERS_NONE };
@@ -15,6 +16,12 @@ enum headers_answer { HEADERS_GRAPHQL, HEADERS_JSON, HEADERS_EVENTS, HEADERS_NON
 [[nodiscard]] enum headers_answer headers_answer(const struct http_request *http);
 /* The same among GRAPHQL and JSON, for what is answered by one body. */
 [[nodiscard]] enum headers_answer headers_answer_whole(const struct http_request *http);
+/*
+ * Whether the client takes an answer in parts, and in which format: `multipart/mixed` with
+ * `deferSpec=20220824` is that of 2022; with `incrementalSpec=v0.2`, or without either, the
+ * draft's.
+ */
+[[nodiscard]] enum gql_incremental headers_incremental(const struct http_request *http);
 /* application/json, in UTF-8 where it says a charset. */
 [[nodiscard]] bool headers_is_json(const struct http_request *http);
 

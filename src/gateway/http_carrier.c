@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/headers.h"
 #include "gateway/http_batch.h"
+#include "gateway/multipart.h"
 #include "gateway/note.h"
 #include "gateway/operation.h"
 #include "gateway/problem.h"
@@ -14,6 +15,8 @@
 struct exchange {
     struct http_request *http; /* NULL once it is answered */
     enum headers_answer answer;
+    bool is_in_parts_only;          /* Accept allows multipart/mixed alone */
+    struct multipart *multipart;    /* the answer, when it comes in parts; then `http` is its */
     const struct json_value *batch; /* instead of one operation: several; NULL: one */
 };
 
@@ -28,20 +31,37 @@ static struct str content_type(enum headers_answer answer)
                      "Cache-Control: no-store\r\n");
 }
 
-static void respond(struct request *r, int status)
+static void add_headers(const struct request *r, struct http_request *http)
 {
-    struct exchange *x = r->owner;
-    struct http_request *http = x->http;
     if (!str_is_empty(r->set_cookie))
         http_add_header(http, STR("Set-Cookie"), r->set_cookie);
     if (r->retry_after_us > 0)
         http_add_header(http, STR("Retry-After"),
                         arena_printf(http->arena, "%lld",
                                      (long long)((r->retry_after_us + CLOCK_S - 1) / CLOCK_S)));
+}
+
+static void respond(struct request *r, int status)
+{
+    struct exchange *x = r->owner;
+    struct http_request *http = x->http;
+    struct str headers = x->is_in_parts_only ? multipart_headers() : content_type(x->answer);
+    add_headers(r, http);
     if (status == 401)
         http_add_header(http, STR("WWW-Authenticate"), STR("Bearer"));
+    if (x->is_in_parts_only)
+        multipart_wrap(http->out, http->arena);
     x->http = NULL;
-    http_respond(http, status, content_type(x->answer), buf_str(http->out));
+    http_respond(http, status, headers, buf_str(http->out));
+}
+
+static void respond_in_parts(struct request *r)
+{
+    struct exchange *x = r->owner;
+    struct http_request *http = x->http;
+    add_headers(r, http);
+    x->http = NULL;
+    x->multipart = multipart_begin(r, http, buf_str(http->out));
 }
 
 /* spec: GraphQL over HTTP 6.4: 200 for whatever ran; for what did not run, 400 where the client
@@ -78,7 +98,16 @@ static void answered(struct request *r, const struct gql_outcome *outcome)
     note->code = outcome->code;
     if (status == 405)
         http_add_header(x->http, STR("Allow"), STR("POST"));
-    respond(r, status);
+    if (outcome->has_next)
+        respond_in_parts(r);
+    else
+        respond(r, status);
+}
+
+static void payload(struct request *r, bool has_next)
+{
+    const struct exchange *x = r->owner;
+    multipart_part(x->multipart, buf_str(r->out), has_next);
 }
 
 /* One error instead of a GraphQL answer, in the shape of one. */
@@ -127,9 +156,9 @@ static void identified(struct request *r)
     request_run(r);
 }
 
-static const struct request_carrier carrier = { .identified = identified,
-                                                .answered = answered,
-                                                .refused = refused };
+static const struct request_carrier carrier = {
+    .identified = identified, .answered = answered, .payload = payload, .refused = refused
+};
 
 /* ── reading ── */
 
@@ -173,11 +202,15 @@ static bool negotiate(struct request *r, const struct http_request *http)
 {
     struct exchange *x = r->owner;
     x->answer = headers_answer(http);
+    r->gql.incremental = headers_incremental(http);
     if (x->answer != HEADERS_NONE)
         return true;
-    return refuse(r, 406, PROBLEM_INPUT,
-                  "Accept must allow application/graphql-response+json, application/json or, for "
-                  "subscriptions, text/event-stream");
+    x->answer = HEADERS_JSON;
+    x->is_in_parts_only = r->gql.incremental != GQL_INCREMENTAL_NONE;
+    return x->is_in_parts_only ||
+           refuse(r, 406, PROBLEM_INPUT,
+                  "Accept must allow application/graphql-response+json, application/json, "
+                  "multipart/mixed or, for subscriptions, text/event-stream");
 }
 
 /*
@@ -217,8 +250,10 @@ static bool read_batch(struct request *r, const struct http_request *http,
     struct exchange *x = r->owner;
     const char *code, *why = http_batch_refusal(r, batch, &code);
     x->answer = headers_answer_whole(http);
+    r->gql.incremental = GQL_INCREMENTAL_NONE;
     if (x->answer == HEADERS_NONE) {
         x->answer = HEADERS_JSON;
+        x->is_in_parts_only = false;
         return refuse(r, 406, PROBLEM_INPUT,
                       "a batch is answered by JSON alone, which Accept must allow");
     }

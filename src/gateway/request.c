@@ -111,16 +111,33 @@ void request_map_err(void *ctx, const struct err *e, struct gql_error *error)
 
 /* ── running ── */
 
-static void answered(struct gql_operation *op, const struct gql_outcome *outcome, void *owner)
+/* Nobody waits for the operation any more. */
+static void stop_waiting(struct request *r)
 {
-    struct request *r = owner;
-    (void)op;
     r->operation = NULL;
     list_remove(&r->by_age);
     r->is_answered = true;
+}
+
+static void answered(struct gql_operation *op, const struct gql_outcome *outcome, void *owner)
+{
+    struct request *r = owner;
+    if (outcome->has_next)
+        r->operation = op;
+    else
+        stop_waiting(r);
     if (!outcome->is_request_error && !outcome->is_cancelled)
         documents_ran(r->loop->gateway->documents, &r->document);
     r->carrier->answered(r, outcome);
+}
+
+static void payload(struct gql_operation *op, bool has_next, void *owner)
+{
+    struct request *r = owner;
+    (void)op;
+    if (!has_next)
+        stop_waiting(r);
+    r->carrier->payload(r, has_next);
 }
 
 static void ended(void *owner)
@@ -133,7 +150,10 @@ static void ended(void *owner)
 
 void request_run(struct request *r)
 {
-    const struct gql_end end = { .answered = answered, .ended = ended, .owner = r };
+    const struct gql_end end = { .answered = answered,
+                                 .payload = r->carrier->payload ? payload : NULL,
+                                 .ended = ended,
+                                 .owner = r };
     r->is_starting = true;
     struct gql_operation *op = gql_execute(r->loop->engine, r->arena, &r->gql, r->out, &end);
     r->is_starting = false;

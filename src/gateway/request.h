@@ -21,6 +21,10 @@ struct request_carrier {
     /* The response is in r->out, or nobody waits for it (outcome->is_cancelled). Once, and not
      * after `refused`. */
     void (*answered)(struct request *r, const struct gql_outcome *outcome);
+    /* One later part is in r->out, alone, after an answer whose outcome says has_next; the last of
+     * them comes without has_next. NULL: the carrier takes one answer, and @defer and @stream do
+     * nothing. It sets r->gql.incremental before request_run. */
+    void (*payload)(struct request *r, bool has_next);
     /* Nothing ran. `status` is HTTP's. */
     void (*refused)(struct request *r, int status, const char *code, const char *message);
     /* The last call: the request's memory goes now. May be NULL. */

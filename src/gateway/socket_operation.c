@@ -103,7 +103,18 @@ static void answered(struct request *r, const struct gql_outcome *outcome)
         return;
     }
     send_next(op);
-    send_complete(op);
+    if (!outcome->has_next)
+        send_complete(op);
+}
+
+static void payload(struct request *r, bool has_next)
+{
+    struct operation *op = r->owner;
+    if (!op->is_wanted)
+        return;
+    send_next(op);
+    if (!has_next)
+        send_complete(op);
 }
 
 static void refused(struct request *r, int status, const char *code, const char *message)
@@ -188,7 +199,11 @@ static void identified(struct request *r)
 }
 
 static const struct request_carrier carrier = {
-    .identified = identified, .answered = answered, .refused = refused, .ended = ended
+    .identified = identified,
+    .answered = answered,
+    .payload = payload,
+    .refused = refused,
+    .ended = ended,
 };
 
 static bool is_one_more_allowed(const struct socket *s)
@@ -212,6 +227,7 @@ void socket_operation_begin(struct socket *s, struct arena *a, const struct sock
     op->prefix = op->out.len;
     r->owner = op;
     r->out = &op->out;
+    r->gql.incremental = GQL_INCREMENTAL_DRAFT; /* who writes @defer here knows it */
     r->id = arena_printf(a, "%s.%llu", s->id, (unsigned long long)++s->started);
     r->address = str_of_c(s->address);
     r->user_agent = str_of_c(s->user_agent);

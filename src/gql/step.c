@@ -425,7 +425,11 @@ void gql_step_finish(struct gql_step *step)
     op->waiting_count--;
     if (s->job)
         s->job->waiting_count--;
-    if (op->is_source || (op->state != OPERATION_ANSWERED && !op->is_cancelled))
+    if (op->is_source) {
+        s->complete(s); /* whoever is told may end it, and free its arena */
+        return;
+    }
+    if (op->state != OPERATION_ANSWERED && !op->is_cancelled)
         s->complete(s);
     operation_run(op);
 }

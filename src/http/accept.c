@@ -114,6 +114,18 @@ static int media_weight(struct str accept, struct str type)
     return best_weight;
 }
 
+bool http_accept_next(struct str *rest, struct str type, struct http_media_type *ret_entry)
+{
+    struct str entry;
+    while (next_part(rest, ',', &entry)) {
+        int weight = 0;
+        if (str_eq_nocase(read_entry(entry, &weight), type) && weight > 0 &&
+            http_media_type_parse(entry, ret_entry))
+            return true;
+    }
+    return false;
+}
+
 int http_accept_media(struct str accept, const struct str *offers, size_t count)
 {
     int best = -1, best_weight = 0;

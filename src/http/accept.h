@@ -18,6 +18,9 @@ struct http_media_type {
     struct str essence; /* "application/json", as it was written */
     struct str parameters;
 };
+/* The next entry of `*rest` that names `type` itself, with a weight above 0; false at the end. */
+[[nodiscard]] bool http_accept_next(struct str *rest, struct str type,
+                                    struct http_media_type *ret_entry);
 [[nodiscard]] bool http_media_type_parse(struct str text, struct http_media_type *ret_type);
 /* A parameter's value without its quotes (escapes stay); false when absent. */
 [[nodiscard]] bool http_media_parameter(const struct http_media_type *type, struct str name,

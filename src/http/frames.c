@@ -157,6 +157,7 @@ static enum frames_event tell_close(struct str payload, struct frames_told *told
         return FRAMES_CONTROL;
     if (payload.len == 1)
         return refuse(told, CLOSE_PROTOCOL, "half a close code");
+    assert(payload.ptr != NULL);
     told->code = (unsigned)((unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1]);
     told->payload = str_from(payload, 2);
     if (!frames_close_is_valid(told->code))

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/sha1.h"
+#include "http/request_priv.h"
 
 enum { KEY_BYTES = 16 };
 
@@ -103,7 +104,7 @@ bool handshake_check(struct http_request *r, struct str *ret_key)
     if (!has_key || http_header_next(r, STR("Sec-WebSocket-Key"), &at, &another) ||
         !handshake_key_is_valid(*ret_key))
         return refuse(r, 400, STR("Sec-WebSocket-Key must be the Base64 of 16 bytes"));
-    if (r->method != HTTP_METHOD_GET || r->body.len)
-        return refuse(r, 400, STR("a WebSocket is asked for with GET and no body"));
+    if (r->method != HTTP_METHOD_GET || r->body.len || http_request_of_const(r)->is_http10)
+        return refuse(r, 400, STR("a WebSocket is asked for with GET of HTTP/1.1 and no body"));
     return true;
 }

@@ -171,7 +171,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!json_parse(a, variables, &given, &e))
         given = NULL;
     struct gql_request request = { .document = document, .variables = given, .ctx = &r };
-    const struct gql_end end = { answered, ended, &r };
+    const struct gql_end end = { .answered = answered, .ended = ended, .owner = &r };
     struct buf out;
     buf_init(&out, 1 << 20);
     struct gql_operation *op = gql_execute(engine, a, &request, &out, &end);

@@ -246,7 +246,7 @@ static void run_once(const struct run *how, struct str document, const struct js
     scoped(arena_destroyp) struct arena *a = arena_create(8 << 20);
     struct run r = *how;
     struct gql_request request = { .document = document, .variables = variables, .ctx = &r };
-    const struct gql_end end = { answered, ended, &r };
+    const struct gql_end end = { .answered = answered, .ended = ended, .owner = &r };
     struct gql_operation *op = gql_execute(engine_once(), a, &request, out, &end);
     if (r.ended == 0)
         come_back(&r, op);

@@ -24,6 +24,7 @@ ADMIN = [NOBODY, NO, NO, "ok", NO]
 SELF = [NOBODY, NO, NO, "ok", "ok"]
 # There is no worker here: who gets so far may do it.
 TO_WORKER = [NOBODY, NO, "WORKER_UNAVAILABLE", "WORKER_UNAVAILABLE", NO]
+ASKS_WORKER = [NOBODY] + ["WORKER_UNAVAILABLE"] * 4
 OWN = [NOBODY, "NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "ok"]
 
 numbers = itertools.count(1)
@@ -119,6 +120,7 @@ def of_a_task(mutation):
 # Each root field: who gets what, and one use of it.
 MATRIX = {
     "Query.me": (ANYONE, lambda w, c: w.as_(c, "{ me { id } }")),
+    "Query.auditLog": (ADMIN, lambda w, c: w.as_(c, "{ auditLog { nodes { id } } }")),
     "Query.users": (OPERATOR, lambda w, c: w.as_(c, "{ users { nodes { id } } }")),
     "Query.user": (SELF, lambda w, c: w.as_(c, "query($id: ID!) { user(id: $id) { id } }",
                                            {"id": w.ids["owner"]})),
@@ -196,6 +198,16 @@ MATRIX = {
         w, w.tokens[c], "subscription { taskChanged { id } }")),
     "Subscription.jobChanged": (SIGNED_IN, lambda w, c: begun(
         w, w.tokens[c], "subscription { jobChanged { id } }")),
+    "Subscription.statsChanged": (SIGNED_IN, lambda w, c: begun(
+        w, w.tokens[c], "subscription { statsChanged { users } }")),
+    "Subscription.insightAdded": (SIGNED_IN, lambda w, c: begun(
+        w, w.tokens[c], "subscription { insightAdded { id } }")),
+    "Subscription.chatStream": (SIGNED_IN, lambda w, c: begun(
+        w, w.tokens[c], 'subscription { chatStream(input: { message: "hello" }) { __typename } }')),
+    "Query.effectiveConfig": (ADMIN, lambda w, c: w.as_(c, "{ effectiveConfig { name } }")),
+    "Query.doctor": (OPERATOR, lambda w, c: w.as_(c, "{ doctor { name } }")),
+    "Query.workers": (ASKS_WORKER, lambda w, c: w.as_(c, "{ workers { id } }")),
+    "Query.taskTypes": (ASKS_WORKER, lambda w, c: w.as_(c, "{ taskTypes }")),
     "Mutation.revokeSession": (OWN, lambda w, c: w.as_(
         c, "mutation($id: ID!) { revokeSession(id: $id) }", {"id": w.session_of_owner()})),
 }

@@ -249,7 +249,7 @@ def a_cursor_with_any_byte_changed_is_refused(world):
 def every_list_refuses_the_same_sizes(world):
     lists = ["tasks({}) {{ nodes {{ id }} }}", "users({}) {{ nodes {{ id }} }}", "jobs {{ runs({}) {{ nodes {{ id }} }} }}",
              f'chatHistory(userId: "{world.me}", {{}}) {{{{ nodes {{{{ id }}}} }}}}',
-             "me {{ chatMessages({}) {{ nodes {{ id }} }} }}"]
+             "me {{ chatMessages({}) {{ nodes {{ id }} }} }}", "auditLog({}) {{ nodes {{ id }} }}"]
     cases = [("first: -1", "first:"), ("last: -1", "last:"), ("first: 501", "first"), ("last: 501", "last"),
              ("first: 1, last: 1", "first:"), ('after: ""', "after:"), ('before: "x"', "before:"),
              ('first: 1, after: "AAAA", before: "AAAA"', "after:"), ("first: 99999999999", None), ("first: 1.5", None)]
@@ -384,6 +384,56 @@ def lists_below_users_take_one_statement_a_level(world):
         assert statements() - before == 4, chatty.log[-3000:]  # groups, samples, job, createdBy
 
 
+# ── the audit log ──
+
+def the_audit_log_tells_what_was_done_the_newest_first(world):
+    other = create_user(world.gateway, world.admin, "audited@example.org", name="Audited")
+    values = ",".join(f"('{uuid_at(T0_MS + n * 60_000)}', '{world.me if n % 2 else other}', 'Somebody', 'test.{'even' if n % 2 == 0 else 'odd'}', "
+                      f"'thing:{n % 7}', '{{\"n\": {n}, \"note\": \"100%_\"}}', to_timestamp({T0_MS // 1000 + n * 60}))" for n in range(300))
+    psql(world.url, f"INSERT INTO audit_log (id, actor_id, actor_label, action, subject, detail, at) VALUES {values}")
+    query = ("query($first: Int, $after: String, $last: Int, $before: String, $subject: String, $actorId: ID, $search: String, "
+             "$from: DateTime, $to: DateTime) { auditLog(first: $first, after: $after, last: $last, before: $before, subject: $subject, "
+             "actorId: $actorId, search: $search, from: $from, to: $to) { totalCount pageInfo { hasNextPage hasPreviousPage startCursor "
+             "endCursor } edges { cursor node { id actor { id name } actorLabel action subject detail at } } } }")
+    ask = lambda **v: world.ask(query, v)["auditLog"]  # noqa: E731
+    newest = ask(first=1)["edges"][0]["node"]
+    assert (newest["action"], newest["subject"], newest["actor"]["name"]) == ("user.create", f"user:{other}", "Admin"), newest
+    assert newest["detail"]["email"] == "audited@example.org" and newest["actorLabel"], newest
+    at = lambda n: rfc3339(T0_MS + n * 60_000)  # noqa: E731
+    cases = [({"search": "TEST.ODD"}, lambda n: n % 2), ({"search": "100%_"}, lambda n: True), ({"search": "0%0"}, lambda n: False),
+             ({"subject": "thing:3"}, lambda n: n % 7 == 3), ({"subject": "thing"}, lambda n: False),
+             ({"subject": "thing:3", "actorId": world.me}, lambda n: n % 7 == 3 and n % 2),
+             ({"from": at(10), "to": at(20), "search": "test."}, lambda n: 10 <= n < 20),
+             ({"from": at(290), "to": at(400)}, lambda n: n >= 290), ({"to": at(3), "from": at(-60)}, lambda n: n < 3),
+             ({"search": "test.", "actorId": other}, lambda n: n % 2 == 0)]
+    for variables, test in cases:
+        expected = [n for n in range(299, -1, -1) if test(n)]
+        found = ask(first=500, **variables)
+        assert [e["node"]["detail"]["n"] for e in found["edges"]] == expected, (variables, found["edges"][:3])
+        assert found["totalCount"] == len(expected), variables
+        forward, after, backward, before = [], None, [], None
+        while expected and (after is None or page["pageInfo"]["hasNextPage"]):
+            page = ask(first=17, after=after, **variables)
+            forward += [e["node"]["detail"]["n"] for e in page["edges"]]
+            after = page["pageInfo"]["endCursor"]
+        while expected and (before is None or page["pageInfo"]["hasPreviousPage"]):
+            page = ask(last=17, before=before, **variables)
+            backward = [e["node"]["detail"]["n"] for e in page["edges"]] + backward
+            before = page["pageInfo"]["startCursor"]
+        assert forward == backward == expected, variables
+    for variables, message in [({"actorId": "x"}, "actorId:"), ({"subject": ""}, "subject:"), ({"search": "x" * 501}, "search:"),
+                               ({"after": "x"}, "after:"), ({"first": -1}, "first:"), ({"first": 1, "last": 1}, "first:")]:
+        answer = world.graphql(query, variables)
+        assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(message), answer.text
+    cursor = ask(first=1, subject="thing:3")["pageInfo"]["endCursor"]
+    assert "another filter" in world.graphql(query, {"after": cursor}).error["message"]
+    # Who is gone is known by his label.
+    assert world.ask(f'mutation {{ deleteUser(id: "{other}") }}')["deleteUser"]
+    gone = ask(first=1, search="test.even")["edges"][0]["node"]
+    assert (gone["actor"], gone["actorLabel"]) == (None, "Somebody"), gone
+    psql(world.url, "DELETE FROM audit_log WHERE action LIKE 'test.%'")
+
+
 # ── the slow lane ──
 
 def what_no_index_serves_ends_in_time_and_hurts_no_other(world):
@@ -433,6 +483,7 @@ def main():
             other_counts_are_exact_to_ten_thousand,
             failures_are_grouped_by_what_their_errors_share,
             lists_below_users_take_one_statement_a_level,
+            the_audit_log_tells_what_was_done_the_newest_first,
             what_no_index_serves_ends_in_time_and_hurts_no_other,
         ], World(postgres, gateway))
 

@@ -540,6 +540,54 @@ static void events_run_the_selection(void **state)
     harness_clear(&h);
 }
 
+static struct gql_step *late_step;
+
+static enum gql_next wait_for_stream(struct gql_step *step)
+{
+    late_step = step;
+    return GQL_WAIT;
+}
+
+static void end_at_once(struct gql_operation *op, void *stream, const struct gql_outcome *outcome,
+                        void *owner)
+{
+    (void)stream, (void)outcome;
+    gql_subscription_close(op);
+    arena_destroy(take(*(struct arena **)owner));
+}
+
+/* AddressSanitizer sees who still looks at it. */
+static void a_subscription_may_go_while_it_is_told_that_it_began(void **state)
+{
+    struct harness h;
+    struct err e;
+    (void)state;
+    harness_schema(&h,
+                   "type Query { a: Int } type User { name: String } "
+                   "type Subscription { tick: User }",
+                   NULL);
+    harness_bind(&h, "Query.a", (struct gql_binding){ .resolve = third });
+    harness_bind(&h, "User.name", (struct gql_binding){ .get = get_name });
+    harness_bind(&h, "Subscription.tick",
+                 (struct gql_binding){ .resolve = event_user, .subscribe = wait_for_stream });
+    harness_ready(&h);
+    struct gql_request request = { .document = STR("subscription { tick { name } }") };
+    for (int is_failure = 0; is_failure < 2; is_failure++) {
+        struct arena *own = arena_create(1 << 20);
+        struct gql_subscriber subscriber = { .started = end_at_once, .owner = &own };
+        (void)gql_subscribe(h.engine, own, &request, &h.out, &subscriber);
+        if (is_failure) {
+            err_set(&e, ERR_NOT_FOUND, "there is none");
+            (void)gql_step_fail(late_step, &e);
+        } else {
+            late_step->results[0] = gql_object(&users[3]);
+            gql_step_finish(late_step);
+        }
+        assert_null(own);
+    }
+    harness_clear(&h);
+}
+
 /* ── results: section 6.4.3 ── */
 
 static struct gql_value one_result;
@@ -730,6 +778,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_denied_resolver_is_not_called, setup, teardown),
         cmocka_unit_test_setup_teardown(input_fields_have_access_too, setup, teardown),
         cmocka_unit_test(events_run_the_selection),
+        cmocka_unit_test(a_subscription_may_go_while_it_is_told_that_it_began),
         cmocka_unit_test(coerces_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -471,8 +471,11 @@ static void introspection_bombs_are_refused(void **state)
                    "ofType { ofType { ofType { ofType { ofType { ofType { ofType { ofType { name } "
                    "} } } } } } } } } } } } } } } }",
                    "", 0, "", GQL_CODE_COMPLEX, "depth_max");
-    assert_refused(*state, "{ ", "a%d: __schema { types { fields { args { name } } } } ", 20, "}",
-                   GQL_CODE_COMPLEX, "cost_max");
+    assert_refused(
+        *state, "{ ",
+        "a%d: __schema { types { fields { type { fields { args { name type { kind name } } } "
+        "} } } } ",
+        20, "}", GQL_CODE_COMPLEX, "cost_max");
 }
 
 /* The operation's own memory: beyond the arena's budget it ends with an error, not with data. */

@@ -66,6 +66,23 @@ static void media_types_are_negotiated(void **state)
     }
 }
 
+static void entries_of_a_type_are_found(void **state)
+{
+    struct str rest = STR("a/b;q=0, A/B; x=\"1,2\" , a/*, */*, a/b;x=3;q=0.1, a/bc");
+    struct http_media_type entry;
+    struct str value;
+    (void)state;
+    assert_true(http_accept_next(&rest, STR("a/b"), &entry));
+    assert_true(http_media_parameter(&entry, STR("x"), &value));
+    assert_str(value, "1,2");
+    assert_true(http_accept_next(&rest, STR("a/b"), &entry));
+    assert_true(http_media_parameter(&entry, STR("x"), &value));
+    assert_str(value, "3");
+    assert_false(http_accept_next(&rest, STR("a/b"), &entry));
+    rest = (struct str){ 0 };
+    assert_false(http_accept_next(&rest, STR("a/b"), &entry));
+}
+
 static void content_types_are_read(void **state)
 {
     (void)state;
@@ -105,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodings_are_weighed),
         cmocka_unit_test(media_types_are_negotiated),
+        cmocka_unit_test(entries_of_a_type_are_found),
         cmocka_unit_test(content_types_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

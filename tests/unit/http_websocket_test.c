@@ -239,6 +239,7 @@ static void refuses_what_is_no_handshake(void **state)
           400 },
         { "POST /socket HTTP/1.1\r\n" UPGRADE KEY VERSION "Content-Length: 0\r\n\r\n", 400 },
         { "GET /socket HTTP/1.1\r\n" UPGRADE KEY VERSION "Content-Length: 1\r\n\r\nx", 400 },
+        { "GET /socket HTTP/1.0\r\n" UPGRADE KEY VERSION "\r\n", 400 },
     };
     struct http_fixture f;
     start(&f, NULL);
