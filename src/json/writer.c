@@ -120,11 +120,12 @@ static void put_pieces(struct buf *b, struct str s)
 void json_put_string(struct buf *b, struct str s)
 {
     size_t most = JSON_ESCAPED_MAX(s.len) + 2;
-    if (s.len > AT_ONCE_MAX || !buf_has_room(b, most)) {
+    bool fits = s.len <= AT_ONCE_MAX && buf_has_room(b, most);
+    char *start = fits ? buf_reserve(b, most) : NULL;
+    if (!start) {
         put_pieces(b, s);
         return;
     }
-    char *start = buf_reserve(b, most);
     char *at = start;
     *at++ = '"';
     at = json_escape(at, s);
