@@ -148,6 +148,7 @@ static void split_nodes(struct planner *pl, const struct group *group, struct gr
             }
             last_list = list;
         }
+        assert(last);
         group_add(pl, last, link->node, link->defer);
     }
 }

@@ -203,6 +203,7 @@ write_bare_slot(struct writer *w, const struct gql_field_plan *f, const struct t
 static enum outcome fail_null(struct writer *w, const struct gql_field_plan *f,
                               const struct frame *at)
 {
+    assert(f); /* respond_node's object is none */
     return fail_text(w, f, at,
                      arena_printf(w->op->arena,
                                   "Cannot return null for non-nullable field %.*s.%.*s.",
@@ -479,6 +480,7 @@ static void put_frames(struct buf *out, const struct frame *at, size_t count)
 {
     if (!count)
         return;
+    assert(at); /* there are `count` of them at least */
     put_frames(out, at->above, count - 1);
     if (count > 1)
         buf_put_char(out, ',');
