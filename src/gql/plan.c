@@ -381,6 +381,7 @@ static bool is_lazy(const struct planner *pl, const struct gql_field_plan *f)
     const struct gql_selection *below = f->field.selection;
     if (f->def->access.ptr || f->def->args_have_access || f->stream)
         return false;
+    assert(below); /* else it is a leaf, which is asked for while writing anyway */
     for (uint32_t i = 0; i < f->def->arg_count; i++)
         if (!is_safe_arg(pl, &f->def->args[i], &f->args[i]))
             return false;
