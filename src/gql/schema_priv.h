@@ -121,7 +121,7 @@ struct gql_schema {
     struct ast_definition *ast; /* `schema { … }`, or NULL */
     struct field_def typename_field, schema_field, type_field;
     bool roots_may_fall_back, is_unchecked;
-    bool has_incremental; /* @defer and @stream mean what the engine makes of them */
+    bool has_incremental;   /* @defer and @stream mean what the engine makes of them */
     bool has_wrong_default; /* one was dropped */
     bool is_sealed;
 };
