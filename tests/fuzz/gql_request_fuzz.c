@@ -1,9 +1,10 @@
 /*
  * gql_request: whole requests against a schema that has all that there is, made to get far. The
  * first two bytes choose how resolvers answer (now, later, in which order) and what (values, nulls,
- * errors, values of the wrong kind, lists that are none), and whether the operation is cancelled or
- * expires half way; then comes a document and, after a NUL, its variables. A document is run twice,
- * so that the second run takes its plan from the cache, and both responses must be the same bytes.
+ * errors, values of the wrong kind, lists that are none), whether the operation is cancelled or
+ * expires half way, and the format of later payloads; then comes a document and, after a NUL, its
+ * variables. A document is run twice, so that the second run takes its plan from the cache, and
+ * both responses, with all their payloads, must be the same bytes.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -45,6 +46,8 @@ struct run {
     struct gql_step *waiting[WAITING_MAX];
     size_t waiting_count;
     int answered, ended;
+    bool has_next;            /* a payload is still to come */
+    struct buf *out, *told;   /* where the engine writes, and all that it has told */
     unsigned timing, content; /* how and what resolvers answer */
     unsigned turn;
 };
@@ -178,13 +181,14 @@ static struct gql_engine *engine_once(void)
     static const struct gql_scalar json = { .is_json = true };
     static const struct gql_scalar even = { .parse = parse_even };
     static const struct gql_host host = { .authorize = authorize };
+    static const struct gql_schema_options options = { .has_incremental = true };
     static struct gql_engine *engine;
     struct err e;
     if (engine)
         return engine;
     struct arena *a = arena_create(SIZE_MAX);
     struct gql_errors errors = { .arena = a };
-    struct gql_schema *s = gql_schema_create(str_of_c(sdl), NULL, &errors);
+    struct gql_schema *s = gql_schema_create(str_of_c(sdl), &options, &errors);
     bool ok = s && gql_schema_bind_scalar(s, "JSON", &json, &e) &&
               gql_schema_bind_scalar(s, "Even", &even, &e) &&
               gql_schema_bind_type(s, "Node", type_of, &e) &&
@@ -208,18 +212,50 @@ static struct gql_engine *engine_once(void)
     return engine;
 }
 
+/* Each part is JSON, or was too large for the reader. */
+static void tell(struct run *r)
+{
+    scoped(arena_destroyp) struct arena *a = arena_create(SIZE_MAX);
+    const struct json_value *part;
+    struct err e;
+    bool is_json = json_parse(a, buf_str(r->out), &part, &e);
+    assert(is_json || e.code == ERR_LIMIT);
+    buf_put_str(r->told, buf_str(r->out));
+    buf_put_char(r->told, '\n');
+}
+
 static void answered(struct gql_operation *op, const struct gql_outcome *outcome, void *owner)
 {
     struct run *r = owner;
     (void)op;
-    (void)outcome;
     r->answered++;
+    r->has_next = outcome->has_next;
+    if (!outcome->is_cancelled)
+        tell(r);
+}
+
+static void payload(struct gql_operation *op, bool has_next, void *owner)
+{
+    struct run *r = owner;
+    (void)op;
+    assert(r->answered == 1 && r->ended == 0 && r->has_next);
+    r->has_next = has_next;
+    tell(r);
 }
 
 static void ended(void *owner)
 {
     struct run *r = owner;
     r->ended++;
+}
+
+static void cut_short(struct run *r, struct gql_operation *op)
+{
+    if (r->content % 2)
+        gql_expire(op, "TIMEOUT", "late");
+    else
+        gql_cancel(op);
+    r->timing %= 16; /* once */
 }
 
 /* Steps come back first in, last in or by chance; some runs are cut short. */
@@ -237,45 +273,51 @@ static void come_back(struct run *r, struct gql_operation *op)
         r->waiting[at] = r->waiting[--r->waiting_count];
         fill(step);
         gql_step_finish(step);
+        if (r->timing / 16 == 3 && r->ended == 0)
+            cut_short(r, op);
     }
 }
 
-static void run_once(const struct run *how, struct str document, const struct json_value *variables,
-                     struct buf *out)
+static void run_once(const struct run *how, struct gql_request request, struct buf *told)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(8 << 20);
+    struct buf out;
     struct run r = *how;
-    struct gql_request request = { .document = document, .variables = variables, .ctx = &r };
-    const struct gql_end end = { .answered = answered, .ended = ended, .owner = &r };
-    struct gql_operation *op = gql_execute(engine_once(), a, &request, out, &end);
+    buf_init(&out, 1 << 20);
+    r.out = &out;
+    r.told = told;
+    request.ctx = &r;
+    const struct gql_end end = {
+        .answered = answered, .payload = payload, .ended = ended, .owner = &r
+    };
+    struct gql_operation *op = gql_execute(engine_once(), a, &request, &out, &end);
     if (r.ended == 0)
         come_back(&r, op);
     assert(r.answered == 1 && r.ended == 1);
+    buf_clear(&out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const enum gql_incremental formats[] = { GQL_INCREMENTAL_NONE, GQL_INCREMENTAL_DRAFT,
+                                                    GQL_INCREMENTAL_2022, GQL_INCREMENTAL_DRAFT };
     scoped(arena_destroyp) struct arena *a = arena_create(8 << 20);
-    struct str document, variables;
-    const struct json_value *given = NULL, *response = NULL;
+    struct gql_request request = { 0 };
+    struct str variables;
     struct err e;
     if (size < 2)
         return 0;
     const struct run how = { .timing = data[0] % 64, .content = data[1], .turn = data[0] };
-    (void)str_cut(str_of((const char *)data + 2, size - 2), '\0', &document, &variables);
-    if (!json_parse(a, variables, &given, &e))
-        given = NULL;
+    request.incremental = formats[data[0] / 64];
+    (void)str_cut(str_of((const char *)data + 2, size - 2), '\0', &request.document, &variables);
+    if (!json_parse(a, variables, &request.variables, &e))
+        request.variables = NULL;
     struct buf once, twice;
-    buf_init(&once, 1 << 20);
-    buf_init(&twice, 1 << 20);
-    run_once(&how, document, given, &once);
-    run_once(&how, document, given, &twice);
+    buf_init(&once, 0);
+    buf_init(&twice, 0);
+    run_once(&how, request, &once);
+    run_once(&how, request, &twice);
     assert(str_eq(buf_str(&once), buf_str(&twice)));
-    if (once.len) {
-        scoped(arena_destroyp) struct arena *b = arena_create(SIZE_MAX);
-        bool is_json = json_parse(b, buf_str(&once), &response, &e);
-        assert(is_json || e.code == ERR_LIMIT);
-    }
     buf_clear(&once);
     buf_clear(&twice);
     return 0;
