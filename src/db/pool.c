@@ -29,7 +29,7 @@ struct db_pool_options db_pool_defaults(void)
     return (struct db_pool_options){
         .application_name = "windlass",
         .lanes = {
-            [DB_LANE_READ] = { .connections = 2, .in_flight_max = 512, .waiting_max = 8192 },
+            [DB_LANE_READ] = { .connections = 2, .in_flight_max = 128, .waiting_max = 8192 },
             [DB_LANE_WRITE] = { .connections = 4, .in_flight_max = 4, .waiting_max = 4096 },
             [DB_LANE_SLOW] = { .connections = 2, .in_flight_max = 1, .waiting_max = 64 },
         },
@@ -87,6 +87,7 @@ static void lane_init(struct db_lane_queue *lane, struct db_pool *pool, enum db_
                                     .options = pool->options.lanes[kind] };
     if (kind == DB_LANE_SLOW)
         lane->options.in_flight_max = 1; /* the time limit and the cancel are one call's */
+    list_init(&lane->waiting_first);
     list_init(&lane->waiting);
     list_init(&lane->open);
     lane->timer = io_timer_create(pool->loop, lane_expire, lane);
@@ -172,8 +173,8 @@ static void cancel_open_calls(struct db_lane_queue *lane)
 
 static void lane_clear(struct db_lane_queue *lane)
 {
-    while (!list_is_empty(&lane->waiting))
-        request_free(container_of(lane->waiting.next, struct db_request, queued));
+    for (struct db_request *r; (r = lane_first_waiting(lane));)
+        request_free(r);
     for (size_t i = 0; i < lane->options.connections; i++) {
         struct list *in_flight = &lane->links[i].in_flight;
         while (!list_is_empty(in_flight))

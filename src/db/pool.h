@@ -90,6 +90,9 @@ struct db_call {
     int64_t deadline_us; /* clock_mono_us */
     /* A write that may be sent again when its connection was lost. */
     bool is_idempotent;
+    /* Of those that wait for a connection it goes before others: what its caller began holds
+     * memory until it ends. */
+    bool goes_first;
     db_reply_fn *fn;
     void *owner;
 };

@@ -40,6 +40,7 @@ struct db_request {
     struct db_link *link; /* IN_FLIGHT */
     enum request_state state;
     bool is_idempotent;
+    bool goes_first;
     bool is_alone;           /* goes between Syncs of its own */
     bool is_unwanted;        /* the server may as well stop it */
     unsigned tries;          /* how often it was sent */
@@ -58,8 +59,8 @@ struct db_lane_queue {
     const struct db_lane_class *class;
     struct db_lane_options options;
     struct db_link *links;
-    struct list waiting;
-    size_t waiting_count;
+    struct list waiting_first, waiting;
+    size_t waiting_count; /* of both */
     struct list open;
     struct io_timer *timer;
     int64_t timer_due_us; /* while it runs */

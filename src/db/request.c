@@ -14,6 +14,7 @@ struct db_request *request_create(struct db_lane_queue *lane, const struct db_ca
         mem_zalloc(1, sizeof *r + call->step_count * sizeof(struct request_step));
     r->lane = lane;
     r->is_idempotent = call->is_idempotent;
+    r->goes_first = call->goes_first;
     r->start_us = clock_mono_us();
     r->deadline_us = call->deadline_us;
     r->fn = call->fn;
@@ -62,11 +63,12 @@ void request_free(struct db_request *r)
 void request_wait(struct db_request *r, bool is_first)
 {
     struct db_lane_queue *lane = r->lane;
+    struct list *queue = r->goes_first ? &lane->waiting_first : &lane->waiting;
     r->state = REQUEST_WAITING;
     if (is_first)
-        list_push_front(&lane->waiting, &r->queued);
+        list_push_front(queue, &r->queued);
     else
-        list_push(&lane->waiting, &r->queued);
+        list_push(queue, &r->queued);
     lane->waiting_count++;
     pool_wake(lane->pool);
 }
@@ -248,9 +250,9 @@ struct db_link *lane_pick_link(const struct db_lane_queue *lane)
 
 struct db_request *lane_first_waiting(const struct db_lane_queue *lane)
 {
-    return list_is_empty(&lane->waiting)
-               ? NULL
-               : container_of(lane->waiting.next, struct db_request, queued);
+    const struct list *queue =
+        list_is_empty(&lane->waiting_first) ? &lane->waiting : &lane->waiting_first;
+    return list_is_empty(queue) ? NULL : container_of(queue->next, struct db_request, queued);
 }
 
 void db_request_forget(struct db_request *r)

@@ -41,7 +41,7 @@ static void db_replied(void *owner, const struct db_reply *reply)
 static enum gql_next begin_db(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
                               size_t count, struct await await)
 {
-    const struct request *r = await_request(step);
+    struct request *r = await_request(step);
     struct await *kept = arena_new(step->arena, struct await);
     struct err e;
     *kept = await;
@@ -49,10 +49,12 @@ static enum gql_next begin_db(struct gql_step *step, enum db_lane lane, const st
                                   .steps = steps,
                                   .step_count = count,
                                   .deadline_us = r->deadline_us - AWAIT_MARGIN_US,
+                                  .goes_first = r->has_read,
                                   .fn = db_replied,
                                   .owner = kept };
     if (!db_pool_call(r->loop->pool, &call, NULL, &e))
         return gql_step_fail(step, &e);
+    r->has_read = true;
     return GQL_WAIT;
 }
 

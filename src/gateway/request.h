@@ -56,6 +56,7 @@ struct request {
     struct gql_request gql;
     struct gql_operation *operation; /* while it runs */
     bool is_starting, is_ended;      /* it may end before gql_execute returns */
+    bool has_read;                   /* of the database: it may hold rows until it ends */
 
     /* For the error that a resolver is about to tell, and for the answer's headers. */
     int64_t retry_after_us;

@@ -428,6 +428,29 @@ static void logged_statements_show_names_and_never_values(void **state)
     rig_clear(&rig);
 }
 
+static void what_goes_first_overtakes_those_that_wait(void **state)
+{
+    (void)state;
+    enum { COUNT = 4, FIRST = 2 }; /* the last two go first, in their order */
+    struct db_pool_options options = one_of_each();
+    options.lanes[DB_LANE_READ].in_flight_max = 1;
+    struct rig rig;
+    rig_init(&rig, url, &options);
+    rig_do(url, "CREATE SEQUENCE turns");
+    struct rig_call calls[COUNT];
+    struct db_step step = rig_step(&rig, "SELECT nextval('turns')", 0, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        rig.goes_first = i >= FIRST;
+        assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, LONG_MS, false, &calls[i]));
+    }
+    rig_wait_calls(&rig, calls, COUNT);
+    assert_value(&calls[2], "1");
+    assert_value(&calls[3], "2");
+    assert_value(&calls[0], "3");
+    assert_value(&calls[1], "4");
+    rig_clear(&rig);
+}
+
 static void a_full_queue_refuses_at_once(void **state)
 {
     (void)state;
@@ -717,6 +740,7 @@ int main(void)
         cmocka_unit_test(a_forgotten_waiting_call_is_never_sent),
         cmocka_unit_test(what_is_late_already_is_not_sent),
         cmocka_unit_test(logged_statements_show_names_and_never_values),
+        cmocka_unit_test(what_goes_first_overtakes_those_that_wait),
         cmocka_unit_test(a_full_queue_refuses_at_once),
         cmocka_unit_test(composed_statements_are_forgotten_beyond_their_bound),
         cmocka_unit_test(a_plan_that_became_stale_is_made_anew),

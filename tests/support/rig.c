@@ -166,6 +166,7 @@ bool rig_start(struct rig *rig, enum db_lane lane, const struct db_step *steps, 
                                         .step_count = count,
                                         .deadline_us = clock_mono_us() + timeout_ms * CLOCK_MS,
                                         .is_idempotent = is_idempotent,
+                                        .goes_first = rig->goes_first,
                                         .fn = on_reply,
                                         .owner = call },
                      &call->request, &e))

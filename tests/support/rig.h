@@ -16,6 +16,7 @@ struct rig {
     struct arena *arena;
     bool is_up;
     unsigned ups, downs;
+    bool goes_first; /* of the calls that rig_start makes from now on */
 };
 
 /* Room for 32-byte values is all that the tests need. */
