@@ -29,7 +29,7 @@ struct db_pool_options db_pool_defaults(void)
     return (struct db_pool_options){
         .application_name = "windlass",
         .lanes = {
-            [DB_LANE_READ] = { .connections = 2, .in_flight_max = 128, .waiting_max = 8192 },
+            [DB_LANE_READ] = { .connections = 2, .in_flight_max = 64, .waiting_max = 8192 },
             [DB_LANE_WRITE] = { .connections = 4, .in_flight_max = 4, .waiting_max = 4096 },
             [DB_LANE_SLOW] = { .connections = 2, .in_flight_max = 1, .waiting_max = 64 },
         },
