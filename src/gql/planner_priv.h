@@ -85,8 +85,6 @@ static inline void group_add(struct planner *pl, struct group *group,
     group->count++;
 }
 
-/* `text` escaped and quoted, between `start` and `end`, with room to read KEY_ROOM bytes. */
-struct str planner_json(struct arena *arena, const char *start, struct str text, const char *end);
 /* The @defer or @stream of a selection that holds for this variant, or NULL. */
 struct ast_directive *planner_delay(const struct planner *pl, const struct ast_selection *s,
                                     const char *name);
