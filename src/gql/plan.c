@@ -193,7 +193,6 @@ static struct str json_between(struct arena *arena, const char *start, struct st
     return str_of(copy, len);
 }
 
-/* The directive's label as JSON, or empty. */
 struct str planner_label(const struct planner *pl, const struct ast_directive *d)
 {
     const struct ast_value *label = directive_arg(d, "label");
