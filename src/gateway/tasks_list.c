@@ -2,8 +2,6 @@
 
 #include "conf/table.h"
 
-enum { TOTAL_MAX = TASKS_TOTAL_MAX + 1 };
-
 /* Whatever the order, ids settle what is equal. Numbers stand in cursors: never used again. */
 struct tasks_order {
     const char *name;
@@ -110,7 +108,7 @@ static void got_totals(struct gql_step *step, const struct db_reply *reply)
 static enum gql_next ask_totals(struct gql_step *step)
 {
     const struct listing *list = step->host;
-    struct db_step count = { select_count_statement(step->arena, &list->select, TOTAL_MAX),
+    struct db_step count = { select_count_statement(step->arena, &list->select, PAGE_COUNT_MAX),
                              select_count_args(step->arena, &list->select) };
     return await_db_any(step, DB_LANE_SLOW, &count, 1, got_totals);
 }
@@ -329,7 +327,7 @@ static void get_is_exact(const struct gql_field *f, void *ctx, void *parent,
 {
     const struct connection *connection = parent;
     (void)f, (void)ctx;
-    *ret_value = gql_bool(connection->total < TOTAL_MAX);
+    *ret_value = gql_bool(connection->total < PAGE_COUNT_MAX);
 }
 
 static void get_source(const struct gql_field *f, void *ctx, void *parent,

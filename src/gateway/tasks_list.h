@@ -8,8 +8,6 @@
 #include "gateway/task_filter.h"
 #include "gateway/tasks.h"
 
-enum { TASKS_TOTAL_MAX = 10'000 }; /* counted exactly, then "more" */
-
 /* The prepare of fields that return a TaskConnection. */
 void *tasks_list_prepare(struct gql_field *f, struct arena *plan_arena);
 
