@@ -80,11 +80,6 @@ uint64_t db_rows_affected(const struct db_rows *rows)
     return str_to_u64(str_of_c(PQcmdTuples(rows->result)), &count) ? count : 0;
 }
 
-size_t db_rows_size_bytes(const struct db_rows *rows)
-{
-    return PQresultMemorySize(rows->result);
-}
-
 static void assert_cell(const struct db_rows *rows, size_t row, size_t column)
 {
     assert(row < rows->count);

@@ -27,8 +27,6 @@ void db_rows_keep(struct db_rows *rows, struct arena *a);
 [[nodiscard]] const char *db_rows_column_name(const struct db_rows *rows, size_t column);
 /* Rows that INSERT, UPDATE, DELETE, MERGE or SELECT worked on. */
 [[nodiscard]] uint64_t db_rows_affected(const struct db_rows *rows);
-/* Memory that holding the rows costs. */
-[[nodiscard]] size_t db_rows_size_bytes(const struct db_rows *rows);
 
 [[nodiscard]] bool db_rows_is_null(const struct db_rows *rows, size_t row, size_t column);
 /* Ends in NUL; empty for null. */

@@ -6,10 +6,7 @@
 #include "gateway/record.h"
 #include "gateway/users.h"
 
-enum {
-    TOTAL_MAX = 10'001, /* 10,000 exactly, then "more" */
-    SUBJECT_CHARS_MAX = 400,
-};
+enum { SUBJECT_CHARS_MAX = 400 };
 /* How far the gateways' clocks, which make the ids, may be from the database's. */
 static const int64_t id_slack_us = INT64_C(3600) * CLOCK_S;
 
@@ -154,7 +151,7 @@ static void got_page(struct gql_step *step, const struct db_reply *reply)
         gql_step_finish(step);
         return;
     }
-    struct db_step total = { select_count_statement(step->arena, &audit->select, TOTAL_MAX),
+    struct db_step total = { select_count_statement(step->arena, &audit->select, PAGE_COUNT_MAX),
                              select_count_args(step->arena, &audit->select) };
     (void)await_search(step, &total, "search", got_total);
 }

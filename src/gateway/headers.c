@@ -1,5 +1,6 @@
 #include "gateway/headers.h"
 
+#include "base/clock.h"
 #include "http/accept.h"
 #include "http/cookie.h"
 
@@ -111,6 +112,14 @@ void headers_allow_sending(struct http_request *http, enum headers_origin origin
     http_add_header(http, STR("Access-Control-Allow-Headers"),
                     STR("Authorization, Content-Type, Last-Event-ID, *"));
     http_add_header(http, STR("Access-Control-Max-Age"), STR("7200"));
+}
+
+void headers_retry_after(struct http_request *http, int64_t us)
+{
+    if (us > 0)
+        http_add_header(
+            http, STR("Retry-After"),
+            arena_printf(http->arena, "%lld", (long long)((us + CLOCK_S - 1) / CLOCK_S)));
 }
 
 bool headers_is_same_site_fetch(const struct http_request *http)

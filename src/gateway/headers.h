@@ -43,6 +43,8 @@ void headers_allow_origin(struct http_request *http, enum headers_origin origin,
 /* Beside it, the answer to the question whether such a page may send what it wants to send. */
 void headers_allow_sending(struct http_request *http, enum headers_origin origin);
 
+/* When the client may come again, in whole seconds; nothing where `us` is 0. */
+void headers_retry_after(struct http_request *http, int64_t us);
 /* The browser says that a page of ours, or a person, asked. */
 [[nodiscard]] bool headers_is_same_site_fetch(const struct http_request *http);
 

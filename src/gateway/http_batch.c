@@ -1,6 +1,6 @@
 #include "gateway/http_batch.h"
 
-#include "base/clock.h"
+#include "gateway/headers.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
 #include "gateway/operation.h"
@@ -66,10 +66,7 @@ static void respond(struct batch *b)
             http_add_header(http, STR("Set-Cookie"), item->set_cookie);
     }
     buf_put_char(http->out, ']');
-    if (b->retry_after_us > 0)
-        http_add_header(http, STR("Retry-After"),
-                        arena_printf(http->arena, "%lld",
-                                     (long long)((b->retry_after_us + CLOCK_S - 1) / CLOCK_S)));
+    headers_retry_after(http, b->retry_after_us);
     if (b->whole->credential != NULL)
         note->user = b->whole->credential->owner.user_id;
     note->code = b->code;

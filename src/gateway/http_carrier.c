@@ -1,6 +1,5 @@
 #include "gateway/http_carrier.h"
 
-#include "base/clock.h"
 #include "gateway/headers.h"
 #include "gateway/http_batch.h"
 #include "gateway/multipart.h"
@@ -35,10 +34,7 @@ static void add_headers(const struct request *r, struct http_request *http)
 {
     if (!str_is_empty(r->set_cookie))
         http_add_header(http, STR("Set-Cookie"), r->set_cookie);
-    if (r->retry_after_us > 0)
-        http_add_header(http, STR("Retry-After"),
-                        arena_printf(http->arena, "%lld",
-                                     (long long)((r->retry_after_us + CLOCK_S - 1) / CLOCK_S)));
+    headers_retry_after(http, r->retry_after_us);
 }
 
 static void respond(struct request *r, int status)

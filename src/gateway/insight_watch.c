@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
-#include "gateway/subscription.h"
 #include "gateway/insight_view.h"
+#include "gateway/subscription.h"
 #include "io/timer.h"
 #include "store/public/insight.h"
 

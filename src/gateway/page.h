@@ -8,6 +8,8 @@
 #include "store/select.h"
 
 enum { PAGE_SIZE_DEFAULT = 50, PAGE_SIZE_MAX = 500 };
+/* A total is counted exactly to PAGE_TOTAL_MAX, and so far as to see that there are more. */
+enum { PAGE_TOTAL_MAX = 10'000, PAGE_COUNT_MAX = PAGE_TOTAL_MAX + 1 };
 
 struct page {
     size_t size;      /* rows that are wanted; ask for one more to know whether there are more */

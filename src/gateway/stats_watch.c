@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
-#include "gateway/subscription.h"
 #include "gateway/stats_priv.h"
+#include "gateway/subscription.h"
 #include "io/timer.h"
 
 enum { EVERY_S_MAX = 3'600 };

@@ -7,8 +7,6 @@
 #include "gateway/task_filter.h"
 #include "gateway/tasks_list.h"
 
-enum { COUNT_MAX = TASKS_TOTAL_MAX + 1 };
-
 /* What is counted, and what is to be said when that takes too long. */
 struct counting {
     struct task_filter filter;
@@ -42,7 +40,7 @@ static void got_counts(struct gql_step *step, const struct db_reply *reply)
     for (int status = 0; status < TASK_STATUS_COUNT; status++) {
         int64_t count = db_rows_i64(reply->rows[0], 0, (size_t)status);
         counting->counts.counts[status] = count;
-        counting->counts.is_capped |= count == COUNT_MAX;
+        counting->counts.is_capped |= count == PAGE_COUNT_MAX;
     }
     step->results[0] = gql_object(&counting->counts);
     gql_step_finish(step);
@@ -64,7 +62,7 @@ static enum gql_next resolve_counts(struct gql_step *step)
     const struct select select = { .table = tasks_table(),
                                    .filter = task_filter_select(filter, &clock, step->arena) };
     struct db_step count = { select_label_counts_statement(step->arena, &select, COL_tasks_status,
-                                                           COUNT_MAX),
+                                                           PAGE_COUNT_MAX),
                              select_count_args(step->arena, &select) };
     return await_db_any(step, task_filter_is_few(filter) ? DB_LANE_READ : DB_LANE_SLOW, &count, 1,
                         got_counts);

@@ -2,8 +2,6 @@
 
 #include "conf/table.h"
 
-enum { TOTAL_MAX = TASKS_TOTAL_MAX + 1 };
-
 /* Whatever the order, ids settle what is equal. Numbers stand in cursors: never used again. */
 struct tasks_order {
     const char *name;
@@ -27,7 +25,8 @@ const struct tasks_order *tasks_order_of(struct str name)
     return &orders[i];
 }
 
-bool tasks_order_is_by_id(const struct tasks_order *order)
+/* By id alone, which is in order of creation. */
+static bool order_is_by_id(const struct tasks_order *order)
 {
     return order->column == COL_tasks_id;
 }
@@ -109,7 +108,7 @@ static void got_totals(struct gql_step *step, const struct db_reply *reply)
 static enum gql_next ask_totals(struct gql_step *step)
 {
     const struct listing *list = step->host;
-    struct db_step count = { select_count_statement(step->arena, &list->select, TOTAL_MAX),
+    struct db_step count = { select_count_statement(step->arena, &list->select, PAGE_COUNT_MAX),
                              select_count_args(step->arena, &list->select) };
     return await_db_any(step, DB_LANE_SLOW, &count, 1, got_totals);
 }
@@ -120,7 +119,7 @@ static enum gql_next ask_totals(struct gql_step *step)
 static struct cursor_row place_of(const struct tasks_order *order, const struct record *task)
 {
     struct cursor_row row = { .id = record_uuid(task, COL_tasks_id) };
-    if (tasks_order_is_by_id(order))
+    if (order_is_by_id(order))
         return row;
     row.key = tasks_table()->columns[order->column].type == SCHEMA_ENUM
                   ? record_label(task, order->column)
@@ -198,7 +197,7 @@ static const struct str *bound_of(const struct tasks_order *order, const struct 
     struct str *values = arena_new_array(a, 2, struct str);
     struct str id = record_cell_of_uuid(a, row->id);
     values[0] = values[1] = id;
-    if (tasks_order_is_by_id(order))
+    if (order_is_by_id(order))
         return values;
     if (column->type == SCHEMA_ENUM) {
         assert(row->key >= 0 && (size_t)row->key < column->enumeration->label_count);
@@ -223,7 +222,7 @@ static void select_pages(struct listing *list, const struct gql_step *step)
         .columns = plan->columns | SELECT_BIT(order->column),
         .filter = list->query.filter,
         .orders = by,
-        .order_count = tasks_order_is_by_id(order) ? 1 : 2,
+        .order_count = order_is_by_id(order) ? 1 : 2,
         .after = bound_of(order, page->is_backward ? page->before : page->after, step->arena),
         .until = bound_of(order, page->is_backward ? page->after : page->before, step->arena),
         .limit = page->size + 1,
@@ -279,7 +278,7 @@ static enum gql_next resolve_tasks(struct gql_step *step)
     const struct gql_value *order_by = gql_arg(step, "orderBy");
     const struct tasks_order *order =
         tasks_order_of(gql_is_null(order_by) ? STR("CREATED_DESC") : order_by->text);
-    bool is_by_id = tasks_order_is_by_id(order);
+    bool is_by_id = order_is_by_id(order);
     const struct tasks_list_query query = {
         .filter = task_filter_select(&filter, &clock, step->arena),
         .order = order,
@@ -328,7 +327,7 @@ static void get_is_exact(const struct gql_field *f, void *ctx, void *parent,
 {
     const struct connection *connection = parent;
     (void)f, (void)ctx;
-    *ret_value = gql_bool(connection->total < TOTAL_MAX);
+    *ret_value = gql_bool(connection->total < PAGE_COUNT_MAX);
 }
 
 static void get_source(const struct gql_field *f, void *ctx, void *parent,

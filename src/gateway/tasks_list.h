@@ -8,8 +8,6 @@
 #include "gateway/task_filter.h"
 #include "gateway/tasks.h"
 
-enum { TASKS_TOTAL_MAX = 10'000 }; /* counted exactly, then "more" */
-
 /* The prepare of fields that return a TaskConnection. */
 void *tasks_list_prepare(struct gql_field *f, struct arena *plan_arena);
 
@@ -17,8 +15,6 @@ void *tasks_list_prepare(struct gql_field *f, struct arena *plan_arena);
 struct tasks_order;
 /* By its name, which the engine has let through. */
 [[nodiscard]] const struct tasks_order *tasks_order_of(struct str name);
-/* By id alone, which is in order of creation. */
-[[nodiscard]] bool tasks_order_is_by_id(const struct tasks_order *order);
 
 struct tasks_list_query {
     const struct select_filter *filter; /* NULL: all */

@@ -5,8 +5,6 @@
 #include "gateway/check.h"
 #include "gateway/page.h"
 
-enum { TOTAL_MAX = 10'001 }; /* 10,000 exactly, then "more" */
-
 static const struct schema_table *users_table(void)
 {
     return &schema_public.tables[TABLE_users];
@@ -354,7 +352,7 @@ static void got_page(struct gql_step *step, const struct db_reply *reply)
         gql_step_finish(step);
         return;
     }
-    struct db_step count = { select_count_statement(step->arena, &page->select, TOTAL_MAX),
+    struct db_step count = { select_count_statement(step->arena, &page->select, PAGE_COUNT_MAX),
                              select_count_args(step->arena, &page->select) };
     (void)await_search(step, &count, "search", got_total);
 }

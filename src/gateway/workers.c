@@ -1,5 +1,7 @@
 #include "gateway/workers.h"
 
+#include <pthread.h>
+
 #include "base/mem.h"
 #include "gateway/await_worker.h"
 #include "gateway/bindings.h"

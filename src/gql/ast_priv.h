@@ -214,6 +214,3 @@ struct parse_options {
 /* NULL with one error. Executable and type-system definitions alike. `source` is not copied. */
 struct ast_document *ast_parse(struct arena *arena, struct str source,
                                const struct parse_options *options, struct gql_errors *errors);
-
-/* The fragment of that name, or NULL. */
-struct ast_definition *ast_fragment(const struct ast_document *doc, struct str name);

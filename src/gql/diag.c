@@ -72,7 +72,8 @@ void error_place(struct gql_errors *errors, struct gql_error *error, struct str 
 
 enum { SUGGESTIONS_MAX = 5 };
 
-struct str list_or(struct arena *arena, const struct str *names, size_t count)
+/* "a", "b", or "c": at most five, quoted. */
+static struct str list_or(struct arena *arena, const struct str *names, size_t count)
 {
     struct str text = { 0 };
     count = min_of(count, (size_t)SUGGESTIONS_MAX);

@@ -18,8 +18,6 @@ struct str text_join(struct arena *arena, const struct str *parts, size_t count)
 void error_place(struct gql_errors *errors, struct gql_error *error, struct str source,
                  const uint32_t *at, size_t count);
 
-/* "a", "b", or "c": at most five, quoted; source of "Did you mean". */
-struct str list_or(struct arena *arena, const struct str *names, size_t count);
 /* " Did you mean \"x\"?" with `kind` such as "the enum value " before the names; "" when none. */
 struct str did_you_mean(struct arena *arena, const char *kind, const struct str *names,
                         size_t count);

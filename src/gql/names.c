@@ -32,9 +32,9 @@ static void grow(struct arena *arena, struct names *n)
     *n = wider;
 }
 
-void *names_add_hashed(struct arena *arena, struct names *n, struct str name, uint64_t hash,
-                       void *value)
+void *names_add(struct arena *arena, struct names *n, struct str name, void *value)
 {
+    uint64_t hash = str_hash(name);
     assert(value);
     if ((n->count + 1) * 2 > n->capacity)
         grow(arena, n);
@@ -44,9 +44,4 @@ void *names_add_hashed(struct arena *arena, struct names *n, struct str name, ui
     *slot = (struct name_slot){ name, value, hash };
     n->count++;
     return NULL;
-}
-
-void *names_add(struct arena *arena, struct names *n, struct str name, void *value)
-{
-    return names_add_hashed(arena, n, name, str_hash(name), value);
 }

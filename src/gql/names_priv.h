@@ -20,5 +20,3 @@ struct names {
 [[nodiscard]] void *names_get_hashed(const struct names *n, struct str name, uint64_t hash);
 /* Keeps the first: returns the value already there, or NULL after storing this one. */
 void *names_add(struct arena *arena, struct names *n, struct str name, void *value);
-void *names_add_hashed(struct arena *arena, struct names *n, struct str name, uint64_t hash,
-                       void *value);

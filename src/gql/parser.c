@@ -440,11 +440,3 @@ struct ast_document *ast_parse(struct arena *arena, struct str source,
     } while (!p.failed && p.token.kind != TOKEN_EOF);
     return p.failed ? NULL : doc;
 }
-
-struct ast_definition *ast_fragment(const struct ast_document *doc, struct str name)
-{
-    for (struct ast_definition *d = doc->first; d; d = d->next)
-        if (d->kind == AST_FRAGMENT && str_eq(d->name, name))
-            return d;
-    return NULL;
-}

@@ -177,11 +177,26 @@ struct ast_directive *planner_delay(const struct planner *pl, const struct ast_s
     return d && condition_value(pl, d) ? d : NULL;
 }
 
-/* The directive's label as JSON, or empty. */
+/* `text` escaped and quoted, between `start` and `end`, with room to read KEY_ROOM bytes. */
+static struct str json_between(struct arena *arena, const char *start, struct str text,
+                               const char *end)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    buf_put_c(&out, start);
+    json_put_string(&out, text);
+    buf_put_c(&out, end);
+    char *copy = arena_alloc(arena, out.len + KEY_ROOM);
+    size_t len = out.len;
+    memcpy(copy, out.ptr, len);
+    buf_clear(&out);
+    return str_of(copy, len);
+}
+
 struct str planner_label(const struct planner *pl, const struct ast_directive *d)
 {
     const struct ast_value *label = directive_arg(d, "label");
-    return label && label->kind == AST_STRING ? planner_json(pl->arena, "", label->text, "")
+    return label && label->kind == AST_STRING ? json_between(pl->arena, "", label->text, "")
                                               : (struct str){ 0 };
 }
 
@@ -265,20 +280,6 @@ static void plan_args(struct planner *pl, struct gql_field_plan *f)
 
 static struct plan_set *plan_set(struct planner *pl, const struct gql_type *object,
                                  const struct field_nodes *from);
-
-struct str planner_json(struct arena *arena, const char *start, struct str text, const char *end)
-{
-    struct buf out;
-    buf_init(&out, 0);
-    buf_put_c(&out, start);
-    json_put_string(&out, text);
-    buf_put_c(&out, end);
-    char *copy = arena_alloc(arena, out.len + KEY_ROOM);
-    size_t len = out.len;
-    memcpy(copy, out.ptr, len);
-    buf_clear(&out);
-    return str_of(copy, len);
-}
 
 /* After the sets themselves, their parts: `prepare` hooks see all that an object is asked for. */
 static void list_parts(struct planner *pl, struct plan_selection *sel)
@@ -399,7 +400,7 @@ static struct gql_field *plan_field(struct planner *pl, const struct gql_type *o
     struct str name = group->first->node->name;
     struct field_nodes from = { .count = group->count, .within = within };
     f->def = schema_field(pl->s, object, name);
-    f->key_json = planner_json(pl->arena, ",", group->key, ":");
+    f->key_json = json_between(pl->arena, ",", group->key, ":");
     f->node_count = group->count;
     f->nodes = arena_new_array(pl->arena, group->count, const struct ast_selection *);
     uint32_t count = 0;
@@ -434,7 +435,7 @@ static struct plan_set *plan_fields(struct planner *pl, const struct gql_type *o
 {
     struct plan_set *set = arena_new(pl->arena, struct plan_set);
     set->set.type = object;
-    set->typename_json = planner_json(pl->arena, "", object->name, "");
+    set->typename_json = json_between(pl->arena, "", object->name, "");
     set->set.fields = arena_new_array(pl->arena, list->count, struct gql_field *);
     for (const struct group *group = list->first; group && !pl->is_over; group = group->next) {
         pl->repeats = max_of(pl->repeats, group->count);

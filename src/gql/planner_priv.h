@@ -1,7 +1,7 @@
 /*
- * planner: what the files that make plans share. Fields are collected by response key, each with
- * the
- * @defer that it stands in; plan_defer.c then tells apart what comes at once and what comes later.
+ * planner: what the files that make plans share. Fields are collected by response key, and of each
+ * it is kept in which @defer it stands; plan_defer.c then tells apart what comes at once and what
+ * comes later.
  */
 #pragma once
 #include "gql/plan_priv.h"
@@ -85,17 +85,17 @@ static inline void group_add(struct planner *pl, struct group *group,
     group->count++;
 }
 
-/* `text` escaped and quoted, between `start` and `end`, with room to read KEY_ROOM bytes. */
-struct str planner_json(struct arena *arena, const char *start, struct str text, const char *end);
 /* The @defer or @stream of a selection that holds for this variant, or NULL. */
 struct ast_directive *planner_delay(const struct planner *pl, const struct ast_selection *s,
                                     const char *name);
+/* The directive's label as JSON, or empty. */
 struct str planner_label(const struct planner *pl, const struct ast_directive *d);
 
 /* True when the fragment was spread here before, at least as early. */
 bool planner_was_entered(struct planner *pl, struct groups *g,
                          const struct ast_definition *fragment, const struct ast_directive *delay,
                          const struct plan_defer *within);
+/* Makes the @defer that `delay` begins, numbered in its groups. */
 const struct plan_defer *planner_defer(struct planner *pl, struct groups *g,
                                        const struct ast_directive *delay,
                                        const struct plan_defer *parent);

@@ -51,26 +51,27 @@ static const struct ast_definition *directive_def_of(const struct rules *r, stru
     return d ? d : names_get(r->known_directives, name);
 }
 
-void rules_unique_arguments(struct rules *r, const struct ast_entry *args)
+void rules_unique_arguments(struct arena *arena, const struct ast_entry *args,
+                            rules_report_fn *report, void *owner)
 {
     struct names given = { 0 };
     for (const struct ast_entry *a = args; a; a = a->next) {
-        if (names_add(r->arena, &given, a->name, r))
+        if (names_add(arena, &given, a->name, &given))
             continue;
         size_t count = 0;
         for (const struct ast_entry *b = a; b; b = b->next)
             count += str_eq(a->name, b->name);
         if (count < 2)
             continue;
-        uint32_t *at = arena_new_array(r->arena, count, uint32_t);
+        uint32_t *at = arena_new_array(arena, count, uint32_t);
         count = 0;
         for (const struct ast_entry *b = a; b; b = b->next)
             if (str_eq(a->name, b->name))
                 at[count++] = b->at;
-        r->report(r->owner,
-                  arena_printf(r->arena, "There can be only one argument named \"%.*s\".",
-                               STR_FMT(a->name)),
-                  at, count);
+        report(
+            owner,
+            arena_printf(arena, "There can be only one argument named \"%.*s\".", STR_FMT(a->name)),
+            at, count);
     }
 }
 
@@ -139,7 +140,7 @@ void rules_directives(struct rules *r, const struct ast_directive *list, const c
             check_location(r, d, def, location);
         else
             rules_report_at(r, d->at, "Unknown directive \"@%.*s\".", STR_FMT(d->name));
-        rules_unique_arguments(r, d->args);
+        rules_unique_arguments(r->arena, d->args, r->report, r->owner);
         for (const struct ast_entry *a = d->args; a; a = a->next)
             r->check_value(r->owner, d, a, a->value);
         if (!def)
@@ -207,7 +208,7 @@ static void check_set(struct rules *r, const struct ast_selection_set *set)
     for (const struct ast_selection *s = set ? set->first : NULL; s; s = s->next) {
         if (s->kind == AST_INLINE && s->name.ptr)
             rules_type_name(r, s->name, s->name_at, false);
-        rules_unique_arguments(r, s->args);
+        rules_unique_arguments(r->arena, s->args, r->report, r->owner);
         for (const struct ast_entry *a = s->args; a; a = a->next)
             r->check_value(r->owner, NULL, a, a->value);
         rules_directives(r, s->directives, locations[s->kind], STR(""));

@@ -7,6 +7,8 @@
 #include "gql/diag_priv.h"
 #include "gql/schema_priv.h"
 
+typedef void rules_report_fn(void *owner, struct str message, const uint32_t *at, size_t count);
+
 struct rules {
     const struct ast_document *doc;
     struct arena *arena;
@@ -19,7 +21,7 @@ struct rules {
     struct names at_places;             /* directives seen on a type and its extensions */
     bool no_hints;                      /* no "Did you mean …?" */
 
-    void (*report)(void *owner, struct str message, const uint32_t *at, size_t count);
+    rules_report_fn *report;
     /* A value: of `d`'s argument, of another one (`d` NULL), or a default (both NULL). */
     void (*check_value)(void *owner, const struct ast_directive *d, const struct ast_entry *arg,
                         struct ast_value *value);
@@ -47,7 +49,8 @@ void rules_type_name(struct rules *r, struct str name, uint32_t at, bool is_sdl)
 void rules_directives(struct rules *r, const struct ast_directive *list, const char *location,
                       struct str type);
 /* One error for each name that is there more than once. */
-void rules_unique_arguments(struct rules *r, const struct ast_entry *args);
+void rules_unique_arguments(struct arena *arena, const struct ast_entry *args,
+                            rules_report_fn *report, void *owner);
 /* All of the above for one definition. */
 void rules_type_system(struct rules *r, const struct ast_definition *d);
 void rules_executable(struct rules *r, const struct ast_definition *d);

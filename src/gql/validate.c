@@ -17,6 +17,11 @@ void validator_report(struct validator *v, struct str message, const uint32_t *a
     error_place(v->errors, e, v->doc->source, at, count);
 }
 
+void validator_report_to(void *validator, struct str message, const uint32_t *at, size_t count)
+{
+    validator_report(validator, message, at, count);
+}
+
 struct str validator_hint(struct validator *v, const char *kind, struct str wrong,
                           struct str *names, size_t count)
 {
@@ -69,27 +74,8 @@ bool validator_is_repeated(struct validator *v, const struct ast_entry *list)
 
 static void check_unique_args(struct validator *v, const struct ast_entry *args)
 {
-    struct names seen = { 0 };
-    if (!args || !args->next || !validator_is_repeated(v, args))
-        return;
-    for (const struct ast_entry *a = args; a; a = a->next) {
-        if (names_add(v->arena, &seen, a->name, v))
-            continue;
-        size_t count = 0;
-        for (const struct ast_entry *b = a; b; b = b->next)
-            count += str_eq(a->name, b->name);
-        if (count < 2)
-            continue;
-        uint32_t *at = arena_new_array(v->arena, count, uint32_t);
-        count = 0;
-        for (const struct ast_entry *b = a; b; b = b->next)
-            if (str_eq(a->name, b->name))
-                at[count++] = b->at;
-        validator_report(v,
-                         arena_printf(v->arena, "There can be only one argument named \"%.*s\".",
-                                      STR_FMT(a->name)),
-                         at, count);
-    }
+    if (args && args->next && validator_is_repeated(v, args))
+        rules_unique_arguments(v->arena, args, validator_report_to, v);
 }
 
 /* What a field or a directive takes. */

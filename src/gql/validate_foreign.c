@@ -7,11 +7,6 @@
 #include "gql/rules_priv.h"
 #include "gql/validate_priv.h"
 
-static void report(void *owner, struct str message, const uint32_t *at, size_t count)
-{
-    validator_report(owner, message, at, count);
-}
-
 /* The schema's word on a directive counts for values, even if the document defines it anew. */
 static void check_value(void *owner, const struct ast_directive *d, const struct ast_entry *arg,
                         struct ast_value *value)
@@ -54,7 +49,7 @@ void validate_foreign_prepare(struct validator *v)
                          .standard_types = standard,
                          .known_directives = known_directives(v),
                          .no_hints = !v->options->with_suggestions,
-                         .report = report,
+                         .report = validator_report_to,
                          .check_value = check_value,
                          .owner = v };
     for (struct ast_definition *d = v->doc->first; d; d = d->next)

@@ -66,6 +66,8 @@ struct validator {
 
 /* Reports at byte offsets, and stops everything at the limit. */
 void validator_report(struct validator *v, struct str message, const uint32_t *at, size_t count);
+/* The same for the rules that all documents share, a rules_report_fn. */
+void validator_report_to(void *validator, struct str message, const uint32_t *at, size_t count);
 #define report_at(v, at, ...)                                                                      \
     validator_report((v), arena_printf((v)->arena, __VA_ARGS__), &(uint32_t){ at }, 1)
 #define report_two(v, at1, at2, ...)                                                               \

@@ -63,7 +63,8 @@ static void flush(struct http_websocket *w)
     buf_clear(&w->out);
 }
 
-size_t http_websocket_unsent(const struct http_websocket *w)
+/* Bytes that the client has not taken yet. */
+static size_t count_unsent(const struct http_websocket *w)
 {
     return w->out.len + (w->stream ? io_stream_unsent(w->stream) : 0);
 }
@@ -87,7 +88,7 @@ static void put_frame(struct http_websocket *w, enum frames_opcode opcode, struc
 {
     if (w->out.len > GATHERED_BYTES_MAX)
         flush(w);
-    if (http_websocket_unsent(w) > w->server->limits.websocket_unsent_bytes) {
+    if (count_unsent(w) > w->server->limits.websocket_unsent_bytes) {
         w->server->stats.slow_consumers++;
         buf_reset(&w->out);
         http_websocket_close(w, CLOSE_TRY_AGAIN, STR("too much waits unread"));

@@ -41,7 +41,5 @@ http_websocket_accept(struct http_request *r, const struct str *protocols, size_
 
 /* Sends a text message, UTF-8. One that waits beyond websocket_unsent_bytes closes the socket. */
 void http_websocket_send(struct http_websocket *socket, struct str text);
-/* Bytes that the client has not taken yet. */
-[[nodiscard]] size_t http_websocket_unsent(const struct http_websocket *socket);
 /* Begins the closing handshake; harmless when it has begun. */
 void http_websocket_close(struct http_websocket *socket, unsigned code, struct str reason);
