@@ -28,6 +28,7 @@ function open(name, { params, headers, protocol, stall, ...options }) {
         url, webSocketImpl: Socket, retryAttempts: 0, lazy: false, ...options,
         connectionParams: stall ? () => new Promise(() => {}) : params,
         retryWait: () => new Promise((done) => setTimeout(done, 50)),
+        shouldRetry: () => true, // also where a connection is refused, which is no close
         onNonLazyError: () => {},
         on: {
             connected: (_, payload) => tell({ client: name, event: "connected", payload }),
