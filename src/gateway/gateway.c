@@ -217,6 +217,10 @@ static void create_engine(struct gateway_loop *loop)
     limits.repeats_max = (uint32_t)conf_int(conf, CONF_GQL_REPEATS_MAX);
     limits.cost_max = (uint64_t)conf_int(conf, CONF_GQL_COST_MAX);
     limits.pending_max = (uint32_t)conf_int(conf, CONF_GQL_PENDING_MAX);
+    limits.nesting_max = (uint32_t)conf_int(conf, CONF_GQL_NESTING_MAX);
+    limits.errors_max = (uint32_t)conf_int(conf, CONF_GQL_ERRORS_MAX);
+    limits.response_bytes_max = conf_bytes(conf, CONF_GQL_RESPONSE_LIMIT);
+    limits.plan_bytes_max = conf_bytes(conf, CONF_GQL_PLAN_LIMIT);
     loop->engine = gql_engine_create(loop->gateway->schema, &host, &limits,
                                      (size_t)conf_int(conf, CONF_GQL_PLANS_MAX) * PLAN_BYTES);
 }

@@ -2,8 +2,6 @@
 
 #include "base/clock.h"
 
-enum { RESPONSE_BYTES_MAX = 1 << 20 };
-
 struct subscription {
     struct list by_loop; /* in loop.subscriptions */
     struct request *r;   /* ctx of every event */
@@ -185,7 +183,7 @@ void subscription_begin(struct request *r, const struct subscription_carrier *ca
     s->carrier = carrier;
     s->owner = owner;
     list_init(&s->by_loop);
-    buf_init(&s->out, RESPONSE_BYTES_MAX);
+    buf_init(&s->out, conf_bytes(r->loop->gateway->conf, CONF_GQL_EVENT_LIMIT));
     r->gql.queries_only = false; /* nothing but a subscription runs here */
     (void)gql_subscribe(r->loop->engine, r->arena, &r->gql, r->out, &subscriber);
 }

@@ -139,14 +139,15 @@ class UnixConnection(http.client.HTTPConnection):
 class Executor(threading.Thread):
     """
     An executor of our own that is often late: it acknowledges after its session has ended, or twice.
-    Each result names the fence it was written under. Once `is_calm` it does its work: a task that was
-    lost before runs alone in its session, so each one that is forgotten holds up all others.
+    Each result names the fence it was written under. Once `is_calm` it does its work, in a session of
+    its own: a task that was lost before runs alone in its session, so each one that is forgotten, or
+    whose acknowledgement a fault swallowed, would hold up all others.
     """
 
     def __init__(self, windlass, seed, stop):
         super().__init__(daemon=True)
         self.windlass, self.dice, self.stop = windlass, random.Random(seed), stop
-        self.session, self.is_calm = None, False
+        self.session, self.is_calm, self.has_calmed = None, False, False
         self.applied = collections.defaultdict(set)   # task -> fences whose ack was applied
         self.repeated = collections.defaultdict(set)  # task -> fences told duplicate
         self.doubtful = collections.defaultdict(set)  # task -> fences whose answer did not come
@@ -213,6 +214,8 @@ class Executor(threading.Thread):
             for entry in [e for e in self.late if e[0] <= now]:
                 self.late.remove(entry)
                 self.acknowledge(self.session or entry[1], entry[2])
+            if self.is_calm and not self.has_calmed:
+                self.session, self.has_calmed = None, True
             if not self.session:
                 self.open()
                 continue

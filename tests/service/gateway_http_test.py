@@ -317,6 +317,21 @@ def limits_are_told_with_what_they_are(world):
     assert world.post('{"query":"' + " " * (1 << 20) + '"}').status == 413
 
 
+def limits_of_memory_and_nesting_are_settings(world):
+    with Gateway(world.url, GQL_NESTING_MAX="20", GQL_RESPONSE_LIMIT="2KiB", GQL_PLAN_LIMIT="64KiB",
+                 GQL_ERRORS_MAX="3") as gateway:
+        def ask(document):
+            return gateway.graphql(document, None, world.admin)
+        assert "nest" in ask("{ me " * 21 + "}" * 21).error["message"].lower()
+        wrong = ask("{ " + " ".join(f"no{i}" for i in range(9)) + " }").json["errors"]
+        assert len(wrong) == 4 and "error limit reached" in wrong[-1]["message"], wrong
+        long = ask("{ " + " ".join(f"{'a' * 100}{i}: __typename" for i in range(25)) + " }")
+        assert long.code == "QUERY_TOO_COMPLEX" and long.error["extensions"]["limit"] == "response_bytes_max", long.text
+        large = ask("{ " + " ".join(f"a{i}: systemHealth {{ status services {{ name status detail since latencyMs }} }}"
+                                    for i in range(25)) + " }")
+        assert large.code == "QUERY_TOO_COMPLEX" and large.error["extensions"]["limit"] == "plan_bytes_max", large.text
+
+
 def a_stranger_may_not_read_the_schema_in_production(world):
     with Gateway(world.url, ENV="production", SCHEMA="check") as gateway:
         for query in ("{ __schema { queryType { name } } }", '{ __type(name: "User") { name } }'):
@@ -396,6 +411,7 @@ def main():
             the_health_command_tells_by_its_exit_code,
             what_happens_is_counted,
             limits_are_told_with_what_they_are,
+            limits_of_memory_and_nesting_are_settings,
             a_stranger_may_not_read_the_schema_in_production,
             a_client_that_ends_its_side_gets_its_answer,
             errors_do_not_repeat_what_was_sent,
