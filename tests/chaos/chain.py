@@ -140,14 +140,14 @@ class Executor(threading.Thread):
     """
     An executor of our own that is often late: it acknowledges after its session has ended, or twice.
     Each result names the fence it was written under. Once `is_calm` it does its work, in a session of
-    its own: a task that was lost before runs alone in its session, so each one that is forgotten, or
-    whose acknowledgement a fault swallowed, would hold up all others.
+    its own and late but once: a task that was lost before runs alone in its session, so each one that is
+    forgotten, or whose acknowledgement a fault swallowed, would hold up all others.
     """
 
     def __init__(self, windlass, seed, stop):
         super().__init__(daemon=True)
         self.windlass, self.dice, self.stop = windlass, random.Random(seed), stop
-        self.session, self.is_calm, self.has_calmed = None, False, False
+        self.session, self.is_calm, self.has_calmed, self.was_late = None, False, False, False
         self.applied = collections.defaultdict(set)   # task -> fences whose ack was applied
         self.repeated = collections.defaultdict(set)  # task -> fences told duplicate
         self.doubtful = collections.defaultdict(set)  # task -> fences whose answer did not come
@@ -201,6 +201,10 @@ class Executor(threading.Thread):
         ack = {"task": lease["task"], "fence": lease["fence"], "outcome": "complete",
                "result": {"fence": lease["fence"]}}
         what = self.dice.random()
+        if self.is_calm and not self.was_late:
+            self.late.append((time.monotonic() + 2 * TTL_S, self.session, ack))
+            self.session, self.was_late = None, True
+            return
         if what < 0.15 and not self.is_calm:  # forgotten, and acknowledged when somebody else may have it
             self.late.append((time.monotonic() + TTL_S * self.dice.uniform(1, 2), self.session, ack))
             return
