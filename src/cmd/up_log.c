@@ -14,7 +14,7 @@ void up_lines_clear(struct up_lines *lines)
 
 static void tell(struct str line, up_line_fn *fn, void *owner)
 {
-    if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+    if (str_ends_with(line, STR("\r")))
         line.len--;
     if (line.len > 0)
         fn(owner, str_first(line, UP_LINE_BYTES_MAX));

@@ -56,7 +56,7 @@ static bool end_line(struct http_sse *s)
     bool is_wanted = true;
     if (line.len == 0)
         is_wanted = end_event(s);
-    else if (line.ptr[0] != ':') /* a comment keeps the connection alive */
+    else if (!str_starts_with(line, STR(":"))) /* a comment keeps the connection alive */
         read_field(s, line);
     buf_reset(&s->line);
     return is_wanted;

@@ -14,20 +14,20 @@ static void reads_each_message_of_a_client(void **state)
 {
     static const struct {
         const char *text;
-        enum socket_message_type type;
         const char *id;
+        enum socket_message_type type;
         bool has_payload;
     } cases[] = {
-        { "{\"type\":\"connection_init\"}", SOCKET_INIT, "", false },
-        { "{\"type\":\"connection_init\",\"payload\":null}", SOCKET_INIT, "", false },
-        { "{\"type\":\"ping\",\"payload\":{}}", SOCKET_PING, "", true },
-        { "{\"type\":\"pong\",\"id\":7}", SOCKET_PONG, "", false },
-        { "{\"id\":\"a\",\"type\":\"complete\"}", SOCKET_COMPLETE, "a", false },
+        { "{\"type\":\"connection_init\"}", "", SOCKET_INIT, false },
+        { "{\"type\":\"connection_init\",\"payload\":null}", "", SOCKET_INIT, false },
+        { "{\"type\":\"ping\",\"payload\":{}}", "", SOCKET_PING, true },
+        { "{\"type\":\"pong\",\"id\":7}", "", SOCKET_PONG, false },
+        { "{\"id\":\"a\",\"type\":\"complete\"}", "a", SOCKET_COMPLETE, false },
         { "{\"id\":\"\\u00e9\",\"type\":\"subscribe\",\"payload\":{\"query\":\"{a}\","
           "\"variables\":null,\"operationName\":null}}",
-          SOCKET_SUBSCRIBE, "\xc3\xa9", true },
-        { "{\"id\":\"a\",\"type\":\"subscribe\",\"payload\":{\"extensions\":{}}}", SOCKET_SUBSCRIBE,
-          "a", true },
+          "\xc3\xa9", SOCKET_SUBSCRIBE, true },
+        { "{\"id\":\"a\",\"type\":\"subscribe\",\"payload\":{\"extensions\":{}}}", "a",
+          SOCKET_SUBSCRIBE, true },
     };
     (void)state;
     for (size_t i = 0; i < countof(cases); i++) {
