@@ -16,7 +16,7 @@
 /* Requests wait by the thousand, and most need two or three blocks: those that they have beyond
  * what they use count. */
 enum {
-    FIRST_BLOCK_BYTES = 8192 - 64,
+    FIRST_BLOCK_BYTES = 4096 - 64,
     SMALL_BYTES = 32 * 1024, /* blocks grow once so much is held */
     BLOCK_BYTES_MAX = 256 * 1024,
 };
