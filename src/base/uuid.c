@@ -1,6 +1,7 @@
 #include "base/uuid.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/random.h"
 
 static void put_time_and_version(struct uuid *id, uint64_t ms)
@@ -46,23 +47,13 @@ struct uuid uuid_v7(void)
 
 void uuid_format(struct uuid id, char ret_text[UUID_TEXT_LEN + 1])
 {
-    static const char hex[] = "0123456789abcdef";
     char *at = ret_text;
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 16; i++, at += 2) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *at++ = '-';
-        *at++ = hex[id.bytes[i] >> 4];
-        *at++ = hex[id.bytes[i] & 15];
+        hex_write(&id.bytes[i], 1, at);
     }
     *at = '\0';
-}
-
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
 }
 
 bool uuid_parse(struct str text, struct uuid *ret_id)
@@ -74,8 +65,8 @@ bool uuid_parse(struct str text, struct uuid *ret_id)
     for (int i = 0; i < 16; i++) {
         if ((i == 4 || i == 6 || i == 8 || i == 10) && *at++ != '-')
             return false;
-        int high = hex_value(at[0]);
-        int low = hex_value(at[1]);
+        int high = hex_digit(at[0]);
+        int low = hex_digit(at[1]);
         if (high < 0 || low < 0)
             return false;
         id.bytes[i] = (uint8_t)(high << 4 | low);

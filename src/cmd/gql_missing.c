@@ -1,34 +1,11 @@
 /* gql missing: what the gateway's GraphQL API lacks of a contract. */
 #include "cmd/cmd.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "gateway/gateway.h"
 #include "gql/tool.h"
+#include "io/file.h"
 
-enum { CONTRACT_BYTES_MAX = 16 << 20, READ_BYTES = 64 << 10 };
-
-static bool read_contract(struct str path, struct buf *text, struct err *e)
-{
-    scoped(arena_destroyp) struct arena *a = arena_create(1 << 16);
-    int fd = open(arena_cstr(a, path), O_RDONLY | O_CLOEXEC);
-    ssize_t got = -1;
-    if (fd < 0)
-        return err_set_errno(e, ERR_INVALID, "read %.*s", STR_FMT(path));
-    for (char *room; (room = buf_reserve(text, READ_BYTES)) != NULL;) {
-        got = read(fd, room, READ_BYTES);
-        if (got <= 0)
-            break;
-        buf_advance(text, (size_t)got);
-    }
-    if (got < 0 && !text->failed)
-        (void)err_set_errno(e, ERR_INVALID, "read %.*s", STR_FMT(path));
-    close(fd);
-    if (text->failed)
-        return err_set(e, ERR_LIMIT, "%.*s: more than %d bytes", STR_FMT(path), CONTRACT_BYTES_MAX);
-    return got == 0;
-}
+enum { CONTRACT_BYTES_MAX = 16 << 20 };
 
 static struct gql_schema *schema_of(struct str sdl, const char *what, struct arena *a,
                                     struct err *e)
@@ -44,7 +21,7 @@ static struct gql_schema *schema_of(struct str sdl, const char *what, struct are
     return schema;
 }
 
-static int compare(struct str contract, struct str path)
+static int compare(struct str contract, const char *path)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(SIZE_MAX);
     struct buf lines;
@@ -53,8 +30,7 @@ static int compare(struct str contract, struct str path)
         schema_of(gateway_api(), "the API of this program", a, &e);
     if (have == NULL)
         return cmd_fail(CMD_FAILURE, &e);
-    scoped(gql_schema_destroyp) struct gql_schema *want =
-        schema_of(contract, arena_cstr(a, path), a, &e);
+    scoped(gql_schema_destroyp) struct gql_schema *want = schema_of(contract, path, a, &e);
     if (want == NULL)
         return cmd_fail(CMD_USAGE, &e);
     buf_init(&lines, 0);
@@ -66,12 +42,13 @@ static int compare(struct str contract, struct str path)
 
 int cmd_gql_missing(const struct conf *conf)
 {
-    struct str path = conf_operand(conf, 0);
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 16);
+    const char *path = arena_cstr(a, conf_operand(conf, 0));
     struct buf text;
     struct err e;
     buf_init(&text, CONTRACT_BYTES_MAX);
     int exit_code =
-        read_contract(path, &text, &e) ? compare(buf_str(&text), path) : cmd_fail(CMD_USAGE, &e);
+        io_file_read(path, &text, &e) ? compare(buf_str(&text), path) : cmd_fail(CMD_USAGE, &e);
     buf_clear(&text);
     return exit_code;
 }

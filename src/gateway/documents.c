@@ -1,5 +1,6 @@
 #include "gateway/documents.h"
 
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -91,23 +92,10 @@ static const struct documents_refusal bad_hash = {
 static const struct documents_refusal other_hash = { 400, PROBLEM_INPUT,
                                                      "provided sha does not match query" };
 
-static int digit_of(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* 64 digits, in lower case as everybody writes them. */
 static bool read_hash(struct str hex, uint8_t ret_hash[SHA256_LEN])
 {
-    if (hex.len != SHA256_HEX_LEN)
-        return false;
-    for (size_t i = 0; i < SHA256_LEN; i++) {
-        int high = digit_of(hex.ptr[2 * i]), low = digit_of(hex.ptr[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        ret_hash[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    return hex.len == SHA256_HEX_LEN && hex_read(hex, ret_hash) == SHA256_LEN;
 }
 
 /* Empty where there is no persistedQuery. */

@@ -128,7 +128,7 @@ bool headers_is_same_site_fetch(const struct http_request *http)
     return str_eq(site, STR("same-origin")) || str_eq(site, STR("none"));
 }
 
-struct str headers_bearer(const struct http_request *http)
+static struct str bearer_of(const struct http_request *http)
 {
     struct str scheme, token;
     return str_cut(http_header(http, STR("Authorization")), ' ', &scheme, &token) &&
@@ -137,13 +137,14 @@ struct str headers_bearer(const struct http_request *http)
                : STR("");
 }
 
-struct str headers_token(const struct http_request *http, bool *ret_is_cookie)
+struct str headers_token(const struct http_request *http, enum headers_origin origin,
+                         bool *ret_is_cookie)
 {
     struct str token;
     *ret_is_cookie = false;
     /* With a scheme that is not ours the caller is nobody, whatever a cookie says. */
-    if (http_header(http, STR("Authorization")).ptr != NULL)
-        return headers_bearer(http);
+    if (origin != HEADERS_ORIGIN_OWN || http_header(http, STR("Authorization")).ptr != NULL)
+        return bearer_of(http);
     *ret_is_cookie =
         http_cookie_find(http_header(http, STR("Cookie")), STR(HEADERS_COOKIE), &token);
     return *ret_is_cookie ? token : STR("");

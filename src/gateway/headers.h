@@ -48,9 +48,8 @@ void headers_retry_after(struct http_request *http, int64_t us);
 /* The browser says that a page of ours, or a person, asked. */
 [[nodiscard]] bool headers_is_same_site_fetch(const struct http_request *http);
 
-/* The bearer token, else the session cookie; empty where there is neither. */
-[[nodiscard]] struct str headers_token(const struct http_request *http, bool *ret_is_cookie);
-/* The bearer token alone. */
-[[nodiscard]] struct str headers_bearer(const struct http_request *http);
+/* The bearer token, else, for a page of ours, the session cookie; empty where there is neither. */
+[[nodiscard]] struct str headers_token(const struct http_request *http, enum headers_origin origin,
+                                       bool *ret_is_cookie);
 
 #define HEADERS_COOKIE "windlass_session"

@@ -220,8 +220,7 @@ static bool check_origin(struct request *r, struct http_request *http)
     headers_allow_origin(http, origin, gw->cors_origins);
     if (origin == HEADERS_ORIGIN_FOREIGN)
         return refuse(r, 403, PROBLEM_FORBIDDEN, "a page of another origin may not use this API");
-    r->token = origin == HEADERS_ORIGIN_LISTED ? headers_bearer(http)
-                                               : headers_token(http, &r->is_by_cookie);
+    r->token = headers_token(http, origin, &r->is_by_cookie);
     return true;
 }
 

@@ -80,27 +80,32 @@ void request_refuse(struct request *r, int status, const char *code, const char 
     request_end(r);
 }
 
+/* False: its text is for the log alone, where it is now. */
+static bool may_be_told(const struct request *r, const struct err *e, const struct problem *problem)
+{
+    if (strcmp(problem->code, PROBLEM_INTERNAL) != 0)
+        return true;
+    log_error("request.failed", "req=%.*s error=%s", STR_FMT(r->id),
+              log_quote(str_of_c(err_text(e))));
+    return false;
+}
+
 void request_refuse_err(struct request *r, const struct err *e)
 {
     struct problem problem = problem_of(e);
-    bool is_shown = strcmp(problem.code, PROBLEM_INTERNAL) != 0;
-    if (!is_shown)
-        log_error("request.failed", "req=%.*s error=%s", STR_FMT(r->id),
-                  log_quote(str_of_c(err_text(e))));
-    request_refuse(r, problem.http_status, problem.code, is_shown ? e->message : "internal error");
+    bool is_told = may_be_told(r, e, &problem);
+    request_refuse(r, problem.http_status, problem.code, is_told ? e->message : "internal error");
 }
 
 void request_map_err(void *ctx, const struct err *e, struct gql_error *error)
 {
     struct request *r = ctx;
     struct problem problem = problem_of(e);
-    bool is_shown = strcmp(problem.code, PROBLEM_INTERNAL) != 0;
+    bool is_told = may_be_told(r, e, &problem);
     error->code = problem.code;
-    error->message = is_shown ? arena_copy(r->arena, str_of_c(e->message))
-                              : STR("internal error; the log tells more under the request id");
-    if (!is_shown) {
-        log_error("request.failed", "req=%.*s error=%s", STR_FMT(r->id),
-                  log_quote(str_of_c(err_text(e))));
+    error->message = is_told ? arena_copy(r->arena, str_of_c(e->message))
+                             : STR("internal error; the log tells more under the request id");
+    if (!is_told) {
         error->extensions_json = arena_printf(r->arena, "\"requestId\":\"%.*s\"", STR_FMT(r->id));
     } else if (e->code == ERR_RATE && r->retry_after_us > 0) {
         error->extensions_json =

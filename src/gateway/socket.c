@@ -230,20 +230,11 @@ void socket_sweep(struct gateway_loop *loop)
 
 /* ── the beginning ── */
 
-/* A page of a listed origin speaks with a token, whatever cookie its browser has. */
-static struct str token_of(const struct gateway *gw, const struct http_request *http,
-                           bool *ret_is_cookie)
-{
-    *ret_is_cookie = false;
-    return headers_origin(http, gw->public_origin, gw->cors_origins) == HEADERS_ORIGIN_OWN
-               ? headers_token(http, ret_is_cookie)
-               : headers_bearer(http);
-}
-
-static struct socket *create(struct gateway_loop *loop, struct http_request *http)
+static struct socket *create(struct gateway_loop *loop, struct http_request *http,
+                             enum headers_origin origin)
 {
     struct socket *s = mem_new(struct socket);
-    struct str token = token_of(loop->gateway, http, &s->is_by_cookie);
+    struct str token = headers_token(http, origin, &s->is_by_cookie);
     s->loop = loop;
     s->id = mem_cstr(request_note(http, "graphql")->id);
     s->address = mem_cstr(http_carrier_client_address(loop->gateway, http, http->arena));
@@ -262,15 +253,14 @@ static struct socket *create(struct gateway_loop *loop, struct http_request *htt
 }
 
 /* False: refused already. */
-static bool is_allowed(struct gateway_loop *loop, struct http_request *http)
+static bool is_allowed(const struct gateway_loop *loop, struct http_request *http,
+                       enum headers_origin origin)
 {
-    (void)request_note(http, "graphql");
-    const struct gateway *gw = loop->gateway;
-    if (headers_origin(http, gw->public_origin, gw->cors_origins) == HEADERS_ORIGIN_FOREIGN) {
+    if (origin == HEADERS_ORIGIN_FOREIGN) {
         http_respond_text(http, 403, STR("a page of another origin may not use this API"));
         return false;
     }
-    if (loop->socket_count >= (size_t)conf_int(gw->conf, CONF_WEBSOCKETS_MAX)) {
+    if (loop->socket_count >= (size_t)conf_int(loop->gateway->conf, CONF_WEBSOCKETS_MAX)) {
         http_add_header(http, STR("Retry-After"), STR("5"));
         http_respond_text(http, 503, STR("too many WebSockets are open (websockets-max)"));
         return false;
@@ -284,10 +274,13 @@ void socket_open(struct gateway_loop *loop, struct http_request *http)
     static const struct http_websocket_events events = { .on_message = got_message,
                                                          .on_drain = drain,
                                                          .on_closed = closed };
+    const struct gateway *gw = loop->gateway;
+    enum headers_origin origin = headers_origin(http, gw->public_origin, gw->cors_origins);
     int chosen;
-    if (!is_allowed(loop, http))
+    (void)request_note(http, "graphql");
+    if (!is_allowed(loop, http, origin))
         return;
-    struct socket *s = create(loop, http);
+    struct socket *s = create(loop, http, origin);
     s->http = http_websocket_accept(http, &protocol, 1, &events, s, &chosen);
     if (s->http == NULL) {
         s->state = SOCKET_CLOSED;

@@ -1,13 +1,11 @@
 #include "gateway/trusted.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "io/file.h"
 #include "json/json.h"
 
 #define APOLLO_FORMAT "apollo-persisted-query-manifest"
@@ -22,25 +20,6 @@ struct trusted {
     size_t count;
     struct map *by_id, *by_hash; /* of a text: SHA-256 in hexadecimal */
 };
-
-static bool read_file(const char *path, struct buf *out, struct err *e)
-{
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL)
-        return err_set(e, ERR_INVALID, "%s: %s", path, strerror(errno));
-    size_t count = 1;
-    while (count > 0 && !out->failed) {
-        char *room = buf_reserve(out, 1 << 16);
-        count = room == NULL ? 0 : fread(room, 1, 1 << 16, file);
-        buf_advance(out, count);
-    }
-    bool is_read = !ferror(file);
-    (void)fclose(file);
-    if (!is_read)
-        return err_set(e, ERR_INVALID, "%s: cannot be read", path);
-    return !out->failed ||
-           err_set(e, ERR_INVALID, "%s: longer than %d MiB", path, TRUSTED_FILE_BYTES_MAX >> 20);
-}
 
 /* The same id or text may stand there twice, but an id for one text alone. */
 static bool add(struct trusted *t, struct str id, struct str text, struct err *e)
@@ -137,7 +116,7 @@ bool trusted_load(const char *path, struct str own, struct trusted **ret_trusted
     t->by_id = map_create();
     t->by_hash = map_create();
     buf_init(&text, TRUSTED_FILE_BYTES_MAX);
-    bool is_good = read_manifest(t, own, e) && read_file(path, &text, e);
+    bool is_good = read_manifest(t, own, e) && io_file_read(path, &text, e);
     if (is_good && !read_manifest(t, buf_str(&text), e))
         is_good = err_in(e, "%s", path);
     buf_clear(&text);

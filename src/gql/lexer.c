@@ -1,6 +1,7 @@
 #include "gql/lexer_priv.h"
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "gql/diag_priv.h"
 
 const char *token_kind_text(enum token_kind kind)
@@ -191,15 +192,6 @@ static bool read_number(struct lexer *l, struct token *t)
     t->end = (uint32_t)at;
     t->text = str_of(l->source.ptr + l->at, at - l->at);
     return true;
-}
-
-static int hex_digit(int c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Four hexadecimal digits, or a negative number. */

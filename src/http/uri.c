@@ -1,19 +1,13 @@
 #include "http/uri.h"
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+#include "base/hex.h"
 
 /* The octet that "%XX" at `at` stands for, or -1. */
 static int escape_at(struct str s, size_t at)
 {
     if (s.len - at < 3)
         return -1;
-    int high = hex_value(s.ptr[at + 1]), low = hex_value(s.ptr[at + 2]);
+    int high = hex_digit(s.ptr[at + 1]), low = hex_digit(s.ptr[at + 2]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
@@ -133,7 +127,7 @@ bool http_host_is_valid(struct str host)
         name = str_of(host.ptr + 1, (size_t)end - 1);
         port = str_from(host, (size_t)end + 1);
         for (size_t i = 0; i < name.len; i++)
-            if (hex_value(name.ptr[i]) < 0 && name.ptr[i] != ':' && name.ptr[i] != '.')
+            if (hex_digit(name.ptr[i]) < 0 && name.ptr[i] != ':' && name.ptr[i] != '.')
                 return false;
         return port.len == 0 || (port.ptr[0] == ':' && is_port(str_from(port, 1)));
     }

@@ -1,35 +1,15 @@
 #include "obs/trace.h"
 
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/random.h"
 
 enum { VERSION_AT = 0, TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53 };
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Lower case only, as the specification wants. */
 static bool read_hex(struct str text, size_t at, uint8_t *ret_bytes, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        int high = hex_value(text.ptr[at + 2 * i]);
-        int low = hex_value(text.ptr[at + 2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        ret_bytes[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
-
-static void write_hex(char *at, const uint8_t *bytes, size_t count)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        *at++ = hex[bytes[i] >> 4];
-        *at++ = hex[bytes[i] & 15];
-    }
+    return hex_read(str_first(str_from(text, at), 2 * count), ret_bytes) == count;
 }
 
 static bool is_zero(const uint8_t *bytes, size_t count)
@@ -65,15 +45,15 @@ void trace_format(const struct trace *t, char ret_text[TRACE_TEXT_LEN + 1])
     const uint8_t flags = t->is_sampled;
     memset(ret_text, '-', TRACE_TEXT_LEN);
     memcpy(ret_text + VERSION_AT, "00", 2);
-    write_hex(ret_text + TRACE_AT, t->trace_id, sizeof t->trace_id);
-    write_hex(ret_text + SPAN_AT, t->span_id, sizeof t->span_id);
-    write_hex(ret_text + FLAGS_AT, &flags, 1);
+    hex_write(t->trace_id, sizeof t->trace_id, ret_text + TRACE_AT);
+    hex_write(t->span_id, sizeof t->span_id, ret_text + SPAN_AT);
+    hex_write(&flags, 1, ret_text + FLAGS_AT);
     ret_text[TRACE_TEXT_LEN] = '\0';
 }
 
 void trace_id_hex(const struct trace *t, char ret_hex[TRACE_ID_HEX_LEN + 1])
 {
-    write_hex(ret_hex, t->trace_id, sizeof t->trace_id);
+    hex_write(t->trace_id, sizeof t->trace_id, ret_hex);
     ret_hex[TRACE_ID_HEX_LEN] = '\0';
 }
 

@@ -340,7 +340,7 @@ static void answer(struct view *moment)
 
 static void look_up(struct create *c, const struct uuid *ids, size_t count, db_reply_fn *fn)
 {
-    (void)door_read(c->w, c->r, &read_tasks, read_tasks_args(c->r->arena, ids, count), fn, c);
+    door_read(c->w, &read_tasks, read_tasks_args(c->r->arena, ids, count), fn, c);
 }
 
 /* Which items the rows are of. */
@@ -504,7 +504,7 @@ static void look_at_deps(struct create *c)
     }
     c->dep_looks++;
     c->dep_seq = c->w->shard.committed;
-    (void)door_read(c->w, c->r, &read_deps, read_deps_args(c->r->arena, ids, count), deps_read, c);
+    door_read(c->w, &read_deps, read_deps_args(c->r->arena, ids, count), deps_read, c);
 }
 
 static void go_on(struct create *c)

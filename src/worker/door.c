@@ -272,8 +272,8 @@ static void read_finished(const struct db_rows *rows, size_t row, struct task_vi
     v->why = text_or_empty(rows, row, 24);
 }
 
-bool door_read(struct worker *w, struct http_request *r, const struct db_statement *statement,
-               const struct db_args *args, db_reply_fn *fn, void *owner)
+void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,
+               db_reply_fn *fn, void *owner)
 {
     struct err e;
     const struct db_step step = { statement, args };
@@ -283,10 +283,8 @@ bool door_read(struct worker *w, struct http_request *r, const struct db_stateme
                                   .deadline_us = clock_mono_us() + DOOR_READ_MS * CLOCK_MS,
                                   .fn = fn,
                                   .owner = owner };
-    if (db_pool_call(w->shard.pool, &call, NULL, &e))
-        return true;
-    door_fail(r, &e);
-    return false;
+    if (!db_pool_call(w->shard.pool, &call, NULL, &e))
+        fn(owner, &(struct db_reply){ .err = &e, .sqlstate = "", .constraint = "" });
 }
 
 bool read_task(struct arena *a, const struct shard *s, const struct db_rows *rows, size_t row,

@@ -54,10 +54,10 @@ void door_put_cursor(struct json_writer *w, const char *key, int64_t number);
 
 /* ── reading tasks ── */
 
-/* Reads for the request, within the doors' time; `fn` comes once, also with a failure. False: the
- * read could not begin, and the request is answered with why. */
-bool door_read(struct worker *w, struct http_request *r, const struct db_statement *statement,
-               const struct db_args *args, db_reply_fn *fn, void *owner);
+/* A read within the doors' time. `fn` comes once, also with a failure, and at once when it cannot
+ * begin. */
+void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,
+               db_reply_fn *fn, void *owner);
 
 /* A row of read_tasks as a view; its texts are the rows'. False: it has no task_done. */
 bool read_task(struct arena *a, const struct shard *s, const struct db_rows *rows, size_t row,

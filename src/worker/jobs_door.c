@@ -361,7 +361,7 @@ static void trigger_looked_up(void *owner, const struct db_reply *reply)
 
 static void look_up(struct call *c, db_reply_fn *fn)
 {
-    (void)door_read(c->w, c->r, &read_tasks, read_tasks_args(c->r->arena, &c->task, 1), fn, c);
+    door_read(c->w, &read_tasks, read_tasks_args(c->r->arena, &c->task, 1), fn, c);
 }
 
 static void trigger(struct call *c, const struct json_value *body)

@@ -57,21 +57,6 @@ struct leasing {
     struct db_rows *bodies;
 };
 
-static void ask(struct leasing *l, const struct db_statement *statement, const struct db_args *args,
-                db_reply_fn *fn)
-{
-    struct err e;
-    const struct db_step step = { statement, args };
-    const struct db_call call = { .lane = DB_LANE_READ,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + DOOR_READ_MS * CLOCK_MS,
-                                  .fn = fn,
-                                  .owner = l };
-    if (!db_pool_call(l->w->shard.pool, &call, NULL, &e))
-        fn(l, &(struct db_reply){ .err = &e, .sqlstate = "", .constraint = "" });
-}
-
 /* ── answering ── */
 
 static void put_ack(struct json_writer *w, const struct lease_ack *ack)
@@ -190,7 +175,8 @@ static void answer_claims(struct leasing *l)
     struct uuid *ids = arena_new_array(l->r->arena, l->claim_count, struct uuid);
     for (size_t i = 0; i < l->claim_count; i++)
         ids[i] = l->claims[i].id;
-    ask(l, &read_bodies, read_bodies_args(l->r->arena, ids, l->claim_count), bodies_read);
+    door_read(l->w, &read_bodies, read_bodies_args(l->r->arena, ids, l->claim_count), bodies_read,
+              l);
 }
 
 static void acks_read(void *owner, const struct db_reply *reply)
@@ -226,8 +212,8 @@ static void tell(struct leasing *l)
         ids[i] = l->acks[i].task;
         fences[i] = l->acks[i].fence;
     }
-    ask(l, &read_acks, read_acks_args(l->r->arena, ids, l->ack_count, fences, l->ack_count),
-        acks_read);
+    door_read(l->w, &read_acks,
+              read_acks_args(l->r->arena, ids, l->ack_count, fences, l->ack_count), acks_read, l);
 }
 
 struct returning {

@@ -1,23 +1,11 @@
 #include "worker/logrow.h"
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "base/hex.h"
 
 struct str bytes_of_hex(struct arena *a, struct str hex)
 {
     char *bytes = arena_alloc(a, hex.len / 2 + 1);
-    size_t len = 0;
-    for (size_t i = 0; i + 1 < hex.len; i += 2) {
-        int high = digit_of(hex.ptr[i]), low = digit_of(hex.ptr[i + 1]);
-        if (high < 0 || low < 0)
-            break;
-        bytes[len++] = (char)(high << 4 | low);
-    }
-    return str_of(bytes, len);
+    return str_of(bytes, hex_read(hex, bytes));
 }
 
 struct log_row log_row_read(struct arena *a, const struct db_rows *rows, size_t row)

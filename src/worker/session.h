@@ -72,7 +72,7 @@ void session_set_start(struct session_set *set);
 [[nodiscard]] struct session *session_by_number(const struct session_set *set, uint32_t number);
 [[nodiscard]] bool session_is_secret(const struct session *session, struct str secret);
 /* It was heard of. */
-void session_touch(struct session_set *set, struct session *session);
+void session_touch(struct session *session);
 
 struct session_new {
     struct uuid id;

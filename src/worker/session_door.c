@@ -44,7 +44,7 @@ struct session *session_of_body(struct worker *w, struct http_request *r,
         door_fail(r, &e);
         return NULL;
     }
-    session_touch(w->shard.sessions, session);
+    session_touch(session);
     return session;
 }
 

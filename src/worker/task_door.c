@@ -75,8 +75,7 @@ static void rows_read(void *owner, const struct db_reply *reply)
 static void read_rows(struct asked *q)
 {
     q->reads++;
-    door_read(q->w, q->r, &read_tasks, read_tasks_args(q->r->arena, q->ids, q->count), rows_read,
-              q);
+    door_read(q->w, &read_tasks, read_tasks_args(q->r->arena, q->ids, q->count), rows_read, q);
 }
 
 static struct task_view view_of(struct asked *q, size_t row)
@@ -245,7 +244,7 @@ void task_get_door(void *owner, struct http_request *r)
     }
     struct asked *q = asked_create(w, r, id);
     q->answer = answer_one;
-    door_read(q->w, q->r, &read_attempts, read_attempts_args(r->arena, id), attempts_read, q);
+    door_read(q->w, &read_attempts, read_attempts_args(r->arena, id), attempts_read, q);
 }
 
 /* ── cancel and retry ── */

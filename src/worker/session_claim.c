@@ -1,0 +1,187 @@
+/* Which task begins in which session, and who waits for one. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "worker/batch_priv.h"
+#include "worker/session_priv.h"
+
+enum { COMMANDS_FIRST = 8 };
+
+/* ── what may run where ── */
+
+static bool has_slot(const struct session_type *t)
+{
+    return t->used < t->slots;
+}
+
+/* The first of those that crashed, and of the others, over the session's types. */
+static struct live *best_of(const struct shard *s, const struct session *session, bool crashed)
+{
+    struct live *best = NULL;
+    for (size_t i = 0; i < session->type_count; i++) {
+        struct live *task = has_slot(&session->types[i])
+                                ? live_first_ready(s->live, session->types[i].type, crashed)
+                                : NULL;
+        if (task && (!best || live_is_before(task, best)))
+            best = task;
+    }
+    return best;
+}
+
+/*
+ * One that crashed runs alone: in an empty session, or in one that is held back until it is empty
+ * when it has waited for long enough.
+ */
+static struct live *pick(const struct shard *s, const struct session *session, int64_t now_us)
+{
+    if (session->is_alone || session->is_ending)
+        return NULL;
+    struct live *task = best_of(s, session, false), *crashed = best_of(s, session, true);
+    if (!crashed)
+        return task;
+    bool is_first = !task || live_is_before(crashed, task);
+    if (session->leases == 0)
+        return is_first || crashed->at_us + SESSION_ALONE_PATIENCE_US <= now_us ? crashed : task;
+    return crashed->at_us + SESSION_ALONE_PATIENCE_US <= now_us ? NULL : task;
+}
+
+struct moved {
+    struct session *session;
+    uint32_t type;
+    bool was_alone;
+};
+
+static void untake(struct shard *s, void *data)
+{
+    const struct moved *m = data;
+    (void)s;
+    struct session_type *slot = session_slot_of(m->session, m->type);
+    m->session->leases--;
+    m->session->is_alone = m->was_alone;
+    if (slot)
+        slot->used--;
+}
+
+static void unreturn(struct shard *s, void *data)
+{
+    const struct moved *m = data;
+    (void)s;
+    struct session_type *slot = session_slot_of(m->session, m->type);
+    m->session->leases++;
+    m->session->is_alone = m->was_alone;
+    if (slot)
+        slot->used++;
+}
+
+static struct moved *remember(struct batch *b, struct session *session, uint32_t type)
+{
+    struct moved *m = arena_new(b->a, struct moved);
+    *m = (struct moved){ .session = session, .type = type, .was_alone = session->is_alone };
+    return m;
+}
+
+struct live *session_claim(struct batch *b, struct session *session)
+{
+    struct live *task = pick(b->s, session, b->at_us);
+    if (!task)
+        return NULL;
+    batch_on_undo(b, untake, remember(b, session, task->type));
+    session->leases++;
+    session->is_alone = task->crashes > 0;
+    struct session_type *slot = session_slot_of(session, task->type);
+    assert(slot); /* it was picked for its type */
+    slot->used++;
+    change_start(b, task, session->number);
+    return task;
+}
+
+void session_give_back(struct batch *b, const struct live *task)
+{
+    struct session *session = session_by_number(b->s->sessions, task->session);
+    if (!session)
+        return;
+    struct session_type *slot = session_slot_of(session, task->type);
+    batch_on_undo(b, unreturn, remember(b, session, task->type));
+    session->leases--;
+    session->is_alone = false;
+    if (slot)
+        slot->used--;
+}
+
+/* ── waiting ── */
+
+void session_park(struct session_set *set, struct lease_wait *wait)
+{
+    assert(!wait->is_parked);
+    wait->is_parked = true;
+    wait->set = set;
+    list_push(&set->parked, &wait->node);
+    set->parked_count++;
+    session_set_clock(set);
+}
+
+void session_unpark(struct lease_wait *wait)
+{
+    if (!wait->is_parked)
+        return;
+    wait->is_parked = false;
+    list_remove(&wait->node);
+    wait->set->parked_count--;
+}
+
+void session_set_wake_all(struct session_set *set)
+{
+    list_each (node, &set->parked) {
+        struct lease_wait *wait = container_of(node, struct lease_wait, node);
+        session_unpark(wait);
+        wait->wake(wait);
+    }
+}
+
+bool session_set_can_claim(const struct session_set *set)
+{
+    if (live_ready_count(set->s->live) == 0)
+        return false;
+    int64_t now_us = clock_wall_us();
+    list_each (node, &set->parked) {
+        const struct lease_wait *wait = container_of(node, struct lease_wait, node);
+        if (pick(set->s, wait->session, now_us))
+            return true;
+    }
+    return false;
+}
+
+void session_set_claim(struct session_set *set, struct batch *b)
+{
+    list_each (node, &set->parked) {
+        struct lease_wait *wait = container_of(node, struct lease_wait, node);
+        if (live_ready_count(set->s->live) == 0 || batch_size(b) >= set->s->options.batch_max)
+            break;
+        if (!pick(set->s, wait->session, b->at_us))
+            continue;
+        session_unpark(wait);
+        wait->intent.tries = 0;
+        batch_apply(b, &wait->intent);
+    }
+}
+
+void session_command(struct session_set *set, const struct live *task)
+{
+    struct session *session = session_by_number(set, task->session);
+    if (!session)
+        return;
+    if (session->command_count == session->command_capacity) {
+        session->command_capacity =
+            session->command_capacity ? session->command_capacity * 2 : COMMANDS_FIRST;
+        session->commands =
+            mem_resize(session->commands, session->command_capacity, sizeof *session->commands);
+    }
+    session->commands[session->command_count++] = task->id;
+    list_each (node, &set->parked) {
+        struct lease_wait *wait = container_of(node, struct lease_wait, node);
+        if (wait->session != session)
+            continue;
+        session_unpark(wait);
+        wait->wake(wait);
+        break;
+    }
+}
