@@ -161,7 +161,8 @@ def ten_thousand_at_once_are_all_or_none(world):
     answer = world.ask("mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id } }", {"inputs": inputs})
     made = answer.data["createTasks"]
     assert len({m["id"] for m in made}) == 10_000
-    assert world.worker.seen("/v1/tasks")[-1]["is_atomic"] is True
+    asked = [body for body in world.worker.seen("/v1/tasks") if len(body["tasks"]) == 10_000]
+    assert asked[0]["is_atomic"] is True  # what follows it, where it took too long, comes from the outbox
     last = world.ask(READ, {"id": made[-1]["id"]}).data["task"]
     assert last["payload"]["n"] == 9_999
     short = world.ask("mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id type state queue } }",
