@@ -2,12 +2,15 @@
 """What a worker that takes over finds, and how soon. Usage: worker_standby_test.py PROGRAM"""
 
 import os
+import re
 import signal
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Worker, sql  # noqa: E402
+from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 
@@ -33,7 +36,109 @@ def one_that_was_cancelled_and_tried_again_between_two_ticks_is_kept(postgres):
         assert Caller(worker).task(task)["state"] == "ready"
 
 
+class Busy:
+    """A little of everything, until told to stop; what was acknowledged is noted."""
+
+    def __init__(self, worker):
+        self.worker, self.is_over, self.created = worker, threading.Event(), []
+        self.threads = [threading.Thread(target=self.run, args=(f,))
+                        for f in (self.create, self.create, self.execute, self.execute, self.touch)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, act):
+        while not self.is_over.is_set():
+            try:
+                act()
+            except (OSError, AssertionError, KeyError, ValueError, IndexError):
+                time.sleep(0.01)
+
+    def create(self):
+        caller, count = Caller(self.worker), 0
+        while not self.is_over.is_set():
+            count += 1
+            tasks = [{"id": new_id(), "type": ("work", "more")[i % 2], "is_fresh": True,
+                      "priority": ("low", "normal", "high")[i % 3]} for i in range(20)]
+            tasks[3]["run_at_us"] = int((time.time() + 0.2) * 1e6)
+            tasks[4]["run_at_us"] = int((time.time() + 3600) * 1e6)
+            tasks[5]["depends_on"] = [tasks[0]["id"], tasks[1]["id"]]
+            tasks[6]["idempotency_key"] = f"key-{count % 50}"
+            tasks[7]["type"] = f"type-{count % 40}"
+            answer = caller.create(*tasks)
+            assert answer.status == 200, answer.text
+            self.created += [r["task"]["id"] for r in answer.json["results"] if "task" in r]
+
+    def execute(self):
+        executor = Executor(self.worker, {"work": 50, "more": 50, "type-1": 3}, ttl_ms=60_000)
+        acks = []
+        while not self.is_over.is_set():
+            leases = executor.lease(20, 100, acks)["leases"]
+            acks = [{"task": lease["task"], "fence": lease["fence"], "retry_in_ms": 50 * (i % 3),
+                     "outcome": ("complete", "complete", "fail", "release", "fatal")[i % 5]}
+                    for i, lease in enumerate(leases) if i != 7]
+
+    def touch(self):
+        caller = Caller(self.worker)
+        while not self.is_over.is_set():
+            task = self.created[-1 - len(self.created) // 3]
+            caller.post(f"/v1/tasks/{task}:cancel", {})
+            caller.post(f"/v1/tasks/{task}:retry", {})
+            time.sleep(0.005)
+
+    def stop(self):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def said(worker, event):
+    """What it says of its memory there: the next number, how many tasks, their sum."""
+    found = worker.wait_for_log(rf"event=shard\.{event} epoch=\d+ next=(\d+) unfinished=(\d+) "
+                                r"sum=(\w+)")
+    return int(found.group(1)), int(found.group(2)), found.group(3)
+
+
+def is_warm(worker):
+    return "event=lead.warm" in worker.log
+
+
+def a_memory_that_followed_the_log_is_one_that_was_loaded_and_its_leaders(postgres):
+    url = postgres.tell("database")
+    leader = Worker(url, **LEASE)
+    for round_number in range(4):
+        busy = Busy(leader)
+        eventually(lambda: len(busy.created) > 500)
+        time.sleep(0.3 * round_number)
+        with Worker(url, wait=False, **LEASE) as standby:
+            eventually(lambda: is_warm(standby))
+            count = len(busy.created)
+            eventually(lambda: len(busy.created) > count + 1000)
+            if round_number % 2:
+                busy.stop()
+                leader.stop()
+            else:
+                leader.stop(signal.SIGKILL)
+                busy.stop()
+            warm = said(standby, "leads")
+            standby.stop(signal.SIGKILL)
+        if round_number % 2:
+            left = said(leader, "left") if leader.process.poll() is None else \
+                re.search(r"event=shard\.left .*next=(\d+) unfinished=(\d+) sum=(\w+)", leader.log)
+            assert (int(left.group(1)) + 1, int(left.group(2)), left.group(3)) == warm, \
+                (left.groups(), warm)
+        leader.log_file.close()
+        leader = Worker(url, **LEASE)
+        cold = said(leader, "leads")
+        assert not is_warm(leader) or warm
+        assert cold == (warm[0] + 1, *warm[1:]), (round_number, warm, cold)
+        ids = sql(url, "SELECT id FROM worker.task").splitlines()
+        assert not set(busy.created) - set(ids)
+    with leader:
+        pass
+
+
 TESTS = [
+    a_memory_that_followed_the_log_is_one_that_was_loaded_and_its_leaders,
     one_that_was_cancelled_and_tried_again_between_two_ticks_is_kept,
 ]
 
