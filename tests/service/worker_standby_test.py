@@ -9,8 +9,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
+from gateway_rig import WAIT_S, Postgres, eventually, run_tests  # noqa: E402
+from worker_rig import Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 
@@ -137,7 +137,115 @@ def a_memory_that_followed_the_log_is_one_that_was_loaded_and_its_leaders(postgr
         pass
 
 
+def assert_one_at_a_time(url):
+    """The log is dense, and nobody wrote to it after somebody else had taken over."""
+    assert sql(url, """SELECT count(*) FROM (SELECT seq, n, epoch, lead(seq) OVER w AS next,
+                       lead(epoch) OVER w AS later FROM worker.change_log WINDOW w AS (ORDER BY seq)) l
+                       WHERE next <> seq + n OR later < epoch""") == "0"
+
+
+def stored(url):
+    return set(sql(url, "SELECT id FROM worker.task").splitlines())
+
+
+def of_two_leaders_the_one_that_was_stopped_commits_nothing_more(postgres):
+    for is_cut in (False, True):
+        url = postgres.tell("database")
+        proxy = Proxy(url)
+        with Worker(proxy.url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
+            eventually(lambda: is_warm(second))
+            busy = Busy(first)
+            eventually(lambda: len(busy.created) > 500)
+            first.process.send_signal(signal.SIGSTOP)
+            second.wait_leading()
+            there = stored(url)
+            if is_cut:  # what it asks on its way up is asked on new connections
+                proxy.cut_all()
+            first.process.send_signal(signal.SIGCONT)
+            first.wait_for_log(r"event=shard\.stepped_down")
+            refused = Caller(first).create({"id": new_id(), "type": "work", "is_fresh": True})
+            assert refused.status == 503 and refused.code == "UNAVAILABLE", refused.text
+            busy.stop()
+            assert stored(url) == there and not set(busy.created) - there
+            assert_one_at_a_time(url)
+            # It stands by now, and is as good as before.
+            eventually(lambda: is_warm(first))
+            task = Caller(second).create_one()
+            second.stop(signal.SIGKILL)
+            first.wait_leading()
+            assert Caller(first).task(task)["state"] == "ready"
+            assert_one_at_a_time(url)
+        proxy.end()
+
+
+def one_that_is_killed_is_followed_long_before_its_lease_is_over(postgres):
+    url = postgres.tell("database")
+    lease = {"WORKER_LEASE": "60s"}
+    with Worker(url, **lease) as first, Worker(url, wait=False, **lease) as second:
+        caller = Caller(first)
+        # Its sessions tell how it is: neither asked nor renewed for a while, and yet alive.
+        time.sleep(1)
+        assert caller.get("/v1/feed").status == 200 and Caller(second).get("/v1/feed").status == 503
+        sql(url, "UPDATE worker.shard SET lease_until = now() + interval '30 s'")
+        time.sleep(1)
+        assert caller.get("/v1/feed").status == 200 and Caller(second).get("/v1/feed").status == 503
+        task = caller.create_one()
+        first.stop(signal.SIGKILL)
+        sql(url, "UPDATE worker.shard SET lease_until = now() + interval '30 s'")
+        second.wait_leading()
+        assert sql(url, "SELECT lease_until < now() + interval '61 s' FROM worker.shard") == "t"
+        assert Caller(second).task(task)["state"] == "ready"
+
+
+def who_leads_hands_over_without_a_pause_and_no_lease_is_lost(postgres):
+    url = postgres.tell("database")
+    lease = {"WORKER_LEASE": "60s"}
+    with Worker(url, **lease) as first, Worker(url, wait=False, **lease) as second:
+        executor = Executor(first, ttl_ms=5_000)
+        caller, created, pauses = Caller(first), [], []
+        kept = [caller.create_one() for _ in range(3)]
+        leases = executor.leases(3)
+        eventually(lambda: is_warm(second) and sql(
+            url, "SELECT standby_until > now() FROM worker.shard") == "t")
+        first.process.send_signal(signal.SIGTERM)
+        last, workers = time.monotonic(), [first, second]
+
+        def create():
+            """One after the other, at whoever takes it."""
+            nonlocal last
+            task = new_id()
+            try:
+                answer = caller.create({"id": task, "type": "other"})
+            except OSError:
+                answer = None
+            if answer is None or answer.status != 200:
+                workers.reverse()
+                caller.close()
+                caller.worker = workers[0]
+                return False
+            created.append(task)
+            pauses.append(time.monotonic() - last)
+            last = time.monotonic()
+            return caller.worker is second
+        until = time.monotonic() + WAIT_S
+        while not create():
+            assert time.monotonic() < until
+        assert first.process.wait(30) == 0
+        print(f"# the longest pause between two creates: {max(pauses) * 1000:.0f} ms")
+        assert len(created) > 1, "all went on while the standby was told"
+        executor.close()
+        executor.worker = second
+        beat = executor.heartbeat(*({"task": le["task"], "fence": le["fence"]} for le in leases))
+        assert beat.status == 200 and beat.json["lost"] == [], beat.text
+        assert [executor.ack(le) for le in leases] == ["applied"] * 3
+        assert not (set(created) | set(kept)) - stored(url)
+        assert_one_at_a_time(url)
+
+
 TESTS = [
+    of_two_leaders_the_one_that_was_stopped_commits_nothing_more,
+    one_that_is_killed_is_followed_long_before_its_lease_is_over,
+    who_leads_hands_over_without_a_pause_and_no_lease_is_lost,
     a_memory_that_followed_the_log_is_one_that_was_loaded_and_its_leaders,
     one_that_was_cancelled_and_tried_again_between_two_ticks_is_kept,
 ]
