@@ -10,16 +10,7 @@
 #include "runner/types_priv.h"
 
 enum {
-    URL_BYTES_MAX = 4096,
-    HEADERS_MAX = 50,
-    HEADER_BYTES_MAX = 8192, /* of one */
-    BODY_BYTES_MAX = 1 << 20,
-    KEPT_BYTES = 64 << 10,
-    KEPT_BYTES_MAX = 1 << 20,
-    EXPECTED_MAX = 20,
-    TIMEOUT_S = 30,
-    TIMEOUT_S_MAX = 3600,
-    REDIRECTS_MAX = 5,
+    OWN_HEADERS_MAX = 5,
     RETRY_AFTER_S_MAX = 3600,
     EXCERPT_BYTES = 200, /* of an unexpected answer, in the error */
     VALUE_ARENA_BYTES = 64 << 20,
@@ -178,14 +169,36 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
         attempt_fail(t, str_of_c(e->message), 0);
 }
 
+/* False: there is no such secret; the attempt has ended. */
+static bool sign(struct attempt *t, const char **headers, size_t *count)
+{
+    const struct payload_http_input *input = t->input;
+    int64_t now_s = clock_wall_us() / CLOCK_S;
+    if (input->sign_with.len == 0)
+        return true;
+    const char *signature = http_secrets_sign(t->runner->http_secrets, t->arena, input->sign_with,
+                                              t->id, now_s, input->body);
+    if (!signature) {
+        attempt_fail_for_good(t, STR("$.sign_with: this runner has no secret of that name"));
+        return false;
+    }
+    headers[(*count)++] = arena_printf(t->arena, "webhook-id: %.*s", STR_FMT(t->id)).ptr;
+    headers[(*count)++] = arena_printf(t->arena, "webhook-timestamp: %lld", (long long)now_s).ptr;
+    headers[(*count)++] = arena_printf(t->arena, "webhook-signature: %s", signature).ptr;
+    return true;
+}
+
 static void start(struct attempt *t)
 {
     const struct payload_http_input *input = t->input;
     struct state *state = arena_new(t->arena, struct state);
-    const char *headers[HEADERS_MAX + 3];
+    const char *headers[PAYLOAD_HTTP_HEADERS_MAX + 1 + OWN_HEADERS_MAX];
     size_t count = input->header_count;
     struct err e;
-    memcpy(headers, input->headers, sizeof headers);
+    memcpy(headers, input->headers, sizeof input->headers);
+    t->state = state;
+    if (!sign(t, headers, &count))
+        return;
     headers[count++] = arena_printf(t->arena, "Windlass-Task: %.*s", STR_FMT(t->id)).ptr;
     headers[count++] = arena_printf(t->arena, "Windlass-Attempt: %lld", (long long)t->attempt).ptr;
     const struct http_call_options options = {
@@ -202,7 +215,6 @@ static void start(struct attempt *t)
         .owner = t,
     };
     state->started_us = clock_mono_us();
-    t->state = state;
     if (!http_client_call(t->runner->web, &options, &state->call, &e)) {
         state->call = NULL;
         if (e.code == ERR_INVALID)
