@@ -101,7 +101,7 @@ def one_that_failed_by_another_is_tried_again_after_it(worker, url, _):
     for task, on in ((second, first), (third, second)):
         answer = post(caller, task, "retry")
         assert answer.status == 409, answer.text
-        message = answer.json["error"]["message"]
+        message = answer.json["detail"]
         assert message == f"the task {on}, which it depends on, has failed: retry that first", message
     assert post(caller, first, "retry").json["task"]["state"] == "ready"
     told = post(caller, second, "retry").json["task"]
@@ -143,7 +143,7 @@ def circles_are_refused_by_name(worker, *_):
              {"id": ids[2], "type": "work", "depends_on": [ids[0], ids[1]]}, {"id": ids[3], "type": "work", "depends_on": [ids[2]]}]
     answer = caller.create(*tasks, is_atomic=True)
     message = "depends_on: is a cycle: tasks[1] → tasks[3] → tasks[2] → tasks[1]"
-    assert answer.status == 400 and answer.json["error"]["message"] == message and answer.json["error"]["index"] == 1, answer.text
+    assert answer.status == 400 and answer.json["detail"] == message and answer.json["index"] == 1, answer.text
     results = caller.create(*tasks).json["results"]
     assert "task" in results[0] and [r["error"]["message"] for r in results[1:]] == [message] * 3, results
     assert [caller.get(f"/v1/tasks/{i}").status for i in ids] == [200, 404, 404, 404]
@@ -255,14 +255,14 @@ def what_is_due_later_can_be_due_now(worker, url, _):
     lease = executor.one()
     start = [e for e in caller.whole_feed() if e["op"] == "start" and e["task"]["id"] == scheduled][-1]
     assert start["task"]["run_at_us"] == told["run_at_us"], start
-    assert post(caller, scheduled, "promote").json["error"]["message"] == "the task is running"
+    assert post(caller, scheduled, "promote").json["detail"] == "the task is running"
     executor.ack(lease, "fail", retry_in_ms=10**8)
     assert state(caller, scheduled) == "retrying"
     assert post(caller, scheduled, "promote").json["task"]["state"] == "ready"
     executor.ack(executor.one())
-    assert post(caller, scheduled, "promote").json["error"]["message"] == "the task has finished"
+    assert post(caller, scheduled, "promote").json["detail"] == "the task has finished"
     blocked = waiting(caller, waiting(caller))
-    assert post(caller, blocked, "promote").json["error"]["message"] == "the task waits for others"
+    assert post(caller, blocked, "promote").json["detail"] == "the task waits for others"
     assert post(caller, new_id(), "promote").status == 404
     assert_counts_are_the_tables(caller, url)
 
