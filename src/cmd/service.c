@@ -188,7 +188,9 @@ static bool start(struct frame *f, struct err *e)
     f->loop = io_loop_create();
     if (!f->kind->create(f->loop, f->conf, &f->service, e))
         return false;
-    struct http_server_options options = { .limits = HTTP_LIMITS_DEFAULT, .routes = f->routes };
+    struct http_server_options options = { .limits = HTTP_LIMITS_DEFAULT,
+                                           .routes = f->routes,
+                                           .problem_prefix = STR("/v1/") };
     options.limits.body_bytes = BODY_BYTES_MAX; /* callers are services, each route has its own */
     options.route_count = make_routes(f);
     f->server = http_server_create(f->loop, &options);

@@ -246,6 +246,7 @@ static void create_server(struct gateway_loop *loop, struct arena *a)
         .routes = loop->routes,
         .route_count = routes_make(loop, a, loop->routes),
         .common_headers = STR(WEB_SECURITY_HEADERS),
+        .problem_prefix = STR("/v1/"),
         .on_answered = note_answered,
         .owner = loop,
     };

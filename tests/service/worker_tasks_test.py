@@ -70,7 +70,7 @@ def values_may_be_as_deep_as_the_api_says_whatever_carries_them(worker, _):
     assert executor.ack(lease, result=nested(128)) == "applied"
     assert caller.task(task)["result"] == nested(128)
     deeper = caller.create({"id": new_id(), "type": "deep", "payload": nested(129)})
-    assert deeper.status == 400 and "tasks[0].payload" in deeper.json["error"]["message"], deeper.text
+    assert deeper.status == 400 and "tasks[0].payload" in deeper.detail, deeper.text
 
 
 def a_long_request_may_be_of_the_smallest_values(worker, _):
@@ -84,7 +84,7 @@ def all_or_none_is_one_or_the_other(worker, url):
     ids = [new_id() for _ in range(700)]  # more than one batch's worth
     tasks = [{"id": i, "type": "atomic", "is_fresh": True} for i in ids]
     refused = caller.create(*tasks, {"id": "x", "type": "atomic"}, is_atomic=True)
-    assert refused.status == 400 and refused.json["error"]["index"] == 700, refused.text
+    assert refused.status == 400 and refused.json["index"] == 700, refused.text
     assert sql(url, "SELECT count(*) FROM worker.task t JOIN worker.task_type y ON y.id = t.type "
                     "WHERE y.name = 'atomic'") == "0"
     assert caller.create(*tasks, is_atomic=True).status == 200

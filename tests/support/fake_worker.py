@@ -32,7 +32,8 @@ class Refusal(Exception):
     def __init__(self, status, code, message, index=None):
         super().__init__(message)
         self.status = status
-        self.body = {"code": code, "message": message, "server_time_us": now_us()}
+        self.body = {"type": "about:blank", "status": status, "code": code, "detail": message,
+                     "server_time_us": now_us()}
         if index is not None:
             self.body["index"] = index
 
@@ -440,7 +441,7 @@ class FakeWorker:
                             raise Refusal(503, "UNAVAILABLE", "not leading")
                         answer = worker.answer(self.command, url.path, parse_qs(url.query), body)
                     except Refusal as refusal:
-                        status, answer = refusal.status, {"error": refusal.body}
+                        status, answer = refusal.status, refusal.body
                     is_mute = worker.is_mute_after and self.command == "POST"
                 if is_mute:
                     self.close_connection = True

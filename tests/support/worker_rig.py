@@ -46,7 +46,11 @@ class Answer:
 
     @property
     def code(self):
-        return self.json["error"]["code"]
+        return self.json["code"]
+
+    @property
+    def detail(self):
+        return self.json["detail"]
 
 
 class Caller:
