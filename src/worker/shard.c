@@ -6,6 +6,7 @@
 #include "worker/deps.h"
 #include "worker/feed.h"
 #include "worker/lead.h"
+#include "worker/logs.h"
 #include "worker/meter.h"
 #include "worker/notes.h"
 #include "worker/retain.h"
@@ -216,6 +217,7 @@ static void forget_all(struct shard *s)
     shard_refuse_waiting(s, &e);
     session_set_clear(s->sessions);
     notes_clear(s->notes);
+    logs_clear(s->logs);
     deps_clear(s->deps);
     feed_clear(s->feed);
     live_destroy(s->live);
@@ -265,6 +267,7 @@ void shard_init(struct shard *s)
     s->live = live_create();
     s->type_ids = map_create();
     s->notes = notes_create();
+    s->logs = logs_create(s);
     s->deps = deps_create();
     s->turn = io_turn_create(s->loop, on_turn, s);
     s->gap = io_timer_create(s->loop, on_gap, s);
@@ -297,5 +300,6 @@ void shard_clear(struct shard *s)
     mem_free(s->types);
     map_destroy(s->type_ids);
     notes_destroy(s->notes);
+    logs_destroy(s->logs);
     deps_destroy(s->deps);
 }

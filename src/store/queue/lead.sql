@@ -67,6 +67,9 @@ FROM worker.task AS t CROSS JOIN unnest(t.depends_on) AS u (dep)
 WHERE t.id = ANY ($1::uuid[])
   AND NOT EXISTS (SELECT FROM worker.task_done AS d WHERE d.id = u.dep AND d.state = 5);
 
+-- :name load_checkpoints  :params after uuid
+SELECT c.task_id FROM worker.checkpoint AS c WHERE c.task_id > $1 ORDER BY c.task_id LIMIT 20000;
+
 -- :name load_tasks  :params ids uuid[]
 SELECT t.id, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at,
        coalesce(t.idempotency_key, ''), t.job_id IS NOT NULL
