@@ -29,12 +29,12 @@
 #include "gateway/start.h"
 #include "gateway/stats.h"
 #include "gateway/subscription.h"
+#include "gateway/told.h"
 #include "gateway/trends.h"
 #include "io/offload.h"
 #include "gateway/web_files.h"
 #include "gateway/task_log.h"
 #include "gateway/worker_client.h"
-#include "gateway/workers.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
@@ -247,6 +247,7 @@ static void create_server(struct gateway_loop *loop, struct arena *a)
         .routes = loop->routes,
         .route_count = routes_make(loop, a, loop->routes),
         .common_headers = STR(WEB_SECURITY_HEADERS),
+        .problem_prefix = STR("/v1/"),
         .on_answered = note_answered,
         .owner = loop,
     };
@@ -552,7 +553,7 @@ static bool create_all(struct run *run, struct err *e)
     gw->zones = zone_cache_create();
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
-    gw->workers_told = workers_told_create();
+    gw->told = told_create();
     if (!read_settings(run, e) || !documents_create(gw->conf, &gw->documents, e) ||
         !bindings_create_schema(&gw->schema, e))
         return false;
@@ -583,7 +584,7 @@ static void destroy_all(struct run *run)
     checkup_destroy(gw->checkup);
     capabilities_destroy(gw->capabilities);
     chat_limits_destroy(gw->chat_limits);
-    workers_told_destroy(gw->workers_told);
+    told_destroy(gw->told);
     for (size_t i = 0; i < gw->loop_count; i++)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);

@@ -101,9 +101,9 @@ static struct str text_of(const struct json_value *v)
 static void read_refusal(const struct json_value *body, int status, struct worker_reply *reply,
                          struct err *e)
 {
-    const struct json_value *error = json_get_c(body, "error"), *index = json_get_c(error, "index");
-    enum err_code code = worker_error_code(text_of(json_get_c(error, "code")));
-    struct str message = text_of(json_get_c(error, "message"));
+    const struct json_value *index = json_get_c(body, "index");
+    enum err_code code = worker_error_code(text_of(json_get_c(body, "code")));
+    struct str message = text_of(json_get_c(body, "detail"));
     if (index != NULL && index->type == JSON_NUMBER)
         (void)json_to_i64(index, &reply->index);
     reply->is_away = status == 503;

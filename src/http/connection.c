@@ -117,7 +117,10 @@ static void answer_without_handler(struct connection *c, struct request *r)
         }
     if (r->methods_allowed)
         http_add_header(&r->pub, STR("Allow"), str_of_c(allow));
-    http_respond_text(&r->pub, r->methods_allowed ? 405 : 404, STR(""));
+    if (r->methods_allowed)
+        http_response_unrouted(r, 405, "the address does not take this method");
+    else
+        http_response_unrouted(r, 404, "there is no such address");
 }
 
 /* True when its body is to be read. */

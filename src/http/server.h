@@ -86,7 +86,10 @@ struct http_server_options {
     /* The longest match wins, an exact path before a prefix; a path may be there once a method. */
     const struct http_route *routes;
     size_t route_count;
-    struct str common_headers;     /* complete lines, each ended by CRLF, added to every answer */
+    struct str common_headers; /* complete lines, each ended by CRLF, added to every answer */
+    /* What the server itself refuses below this path is told as application/problem+json, all else
+     * as a line of text. Empty: nothing is. */
+    struct str problem_prefix;
     http_answered_fn *on_answered; /* may be NULL */
     void *owner;
 };
@@ -134,6 +137,7 @@ void http_on_cancel(struct http_request *r, io_fn *fn, void *owner);
 #define HTTP_TEXT STR("Content-Type: text/plain; charset=utf-8\r\n")
 #define HTTP_HTML STR("Content-Type: text/html; charset=utf-8\r\n")
 #define HTTP_JSON STR("Content-Type: application/json\r\n")
+#define HTTP_PROBLEM STR("Content-Type: application/problem+json\r\n")
 
 /*
  * Adds one field to the answer to come. A value with CR, LF or NUL would split the answer; such a
@@ -145,6 +149,8 @@ void http_add_header(struct http_request *r, struct str name, struct str value);
  * `headers` and `body` must be constant or live in the request's arena or its `out`.
  */
 void http_respond(struct http_request *r, int status, struct str headers, struct str body);
+/* "Not Found". */
+[[nodiscard]] struct str http_reason(int status);
 /* A plain text answer of one line: the status's reason, then `text` if it is not empty. */
 void http_respond_text(struct http_request *r, int status, struct str text);
 

@@ -23,7 +23,7 @@ void door_fail_at(struct http_request *r, const struct err *e, size_t index);
 void door_gone(struct http_request *r, const char *message);
 /* 200 with what is in r->out. */
 void door_answer(struct http_request *r);
-/* `"error": {…}` of an item, or of the answer. */
+/* `"error": {"code", "message"}` of an item of an answer. */
 void door_put_error(struct json_writer *w, const struct err *e);
 
 /* ── members ── `at` names the object in messages: "tasks[3]." ── */

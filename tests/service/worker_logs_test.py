@@ -164,7 +164,7 @@ def what_is_wrong_is_refused_with_its_place(worker, _):
     ]
     for lines, message in wrong:
         answer = executor.heartbeat({"task": lease["task"], "fence": lease["fence"], "logs": lines})
-        assert answer.status == 400 and message in answer.json["error"]["message"], answer.text
+        assert answer.status == 400 and message in answer.detail, answer.text
     nul = executor.request("POST", "/v1/heartbeats", {**executor.who, "tasks": [says(lease, "a\0b")]})
     assert nul.status == 400 and "U+0000" in nul.text, nul.text
     answer = executor.post("/v1/acks", {**executor.who, "results": [

@@ -412,6 +412,43 @@ static void finds_routes(void **state)
     fixture_stop(&f);
 }
 
+static void refusals_below_the_problem_prefix_are_problems(void **state)
+{
+    static const struct {
+        const char *request;
+        int status;
+        const char *code;
+    } rows[] = {
+        { GET("/files"), 404, "NOT_FOUND" },
+        { "DELETE /files/x HTTP/1.1\r\nHost: a\r\n\r\n", 405, "BAD_USER_INPUT" },
+        { "POST /files/x HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400, "BAD_USER_INPUT" },
+    };
+    struct http_fixture f;
+    struct http_server_options options = options_of(HTTP_LIMITS_DEFAULT);
+    options.problem_prefix = STR("/files");
+    held = (struct held){ 0 };
+    fixture_start(&f, &options, NULL);
+    (void)state;
+    int fd = client_connect(&f);
+    for (size_t i = 0; i < countof(rows); i++) {
+        char code[64];
+        snprintf(code, sizeof code, "\"code\":\"%s\",\"server_time_us\":", rows[i].code);
+        client_send_c(fd, rows[i].request);
+        client_read(fd, true, &answer);
+        assert_int_equal(answer.status, rows[i].status);
+        assert_str(client_field(&answer, "content-type"), "application/problem+json");
+        assert_true(str_starts_with(answer.body, STR("{\"type\":\"about:blank\",\"title\":\"")));
+        assert_non_null(memmem(answer.body.ptr, answer.body.len, code, strlen(code)));
+    }
+    close(fd);
+    fd = client_connect(&f);
+    client_send_c(fd, GET("/nothing"));
+    client_read(fd, true, &answer);
+    assert_str(client_field(&answer, "content-type"), "text/plain; charset=utf-8");
+    close(fd);
+    fixture_stop(&f);
+}
+
 static void head_has_the_fields_of_get_and_no_body(void **state)
 {
     (void)state;
@@ -963,6 +1000,7 @@ int main(void)
         cmocka_unit_test(answers_503_beyond_the_limit_of_connections),
         cmocka_unit_test(keeps_connections_as_each_version_says),
         cmocka_unit_test(finds_routes),
+        cmocka_unit_test(refusals_below_the_problem_prefix_are_problems),
         cmocka_unit_test(head_has_the_fields_of_get_and_no_body),
         cmocka_unit_test(an_expected_continue_is_told_before_the_body),
         cmocka_unit_test(answers_leave_in_the_order_of_requests),
