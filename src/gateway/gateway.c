@@ -33,6 +33,7 @@
 #include "gateway/trends.h"
 #include "io/offload.h"
 #include "gateway/web_files.h"
+#include "gateway/task_log.h"
 #include "gateway/worker_client.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
@@ -267,7 +268,7 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
     if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e) ||
-        !ai_client_create(loop, &loop->ai, e))
+        !task_logs_create(loop, &loop->task_logs, e) || !ai_client_create(loop, &loop->ai, e))
         return false;
     loop->creates = creates_create(loop);
     const struct credentials_options credentials = {
@@ -306,6 +307,7 @@ static void destroy_loop(struct gateway_loop *loop)
     gql_engine_destroy(loop->engine);
     stats_board_destroy(loop->stats);
     io_offload_destroy(loop->judges);
+    task_logs_destroy(loop->task_logs);
     worker_client_destroy(loop->worker);
     creates_destroy(loop->creates);
     db_pool_destroy(loop->pool);

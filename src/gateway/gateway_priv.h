@@ -39,6 +39,7 @@ struct capabilities;
 struct chat_limits;
 struct insights;
 struct insight_watch;
+struct task_logs;
 
 enum { GATEWAY_ROUTES_MAX = 26 };
 
@@ -106,6 +107,7 @@ struct gateway_loop {
     struct ai_client *ai;
     struct insights *insights;
     struct insight_watch *insight_watch;
+    struct task_logs *task_logs;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;

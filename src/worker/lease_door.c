@@ -11,7 +11,6 @@
 #include "store/queue/read_sql.h"
 #include "worker/door.h"
 #include "worker/lease.h"
-#include "worker/notes.h"
 #include "worker/session_door.h"
 #include "worker/worker_priv.h"
 
@@ -68,20 +67,10 @@ static void put_ack(struct json_writer *w, const struct lease_ack *ack)
     json_end_object(w);
 }
 
-static void put_raw_or_null(struct json_writer *w, const char *key, bool has_it, struct str text)
-{
-    json_key(w, str_of_c(key));
-    if (has_it)
-        json_write_raw(w, text);
-    else
-        json_write_null(w);
-}
-
 static void put_lease(struct leasing *l, struct json_writer *w, const struct claim *c, size_t row)
 {
     struct shard *s = &l->w->shard;
     const struct db_rows *rows = l->bodies;
-    const struct note *note = notes_find(s->notes, c->id);
     char fence[FENCE_TEXT_MAX];
     fence_format(c->fence, fence);
     json_begin_object(w);
@@ -112,8 +101,11 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct cla
         json_write_null(w);
     else
         json_write_string(w, db_rows_text(rows, row, 3));
-    put_raw_or_null(w, "checkpoint", note && note->checkpoint,
-                    note ? str_of(note->checkpoint, note->checkpoint_len) : STR(""));
+    json_key_c(w, "checkpoint");
+    if (db_rows_is_null(rows, row, 5))
+        json_write_null(w);
+    else
+        json_write_raw(w, db_rows_text(rows, row, 5));
     json_end_object(w);
 }
 
@@ -391,7 +383,7 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
         return err_set(e, ERR_LIMIT, "%sresult: is longer than %zu bytes", at,
                        l->w->shard.options.payload_max);
     random_ids(&ack->chance, sizeof ack->chance);
-    return true;
+    return logs_read(l->r->arena, json_get_c(v, "logs"), at, &ack->logs, e);
 }
 
 static void ack_done(struct intent *intent, const struct err *err)
