@@ -154,7 +154,8 @@ static bool answered(struct load *load, const struct db_reply *reply)
 /* Its row is needed. */
 static bool is_new_task(enum op op)
 {
-    return op == OP_ADD || op == OP_ADD_BLOCKED || op == OP_REOPEN_FAILED;
+    return op == OP_ADD || op == OP_ADD_BLOCKED || op == OP_REOPEN_FAILED ||
+           op == OP_REOPEN_BLOCKED;
 }
 
 static struct live *replay_add(struct load *load, const struct change *change, int64_t seq,
@@ -167,10 +168,11 @@ static struct live *replay_add(struct load *load, const struct change *change, i
     task->max_attempts = (uint16_t)db_rows_i64(tasks, row, 3);
     task->timeout_s = (uint32_t)db_rows_i64(tasks, row, 4);
     task->at_us = db_rows_time(tasks, row, 5);
-    task->state = change->op == OP_ADD_BLOCKED ? LIVE_BLOCKED : LIVE_WAITING;
+    task->state = change->op == OP_ADD_BLOCKED || change->op == OP_REOPEN_BLOCKED ? LIVE_BLOCKED
+                                                                                  : LIVE_WAITING;
     task->version = seq;
     task->flags = LIVE_FRESH;
-    if (change->op == OP_REOPEN_FAILED) {
+    if (change->op == OP_REOPEN_FAILED || change->op == OP_REOPEN_BLOCKED) {
         task->flags = 0;
         task->at_us = change->args[0];
         task->attempt = (uint16_t)change->attempt;
@@ -191,8 +193,10 @@ static void replay_waiting(struct live *task, const struct change *change)
     task->fence = 0;
     task->session = 0;
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
-    if (change->op == OP_REOPEN_WAITING)
+    if (change->op == OP_REOPEN_WAITING) {
         task->max_attempts = (uint16_t)change->args[1];
+        task->flags &= (uint8_t)~LIVE_FRESH;
+    }
 }
 
 static void replay_running(struct live *task, const struct change *change, int64_t seq,
@@ -212,7 +216,8 @@ static void replay_running(struct live *task, const struct change *change, int64
 
 static bool is_finish(enum op op)
 {
-    return op == OP_COMPLETE || op == OP_DIE || op == OP_CANCEL_RUNNING || op == OP_CANCEL_WAITING;
+    return op == OP_COMPLETE || op == OP_DIE || op == OP_CANCEL_RUNNING ||
+           op == OP_CANCEL_WAITING || op == OP_DIE_WAITING;
 }
 
 static void replay_finish(struct load *load, struct live *task, int64_t seq)
@@ -553,8 +558,12 @@ static void blocked_read(void *owner, const struct db_reply *reply)
     if (!answered(load, reply))
         return;
     const struct db_rows *rows = reply->rows[0];
-    for (size_t i = 0; i < db_rows_count(rows); i++)
-        deps_add(load->s->deps, db_rows_uuid(rows, i, 0), db_rows_uuid(rows, i, 1));
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        struct uuid on = db_rows_uuid(rows, i, 1);
+        deps_add(load->s->deps, db_rows_uuid(rows, i, 0), on);
+        if (!live_find(load->s->live, on))
+            deps_load_failed(load->s->deps, on, (enum rule_state)db_rows_i64(rows, i, 2));
+    }
     ask_blocked(load);
 }
 

@@ -79,7 +79,8 @@ bool shard_type_of(struct shard *s, struct str name, uint32_t *ret_type, struct 
 
 static bool has_work(const struct shard *s)
 {
-    return !list_is_empty(&s->queue) || session_set_can_claim(s->sessions);
+    return !list_is_empty(&s->queue) || deps_is_failing(s->deps) ||
+           session_set_can_claim(s->sessions);
 }
 
 void shard_wake(struct shard *s)
@@ -140,8 +141,10 @@ static void assemble(struct shard *s)
         if (b->is_alone)
             break;
     }
-    if (s->suspects == 0 && !b->is_alone)
+    if (s->suspects == 0 && !b->is_alone) {
+        deps_settle(b);
         session_set_claim(s->sessions, b);
+    }
     s->batch = b;
     s->batch_started_us = clock_mono_us();
     if (batch_size(b) == 0) {

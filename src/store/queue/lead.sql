@@ -93,11 +93,13 @@ WHERE l.shard = $1::int2 AND l.seq >= $2 AND l.seq < $3
 ORDER BY l.seq LIMIT 50;
 
 -- :name load_blocked  :params ids uuid[]
--- What blocked tasks still wait for; 5 is STATE_SUCCEEDED.
-SELECT t.id, u.dep
+-- What blocked tasks still wait for, and how that ended (-1: it has not); 5 is STATE_SUCCEEDED. One
+-- that is gone has succeeded: what failed is kept until all that wait for it have failed.
+SELECT t.id, u.dep, coalesce(d.state, -1)
 FROM worker.task AS t CROSS JOIN unnest(t.depends_on) AS u (dep)
-WHERE t.id = ANY ($1::uuid[])
-  AND NOT EXISTS (SELECT FROM worker.task_done AS d WHERE d.id = u.dep AND d.state = 5);
+JOIN worker.task AS k ON k.id = u.dep
+LEFT JOIN worker.task_done AS d ON d.id = u.dep
+WHERE t.id = ANY ($1::uuid[]) AND d.state IS DISTINCT FROM 5;
 
 -- :name load_tasks  :params ids uuid[]
 SELECT t.id, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at,
