@@ -9,7 +9,7 @@
 #include "base/sha256.h"
 
 enum {
-    CONNECTIONS_WORKER = 10,
+    CONNECTIONS_WORKER = 10, /* each */
     CONNECTIONS_SPARE = 20, /* superuser, migrate, psql, doctor */
 };
 
@@ -120,7 +120,8 @@ static bool prepare_cluster(struct up_site *site, struct err *e)
         .run = site->run,
         .programs = conf_cstr(site->conf, CONF_PG_BIN),
         .connections_max = (int)(connections_a_loop * (int64_t)site->sockets[UP_GATEWAY].count) +
-                           CONNECTIONS_WORKER + CONNECTIONS_SPARE,
+                           CONNECTIONS_WORKER * (int)conf_int(site->conf, CONF_WORKERS) +
+                           CONNECTIONS_SPARE,
         .is_for_developers = conf_choice(site->conf, CONF_ENV) == CONF_ENV_DEVELOPMENT,
     };
     return up_cluster_find(&options, &site->cluster, e) && up_cluster_prepare(&site->cluster, e);
@@ -155,6 +156,8 @@ static bool open_service_sockets(struct up_site *site, struct err *e)
         if (id == UP_GATEWAY)
             continue;
         (void)unlink(path);
+        if (!up_is_wanted(site->conf, id))
+            continue;
         if (!io_listen_set_open(&site->sockets[id], arena_printf(site->arena, "unix:%s", path), 0,
                                 1, e))
             return false;
