@@ -29,11 +29,11 @@
 #include "gateway/start.h"
 #include "gateway/stats.h"
 #include "gateway/subscription.h"
+#include "gateway/told.h"
 #include "gateway/trends.h"
 #include "io/offload.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
-#include "gateway/workers.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
@@ -551,7 +551,7 @@ static bool create_all(struct run *run, struct err *e)
     gw->zones = zone_cache_create();
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
-    gw->workers_told = workers_told_create();
+    gw->told = told_create();
     if (!read_settings(run, e) || !documents_create(gw->conf, &gw->documents, e) ||
         !bindings_create_schema(&gw->schema, e))
         return false;
@@ -582,7 +582,7 @@ static void destroy_all(struct run *run)
     checkup_destroy(gw->checkup);
     capabilities_destroy(gw->capabilities);
     chat_limits_destroy(gw->chat_limits);
-    workers_told_destroy(gw->workers_told);
+    told_destroy(gw->told);
     for (size_t i = 0; i < gw->loop_count; i++)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);

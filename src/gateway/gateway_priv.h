@@ -30,9 +30,9 @@ struct own_rows;
 struct meter;
 struct io_offload;
 struct stats_board;
+struct told;
 struct zone_cache;
 struct worker_client;
-struct workers_told;
 struct checkup;
 struct ai_client;
 struct capabilities;
@@ -66,7 +66,7 @@ struct gateway {
     struct own_rows *own_rows;
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
-    struct workers_told *workers_told;
+    struct told *told;
     struct checkup *checkup;
 
     int64_t started_at_us;

@@ -15,6 +15,7 @@
 #include "worker/change.h"
 #include "worker/deps.h"
 #include "worker/door.h"
+#include "worker/session_schemas.h"
 #include "worker/standing.h"
 #include "worker/worker_priv.h"
 
@@ -42,7 +43,8 @@ struct item {
     enum outcome outcome;
     struct uuid duplicate_of;
     struct err err;
-    size_t row; /* + 1: of `found` */
+    const struct err *wrong; /* its payload, should it be new; NULL: nothing is */
+    size_t row;              /* + 1: of `found` */
 };
 
 struct create {
@@ -109,10 +111,9 @@ static bool read_payload(struct arena *a, const struct worker *w, const struct j
 }
 
 static bool read_texts(struct worker *w, const struct json_value *v, const char *at,
-                       struct task_view *t, struct err *e)
+                       struct task_view *t, uint32_t *ret_type, struct err *e)
 {
     struct str priority = STR("normal");
-    uint32_t type;
     t->queue = STR("default");
     if (!door_text(v, at, "type", TYPE_MAX, &t->type, e) && !door_is_bad(e))
         return door_missing(e, at, "type");
@@ -126,7 +127,7 @@ static bool read_texts(struct worker *w, const struct json_value *v, const char 
         door_text(v, at, "priority", TYPE_MAX, &priority, e);
     if (!door_is_bad(e) && !rule_priority_of(priority, &t->priority))
         err_set(e, ERR_INVALID, "%spriority: is none of low, normal and high", at);
-    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, &type, e);
+    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, ret_type, e);
 }
 
 static bool read_depends_on(struct create *c, const struct json_value *list, const char *at,
@@ -152,17 +153,34 @@ static bool read_depends_on(struct create *c, const struct json_value *list, con
     return true;
 }
 
+/* A repeat of a task that is stored is answered whatever was stored then. */
+static void check_payload(struct item *item, uint32_t type, const struct json_value *v,
+                          const char *at)
+{
+    struct create *c = item->create;
+    char place[64];
+    struct err e;
+    snprintf(place, sizeof place, "%spayload", at);
+    if (session_set_check_payload(c->w->shard.sessions, type, json_get_c(v, "payload"), place, &e))
+        return;
+    struct err *kept = arena_new(c->r->arena, struct err);
+    *kept = e;
+    item->wrong = kept;
+}
+
 static bool read_item(struct create *c, const struct json_value *v, size_t index, struct item *item)
 {
     char at[40];
     struct err *e = &item->err;
     struct task_view *t = &item->view;
+    uint32_t type;
     snprintf(at, sizeof at, "tasks[%zu].", index);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
-    if (!read_id(c->w, v, at, &t->id, e) || !read_texts(c->w, v, at, t, e) ||
+    if (!read_id(c->w, v, at, &t->id, e) || !read_texts(c->w, v, at, t, &type, e) ||
         !read_numbers(v, at, t, e) || !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
         return false;
+    check_payload(item, type, v, at);
     t->has_creator = door_id(v, at, "created_by", &t->created_by, e);
     if (!door_is_bad(e))
         t->has_job = door_id(v, at, "job_id", &t->job_id, e);
@@ -218,6 +236,10 @@ static enum outcome judge(struct item *item, struct batch *b)
             item->duplicate_of = holder->id;
             return OUTCOME_DUPLICATE;
         }
+    }
+    if (item->wrong) {
+        item->err = *item->wrong;
+        return OUTCOME_REFUSED;
     }
     if (live_count(b->s->live) < b->s->options.tasks_max)
         return judge_deps(item, b->s);

@@ -207,6 +207,23 @@ void shard_refuse_waiting(struct shard *s, const struct err *err)
     }
 }
 
+void shard_forget(struct shard *s)
+{
+    assert(s->role != SHARD_LEADING && !s->batch);
+    session_set_clear(s->sessions);
+    notes_clear(s->notes);
+    deps_clear(s->deps);
+    live_destroy(s->live);
+    s->live = live_create();
+    for (size_t i = 0; i < s->type_capacity; i++) {
+        mem_free((void *)(uintptr_t)s->types[i].name.ptr);
+        s->types[i] = (struct shard_type){ 0 };
+    }
+    map_destroy(s->type_ids);
+    s->type_ids = map_create();
+    s->type_count = 0;
+}
+
 static void forget_all(struct shard *s)
 {
     struct err e = { 0 };
@@ -217,19 +234,8 @@ static void forget_all(struct shard *s)
     if (s->job_hooks)
         s->job_hooks->stop(s);
     shard_refuse_waiting(s, &e);
-    session_set_clear(s->sessions);
-    notes_clear(s->notes);
-    deps_clear(s->deps);
     feed_clear(s->feed);
-    live_destroy(s->live);
-    s->live = live_create();
-    for (size_t i = 0; i < s->type_capacity; i++) {
-        mem_free((void *)(uintptr_t)s->types[i].name.ptr);
-        s->types[i] = (struct shard_type){ 0 };
-    }
-    map_destroy(s->type_ids);
-    s->type_ids = map_create();
-    s->type_count = 0;
+    shard_forget(s);
     s->suspects = s->suspects_max = 0;
     run_views(s); /* they see that nobody leads */
 }

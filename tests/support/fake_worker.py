@@ -48,6 +48,7 @@ class FakeWorker:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.tasks, self.jobs = {}, {}
+        self.types, self.queues = {}, {}  # name: what is set of it
         self.events, self.first, self.head = [], 1, 1  # events[0] has the number `first`
         self.requests = []  # (method, path, body) in the order they came
         self.server = None
@@ -61,6 +62,8 @@ class FakeWorker:
         self.attempts = {}        # task id: what it tells of its attempts
         self.workers = []         # what it tells of its executors; their types are the task types
         self.workers_answer = None  # instead of that
+        self.types_answer = None  # of GET /v1/types, instead of what it knows
+        self.refuse_settings = None  # a message
         self.page_max = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
@@ -165,6 +168,59 @@ class FakeWorker:
             del self.jobs[job_id]
             self.put_event({"op": "job_gone", "id": job_id})
 
+    def counted(self, member, name):
+        """What it tells of the tasks of a type or queue."""
+        tasks = [task for task in self.tasks.values() if task[member] == name]
+        waiting = [task for task in tasks if STATUS[task["state"]] == "pending"]
+        return waiting, {"waiting": len(waiting), "running": len([t for t in tasks if t["state"] == "running"])}
+
+    def type_of(self, name):
+        _, counts = self.counted("type", name)
+        return {"type": name, "version": "0", "is_paused": False, "paused_by": None, "paused_reason": None,
+                "max_running": None, "max_running_per_key": None, "key_path": None, "rate_per_s": None, "burst": None,
+                "max_attempts": 5, "timeout_s": 300, "retention_days": 30, **self.types.get(name, {}), **counts}
+
+    def queue_of(self, name):
+        waiting, counts = self.counted("queue", name)
+        oldest = min((task["run_at_us"] for task in waiting if task["state"] == "ready"), default=None)
+        return {"queue": name, "version": "0", "is_paused": False, "paused_by": None, "paused_reason": None,
+                "oldest_waiting_us": oldest, **self.queues.get(name, {}), **counts}
+
+    def put_type(self, name, actor="", user=None, **settings):
+        """Changed settings of a type."""
+        with self.lock:
+            kept = self.types.setdefault(name, {})
+            kept.update(settings, version=str(self.head))
+            if "is_paused" in settings:
+                kept["paused_by"] = user if settings["is_paused"] else None
+                kept["paused_reason"] = settings.get("paused_reason") if settings["is_paused"] else None
+            self.put_event({"op": "type", "type": self.type_of(name), "actor": actor})
+            return self.type_of(name)
+
+    def put_queue(self, name, is_paused, actor="", user=None, reason=None):
+        with self.lock:
+            self.queues[name] = {"is_paused": is_paused, "paused_by": user if is_paused else None,
+                                 "paused_reason": reason if is_paused else None, "version": str(self.head)}
+            self.put_event({"op": "queue", "queue": self.queue_of(name), "actor": actor})
+            return self.queue_of(name)
+
+    def known(self, member, kept):
+        return sorted({*kept, *(task[member] for task in self.tasks.values())})
+
+    def answer_settings(self, method, path, body):
+        if method == "GET" and path == "/v1/types":
+            return self.types_answer or {"types": [self.type_of(name) for name in self.known("type", self.types)]}
+        if method == "GET" and path == "/v1/queues":
+            return {"queues": [self.queue_of(name) for name in self.known("queue", self.queues)]}
+        if self.refuse_settings:
+            raise Refusal(400, "BAD_USER_INPUT", self.refuse_settings)
+        if path == "/v1/types:update":
+            changed = {"type": self.put_type(body["type"], body["actor"], body["user"], **body["settings"])}
+        else:
+            is_paused = path == "/v1/queues:pause"
+            changed = {"queue": self.put_queue(body["queue"], is_paused, body["actor"], body["user"], body.get("reason"))}
+        return {**changed, "cursor": f"0:{self.head}"}
+
     def forget(self):
         """All events so far are gone: an older cursor is 410."""
         with self.lock:
@@ -173,7 +229,7 @@ class FakeWorker:
     def begin_anew(self):
         """As after the loss of its database: nothing is known, and numbers start again."""
         with self.lock:
-            self.tasks, self.jobs = {}, {}
+            self.tasks, self.jobs, self.types, self.queues = {}, {}, {}, {}
             self.events, self.first, self.head = [], 1, 1
 
     def counts(self, ids=None):
@@ -327,6 +383,8 @@ class FakeWorker:
             return self.workers_answer if self.workers_answer is not None else {
                 "workers": self.workers, "count": len(self.workers),
                 "task_types": sorted({t for w in self.workers for t in w["types"]})}
+        if path in ("/v1/types", "/v1/queues", "/v1/types:update", "/v1/queues:pause", "/v1/queues:resume"):
+            return self.answer_settings(method, path, body)
         if method == "POST" and path == "/v1/tasks":
             return self.create(body)
         if method == "POST" and path == "/v1/tasks:get":
