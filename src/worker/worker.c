@@ -126,6 +126,7 @@ size_t worker_routes(struct worker *w, struct http_route *ret_routes)
     const struct http_route routes[] = {
         { "/v1/tasks", HTTP_METHOD_POST, CREATE_BODY_MAX, create_door, w },
         { "/v1/tasks:get", HTTP_METHOD_POST, 0, get_door, w },
+        { "/v1/tasks:bulk", HTTP_METHOD_POST, CREATE_BODY_MAX, bulk_door, w },
         { "/v1/tasks/*", HTTP_METHOD_GET, 0, task_get_door, w },
         { "/v1/tasks/*", HTTP_METHOD_POST, 0, task_post_door, w },
         { "/v1/feed", HTTP_METHOD_GET, 0, feed_door, w },
