@@ -155,6 +155,15 @@ static void print_setup_link(struct up *u, const char *url)
         printf("Set up the first user: %s/setup?token=%s\n", url, u->setup_token);
 }
 
+/* For `windlass task` and its like on this machine: the folder is its owner's alone. */
+static void leave_url(const struct up *u, const char *url)
+{
+    FILE *file = fopen(up_url_file(u->arena, u->site.run), "we");
+    bool is_left = file != NULL && fprintf(file, "%s\n", url) > 0;
+    if ((file != NULL && fclose(file) != 0) || !is_left)
+        log_warn("up.url_not_left", "folder=%s", log_quote(str_of_c(u->site.run)));
+}
+
 /* To standard output, for people: the log never holds the token. */
 static void announce(struct up *u)
 {
@@ -166,6 +175,8 @@ static void announce(struct up *u)
         log_info("up.ready", "url=%s took_ms=%lld", log_quote(str_of_c(url)),
                  (long long)((clock_mono_us() - u->born_us) / CLOCK_MS));
         up_tell_supervisor("READY=1\nSTATUS=serving\n");
+        leave_url(u,
+                  u->site.sockets[UP_GATEWAY].port > 0 ? own : u->site.sockets[UP_GATEWAY].address);
         printf("Windlass is ready at %s\n", url);
     }
     print_setup_link(u, url);

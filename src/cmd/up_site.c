@@ -76,6 +76,11 @@ const char *up_run_folder(struct arena *a, const char *identity, bool is_root)
         .ptr;
 }
 
+const char *up_url_file(struct arena *a, const char *run)
+{
+    return arena_printf(a, "%s/gateway.url", run).ptr;
+}
+
 static bool prepare_run(struct up_site *site, struct err *e)
 {
     const char *path =
@@ -194,6 +199,8 @@ bool up_site_prepare(const struct conf *conf, struct arena *a, struct up_site *r
 
 void up_site_clear(struct up_site *site)
 {
+    if (site->run_lock > 0)
+        (void)unlink(up_url_file(site->arena, site->run));
     for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++) {
         if (id != UP_GATEWAY && site->sockets[id].count > 0)
             (void)unlink(up_service_path(site->arena, site->run, id));

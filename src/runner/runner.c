@@ -18,6 +18,10 @@ bool runner_create(struct io_loop *loop, const struct conf *conf, struct runner 
         runner_destroy(r);
         return err_in(e, "http-allow");
     }
+    if (!http_secrets_create(conf_cstr(conf, CONF_HTTP_SECRETS), &r->http_secrets, e)) {
+        runner_destroy(r);
+        return err_in(e, "http-secrets");
+    }
     struct http_client_options options = HTTP_CLIENT_DEFAULT;
     options.guard = r->guard;
     options.running_max = r->slots;
@@ -62,6 +66,7 @@ void runner_destroy(struct runner *r)
     runner_session_destroy(r->session);
     http_client_destroy(r->web);
     http_guard_destroy(r->guard);
+    http_secrets_destroy(r->http_secrets);
     acks_clear(&r->acks);
     map_destroy(r->by_id);
     tally_destroy(r->tally);

@@ -115,6 +115,7 @@ void runner_session_call_open(struct session *s)
 {
     char host[NAME_BYTES] = "unknown", name[2 * NAME_BYTES];
     struct buf body;
+    scoped(arena_destroyp) struct arena *a = arena_create(0);
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(name, sizeof name, "runner-%s-%d", host, (int)getpid());
     buf_init(&body, 0);
@@ -129,8 +130,13 @@ void runner_session_call_open(struct session *s)
     json_key_c(&w, "types");
     json_begin_object(&w);
     for (size_t i = 0; i < TASK_TYPE_COUNT; i++) {
-        json_key(&w, str_of_c(task_types[i]->name));
+        const struct task_type *type = task_types[i];
+        if (type->is_offered && !type->is_offered(s->runner))
+            continue;
+        json_key(&w, str_of_c(type->schema->name));
         json_begin_object(&w);
+        json_key_c(&w, "schema");
+        json_write_string(&w, arena_printf(a, PAYLOAD_SCHEMA_PREFIX "%s", type->schema->name));
         json_key_c(&w, "slots");
         json_write_u64(&w, s->runner->slots);
         json_end_object(&w);

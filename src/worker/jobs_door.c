@@ -7,6 +7,7 @@
 #include "store/queue/read_sql.h"
 #include "worker/door.h"
 #include "worker/jobs_wish_priv.h"
+#include "worker/session_schemas.h"
 #include "worker/worker_priv.h"
 
 enum {
@@ -110,6 +111,13 @@ static bool id_is_new_enough(const struct call *c, int64_t now_us, struct err *e
     return true;
 }
 
+/* Whether its runs may have the payload that it gives them. */
+static bool check_payload(const struct shard *s, const struct job_data *d, uint32_t type,
+                          struct err *e)
+{
+    return session_set_check_payload_text(s->sessions, type, d->text->payload, "job.payload", e);
+}
+
 static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err *e)
 {
     static struct job_text defaults = { .time_zone = { "UTC", 3 },
@@ -129,7 +137,8 @@ static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err 
     job_wish_merge(&c->wish, &d);
     job->now = d;
     if (!job_read_schedule(job->jobs, job, &job->now, e) ||
-        !shard_type_of(&c->w->shard, job->now.text->task_type, &type, e))
+        !shard_type_of(&c->w->shard, job->now.text->task_type, &type, e) ||
+        !check_payload(&c->w->shard, &job->now, type, e))
         return false;
     job->now.next_run_us = job->now.status == JOB_ACTIVE ? job_next_us(&job->now, at_us) : 0;
     return true;
@@ -202,8 +211,10 @@ static void update_apply(struct intent *intent, struct batch *b)
         return;
     struct job_data d = job->now;
     job_wish_merge(&c->wish, &d);
+    bool is_other = !str_is_empty(c->wish.text.task_type) || !str_is_empty(c->wish.text.payload);
     if (!job_read_schedule(job->jobs, job, &d, &c->err) ||
-        !shard_type_of(b->s, d.text->task_type, &type, &c->err)) {
+        !shard_type_of(b->s, d.text->task_type, &type, &c->err) ||
+        (is_other && !check_payload(b->s, &d, type, &c->err))) {
         job_text_unref(d.text);
         return;
     }

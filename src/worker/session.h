@@ -8,6 +8,7 @@
 #include "worker/change.h"
 
 struct db_rows;
+struct payload_schema;
 
 enum {
     SESSION_TYPES_MAX = 200,
@@ -21,6 +22,7 @@ enum {
 
 struct session_type {
     uint32_t type, slots, used;
+    const struct payload_schema *schema; /* that it states for new tasks; NULL: none */
 };
 
 struct session {

@@ -13,6 +13,7 @@
 #include "worker/door.h"
 #include "worker/lease.h"
 #include "worker/notes.h"
+#include "worker/session_schemas.h"
 #include "worker/worker_priv.h"
 
 enum {
@@ -138,7 +139,8 @@ static bool read_types(struct opening *o, const struct json_value *types, struct
             return err_set(e, ERR_INVALID, "types: a name is empty or longer than %d bytes",
                            TYPE_NAME_MAX);
         door_int(&m->value, "types.", "slots", 1, SESSION_SLOTS_MAX, &slots, e);
-        if (door_is_bad(e) || !shard_type_of(&o->w->shard, m->key, &type->type, e))
+        if (door_is_bad(e) || !session_schema_read(&m->value, m->key, &type->schema, e) ||
+            !shard_type_of(&o->w->shard, m->key, &type->type, e))
             return false;
         type->slots = (uint32_t)slots;
     }

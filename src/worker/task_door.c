@@ -1,11 +1,11 @@
 /*
- * task_door: GET /v1/tasks/ID, POST /v1/tasks:get, and what a person does to one task: cancel and
- * retry.
+ * task_door: GET /v1/tasks/ID, POST /v1/tasks:get, and what a person does to one task: cancel,
+ * retry and promote.
  */
 #include "base/clock.h"
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
-#include "worker/change.h"
+#include "worker/act.h"
 #include "worker/door.h"
 #include "worker/session.h"
 #include "worker/worker_priv.h"
@@ -26,10 +26,11 @@ struct asked {
     unsigned reads;
     /* of a change */
     struct intent intent;
-    bool is_retry;
-    uint64_t drops; /* of retention, when the rows were read */
+    struct act act;
+    struct task_view view;
+    struct standings standings;
     struct err err;
-    bool is_applied; /* else a finished one is needed, as the tables have it */
+    bool is_judged; /* else it is needed as the tables have it */
 };
 
 static void read_rows(struct asked *q);
@@ -67,7 +68,7 @@ static void rows_read(void *owner, const struct db_reply *reply)
     }
     db_rows_keep(reply->rows[0], q->r->arena);
     q->rows = reply->rows[0];
-    q->drops = q->w->shard.drops;
+    q->act.drops = q->w->shard.drops;
     q->moment.fn = at_moment;
     shard_view(&q->w->shard, &q->moment);
 }
@@ -247,7 +248,7 @@ void task_get_door(void *owner, struct http_request *r)
     door_read(q->w, &read_attempts, read_attempts_args(r->arena, id), attempts_read, q);
 }
 
-/* ── cancel and retry ── */
+/* ── cancel, retry, promote ── */
 
 static void answer_changed(struct asked *q)
 {
@@ -264,67 +265,16 @@ static void answer_changed(struct asked *q)
     door_answer(q->r);
 }
 
-static void tell_command(struct shard *s, void *data)
-{
-    const struct live *task = data;
-    session_command(s->sessions, task);
-}
-
-static void cancel_live(struct asked *q, struct batch *b, struct live *task)
-{
-    if (task->state != LIVE_RUNNING) {
-        change_finish(b, task, STATE_CANCELLED,
-                      &(struct change_end){ .outcome = OUTCOME_CANCELLED });
-    } else if (!(task->flags & LIVE_CANCEL_ASKED)) {
-        change_ask_cancel(b, task);
-        batch_on_commit(b, tell_command, task);
-    }
-    q->is_applied = true;
-}
-
-static void retry_live(struct asked *q, struct batch *b, struct live *task)
-{
-    if (task->state == LIVE_WAITING && task->attempt > 0 && task->at_us > b->at_us)
-        change_hurry(b, task);
-    else
-        err_set(&q->err, ERR_CONFLICT, "the task is %s",
-                task->state == LIVE_RUNNING ? "running" : "waiting already");
-    q->is_applied = true;
-}
-
-static void retry_finished(struct asked *q, struct batch *b)
-{
-    struct shard *s = b->s;
-    struct task_view view;
-    uint32_t type;
-    if (!q->rows || db_rows_count(q->rows) == 0 || q->drops != s->drops ||
-        !read_task(q->r->arena, s, q->rows, 0, &view) || !shard_find_type(s, view.type, &type))
-        return;
-    q->is_applied = true;
-    if (view.state == STATE_SUCCEEDED)
-        err_set(&q->err, ERR_CONFLICT, "the task has succeeded");
-    else if (view.key.len > 0 && live_by_key(s->live, live_key_of(view.key)))
-        err_set(&q->err, ERR_CONFLICT, "another unfinished task has the same idempotency key");
-    else
-        change_reopen(b, &view, type);
-}
-
 static void apply_change(struct intent *intent, struct batch *b)
 {
     struct asked *q = container_of(intent, struct asked, intent);
-    struct live *task = live_find(b->s->live, q->ids[0]);
     q->err = (struct err){ 0 };
-    q->is_applied = false;
-    if (task && task->state == LIVE_GONE) {
-        q->is_applied = true;
-        err_set(&q->err, ERR_CONFLICT, "the task is just finishing");
-    } else if (task && q->is_retry) {
-        retry_live(q, b, task);
-    } else if (task) {
-        cancel_live(q, b, task);
-    } else if (q->is_retry) {
-        retry_finished(q, b);
-    }
+    enum act_verdict verdict = act_judge(&q->act, b->s, b->at_us, &q->err);
+    q->is_judged = verdict != ACT_LOOK;
+    if (verdict == ACT_WILL)
+        act_do(&q->act, b);
+    if (verdict == ACT_AS_IS)
+        q->err = (struct err){ 0 };
 }
 
 static void change_done(struct intent *intent, const struct err *err);
@@ -337,24 +287,31 @@ static void resubmit(struct asked *q)
         door_fail(q->r, &e);
 }
 
+static void standings_came(void *owner, const struct db_reply *reply)
+{
+    struct asked *q = owner;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    standings_read(&q->standings, reply->rows[0]);
+    resubmit(q);
+}
+
 /* Not in memory: what do the tables say? */
 static void judge_finished(struct asked *q)
 {
-    struct task_view view;
-    struct err e = { 0 };
     if (db_rows_count(q->rows) == 0) {
         not_found(q);
         return;
     }
-    bool is_done = read_task(q->r->arena, &q->w->shard, q->rows, 0, &view);
-    if (q->is_retry || !is_done) {
+    q->act.is_read = true;
+    q->act.row = read_task(q->r->arena, &q->w->shard, q->rows, 0, &q->view) ? &q->view : NULL;
+    if (q->act.row && q->act.kind == ACT_RETRY && q->view.depends_on_count > 0)
+        standings_ask(&q->standings, q->w, q->r->arena, q->view.depends_on,
+                      q->view.depends_on_count, standings_came, q);
+    else
         resubmit(q);
-    } else if (view.state == STATE_CANCELLED) {
-        answer_changed(q);
-    } else {
-        err_set(&e, ERR_CONFLICT, "the task has finished");
-        door_fail(q->r, &e);
-    }
 }
 
 static void change_done(struct intent *intent, const struct err *err)
@@ -366,11 +323,25 @@ static void change_done(struct intent *intent, const struct err *err)
         door_fail(q->r, err);
         return;
     }
-    q->answer = q->is_applied ? answer_changed : judge_finished;
-    if (!q->is_applied && q->reads >= ATTEMPT_READS_MAX)
+    q->answer = q->is_judged ? answer_changed : judge_finished;
+    if (!q->is_judged && q->reads >= ATTEMPT_READS_MAX)
         not_found(q);
     else
         read_rows(q);
+}
+
+static bool act_of(struct str verb, enum act_kind *ret_kind)
+{
+    static const struct {
+        const char *verb;
+        enum act_kind kind;
+    } acts[] = { { "cancel", ACT_CANCEL }, { "retry", ACT_RETRY }, { "promote", ACT_PROMOTE } };
+    for (size_t i = 0; i < countof(acts); i++)
+        if (str_eq_c(verb, acts[i].verb)) {
+            *ret_kind = acts[i].kind;
+            return true;
+        }
+    return false;
 }
 
 void task_post_door(void *owner, struct http_request *r)
@@ -378,15 +349,16 @@ void task_post_door(void *owner, struct http_request *r)
     struct worker *w = owner;
     struct uuid id;
     struct str verb;
+    enum act_kind kind;
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !door_body(r))
         return;
-    struct asked *q = asked_create(w, r, id);
-    q->is_retry = str_eq_c(verb, "retry");
-    if (q->is_retry || str_eq_c(verb, "cancel")) {
-        resubmit(q);
+    if (!act_of(verb, &kind)) {
+        err_set(&e, ERR_NOT_FOUND, "there is no such action");
+        door_fail(r, &e);
         return;
     }
-    err_set(&e, ERR_NOT_FOUND, "there is no such action");
-    door_fail(r, &e);
+    struct asked *q = asked_create(w, r, id);
+    q->act = (struct act){ .kind = kind, .id = id, .standings = &q->standings };
+    resubmit(q);
 }

@@ -178,6 +178,11 @@ static void look_whether_done(void *owner)
     lead_end(s->lead, given_back, w);
 }
 
+void worker_leave(struct worker *w, io_fn *done, void *owner)
+{
+    lead_leave(w->shard.lead, done, owner);
+}
+
 void worker_drain(struct worker *w, io_fn *done, void *owner)
 {
     w->is_draining = true;

@@ -38,6 +38,10 @@ SELECT EXISTS (SELECT FROM worker.task AS t
                WHERE d.id >= worker.day_bound($1) AND d.id < worker.day_bound($1 + 1)
                  AND d.finished_at >= $2);
 
+-- :name retain_gone_sweep  :params before_day int4
+-- Ids that are refused for their age.
+DELETE FROM worker.task_gone WHERE id < worker.day_bound($1);
+
 -- :name retain_day_counts  :params day int4
 SELECT t.type, d.state, count(*)
 FROM worker.task_done AS d JOIN worker.task AS t ON t.id = d.id
@@ -45,7 +49,7 @@ WHERE d.id >= worker.day_bound($1) AND d.id < worker.day_bound($1 + 1)
 GROUP BY t.type, d.state ORDER BY t.type, d.state;
 
 -- :name retain_expired  :params day int4, before timestamptz, limit int8
-SELECT d.id, t.type, d.state
+SELECT d.id, t.type, d.state, d.seq
 FROM worker.task_done AS d JOIN worker.task AS t ON t.id = d.id
 WHERE d.id >= worker.day_bound($1) AND d.id < worker.day_bound($1 + 1) AND d.finished_at < $2
 ORDER BY d.id LIMIT $3;
