@@ -59,6 +59,7 @@ class FakeWorker:
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
+        self.whys = {}            # task id: why it waits, instead of what its state says
         self.attempts = {}        # task id: what it tells of its attempts
         self.lines = {}           # task id: lines of its log, see write()
         self.workers = []         # what it tells of its executors; their types are the task types
@@ -194,6 +195,17 @@ class FakeWorker:
         with self.lock:
             del self.jobs[job_id]
             self.put_event({"op": "job_gone", "id": job_id})
+
+    def why_of(self, task):
+        """Why it waits, at this moment."""
+        if STATUS[task["state"]] != "pending" or task["id"] in self.whys:
+            return self.whys.get(task["id"], task["why"])
+        later = task["run_at_us"] if task["run_at_us"] > now_us() else None
+        code = "DEPENDENCY" if task["state"] == "blocked" else "BEHIND_OTHERS" if later is None else \
+            "RETRY_BACKOFF" if task["state"] == "retrying" else "NOT_DUE"
+        open_ones = [i for i in task["depends_on"] if i in self.tasks and self.tasks[i]["state"] != "succeeded"]
+        return {"code": code, "text": "the worker says so", "expected_at_us": later,
+                "blocked_by": open_ones if code == "DEPENDENCY" else []}
 
     def counted(self, member, name):
         """What it tells of the tasks of a type or queue."""
@@ -415,7 +427,7 @@ class FakeWorker:
         if method == "POST" and path == "/v1/tasks":
             return self.create(body)
         if method == "POST" and path == "/v1/tasks:get":
-            return {"tasks": [self.tasks[i] for i in body["ids"] if i in self.tasks]}
+            return {"tasks": [{**self.tasks[i], "why": self.why_of(self.tasks[i])} for i in body["ids"] if i in self.tasks]}
         if method == "POST" and path == "/v1/jobs":
             return self.create_job(body)
         if len(parts) == 3 and method == "GET" and parts[0] == "tasks" and parts[2] == "log":
