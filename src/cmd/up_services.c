@@ -113,6 +113,7 @@ static void link_services(struct up *u)
         .run = u->site.run,
         .sockets = &u->site.sockets[UP_GATEWAY],
         .log_format = log_format_name(u),
+        .commands_socket = u->site.has_spawner ? u->site.spawner.address : NULL,
         .gateway_database =
             cluster ? up_cluster_url(cluster, UP_ROLE_GATEWAY) : given_url(u, CONF_DATABASE_URL),
         .worker_database = cluster ? up_cluster_url(cluster, UP_ROLE_WORKER)
