@@ -130,6 +130,7 @@ static bool read_ids(struct asked *q, const struct json_value *list, struct err 
 
 void get_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "ids", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct err e = { 0 };
@@ -137,7 +138,7 @@ void get_door(void *owner, struct http_request *r)
         return;
     struct asked *q = arena_new(r->arena, struct asked);
     *q = (struct asked){ .w = w, .r = r, .answer = answer_many };
-    if (read_ids(q, json_get_c(body, "ids"), &e))
+    if (door_only(body, "", members, &e) && read_ids(q, json_get_c(body, "ids"), &e))
         read_rows(q);
     else
         door_fail(r, &e);
@@ -370,13 +371,19 @@ static bool act_of(struct str verb, enum act_kind *ret_kind)
 
 void task_post_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "actor", NULL };
     struct worker *w = owner;
+    const struct json_value *body;
     struct uuid id;
     struct str verb;
     enum act_kind kind;
     struct err e = { 0 };
-    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !door_body(r))
+    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !(body = door_body(r)))
         return;
+    if (!door_only(body, "", members, &e)) {
+        door_fail(r, &e);
+        return;
+    }
     if (!act_of(verb, &kind)) {
         err_set(&e, ERR_NOT_FOUND, "there is no such action");
         door_fail(r, &e);
