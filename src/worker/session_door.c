@@ -424,7 +424,6 @@ void heartbeat_door(void *owner, struct http_request *r)
     if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
         !(session = session_of_body(w, r, body)))
         return;
-    struct err e = { 0 };
     if (!check_beats(body, &e)) {
         door_fail(r, &e);
         return;
