@@ -27,6 +27,8 @@ static const struct {
     [OP_NOTE] = { 1, STATUS_COUNT, STATUS_COUNT },
     [OP_ADD_BLOCKED] = { 0, STATUS_COUNT, STATUS_PENDING },
     [OP_UNBLOCK] = { 0, STATUS_PENDING, STATUS_PENDING },
+    [OP_DIE_WAITING] = { 0, STATUS_PENDING, STATUS_FAILED },
+    [OP_REOPEN_BLOCKED] = { 2, STATUS_FAILED, STATUS_PENDING },
 };
 
 unsigned op_args(enum op op)

@@ -6,6 +6,7 @@
 #include "worker/deps.h"
 #include "worker/feed.h"
 #include "worker/lead.h"
+#include "worker/logs.h"
 #include "worker/meter.h"
 #include "worker/notes.h"
 #include "worker/retain.h"
@@ -79,7 +80,8 @@ bool shard_type_of(struct shard *s, struct str name, uint32_t *ret_type, struct 
 
 static bool has_work(const struct shard *s)
 {
-    return !list_is_empty(&s->queue) || session_set_can_claim(s->sessions);
+    return !list_is_empty(&s->queue) || deps_is_failing(s->deps) ||
+           session_set_can_claim(s->sessions);
 }
 
 void shard_wake(struct shard *s)
@@ -140,8 +142,10 @@ static void assemble(struct shard *s)
         if (b->is_alone)
             break;
     }
-    if (s->suspects == 0 && !b->is_alone)
+    if (s->suspects == 0 && !b->is_alone) {
+        deps_settle(b);
         session_set_claim(s->sessions, b);
+    }
     s->batch = b;
     s->batch_started_us = clock_mono_us();
     if (batch_size(b) == 0) {
@@ -204,6 +208,23 @@ void shard_refuse_waiting(struct shard *s, const struct err *err)
     }
 }
 
+void shard_forget(struct shard *s)
+{
+    assert(s->role != SHARD_LEADING && !s->batch);
+    session_set_clear(s->sessions);
+    notes_clear(s->notes);
+    deps_clear(s->deps);
+    live_destroy(s->live);
+    s->live = live_create();
+    for (size_t i = 0; i < s->type_capacity; i++) {
+        mem_free((void *)(uintptr_t)s->types[i].name.ptr);
+        s->types[i] = (struct shard_type){ 0 };
+    }
+    map_destroy(s->type_ids);
+    s->type_ids = map_create();
+    s->type_count = 0;
+}
+
 static void forget_all(struct shard *s)
 {
     struct err e = { 0 };
@@ -214,19 +235,9 @@ static void forget_all(struct shard *s)
     if (s->job_hooks)
         s->job_hooks->stop(s);
     shard_refuse_waiting(s, &e);
-    session_set_clear(s->sessions);
-    notes_clear(s->notes);
-    deps_clear(s->deps);
+    logs_clear(s->logs);
     feed_clear(s->feed);
-    live_destroy(s->live);
-    s->live = live_create();
-    for (size_t i = 0; i < s->type_capacity; i++) {
-        mem_free((void *)(uintptr_t)s->types[i].name.ptr);
-        s->types[i] = (struct shard_type){ 0 };
-    }
-    map_destroy(s->type_ids);
-    s->type_ids = map_create();
-    s->type_count = 0;
+    shard_forget(s);
     s->suspects = s->suspects_max = 0;
     run_views(s); /* they see that nobody leads */
 }
@@ -265,6 +276,7 @@ void shard_init(struct shard *s)
     s->live = live_create();
     s->type_ids = map_create();
     s->notes = notes_create();
+    s->logs = logs_create(s);
     s->deps = deps_create();
     s->turn = io_turn_create(s->loop, on_turn, s);
     s->gap = io_timer_create(s->loop, on_gap, s);
@@ -297,5 +309,6 @@ void shard_clear(struct shard *s)
     mem_free(s->types);
     map_destroy(s->type_ids);
     notes_destroy(s->notes);
+    logs_destroy(s->logs);
     deps_destroy(s->deps);
 }
