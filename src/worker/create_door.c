@@ -14,6 +14,7 @@
 #include "worker/change.h"
 #include "worker/deps.h"
 #include "worker/door.h"
+#include "worker/settings.h"
 #include "worker/worker_priv.h"
 
 enum {
@@ -22,8 +23,6 @@ enum {
     QUEUE_MAX = 200,
     KEY_MAX = 500,
     ACTOR_MAX = 400,
-    ATTEMPTS_MAX = 1'000,
-    TIMEOUT_MAX_S = 30 * 86'400,
     DEP_LOOKS_MAX = 4,
 };
 
@@ -40,7 +39,8 @@ struct item {
     struct intent intent;
     struct create *create;
     struct task_view view;
-    bool is_fresh, is_settled; /* settled: only others of its call must be looked at again */
+    uint32_t attempts, timeout_s; /* that it asks for; 0: what its type has */
+    bool is_fresh, is_settled;    /* settled: only others of its call must be looked at again */
     enum outcome outcome;
     struct uuid duplicate_of;
     struct err err;
@@ -81,20 +81,20 @@ static bool read_id(const struct worker *w, const struct json_value *v, const ch
     return true;
 }
 
-static bool read_numbers(const struct json_value *v, const char *at, struct task_view *t,
+static bool read_numbers(const struct json_value *v, const char *at, struct item *item,
                          struct err *e)
 {
-    int64_t attempts = SHARD_ATTEMPTS_DEFAULT, timeout_s = SHARD_TIMEOUT_DEFAULT_S;
-    int64_t run_at_us = 0, for_us = 0;
-    door_int(v, at, "max_attempts", 1, ATTEMPTS_MAX, &attempts, e);
+    struct task_view *t = &item->view;
+    int64_t attempts = 0, timeout_s = 0, run_at_us = 0, for_us = 0;
+    door_int(v, at, "max_attempts", 1, SETTINGS_ATTEMPTS_MAX, &attempts, e);
     if (!door_is_bad(e))
-        door_int(v, at, "timeout_s", 1, TIMEOUT_MAX_S, &timeout_s, e);
+        door_int(v, at, "timeout_s", 1, SETTINGS_TIMEOUT_MAX_S, &timeout_s, e);
     if (!door_is_bad(e))
         door_int(v, at, "run_at_us", 0, run_at_max_us, &run_at_us, e);
     if (!door_is_bad(e))
         door_int(v, at, "scheduled_for_us", 0, run_at_max_us, &for_us, e);
-    t->max_attempts = (uint32_t)attempts;
-    t->timeout_s = (uint32_t)timeout_s;
+    item->attempts = (uint32_t)attempts;
+    item->timeout_s = (uint32_t)timeout_s;
     t->run_at_us = run_at_us;
     t->scheduled_for_us = for_us;
     return !door_is_bad(e);
@@ -164,7 +164,7 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
     if (!read_id(c->w, v, at, &t->id, e) || !read_texts(c->w, v, at, t, e) ||
-        !read_numbers(v, at, t, e) || !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
+        !read_numbers(v, at, item, e) || !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
         return false;
     t->has_creator = door_id(v, at, "created_by", &t->created_by, e);
     if (!door_is_bad(e))
@@ -252,6 +252,12 @@ static void add(struct item *item, struct batch *b)
     }
     if (t->run_at_us == 0)
         t->run_at_us = b->at_us;
+    t->max_attempts = item->attempts > 0
+                          ? item->attempts
+                          : settings_or(b->s, type, SETTING_MAX_ATTEMPTS, SHARD_ATTEMPTS_DEFAULT);
+    t->timeout_s = item->timeout_s > 0
+                       ? item->timeout_s
+                       : settings_or(b->s, type, SETTING_TIMEOUT_S, SHARD_TIMEOUT_DEFAULT_S);
     size_t open = 0;
     for (size_t i = 0; i < t->depends_on_count; i++) {
         if (standing_of(item->create, b->s, t->depends_on[i]) != STANDING_OPEN)

@@ -12,6 +12,7 @@
 #include "worker/lead.h"
 #include "worker/logrow.h"
 #include "worker/session.h"
+#include "worker/settings.h"
 #include "worker/tick.h"
 
 enum { PHASE_CALL_MS = 60'000, EXTRA_BYTES = 64 << 20, BLOCKED_AT_ONCE = 5'000 };
@@ -393,8 +394,10 @@ static void types_read(void *owner, const struct db_reply *reply)
         return;
     const struct db_rows *rows = reply->rows[0];
     size_t n = db_rows_count(rows);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         shard_put_type(load->s, (uint32_t)db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1), true);
+        settings_load_type(load->s, rows, i);
+    }
     arena_reset(load->a);
     if (n > 0)
         ask(load, &load_types, load_types_args(load->a, (int32_t)db_rows_i64(rows, n - 1, 0)),

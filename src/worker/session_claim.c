@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "worker/batch_priv.h"
 #include "worker/session_priv.h"
+#include "worker/settings.h"
 
 enum { COMMANDS_FIRST = 8 };
 
@@ -13,12 +14,18 @@ static bool has_slot(const struct session_type *t)
     return t->used < t->slots;
 }
 
+/* It has a free slot, and its type is not paused. */
+static bool may_begin(const struct shard *s, const struct session_type *t)
+{
+    return has_slot(t) && !settings_of_type(s, t->type)->pause.is_on;
+}
+
 /* The first of those that crashed, and of the others, over the session's types. */
 static struct live *best_of(const struct shard *s, const struct session *session, bool crashed)
 {
     struct live *best = NULL;
     for (size_t i = 0; i < session->type_count; i++) {
-        struct live *task = has_slot(&session->types[i])
+        struct live *task = may_begin(s, &session->types[i])
                                 ? live_first_ready(s->live, session->types[i].type, crashed)
                                 : NULL;
         if (task && (!best || live_is_before(task, best)))

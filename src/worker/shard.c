@@ -10,6 +10,7 @@
 #include "worker/notes.h"
 #include "worker/retain.h"
 #include "worker/session.h"
+#include "worker/settings.h"
 #include "worker/tick.h"
 
 enum { PAUSE_US = 100'000, MS_CEIL = CLOCK_MS - 1 };
@@ -221,6 +222,7 @@ static void forget_all(struct shard *s)
     live_destroy(s->live);
     s->live = live_create();
     for (size_t i = 0; i < s->type_capacity; i++) {
+        settings_free_type(s->types[i].settings);
         mem_free((void *)(uintptr_t)s->types[i].name.ptr);
         s->types[i] = (struct shard_type){ 0 };
     }
@@ -292,8 +294,10 @@ void shard_clear(struct shard *s)
     io_turn_destroy(s->turn);
     io_timer_destroy(s->gap);
     live_destroy(s->live);
-    for (size_t i = 0; i < s->type_capacity; i++)
+    for (size_t i = 0; i < s->type_capacity; i++) {
+        settings_free_type(s->types[i].settings);
         mem_free((void *)(uintptr_t)s->types[i].name.ptr);
+    }
     mem_free(s->types);
     map_destroy(s->type_ids);
     notes_destroy(s->notes);

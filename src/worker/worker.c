@@ -132,6 +132,8 @@ size_t worker_routes(struct worker *w, struct http_route *ret_routes)
         { "/v1/jobs/*", HTTP_METHOD_GET, 0, jobs_get_door, w },
         { "/v1/jobs/*", HTTP_METHOD_POST, 0, jobs_post_door, w },
         { "/v1/jobs/*", HTTP_METHOD_DELETE, 0, jobs_delete_door, w },
+        { "/v1/types", HTTP_METHOD_GET, 0, types_door, w },
+        { "/v1/types:update", HTTP_METHOD_POST, 0, types_update_door, w },
         { "/v1/sessions", HTTP_METHOD_POST, 0, session_door, w },
         { "/v1/sessions/*", HTTP_METHOD_DELETE, 0, session_delete_door, w },
         { "/v1/workers", HTTP_METHOD_GET, 0, workers_door, w },

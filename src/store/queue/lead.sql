@@ -38,7 +38,11 @@ SELECT l.epoch, l.n, encode(l.ops, 'hex'), encode(l.ids, 'hex')
 FROM worker.change_log AS l WHERE l.shard = $1::int2 AND l.seq = $2;
 
 -- :name load_types  :params after int4
-SELECT t.id, t.name FROM worker.task_type AS t WHERE t.id > $1 ORDER BY t.id LIMIT 10000;
+SELECT t.id, t.name, t.version, t.is_paused, t.paused_by, coalesce(t.paused_reason, ''), t.actor,
+       coalesce(t.max_running, 0), coalesce(t.max_running_per_key, 0), coalesce(t.key_path, ''),
+       coalesce(t.rate_per_s, 0), coalesce(t.burst, 0), coalesce(t.max_attempts, 0),
+       coalesce(t.timeout_s, 0), coalesce(t.retention_days, 0)
+FROM worker.task_type AS t WHERE t.id > $1 ORDER BY t.id LIMIT 10000;
 
 -- :name load_sessions  :params after int8
 SELECT s.number, s.id, encode(s.secret_hash, 'hex'), s.worker, s.types, s.ttl_ms,
