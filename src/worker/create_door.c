@@ -115,7 +115,7 @@ static bool read_texts(struct worker *w, const struct json_value *v, const char 
                        struct task_view *t, struct err *e)
 {
     struct str priority = STR("normal");
-    uint32_t type;
+    uint32_t type, queue;
     t->queue = STR("default");
     if (!door_text(v, at, "type", TYPE_MAX, &t->type, e) && !door_is_bad(e))
         return door_missing(e, at, "type");
@@ -129,7 +129,8 @@ static bool read_texts(struct worker *w, const struct json_value *v, const char 
         door_text(v, at, "priority", TYPE_MAX, &priority, e);
     if (!door_is_bad(e) && !rule_priority_of(priority, &t->priority))
         err_set(e, ERR_INVALID, "%spriority: is none of low, normal and high", at);
-    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, &type, e);
+    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, &type, e) &&
+           shard_queue_of(&w->shard, t->queue, &queue, e);
 }
 
 static bool read_depends_on(struct create *c, const struct json_value *list, const char *at,

@@ -189,6 +189,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
     case OP_JOB:
     case OP_JOB_GONE:
     case OP_TYPE:
+    case OP_QUEUE:
     case OP_COUNT:
         break;
     }
@@ -217,7 +218,7 @@ static void put_event(struct reading *q, const struct told *t)
         put_job(q, t);
     } else if (t->change.op == OP_JOB_GONE) {
         event_job_gone(&q->text, t->seq, t->at_us, t->change.id);
-    } else if (t->change.op == OP_TYPE) {
+    } else if (t->change.op == OP_TYPE || t->change.op == OP_QUEUE) {
         if (!settings_put_event(&q->w->shard, &q->text, t->seq, t->at_us, &t->change))
             event_none(&q->text, t->seq);
     } else {
@@ -287,7 +288,7 @@ static void tasks_read(void *owner, const struct db_reply *reply)
 static bool is_of_task(enum op op)
 {
     return op != OP_NONE && op != OP_JOB && op != OP_JOB_GONE && op != OP_DROP &&
-           op != OP_DROP_RANGE && op != OP_TYPE;
+           op != OP_DROP_RANGE && op != OP_TYPE && op != OP_QUEUE;
 }
 
 static void add_row(struct reading *q, const struct log_row *row, int64_t until)

@@ -73,14 +73,26 @@ static bool is_new_task(enum op op)
     return op == OP_ADD || op == OP_ADD_BLOCKED || op == OP_REOPEN_FAILED;
 }
 
+/* Its queue by name; `lane` has the rest. */
+static void join(struct shard *s, struct live *task, struct live_lane *lane, struct str queue)
+{
+    struct err e;
+    if (!shard_queue_of(s, queue, &lane->queue, &e))
+        lane->queue = 0; /* as when it was made */
+    live_join(s->live, task, lane);
+}
+
 static void replay_add(struct load *load, const struct change *change, int64_t seq,
                        const struct db_rows *tasks, size_t row)
 {
     struct shard *s = load->s;
     struct live *task = live_add(s->live, change->id);
     struct str key = db_rows_text(tasks, row, 6);
-    task->type = (uint32_t)db_rows_i64(tasks, row, 1);
-    task->priority = (uint8_t)db_rows_i64(tasks, row, 2);
+    join(s, task,
+         &(struct live_lane){ .type = (uint32_t)db_rows_i64(tasks, row, 1),
+                              .priority = (enum rule_priority)db_rows_i64(tasks, row, 2),
+                              .key = (uint64_t)db_rows_i64(tasks, row, 9) },
+         db_rows_text(tasks, row, 8));
     task->max_attempts = (uint16_t)db_rows_i64(tasks, row, 3);
     task->timeout_s = (uint32_t)db_rows_i64(tasks, row, 4);
     task->at_us = db_rows_time(tasks, row, 5);
@@ -99,12 +111,13 @@ static void replay_add(struct load *load, const struct change *change, int64_t s
         live_hold_key(s->live, live_key_of(key), task);
 }
 
-static void replay_waiting(struct live *task, const struct change *change)
+static void replay_waiting(struct shard *s, struct live *task, const struct change *change)
 {
     task->state = LIVE_WAITING;
     task->at_us = change->args[0];
     task->attempt = (uint16_t)(change->attempt - (change->op == OP_RELEASE));
-    task->crashes = (uint8_t)(task->crashes + (change->op == OP_LOST));
+    if (change->op == OP_LOST)
+        live_leave(s->live, live_crash(s->live, task));
     task->fence = 0;
     task->session = 0;
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
@@ -147,7 +160,7 @@ static void replay_known(struct shard *s, struct live *task, const struct change
     if (change->op == OP_UNBLOCK)
         task->state = LIVE_WAITING;
     else if (op_to(change->op) == STATUS_PENDING)
-        replay_waiting(task, change);
+        replay_waiting(s, task, change);
     else
         replay_running(task, change, seq, at_us);
     live_place(s->live, task, at_us);
@@ -178,12 +191,12 @@ static void replay(struct load *load, const struct change *change, int64_t seq, 
         task = live_find(s->live, change->id);
         live_place(s->live, task, at_us);
         tick_mark(s->tick, task);
-        count(s, task->type, change->op);
+        count(s, live_type_of(s->live, task), change->op);
         return;
     }
     if (!task)
         return;
-    count(s, task->type, change->op);
+    count(s, live_type_of(s->live, task), change->op);
     if (seq > task->version)
         replay_known(s, task, change, seq, at_us);
 }
@@ -313,6 +326,22 @@ static void ask_log(struct load *load)
 
 /* ── the tables ── */
 
+static void join_stored(struct shard *s, struct live *task, const struct db_rows *rows, size_t row)
+{
+    struct live_lane lane = { .type = (uint32_t)db_rows_i64(rows, row, 2),
+                              .priority = (enum rule_priority)db_rows_i64(rows, row, 4),
+                              .key = (uint64_t)db_rows_i64(rows, row, 15) };
+    int64_t queue = db_rows_i64(rows, row, 14), crashes = db_rows_i64(rows, row, 6);
+    if (queue < 0) {
+        join(s, task, &lane, db_rows_text(rows, row, 16));
+    } else {
+        lane.queue = (uint32_t)queue;
+        live_join(s->live, task, &lane);
+    }
+    while (task->crashes < crashes)
+        live_leave(s->live, live_crash(s->live, task));
+}
+
 static void live_read(void *owner, const struct db_reply *reply)
 {
     struct load *load = owner;
@@ -325,13 +354,11 @@ static void live_read(void *owner, const struct db_reply *reply)
     for (size_t i = 0; i < n; i++) {
         struct live *task = live_add(s->live, db_rows_uuid(rows, i, 0));
         task->version = db_rows_i64(rows, i, 1);
-        task->type = (uint32_t)db_rows_i64(rows, i, 2);
         task->state = (uint8_t)db_rows_i64(rows, i, 3);
-        task->priority = (uint8_t)db_rows_i64(rows, i, 4);
         task->flags =
             (uint8_t)((db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB)) |
                       LIVE_STORED);
-        task->crashes = (uint8_t)db_rows_i64(rows, i, 6);
+        join_stored(s, task, rows, i);
         task->attempt = (uint16_t)db_rows_i64(rows, i, 7);
         task->max_attempts = (uint16_t)db_rows_i64(rows, i, 8);
         task->timeout_s = (uint32_t)db_rows_i64(rows, i, 9);
@@ -387,6 +414,25 @@ static void sessions_read(void *owner, const struct db_reply *reply)
         ask(load, &load_counters, load_counters_args(load->a, -1), counters_read);
 }
 
+static void queues_read(void *owner, const struct db_reply *reply)
+{
+    struct load *load = owner;
+    if (!answered(load, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    size_t n = db_rows_count(rows);
+    for (size_t i = 0; i < n; i++) {
+        shard_put_queue(load->s, (uint32_t)db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1), true);
+        settings_load_queue(load->s, rows, i);
+    }
+    arena_reset(load->a);
+    if (n > 0)
+        ask(load, &load_queues, load_queues_args(load->a, (int32_t)db_rows_i64(rows, n - 1, 0)),
+            queues_read);
+    else
+        ask(load, &load_sessions, load_sessions_args(load->a, 0), sessions_read);
+}
+
 static void types_read(void *owner, const struct db_reply *reply)
 {
     struct load *load = owner;
@@ -403,7 +449,7 @@ static void types_read(void *owner, const struct db_reply *reply)
         ask(load, &load_types, load_types_args(load->a, (int32_t)db_rows_i64(rows, n - 1, 0)),
             types_read);
     else
-        ask(load, &load_sessions, load_sessions_args(load->a, 0), sessions_read);
+        ask(load, &load_queues, load_queues_args(load->a, -1), queues_read);
 }
 
 struct load *load_start(struct shard *s, int64_t ckpt_seq, int64_t until, load_done_fn *done,

@@ -28,6 +28,7 @@ static const struct {
     [OP_ADD_BLOCKED] = { 0, STATUS_COUNT, STATUS_PENDING },
     [OP_UNBLOCK] = { 0, STATUS_PENDING, STATUS_PENDING },
     [OP_TYPE] = { 0, STATUS_COUNT, STATUS_COUNT },
+    [OP_QUEUE] = { 0, STATUS_COUNT, STATUS_COUNT },
 };
 
 unsigned op_args(enum op op)

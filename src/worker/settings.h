@@ -50,6 +50,12 @@ struct type_settings {
     double rate_per_s; /* 0: not set */
 };
 
+struct queue_settings {
+    int64_t version;
+    struct pause pause;
+    struct str actor;
+};
+
 /* What an update names; the rest stays. */
 struct type_wish {
     bool has_number[SETTING_COUNT], has_rate, has_path, has_pause, has_reason;
@@ -63,9 +69,16 @@ struct type_wish {
 [[nodiscard]] bool settings_change_type(struct batch *b, uint32_t type,
                                         const struct type_wish *wish, struct err *e);
 
-/* While loading: a row of load_types, whose type is known. */
+/* For `apply`: a queue is paused (then `pause` says by whom) or resumed, by `actor`. One that is so
+ * already is left as it is. */
+void settings_pause_queue(struct batch *b, uint32_t queue, const struct pause *pause,
+                          struct str actor);
+
+/* While loading: a row of load_types or load_queues, whose type or queue is known. */
 void settings_load_type(struct shard *s, const struct db_rows *rows, size_t row);
-void settings_free_type(struct type_settings *settings); /* accepts NULL */
+void settings_load_queue(struct shard *s, const struct db_rows *rows, size_t row);
+void settings_free_type(struct type_settings *settings);   /* accepts NULL */
+void settings_free_queue(struct queue_settings *settings); /* accepts NULL */
 
 /* Never NULL: what stands when nothing is set. */
 [[nodiscard]] const struct type_settings *settings_of_type(const struct shard *s, uint32_t type);
@@ -75,10 +88,21 @@ void settings_free_type(struct type_settings *settings); /* accepts NULL */
 /* How long finished tasks of the type are kept, at most as long as all others. */
 [[nodiscard]] int64_t settings_retention_us(const struct shard *s, uint32_t type);
 
-/* The object of docs/protocol.md, with the counts as they are committed. */
+[[nodiscard]] const struct queue_settings *settings_of_queue(const struct shard *s, uint32_t queue);
+/* The partition key of a payload: a hash of the value at the type's key_path, where that is a text,
+ * a number or a boolean; 0: none. */
+[[nodiscard]] uint64_t settings_key_of(const struct shard *s, uint32_t type, struct str payload);
+/* The value itself, as JSON, in the arena; empty: none. */
+[[nodiscard]] struct str settings_key_text(struct arena *out, const struct shard *s, uint32_t type,
+                                           struct str payload);
+
+/* The objects of docs/protocol.md; a type's counts are as they are committed. */
 void settings_put_type(struct json_writer *w, const struct shard *s, uint32_t type);
-/* `"types": […]`, all of them: in an object that is open. */
+void settings_put_queue(struct json_writer *w, const struct shard *s, uint32_t queue);
+/* `"types": […]` and `"queues": […]`, all of them: in an object that is open. */
 void settings_put_types(struct json_writer *w, const struct shard *s);
-/* The event of an OP_TYPE as the settings are now, out of the tables. False: there is none. */
+void settings_put_queues(struct json_writer *w, const struct shard *s);
+/* The event of an OP_TYPE or OP_QUEUE as the settings are now, out of the tables. False: there is
+ * none. */
 [[nodiscard]] bool settings_put_event(const struct shard *s, struct buf *out, int64_t seq,
                                       int64_t at_us, const struct change *change);

@@ -19,7 +19,7 @@ struct page {
     int64_t limit, cursor;
     struct db_rows *rows;
     struct view moment;
-    struct buf head; /* counts, jobs and types, as they were at the cursor */
+    struct buf head; /* counts, jobs, types and queues, as they were at the cursor */
     unsigned reads;
 };
 
@@ -126,6 +126,7 @@ static void take_cursor(struct view *moment)
             s->job_hooks->put_all(s, &w);
         json_end_array(&w);
         settings_put_types(&w, s);
+        settings_put_queues(&w, s);
         json_end_object(&w);
     }
     read_rows(p);

@@ -27,6 +27,7 @@ struct task_view {
     struct uuid job_id, created_by;
     const struct uuid *depends_on;
     size_t depends_on_count;
+    uint64_t key_hash; /* of its partition key; 0: none */
 };
 
 void task_view_put(struct json_writer *w, const struct task_view *view);

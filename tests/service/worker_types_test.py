@@ -6,10 +6,11 @@ Usage: worker_types_test.py PROGRAM"""
 import os
 import signal
 import sys
+import time
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, at_once, run_tests  # noqa: E402
+from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
 from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
 
 ADA = str(uuid.uuid4())
@@ -169,6 +170,147 @@ def settings_outlive_the_worker(main_worker, _):
                              "WHERE name = 'kept'") == "3|f"
 
 
+def queues(caller):
+    answer = caller.get("/v1/queues")
+    assert answer.status == 200, answer.text
+    return {q["queue"]: q for q in answer.json["queues"]}
+
+
+def change_queue(caller, verb, name, **members):
+    answer = caller.post(f"/v1/queues:{verb}", {"queue": name, "actor": "ada@example.org",
+                                                "user": ADA, **members})
+    assert answer.status == 200, answer.text
+    return answer.json["queue"]
+
+
+def a_paused_queue_holds_its_tasks_of_all_types(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"one": 5, "two": 5})
+    head = caller.get("/v1/feed").json["head"]
+    paused = change_queue(caller, "pause", "slow", reason="the printer burns")
+    assert {k: paused[k] for k in ("is_paused", "paused_by", "paused_reason", "waiting", "running",
+                                   "oldest_waiting_us")} == \
+        {"is_paused": True, "paused_by": ADA, "paused_reason": "the printer burns", "waiting": 0,
+         "running": 0, "oldest_waiting_us": None}, paused
+    assert change_queue(caller, "pause", "slow")["version"] == paused["version"]
+    held = [caller.create_one(type=t, queue="slow") for t in ("one", "two")]
+    free = caller.create_one(type="one", queue="fast")
+    assert [lease["task"] for lease in executor.leases(5)] == [free]
+    told = queues(caller)
+    assert (told["slow"]["waiting"], told["fast"]["running"]) == (2, 1), told
+    assert told["slow"]["oldest_waiting_us"] == caller.task(held[0])["run_at_us"], told
+    events = [e for e in caller.feed(head).json["events"] if e["op"] == "queue"]
+    assert [(e["queue"]["queue"], e["queue"]["is_paused"], e["actor"]) for e in events] == \
+        [("slow", True, "ada@example.org")], events
+    page = caller.get("/v1/snapshot?limit=1").json["queues"]
+    assert [q["is_paused"] for q in page if q["queue"] == "slow"] == [True], page
+    change_queue(caller, "resume", "slow")
+    assert sorted(lease["task"] for lease in executor.leases(5)) == sorted(held)
+    for body, message in [({}, "queue: is missing"), ({"queue": "x" * 201}, "queue: is longer"),
+                          ({"queue": "x", "user": 5}, "user: is no UUID"),
+                          ({"queue": "x", "reason": "y" * 1001}, "reason: is longer than 1000")]:
+        answer = caller.post("/v1/queues:pause", body)
+        assert answer.status == 400 and message in answer.json["error"]["message"], answer.text
+
+
+def no_more_of_a_type_run_than_it_may(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"narrow": 50})
+    set_type(caller, "narrow", max_running=3)
+    for _ in range(10):
+        caller.create_one(type="narrow")
+    first = executor.leases(10)
+    assert len(first) == 3, first
+    assert executor.ack(first[0]) == "applied"
+    assert executor.ack(first[1], "release") == "applied"  # it waits again, and its place is free
+    assert len(executor.leases(10)) == 2
+    set_type(caller, "narrow", max_running=None)
+    assert len(executor.leases(50)) == 6
+
+
+def no_more_of_a_key_run_than_they_may(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"keyed": 50})
+    set_type(caller, "keyed", key_path="customer.id", max_running_per_key=1)
+    for customer in (1, 1, 1, "1", 2, None):
+        caller.create_one(type="keyed", payload={"customer": {"id": customer}})
+    caller.create_one(type="keyed", payload=[])
+    leases = executor.leases(50)
+    ids = sorted(str(lease["payload"] and lease["payload"]["customer"]["id"]) + str(type(
+        lease["payload"] and lease["payload"]["customer"]["id"])) for lease in leases)
+    assert len(leases) == 5, leases  # 1, "1", 2 and both without a key
+    assert len(set(ids)) == 5, ids
+    one = next(lease for lease in leases
+               if lease["payload"] and lease["payload"]["customer"]["id"] == 1)
+    assert executor.ack(one) == "applied"
+    again = executor.leases(50)
+    assert [lease["payload"]["customer"]["id"] for lease in again] == [1], again
+
+
+def a_rate_bounds_how_many_begin(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"rated": 50})
+    set_type(caller, "rated", rate_per_s=0.001, burst=5)
+    for _ in range(4):
+        caller.create_one(type="rated")
+    assert executor.leases(50) == []  # the bucket is empty at first
+    set_type(caller, "rated", rate_per_s=50, burst=2)
+    begun = [executor.one()["task"] for _ in range(4)]  # a waiting request is told by the clock
+    assert len(set(begun)) == 4, begun
+
+
+def limits_hold_after_a_restart(main_worker, _):
+    url = main_worker.new_database()
+    with Worker(url) as worker:
+        caller, executor = Caller(worker), Executor(worker, {"work": 50})
+        set_type(caller, "work", key_path="c", max_running_per_key=1, max_running=2)
+        change_queue(caller, "pause", "closed", reason="later")
+        for customer in (1, 1, 2, 2, 3):
+            caller.create_one(payload={"c": customer})
+        held = caller.create_one(queue="closed", payload={"c": 4})
+        leases = executor.leases(50)
+        assert sorted(lease["payload"]["c"] for lease in leases) == [1, 2], leases
+        eventually(lambda: sql(url, "SELECT count(*) FROM worker.task_live") == "6")
+        late = caller.create_one(payload={"c": 1})  # most likely in the log's tail alone
+        worker.stop(signal.SIGKILL)
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        executor.worker, executor.connection = worker, None
+        assert executor.leases(50) == []
+        by_key = {lease["payload"]["c"]: lease for lease in leases}
+        assert executor.ack(by_key[1]) == "applied"
+        more = executor.leases(50)
+        assert len(more) == 1 and more[0]["payload"]["c"] in (1, 3), more
+        set_type(caller, "work", max_running=None)
+        rest = executor.leases(50)
+        assert sorted(lease["payload"]["c"] for lease in rest + more) == [1, 3], rest + more
+        assert queues(caller)["closed"]["paused_reason"] == "later"
+        change_queue(caller, "resume", "closed")
+        assert executor.one()["task"] == held
+        assert caller.task(late)["state"] == "ready"
+
+
+def queues_of_an_older_version_are_found(main_worker, _):
+    url = main_worker.new_database()
+    with Worker(url) as worker:
+        task = Caller(worker).create_one(queue="old")
+        eventually(lambda: sql(url, "SELECT count(*) FROM worker.task_live") == "1")
+        worker.stop(signal.SIGKILL)
+    sql(url, "UPDATE worker.task_live SET queue = NULL; DELETE FROM worker.queue")
+    with Worker(url) as worker:
+        caller, executor = Caller(worker), Executor(worker)
+        assert queues(caller)["old"]["waiting"] == 1
+        change_queue(caller, "pause", "old")
+        assert executor.leases() == []
+        change_queue(caller, "resume", "old")
+        assert executor.one()["task"] == task
+
+
+def the_old_of_low_priority_do_not_starve(main_worker, _):
+    with Worker(main_worker.new_database(), PRIORITY_AGEING="100ms") as worker:
+        caller, executor = Caller(worker), Executor(worker)
+        low = caller.create_one(priority="low")
+        eventually(lambda: time.time() * 1e6 - caller.task(low)["run_at_us"] > 300_000)
+        caller.create_one(priority="high")
+        assert executor.one()["task"] == low
+
+
 def main():
     with Postgres() as postgres:
         url = postgres.tell("database")
@@ -185,6 +327,13 @@ TESTS = [
     new_tasks_and_jobs_get_what_their_type_has,
     changes_are_told_in_the_feed_and_the_snapshot,
     settings_outlive_the_worker,
+    a_paused_queue_holds_its_tasks_of_all_types,
+    no_more_of_a_type_run_than_it_may,
+    no_more_of_a_key_run_than_they_may,
+    a_rate_bounds_how_many_begin,
+    limits_hold_after_a_restart,
+    queues_of_an_older_version_are_found,
+    the_old_of_low_priority_do_not_starve,
 ]
 
 if __name__ == "__main__":

@@ -17,3 +17,16 @@ WITH changed AS (
     RETURNING t.id
 )
 SELECT 1 / (CASE WHEN count(*) = $2 THEN 1 ELSE 0 END) FROM changed;
+
+-- :name settings_queues  :params rows json, count int8
+WITH changed AS (
+    UPDATE worker.queue AS q
+    SET version = r.version, is_paused = r.is_paused, paused_by = r.paused_by,
+        paused_reason = r.paused_reason, actor = r.actor
+    FROM json_to_recordset($1::json)
+         AS r (id int4, was int8, version int8, is_paused bool, paused_by uuid, paused_reason text,
+               actor text)
+    WHERE q.id = r.id AND q.version = r.was
+    RETURNING q.id
+)
+SELECT 1 / (CASE WHEN count(*) = $2 THEN 1 ELSE 0 END) FROM changed;
