@@ -373,6 +373,9 @@ static void batch_halve(struct batch *b, const struct db_reply *reply)
     } else if (strcmp(reply->sqlstate, DB_STATE_CHECK_VIOLATION) == 0) {
         e = (struct err){ 0 };
         err_set(&e, ERR_INVALID, "the id's day is outside of what is kept");
+    } else if (strcmp(reply->sqlstate, DB_STATE_DIVISION_BY_ZERO) == 0) {
+        e = (struct err){ 0 }; /* a statement of all or none: batch_reopen, batch_drop */
+        err_set(&e, ERR_CONFLICT, "it has changed meanwhile");
     }
     s->suspects = s->suspects_max = 0;
     log_warn("batch.item_refused", "error=%s", log_quote(str_of_c(err_text(reply->err))));

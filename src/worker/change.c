@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/checkpoint.h"
 #include "worker/deps.h"
 #include "worker/notes.h"
 #include "worker/settings.h"
@@ -35,6 +36,11 @@ struct attempt_row {
     bool has_error;
 };
 
+struct reopened_row {
+    struct uuid id;
+    int64_t seq; /* of its end */
+};
+
 #define VECTOR(type)                                                                               \
     struct {                                                                                       \
         type *items;                                                                               \
@@ -57,7 +63,7 @@ struct batch_rows {
     VECTOR(struct task_row) tasks;
     VECTOR(struct done_row) done;
     VECTOR(struct attempt_row) attempts;
-    VECTOR(struct uuid) reopened;
+    VECTOR(struct reopened_row) reopened;
 };
 
 struct batch_rows *batch_rows_create(struct batch *b)
@@ -183,12 +189,21 @@ static void attempt_steps(struct batch *b)
                                    started_ats, n, workers, n, has_errors, n, errors, n, b->at_us));
 }
 
+static void reopened_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct reopened_row *r = b->rows->reopened.items;
+    size_t n = b->rows->reopened.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].id);
+    COLUMN(seqs, int64_t, r[i].seq);
+    batch_step(b, &batch_reopen, batch_reopen_args(a, ids, n, seqs, n, (int64_t)n));
+}
+
 void batch_rows_steps(struct batch *b)
 {
-    size_t reopened = b->rows->reopened.count;
-    if (reopened > 0)
-        batch_step(b, &batch_reopen,
-                   batch_reopen_args(b->a, b->rows->reopened.items, reopened, (int64_t)reopened));
+    reopened_steps(b);
     task_steps(b);
     done_steps(b);
     attempt_steps(b);
@@ -218,8 +233,10 @@ static void let_go(struct shard *s, void *data)
     struct live *task = data;
     if (task->flags & LIVE_STORED)
         tick_gone(s->tick, task->id);
-    notes_forget(s->notes, task->id);
+    struct uuid id = task->id;
+    notes_forget(s->notes, id);
     live_remove(s->live, task);
+    logs_gone(s->logs, id);
 }
 
 /* Remembers it for the undo and takes it out of its heap. */
@@ -363,7 +380,7 @@ static struct str why_of(struct batch *b, const struct change_end *end)
 static enum op finish_op(const struct live *task, enum rule_state state)
 {
     if (task->state != LIVE_RUNNING)
-        return OP_CANCEL_WAITING;
+        return state == STATE_CANCELLED ? OP_CANCEL_WAITING : OP_DIE_WAITING;
     return state == STATE_SUCCEEDED   ? OP_COMPLETE
            : state == STATE_CANCELLED ? OP_CANCEL_RUNNING
                                       : OP_DIE;
@@ -372,10 +389,13 @@ static enum op finish_op(const struct live *task, enum rule_state state)
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end)
 {
-    assert(task->state == LIVE_RUNNING || state == STATE_CANCELLED);
+    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED);
     assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
-    bool was_running = task->state == LIVE_RUNNING;
+    bool was_running = task->state == LIVE_RUNNING, was_blocked = task->state == LIVE_BLOCKED;
+    if (was_running)
+        logs_end(b, task, end->logs);
+    checkpoint_end(b, task->id);
     touch(b, task);
     int64_t seq = batch_put(b, &(struct change){ .op = op,
                                                  .id = task->id,
@@ -411,8 +431,9 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     task->version = seq;
     task->state = LIVE_GONE;
     batch_on_commit(b, let_go, task);
-    if (state == STATE_SUCCEEDED)
-        deps_succeeded(b, task->id);
+    if (was_blocked)
+        deps_left(b, task->id);
+    deps_ended(b, task->id, state);
     if (b->s->job_hooks)
         b->s->job_hooks->task_ended(b, task->id, state);
 }
@@ -422,6 +443,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
 {
     assert(task->state == LIVE_RUNNING);
     assert(op == OP_RETRY || op == OP_LOST || op == OP_RELEASE);
+    logs_end(b, task, end->logs);
     touch(b, task);
     int64_t seq = batch_put(b, &(struct change){ .op = op,
                                                  .id = task->id,
@@ -451,12 +473,14 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     batch_event_end(b);
 }
 
+/* Its attempts and its time are told anew: it begins by OP_START. */
 static void reopened(struct batch *b, struct live *task, enum op op)
 {
     uint32_t more = (uint32_t)task->attempt + 1;
     task->max_attempts = (uint16_t)max_of((uint32_t)task->max_attempts, more);
     task->at_us = b->at_us;
-    task->state = LIVE_WAITING;
+    task->state = op == OP_REOPEN_BLOCKED ? LIVE_BLOCKED : LIVE_WAITING;
+    task->flags &= (uint8_t)~LIVE_FRESH;
     int64_t seq = batch_put(b, &(struct change){ .op = op,
                                                  .id = task->id,
                                                  .attempt = task->attempt,
@@ -465,7 +489,7 @@ static void reopened(struct batch *b, struct live *task, enum op op)
     live_place(b->s->live, task, b->at_us);
     log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
-    view.state = STATE_READY;
+    view.state = op == OP_REOPEN_BLOCKED ? STATE_BLOCKED : STATE_READY;
     view.run_at_us = b->at_us;
     event_reopen(&b->events, seq, b->at_us, op_from(op), &view);
     batch_event_end(b);
@@ -482,6 +506,10 @@ void change_unblock(struct batch *b, struct live *task)
 {
     assert(task->state == LIVE_BLOCKED);
     touch(b, task);
+    if (!(task->flags & LIVE_FRESH)) { /* the log must tell its attempts */
+        reopened(b, task, OP_REOPEN_WAITING);
+        return;
+    }
     int64_t seq = batch_put(b, &(struct change){ .op = OP_UNBLOCK, .id = task->id });
     task->state = LIVE_WAITING;
     task->version = seq;
@@ -493,7 +521,7 @@ void change_unblock(struct batch *b, struct live *task)
     batch_event_end(b);
 }
 
-void change_reopen(struct batch *b, const struct task_view *view, uint32_t type)
+void change_reopen(struct batch *b, const struct task_view *view, uint32_t type, bool is_blocked)
 {
     struct shard *s = b->s;
     struct live *task = live_add(s->live, view->id);
@@ -505,9 +533,9 @@ void change_reopen(struct batch *b, const struct task_view *view, uint32_t type)
     if (view->key.len > 0)
         live_hold_key(s->live, live_key_of(view->key), task);
     tick_mark(s->tick, task);
-    struct uuid *id = vector_add(&b->rows->reopened);
-    *id = view->id;
-    reopened(b, task, OP_REOPEN_FAILED);
+    struct reopened_row *row = vector_add(&b->rows->reopened);
+    *row = (struct reopened_row){ .id = view->id, .seq = view->version };
+    reopened(b, task, is_blocked ? OP_REOPEN_BLOCKED : OP_REOPEN_FAILED);
     s->reopened_seq = task->version;
     if (view->has_job)
         task->flags |= LIVE_JOB;

@@ -95,14 +95,19 @@ static void read_error(const struct reading *q, const struct told *t, struct tas
         }
 }
 
+static enum rule_state finished_state(enum op op)
+{
+    return op == OP_COMPLETE                      ? STATE_SUCCEEDED
+           : op == OP_DIE || op == OP_DIE_WAITING ? STATE_DEAD
+                                                  : STATE_CANCELLED;
+}
+
 static void put_finish(struct reading *q, const struct told *t, const struct task_view *row)
 {
     struct task_view v = *row;
     if (row->version != t->seq) { /* finished since, or open again */
         v = (struct task_view){ .id = row->id, .type = row->type };
-        v.state = t->change.op == OP_COMPLETE ? STATE_SUCCEEDED
-                  : t->change.op == OP_DIE    ? STATE_DEAD
-                                              : STATE_CANCELLED;
+        v.state = finished_state(t->change.op);
         v.attempt = t->change.attempt;
         v.finished_at_us = t->at_us;
         read_error(q, t, &v);
@@ -157,6 +162,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
     case OP_DIE:
     case OP_CANCEL_RUNNING:
     case OP_CANCEL_WAITING:
+    case OP_DIE_WAITING:
         put_finish(q, t, &v);
         return;
     case OP_RETRY:
@@ -166,7 +172,8 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
         return;
     case OP_REOPEN_FAILED:
     case OP_REOPEN_WAITING:
-        v.state = STATE_READY;
+    case OP_REOPEN_BLOCKED:
+        v.state = t->change.op == OP_REOPEN_BLOCKED ? STATE_BLOCKED : STATE_READY;
         v.attempt = t->change.attempt;
         v.run_at_us = t->change.args[0];
         v.max_attempts = (uint32_t)t->change.args[1];

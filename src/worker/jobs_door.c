@@ -7,6 +7,7 @@
 #include "store/queue/read_sql.h"
 #include "worker/door.h"
 #include "worker/jobs_wish_priv.h"
+#include "worker/session_schemas.h"
 #include "worker/settings.h"
 #include "worker/worker_priv.h"
 
@@ -111,6 +112,13 @@ static bool id_is_new_enough(const struct call *c, int64_t now_us, struct err *e
     return true;
 }
 
+/* Whether its runs may have the payload that it gives them. */
+static bool check_payload(const struct shard *s, const struct job_data *d, uint32_t type,
+                          struct err *e)
+{
+    return session_set_check_payload_text(s->sessions, type, d->text->payload, "job.payload", e);
+}
+
 static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err *e)
 {
     static struct job_text defaults = { .time_zone = { "UTC", 3 },
@@ -134,7 +142,8 @@ static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err 
     job->created_by = c->wish.created_by;
     job_wish_merge(&c->wish, &d);
     job->now = d;
-    if (!job_read_schedule(job->jobs, job, &job->now, e))
+    if (!job_read_schedule(job->jobs, job, &job->now, e) ||
+        !check_payload(&c->w->shard, &job->now, type, e))
         return false;
     job->now.next_run_us = job->now.status == JOB_ACTIVE ? job_next_us(&job->now, at_us) : 0;
     return true;
@@ -166,8 +175,10 @@ static void create_apply(struct intent *intent, struct batch *b)
 /* What can be said without the shard: a new job needs these. */
 static bool read_new(struct call *c, const struct json_value *body, struct err *e)
 {
+    static const char *const members[] = { "job", "actor", NULL };
     const struct json_value *v = json_get_c(body, "job");
-    if (!read_actor(body, e) || !job_wish_read(c->r->arena, &c->w->shard, v, &c->wish, e))
+    if (!door_only(body, "", members, e) || !read_actor(body, e) ||
+        !job_wish_read(c->r->arena, &c->w->shard, v, &c->wish, e))
         return false;
     if (!door_id(v, "job.", "id", &c->id, e))
         return door_is_bad(e) ? false : door_missing(e, "job.", "id");
@@ -207,8 +218,10 @@ static void update_apply(struct intent *intent, struct batch *b)
         return;
     struct job_data d = job->now;
     job_wish_merge(&c->wish, &d);
+    bool is_other = !str_is_empty(c->wish.text.task_type) || !str_is_empty(c->wish.text.payload);
     if (!job_read_schedule(job->jobs, job, &d, &c->err) ||
-        !shard_type_of(b->s, d.text->task_type, &type, &c->err)) {
+        !shard_type_of(b->s, d.text->task_type, &type, &c->err) ||
+        (is_other && !check_payload(b->s, &d, type, &c->err))) {
         job_text_unref(d.text);
         return;
     }
@@ -391,6 +404,7 @@ static void trigger(struct call *c, const struct json_value *body)
 
 void jobs_post_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "actor", "job", "task_id", NULL };
     struct worker *w = owner;
     struct str verb;
     struct err e = { 0 };
@@ -402,7 +416,7 @@ void jobs_post_door(void *owner, struct http_request *r)
     const struct json_value *body = door_body(r);
     if (body == NULL)
         return;
-    if (!read_actor(body, &e)) {
+    if (!door_only(body, "", members, &e) || !read_actor(body, &e)) {
         door_fail(r, &e);
     } else if (str_eq_c(verb, "update")) {
         update(c, body);

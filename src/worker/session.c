@@ -6,6 +6,7 @@
 #include "db/rows.h"
 #include "json/json.h"
 #include "worker/logrow.h"
+#include "worker/session_schemas.h"
 
 enum { TYPES_BYTES = 1 << 20 };
 
@@ -59,6 +60,7 @@ void session_drop(struct session_set *set, struct session *session)
         wait->session = NULL;
         wait->wake(wait);
     }
+    session_schemas_remove(set->schemas, session->types, session->type_count);
     (void)map_remove(set->by_id, key_of(&session->id));
     (void)map_remove(set->by_number, number_key(&session->number));
     set->count--;
@@ -76,10 +78,22 @@ struct session *session_by_number(const struct session_set *set, uint32_t number
     return map_get(set->by_number, number_key(&number));
 }
 
-bool session_is_secret(const struct session *session, struct str secret)
+void session_hash(struct str secret, struct str token_id, uint8_t ret_hash[SHA256_LEN])
+{
+    struct buf both;
+    buf_init(&both, 0);
+    buf_put_str(&both, secret);
+    if (token_id.len > 0)
+        buf_put_char(&both, ' '); /* no secret holds one */
+    buf_put_str(&both, token_id);
+    sha256(buf_str(&both), ret_hash);
+    buf_clear(&both);
+}
+
+bool session_is_secret(const struct session *session, struct str secret, struct str token_id)
 {
     uint8_t hash[SHA256_LEN];
-    sha256(secret, hash);
+    session_hash(secret, token_id, hash);
     return str_eq_secret(str_of((const char *)hash, SHA256_LEN),
                          str_of((const char *)session->secret_hash, SHA256_LEN));
 }
@@ -134,6 +148,7 @@ struct session_set *session_set_create(struct shard *s)
     list_init(&set->parked);
     set->by_id = map_create();
     set->by_number = map_create();
+    set->schemas = session_schemas_create();
     set->clock = io_timer_create(s->loop, session_on_clock, set);
     return set;
 }
@@ -142,6 +157,7 @@ void session_set_clear(struct session_set *set)
 {
     while (!list_is_empty(&set->all))
         session_drop(set, container_of(set->all.next, struct session, node));
+    session_schemas_clear(set->schemas);
     set->last_number = 0;
 }
 
@@ -153,6 +169,7 @@ void session_set_destroy(struct session_set *set)
     io_timer_destroy(set->clock);
     map_destroy(set->by_id);
     map_destroy(set->by_number);
+    session_schemas_destroy(set->schemas);
     mem_free(set);
 }
 
@@ -163,11 +180,14 @@ static size_t read_types(const struct shard *s, const struct json_value *types,
     for (size_t i = 0; types->type == JSON_OBJECT && i < types->member_count; i++) {
         int64_t slots = 0;
         uint32_t type;
+        struct err ignored; /* it was read before it was stored */
         const struct json_value *value = json_get_c(&types->members[i].value, "slots");
         if (!value || !json_to_i64(value, &slots) ||
             !shard_find_type(s, types->members[i].key, &type))
             continue;
-        ret_types[count++] = (struct session_type){ .type = type, .slots = (uint32_t)slots };
+        ret_types[count] = (struct session_type){ .type = type, .slots = (uint32_t)slots };
+        (void)session_schema_read(&types->members[i].value, types->members[i].key,
+                                  &ret_types[count++].schema, &ignored);
     }
     return count;
 }
@@ -190,6 +210,7 @@ void session_set_load(struct session_set *set, const struct db_rows *rows, size_
     session->ttl_ms = db_rows_i64(rows, row, 5);
     session->began_us = session->seen_us = db_rows_time(rows, row, 7);
     session->type_count = read_types(set->s, types, session->types);
+    session_schemas_add(set->schemas, session->types, session->type_count);
 }
 
 void session_set_start(struct session_set *set)

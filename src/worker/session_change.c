@@ -5,6 +5,7 @@
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
 #include "worker/session_priv.h"
+#include "worker/session_schemas.h"
 
 struct session_rows {
     struct session **opened;
@@ -75,6 +76,7 @@ void session_open(struct batch *b, const struct session_new *wanted)
                                           wanted->host, wanted->type_count);
     memcpy(session->secret_hash, wanted->secret_hash, SHA256_LEN);
     memcpy(session->types, wanted->types, wanted->type_count * sizeof *wanted->types);
+    session_schemas_add(set->schemas, session->types, session->type_count);
     session->ttl_ms = wanted->ttl_ms;
     session->began_us = b->at_us;
     session_touch(session);

@@ -6,6 +6,7 @@
 #include "worker/deps.h"
 #include "worker/feed.h"
 #include "worker/lead.h"
+#include "worker/logs.h"
 #include "worker/meter.h"
 #include "worker/notes.h"
 #include "worker/retain.h"
@@ -132,7 +133,8 @@ static void forget_names(struct shard *s)
 
 static bool has_work(const struct shard *s)
 {
-    return !list_is_empty(&s->queue) || session_set_can_claim(s->sessions);
+    return !list_is_empty(&s->queue) || deps_is_failing(s->deps) ||
+           session_set_can_claim(s->sessions);
 }
 
 void shard_wake(struct shard *s)
@@ -193,8 +195,10 @@ static void assemble(struct shard *s)
         if (b->is_alone)
             break;
     }
-    if (s->suspects == 0 && !b->is_alone)
+    if (s->suspects == 0 && !b->is_alone) {
+        deps_settle(b);
         session_set_claim(s->sessions, b);
+    }
     s->batch = b;
     s->batch_started_us = clock_mono_us();
     if (batch_size(b) == 0) {
@@ -257,6 +261,21 @@ void shard_refuse_waiting(struct shard *s, const struct err *err)
     }
 }
 
+void shard_forget(struct shard *s)
+{
+    assert(s->role != SHARD_LEADING && !s->batch);
+    session_set_clear(s->sessions);
+    notes_clear(s->notes);
+    deps_clear(s->deps);
+    live_destroy(s->live);
+    s->live = live_create();
+    forget_names(s);
+    map_destroy(s->type_ids);
+    map_destroy(s->queue_ids);
+    s->type_ids = map_create();
+    s->queue_ids = map_create();
+}
+
 static void forget_all(struct shard *s)
 {
     struct err e = { 0 };
@@ -267,17 +286,9 @@ static void forget_all(struct shard *s)
     if (s->job_hooks)
         s->job_hooks->stop(s);
     shard_refuse_waiting(s, &e);
-    session_set_clear(s->sessions);
-    notes_clear(s->notes);
-    deps_clear(s->deps);
+    logs_clear(s->logs);
     feed_clear(s->feed);
-    live_destroy(s->live);
-    s->live = live_create();
-    forget_names(s);
-    map_destroy(s->type_ids);
-    map_destroy(s->queue_ids);
-    s->type_ids = map_create();
-    s->queue_ids = map_create();
+    shard_forget(s);
     s->suspects = s->suspects_max = 0;
     run_views(s); /* they see that nobody leads */
 }
@@ -317,6 +328,7 @@ void shard_init(struct shard *s)
     s->type_ids = map_create();
     s->queue_ids = map_create();
     s->notes = notes_create();
+    s->logs = logs_create(s);
     s->deps = deps_create();
     s->turn = io_turn_create(s->loop, on_turn, s);
     s->gap = io_timer_create(s->loop, on_gap, s);
@@ -350,5 +362,6 @@ void shard_clear(struct shard *s)
     map_destroy(s->type_ids);
     map_destroy(s->queue_ids);
     notes_destroy(s->notes);
+    logs_destroy(s->logs);
     deps_destroy(s->deps);
 }

@@ -67,7 +67,7 @@ enum shard_role {
 struct shard_type {
     struct str name;
     bool is_stored;
-    bool is_counted;                /* its counts have changed since the last tick */
+    bool is_counted; /* its counts have changed since the last tick */
     struct type_settings *settings; /* NULL: nothing is set */
     int64_t counts[STATUS_COUNT];
 };
@@ -81,7 +81,7 @@ struct shard_queue {
 struct shard_options {
     int64_t lease_us, retention_us, id_past_us, id_future_us, feed_retention_us, session_ttl_us;
     int64_t ageing_us; /* after how long a waiting task counts as one level more urgent; 0: never */
-    size_t batch_max, tasks_max, payload_max;
+    size_t batch_max, tasks_max, payload_max, log_limit;
 };
 
 enum {
@@ -153,6 +153,7 @@ struct shard {
     int64_t paused_until_us; /* monotonic: no batch before */
     struct deps *deps;       /* which tasks wait for which */
     struct notes *notes;     /* what executors said of running tasks */
+    struct logs *logs;       /* and what they wrote */
 
     struct lead *lead;
     struct tick *tick;

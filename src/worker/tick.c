@@ -166,6 +166,17 @@ static struct live **take_marked(struct tick *tick, size_t *ret_count)
     return taken;
 }
 
+/* Of those that went: one that was tried again meanwhile is there. NULL: none. */
+static const struct db_args *gone_args(struct tick *tick)
+{
+    struct uuid *ids = arena_new_array(tick->a, tick->gone_count, struct uuid);
+    size_t count = 0;
+    for (size_t i = 0; i < tick->gone_count; i++)
+        if (!live_find(tick->s->live, tick->gone[i]))
+            ids[count++] = tick->gone[i];
+    return count > 0 ? tick_gone_rows_args(tick->a, ids, count) : NULL;
+}
+
 /* Memory is exactly what is committed now. */
 static void write_now(struct view *view)
 {
@@ -194,11 +205,10 @@ static void write_now(struct view *view)
             (struct db_step){ &tick_live, live_args(a, s->live, tasks, tick->sent_count) };
     tick->seq_sent = tick->marked_count == 0 ? s->committed : 0;
     if (tick->seq_sent != 0) {
+        const struct db_args *gone = gone_args(tick);
         tick->gone_sent = tick->gone_count;
-        if (tick->gone_count > 0)
-            steps[count++] =
-                (struct db_step){ &tick_gone_rows,
-                                  tick_gone_rows_args(a, tick->gone, tick->gone_count) };
+        if (gone)
+            steps[count++] = (struct db_step){ &tick_gone_rows, gone };
         steps[count++] = (struct db_step){ &tick_counters, counter_args(tick) };
         steps[count++] =
             (struct db_step){ &tick_checkpoint,

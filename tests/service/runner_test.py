@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from gateway_rig import PROGRAM, WAIT_S, eventually, run_tests  # noqa: E402
 from runner_rig import NO_ANSWER, Runner, Worker  # noqa: E402
 
-UNAVAILABLE = (503, {"error": {"code": "UNAVAILABLE", "message": "not the leader"}})
+UNAVAILABLE = (503, {"code": "UNAVAILABLE", "detail": "not the leader"})
 
 
 class World:
@@ -42,7 +42,7 @@ def tasks_run_and_their_results_are_acknowledged(world):
         ack = worker.run("fail", {"times": 2}, attempt=3)
         assert (ack["outcome"], ack["result"]) == ("complete", {"attempt": 3}), ack
         types = worker.session.opened_with["types"]
-        assert types == {name: {"slots": 200} for name in ("noop", "sleep", "fail", "http.request")}, types
+        assert types == {name: {"slots": 200, "schema": f"windlass:{name}"} for name in ("noop", "sleep", "fail", "http.request")}, types
         eventually(lambda: runner.metric("windlass_runner_acks_unanswered") == 0)
         assert runner.metric('windlass_runner_tasks_total{type="fail",outcome="fail"}') == 2
         assert runner.metric('windlass_runner_acks_total{verdict="applied"}') == 6
@@ -135,7 +135,7 @@ def an_outcome_that_is_refused_holds_up_no_other(world):
         def call_is_bad(answer):
             carried = worker.calls("acks")[-1]["results"]
             is_bad = any(a["task"] == tasks[1] and a["outcome"] == "complete" for a in carried)
-            return (400, {"error": {"code": "BAD_USER_INPUT", "message": "result is too long"}}) \
+            return (400, {"code": "BAD_USER_INPUT", "detail": "result is too long"}) \
                 if is_bad else (200, answer)
         with worker.changed:
             worker.script["acks"] += [call_is_bad] * 20
