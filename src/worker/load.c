@@ -41,6 +41,18 @@ struct contested {
     struct live_key key;
 };
 
+/* A task whose row is gone already: it was deleted, as the log will say. */
+struct missing {
+    enum rule_status now;
+    enum rule_status counted; /* as what the counters know it; STATUS_COUNT: not at all */
+};
+
+/* The end of such a one, in the row of the log that is being replayed. */
+struct uncounted {
+    int64_t seq;
+    enum rule_status counted;
+};
+
 struct load {
     struct shard *s;
     struct arena *a; /* of the call that is out */
@@ -60,6 +72,9 @@ struct load {
     /* Keys that another task held when theirs was read, and may have lost since. */
     struct contested *contested;
     size_t contested_count, contested_capacity;
+    struct map *missing; /* struct missing, by id */
+    struct uncounted *uncounted;
+    size_t uncounted_count, uncounted_capacity;
     bool is_finishing;
     load_done_fn *done;
     void *owner;
@@ -239,8 +254,7 @@ static bool is_finish(enum op op)
 
 static void replay_finish(struct load *load, struct live *task, int64_t seq)
 {
-    load->ended =
-        grow(load->ended, load->ended_count, &load->ended_capacity, sizeof *load->ended);
+    load->ended = grow(load->ended, load->ended_count, &load->ended_capacity, sizeof *load->ended);
     load->ended[load->ended_count++] = (struct ended){ .id = task->id, .seq = seq };
     live_remove(load->s->live, task);
 }
@@ -273,34 +287,70 @@ static void count(struct shard *s, uint32_t type, enum op op)
         s->types[type].counts[op_to(op)]++;
 }
 
+/* A change of a finished task, or of one whose row is gone: its type is not known, so that it
+ * cannot be counted; then its end must not be either, but as what it was counted. */
+static void replay_missing(struct load *load, const struct change *change, int64_t seq)
+{
+    struct str key = str_of((const char *)change->id.bytes, sizeof change->id.bytes);
+    struct missing *m = map_count(load->missing) > 0 ? map_get(load->missing, key) : NULL;
+    if (!m && is_new_task(change->op)) {
+        bool is_add = change->op == OP_ADD || change->op == OP_ADD_BLOCKED;
+        m = mem_new(struct missing);
+        m->counted = is_add ? STATUS_COUNT : STATUS_FAILED;
+        (void)map_put(load->missing, key, m);
+    }
+    if (m && op_to(change->op) != STATUS_COUNT)
+        m->now = op_to(change->op);
+    if (!m || change->op != OP_DROP)
+        return;
+    load->uncounted = grow(load->uncounted, load->uncounted_count, &load->uncounted_capacity,
+                           sizeof *load->uncounted);
+    load->uncounted[load->uncounted_count++] = (struct uncounted){ seq, m->counted };
+    (void)map_remove(load->missing, key);
+    mem_free(m);
+}
+
 static void replay(struct load *load, const struct change *change, int64_t seq, int64_t at_us,
                    const struct db_rows *tasks, const struct map *rows)
 {
     struct shard *s = load->s;
     struct live *task = live_find(s->live, change->id);
     bool is_new = is_new_task(change->op);
-    if (is_new && !task) {
-        const void *row = map_get(rows, str_of((const char *)change->id.bytes, 16));
-        if (!row) {
-            log_error("load.row_missing", "seq=%lld", (long long)seq);
-            return;
-        }
+    const void *row =
+        is_new && !task ? map_get(rows, str_of((const char *)change->id.bytes, 16)) : NULL;
+    if (row) {
         task = replay_add(load, change, seq, tasks, (uintptr_t)row - 1);
         live_place(s->live, task, at_us);
         count(s, live_type_of(s->live, task), change->op);
         return;
     }
-    if (!task)
+    if (!task) {
+        replay_missing(load, change, seq);
         return;
+    }
     count(s, live_type_of(s->live, task), change->op);
     if (seq > task->version)
         replay_known(load, task, change, seq, at_us);
 }
 
-/* What retention took out, as `number [{"type", "status", "count"}]` a line. */
-static void replay_extra(struct shard *s, struct str extra)
+/* As what the counters know the task that went at that number. */
+static enum rule_status counted_as(const struct load *load, struct str number, struct str told)
+{
+    int64_t seq;
+    for (size_t i = 0; i < load->uncounted_count && str_to_i64(number, &seq); i++)
+        if (load->uncounted[i].seq == seq)
+            return load->uncounted[i].counted;
+    for (size_t k = 0; k < STATUS_COUNT; k++)
+        if (str_eq(told, rule_status_name((enum rule_status)k)))
+            return (enum rule_status)k;
+    return STATUS_COUNT;
+}
+
+/* What was dropped, as `number [{"type", "status", "count"}]` a line. */
+static void replay_extra(struct load *load, struct str extra)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(EXTRA_BYTES);
+    struct shard *s = load->s;
     struct str line, number, text;
     for (bool more = extra.len > 0; more;) {
         const struct json_value *list;
@@ -317,9 +367,9 @@ static void replay_extra(struct shard *s, struct str extra)
             if (!type || !status || !n || !shard_find_type(s, type->text, &at) ||
                 !json_to_i64(n, &gone))
                 continue;
-            for (size_t k = 0; k < STATUS_COUNT; k++)
-                if (str_eq(status->text, rule_status_name((enum rule_status)k)))
-                    s->types[at].counts[k] -= gone;
+            enum rule_status counted = counted_as(load, number, status->text);
+            if (counted != STATUS_COUNT)
+                s->types[at].counts[counted] -= gone;
         }
     }
 }
@@ -336,6 +386,10 @@ static void take_counters(struct load *load)
         if (type >= 0 && type < (int64_t)s->type_count && status < STATUS_COUNT)
             s->types[type].counts[status] = db_rows_i64(rows, i, 3);
     }
+    size_t at = 0;
+    struct str key;
+    for (void *m; map_next(load->missing, &at, &key, &m);)
+        ((struct missing *)m)->counted = ((struct missing *)m)->now;
     db_rows_unref(take(load->counters));
     load->phase = LOAD_LOG;
 }
@@ -355,7 +409,8 @@ static void replay_page(struct load *load, const struct db_rows *tasks)
         struct change change;
         for (int64_t seq = row.seq; ops_next(&reader, &change); seq++, load->replayed++)
             replay(load, &change, seq, row.at_us, tasks, rows);
-        replay_extra(s, row.extra);
+        replay_extra(load, row.extra);
+        load->uncounted_count = 0;
         load->next = row.seq + row.n;
         s->at_us = max_of(s->at_us, row.at_us);
     }
@@ -556,11 +611,11 @@ static void live_read(void *owner, const struct db_reply *reply)
     int64_t now_us = clock_wall_us();
     struct err e;
     arena_reset(load->a);
-    bool is_asked = n > 0 ? try_ask(load, &load_live,
-                                    load_live_args(load->a, db_rows_uuid(rows, n - 1, 0)),
-                                    live_read, &e)
-                          : try_ask(load, &load_counters, load_counters_args(load->a, SHARD_ID),
-                                    counters_read, &e);
+    bool is_asked =
+        n > 0 ? try_ask(load, &load_live, load_live_args(load->a, db_rows_uuid(rows, n - 1, 0)),
+                        live_read, &e)
+              : try_ask(load, &load_counters, load_counters_args(load->a, SHARD_ID), counters_read,
+                        &e);
     for (size_t i = 0; i < n; i++)
         add_live(load, rows, i, now_us);
     if (!is_asked)
@@ -748,6 +803,7 @@ struct load *load_create(struct shard *s)
 {
     struct load *load = mem_new(struct load);
     load->s = s;
+    load->missing = map_create();
     load->a = arena_create(0);
     return load;
 }
@@ -762,6 +818,12 @@ void load_destroy(struct load *load)
     db_rows_unref(load->counters);
     mem_free(load->ended);
     mem_free(load->contested);
+    mem_free(load->uncounted);
+    size_t at = 0;
+    struct str key;
+    for (void *m; map_next(load->missing, &at, &key, &m);)
+        mem_free(m);
+    map_destroy(load->missing);
     arena_destroy(load->a);
     mem_free(load);
 }

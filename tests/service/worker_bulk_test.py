@@ -2,6 +2,7 @@
 """Many tasks cancelled, retried and deleted at once. Usage: worker_bulk_test.py PROGRAM"""
 
 import os
+import signal
 import sys
 import threading
 
@@ -170,6 +171,26 @@ def two_at_once_do_each_once(worker, _url, _):
     assert sum(a["done"] + a["refused_count"] for a in done.values()) == 600, done
 
 
+def what_came_and_went_since_the_checkpoint_is_not_counted(_worker, _url, postgres):
+    url = postgres.tell("database")
+    with Worker(url, WORKER_LEASE="1s") as worker:
+        caller = Caller(worker)
+        ids = make(caller, 60, run_at_us=FAR_US)
+        everyone = [{"id": i} for i in ids]
+        bulk(caller, "cancel", everyone)
+        eventually(lambda: sql(url, "SELECT coalesce(sum(count), 0) FROM worker.counter WHERE status = 3") == "60")  # a tick has been
+        late = [{"id": i} for i in make(caller, 30, run_at_us=FAR_US)]
+        bulk(caller, "retry", everyone[:40])
+        bulk(caller, "cancel", everyone[:40] + late)
+        assert bulk(caller, "delete", everyone[:50] + late[:20])["done"] == 70
+        worker.stop(signal.SIGKILL)
+    with Worker(url, WORKER_LEASE="1s") as worker:
+        caller = Caller(worker)
+        assert caller.counts() == {("work", "failed"): 20}, caller.counts()
+        bulk(caller, "delete", everyone[50:] + late[20:])
+        assert caller.counts() == {}
+
+
 def what_breaks_off_tells_what_was_done(_worker, _url, postgres):
     url = postgres.tell("database")
     proxy = Proxy(url)
@@ -224,7 +245,8 @@ def main():
 
 TESTS = [
     each_is_judged_by_itself, a_deleted_task_does_not_come_again, ten_thousand_go_in_batches,
-    what_is_deleted_is_deleted_after_a_broken_commit, two_at_once_do_each_once, what_breaks_off_tells_what_was_done,
+    what_is_deleted_is_deleted_after_a_broken_commit, what_came_and_went_since_the_checkpoint_is_not_counted,
+    two_at_once_do_each_once, what_breaks_off_tells_what_was_done,
     what_is_wrong_is_named,
 ]
 
