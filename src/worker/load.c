@@ -22,6 +22,7 @@
 #include "worker/deps.h"
 #include "worker/lead.h"
 #include "worker/logrow.h"
+#include "worker/notes.h"
 #include "worker/session.h"
 #include "worker/tick.h"
 
@@ -636,6 +637,33 @@ static void hand_to_tick(struct load *load)
             tick_gone(s->tick, load->ended[i].id);
 }
 
+/* ── which unfinished tasks have a checkpoint ── */
+
+static void ask_checkpoints(struct load *load, struct uuid after);
+
+static void checkpoints_read(void *owner, const struct db_reply *reply)
+{
+    struct load *load = owner;
+    if (!answered(load, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    size_t n = db_rows_count(rows);
+    for (size_t i = 0; i < n; i++)
+        notes_of(load->s->notes, db_rows_uuid(rows, i, 0))->has_checkpoint = true;
+    if (n > 0) {
+        ask_checkpoints(load, db_rows_uuid(rows, n - 1, 0));
+    } else {
+        hand_to_tick(load);
+        end(load, NULL);
+    }
+}
+
+static void ask_checkpoints(struct load *load, struct uuid after)
+{
+    arena_reset(load->a);
+    ask(load, &load_checkpoints, load_checkpoints_args(load->a, after), checkpoints_read);
+}
+
 static void ask_blocked(struct load *load)
 {
     struct uuid *ids;
@@ -649,8 +677,7 @@ static void ask_blocked(struct load *load)
     if (count > 0) {
         ask(load, &load_blocked, load_blocked_args(load->a, ids, count), blocked_read);
     } else {
-        hand_to_tick(load);
-        end(load, NULL);
+        ask_checkpoints(load, (struct uuid){ 0 });
     }
 }
 

@@ -59,13 +59,15 @@ class FakeWorker:
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
+        self.whys = {}            # task id: why it waits, instead of what its state says
         self.attempts = {}        # task id: what it tells of its attempts
+        self.lines = {}           # task id: lines of its log, see write()
         self.workers = []         # what it tells of its executors; their types are the task types
         self.workers_answer = None  # instead of that
         self.types_answer = None  # of GET /v1/types, instead of what it knows
         self.refuse_settings = None  # a message
         self.bulk_ends = []       # so many tasks of each bulk action are done, then it breaks off; at 0, 503
-        self.page_max = 1000
+        self.page_max = self.log_page = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
         self.afters = []          # of the snapshot pages
@@ -135,6 +137,32 @@ class FakeWorker:
     def note(self, task_id, **fields):
         self.change("note", task_id, None, tuple(fields), **fields)
 
+    def write(self, task_id, *texts, stream="stdout", attempt=1):
+        """Lines that an executor wrote."""
+        with self.changed:
+            lines = self.lines.setdefault(task_id, [])
+            for text in texts:
+                lines.append({"n": f"7:{len(lines) + 1}", "attempt": attempt, "at_us": now_us(), "stream": stream,
+                              "text": text})
+            self.changed.notify_all()
+
+    def log(self, task_id, query):
+        self.task_of(task_id)
+        at = int(query.get("after", ["7:0"])[0].split(":")[1])
+        until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
+        is_over = lambda: STATUS[self.task_of(task_id)["state"]] in ("completed", "failed")  # noqa: E731
+        while len(self.lines.get(task_id, [])) == at and not is_over() and not self.is_away and self.server:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            self.changed.wait(left)
+        if self.is_away:
+            raise Refusal(503, "UNAVAILABLE", "not leading")
+        lines = self.lines.get(task_id, [])[at:at + self.log_page]
+        next_ = f"7:{at + len(lines)}"
+        return {"lines": lines, "next": next_,
+                "is_finished": is_over() and at + len(lines) == len(self.lines.get(task_id, []))}
+
     def drop(self, *task_ids):
         with self.lock:
             counts = self.counts(task_ids)
@@ -168,6 +196,17 @@ class FakeWorker:
         with self.lock:
             del self.jobs[job_id]
             self.put_event({"op": "job_gone", "id": job_id})
+
+    def why_of(self, task):
+        """Why it waits, at this moment."""
+        if STATUS[task["state"]] != "pending" or task["id"] in self.whys:
+            return self.whys.get(task["id"], task["why"])
+        later = task["run_at_us"] if task["run_at_us"] > now_us() else None
+        code = "DEPENDENCY" if task["state"] == "blocked" else "BEHIND_OTHERS" if later is None else \
+            "RETRY_BACKOFF" if task["state"] == "retrying" else "NOT_DUE"
+        open_ones = [i for i in task["depends_on"] if i in self.tasks and self.tasks[i]["state"] != "succeeded"]
+        return {"code": code, "text": "the worker says so", "expected_at_us": later,
+                "blocked_by": open_ones if code == "DEPENDENCY" else []}
 
     def counted(self, member, name):
         """What it tells of the tasks of a type or queue."""
@@ -419,9 +458,11 @@ class FakeWorker:
         if method == "POST" and path == "/v1/tasks:bulk":
             return self.act_on_many(body)
         if method == "POST" and path == "/v1/tasks:get":
-            return {"tasks": [self.tasks[i] for i in body["ids"] if i in self.tasks]}
+            return {"tasks": [{**self.tasks[i], "why": self.why_of(self.tasks[i])} for i in body["ids"] if i in self.tasks]}
         if method == "POST" and path == "/v1/jobs":
             return self.create_job(body)
+        if len(parts) == 3 and method == "GET" and parts[0] == "tasks" and parts[2] == "log":
+            return self.log(parts[1], query)
         if len(parts) == 2 and parts[0] in ("tasks", "jobs"):
             name, _, action = parts[1].partition(":")
             if method == "POST" and parts[0] == "tasks":
