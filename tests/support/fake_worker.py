@@ -66,6 +66,7 @@ class FakeWorker:
         self.workers_answer = None  # instead of that
         self.types_answer = None  # of GET /v1/types, instead of what it knows
         self.refuse_settings = None  # a message
+        self.bulk_ends = []       # so many tasks of each bulk action are done, then it breaks off; at 0, 503
         self.page_max = self.log_page = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
@@ -354,6 +355,34 @@ class FakeWorker:
             raise Refusal(404, "NOT_FOUND", f"no action {action}")
         return {"task": self.tasks[task_id]}
 
+    def act_on_many(self, body):
+        end = self.bulk_ends.pop(0) if self.bulk_ends else len(body["tasks"])
+        if end == 0 and body["tasks"]:
+            raise Refusal(503, "UNAVAILABLE", "not leading")
+        done, refused = [], []
+        for named in body["tasks"][:end]:
+            task = self.tasks.get(named["id"])
+            state = task and task["state"]
+            if task is None or named["version"] != task["version"]:
+                refused.append({"id": named["id"], "reason": "the task has changed since"})
+            elif {"cancel": STATUS[state] != "pending", "retry": state not in ("dead", "cancelled"),
+                  "delete": STATUS[state] not in ("completed", "failed")}[body["action"]]:
+                refused.append({"id": named["id"], "reason": f"the task is {state}"})
+            else:
+                done.append(named["id"])
+        shown = []
+        for task_id in [] if body["dry_run"] else done:
+            if body["action"] == "delete":
+                self.drop(task_id)
+                shown.append({"id": task_id})
+            else:
+                self.reopen(task_id) if body["action"] == "retry" else self.finish(task_id, "cancelled")
+                shown.append(dict(self.tasks[task_id]))
+        answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": f"0:{self.head}"}
+        if end < len(body["tasks"]):
+            answer["error"] = {"code": "UNAVAILABLE", "message": "this worker does not lead"}
+        return answer
+
     def act_on_job(self, job_id, action, body):
         self.job_of(job_id)
         if action == "update":
@@ -426,6 +455,8 @@ class FakeWorker:
             return self.answer_settings(method, path, body)
         if method == "POST" and path == "/v1/tasks":
             return self.create(body)
+        if method == "POST" and path == "/v1/tasks:bulk":
+            return self.act_on_many(body)
         if method == "POST" and path == "/v1/tasks:get":
             return {"tasks": [{**self.tasks[i], "why": self.why_of(self.tasks[i])} for i in body["ids"] if i in self.tasks]}
         if method == "POST" and path == "/v1/jobs":
