@@ -73,6 +73,7 @@ struct shard_type {
 
 struct shard_options {
     int64_t lease_us, retention_us, id_past_us, id_future_us, feed_retention_us, session_ttl_us;
+    int64_t job_change_retention_us;
     size_t batch_max, tasks_max, payload_max;
 };
 

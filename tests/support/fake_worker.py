@@ -60,6 +60,7 @@ class FakeWorker:
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
         self.whys = {}            # task id: why it waits, instead of what its state says
+        self.job_changes = {}     # job id: what it tells of who changed what, the newest first
         self.attempts = {}        # task id: what it tells of its attempts
         self.workers = []         # what it tells of its executors; their types are the task types
         self.workers_answer = None  # instead of that
@@ -403,6 +404,9 @@ class FakeWorker:
             return {"tasks": [{**self.tasks[i], "why": self.why_of(self.tasks[i])} for i in body["ids"] if i in self.tasks]}
         if method == "POST" and path == "/v1/jobs":
             return self.create_job(body)
+        if method == "GET" and len(parts) == 3 and parts[0] == "jobs" and parts[2] == "changes":
+            self.job_of(parts[1])
+            return {"changes": self.job_changes.get(parts[1], [])[:int(query["limit"][0])]}
         if len(parts) == 2 and parts[0] in ("tasks", "jobs"):
             name, _, action = parts[1].partition(":")
             if method == "POST" and parts[0] == "tasks":
