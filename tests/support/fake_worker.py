@@ -60,6 +60,7 @@ class FakeWorker:
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
         self.whys = {}            # task id: why it waits, instead of what its state says
+        self.job_changes = {}     # job id: what it tells of who changed what, the newest first
         self.attempts = {}        # task id: what it tells of its attempts
         self.lines = {}           # task id: lines of its log, see write()
         self.workers = []         # what it tells of its executors; their types are the task types
@@ -463,6 +464,9 @@ class FakeWorker:
             return self.create_job(body)
         if len(parts) == 3 and method == "GET" and parts[0] == "tasks" and parts[2] == "log":
             return self.log(parts[1], query)
+        if method == "GET" and len(parts) == 3 and parts[0] == "jobs" and parts[2] == "changes":
+            self.job_of(parts[1])
+            return {"changes": self.job_changes.get(parts[1], [])[:int(query["limit"][0])]}
         if len(parts) == 2 and parts[0] in ("tasks", "jobs"):
             name, _, action = parts[1].partition(":")
             if method == "POST" and parts[0] == "tasks":
