@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/checkpoint.h"
 #include "worker/deps.h"
 #include "worker/notes.h"
 #include "worker/tick.h"
@@ -229,8 +230,10 @@ static void let_go(struct shard *s, void *data)
     struct live *task = data;
     if (task->flags & LIVE_STORED)
         tick_gone(s->tick, task->id);
-    notes_forget(s->notes, task->id);
+    struct uuid id = task->id;
+    notes_forget(s->notes, id);
     live_remove(s->live, task);
+    logs_gone(s->logs, id);
 }
 
 /* Remembers it for the undo and takes it out of its heap. */
@@ -363,6 +366,9 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
     bool was_running = task->state == LIVE_RUNNING, was_blocked = task->state == LIVE_BLOCKED;
+    if (was_running)
+        logs_end(b, task, end->logs);
+    checkpoint_end(b, task->id);
     touch(b, task);
     int64_t seq = batch_put(b, &(struct change){ .op = op,
                                                  .id = task->id,
@@ -410,6 +416,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
 {
     assert(task->state == LIVE_RUNNING);
     assert(op == OP_RETRY || op == OP_LOST || op == OP_RELEASE);
+    logs_end(b, task, end->logs);
     touch(b, task);
     int64_t seq = batch_put(b, &(struct change){ .op = op,
                                                  .id = task->id,

@@ -170,6 +170,11 @@ static void check_payload(struct item *item, uint32_t type, const struct json_va
 
 static bool read_item(struct create *c, const struct json_value *v, size_t index, struct item *item)
 {
+    static const char *const members[] = {
+        "id",           "type",      "payload",          "priority",   "queue",      "run_at_us",
+        "max_attempts", "timeout_s", "idempotency_key",  "depends_on", "created_by", "actor",
+        "is_fresh",     "job_id",    "scheduled_for_us", NULL
+    };
     char at[40];
     struct err *e = &item->err;
     struct task_view *t = &item->view;
@@ -177,8 +182,9 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
     snprintf(at, sizeof at, "tasks[%zu].", index);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
-    if (!read_id(c->w, v, at, &t->id, e) || !read_texts(c->w, v, at, t, &type, e) ||
-        !read_numbers(v, at, t, e) || !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
+    if (!door_only(v, at, members, e) || !read_id(c->w, v, at, &t->id, e) ||
+        !read_texts(c->w, v, at, t, &type, e) || !read_numbers(v, at, t, e) ||
+        !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
         return false;
     check_payload(item, type, v, at);
     t->has_creator = door_id(v, at, "created_by", &t->created_by, e);
@@ -632,6 +638,7 @@ static void begin(struct create *c)
 
 void create_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "tasks", "is_atomic", NULL };
     struct worker *w = owner;
     const struct json_value *body, *tasks;
     struct err e = { 0 };
@@ -639,7 +646,8 @@ void create_door(void *owner, struct http_request *r)
         return;
     struct create *c = arena_new(r->arena, struct create);
     *c = (struct create){ .w = w, .r = r };
-    door_flag(body, "", "is_atomic", &c->is_atomic, &e);
+    if (door_only(body, "", members, &e))
+        door_flag(body, "", "is_atomic", &c->is_atomic, &e);
     tasks = json_get_c(body, "tasks");
     if (!tasks || tasks->type != JSON_ARRAY)
         err_set(&e, ERR_INVALID, "tasks: is no list");

@@ -170,8 +170,10 @@ static void create_apply(struct intent *intent, struct batch *b)
 /* What can be said without the shard: a new job needs these. */
 static bool read_new(struct call *c, const struct json_value *body, struct err *e)
 {
+    static const char *const members[] = { "job", "actor", NULL };
     const struct json_value *v = json_get_c(body, "job");
-    if (!read_actor(c, body, e) || !job_wish_read(c->r->arena, &c->w->shard, v, &c->wish, e))
+    if (!door_only(body, "", members, e) || !read_actor(c, body, e) ||
+        !job_wish_read(c->r->arena, &c->w->shard, v, &c->wish, e))
         return false;
     if (!door_id(v, "job.", "id", &c->id, e))
         return door_is_bad(e) ? false : door_missing(e, "job.", "id");
@@ -404,6 +406,7 @@ static void trigger(struct call *c, const struct json_value *body)
 
 void jobs_post_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "actor", "job", "task_id", NULL };
     struct worker *w = owner;
     struct str verb;
     struct err e = { 0 };
@@ -415,7 +418,7 @@ void jobs_post_door(void *owner, struct http_request *r)
     const struct json_value *body = door_body(r);
     if (body == NULL)
         return;
-    if (!read_actor(c, body, &e)) {
+    if (!door_only(body, "", members, &e) || !read_actor(c, body, &e)) {
         door_fail(r, &e);
     } else if (str_eq_c(verb, "update")) {
         update(c, body);
@@ -433,6 +436,7 @@ void jobs_post_door(void *owner, struct http_request *r)
 
 void jobs_delete_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "actor", NULL };
     struct worker *w = owner;
     struct str verb;
     struct err e = { 0 };
@@ -446,7 +450,7 @@ void jobs_delete_door(void *owner, struct http_request *r)
         return;
     if (!str_is_empty(verb))
         err_set(&e, ERR_NOT_FOUND, "there is no such address");
-    else if (read_actor(c, body, &e))
+    else if (door_only(body, "", members, &e) && read_actor(c, body, &e))
         submit(c, delete_apply, job_done);
     if (door_is_bad(&e))
         door_fail(r, &e);

@@ -22,6 +22,7 @@
 #include "worker/deps.h"
 #include "worker/lead.h"
 #include "worker/logrow.h"
+#include "worker/notes.h"
 #include "worker/session.h"
 #include "worker/tick.h"
 
@@ -37,6 +38,18 @@ struct ended {
 struct contested {
     struct uuid id;
     struct live_key key;
+};
+
+/* A task whose row is gone already: it was deleted, as the log will say. */
+struct missing {
+    enum rule_status now;
+    enum rule_status counted; /* as what the counters know it; STATUS_COUNT: not at all */
+};
+
+/* The end of such a one, in the row of the log that is being replayed. */
+struct uncounted {
+    int64_t seq;
+    enum rule_status counted;
 };
 
 struct load {
@@ -58,6 +71,9 @@ struct load {
     /* Keys that another task held when theirs was read, and may have lost since. */
     struct contested *contested;
     size_t contested_count, contested_capacity;
+    struct map *missing; /* struct missing, by id */
+    struct uncounted *uncounted;
+    size_t uncounted_count, uncounted_capacity;
     bool is_finishing;
     load_done_fn *done;
     void *owner;
@@ -222,8 +238,7 @@ static bool is_finish(enum op op)
 
 static void replay_finish(struct load *load, struct live *task, int64_t seq)
 {
-    load->ended =
-        grow(load->ended, load->ended_count, &load->ended_capacity, sizeof *load->ended);
+    load->ended = grow(load->ended, load->ended_count, &load->ended_capacity, sizeof *load->ended);
     load->ended[load->ended_count++] = (struct ended){ .id = task->id, .seq = seq };
     live_remove(load->s->live, task);
 }
@@ -256,34 +271,70 @@ static void count(struct shard *s, uint32_t type, enum op op)
         s->types[type].counts[op_to(op)]++;
 }
 
+/* A change of a finished task, or of one whose row is gone: its type is not known, so that it
+ * cannot be counted; then its end must not be either, but as what it was counted. */
+static void replay_missing(struct load *load, const struct change *change, int64_t seq)
+{
+    struct str key = str_of((const char *)change->id.bytes, sizeof change->id.bytes);
+    struct missing *m = map_count(load->missing) > 0 ? map_get(load->missing, key) : NULL;
+    if (!m && is_new_task(change->op)) {
+        bool is_add = change->op == OP_ADD || change->op == OP_ADD_BLOCKED;
+        m = mem_new(struct missing);
+        m->counted = is_add ? STATUS_COUNT : STATUS_FAILED;
+        (void)map_put(load->missing, key, m);
+    }
+    if (m && op_to(change->op) != STATUS_COUNT)
+        m->now = op_to(change->op);
+    if (!m || change->op != OP_DROP)
+        return;
+    load->uncounted = grow(load->uncounted, load->uncounted_count, &load->uncounted_capacity,
+                           sizeof *load->uncounted);
+    load->uncounted[load->uncounted_count++] = (struct uncounted){ seq, m->counted };
+    (void)map_remove(load->missing, key);
+    mem_free(m);
+}
+
 static void replay(struct load *load, const struct change *change, int64_t seq, int64_t at_us,
                    const struct db_rows *tasks, const struct map *rows)
 {
     struct shard *s = load->s;
     struct live *task = live_find(s->live, change->id);
     bool is_new = is_new_task(change->op);
-    if (is_new && !task) {
-        const void *row = map_get(rows, str_of((const char *)change->id.bytes, 16));
-        if (!row) {
-            log_error("load.row_missing", "seq=%lld", (long long)seq);
-            return;
-        }
+    const void *row =
+        is_new && !task ? map_get(rows, str_of((const char *)change->id.bytes, 16)) : NULL;
+    if (row) {
         task = replay_add(load, change, seq, tasks, (uintptr_t)row - 1);
         live_place(s->live, task, at_us);
         count(s, task->type, change->op);
         return;
     }
-    if (!task)
+    if (!task) {
+        replay_missing(load, change, seq);
         return;
+    }
     count(s, task->type, change->op);
     if (seq > task->version)
         replay_known(load, task, change, seq, at_us);
 }
 
-/* What retention took out, as `number [{"type", "status", "count"}]` a line. */
-static void replay_extra(struct shard *s, struct str extra)
+/* As what the counters know the task that went at that number. */
+static enum rule_status counted_as(const struct load *load, struct str number, struct str told)
+{
+    int64_t seq;
+    for (size_t i = 0; i < load->uncounted_count && str_to_i64(number, &seq); i++)
+        if (load->uncounted[i].seq == seq)
+            return load->uncounted[i].counted;
+    for (size_t k = 0; k < STATUS_COUNT; k++)
+        if (str_eq(told, rule_status_name((enum rule_status)k)))
+            return (enum rule_status)k;
+    return STATUS_COUNT;
+}
+
+/* What was dropped, as `number [{"type", "status", "count"}]` a line. */
+static void replay_extra(struct load *load, struct str extra)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(EXTRA_BYTES);
+    struct shard *s = load->s;
     struct str line, number, text;
     for (bool more = extra.len > 0; more;) {
         const struct json_value *list;
@@ -300,9 +351,9 @@ static void replay_extra(struct shard *s, struct str extra)
             if (!type || !status || !n || !shard_find_type(s, type->text, &at) ||
                 !json_to_i64(n, &gone))
                 continue;
-            for (size_t k = 0; k < STATUS_COUNT; k++)
-                if (str_eq(status->text, rule_status_name((enum rule_status)k)))
-                    s->types[at].counts[k] -= gone;
+            enum rule_status counted = counted_as(load, number, status->text);
+            if (counted != STATUS_COUNT)
+                s->types[at].counts[counted] -= gone;
         }
     }
 }
@@ -319,6 +370,10 @@ static void take_counters(struct load *load)
         if (type >= 0 && type < (int64_t)s->type_count && status < STATUS_COUNT)
             s->types[type].counts[status] = db_rows_i64(rows, i, 3);
     }
+    size_t at = 0;
+    struct str key;
+    for (void *m; map_next(load->missing, &at, &key, &m);)
+        ((struct missing *)m)->counted = ((struct missing *)m)->now;
     db_rows_unref(take(load->counters));
     load->phase = LOAD_LOG;
 }
@@ -338,7 +393,8 @@ static void replay_page(struct load *load, const struct db_rows *tasks)
         struct change change;
         for (int64_t seq = row.seq; ops_next(&reader, &change); seq++, load->replayed++)
             replay(load, &change, seq, row.at_us, tasks, rows);
-        replay_extra(s, row.extra);
+        replay_extra(load, row.extra);
+        load->uncounted_count = 0;
         load->next = row.seq + row.n;
         s->at_us = max_of(s->at_us, row.at_us);
     }
@@ -478,8 +534,7 @@ static void add_live(struct load *load, const struct db_rows *rows, size_t i, in
     task->type = (uint32_t)db_rows_i64(rows, i, 2);
     task->state = (uint8_t)db_rows_i64(rows, i, 3);
     task->priority = (uint8_t)db_rows_i64(rows, i, 4);
-    task->flags =
-        (uint8_t)(db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB));
+    task->flags = (uint8_t)(db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB));
     task->crashes = (uint8_t)db_rows_i64(rows, i, 6);
     task->attempt = (uint16_t)db_rows_i64(rows, i, 7);
     task->max_attempts = (uint16_t)db_rows_i64(rows, i, 8);
@@ -502,11 +557,11 @@ static void live_read(void *owner, const struct db_reply *reply)
     int64_t now_us = clock_wall_us();
     struct err e;
     arena_reset(load->a);
-    bool is_asked = n > 0 ? try_ask(load, &load_live,
-                                    load_live_args(load->a, db_rows_uuid(rows, n - 1, 0)),
-                                    live_read, &e)
-                          : try_ask(load, &load_counters, load_counters_args(load->a, SHARD_ID),
-                                    counters_read, &e);
+    bool is_asked =
+        n > 0 ? try_ask(load, &load_live, load_live_args(load->a, db_rows_uuid(rows, n - 1, 0)),
+                        live_read, &e)
+              : try_ask(load, &load_counters, load_counters_args(load->a, SHARD_ID), counters_read,
+                        &e);
     for (size_t i = 0; i < n; i++)
         add_live(load, rows, i, now_us);
     if (!is_asked)
@@ -582,6 +637,33 @@ static void hand_to_tick(struct load *load)
             tick_gone(s->tick, load->ended[i].id);
 }
 
+/* ── which unfinished tasks have a checkpoint ── */
+
+static void ask_checkpoints(struct load *load, struct uuid after);
+
+static void checkpoints_read(void *owner, const struct db_reply *reply)
+{
+    struct load *load = owner;
+    if (!answered(load, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    size_t n = db_rows_count(rows);
+    for (size_t i = 0; i < n; i++)
+        notes_of(load->s->notes, db_rows_uuid(rows, i, 0))->has_checkpoint = true;
+    if (n > 0) {
+        ask_checkpoints(load, db_rows_uuid(rows, n - 1, 0));
+    } else {
+        hand_to_tick(load);
+        end(load, NULL);
+    }
+}
+
+static void ask_checkpoints(struct load *load, struct uuid after)
+{
+    arena_reset(load->a);
+    ask(load, &load_checkpoints, load_checkpoints_args(load->a, after), checkpoints_read);
+}
+
 static void ask_blocked(struct load *load)
 {
     struct uuid *ids;
@@ -595,8 +677,7 @@ static void ask_blocked(struct load *load)
     if (count > 0) {
         ask(load, &load_blocked, load_blocked_args(load->a, ids, count), blocked_read);
     } else {
-        hand_to_tick(load);
-        end(load, NULL);
+        ask_checkpoints(load, (struct uuid){ 0 });
     }
 }
 
@@ -606,6 +687,7 @@ struct load *load_create(struct shard *s)
 {
     struct load *load = mem_new(struct load);
     load->s = s;
+    load->missing = map_create();
     load->a = arena_create(0);
     return load;
 }
@@ -620,6 +702,12 @@ void load_destroy(struct load *load)
     db_rows_unref(load->counters);
     mem_free(load->ended);
     mem_free(load->contested);
+    mem_free(load->uncounted);
+    size_t at = 0;
+    struct str key;
+    for (void *m; map_next(load->missing, &at, &key, &m);)
+        mem_free(m);
+    map_destroy(load->missing);
     arena_destroy(load->a);
     mem_free(load);
 }

@@ -78,10 +78,22 @@ struct session *session_by_number(const struct session_set *set, uint32_t number
     return map_get(set->by_number, number_key(&number));
 }
 
-bool session_is_secret(const struct session *session, struct str secret)
+void session_hash(struct str secret, struct str token_id, uint8_t ret_hash[SHA256_LEN])
+{
+    struct buf both;
+    buf_init(&both, 0);
+    buf_put_str(&both, secret);
+    if (token_id.len > 0)
+        buf_put_char(&both, ' '); /* no secret holds one */
+    buf_put_str(&both, token_id);
+    sha256(buf_str(&both), ret_hash);
+    buf_clear(&both);
+}
+
+bool session_is_secret(const struct session *session, struct str secret, struct str token_id)
 {
     uint8_t hash[SHA256_LEN];
-    sha256(secret, hash);
+    session_hash(secret, token_id, hash);
     return str_eq_secret(str_of((const char *)hash, SHA256_LEN),
                          str_of((const char *)session->secret_hash, SHA256_LEN));
 }

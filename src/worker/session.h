@@ -72,7 +72,11 @@ void session_set_start(struct session_set *set);
 /* NULL: none, or it ends. */
 [[nodiscard]] struct session *session_find(const struct session_set *set, struct uuid id);
 [[nodiscard]] struct session *session_by_number(const struct session_set *set, uint32_t number);
-[[nodiscard]] bool session_is_secret(const struct session *session, struct str secret);
+/* What is kept of a secret. Of a session that was opened with an API token it is that token's
+ * secret: `token_id`, empty else, is a part of it. */
+void session_hash(struct str secret, struct str token_id, uint8_t ret_hash[SHA256_LEN]);
+[[nodiscard]] bool session_is_secret(const struct session *session, struct str secret,
+                                     struct str token_id);
 /* It was heard of. */
 void session_touch(struct session *session);
 

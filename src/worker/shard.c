@@ -6,6 +6,7 @@
 #include "worker/deps.h"
 #include "worker/feed.h"
 #include "worker/lead.h"
+#include "worker/logs.h"
 #include "worker/meter.h"
 #include "worker/notes.h"
 #include "worker/retain.h"
@@ -234,6 +235,7 @@ static void forget_all(struct shard *s)
     if (s->job_hooks)
         s->job_hooks->stop(s);
     shard_refuse_waiting(s, &e);
+    logs_clear(s->logs);
     feed_clear(s->feed);
     shard_forget(s);
     s->suspects = s->suspects_max = 0;
@@ -274,6 +276,7 @@ void shard_init(struct shard *s)
     s->live = live_create();
     s->type_ids = map_create();
     s->notes = notes_create();
+    s->logs = logs_create(s);
     s->deps = deps_create();
     s->turn = io_turn_create(s->loop, on_turn, s);
     s->gap = io_timer_create(s->loop, on_gap, s);
@@ -306,5 +309,6 @@ void shard_clear(struct shard *s)
     mem_free(s->types);
     map_destroy(s->type_ids);
     notes_destroy(s->notes);
+    logs_destroy(s->logs);
     deps_destroy(s->deps);
 }

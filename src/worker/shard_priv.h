@@ -74,7 +74,7 @@ struct shard_type {
 struct shard_options {
     int64_t lease_us, retention_us, id_past_us, id_future_us, feed_retention_us, session_ttl_us;
     int64_t job_change_retention_us;
-    size_t batch_max, tasks_max, payload_max;
+    size_t batch_max, tasks_max, payload_max, log_limit;
 };
 
 enum {
@@ -143,6 +143,7 @@ struct shard {
     int64_t paused_until_us; /* monotonic: no batch before */
     struct deps *deps;       /* which tasks wait for which */
     struct notes *notes;     /* what executors said of running tasks */
+    struct logs *logs;       /* and what they wrote */
 
     struct lead *lead;
     struct tick *tick;

@@ -62,11 +62,12 @@ class FakeWorker:
         self.whys = {}            # task id: why it waits, instead of what its state says
         self.job_changes = {}     # job id: what it tells of who changed what, the newest first
         self.attempts = {}        # task id: what it tells of its attempts
+        self.lines = {}           # task id: lines of its log, see write()
         self.workers = []         # what it tells of its executors; their types are the task types
         self.workers_answer = None  # instead of that
         self.types_answer = None  # of GET /v1/types, instead of what it knows
         self.refuse_settings = None  # a message
-        self.page_max = 1000
+        self.page_max = self.log_page = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
         self.afters = []          # of the snapshot pages
@@ -135,6 +136,32 @@ class FakeWorker:
 
     def note(self, task_id, **fields):
         self.change("note", task_id, None, tuple(fields), **fields)
+
+    def write(self, task_id, *texts, stream="stdout", attempt=1):
+        """Lines that an executor wrote."""
+        with self.changed:
+            lines = self.lines.setdefault(task_id, [])
+            for text in texts:
+                lines.append({"n": f"7:{len(lines) + 1}", "attempt": attempt, "at_us": now_us(), "stream": stream,
+                              "text": text})
+            self.changed.notify_all()
+
+    def log(self, task_id, query):
+        self.task_of(task_id)
+        at = int(query.get("after", ["7:0"])[0].split(":")[1])
+        until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
+        is_over = lambda: STATUS[self.task_of(task_id)["state"]] in ("completed", "failed")  # noqa: E731
+        while len(self.lines.get(task_id, [])) == at and not is_over() and not self.is_away and self.server:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            self.changed.wait(left)
+        if self.is_away:
+            raise Refusal(503, "UNAVAILABLE", "not leading")
+        lines = self.lines.get(task_id, [])[at:at + self.log_page]
+        next_ = f"7:{at + len(lines)}"
+        return {"lines": lines, "next": next_,
+                "is_finished": is_over() and at + len(lines) == len(self.lines.get(task_id, []))}
 
     def drop(self, *task_ids):
         with self.lock:
@@ -407,6 +434,8 @@ class FakeWorker:
         if method == "GET" and len(parts) == 3 and parts[0] == "jobs" and parts[2] == "changes":
             self.job_of(parts[1])
             return {"changes": self.job_changes.get(parts[1], [])[:int(query["limit"][0])]}
+        if len(parts) == 3 and method == "GET" and parts[0] == "tasks" and parts[2] == "log":
+            return self.log(parts[1], query)
         if len(parts) == 2 and parts[0] in ("tasks", "jobs"):
             name, _, action = parts[1].partition(":")
             if method == "POST" and parts[0] == "tasks":

@@ -85,6 +85,8 @@ WITH gone AS (
     DELETE FROM worker.task_done AS d USING unnest($1::uuid[], $2::int8[]) AS u (id, seq)
     WHERE d.id = u.id AND d.seq = u.seq
     RETURNING d.id
+), logs AS (
+    DELETE FROM worker.task_log WHERE task_id = ANY ($1::uuid[])
 ), attempts AS (
     DELETE FROM worker.attempt WHERE task_id = ANY ($1::uuid[])
 ), tasks AS (
@@ -109,3 +111,13 @@ FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
 
 -- :name batch_sessions_ended  :params numbers int8[]
 DELETE FROM worker.session WHERE number = ANY ($1::int8[]);
+
+-- :name batch_checkpoints  :params ids uuid[], seqs int8[], checkpoints text[]
+-- Each task once.
+INSERT INTO worker.checkpoint AS c (task_id, seq, value)
+SELECT u.id, u.seq, u.checkpoint::json
+FROM unnest($1::uuid[], $2::int8[], $3::text[]) AS u (id, seq, checkpoint)
+ON CONFLICT (task_id) DO UPDATE SET seq = excluded.seq, value = excluded.value;
+
+-- :name batch_checkpoints_gone  :params ids uuid[]
+DELETE FROM worker.checkpoint WHERE task_id = ANY ($1::uuid[]);

@@ -101,6 +101,9 @@ JOIN worker.task AS k ON k.id = u.dep
 LEFT JOIN worker.task_done AS d ON d.id = u.dep
 WHERE t.id = ANY ($1::uuid[]) AND d.state IS DISTINCT FROM 5;
 
+-- :name load_checkpoints  :params after uuid
+SELECT c.task_id FROM worker.checkpoint AS c WHERE c.task_id > $1 ORDER BY c.task_id LIMIT 20000;
+
 -- :name load_tasks  :params ids uuid[]
 SELECT t.id, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at,
        coalesce(t.idempotency_key, ''), t.job_id IS NOT NULL

@@ -31,7 +31,8 @@ WHERE t.id > $1 ORDER BY t.id LIMIT $2;
 
 -- :name read_bodies  :params ids uuid[]
 -- What a lease holds beside what memory knows.
-SELECT t.id, t.payload, t.idempotency_key, t.job_id, t.scheduled_for
+SELECT t.id, t.payload, t.idempotency_key, t.job_id, t.scheduled_for,
+       (SELECT c.value FROM worker.checkpoint AS c WHERE c.task_id = t.id)
 FROM worker.task AS t WHERE t.id = ANY ($1::uuid[]);
 
 -- :name read_attempts  :params id uuid
