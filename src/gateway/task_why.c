@@ -100,6 +100,8 @@ static struct wait_reason *of_failed(struct arena *a, const struct record *task)
     if (cell.ptr == NULL || !json_parse(a, cell, &told, &e) || !read_code(told, why))
         return NULL; /* its error says it */
     set_blockers(a, why, NULL, 0);
+    if (why->code == WAIT_DEPENDENCY)
+        why->task = *task;
     return why;
 }
 
