@@ -8,6 +8,7 @@
 #include "worker/door.h"
 #include "worker/jobs_wish_priv.h"
 #include "worker/session_schemas.h"
+#include "worker/settings.h"
 #include "worker/worker_priv.h"
 
 enum {
@@ -122,21 +123,25 @@ static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err 
     static struct job_text defaults = { .time_zone = { "UTC", 3 },
                                         .queue = { "default", 7 },
                                         .payload = { "{}", 2 } };
+    uint32_t type;
+    const struct shard *s = &c->w->shard;
+    if (!shard_type_of(&c->w->shard, c->wish.text.task_type, &type, e))
+        return false;
     struct job_data d = { .text = &defaults,
                           .status = c->wish.is_paused ? JOB_PAUSED : JOB_ACTIVE,
                           .priority = PRIORITY_NORMAL,
                           .misfire = MISFIRE_RUN_ONCE,
                           .overlap = OVERLAP_SKIP,
-                          .max_attempts = ATTEMPTS_DEFAULT,
-                          .timeout_s = SHARD_TIMEOUT_DEFAULT_S };
-    uint32_t type;
+                          .max_attempts =
+                              settings_or(s, type, SETTING_MAX_ATTEMPTS, ATTEMPTS_DEFAULT),
+                          .timeout_s =
+                              settings_or(s, type, SETTING_TIMEOUT_S, SHARD_TIMEOUT_DEFAULT_S) };
     job->created_at_us = at_us;
     job->has_creator = c->wish.has_creator;
     job->created_by = c->wish.created_by;
     job_wish_merge(&c->wish, &d);
     job->now = d;
     if (!job_read_schedule(job->jobs, job, &job->now, e) ||
-        !shard_type_of(&c->w->shard, job->now.text->task_type, &type, e) ||
         !check_payload(&c->w->shard, &job->now, type, e))
         return false;
     job->now.next_run_us = job->now.status == JOB_ACTIVE ? job_next_us(&job->now, at_us) : 0;

@@ -274,7 +274,7 @@ static void apply_claim(struct intent *intent, struct batch *b)
         if (!task)
             break;
         l->claims[l->claim_count++] = (struct claim){ .id = task->id,
-                                                      .type = task->type,
+                                                      .type = live_type_of(b->s->live, task),
                                                       .timeout_s = task->timeout_s,
                                                       .attempt = task->attempt,
                                                       .max_attempts = task->max_attempts,

@@ -223,7 +223,7 @@ void session_set_start(struct session_set *set)
             session_return_orphan(s, task);
             continue;
         }
-        struct session_type *slot = session_slot_of(session, task->type);
+        struct session_type *slot = session_slot_of(session, live_type_of(s->live, task));
         session->leases++;
         session->is_alone = session->is_alone || task->crashes > 0;
         if (slot)

@@ -101,7 +101,7 @@ void session_give_back(struct batch *b, const struct live *task);
 void session_park(struct session_set *set, struct lease_wait *wait);
 void session_unpark(struct lease_wait *wait); /* harmless when it is not parked */
 /* Whether somebody who waits could run something. */
-[[nodiscard]] bool session_set_can_claim(const struct session_set *set);
+[[nodiscard]] bool session_set_can_claim(struct session_set *set);
 /* Those who wait and can run something join the batch. */
 void session_set_claim(struct session_set *set, struct batch *b);
 [[nodiscard]] size_t session_set_waiting(const struct session_set *set);
