@@ -45,7 +45,8 @@ def assert_told(caller, answer):
     """What the answer tells of a task is what a read tells."""
     for told in answer["tasks"][:20]:
         read = caller.task(told["id"])
-        assert {k: read[k] for k in told} == told, (told, read)
+        told = {k: v for k, v in told.items() if k != "why"}  # of a waiting task it is told when it is asked for
+    assert {k: read[k] for k in told} == told, (told, read)
 
 
 def each_is_judged_by_itself(worker, url, _):
