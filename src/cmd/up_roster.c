@@ -91,6 +91,7 @@ const char *const *up_service_env(struct arena *a, enum up_service id, const str
     enum { GATEWAY = 1 << UP_GATEWAY };
     const struct rule rules[] = {
         { EVERYBODY, CONF_LOG_FORMAT, links->log_format },
+        { WORKER, CONF_LOG_NAME, up_roster[id].name },
         { WORKER | GATEWAY, CONF_SCHEMA, "check" }, /* migrate has been there */
         { WORKER | GATEWAY, CONF_MIGRATE_DATABASE_URL, NULL },
         { GATEWAY, CONF_DATABASE_URL, links->gateway_database },

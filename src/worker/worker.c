@@ -61,6 +61,7 @@ static struct shard_options options_of(const struct conf *conf)
         .id_future_us = conf_duration_us(conf, CONF_ID_FUTURE),
         .feed_retention_us = conf_duration_us(conf, CONF_FEED_RETENTION),
         .ageing_us = conf_duration_us(conf, CONF_PRIORITY_AGEING),
+        .job_change_retention_us = conf_duration_us(conf, CONF_JOB_CHANGE_RETENTION),
         .session_ttl_us = conf_duration_us(conf, CONF_SESSION_TTL),
         .batch_max = (size_t)conf_int(conf, CONF_BATCH_MAX),
         .tasks_max = (size_t)conf_int(conf, CONF_TASKS_WAITING_MAX),
