@@ -102,6 +102,7 @@ const char *const *up_service_env(struct arena *a, enum up_service id, const str
         { GATEWAY, CONF_CALLBACK_URL, callback_url(a, links->sockets) },
         { GATEWAY, CONF_AI_URL, unix_url(a, links, UP_AI) },
         { GATEWAY | RUNNER, CONF_WORKER_URL, worker_urls(a, links) },
+        { RUNNER, CONF_COMMANDS_SOCKET, links->commands_socket },
         { WORKER, CONF_WORKER_LISTEN, unix_url(a, links, id) },
         { AI, CONF_AI_LISTEN, unix_url(a, links, UP_AI) },
         { RUNNER, CONF_RUNNER_LISTEN, unix_url(a, links, UP_RUNNER) },

@@ -48,6 +48,7 @@ struct up_links {
     const char *log_format;
     const char *gateway_database; /* URLs; NULL: none is known */
     const char *worker_database;
+    const char *commands_socket;          /* NULL: there is no spawner */
     char gateway_token[UP_TOKEN_LEN + 1]; /* new at each start, and nowhere but in environments */
     char runner_token[UP_TOKEN_LEN + 1];
 };

@@ -114,6 +114,7 @@ static void link_services(struct up *u)
         .worker_count = (size_t)conf_int(u->conf, CONF_WORKERS),
         .sockets = &u->site.sockets[UP_GATEWAY],
         .log_format = log_format_name(u),
+        .commands_socket = u->site.has_spawner ? u->site.spawner.address : NULL,
         .gateway_database =
             cluster ? up_cluster_url(cluster, UP_ROLE_GATEWAY) : given_url(u, CONF_DATABASE_URL),
         .worker_database = cluster ? up_cluster_url(cluster, UP_ROLE_WORKER)

@@ -165,6 +165,24 @@ static bool open_service_sockets(struct up_site *site, struct err *e)
     return true;
 }
 
+/* What commands may be run is told to a process of its own, which alone can become their user. */
+static bool start_spawner(struct up_site *site, struct err *e)
+{
+    struct up_owner user;
+    const char *path = conf_cstr(site->conf, CONF_COMMANDS_FILE);
+    if (!site->identity.is_root || path[0] == '\0')
+        return true;
+    if (!up_identity_find_commands(&site->identity, &user, e))
+        return false;
+    const struct spawner_options options = {
+        .path = path,
+        .server = { .uid = site->identity.owner.uid, .gid = site->identity.owner.gid },
+        .user = { .uid = user.uid, .gid = user.gid },
+    };
+    site->has_spawner = spawner_start(&options, &site->spawner, e);
+    return site->has_spawner || err_in(e, "commands-file");
+}
+
 /* What may need root comes first; then we are the services' user and the rest is done as it. */
 static bool prepare(struct up_site *site, struct err *e)
 {
@@ -173,7 +191,7 @@ static bool prepare(struct up_site *site, struct err *e)
     if (!up_identity_find(site->arena, &site->identity, e) ||
         !up_program_open(&site->identity, &site->program_fd, e) ||
         (site->has_cluster && !prepare_data(site, e)) || !open_sockets(site, e) ||
-        !prepare_run(site, e) || !up_identity_drop(&site->identity, e))
+        !prepare_run(site, e) || !start_spawner(site, e) || !up_identity_drop(&site->identity, e))
         return false;
     if (!up_folder_check(site->run, e) || !up_lock(site->run, &site->run_lock, e))
         return err_in(e, "take the socket folder");
@@ -204,6 +222,8 @@ void up_site_clear(struct up_site *site)
 {
     if (site->run_lock > 0)
         (void)unlink(up_url_file(site->arena, site->run));
+    if (site->has_spawner)
+        (void)close(site->spawner.lifeline);
     for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++) {
         if (id != UP_GATEWAY && site->sockets[id].count > 0)
             (void)unlink(up_service_path(site->arena, site->run, id));

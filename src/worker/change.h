@@ -3,6 +3,7 @@
  * counters and the feed's event. For an intent's `apply`.
  */
 #pragma once
+#include "worker/logs.h"
 #include "worker/shard_priv.h"
 #include "worker/task_view.h"
 
@@ -21,11 +22,16 @@ struct change_end {
     struct str worker;                /* of the session */
     const struct str *result, *error; /* NULL: none; JSON, text */
     const char *why_code, *why_text;  /* NULL: none */
+    const struct uuid *blocked_by;    /* of `why`: the task that failed it; NULL: none */
+    const struct log_lines *logs;     /* the attempt's last words; NULL: none */
 };
+/* The task's `why` of that end, JSON; empty: none. */
+[[nodiscard]] struct str change_why(struct arena *a, const struct change_end *end);
 /* It has finished: SUCCEEDED, CANCELLED or DEAD. One that did not run has not succeeded. */
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end);
-/* A running one waits again, until `run_at_us`: OP_RETRY, OP_LOST or OP_RELEASE. */
+/* A running one waits again, until `run_at_us`: OP_RETRY, OP_LOST or OP_RELEASE. Of `end` the last
+ * looks at the logs alone. */
 void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_us,
                  const struct change_end *end);
 /* A scheduled or retrying one is ready now, with at least one more attempt. */

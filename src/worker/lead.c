@@ -8,6 +8,7 @@
 #include "store/queue/lead_sql.h"
 #include "store/queue/retain_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/logs.h"
 #include "worker/retain.h"
 #include "worker/session.h"
 #include "worker/sums.h"
@@ -119,6 +120,7 @@ static void jobs_loaded(void *owner, const struct err *err)
     s->end = s->committed = lead->end + 1;
     s->role = SHARD_LEADING;
     tick_start(s->tick, lead->ckpt_seq);
+    logs_start(s->logs, s->committed);
     retain_start(s->retain);
     log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu sum=%016llx", (long long)s->epoch,
              (long long)s->end, live_count(s->live), (unsigned long long)sums_of_memory(s));

@@ -68,7 +68,8 @@ static const struct str timed_out = { "timed out", 9 };
 static void apply_word(const struct lease_ack *ack, struct batch *b, struct live *task)
 {
     struct change_end end = { .worker = worker_of(b, task),
-                              .error = ack->has_error ? &ack->error : NULL };
+                              .error = ack->has_error ? &ack->error : NULL,
+                              .logs = &ack->logs };
     int64_t delay_ms = ack->has_delay ? ack->delay_ms : retry_delay_ms(task->attempt, ack->chance);
     bool is_unwanted = task->flags & LIVE_CANCEL_ASKED;
     session_give_back(b, task);
@@ -81,7 +82,7 @@ static void apply_word(const struct lease_ack *ack, struct batch *b, struct live
         cancel(b, task, &end);
     } else if (ack->word == LEASE_RELEASE || ack->word == LEASE_SNOOZE) {
         delay_ms = ack->word == LEASE_SNOOZE && ack->has_delay ? ack->delay_ms : 0;
-        change_wait(b, task, OP_RELEASE, b->at_us + delay_ms * CLOCK_MS, NULL);
+        change_wait(b, task, OP_RELEASE, b->at_us + delay_ms * CLOCK_MS, &end);
     } else if (task->flags & LIVE_OVERDUE) {
         end.outcome = OUTCOME_TIMED_OUT;
         end.error = end.error ? end.error : &timed_out;
@@ -134,7 +135,7 @@ void lease_return(struct batch *b, struct live *task)
     if (task->flags & LIVE_CANCEL_ASKED)
         cancel(b, task, &end);
     else
-        change_wait(b, task, OP_RELEASE, b->at_us, NULL);
+        change_wait(b, task, OP_RELEASE, b->at_us, &end);
 }
 
 void lease_timed_out(struct batch *b, struct live *task)

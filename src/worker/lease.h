@@ -1,6 +1,7 @@
 /* lease: what an executor's word does to the task it speaks of. Source: docs/protocol.md "Leases".
  */
 #pragma once
+#include "worker/logs.h"
 #include "worker/session.h"
 
 enum lease_word {
@@ -25,6 +26,7 @@ struct lease_ack {
     enum lease_word word;
     bool has_result, has_error, has_delay;
     struct str result, error;
+    struct log_lines logs; /* the attempt's last words */
     int64_t delay_ms;
     uint32_t chance;          /* for the back-off's jitter */
     enum lease_answer answer; /* STALE: read_acks tells whether it is one of the others */

@@ -4,10 +4,13 @@
  */
 #include "base/clock.h"
 #include "db/rows.h"
+#include "store/queue/log_sql.h"
 #include "store/queue/read_sql.h"
 #include "worker/act.h"
 #include "worker/door.h"
+#include "worker/log_door.h"
 #include "worker/session.h"
+#include "worker/why.h"
 #include "worker/worker_priv.h"
 
 enum { IDS_MAX = 500, ATTEMPT_READS_MAX = 5 };
@@ -20,7 +23,7 @@ struct asked {
     struct http_request *r;
     struct uuid *ids;
     size_t count;
-    struct db_rows *rows, *attempts;
+    struct db_rows *rows, *attempts, *lines; /* lines NULL: they are not asked for */
     struct view moment;
     asked_fn *answer;
     unsigned reads;
@@ -84,7 +87,10 @@ static struct task_view view_of(struct asked *q, size_t row)
     struct shard *s = &q->w->shard;
     struct task_view view;
     (void)read_task(q->r->arena, s, q->rows, row, &view);
-    read_overlay(s, live_find(s->live, view.id), &view);
+    const struct live *task = live_find(s->live, view.id);
+    read_overlay(s, task, &view);
+    struct str why = why_of_waiting(q->r->arena, s, task, &view);
+    view.why = why.len > 0 ? why : view.why;
     return view;
 }
 
@@ -128,6 +134,7 @@ static bool read_ids(struct asked *q, const struct json_value *list, struct err 
 
 void get_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "ids", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct err e = { 0 };
@@ -135,7 +142,7 @@ void get_door(void *owner, struct http_request *r)
         return;
     struct asked *q = arena_new(r->arena, struct asked);
     *q = (struct asked){ .w = w, .r = r, .answer = answer_many };
-    if (read_ids(q, json_get_c(body, "ids"), &e))
+    if (door_only(body, "", members, &e) && read_ids(q, json_get_c(body, "ids"), &e))
         read_rows(q);
     else
         door_fail(r, &e);
@@ -143,9 +150,9 @@ void get_door(void *owner, struct http_request *r)
 
 /* ── one ── */
 
-static void put_attempt(struct json_writer *w, int64_t attempt, struct str worker,
-                        int64_t started_us, int64_t finished_us, struct str outcome,
-                        const struct str *error)
+static void put_attempt(struct json_writer *w, struct attempt_logs *logs, int64_t attempt,
+                        struct str worker, int64_t started_us, int64_t finished_us,
+                        struct str outcome, const struct str *error)
 {
     json_begin_object(w);
     json_key_c(w, "attempt");
@@ -164,29 +171,34 @@ static void put_attempt(struct json_writer *w, int64_t attempt, struct str worke
         json_write_string(w, *error);
     else
         json_write_null(w);
+    if (logs)
+        attempt_logs_put(logs, w, (uint32_t)attempt);
     json_end_object(w);
 }
 
 static void put_attempts(struct asked *q, struct json_writer *w, const struct task_view *view)
 {
     const struct db_rows *rows = q->attempts;
+    struct shard *s = &q->w->shard;
+    struct attempt_logs *logs =
+        q->lines ? attempt_logs_read(q->r->arena, s, q->lines, view->id) : NULL;
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         struct str error = db_rows_text(rows, i, 5);
-        put_attempt(w, db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1), db_rows_time(rows, i, 2),
-                    db_rows_time(rows, i, 3),
+        put_attempt(w, logs, db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1),
+                    db_rows_time(rows, i, 2), db_rows_time(rows, i, 3),
                     rule_outcome_name((enum rule_outcome)db_rows_i64(rows, i, 4)),
                     db_rows_is_null(rows, i, 5) ? NULL : &error);
     }
     if (view->state == STATE_SUCCEEDED)
-        put_attempt(w, view->attempt,
+        put_attempt(w, logs, view->attempt,
                     db_rows_is_null(q->rows, 0, 25) ? STR("") : db_rows_text(q->rows, 0, 25),
                     view->started_at_us, view->finished_at_us, rule_outcome_name(OUTCOME_SUCCEEDED),
                     NULL);
-    const struct live *task = live_find(q->w->shard.live, view->id);
+    const struct live *task = live_find(s->live, view->id);
     if (view->state != STATE_RUNNING || !task)
         return;
-    const struct session *session = session_by_number(q->w->shard.sessions, task->session);
-    put_attempt(w, view->attempt, session ? session->worker : STR(""), view->started_at_us, 0,
+    const struct session *session = session_by_number(s->sessions, task->session);
+    put_attempt(w, logs, view->attempt, session ? session->worker : STR(""), view->started_at_us, 0,
                 STR(""), NULL);
 }
 
@@ -209,7 +221,7 @@ static void answer_one(struct asked *q)
     door_answer(q->r);
 }
 
-static void attempts_read(void *owner, const struct db_reply *reply)
+static void lines_read(void *owner, const struct db_reply *reply)
 {
     struct asked *q = owner;
     if (reply->err) {
@@ -217,8 +229,25 @@ static void attempts_read(void *owner, const struct db_reply *reply)
         return;
     }
     db_rows_keep(reply->rows[0], q->r->arena);
-    q->attempts = reply->rows[0];
+    q->lines = reply->rows[0];
     read_rows(q);
+}
+
+static void attempts_read(void *owner, const struct db_reply *reply)
+{
+    struct asked *q = owner;
+    struct str wanted;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], q->r->arena);
+    q->attempts = reply->rows[0];
+    if (http_query(q->r, STR("log"), &wanted) && str_eq_c(wanted, "true"))
+        door_read(q->w, &log_all, log_all_args(q->r->arena, q->ids[0], ATTEMPT_LOGS_BYTES),
+                  lines_read, q);
+    else
+        read_rows(q);
 }
 
 static struct asked *asked_create(struct worker *w, struct http_request *r, struct uuid id)
@@ -236,7 +265,7 @@ void task_get_door(void *owner, struct http_request *r)
     struct uuid id;
     struct str verb;
     struct err e = { 0 };
-    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb))
+    if (!door_open(w, r, DOOR_GATEWAY) || log_door(w, r) || !door_path_id(r, &id, &verb))
         return;
     if (verb.len > 0) {
         err_set(&e, ERR_NOT_FOUND, "there is no such address");
@@ -346,13 +375,19 @@ static bool act_of(struct str verb, enum act_kind *ret_kind)
 
 void task_post_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "actor", NULL };
     struct worker *w = owner;
+    const struct json_value *body;
     struct uuid id;
     struct str verb;
     enum act_kind kind;
     struct err e = { 0 };
-    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !door_body(r))
+    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !(body = door_body(r)))
         return;
+    if (!door_only(body, "", members, &e)) {
+        door_fail(r, &e);
+        return;
+    }
     if (!act_of(verb, &kind)) {
         err_set(&e, ERR_NOT_FOUND, "there is no such action");
         door_fail(r, &e);

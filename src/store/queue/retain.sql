@@ -8,7 +8,13 @@ WHERE i.inhparent = 'worker.task'::regclass AND c.relname ~ '^task_[0-9]{8}$'
 ORDER BY 1;
 
 -- :name retain_day_make  :params from_day int4, to_day int4
-SELECT count(*) FROM generate_series($1, $2) AS d (day)
+-- And of days that there are what a newer version of the program has besides.
+SELECT count(*)
+FROM (SELECT generate_series($1, $2)
+      UNION
+      SELECT to_date(right(c.relname, 8), 'YYYYMMDD') - date '1970-01-01'
+      FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+      WHERE i.inhparent = 'worker.task'::regclass AND c.relname ~ '^task_[0-9]{8}$') AS d (day)
 WHERE worker.day_make(d.day);
 
 -- :name retain_log_make  :params from_number int8, to_number int8
