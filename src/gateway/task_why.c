@@ -99,9 +99,7 @@ static struct wait_reason *of_failed(struct arena *a, const struct record *task)
     struct err e;
     if (cell.ptr == NULL || !json_parse(a, cell, &told, &e) || !read_code(told, why))
         return NULL; /* its error says it */
-    set_blockers(a, why, NULL, 0);
-    if (why->code == WAIT_DEPENDENCY)
-        why->task = *task;
+    read_blockers(a, json_get_c(told, "blocked_by"), why);
     return why;
 }
 

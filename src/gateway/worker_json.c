@@ -238,12 +238,6 @@ static void tell(struct worker_row *row, int column, struct str cell)
     row->cells[column] = cell;
 }
 
-static void forget(struct worker_row *row, int column)
-{
-    row->told &= ~(UINT64_C(1) << column);
-    row->cells[column] = (struct str){ 0 };
-}
-
 static struct str status_cell(enum task_status status)
 {
     return schema_public.enums[ENUM_task_status].labels[status].text;
@@ -277,7 +271,7 @@ bool worker_read_task(struct arena *a, const struct json_value *task, struct wor
     if (state_of(&row) >= 0)
         tell_state(&row, (enum task_state)state_of(&row));
     if (str_eq(row.cells[COL_tasks_status], status_cell(TASK_STATUS_PENDING)))
-        forget(&row, COL_tasks_why);
+        tell(&row, COL_tasks_why, (struct str){ 0 }); /* nor what it failed of before */
     if (row.told & UINT64_C(1) << COL_tasks_error) {
         struct str error = row.cells[COL_tasks_error];
         tell(&row, COL_tasks_error_template, error.ptr == NULL ? error : template_of(a, error));

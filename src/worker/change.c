@@ -370,11 +370,16 @@ static void add_attempt(struct batch *b, const struct live *task, int64_t seq,
                                  .has_error = end->error != NULL };
 }
 
-static struct str why_of(struct batch *b, const struct change_end *end)
+struct str change_why(struct arena *a, const struct change_end *end)
 {
-    return end->why_code ? arena_printf(b->a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code,
-                                        end->why_text)
-                         : STR("");
+    char id[UUID_TEXT_LEN + 1];
+    if (!end->why_code)
+        return STR("");
+    if (!end->blocked_by)
+        return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code, end->why_text);
+    uuid_format(*end->blocked_by, id);
+    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}", end->why_code,
+                        end->why_text, id);
 }
 
 static enum op finish_op(const struct live *task, enum rule_state state)
@@ -411,7 +416,7 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
                               .max_attempts = task->max_attempts,
                               .result = end->result ? *end->result : STR(""),
                               .error = end->error ? *end->error : STR(""),
-                              .why = why_of(b, end),
+                              .why = change_why(b->a, end),
                               .worker = was_running ? end->worker : STR(""),
                               .has_error = end->error != NULL };
     if (was_running && state != STATE_SUCCEEDED)

@@ -281,14 +281,12 @@ static void add_blocked(struct item *item, struct batch *b, uint32_t type, enum 
     struct live *task = change_add_blocked(b, t, type);
     if (how == STATE_COUNT)
         return;
-    struct str error = deps_fail(b, task, failed, how);
-    struct arena *a = item->create->r->arena;
+    deps_fail(b, task, failed, how);
     t->version = task->version;
     t->state = STATE_DEAD;
     t->finished_at_us = b->at_us;
     t->has_error = true;
-    t->error = arena_copy(a, error);
-    t->why = arena_printf(a, "{\"code\":\"%s\",\"text\":\"%.*s\"}", DEPS_WHY, STR_FMT(error));
+    deps_reason(item->create->r->arena, failed, how, &t->error, &t->why);
 }
 
 static void add(struct item *item, struct batch *b)

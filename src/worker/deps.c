@@ -300,18 +300,36 @@ void deps_ended(struct batch *b, struct uuid on, enum rule_state state)
 
 /* ── failing ── */
 
-struct str deps_fail(struct batch *b, struct live *task, struct uuid on, enum rule_state state)
+static struct str error_of(struct arena *a, struct uuid on, enum rule_state state)
 {
     char id[UUID_TEXT_LEN + 1];
     uuid_format(on, id);
-    const char *how = state == STATE_CANCELLED ? "was cancelled" : "has failed";
-    struct str error = arena_printf(b->a, "the task %s, which this one depends on, %s", id, how);
-    change_finish(b, task, STATE_DEAD,
-                  &(struct change_end){ .outcome = OUTCOME_FAILED,
-                                        .error = &error,
-                                        .why_code = DEPS_WHY,
-                                        .why_text = arena_cstr(b->a, error) });
-    return error;
+    return arena_printf(a, "the task %s, which this one depends on, %s", id,
+                        state == STATE_CANCELLED ? "was cancelled" : "has failed");
+}
+
+static struct change_end end_of(const struct uuid *on, const struct str *error)
+{
+    return (struct change_end){ .outcome = OUTCOME_FAILED,
+                                .error = error,
+                                .why_code = "DEPENDENCY",
+                                .why_text = error->ptr,
+                                .blocked_by = on };
+}
+
+void deps_reason(struct arena *a, struct uuid on, enum rule_state state, struct str *ret_error,
+                 struct str *ret_why)
+{
+    *ret_error = error_of(a, on, state);
+    const struct change_end end = end_of(&on, ret_error);
+    *ret_why = change_why(a, &end);
+}
+
+void deps_fail(struct batch *b, struct live *task, struct uuid on, enum rule_state state)
+{
+    struct str error = error_of(b->a, on, state);
+    const struct change_end end = end_of(&on, &error);
+    change_finish(b, task, STATE_DEAD, &end);
 }
 
 struct popped {
@@ -337,7 +355,7 @@ static void fail_one(struct batch *b, struct awaited *w)
         return; /* it has left */
     struct live *task = live_find(b->s->live, waiter);
     assert(task && task->state == LIVE_BLOCKED);
-    (void)deps_fail(b, task, w->on, w->state);
+    deps_fail(b, task, w->on, w->state);
 }
 
 void deps_settle(struct batch *b)

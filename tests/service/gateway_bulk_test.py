@@ -54,6 +54,7 @@ def what_matches_is_cancelled_retried_and_deleted(world):
     waiting, ready = make(world, "first", 5), make(world, "ready", 2, runAt=None)
     other = make(world, "other", 1)[0]
     leases = executor.leases(2)
+    world.truth()  # the mirror knows that they run
     before = len(entries(world))
     some = {"type": ["first", "ready"]}
     assert done(world, "cancelTasks", some, dryRun=True) == clean(7)
