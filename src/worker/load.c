@@ -218,13 +218,12 @@ static void replay_running(struct live *task, const struct change *change, int64
 static bool is_finish(enum op op)
 {
     return op == OP_COMPLETE || op == OP_DIE || op == OP_CANCEL_RUNNING ||
-           op == OP_CANCEL_WAITING || op == OP_DIE_WAITING;
+           op == OP_CANCEL_WAITING || op == OP_DIE_WAITING || op == OP_COMPLETE_BLOCKED;
 }
 
 static void replay_finish(struct load *load, struct live *task, int64_t seq)
 {
-    load->ended =
-        grow(load->ended, load->ended_count, &load->ended_capacity, sizeof *load->ended);
+    load->ended = grow(load->ended, load->ended_count, &load->ended_capacity, sizeof *load->ended);
     load->ended[load->ended_count++] = (struct ended){ .id = task->id, .seq = seq };
     live_remove(load->s->live, task);
 }
@@ -479,8 +478,7 @@ static void add_live(struct load *load, const struct db_rows *rows, size_t i, in
     task->type = (uint32_t)db_rows_i64(rows, i, 2);
     task->state = (uint8_t)db_rows_i64(rows, i, 3);
     task->priority = (uint8_t)db_rows_i64(rows, i, 4);
-    task->flags =
-        (uint8_t)(db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB));
+    task->flags = (uint8_t)(db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB));
     task->crashes = (uint8_t)db_rows_i64(rows, i, 6);
     task->attempt = (uint16_t)db_rows_i64(rows, i, 7);
     task->max_attempts = (uint16_t)db_rows_i64(rows, i, 8);
@@ -503,11 +501,11 @@ static void live_read(void *owner, const struct db_reply *reply)
     int64_t now_us = clock_wall_us();
     struct err e;
     arena_reset(load->a);
-    bool is_asked = n > 0 ? try_ask(load, &load_live,
-                                    load_live_args(load->a, db_rows_uuid(rows, n - 1, 0)),
-                                    live_read, &e)
-                          : try_ask(load, &load_counters, load_counters_args(load->a, SHARD_ID),
-                                    counters_read, &e);
+    bool is_asked =
+        n > 0 ? try_ask(load, &load_live, load_live_args(load->a, db_rows_uuid(rows, n - 1, 0)),
+                        live_read, &e)
+              : try_ask(load, &load_counters, load_counters_args(load->a, SHARD_ID), counters_read,
+                        &e);
     for (size_t i = 0; i < n; i++)
         add_live(load, rows, i, now_us);
     if (!is_asked)

@@ -27,6 +27,7 @@ struct task_view {
     struct uuid job_id, created_by;
     const struct uuid *depends_on;
     size_t depends_on_count;
+    struct arena *arena; /* of a new one: for what is added in `apply`; NULL: the batch's */
 };
 
 void task_view_put(struct json_writer *w, const struct task_view *view);
