@@ -9,7 +9,7 @@ struct client {
     struct arena *arena;
     struct io_loop *loop;
     struct http_client *http;
-    const char *url;           /* of the endpoint */
+    const char *url; /* of the endpoint */
     bool is_stopped;
     const char *authorization; /* "Authorization: Bearer …", NULL: nobody */
 };

@@ -73,8 +73,10 @@ static bool begin(struct api *api, bool is_nobody, struct err *e)
     while (str_ends_with(options.url, STR("/")))
         options.url.len--;
     api->url = options.url;
-    return (is_nobody || find_token(api, &options.token, e)) &&
-           client_create(&options, &api->client, e);
+    if (!is_nobody && !find_token(api, &options.token, e))
+        return false;
+    api->is_usage = !client_create(&options, &api->client, e);
+    return !api->is_usage;
 }
 
 static int tell(const struct api *api, const struct err *e)

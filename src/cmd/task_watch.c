@@ -2,10 +2,18 @@
  * their end. */
 #include "cmd/task_priv.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "client/follow.h"
+#include "io/timer.h"
 
-enum { STATE_WIDTH = 9, TIME_TEXT_MAX = 16, SHOWN_TEXT_MAX = 256 };
+enum {
+    STATE_WIDTH = 9,
+    TIME_TEXT_MAX = 16,
+    SHOWN_TEXT_MAX = 256,
+    LOOK_AGAIN_MS_MIN = 500,
+    LOOK_AGAIN_MS_MAX = 30'000,
+};
 
 /* A task that is waited for. */
 struct awaited {
@@ -18,8 +26,12 @@ struct watch {
     struct api *api;
     struct arena *lasting; /* the command's; the api's is an event's own while one is told */
     struct awaited *awaited;
-    size_t awaited_count; /* 0: a filter's, without an end */
-    bool is_told;         /* each change, not only the end */
+    size_t awaited_count;   /* 0: a filter's, without an end */
+    struct io_timer *timer; /* to the next look at those */
+    struct backoff looks;
+    struct arena *look_arena;
+    bool is_looking;
+    bool is_told; /* each change, not only the end */
     bool is_over;
     struct err failure; /* .code: ERR_NONE while all is well */
 };
@@ -177,31 +189,43 @@ static void on_next(void *owner, const struct json_value *data)
     with_own_arena(owner, tell_event, data);
 }
 
+/*
+ * A gateway tells a change before its tables hold it. Whoever subscribes in between is not told,
+ * and a first look may come too early as well: so another follows, ever more seldom.
+ */
 static void on_present(void *owner, const struct json_value *data, const struct err *e)
 {
     struct watch *w = owner;
-    if (data == NULL && !w->is_over)
-        fail(w, e);
-    else if (!w->is_over)
+    w->is_looking = false;
+    if (data != NULL)
         with_own_arena(w, tell_present, data);
+    else if (e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT)
+        fail(w, e);
+    if (!w->is_over)
+        io_timer_start(w->timer, backoff_next_ms(&w->looks));
 }
 
-/* Changes will be told from here on; those till now are what a look at the tasks shows. */
-static void on_begin(void *owner)
+static void put_id_list(struct watch *w, struct json_writer *writer)
+{
+    json_key_c(writer, "ids");
+    json_begin_array(writer);
+    for (size_t i = 0; i < w->awaited_count; i++)
+        json_write_string(writer, w->awaited[i].id);
+    json_end_array(writer);
+}
+
+static void look(void *owner)
 {
     struct watch *w = owner;
     struct err e;
     struct buf variables;
-    if (w->awaited_count == 0)
+    if (w->is_looking)
         return;
+    arena_reset(w->look_arena);
     buf_init(&variables, 0);
     struct json_writer writer = json_writer_to(&variables);
     json_begin_object(&writer);
-    json_key_c(&writer, "ids");
-    json_begin_array(&writer);
-    for (size_t i = 0; i < w->awaited_count; i++)
-        json_write_string(&writer, w->awaited[i].id);
-    json_end_array(&writer);
+    put_id_list(w, &writer);
     json_end_object(&writer);
     const struct client_request request = {
         .document =
@@ -209,9 +233,19 @@ static void on_begin(void *owner)
             "payload result } } }",
         .variables = buf_str(&variables),
     };
-    if (!client_call(w->api->client, w->lasting, &request, on_present, w, &e))
-        fail(w, &e);
+    w->is_looking = client_call(w->api->client, w->look_arena, &request, on_present, w, &e);
+    if (!w->is_looking)
+        io_timer_start(w->timer, backoff_next_ms(&w->looks));
     buf_clear(&variables);
+}
+
+/* Changes will be told from here on; those till now are what a look at the tasks shows. */
+static void on_begin(void *owner)
+{
+    struct watch *w = owner;
+    backoff_reset(&w->looks);
+    if (w->awaited_count > 0)
+        look(w);
 }
 
 static void on_break(void *owner, const struct err *e)
@@ -229,7 +263,7 @@ static void on_end(void *owner, const struct err *e)
 }
 
 /* The filter is among the api's variables. */
-static bool run(struct watch *w, struct err *e)
+static void follow(struct watch *w)
 {
     static const struct follow_events events = {
         .on_begin = on_begin, .on_next = on_next, .on_break = on_break, .on_end = on_end
@@ -241,11 +275,21 @@ static bool run(struct watch *w, struct err *e)
                     "task { " TASK_LINE "payload result } } }",
         .variables = buf_str(&api->variables),
     };
-    w->lasting = api->arena;
     scoped(follow_destroyp) struct follow *follow =
         follow_create(api->client, &request, &events, w);
     buf_reset(&api->variables);
     client_run(api->client);
+}
+
+static bool run(struct watch *w, struct err *e)
+{
+    w->lasting = w->api->arena;
+    w->look_arena = arena_create(SIZE_MAX);
+    w->looks = (struct backoff){ .min_ms = LOOK_AGAIN_MS_MIN, .max_ms = LOOK_AGAIN_MS_MAX };
+    w->timer = io_timer_create(client_loop(w->api->client), look, w);
+    follow(w);
+    io_timer_destroy(w->timer);
+    arena_destroy(w->look_arena);
     *e = w->failure;
     return w->failure.code == ERR_NONE;
 }
@@ -255,11 +299,7 @@ static void put_ids(struct watch *w)
     struct json_writer *writer = api_variables(w->api);
     json_key_c(writer, "filter");
     json_begin_object(writer);
-    json_key_c(writer, "ids");
-    json_begin_array(writer);
-    for (size_t i = 0; i < w->awaited_count; i++)
-        json_write_string(writer, w->awaited[i].id);
-    json_end_array(writer);
+    put_id_list(w, writer);
     json_end_object(writer);
 }
 

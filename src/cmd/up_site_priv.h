@@ -5,6 +5,7 @@
 #pragma once
 #include "cmd/up_cluster_priv.h"
 #include "cmd/up_identity_priv.h"
+#include "cmd/spawner_priv.h"
 #include "cmd/up_roster_priv.h"
 
 struct up_site {
@@ -19,6 +20,8 @@ struct up_site {
     int data_lock, run_lock; /* held until the process ends */
     int program_fd;          /* this very program */
     bool has_terminal;
+    bool has_spawner; /* of commands: we were root, and there is a list of them */
+    struct spawner spawner;
     bool has_cluster; /* of our own: DATABASE_URL is not set */
     struct up_cluster cluster;
 };

@@ -20,6 +20,7 @@
 #include "gateway/health.h"
 #include "gateway/insight_watch.h"
 #include "gateway/insights.h"
+#include "gateway/lease_door.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
 #include "gateway/request.h"
@@ -268,7 +269,8 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
     if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e) ||
-        !task_logs_create(loop, &loop->task_logs, e) || !ai_client_create(loop, &loop->ai, e))
+        !task_logs_create(loop, &loop->task_logs, e) || !ai_client_create(loop, &loop->ai, e) ||
+        !lease_door_create(loop, &loop->lease_door, e))
         return false;
     loop->creates = creates_create(loop);
     const struct credentials_options credentials = {
@@ -297,6 +299,7 @@ static void destroy_loop(struct gateway_loop *loop)
 {
     io_timer_destroy(loop->sweep);
     io_timer_destroy(loop->tick);
+    lease_door_destroy(loop->lease_door); /* before what it answers to */
     http_server_destroy(loop->server);
     io_turn_destroy(loop->log_turn);
     log_release();
@@ -358,6 +361,7 @@ static void drain_loop(struct gateway_loop *loop, const void *message)
 {
     (void)message;
     socket_drain_all(loop);
+    lease_door_drain(loop->lease_door);
     subscription_stop_all(loop);
     if (loop->number == 0)
         feed_end(loop->gateway);

@@ -40,8 +40,9 @@ struct chat_limits;
 struct insights;
 struct insight_watch;
 struct task_logs;
+struct lease_door;
 
-enum { GATEWAY_ROUTES_MAX = 26 };
+enum { GATEWAY_ROUTES_MAX = 40 };
 
 /* What the loop has told the meter so far. */
 struct gateway_published {
@@ -111,6 +112,7 @@ struct gateway_loop {
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;
+    struct lease_door *lease_door;
     struct list feed_subscriptions;
     bool is_feed_telling;
     int64_t feed_position;       /* see feed.h; 0: nothing was told yet */

@@ -197,7 +197,7 @@ static enum gql_next resolve_delete(struct gql_step *step)
         return gql_step_fail(step, &e);
     uuid_format(id, text);
     snprintf(path, sizeof path, "/v1/jobs/%s", text);
-    return await_worker(step, "DELETE", path, STR(""), gone);
+    return await_worker(step, "DELETE", path, task_input_actor(step), gone);
 }
 
 const struct gateway_binding bindings_job_changes[] = {

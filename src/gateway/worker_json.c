@@ -270,6 +270,8 @@ bool worker_read_task(struct arena *a, const struct json_value *task, struct wor
         return err_set(e, ERR_INVALID, "task: id: is missing");
     if (state_of(&row) >= 0)
         tell_state(&row, (enum task_state)state_of(&row));
+    if (str_eq(row.cells[COL_tasks_status], status_cell(TASK_STATUS_PENDING)))
+        tell(&row, COL_tasks_why, (struct str){ 0 }); /* nor what it failed of before */
     if (row.told & UINT64_C(1) << COL_tasks_error) {
         struct str error = row.cells[COL_tasks_error];
         tell(&row, COL_tasks_error_template, error.ptr == NULL ? error : template_of(a, error));

@@ -259,7 +259,8 @@ static void on_half_close(struct connection *c)
     }
     list_each (node, &c->requests) {
         struct request *r = container_of(node, struct request, node);
-        if (r->state == REQUEST_STREAMING && !r->is_stream_ended)
+        if ((r->state == REQUEST_STREAMING && !r->is_stream_ended) ||
+            (r->state == REQUEST_RUNNING && r->ends_with_client))
             http_request_cancel(r);
     }
 }

@@ -129,6 +129,12 @@ void http_server_destroy(struct http_server *server); /* accepts NULL */
  */
 void http_on_cancel(struct http_request *r, io_fn *fn, void *owner);
 [[nodiscard]] bool http_is_cancelled(const struct http_request *r);
+/*
+ * For an answer that does harm where nobody reads it, as one that hands out work: from now on a
+ * client that ends its side is taken for gone, and the request is cancelled like one whose
+ * connection broke. Look at http_is_cancelled afterwards: it may have gone already.
+ */
+void http_end_with_client(struct http_request *r);
 
 /* ---- Answering it ---- */
 

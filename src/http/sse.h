@@ -21,9 +21,9 @@ struct http_sse {
     size_t event_bytes_max;
     struct buf line, name, data;
     struct buf id, last_id; /* of the event that is being collected; of what is complete */
-    size_t seen_bytes; /* of the stream, as far as the byte order mark matters */
-    bool has_data;     /* also an empty line of it */
-    bool was_cr;       /* a LF that follows belongs to it */
+    size_t seen_bytes;      /* of the stream, as far as the byte order mark matters */
+    bool has_data;          /* also an empty line of it */
+    bool was_cr;            /* a LF that follows belongs to it */
 };
 
 /* `event_bytes_max` bounds the line and the event that are being collected. */
@@ -37,5 +37,6 @@ void http_sse_clear(struct http_sse *s);
  */
 [[nodiscard]] bool http_sse_feed(struct http_sse *s, struct str bytes, struct err *e);
 
-/* Where the stream is to go on, as Last-Event-ID; empty: from its beginning. Until the next feed. */
+/* Where the stream is to go on, as Last-Event-ID; empty: from its beginning. Until the next feed.
+ */
 [[nodiscard]] struct str http_sse_last_id(const struct http_sse *s);

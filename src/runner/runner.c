@@ -5,11 +5,13 @@
 
 enum { CONNECT_TIMEOUT_MS = 10'000 };
 
-bool runner_create(struct io_loop *loop, const struct conf *conf, struct runner **ret_runner,
-                   struct err *e)
+bool runner_create(struct io_loop *loop, const struct conf *conf, const char *spawner,
+                   struct runner **ret_runner, struct err *e)
 {
     struct runner *r = mem_new(struct runner);
-    *r = (struct runner){ .loop = loop, .slots = (size_t)conf_int(conf, CONF_RUNNER_SLOTS) };
+    *r = (struct runner){ .loop = loop,
+                          .slots = (size_t)conf_int(conf, CONF_RUNNER_SLOTS),
+                          .spawner = mem_cstr(str_of_c(spawner)) };
     list_init(&r->running);
     acks_init(&r->acks);
     r->by_id = map_create();
@@ -70,5 +72,6 @@ void runner_destroy(struct runner *r)
     acks_clear(&r->acks);
     map_destroy(r->by_id);
     tally_destroy(r->tally);
+    mem_free(r->spawner);
     mem_free(r);
 }

@@ -22,6 +22,7 @@ struct runner {
     struct http_guard *guard;
     struct http_client *web; /* of http.request, as are the secrets */
     struct http_secrets *http_secrets;
+    char *spawner; /* of command; empty: none */
 };
 
 /* attempts.c */

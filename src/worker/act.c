@@ -59,7 +59,7 @@ static bool has_failed_by(const struct task_view *row, struct uuid on)
 {
     char id[UUID_TEXT_LEN + 1];
     uuid_format(on, id);
-    return str_starts_with(row->why, STR("{\"code\":\"" DEPS_WHY "\"")) &&
+    return str_starts_with(row->why, STR("{\"code\":\"DEPENDENCY\"")) &&
            str_find(row->why, str_of_c(id)) >= 0;
 }
 

@@ -1,5 +1,6 @@
 #include "worker/change.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
@@ -7,6 +8,7 @@
 #include "worker/deps.h"
 #include "worker/group.h"
 #include "worker/notes.h"
+#include "worker/settings.h"
 #include "worker/tick.h"
 
 enum { ROWS_FIRST = 32 };
@@ -135,10 +137,11 @@ static void task_steps(struct batch *b)
     COLUMN(keys, struct str, r[i].view->key);
     COLUMN(depends, struct str, text_of_ids(a, r[i].view->depends_on, r[i].view->depends_on_count));
     COLUMN(payloads, struct str, r[i].view->payload);
+    COLUMN(hashes, int64_t, (int64_t)r[i].view->key_hash);
     batch_step(b, &batch_tasks,
                batch_tasks_args(a, ids, n, seqs, n, types, n, priorities, n, maxima, n, timeouts, n,
                                 run_ats, n, fors, n, jobs, n, creators, n, queues, n, actors, n,
-                                keys, n, depends, n, payloads, n, b->at_us));
+                                keys, n, depends, n, payloads, n, b->at_us, hashes, n));
 }
 
 static void done_steps(struct batch *b)
@@ -256,9 +259,33 @@ static void log_status(struct batch *b, uint32_t type, enum op op)
 static struct task_view brief(const struct batch *b, const struct live *task)
 {
     return (struct task_view){ .id = task->id,
-                               .type = b->s->types[task->type].name,
+                               .type = b->s->types[live_type_of(b->s->live, task)].name,
                                .attempt = task->attempt,
                                .max_attempts = task->max_attempts };
+}
+
+/* More queues than there may be share the lanes of the first one. */
+static void join(struct batch *b, struct live *task, const struct task_view *view, uint32_t type)
+{
+    uint32_t queue = 0;
+    struct err e;
+    if (!shard_queue_of(b->s, view->queue, &queue, &e))
+        log_warn("change.queue_shared", "error=%s", log_quote(str_of_c(e.message)));
+    live_join(b->s->live, task, &(struct live_lane){ type, queue, view->priority, view->key_hash });
+}
+
+static void leave(struct shard *s, void *data)
+{
+    const uint32_t *lane = data;
+    live_leave(s->live, *lane);
+}
+
+/* One that crashed waits apart from the others. */
+static void crash(struct batch *b, struct live *task)
+{
+    uint32_t *left = arena_new(b->a, uint32_t);
+    *left = live_crash(b->s->live, task);
+    batch_on_commit(b, leave, left);
 }
 
 static struct live *add(struct batch *b, struct task_view *view, uint32_t type, bool is_blocked)
@@ -268,6 +295,7 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     batch_on_undo(b, take_back, task);
     int64_t seq = batch_put(
         b, &(struct change){ .op = is_blocked ? OP_ADD_BLOCKED : OP_ADD, .id = view->id });
+    view->key_hash = settings_key_of(s, type, view->payload);
     view->version = seq;
     view->type = s->types[type].name;
     view->created_at_us = view->updated_at_us = b->at_us;
@@ -276,10 +304,9 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     task->version = seq;
     task->state = is_blocked ? LIVE_BLOCKED : LIVE_WAITING;
     task->at_us = view->run_at_us;
-    task->type = type;
+    join(b, task, view, type);
     task->timeout_s = view->timeout_s;
     task->max_attempts = (uint16_t)view->max_attempts;
-    task->priority = (uint8_t)view->priority;
     task->flags = (uint8_t)(LIVE_FRESH | (view->has_job ? LIVE_JOB : 0));
     if (view->key.len > 0)
         live_hold_key(s->live, live_key_of(view->key), task);
@@ -333,7 +360,7 @@ void change_start(struct batch *b, struct live *task, uint32_t session)
     task->session = session;
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_FRESH);
     live_place(b->s->live, task, b->at_us);
-    log_status(b, task->type, op);
+    log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
     view.started_at_us = b->at_us;
     view.run_at_us = ready_us;
@@ -356,11 +383,16 @@ static void add_attempt(struct batch *b, const struct live *task, int64_t seq,
                                  .has_error = end->error != NULL };
 }
 
-static struct str why_of(struct batch *b, const struct change_end *end)
+struct str change_why(struct arena *a, const struct change_end *end)
 {
-    return end->why_code ? arena_printf(b->a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code,
-                                        end->why_text)
-                         : STR("");
+    char id[UUID_TEXT_LEN + 1];
+    if (!end->why_code)
+        return STR("");
+    if (!end->blocked_by)
+        return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code, end->why_text);
+    uuid_format(*end->blocked_by, id);
+    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}",
+                        end->why_code, end->why_text, id);
 }
 
 static enum op finish_op(const struct live *task, enum rule_state state)
@@ -377,7 +409,7 @@ static enum op finish_op(const struct live *task, enum rule_state state)
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end)
 {
-    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED || group_is(b->s, task->type));
+    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED || group_is_live(b->s, task));
     assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
     bool was_running = task->state == LIVE_RUNNING, was_blocked = task->state == LIVE_BLOCKED;
@@ -399,7 +431,7 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
                               .max_attempts = task->max_attempts,
                               .result = end->result ? *end->result : STR(""),
                               .error = end->error ? *end->error : STR(""),
-                              .why = why_of(b, end),
+                              .why = change_why(b->a, end),
                               .worker = was_running ? end->worker : STR(""),
                               .has_error = end->error != NULL };
     if (was_running && state != STATE_SUCCEEDED)
@@ -415,14 +447,14 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     view.why = row->why;
     event_finish(&b->events, seq, b->at_us, op_from(op), &view);
     batch_event_end(b);
-    log_status(b, task->type, op);
+    log_status(b, live_type_of(b->s->live, task), op);
     task->version = seq;
     task->state = LIVE_GONE;
     batch_on_commit(b, let_go, task);
     if (was_blocked)
         deps_left(b, task->id);
     deps_ended(b, task->id, state);
-    if (was_blocked && state != STATE_SUCCEEDED && group_is(b->s, task->type))
+    if (was_blocked && state != STATE_SUCCEEDED && group_is_live(b->s, task))
         group_given_up(b, task->id);
     if (b->s->job_hooks)
         b->s->job_hooks->task_ended(b, task->id, state);
@@ -445,7 +477,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     else
         add_attempt(b, task, seq, end);
     if (op == OP_LOST)
-        task->crashes++;
+        crash(b, task);
     task->state = LIVE_WAITING;
     task->version = seq;
     task->at_us = run_at_us;
@@ -453,7 +485,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     task->session = 0;
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
     live_place(b->s->live, task, b->at_us);
-    log_status(b, task->type, op);
+    log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
     view.state = rule_waiting_state(run_at_us, task->attempt, b->at_us);
     view.run_at_us = run_at_us;
@@ -477,7 +509,7 @@ static void reopened(struct batch *b, struct live *task, enum op op)
                                                  .args = { b->at_us, task->max_attempts } });
     task->version = seq;
     live_place(b->s->live, task, b->at_us);
-    log_status(b, task->type, op);
+    log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
     view.state = op == OP_REOPEN_BLOCKED ? STATE_BLOCKED : STATE_READY;
     view.run_at_us = b->at_us;
@@ -516,8 +548,7 @@ void change_reopen(struct batch *b, const struct task_view *view, uint32_t type,
     struct shard *s = b->s;
     struct live *task = live_add(s->live, view->id);
     batch_on_undo(b, take_back, task);
-    task->type = type;
-    task->priority = (uint8_t)view->priority;
+    join(b, task, view, type);
     task->timeout_s = view->timeout_s;
     task->attempt = (uint16_t)view->attempt;
     task->max_attempts = (uint16_t)view->max_attempts;

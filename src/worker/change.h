@@ -22,8 +22,11 @@ struct change_end {
     struct str worker;                /* of the session */
     const struct str *result, *error; /* NULL: none; JSON, text */
     const char *why_code, *why_text;  /* NULL: none */
+    const struct uuid *blocked_by;    /* of `why`: the task that failed it; NULL: none */
     const struct log_lines *logs;     /* the attempt's last words; NULL: none */
 };
+/* The task's `why` of that end, JSON; empty: none. */
+[[nodiscard]] struct str change_why(struct arena *a, const struct change_end *end);
 /* It has finished: SUCCEEDED, CANCELLED or DEAD. One that did not run has not succeeded. */
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end);

@@ -17,6 +17,7 @@
 #include "worker/door.h"
 #include "worker/group.h"
 #include "worker/session_schemas.h"
+#include "worker/settings.h"
 #include "worker/standing.h"
 #include "worker/worker_priv.h"
 
@@ -26,8 +27,6 @@ enum {
     QUEUE_MAX = 200,
     KEY_MAX = 500,
     ACTOR_MAX = 400,
-    ATTEMPTS_MAX = 1'000,
-    TIMEOUT_MAX_S = 30 * 86'400,
 };
 
 static const int64_t run_at_max_us = INT64_C(253402300799999999); /* the end of the year 9999 */
@@ -40,7 +39,8 @@ struct item {
     struct intent intent;
     struct create *create;
     struct task_view view;
-    bool is_fresh, is_settled; /* settled: only others of its call must be looked at again */
+    uint32_t attempts, timeout_s; /* that it asks for; 0: what its type has */
+    bool is_fresh, is_settled;    /* settled: only others of its call must be looked at again */
     enum outcome outcome;
     struct uuid duplicate_of;
     struct err err;
@@ -82,20 +82,20 @@ static bool read_id(const struct worker *w, const struct json_value *v, const ch
     return true;
 }
 
-static bool read_numbers(const struct json_value *v, const char *at, struct task_view *t,
+static bool read_numbers(const struct json_value *v, const char *at, struct item *item,
                          struct err *e)
 {
-    int64_t attempts = SHARD_ATTEMPTS_DEFAULT, timeout_s = SHARD_TIMEOUT_DEFAULT_S;
-    int64_t run_at_us = 0, for_us = 0;
-    door_int(v, at, "max_attempts", 1, ATTEMPTS_MAX, &attempts, e);
+    struct task_view *t = &item->view;
+    int64_t attempts = 0, timeout_s = 0, run_at_us = 0, for_us = 0;
+    door_int(v, at, "max_attempts", 1, SETTINGS_ATTEMPTS_MAX, &attempts, e);
     if (!door_is_bad(e))
-        door_int(v, at, "timeout_s", 1, TIMEOUT_MAX_S, &timeout_s, e);
+        door_int(v, at, "timeout_s", 1, SETTINGS_TIMEOUT_MAX_S, &timeout_s, e);
     if (!door_is_bad(e))
         door_int(v, at, "run_at_us", 0, run_at_max_us, &run_at_us, e);
     if (!door_is_bad(e))
         door_int(v, at, "scheduled_for_us", 0, run_at_max_us, &for_us, e);
-    t->max_attempts = (uint32_t)attempts;
-    t->timeout_s = (uint32_t)timeout_s;
+    item->attempts = (uint32_t)attempts;
+    item->timeout_s = (uint32_t)timeout_s;
     t->run_at_us = run_at_us;
     t->scheduled_for_us = for_us;
     return !door_is_bad(e);
@@ -116,6 +116,7 @@ static bool read_texts(struct worker *w, const struct json_value *v, const char 
                        struct task_view *t, uint32_t *ret_type, struct err *e)
 {
     struct str priority = STR("normal");
+    uint32_t queue;
     t->queue = STR("default");
     if (!door_text(v, at, "type", TYPE_MAX, &t->type, e) && !door_is_bad(e))
         return door_missing(e, at, "type");
@@ -129,7 +130,8 @@ static bool read_texts(struct worker *w, const struct json_value *v, const char 
         door_text(v, at, "priority", TYPE_MAX, &priority, e);
     if (!door_is_bad(e) && !rule_priority_of(priority, &t->priority))
         err_set(e, ERR_INVALID, "%spriority: is none of low, normal and high", at);
-    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, ret_type, e);
+    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, ret_type, e) &&
+           shard_queue_of(&w->shard, t->queue, &queue, e);
 }
 
 static bool read_depends_on(struct create *c, const struct json_value *list, const char *at,
@@ -182,6 +184,11 @@ static bool count_children(struct create *c, uint32_t type, const struct json_va
 
 static bool read_item(struct create *c, const struct json_value *v, size_t index, struct item *item)
 {
+    static const char *const members[] = {
+        "id",           "type",      "payload",          "priority",   "queue",      "run_at_us",
+        "max_attempts", "timeout_s", "idempotency_key",  "depends_on", "created_by", "actor",
+        "is_fresh",     "job_id",    "scheduled_for_us", NULL
+    };
     char at[40];
     struct err *e = &item->err;
     struct task_view *t = &item->view;
@@ -189,8 +196,9 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
     snprintf(at, sizeof at, "tasks[%zu].", index);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
-    if (!read_id(c->w, v, at, &t->id, e) || !read_texts(c->w, v, at, t, &type, e) ||
-        !read_numbers(v, at, t, e) || !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
+    if (!door_only(v, at, members, e) || !read_id(c->w, v, at, &t->id, e) ||
+        !read_texts(c->w, v, at, t, &type, e) || !read_numbers(v, at, item, e) ||
+        !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
         return false;
     check_payload(item, type, v, at);
     if (!count_children(c, type, v, index, e))
@@ -288,14 +296,12 @@ static void add_blocked(struct item *item, struct batch *b, uint32_t type, enum 
     struct live *task = change_add_blocked(b, t, type);
     if (how == STATE_COUNT)
         return;
-    struct str error = deps_fail(b, task, failed, how);
-    struct arena *a = item->create->r->arena;
+    deps_fail(b, task, failed, how);
     t->version = task->version;
     t->state = STATE_DEAD;
     t->finished_at_us = b->at_us;
     t->has_error = true;
-    t->error = arena_copy(a, error);
-    t->why = arena_printf(a, "{\"code\":\"%s\",\"text\":\"%.*s\"}", DEPS_WHY, STR_FMT(error));
+    deps_reason(item->create->r->arena, failed, how, &t->error, &t->why);
 }
 
 static void add(struct item *item, struct batch *b)
@@ -308,6 +314,12 @@ static void add(struct item *item, struct batch *b)
     }
     if (t->run_at_us == 0)
         t->run_at_us = b->at_us;
+    t->max_attempts = item->attempts > 0
+                          ? item->attempts
+                          : settings_or(b->s, type, SETTING_MAX_ATTEMPTS, SHARD_ATTEMPTS_DEFAULT);
+    t->timeout_s = item->timeout_s > 0
+                       ? item->timeout_s
+                       : settings_or(b->s, type, SETTING_TIMEOUT_S, SHARD_TIMEOUT_DEFAULT_S);
     t->has_error = false; /* of a batch that was undone */
     t->why = STR("");
     t->finished_at_us = 0;
@@ -647,6 +659,7 @@ static void begin(struct create *c)
 
 void create_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "tasks", "is_atomic", NULL };
     struct worker *w = owner;
     const struct json_value *body, *tasks;
     struct err e = { 0 };
@@ -654,7 +667,8 @@ void create_door(void *owner, struct http_request *r)
         return;
     struct create *c = arena_new(r->arena, struct create);
     *c = (struct create){ .w = w, .r = r };
-    door_flag(body, "", "is_atomic", &c->is_atomic, &e);
+    if (door_only(body, "", members, &e))
+        door_flag(body, "", "is_atomic", &c->is_atomic, &e);
     tasks = json_get_c(body, "tasks");
     if (!tasks || tasks->type != JSON_ARRAY)
         err_set(&e, ERR_INVALID, "tasks: is no list");

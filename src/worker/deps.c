@@ -275,7 +275,7 @@ static void succeeded(struct batch *b, struct awaited *w)
         struct live *task = live_find(b->s->live, w->waiters[i]);
         deps_left(b, w->waiters[i]);
         assert(task && task->state == LIVE_BLOCKED);
-        if (group_is(b->s, task->type))
+        if (group_is_live(b->s, task))
             group_ended(b, task->id);
         else
             change_unblock(b, task);
@@ -304,18 +304,36 @@ void deps_ended(struct batch *b, struct uuid on, enum rule_state state)
 
 /* ── failing ── */
 
-struct str deps_fail(struct batch *b, struct live *task, struct uuid on, enum rule_state state)
+static struct str error_of(struct arena *a, struct uuid on, enum rule_state state)
 {
     char id[UUID_TEXT_LEN + 1];
     uuid_format(on, id);
-    const char *how = state == STATE_CANCELLED ? "was cancelled" : "has failed";
-    struct str error = arena_printf(b->a, "the task %s, which this one depends on, %s", id, how);
-    change_finish(b, task, STATE_DEAD,
-                  &(struct change_end){ .outcome = OUTCOME_FAILED,
-                                        .error = &error,
-                                        .why_code = DEPS_WHY,
-                                        .why_text = arena_cstr(b->a, error) });
-    return error;
+    return arena_printf(a, "the task %s, which this one depends on, %s", id,
+                        state == STATE_CANCELLED ? "was cancelled" : "has failed");
+}
+
+static struct change_end end_of(const struct uuid *on, const struct str *error)
+{
+    return (struct change_end){ .outcome = OUTCOME_FAILED,
+                                .error = error,
+                                .why_code = "DEPENDENCY",
+                                .why_text = error->ptr,
+                                .blocked_by = on };
+}
+
+void deps_reason(struct arena *a, struct uuid on, enum rule_state state, struct str *ret_error,
+                 struct str *ret_why)
+{
+    *ret_error = error_of(a, on, state);
+    const struct change_end end = end_of(&on, ret_error);
+    *ret_why = change_why(a, &end);
+}
+
+void deps_fail(struct batch *b, struct live *task, struct uuid on, enum rule_state state)
+{
+    struct str error = error_of(b->a, on, state);
+    const struct change_end end = end_of(&on, &error);
+    change_finish(b, task, STATE_DEAD, &end);
 }
 
 struct popped {
@@ -342,8 +360,8 @@ static void fail_one(struct batch *b, struct awaited *w)
         return; /* it has left */
     struct live *task = live_find(b->s->live, waiter);
     assert(task && task->state == LIVE_BLOCKED);
-    if (!group_is(b->s, task->type) || !group_has_child(waiter, w->on)) {
-        (void)deps_fail(b, task, w->on, w->state);
+    if (!group_is_live(b->s, task) || !group_has_child(waiter, w->on)) {
+        deps_fail(b, task, w->on, w->state);
         return;
     }
     want_no_more(b, t, at); /* how its children end is the group's to judge */

@@ -15,8 +15,6 @@ enum {
     DEPS_SETTLE_LEAST = 100, /* steps of deps_settle in a batch, however full it is */
 };
 
-#define DEPS_WHY "DEPENDENCY" /* the code of its `why` */
-
 [[nodiscard]] struct deps *deps_create(void);
 void deps_destroy(struct deps *deps); /* accepts NULL */
 void deps_clear(struct deps *deps);
@@ -38,9 +36,11 @@ void deps_left(struct batch *b, struct uuid task);
 [[nodiscard]] bool deps_is_failing(const struct deps *deps);
 /* In a batch, after its intents: fails as many as there is room for. */
 void deps_settle(struct batch *b);
-/* It fails at once, since `on`, which it depends on, has failed (`state`). Returns its error, which
- * lives as long as the batch. */
-struct str deps_fail(struct batch *b, struct live *task, struct uuid on, enum rule_state state);
+/* It fails at once, since `on`, which it depends on, has failed (`state`). */
+void deps_fail(struct batch *b, struct live *task, struct uuid on, enum rule_state state);
+/* Error and `why` of one that failed so, in the arena. */
+void deps_reason(struct arena *a, struct uuid on, enum rule_state state, struct str *ret_error,
+                 struct str *ret_why);
 
 /* Which of them a blocked task still waits for; valid until the next batch. 0: none. */
 size_t deps_blocked_by(const struct deps *deps, struct uuid task, const struct uuid **ret_ids);

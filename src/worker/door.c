@@ -9,6 +9,7 @@
 #include "worker/worker_priv.h"
 
 enum {
+    KEY_TOLD_MAX = 64, /* of a name that is not known */
     LEVELS_AROUND = 3, /* {"tasks": [{"payload": …, {"acks": [{"result": … */
     PARSED_TIMES = 24, /* a text when parsed, at most: an array of digits */
 };
@@ -201,6 +202,26 @@ bool door_id(const struct json_value *object, const char *at, const char *name, 
     return true;
 }
 
+bool door_only(const struct json_value *object, const char *at, const char *const names[],
+               struct err *e)
+{
+    size_t next = 0;
+    for (size_t i = 0; object && object->type == JSON_OBJECT && i < object->member_count; i++) {
+        struct str key = object->members[i].key;
+        size_t from = next;
+        while (names[next] && !str_eq_c(key, names[next]))
+            next++;
+        for (size_t k = 0; !names[next] && k < from; k++)
+            if (str_eq_c(key, names[k]))
+                next = k;
+        if (!names[next])
+            return err_set(e, ERR_INVALID, "%s%.*s: is not known here", at,
+                           STR_FMT(str_first(key, KEY_TOLD_MAX)));
+        next++;
+    }
+    return true;
+}
+
 bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_verb)
 {
     struct str id, verb = STR("");
@@ -309,6 +330,7 @@ bool read_task(struct arena *a, const struct shard *s, const struct db_rows *row
         .key = text_or_empty(rows, row, 13),
         .payload = db_rows_text(rows, row, 15),
         .progress = -1,
+        .key_hash = (uint64_t)db_rows_i64(rows, row, 26),
     };
     if (v.has_job)
         v.job_id = db_rows_uuid(rows, row, 9);

@@ -45,6 +45,11 @@ static inline bool door_is_bad(const struct err *e)
 /* INVALID: "tasks[3].type: is missing". */
 bool door_missing(struct err *e, const char *at, const char *name);
 
+/* INVALID where `object` has a member that is not among `names`, which end with NULL; cheapest
+ * where its members come in that order. What is no object has none. */
+bool door_only(const struct json_value *object, const char *at, const char *const names[],
+               struct err *e);
+
 /* An id at the end of the path, "UUID" or "UUID:verb"; else it is answered 404 and false. */
 [[nodiscard]] bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_verb);
 /* "0:991" of a number of the log. */

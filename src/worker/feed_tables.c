@@ -10,6 +10,7 @@
 #include "worker/feed.h"
 #include "worker/logrow.h"
 #include "worker/meter.h"
+#include "worker/settings.h"
 #include "worker/worker_priv.h"
 
 enum { READ_MS = 20'000, TABLE_EVENTS_MAX = 2'000 };
@@ -195,6 +196,8 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
     case OP_DROP_RANGE:
     case OP_JOB:
     case OP_JOB_GONE:
+    case OP_TYPE:
+    case OP_QUEUE:
     case OP_COUNT:
         break;
     }
@@ -223,6 +226,9 @@ static void put_event(struct reading *q, const struct told *t)
         put_job(q, t);
     } else if (t->change.op == OP_JOB_GONE) {
         event_job_gone(&q->text, t->seq, t->at_us, t->change.id);
+    } else if (t->change.op == OP_TYPE || t->change.op == OP_QUEUE) {
+        if (!settings_put_event(&q->w->shard, &q->text, t->seq, t->at_us, &t->change))
+            event_none(&q->text, t->seq);
     } else {
         const void *row = map_get(q->task_rows, key_of(&t->change.id));
         if (row)
@@ -287,6 +293,12 @@ static void tasks_read(void *owner, const struct db_reply *reply)
         answer(q);
 }
 
+static bool is_of_task(enum op op)
+{
+    return op != OP_NONE && op != OP_JOB && op != OP_JOB_GONE && op != OP_DROP &&
+           op != OP_DROP_RANGE && op != OP_TYPE && op != OP_QUEUE;
+}
+
 static void add_row(struct reading *q, const struct log_row *row, int64_t until)
 {
     struct ops_reader reader = ops_read(row->ops, row->ids, row->args);
@@ -296,9 +308,7 @@ static void add_row(struct reading *q, const struct log_row *row, int64_t until)
             continue;
         q->told[q->count++] =
             (struct told){ .change = change, .seq = seq, .at_us = row->at_us, .extra = row->extra };
-        bool is_of_task = change.op != OP_NONE && change.op != OP_JOB && change.op != OP_JOB_GONE &&
-                          change.op != OP_DROP && change.op != OP_DROP_RANGE;
-        if (is_of_task)
+        if (is_of_task(change.op))
             q->ids[q->id_count++] = change.id;
     }
 }

@@ -288,7 +288,7 @@ static void apply_claim(struct intent *intent, struct batch *b)
         if (!task)
             break;
         l->claims[l->claim_count++] = (struct claim){ .id = task->id,
-                                                      .type = task->type,
+                                                      .type = live_type_of(b->s->live, task),
                                                       .timeout_s = task->timeout_s,
                                                       .attempt = task->attempt,
                                                       .max_attempts = task->max_attempts,
@@ -364,12 +364,16 @@ static void client_gone(void *owner)
 
 static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, struct err *e)
 {
+    static const char *const members[] = { "task",  "fence",       "outcome", "result",
+                                           "error", "retry_in_ms", "logs",    NULL };
     struct lease_ack *ack = &l->acks[i];
     struct str fence, word;
     char at[40];
     snprintf(at, sizeof at, "acks[%zu].", i);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "acks[%zu]: is no object", i);
+    if (!door_only(v, at, members, e))
+        return false;
     if (!door_id(v, at, "task", &ack->task, e))
         return door_is_bad(e) ? false : door_missing(e, at, "task");
     if (!door_text(v, at, "fence", FENCE_TEXT_MAX, &fence, e))
@@ -384,6 +388,8 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
     const struct json_value *error = json_get_c(v, "error"), *result = json_get_c(v, "result");
     if (door_is_bad(e))
         return false;
+    if (error && error->type != JSON_STRING && error->type != JSON_NULL)
+        return err_set(e, ERR_INVALID, "%serror: is no string", at);
     if (error && error->type == JSON_STRING) {
         ack->has_error = true;
         ack->error = str_first(error->text, ERROR_MAX);
@@ -431,6 +437,7 @@ static bool read_acks_of(struct leasing *l, const struct json_value *list, struc
 
 static bool read_held(struct leasing *l, const struct json_value *list, struct err *e)
 {
+    static const char *const members[] = { "task", "fence", NULL };
     if (!list || list->type == JSON_NULL)
         return true;
     if (list->type != JSON_ARRAY || list->item_count > HELD_MAX)
@@ -442,6 +449,8 @@ static bool read_held(struct leasing *l, const struct json_value *list, struct e
         struct str fence;
         char at[40];
         snprintf(at, sizeof at, "held[%zu].", i);
+        if (!door_only(&list->items[i], at, members, e))
+            return false;
         if (!door_id(&list->items[i], at, "task", &held->task, e))
             return door_is_bad(e) ? false : door_missing(e, at, "task");
         if (!door_text(&list->items[i], at, "fence", FENCE_TEXT_MAX, &fence, e))
@@ -488,6 +497,8 @@ static void submit(struct leasing *l)
 
 void lease_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "session", "secret", "max", "wait_ms",
+                                           "acks",    "held",   NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct session *session;
@@ -497,7 +508,8 @@ void lease_door(void *owner, struct http_request *r)
         !(session = session_of_body(w, r, body)))
         return;
     struct leasing *l = leasing_create(w, r, session);
-    door_int(body, "", "max", 0, SESSION_LEASES_MAX, &max, &e);
+    if (door_only(body, "", members, &e))
+        door_int(body, "", "max", 0, SESSION_LEASES_MAX, &max, &e);
     if (!door_is_bad(&e))
         door_int(body, "", "wait_ms", 0, WAIT_MAX_MS, &wait_ms, &e);
     if (door_is_bad(&e) || !read_acks_of(l, json_get_c(body, "acks"), &e) ||
@@ -510,11 +522,13 @@ void lease_door(void *owner, struct http_request *r)
     l->claims = arena_new_array(r->arena, l->max, struct claim);
     l->wait.until_us = clock_mono_us() + wait_ms * CLOCK_MS;
     http_on_cancel(r, client_gone, l);
+    http_end_with_client(r);
     submit(l);
 }
 
 void ack_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "session", "secret", "results", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct session *session;
@@ -523,7 +537,7 @@ void ack_door(void *owner, struct http_request *r)
         !(session = session_of_body(w, r, body)))
         return;
     struct leasing *l = leasing_create(w, r, session);
-    if (!read_acks_of(l, json_get_c(body, "results"), &e)) {
+    if (!door_only(body, "", members, &e) || !read_acks_of(l, json_get_c(body, "results"), &e)) {
         door_fail(r, &e);
         return;
     }

@@ -2,10 +2,11 @@
  * load: what a leader must know, read from the tables and the log. A standby reads it ahead, while
  * the tables move, and follows the log; whoever takes over reads the rest. One way for both:
  *
- *   begin ──▶ types ──▶ task_live, a page at a time ──▶ counters ──▶ log ──▶ its present end
+ *   begin ──▶ names ──▶ task_live, a page at a time ──▶ counters ──▶ log ──▶ its present end
  *   ckpt C0                                             ckpt C1       ▲             │ again, later
  *                                                                     └─────────────┘ or finish:
- *                                       log up to the epoch row ──▶ sessions ──▶ blocked ──▶ done
+ *                                       log up to the epoch row ──▶ settings ──▶ sessions ──▶
+ * blocked ──▶ done
  *
  * Pages that were read while the tables moved are of different times, none older than C0. Replaying
  * the log from C0 mends that, since each row tells the number of its last change: a change that a
@@ -24,6 +25,7 @@
 #include "worker/logrow.h"
 #include "worker/notes.h"
 #include "worker/session.h"
+#include "worker/settings.h"
 #include "worker/tick.h"
 
 enum { PHASE_CALL_MS = 60'000, EXTRA_BYTES = 64 << 20, BLOCKED_AT_ONCE = 5'000 };
@@ -38,6 +40,18 @@ struct ended {
 struct contested {
     struct uuid id;
     struct live_key key;
+};
+
+/* A task whose row is gone already: it was deleted, as the log will say. */
+struct missing {
+    enum rule_status now;
+    enum rule_status counted; /* as what the counters know it; STATUS_COUNT: not at all */
+};
+
+/* The end of such a one, in the row of the log that is being replayed. */
+struct uncounted {
+    int64_t seq;
+    enum rule_status counted;
 };
 
 struct load {
@@ -59,6 +73,9 @@ struct load {
     /* Keys that another task held when theirs was read, and may have lost since. */
     struct contested *contested;
     size_t contested_count, contested_capacity;
+    struct map *missing; /* struct missing, by id */
+    struct uncounted *uncounted;
+    size_t uncounted_count, uncounted_capacity;
     bool is_finishing;
     load_done_fn *done;
     void *owner;
@@ -68,6 +85,8 @@ static void ask_live(struct load *load, struct uuid after);
 static void ask_log(struct load *load);
 static void ask_sessions(struct load *load, int64_t after);
 static void ask_types(struct load *load);
+static void ask_queues(struct load *load);
+static void ask_settings(struct load *load, int64_t after);
 static void ask_tasks(struct load *load);
 static void ask_blocked(struct load *load);
 
@@ -159,13 +178,25 @@ static bool is_new_task(enum op op)
            op == OP_REOPEN_BLOCKED;
 }
 
+/* Its queue by name; `lane` has the rest. */
+static void join(struct shard *s, struct live *task, struct live_lane *lane, struct str queue)
+{
+    struct err e;
+    if (!shard_queue_of(s, queue, &lane->queue, &e))
+        lane->queue = 0; /* as when it was made */
+    live_join(s->live, task, lane);
+}
+
 static struct live *replay_add(struct load *load, const struct change *change, int64_t seq,
                                const struct db_rows *tasks, size_t row)
 {
     struct shard *s = load->s;
     struct live *task = live_add(s->live, change->id);
-    task->type = (uint32_t)db_rows_i64(tasks, row, 1);
-    task->priority = (uint8_t)db_rows_i64(tasks, row, 2);
+    join(s, task,
+         &(struct live_lane){ .type = (uint32_t)db_rows_i64(tasks, row, 1),
+                              .priority = (enum rule_priority)db_rows_i64(tasks, row, 2),
+                              .key = (uint64_t)db_rows_i64(tasks, row, 9) },
+         db_rows_text(tasks, row, 8));
     task->max_attempts = (uint16_t)db_rows_i64(tasks, row, 3);
     task->timeout_s = (uint32_t)db_rows_i64(tasks, row, 4);
     task->at_us = db_rows_time(tasks, row, 5);
@@ -185,12 +216,13 @@ static struct live *replay_add(struct load *load, const struct change *change, i
     return task;
 }
 
-static void replay_waiting(struct live *task, const struct change *change)
+static void replay_waiting(struct shard *s, struct live *task, const struct change *change)
 {
     task->state = LIVE_WAITING;
     task->at_us = change->args[0];
     task->attempt = (uint16_t)(change->attempt - (change->op == OP_RELEASE));
-    task->crashes = (uint8_t)(task->crashes + (change->op == OP_LOST));
+    if (change->op == OP_LOST)
+        live_leave(s->live, live_crash(s->live, task));
     task->fence = 0;
     task->session = 0;
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
@@ -242,7 +274,7 @@ static void replay_known(struct load *load, struct live *task, const struct chan
     if (change->op == OP_UNBLOCK)
         task->state = LIVE_WAITING;
     else if (op_to(change->op) == STATUS_PENDING)
-        replay_waiting(task, change);
+        replay_waiting(s, task, change);
     else
         replay_running(task, change, seq, at_us);
     live_place(s->live, task, at_us);
@@ -256,34 +288,70 @@ static void count(struct shard *s, uint32_t type, enum op op)
         s->types[type].counts[op_to(op)]++;
 }
 
+/* A change of a finished task, or of one whose row is gone: its type is not known, so that it
+ * cannot be counted; then its end must not be either, but as what it was counted. */
+static void replay_missing(struct load *load, const struct change *change, int64_t seq)
+{
+    struct str key = str_of((const char *)change->id.bytes, sizeof change->id.bytes);
+    struct missing *m = map_count(load->missing) > 0 ? map_get(load->missing, key) : NULL;
+    if (!m && is_new_task(change->op)) {
+        bool is_add = change->op == OP_ADD || change->op == OP_ADD_BLOCKED;
+        m = mem_new(struct missing);
+        m->counted = is_add ? STATUS_COUNT : STATUS_FAILED;
+        (void)map_put(load->missing, key, m);
+    }
+    if (m && op_to(change->op) != STATUS_COUNT)
+        m->now = op_to(change->op);
+    if (!m || change->op != OP_DROP)
+        return;
+    load->uncounted = grow(load->uncounted, load->uncounted_count, &load->uncounted_capacity,
+                           sizeof *load->uncounted);
+    load->uncounted[load->uncounted_count++] = (struct uncounted){ seq, m->counted };
+    (void)map_remove(load->missing, key);
+    mem_free(m);
+}
+
 static void replay(struct load *load, const struct change *change, int64_t seq, int64_t at_us,
                    const struct db_rows *tasks, const struct map *rows)
 {
     struct shard *s = load->s;
     struct live *task = live_find(s->live, change->id);
     bool is_new = is_new_task(change->op);
-    if (is_new && !task) {
-        const void *row = map_get(rows, str_of((const char *)change->id.bytes, 16));
-        if (!row) {
-            log_error("load.row_missing", "seq=%lld", (long long)seq);
-            return;
-        }
+    const void *row =
+        is_new && !task ? map_get(rows, str_of((const char *)change->id.bytes, 16)) : NULL;
+    if (row) {
         task = replay_add(load, change, seq, tasks, (uintptr_t)row - 1);
         live_place(s->live, task, at_us);
-        count(s, task->type, change->op);
+        count(s, live_type_of(s->live, task), change->op);
         return;
     }
-    if (!task)
+    if (!task) {
+        replay_missing(load, change, seq);
         return;
-    count(s, task->type, change->op);
+    }
+    count(s, live_type_of(s->live, task), change->op);
     if (seq > task->version)
         replay_known(load, task, change, seq, at_us);
 }
 
-/* What retention took out, as `number [{"type", "status", "count"}]` a line. */
-static void replay_extra(struct shard *s, struct str extra)
+/* As what the counters know the task that went at that number. */
+static enum rule_status counted_as(const struct load *load, struct str number, struct str told)
+{
+    int64_t seq;
+    for (size_t i = 0; i < load->uncounted_count && str_to_i64(number, &seq); i++)
+        if (load->uncounted[i].seq == seq)
+            return load->uncounted[i].counted;
+    for (size_t k = 0; k < STATUS_COUNT; k++)
+        if (str_eq(told, rule_status_name((enum rule_status)k)))
+            return (enum rule_status)k;
+    return STATUS_COUNT;
+}
+
+/* What was dropped, as `number [{"type", "status", "count"}]` a line. */
+static void replay_extra(struct load *load, struct str extra)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(EXTRA_BYTES);
+    struct shard *s = load->s;
     struct str line, number, text;
     for (bool more = extra.len > 0; more;) {
         const struct json_value *list;
@@ -300,9 +368,9 @@ static void replay_extra(struct shard *s, struct str extra)
             if (!type || !status || !n || !shard_find_type(s, type->text, &at) ||
                 !json_to_i64(n, &gone))
                 continue;
-            for (size_t k = 0; k < STATUS_COUNT; k++)
-                if (str_eq(status->text, rule_status_name((enum rule_status)k)))
-                    s->types[at].counts[k] -= gone;
+            enum rule_status counted = counted_as(load, number, status->text);
+            if (counted != STATUS_COUNT)
+                s->types[at].counts[counted] -= gone;
         }
     }
 }
@@ -319,6 +387,10 @@ static void take_counters(struct load *load)
         if (type >= 0 && type < (int64_t)s->type_count && status < STATUS_COUNT)
             s->types[type].counts[status] = db_rows_i64(rows, i, 3);
     }
+    size_t at = 0;
+    struct str key;
+    for (void *m; map_next(load->missing, &at, &key, &m);)
+        ((struct missing *)m)->counted = ((struct missing *)m)->now;
     db_rows_unref(take(load->counters));
     load->phase = LOAD_LOG;
 }
@@ -338,7 +410,8 @@ static void replay_page(struct load *load, const struct db_rows *tasks)
         struct change change;
         for (int64_t seq = row.seq; ops_next(&reader, &change); seq++, load->replayed++)
             replay(load, &change, seq, row.at_us, tasks, rows);
-        replay_extra(s, row.extra);
+        replay_extra(load, row.extra);
+        load->uncounted_count = 0;
         load->next = row.seq + row.n;
         s->at_us = max_of(s->at_us, row.at_us);
     }
@@ -374,7 +447,7 @@ static void ask_tasks(struct load *load)
         ask(load, &load_tasks, load_tasks_args(load->a, ids, wanted), tasks_read);
 }
 
-/* ── types ── */
+/* ── types and queues ── */
 
 /* Those that are not known yet; then what they were wanted for. */
 static void types_read(void *owner, const struct db_reply *reply)
@@ -388,10 +461,33 @@ static void types_read(void *owner, const struct db_reply *reply)
         shard_put_type(load->s, (uint32_t)db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1), true);
     if (n > 0)
         ask_types(load);
+    else
+        ask_queues(load);
+}
+
+/* The same of queues; then what both were wanted for. */
+static void queues_read(void *owner, const struct db_reply *reply)
+{
+    struct load *load = owner;
+    if (!answered(load, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    size_t n = db_rows_count(rows);
+    for (size_t i = 0; i < n; i++)
+        shard_put_queue(load->s, (uint32_t)db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1), true);
+    if (n > 0)
+        ask_queues(load);
     else if (load->log)
         ask_tasks(load);
     else
         ask_live(load, (struct uuid){ 0 });
+}
+
+static void ask_queues(struct load *load)
+{
+    arena_reset(load->a);
+    ask(load, &load_queues, load_queues_args(load->a, (int32_t)load->s->queues_known - 1),
+        queues_read);
 }
 
 static void ask_types(struct load *load)
@@ -409,7 +505,7 @@ static void at_end_of_log(struct load *load)
         log_debug("load.done", "replayed=%lld", (long long)load->replayed);
         load->phase = LOAD_LAST;
         session_set_clear(load->s->sessions);
-        ask_sessions(load, 0);
+        ask_settings(load, -1);
     } else {
         end(load, NULL);
     }
@@ -471,15 +567,29 @@ static void counters_read(void *owner, const struct db_reply *reply)
     ask_log(load);
 }
 
+static void join_stored(struct shard *s, struct live *task, const struct db_rows *rows, size_t row)
+{
+    struct live_lane lane = { .type = (uint32_t)db_rows_i64(rows, row, 2),
+                              .priority = (enum rule_priority)db_rows_i64(rows, row, 4),
+                              .key = (uint64_t)db_rows_i64(rows, row, 15) };
+    int64_t queue = db_rows_i64(rows, row, 14), crashes = db_rows_i64(rows, row, 6);
+    if (queue < 0) {
+        join(s, task, &lane, db_rows_text(rows, row, 16));
+    } else {
+        lane.queue = (uint32_t)queue;
+        live_join(s->live, task, &lane);
+    }
+    while (task->crashes < crashes)
+        live_leave(s->live, live_crash(s->live, task));
+}
+
 static void add_live(struct load *load, const struct db_rows *rows, size_t i, int64_t now_us)
 {
     struct live *task = live_add(load->s->live, db_rows_uuid(rows, i, 0));
     task->version = db_rows_i64(rows, i, 1);
-    task->type = (uint32_t)db_rows_i64(rows, i, 2);
     task->state = (uint8_t)db_rows_i64(rows, i, 3);
-    task->priority = (uint8_t)db_rows_i64(rows, i, 4);
     task->flags = (uint8_t)(db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB));
-    task->crashes = (uint8_t)db_rows_i64(rows, i, 6);
+    join_stored(load->s, task, rows, i);
     task->attempt = (uint16_t)db_rows_i64(rows, i, 7);
     task->max_attempts = (uint16_t)db_rows_i64(rows, i, 8);
     task->timeout_s = (uint32_t)db_rows_i64(rows, i, 9);
@@ -529,6 +639,68 @@ static void begun(void *owner, const struct db_reply *reply)
 }
 
 /* ── what only a leader needs ── */
+
+/* A queue that tasks of an older version are in was numbered here, and may have been numbered
+ * otherwise by somebody else since. */
+static bool is_same_queue(const struct shard *s, const struct db_rows *rows, size_t row)
+{
+    int64_t number = db_rows_i64(rows, row, 0);
+    return number < (int64_t)s->queues_known && s->queues[number].is_stored &&
+           str_eq(s->queues[number].name, db_rows_text(rows, row, 1));
+}
+
+static void ask_queue_settings(struct load *load, int64_t after);
+
+static void queue_settings_read(void *owner, const struct db_reply *reply)
+{
+    struct load *load = owner;
+    struct err e;
+    if (!answered(load, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    size_t n = db_rows_count(rows);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_same_queue(load->s, rows, i)) {
+            err_set(&e, ERR_INTERNAL, "queue %lld has another name than here",
+                    (long long)db_rows_i64(rows, i, 0));
+            end(load, &e);
+            return;
+        }
+        settings_load_queue(load->s, rows, i);
+    }
+    if (n > 0)
+        ask_queue_settings(load, db_rows_i64(rows, n - 1, 0));
+    else
+        ask_sessions(load, 0);
+}
+
+static void ask_queue_settings(struct load *load, int64_t after)
+{
+    arena_reset(load->a);
+    ask(load, &load_queues, load_queues_args(load->a, (int32_t)after), queue_settings_read);
+}
+
+/* As they are now, and from now on: a rate begins with an empty bucket. */
+static void settings_read(void *owner, const struct db_reply *reply)
+{
+    struct load *load = owner;
+    if (!answered(load, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    size_t n = db_rows_count(rows);
+    for (size_t i = 0; i < n; i++)
+        settings_load_type(load->s, rows, i);
+    if (n > 0)
+        ask_settings(load, db_rows_i64(rows, n - 1, 0));
+    else
+        ask_queue_settings(load, -1);
+}
+
+static void ask_settings(struct load *load, int64_t after)
+{
+    arena_reset(load->a);
+    ask(load, &load_types, load_types_args(load->a, (int32_t)after), settings_read);
+}
 
 static void sessions_read(void *owner, const struct db_reply *reply)
 {
@@ -631,6 +803,7 @@ struct load *load_create(struct shard *s)
 {
     struct load *load = mem_new(struct load);
     load->s = s;
+    load->missing = map_create();
     load->a = arena_create(0);
     return load;
 }
@@ -645,6 +818,12 @@ void load_destroy(struct load *load)
     db_rows_unref(load->counters);
     mem_free(load->ended);
     mem_free(load->contested);
+    mem_free(load->uncounted);
+    size_t at = 0;
+    struct str key;
+    for (void *m; map_next(load->missing, &at, &key, &m);)
+        mem_free(m);
+    map_destroy(load->missing);
     arena_destroy(load->a);
     mem_free(load);
 }

@@ -127,6 +127,8 @@ static int64_t next_ms(const struct session_set *set)
     const struct live *due = live_first_due(s->live), *end = live_first_deadline(s->live);
     if (due && set->parked_count > 0)
         left_us = sooner(left_us, due->at_us - wall_us);
+    if (set->token_us > 0 && set->parked_count > 0)
+        left_us = sooner(left_us, set->token_us - mono_us);
     if (end)
         left_us = sooner(left_us, live_deadline_us(end) - wall_us);
     list_each (node, &set->parked)

@@ -8,6 +8,8 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "worker/change.h"
 #include "worker/checkpoint.h"
@@ -27,6 +29,12 @@ enum {
 
 /* ── who ── */
 
+/* The API token of an outside worker, for whom the gateway asks; empty: it is a service's own. */
+static struct str token_id_of(const struct http_request *r)
+{
+    return http_header(r, STR("Windlass-Token-Id"));
+}
+
 /* The session that the body names, with its secret; else it is answered and NULL. */
 struct session *session_of_body(struct worker *w, struct http_request *r,
                                 const struct json_value *body)
@@ -40,7 +48,7 @@ struct session *session_of_body(struct worker *w, struct http_request *r,
         !door_is_bad(&e))
         door_missing(&e, "", "secret");
     struct session *session = door_is_bad(&e) ? NULL : session_find(w->shard.sessions, id);
-    if (!door_is_bad(&e) && (!session || !session_is_secret(session, secret)))
+    if (!door_is_bad(&e) && (!session || !session_is_secret(session, secret, token_id_of(r))))
         err_set(&e, ERR_NOT_FOUND, "there is no such session");
     if (door_is_bad(&e)) {
         door_fail(r, &e);
@@ -110,6 +118,8 @@ static void open_done(struct intent *intent, const struct err *err)
         return;
     }
     struct json_writer w = json_writer_to(o->r->out);
+    log_info("session.opened", "worker=%s actor=%s", log_quote(o->wanted.worker),
+             log_quote(http_header(o->r, STR("Windlass-Actor"))));
     json_begin_object(&w);
     json_put_id(&w, "session", o->wanted.id);
     json_key_c(&w, "secret");
@@ -127,6 +137,7 @@ static void open_done(struct intent *intent, const struct err *err)
 
 static bool read_types(struct opening *o, const struct json_value *types, struct err *e)
 {
+    static const char *const members[] = { "slots", "schema", NULL };
     if (!types || types->type != JSON_OBJECT || types->member_count == 0)
         return err_set(e, ERR_INVALID, "types: names no task type");
     if (types->member_count > SESSION_TYPES_MAX)
@@ -134,12 +145,19 @@ static bool read_types(struct opening *o, const struct json_value *types, struct
     o->wanted.types = arena_new_array(o->r->arena, types->member_count, struct session_type);
     for (size_t i = 0; i < types->member_count; i++) {
         const struct json_member *m = &types->members[i];
+        char at[80];
+        snprintf(at, sizeof at, "types.%.*s.", STR_FMT(str_first(m->key, 64)));
         struct session_type *type = &o->wanted.types[i];
         int64_t slots = 1;
         if (m->key.len == 0 || m->key.len > TYPE_NAME_MAX)
             return err_set(e, ERR_INVALID, "types: a name is empty or longer than %d bytes",
                            TYPE_NAME_MAX);
-        door_int(&m->value, "types.", "slots", 1, SESSION_SLOTS_MAX, &slots, e);
+        if (m->value.type != JSON_OBJECT && m->value.type != JSON_NULL)
+            return err_set(e, ERR_INVALID, "types.%.*s: is no object",
+                           STR_FMT(str_first(m->key, 64)));
+        if (!door_only(&m->value, at, members, e))
+            return false;
+        door_int(&m->value, at, "slots", 1, SESSION_SLOTS_MAX, &slots, e);
         if (door_is_bad(e) || !session_schema_read(&m->value, m->key, &type->schema, e) ||
             !shard_type_of(&o->w->shard, m->key, &type->type, e))
             return false;
@@ -152,9 +170,12 @@ static bool read_types(struct opening *o, const struct json_value *types, struct
 
 static bool read_session(struct opening *o, const struct json_value *body, struct err *e)
 {
+    static const char *const members[] = { "worker", "host", "version", "types", "ttl_ms", NULL };
     struct session_new *s = &o->wanted;
     s->ttl_ms = o->w->shard.options.session_ttl_us / CLOCK_MS;
     s->worker = s->host = s->version = STR("");
+    if (!door_only(body, "", members, e))
+        return false;
     door_text(body, "", "worker", SESSION_TEXT_MAX, &s->worker, e);
     if (!door_is_bad(e))
         door_text(body, "", "host", SESSION_TEXT_MAX, &s->host, e);
@@ -180,7 +201,7 @@ void session_door(void *owner, struct http_request *r)
                            .wanted = { .id = uuid_v7() } };
     random_bytes(secret, sizeof secret);
     base64url_encode(str_of((const char *)secret, sizeof secret), o->secret);
-    sha256(str_of_c(o->secret), o->wanted.secret_hash);
+    session_hash(str_of_c(o->secret), token_id_of(r), o->wanted.secret_hash);
     if (!read_session(o, body, &e) || !shard_submit(&w->shard, &o->intent, &e))
         door_fail(r, &e);
 }
@@ -195,7 +216,7 @@ void session_delete_door(void *owner, struct http_request *r)
         return;
     struct session *session = session_find(w->shard.sessions, id);
     struct str secret = http_header(r, STR("Windlass-Session-Secret"));
-    if (!session || !session_is_secret(session, secret)) {
+    if (!session || !session_is_secret(session, secret, token_id_of(r))) {
         err_set(&e, ERR_NOT_FOUND, "there is no such session");
         door_fail(r, &e);
         return;
@@ -353,17 +374,62 @@ static void heartbeat(struct beat *beat)
         door_fail(beat->r, &e);
 }
 
+static bool check_beat(const struct json_value *v, size_t i, struct err *e)
+{
+    static const char *const members[] = {
+        "task", "fence", "progress", "checkpoint", "logs", NULL
+    };
+    const struct json_value *progress = json_get_c(v, "progress");
+    struct uuid id;
+    struct str fence;
+    char at[40];
+    double value;
+    snprintf(at, sizeof at, "tasks[%zu].", i);
+    if (v->type != JSON_OBJECT)
+        return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", i);
+    if (!door_only(v, at, members, e))
+        return false;
+    if (!door_id(v, at, "task", &id, e))
+        return door_is_bad(e) ? false : door_missing(e, at, "task");
+    if (!door_text(v, at, "fence", FENCE_TEXT_MAX, &fence, e))
+        return door_is_bad(e) ? false : door_missing(e, at, "fence");
+    return !progress || progress->type == JSON_NULL ||
+           (progress->type == JSON_NUMBER && json_to_double(progress, &value) && value >= 0 &&
+            value <= 1) ||
+           err_set(e, ERR_INVALID, "%sprogress: is no number within 0 and 1", at);
+}
+
+static bool check_beats(const struct json_value *body, struct err *e)
+{
+    static const char *const members[] = { "session", "secret", "tasks", NULL };
+    const struct json_value *tasks = json_get_c(body, "tasks");
+    if (!door_only(body, "", members, e))
+        return false;
+    if (!tasks || tasks->type == JSON_NULL)
+        return true;
+    if (tasks->type != JSON_ARRAY || tasks->item_count > SESSION_SLOTS_MAX)
+        return err_set(e, ERR_INVALID, "tasks: is no list of at most %d", SESSION_SLOTS_MAX);
+    for (size_t i = 0; i < tasks->item_count; i++)
+        if (!check_beat(&tasks->items[i], i, e))
+            return false;
+    return true;
+}
+
 void heartbeat_door(void *owner, struct http_request *r)
 {
     struct worker *w = owner;
+    struct err e = { 0 };
     const struct json_value *body;
     struct session *session;
     if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
         !(session = session_of_body(w, r, body)))
         return;
+    if (!check_beats(body, &e)) {
+        door_fail(r, &e);
+        return;
+    }
     const struct json_value *tasks = json_get_c(body, "tasks");
     size_t n = tasks && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
-    struct err e = { 0 };
     struct beat *beat = arena_new(r->arena, struct beat);
     *beat = (struct beat){ .w = w,
                            .r = r,

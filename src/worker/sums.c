@@ -8,8 +8,9 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ (hash >> 32);
 }
 
-static uint64_t sum_of_task(const struct live *t)
+static uint64_t sum_of_task(const struct shard *s, const struct live *t)
 {
+    struct live_lane lane = live_lane_of(s->live, t);
     enum { FLAGS = LIVE_CANCEL_ASKED | LIVE_KEYED | LIVE_FRESH | LIVE_JOB };
     uint64_t high, low;
     memcpy(&high, t->id.bytes, sizeof high);
@@ -18,9 +19,10 @@ static uint64_t sum_of_task(const struct live *t)
     hash = mix(mix(hash, (uint64_t)t->version), (uint64_t)t->at_us);
     if (t->state == LIVE_RUNNING)
         hash = mix(mix(hash, (uint64_t)t->fence), t->session);
-    hash = mix(mix(hash, t->type), t->timeout_s);
+    hash = mix(mix(hash, lane.type), t->timeout_s);
+    hash = mix(mix(hash, lane.queue), lane.key);
     hash = mix(mix(hash, t->attempt), t->max_attempts);
-    hash = mix(mix(hash, t->state), t->priority);
+    hash = mix(mix(hash, t->state), lane.priority);
     return mix(mix(hash, t->crashes), (uint64_t)(t->flags & FLAGS));
 }
 
@@ -34,6 +36,6 @@ uint64_t sums_of_memory(const struct shard *s)
             if (s->types[i].counts[k] != 0)
                 sum += mix(mix(mix(0, i), k), (uint64_t)s->types[i].counts[k]);
     for (const struct live *task; (task = live_next(s->live, &at));)
-        sum += sum_of_task(task);
+        sum += sum_of_task(s, task);
     return sum;
 }

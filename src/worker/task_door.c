@@ -10,6 +10,7 @@
 #include "worker/door.h"
 #include "worker/log_door.h"
 #include "worker/session.h"
+#include "worker/why.h"
 #include "worker/worker_priv.h"
 
 enum { IDS_MAX = 500, ATTEMPT_READS_MAX = 5 };
@@ -86,7 +87,10 @@ static struct task_view view_of(struct asked *q, size_t row)
     struct shard *s = &q->w->shard;
     struct task_view view;
     (void)read_task(q->r->arena, s, q->rows, row, &view);
-    read_overlay(s, live_find(s->live, view.id), &view);
+    const struct live *task = live_find(s->live, view.id);
+    read_overlay(s, task, &view);
+    struct str why = why_of_waiting(q->r->arena, s, task, &view);
+    view.why = why.len > 0 ? why : view.why;
     return view;
 }
 
@@ -130,6 +134,7 @@ static bool read_ids(struct asked *q, const struct json_value *list, struct err 
 
 void get_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "ids", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct err e = { 0 };
@@ -137,7 +142,7 @@ void get_door(void *owner, struct http_request *r)
         return;
     struct asked *q = arena_new(r->arena, struct asked);
     *q = (struct asked){ .w = w, .r = r, .answer = answer_many };
-    if (read_ids(q, json_get_c(body, "ids"), &e))
+    if (door_only(body, "", members, &e) && read_ids(q, json_get_c(body, "ids"), &e))
         read_rows(q);
     else
         door_fail(r, &e);
@@ -370,13 +375,19 @@ static bool act_of(struct str verb, enum act_kind *ret_kind)
 
 void task_post_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "actor", NULL };
     struct worker *w = owner;
+    const struct json_value *body;
     struct uuid id;
     struct str verb;
     enum act_kind kind;
     struct err e = { 0 };
-    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !door_body(r))
+    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !(body = door_body(r)))
         return;
+    if (!door_only(body, "", members, &e)) {
+        door_fail(r, &e);
+        return;
+    }
     if (!act_of(verb, &kind)) {
         err_set(&e, ERR_NOT_FOUND, "there is no such action");
         door_fail(r, &e);

@@ -103,13 +103,15 @@ static void written(void *owner, const struct db_reply *reply)
     for (size_t i = 0; i < n; i++)                                                                 \
     (name)[i] = (value)
 
-static const struct db_args *live_args(struct arena *a, struct live *const *t, size_t n)
+static const struct db_args *live_args(struct arena *a, const struct live_set *live,
+                                       struct live *const *t, size_t n)
 {
+    COLUMN(lanes, struct live_lane, live_lane_of(live, t[i]));
     COLUMN(ids, struct uuid, t[i]->id);
     COLUMN(versions, int64_t, t[i]->version);
-    COLUMN(types, int64_t, t[i]->type);
+    COLUMN(types, int64_t, lanes[i].type);
     COLUMN(states, int64_t, t[i]->state);
-    COLUMN(priorities, int64_t, t[i]->priority);
+    COLUMN(priorities, int64_t, lanes[i].priority);
     COLUMN(flags, int64_t, t[i]->flags);
     COLUMN(crashes, int64_t, t[i]->crashes);
     COLUMN(attempts, int64_t, t[i]->attempt);
@@ -119,9 +121,11 @@ static const struct db_args *live_args(struct arena *a, struct live *const *t, s
     COLUMN(fences, int64_t, t[i]->fence);
     COLUMN(ats, int64_t, t[i]->at_us);
     COLUMN(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0);
+    COLUMN(queues, int64_t, lanes[i].queue);
+    COLUMN(hashes, int64_t, (int64_t)lanes[i].key);
     return tick_live_args(a, ids, n, versions, n, types, n, states, n, priorities, n, flags, n,
                           crashes, n, attempts, n, maxima, n, timeouts, n, sessions, n, fences, n,
-                          ats, n, keyed, n);
+                          ats, n, keyed, n, queues, n, hashes, n);
 }
 
 /* Of the types whose counts have changed; after a failure and at the start, of all. */
@@ -197,7 +201,8 @@ static void write_now(struct view *view)
     for (size_t i = 0; i < tick->sent_count; i++)
         tick->sent[i] = tasks[i]->id;
     if (tick->sent_count > 0)
-        steps[count++] = (struct db_step){ &tick_live, live_args(a, tasks, tick->sent_count) };
+        steps[count++] =
+            (struct db_step){ &tick_live, live_args(a, s->live, tasks, tick->sent_count) };
     tick->seq_sent = tick->marked_count == 0 ? s->committed : 0;
     if (tick->seq_sent != 0) {
         const struct db_args *gone = gone_args(tick);

@@ -245,6 +245,89 @@ def what_is_no_answer_is_not_believed(world):
         assert world.ask(TYPES, gateway=fresh).code == "ok"
 
 
+WHY = "why { code text expectedAt blockedBy { id type } }"
+LIST = '{ tasks(filter: { type: ["%s"] }, first: 100) { nodes { id %s } } }' % ("%s", WHY)
+ONE = "query($id: ID!) { task(id: $id) { %s } }" % WHY
+
+
+def reach(world, *ids):
+    """Until the gateway's table has them."""
+    count = '{ tasks(filter: { ids: %s }) { totalCount } }' % str(list(ids)).replace("'", '"')
+    eventually(lambda: world.ask(count).data["tasks"]["totalCount"] == len(ids))
+
+
+def why_is_asked_of_the_worker_once_a_level(world):
+    worker = world.worker
+    blocker = worker.add("blocker")
+    ids = [worker.add("why") for _ in range(50)]
+    done, failed = worker.add("why"), worker.add("why")
+    for task in (done, failed):
+        worker.start(task)
+    worker.finish(done, "succeeded")
+    worker.finish(failed, "dead", error="x", why={"code": "QUARANTINED", "text": "three crashes"})
+    later = now_us() + 3_600_000_000
+    told = {"code": "CONCURRENCY_LIMIT", "text": "the limit of 1 is used", "expected_at_us": later, "blocked_by": [blocker]}
+    for task in ids[:49]:
+        worker.whys[task] = told
+    worker.whys[ids[49]] = {"code": "FROM_THE_FUTURE", "text": "x"}
+    reach(world, *ids, done, failed, blocker)
+    before = len(worker.seen("/v1/tasks:get"))
+    nodes = {n["id"]: n["why"] for n in world.ask(LIST % "why").data["tasks"]["nodes"]}
+    asked = worker.seen("/v1/tasks:get")[before:]
+    assert len(asked) == 1 and sorted(asked[0]["ids"]) == sorted(ids), asked
+    for task in ids[:49]:
+        why = nodes[task]
+        assert why["code"] == "CONCURRENCY_LIMIT" and why["text"] == told["text"], why
+        assert why["expectedAt"] and why["blockedBy"] == [{"id": blocker, "type": "blocker"}], why
+    assert nodes[ids[49]] is None and nodes[done] is None
+    assert nodes[failed] == {"code": "QUARANTINED", "text": "three crashes", "expectedAt": None, "blockedBy": []}, nodes[failed]
+    assert world.ask('{ tasks(filter: { type: ["why"] }, first: 50) { nodes { id state } } }').code == "ok"
+    assert len(worker.seen("/v1/tasks:get")) == before + 1  # nobody asked why
+
+
+def a_reason_is_of_this_moment_and_is_not_kept(world):
+    worker = world.worker
+    task = worker.add("moment")
+    reach(world, task)
+    for code in ("PAUSED", "RATE_LIMIT", "NO_WORKER", "BEHIND_OTHERS"):
+        worker.whys[task] = {"code": code, "text": code, "expected_at_us": None, "blocked_by": []}
+        assert world.ask(ONE, {"id": task}).data["task"]["why"]["code"] == code
+    worker.tasks[task]["state"] = "running"  # which the feed has not told yet
+    worker.whys[task] = None
+    assert world.ask(ONE, {"id": task}).data["task"]["why"] is None
+    worker.tasks[task]["state"] = "ready"
+    del worker.whys[task]
+    worker.tasks[task]["why"] = {"code": "PAUSED", "text": "told with the row"}
+    retried = worker.add("moment", state="dead")
+    reach(world, retried)
+    worker.tasks[retried]["why"] = worker.tasks[task]["why"]
+    assert world.do("mutation($id: ID!) { retryTask(id: $id) { state } }", id=retried).code == "ok"
+    assert psql(world.url, "SELECT DISTINCT why IS NULL FROM tasks WHERE type = 'moment'") == [["t"]]
+
+
+def while_the_worker_is_away_why_is_what_the_row_tells(world):
+    worker = world.worker
+    later = now_us() + 3_600_000_000
+    first = worker.add("row")
+    due, scheduled = worker.add("row"), worker.add("row", state="scheduled", run_at_us=later)
+    blocked = worker.add("row", state="blocked", depends_on=[first])
+    retrying = worker.add("row")
+    worker.start(retrying)
+    worker.wait(retrying, run_at_us=later)
+    reach(world, first, due, scheduled, blocked, retrying)
+    eventually(lambda: world.ask(ONE, {"id": retrying}).data["task"]["why"]["code"] == "RETRY_BACKOFF")
+    for name in ("is_away", "is_hanging"):
+        setattr(worker, name, True)
+        try:
+            whys = {n["id"]: n["why"] for n in world.ask(LIST % "row").data["tasks"]["nodes"]}
+        finally:
+            setattr(worker, name, False)
+        assert whys[due] is None, whys[due]
+        assert whys[scheduled]["code"] == "NOT_DUE" and whys[scheduled]["expectedAt"], whys[scheduled]
+        assert whys[retrying]["code"] == "RETRY_BACKOFF" and whys[retrying]["expectedAt"], whys[retrying]
+        assert whys[blocked]["code"] == "DEPENDENCY" and [b["id"] for b in whys[blocked]["blockedBy"]] == [first], whys[blocked]
+
+
 def a_change_that_could_not_be_written_down_is_told(world):
     psql(world.url, "ALTER TABLE audit_log ADD CONSTRAINT no_queue CHECK (action <> 'queue.pause') NOT VALID")
     try:
@@ -270,6 +353,9 @@ def main():
             a_gateway_that_nobody_asked_has_something_to_show,
             an_answer_that_never_came_leaves_the_change_in_doubt,
             what_is_no_answer_is_not_believed,
+            why_is_asked_of_the_worker_once_a_level,
+            a_reason_is_of_this_moment_and_is_not_kept,
+            while_the_worker_is_away_why_is_what_the_row_tells,
             a_change_that_could_not_be_written_down_is_told,
         ], World(postgres.url, gateway, worker))
 

@@ -32,7 +32,7 @@ def assert_failed_by(caller, task, on, how):
     told = caller.task(task)
     text = f"the task {on}, which this one depends on, {how}"
     assert told["state"] == "dead" and told["error"] == text and told["attempt"] == 0, told
-    assert told["why"] == {"code": "DEPENDENCY", "text": text}, told["why"]
+    assert told["why"] == {"code": "DEPENDENCY", "text": text, "blocked_by": [on]}, told["why"]
 
 
 def assert_counts_are_the_tables(caller, url):

@@ -59,12 +59,15 @@ class FakeWorker:
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
+        self.whys = {}            # task id: why it waits, instead of what its state says
+        self.job_changes = {}     # job id: what it tells of who changed what, the newest first
         self.attempts = {}        # task id: what it tells of its attempts
         self.lines = {}           # task id: lines of its log, see write()
         self.workers = []         # what it tells of its executors; their types are the task types
         self.workers_answer = None  # instead of that
         self.types_answer = None  # of GET /v1/types, instead of what it knows
         self.refuse_settings = None  # a message
+        self.bulk_ends = []       # so many tasks of each bulk action are done, then it breaks off; at 0, 503
         self.page_max = self.log_page = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
@@ -194,6 +197,17 @@ class FakeWorker:
         with self.lock:
             del self.jobs[job_id]
             self.put_event({"op": "job_gone", "id": job_id})
+
+    def why_of(self, task):
+        """Why it waits, at this moment."""
+        if STATUS[task["state"]] != "pending" or task["id"] in self.whys:
+            return self.whys.get(task["id"], task["why"])
+        later = task["run_at_us"] if task["run_at_us"] > now_us() else None
+        code = "DEPENDENCY" if task["state"] == "blocked" else "BEHIND_OTHERS" if later is None else \
+            "RETRY_BACKOFF" if task["state"] == "retrying" else "NOT_DUE"
+        open_ones = [i for i in task["depends_on"] if i in self.tasks and self.tasks[i]["state"] != "succeeded"]
+        return {"code": code, "text": "the worker says so", "expected_at_us": later,
+                "blocked_by": open_ones if code == "DEPENDENCY" else []}
 
     def counted(self, member, name):
         """What it tells of the tasks of a type or queue."""
@@ -342,6 +356,34 @@ class FakeWorker:
             raise Refusal(404, "NOT_FOUND", f"no action {action}")
         return {"task": self.tasks[task_id]}
 
+    def act_on_many(self, body):
+        end = self.bulk_ends.pop(0) if self.bulk_ends else len(body["tasks"])
+        if end == 0 and body["tasks"]:
+            raise Refusal(503, "UNAVAILABLE", "not leading")
+        done, refused = [], []
+        for named in body["tasks"][:end]:
+            task = self.tasks.get(named["id"])
+            state = task and task["state"]
+            if task is None or named["version"] != task["version"]:
+                refused.append({"id": named["id"], "reason": "the task has changed since"})
+            elif {"cancel": STATUS[state] != "pending", "retry": state not in ("dead", "cancelled"),
+                  "delete": STATUS[state] not in ("completed", "failed")}[body["action"]]:
+                refused.append({"id": named["id"], "reason": f"the task is {state}"})
+            else:
+                done.append(named["id"])
+        shown = []
+        for task_id in [] if body["dry_run"] else done:
+            if body["action"] == "delete":
+                self.drop(task_id)
+                shown.append({"id": task_id})
+            else:
+                self.reopen(task_id) if body["action"] == "retry" else self.finish(task_id, "cancelled")
+                shown.append(dict(self.tasks[task_id]))
+        answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": f"0:{self.head}"}
+        if end < len(body["tasks"]):
+            answer["error"] = {"code": "UNAVAILABLE", "message": "this worker does not lead"}
+        return answer
+
     def act_on_job(self, job_id, action, body):
         self.job_of(job_id)
         if action == "update":
@@ -414,12 +456,17 @@ class FakeWorker:
             return self.answer_settings(method, path, body)
         if method == "POST" and path == "/v1/tasks":
             return self.create(body)
+        if method == "POST" and path == "/v1/tasks:bulk":
+            return self.act_on_many(body)
         if method == "POST" and path == "/v1/tasks:get":
-            return {"tasks": [self.tasks[i] for i in body["ids"] if i in self.tasks]}
+            return {"tasks": [{**self.tasks[i], "why": self.why_of(self.tasks[i])} for i in body["ids"] if i in self.tasks]}
         if method == "POST" and path == "/v1/jobs":
             return self.create_job(body)
         if len(parts) == 3 and method == "GET" and parts[0] == "tasks" and parts[2] == "log":
             return self.log(parts[1], query)
+        if method == "GET" and len(parts) == 3 and parts[0] == "jobs" and parts[2] == "changes":
+            self.job_of(parts[1])
+            return {"changes": self.job_changes.get(parts[1], [])[:int(query["limit"][0])]}
         if len(parts) == 2 and parts[0] in ("tasks", "jobs"):
             name, _, action = parts[1].partition(":")
             if method == "POST" and parts[0] == "tasks":

@@ -92,7 +92,14 @@ static void tell_peer(void *owner, struct http_request *r)
     http_respond(r, 200, HTTP_TEXT, str_of_c(r->peer));
 }
 
+static void hold_for_its_client(void *owner, struct http_request *r)
+{
+    hold(owner, r);
+    http_end_with_client(r);
+}
+
 static const struct http_route routes[] = {
+    { .path = "/lease", .methods = HTTP_METHOD_GET, .fn = hold_for_its_client },
     { .path = "/", .methods = HTTP_METHOD_GET | HTTP_METHOD_POST, .fn = tell },
     { .path = "/hold", .methods = HTTP_METHOD_GET, .fn = hold },
     { .path = "/big", .methods = HTTP_METHOD_GET, .fn = respond_big },
@@ -688,6 +695,23 @@ static void a_client_that_half_closes_gets_its_answer(void **state)
     fixture_stop(&f);
 }
 
+static void a_request_may_end_with_its_clients_side(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    start(&f, HTTP_LIMITS_DEFAULT);
+    int fd = client_connect(&f);
+    client_send_c(fd, GET("/hold") GET("/lease"));
+    half_close(&f, fd);
+    assert_int_equal(held.cancelled, 1);
+    assert_false(http_is_cancelled(held.requests[0]));
+    assert_true(http_is_cancelled(held.requests[1]));
+    fixture_call(&f, release, NULL);
+    fixture_await(&f, has_cancelled);
+    close(fd);
+    fixture_stop(&f);
+}
+
 static void a_request_cut_off_within_its_body_is_dropped_alone(void **state)
 {
     (void)state;
@@ -1011,6 +1035,7 @@ int main(void)
         cmocka_unit_test(a_handler_is_told_when_its_client_goes),
         cmocka_unit_test(an_answer_to_a_client_that_has_gone_harms_nobody),
         cmocka_unit_test(a_client_that_half_closes_gets_its_answer),
+        cmocka_unit_test(a_request_may_end_with_its_clients_side),
         cmocka_unit_test(a_request_cut_off_within_its_body_is_dropped_alone),
         cmocka_unit_test(a_field_that_would_split_the_answer_is_left_out),
         cmocka_unit_test(compresses_what_pays_when_it_is_accepted),

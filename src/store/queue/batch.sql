@@ -28,22 +28,26 @@ VALUES ($1::int2, $2, $3::int4, $4, $5, $6, $7, $8, nullif($9, ''));
 INSERT INTO worker.task_type (id, name)
 SELECT u.id, u.name FROM unnest($1::int4[], $2::text[]) AS u (id, name);
 
+-- :name batch_queues  :params ids int4[], names text[]
+INSERT INTO worker.queue (id, name)
+SELECT u.id, u.name FROM unnest($1::int4[], $2::text[]) AS u (id, name);
+
 -- :name batch_tasks  :params ids uuid[], seqs int8[], types int4[], priorities int4[], max_attempts int4[]
 -- :params timeouts int4[], run_ats timestamptz[], scheduled_fors timestamptz[], job_ids text[]
 -- :params creators text[], queues text[], actors text[], keys text[], depends_on text[], payloads text[]
--- :params at timestamptz
+-- :params at timestamptz, key_hashes int8[]
 INSERT INTO worker.task (id, seq, type, priority, max_attempts, timeout_s, run_at, created_at,
                          scheduled_for, job_id, created_by, queue, actor, idempotency_key,
-                         depends_on, payload)
+                         depends_on, payload, key_hash)
 SELECT u.id, u.seq, u.type, u.priority::int2, u.max_attempts, u.timeout_s, u.run_at, $16,
        nullif(u.scheduled_for, 'epoch'), nullif(u.job_id, '')::uuid,
        nullif(u.created_by, '')::uuid, u.queue, u.actor, nullif(u.key, ''),
-       u.depends_on::uuid[], u.payload::json
+       u.depends_on::uuid[], u.payload::json, nullif(u.key_hash, 0)
 FROM unnest($1::uuid[], $2::int8[], $3::int4[], $4::int4[], $5::int4[], $6::int4[],
             $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
-            $12::text[], $13::text[], $14::text[], $15::text[])
+            $12::text[], $13::text[], $14::text[], $15::text[], $17::int8[])
      AS u (id, seq, type, priority, max_attempts, timeout_s, run_at, scheduled_for, job_id,
-           created_by, queue, actor, key, depends_on, payload);
+           created_by, queue, actor, key, depends_on, payload, key_hash);
 
 -- :name batch_done  :params ids uuid[], seqs int8[], fences int8[], states int4[], attempts int4[]
 -- :params max_attempts int4[], started_ats timestamptz[], results text[], has_errors bool[]

@@ -65,7 +65,16 @@ SELECT l.epoch, l.n, encode(l.ops, 'hex'), encode(l.ids, 'hex')
 FROM worker.change_log AS l WHERE l.shard = $1::int2 AND l.seq = $2;
 
 -- :name load_types  :params after int4
-SELECT t.id, t.name FROM worker.task_type AS t WHERE t.id > $1 ORDER BY t.id LIMIT 10000;
+SELECT t.id, t.name, t.version, t.is_paused, t.paused_by, coalesce(t.paused_reason, ''), t.actor,
+       coalesce(t.max_running, 0), coalesce(t.max_running_per_key, 0), coalesce(t.key_path, ''),
+       coalesce(t.rate_per_s, 0), coalesce(t.burst, 0), coalesce(t.max_attempts, 0),
+       coalesce(t.timeout_s, 0), coalesce(t.retention_days, 0), coalesce(t.paused_actor, '')
+FROM worker.task_type AS t WHERE t.id > $1 ORDER BY t.id LIMIT 10000;
+
+-- :name load_queues  :params after int4
+SELECT q.id, q.name, q.version, q.is_paused, q.paused_by, coalesce(q.paused_reason, ''), q.actor,
+       coalesce(q.paused_actor, '')
+FROM worker.queue AS q WHERE q.id > $1 ORDER BY q.id LIMIT 10000;
 
 -- :name load_sessions  :params after int8
 SELECT s.number, s.id, encode(s.secret_hash, 'hex'), s.worker, s.types, s.ttl_ms,
@@ -82,7 +91,10 @@ FROM worker.shard AS s LEFT JOIN worker.counter AS c ON true WHERE s.id = $1::in
 
 -- :name load_live  :params after uuid
 SELECT l.id, l.version, l.type, l.state, l.priority, l.flags, l.crashes, l.attempt, l.max_attempts,
-       l.timeout_s, l.session, l.fence, l.at_us, coalesce(l.idempotency_key, '')
+       l.timeout_s, l.session, l.fence, l.at_us, coalesce(l.idempotency_key, ''),
+       coalesce(l.queue, -1), coalesce(l.key_hash, 0),
+       CASE WHEN l.queue IS NULL THEN (SELECT t.queue FROM worker.task AS t WHERE t.id = l.id)
+            ELSE '' END
 FROM worker.task_live AS l WHERE l.id > $1 ORDER BY l.id LIMIT 20000;
 
 -- :name load_log  :params shard int2, after int8, until int8
@@ -106,5 +118,6 @@ SELECT c.task_id FROM worker.checkpoint AS c WHERE c.task_id > $1 ORDER BY c.tas
 
 -- :name load_tasks  :params ids uuid[]
 SELECT t.id, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at,
-       coalesce(t.idempotency_key, ''), t.job_id IS NOT NULL
+       coalesce(t.idempotency_key, ''), t.job_id IS NOT NULL,
+       t.queue, coalesce(t.key_hash, 0)
 FROM worker.task AS t WHERE t.id = ANY ($1::uuid[]);

@@ -4,7 +4,7 @@
 SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
        t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
        t.payload, d.seq, d.state, d.attempt, d.max_attempts, d.started_at, d.finished_at,
-       d.result, d.error, d.why, d.worker
+       d.result, d.error, d.why, d.worker, coalesce(t.key_hash, 0)
 FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
 WHERE t.id = ANY ($1::uuid[]);
 
@@ -25,7 +25,7 @@ SELECT g.id FROM worker.task_gone AS g WHERE g.id = ANY ($1::uuid[]);
 SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
        t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
        t.payload, d.seq, d.state, d.attempt, d.max_attempts, d.started_at, d.finished_at,
-       d.result, d.error, d.why, d.worker
+       d.result, d.error, d.why, d.worker, coalesce(t.key_hash, 0)
 FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
 WHERE t.id > $1 ORDER BY t.id LIMIT $2;
 
