@@ -17,7 +17,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import PROGRAM, WAIT_S, eventually, run_tests  # noqa: E402
+from gateway_rig import PROGRAM, WAIT_S, Postgres, eventually, psql, run_tests  # noqa: E402
 from runner_rig import Runner, Worker  # noqa: E402
 
 
@@ -343,6 +343,134 @@ def wrong_lists_are_refused_by_name(world):
         assert "not as root" in refused(COMMANDS_FILE=path, COMMANDS_AS_SELF="on")
 
 
+# ── sql ──
+
+class Sql:
+    """A PostgreSQL with a table, and a runner that may use it."""
+
+    def __init__(self, world):
+        self.world = world
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self.postgres = stack.enter_context(Postgres())
+            psql(self.postgres.url, "create table kept (n int8, label text); "
+                 "insert into kept select n, 'row ' || n from generate_series(1, 3000) n")
+            path = self.world.file("sql", {
+                "main": {"url": self.postgres.url}, "write": {"url": self.postgres.url, "read_only": False},
+                "short": {"url": self.postgres.url, "timeout_seconds": 0.2, "max_rows": 2},
+                "away": {"url": "postgresql://u:secret-word@127.0.0.1:1/x"}})
+            self.worker = stack.enter_context(Worker(("127.0.0.1", 0)))
+            self.runner = stack.enter_context(Runner(self.worker.url, SQL_CONNECTIONS=path))
+            self.stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *failure):
+        return self.stack.__exit__(*failure)
+
+    def run(self, statement, *params, connection="main", **more):
+        return self.worker.run("sql", {"connection": connection, "statement": statement, "params": params, **more})
+
+    def result(self, *args, **more):
+        ack = self.run(*args, **more)
+        assert ack["outcome"] == "complete", ack
+        return ack["result"]
+
+    def count(self):
+        return int(psql(self.postgres.url, "select count(*) from kept")[0][0])
+
+
+def a_statement_answers_with_columns_and_typed_rows(sql):
+    result = sql.result("select $1::int4 as a, $2::text as b, true as c, null as d, 1.50 as e, '{\"x\": [1]}'::jsonb as f, "
+                        "'NaN'::float8 as g, $3::jsonb as h, 9007199254740993 as i, '{1,2}'::int[] as j, $4::bool as k",
+                        7, "ü'; drop table kept; --", {"y": None}, False)
+    assert result.pop("duration_ms") >= 0
+    assert result == {"columns": list("abcdefghijk"), "row_count": 1, "is_truncated": False, "rows": [
+        [7, "ü'; drop table kept; --", True, None, 1.50, {"x": [1]}, "NaN", {"y": None}, 9007199254740993, "{1,2}", False]]}, result
+    result = sql.result("select n from kept where false")
+    assert (result["columns"], result["rows"], result["row_count"]) == (["n"], [], 0), result
+
+
+def rows_are_bounded_and_a_long_answer_is_not_held(sql):
+    result = sql.result("select n from kept order by n")
+    assert len(result["rows"]) == 1000 and result["is_truncated"] and result["row_count"] is None, len(result["rows"])
+    result = sql.result("select n from kept order by n limit 1000")
+    assert not result["is_truncated"] and result["row_count"] == 1000
+    assert sql.result("select n from kept order by n", max_rows=3)["rows"] == [[1], [2], [3]]
+    assert len(sql.result("select n from kept", connection="short", max_rows=10)["rows"]) == 2
+    result = sql.result("select repeat('x', 1000) from generate_series(1, 100000000)")
+    assert 100 < len(result["rows"]) < 132 and result["is_truncated"]
+
+
+def nothing_is_written_where_only_reading_is_allowed(sql):
+    before = sql.count()
+    for statement in ("delete from kept", "with d as (delete from kept returning 1) select * from d", "truncate kept",
+                      "do $$ begin delete from kept; end $$", "create table other ()",
+                      "do $$ begin set transaction read write; delete from kept; end $$",
+                      "do $$ begin commit; delete from kept; end $$",
+                      "do $$ begin perform set_config('transaction_read_only', 'off', true); delete from kept; end $$",
+                      "select 1; delete from kept", "copy kept to stdout"):
+        ack = sql.run(statement)
+        assert ack["outcome"] == "fatal", (statement, ack)
+    for statement in ("set transaction read write", "commit", "set default_transaction_read_only = off"):
+        sql.run(statement)
+    assert sql.count() == before
+
+
+def what_may_write_is_committed_and_counted(sql):
+    result = sql.result("insert into kept values ($1, $2), (-2, null) returning n", -1, "x", connection="write")
+    assert result["rows"] == [[-1], [-2]] and result["row_count"] == 2, result
+    result = sql.result("delete from kept where n < 0", connection="write")
+    assert (result["columns"], result["rows"], result["row_count"]) == ([], [], 2), result
+    result = sql.result("update kept set label = label returning n", connection="write", max_rows=5)
+    assert len(result["rows"]) == 5 and result["is_truncated"] and result["row_count"] == 3000, result
+    assert sql.run("select 1; select 2", connection="write")["error"].endswith("(SQLSTATE 42601)")
+
+
+def an_error_tells_its_state_and_whether_it_is_tried_again(sql):
+    for statement, more, outcome, error in (
+            ("select nothing", {}, "fatal", 'column "nothing" does not exist (SQLSTATE 42703)'),
+            ("select $1::int", {}, "fatal", "(SQLSTATE 08P01)"),
+            ("select 1/0", {}, "fatal", "(SQLSTATE 22012)"),
+            ("select pg_sleep(100)", {"timeout_seconds": 0.1}, "fail", "(SQLSTATE 57014)"),
+            ("select pg_sleep(100)", {"connection": "short", "timeout_seconds": 50}, "fail", "(SQLSTATE 57014)"),
+            ("do $$ begin raise exception 'x' using errcode = '40001'; end $$", {}, "fail", "(SQLSTATE 40001)"),
+            ("do $$ begin raise exception 'x' using errcode = '40P01'; end $$", {}, "fail", "(SQLSTATE 40P01)"),
+            ("select pg_terminate_backend(pg_backend_pid())", {}, "fail", ""),
+            ("select 1", {"connection": "away"}, "fail", "no connection: "),
+            ("select 1", {"connection": "none"}, "fatal", "$.connection: this runner has no connection of that name")):
+        ack = sql.run(statement, **more)
+        assert ack["outcome"] == outcome and error in ack["error"], (statement, ack)
+    assert "secret-word" not in sql.runner.log
+
+
+def a_cancelled_statement_stops_at_the_server(sql):
+    running = "select count(*) from pg_stat_activity where query like '%sleep(777)%' and pid <> pg_backend_pid()"
+    task = sql.worker.give("sql", {"connection": "main", "statement": "select pg_sleep(777)", "timeout_seconds": 30})
+    eventually(lambda: psql(sql.postgres.url, running)[0][0] == "1")
+    sql.worker.tell(commands=[{"kind": "cancel", "task": task, "fence": sql.worker.leased[task], "reason": "cancelled"}])
+    assert sql.worker.ack_of(task)["outcome"] == "cancelled"
+    eventually(lambda: psql(sql.postgres.url, running)[0][0] == "0")
+
+
+def statements_run_on_named_databases(world):
+    with Sql(world) as sql:
+        for test in (a_statement_answers_with_columns_and_typed_rows, rows_are_bounded_and_a_long_answer_is_not_held,
+                     nothing_is_written_where_only_reading_is_allowed, what_may_write_is_committed_and_counted,
+                     an_error_tells_its_state_and_whether_it_is_tried_again, a_cancelled_statement_stops_at_the_server):
+            test(sql)
+
+
+def wrong_connections_are_refused_by_name(world):
+    for connections, error in (({"a b": {"url": "postgresql:///x"}}, "$: letters, digits"), ({"a": {}}, "$.url: missing"),
+                               ({"a": {"url": "nonsense=secret-word"}}, "$.url: is no connection URL"),
+                               ({"a": {"url": "postgresql:///x", "write": True}}, "$.write: unknown member"),
+                               ({"a": {"url": "postgresql:///x", "read_only": "no"}}, "$.read_only: true or false"),
+                               ({"a": {"url": "postgresql:///x", "max_rows": 0}}, "$.max_rows: whole number")):
+        said = refused(SQL_CONNECTIONS=world.file("sql", connections))
+        assert error in said and "sql-connections" in said and "secret-word" not in said, (error, said)
+
+
 TESTS = [
     a_request_is_signed_with_each_key_of_its_secret,
     files_of_secrets_must_be_closed_to_others_and_make_sense,
@@ -357,8 +485,10 @@ TESTS = [
     limits_hold,
     commands_are_off_where_nobody_said_as_whom,
     wrong_lists_are_refused_by_name,
+    statements_run_on_named_databases,
+    wrong_connections_are_refused_by_name,
 ]
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as path:
-        run_tests(TESTS, World(path))
+        run_tests([test for test in TESTS if not sys.argv[2:] or test.__name__ in sys.argv[2:]], World(path))
