@@ -23,6 +23,9 @@ extern const struct payload_schema *const payload_schemas[PAYLOAD_SCHEMA_COUNT];
 extern const struct payload_schema payload_noop, payload_sleep, payload_fail, payload_http_request,
     payload_command, payload_sql, payload_email;
 
+/* "ada@example.org": ASCII, unquoted, nothing that ends a line or a path of SMTP. */
+[[nodiscard]] bool payload_is_address(struct str text);
+
 /* How a session states a schema: "windlass:sleep". */
 #define PAYLOAD_SCHEMA_PREFIX "windlass:"
 /* The schema stated so; NULL: there is none of that name. */

@@ -5,6 +5,7 @@
 #include "http/guard.h"
 #include "runner/acks.h"
 #include "runner/http_secrets.h"
+#include "runner/mailer.h"
 #include "runner/sql_connections.h"
 #include "runner/tally.h"
 #include "runner/runner.h"
@@ -25,6 +26,7 @@ struct runner {
     struct http_secrets *http_secrets;
     char *spawner;                           /* of command; empty: none */
     struct sql_connections *sql_connections; /* NULL: sql is not offered */
+    struct mailer *mailer;                   /* NULL: email is not offered */
 };
 
 /* attempts.c */
