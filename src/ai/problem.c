@@ -1,6 +1,7 @@
 #include "ai/problem.h"
 
 #include "base/clock.h"
+#include "json/problem.h"
 
 static const struct {
     const char *code;
@@ -35,16 +36,10 @@ void problem_respond(struct http_request *r, const struct err *e)
 {
     struct json_writer w = json_writer_to(r->out);
     buf_reset(r->out);
-    json_begin_object(&w);
-    json_key_c(&w, "error");
-    json_begin_object(&w);
-    json_key_c(&w, "code");
-    json_write_string(&w, str_of_c(problem_code(e)));
-    json_key_c(&w, "message");
-    json_write_string(&w, problem_message(e));
-    json_key_c(&w, "server_time_us");
-    json_write_i64(&w, clock_wall_us());
-    json_end_object(&w);
-    json_end_object(&w);
-    http_respond(r, problem_status(e), HTTP_JSON, buf_str(r->out));
+    json_put_problem(&w, &(struct json_problem){ .status = problem_status(e),
+                                                 .title = http_reason(problem_status(e)),
+                                                 .detail = problem_message(e),
+                                                 .code = problem_code(e),
+                                                 .now_us = clock_wall_us() });
+    http_respond(r, problem_status(e), HTTP_PROBLEM, buf_str(r->out));
 }

@@ -9,5 +9,5 @@
 [[nodiscard]] int problem_status(const struct err *e);
 /* What a caller may read; the text of an INTERNAL error stays in the log. */
 [[nodiscard]] struct str problem_message(const struct err *e);
-/* Ends the request with {"error": {…}}. */
+/* Ends the request with application/problem+json. */
 void problem_respond(struct http_request *r, const struct err *e);

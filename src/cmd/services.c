@@ -48,6 +48,10 @@
 SERVICE_BEGIN(worker)
 SERVICE(worker)
 SERVICE_ROUTES(worker)
+static void worker_announce_end(void *service, io_fn *done, void *owner)
+{
+    worker_leave(service, done, owner);
+}
 SERVICE(runner)
 SERVICE_BEGIN(ai)
 SERVICE(ai)
@@ -61,6 +65,7 @@ int cmd_worker(const struct conf *conf)
         .port = CONF_WORKER_PORT,
         .tokens = { CONF_GATEWAY_TOKEN, CONF_RUNNER_TOKEN },
         .routes = worker_make_routes,
+        .leave = worker_announce_end,
         SERVICE_FUNCTIONS(worker),
     };
     return service_run(conf, &kind);

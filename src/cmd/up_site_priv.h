@@ -44,5 +44,8 @@ void up_site_clear(struct up_site *site);
  */
 [[nodiscard]] const char *up_run_folder(struct arena *a, const char *identity, bool is_root);
 
+/* The file in that folder that holds the gateway's address while it is served, in the arena. */
+[[nodiscard]] const char *up_url_file(struct arena *a, const char *run);
+
 /* Somebody sits at a terminal that this process belongs to. */
 [[nodiscard]] bool up_has_terminal(void);

@@ -155,15 +155,14 @@ static bool is_garbage(struct err *e)
                         "the ai service gave an answer that is none");
 }
 
-/* {"error": {"code", "message"}}: only what is wrong with the input is the asker's business. */
+/* A problem's code and detail: only what is wrong with the input is the asker's business. */
 static bool read_refusal(struct ai_running *r, int status, struct str body, struct err *e)
 {
-    const struct json_value *root, *refusal, *code = NULL, *message = NULL;
+    const struct json_value *root, *code = NULL, *message = NULL;
     struct err ignored;
     if (json_parse_checked(r->call.arena, body, &root, &ignored)) {
-        refusal = json_get_c(root, "error");
-        code = refusal ? json_get_c(refusal, "code") : NULL;
-        message = refusal ? json_get_c(refusal, "message") : NULL;
+        code = json_get_c(root, "code");
+        message = json_get_c(root, "detail");
     }
     if (code != NULL && message != NULL && code->type == JSON_STRING &&
         message->type == JSON_STRING && str_eq_c(code->text, "BAD_USER_INPUT"))

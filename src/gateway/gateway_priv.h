@@ -30,17 +30,19 @@ struct own_rows;
 struct meter;
 struct io_offload;
 struct stats_board;
+struct told;
 struct zone_cache;
 struct worker_client;
-struct workers_told;
 struct checkup;
 struct ai_client;
 struct capabilities;
 struct chat_limits;
 struct insights;
 struct insight_watch;
+struct task_logs;
+struct lease_door;
 
-enum { GATEWAY_ROUTES_MAX = 26 };
+enum { GATEWAY_ROUTES_MAX = 40 };
 
 /* What the loop has told the meter so far. */
 struct gateway_published {
@@ -66,7 +68,7 @@ struct gateway {
     struct own_rows *own_rows;
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
-    struct workers_told *workers_told;
+    struct told *told;
     struct checkup *checkup;
 
     int64_t started_at_us;
@@ -106,9 +108,11 @@ struct gateway_loop {
     struct ai_client *ai;
     struct insights *insights;
     struct insight_watch *insight_watch;
+    struct task_logs *task_logs;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;
+    struct lease_door *lease_door;
     struct list feed_subscriptions;
     bool is_feed_telling;
     int64_t feed_position;       /* see feed.h; 0: nothing was told yet */

@@ -10,7 +10,7 @@
 enum { RESULT_OK, RESULT_ERROR };
 enum { CLASS_1XX, CLASS_COUNT = 5 };
 
-static const char *const ROUTES[] = { "graphql", "page", "probe", "metrics", "none" };
+static const char *const ROUTES[] = { "graphql", "lease", "page", "probe", "metrics", "none" };
 static const char *const CLASSES[CLASS_COUNT] = { "1xx", "2xx", "3xx", "4xx", "5xx" };
 static const char *const OPERATIONS[] = { "query", "mutation", "subscription", "none" };
 static const char *const RESULTS[] = { [RESULT_OK] = "ok", [RESULT_ERROR] = "error" };

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/health.h"
 #include "gateway/http_carrier.h"
+#include "gateway/lease_door.h"
 #include "gateway/meter.h"
 #include "gateway/note.h"
 #include "gateway/socket.h"
@@ -190,6 +191,13 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
         { "/metrics", HTTP_METHOD_GET, 0, handle_metrics, NULL },
         { "/version", HTTP_METHOD_GET, 0, handle_version, NULL },
         { "/setup", HTTP_METHOD_GET, 0, handle_setup, NULL },
+        { "/v1/sessions", HTTP_METHOD_POST, 0, lease_door_sessions, NULL },
+        { "/v1/sessions/*", HTTP_METHOD_DELETE, 0, lease_door_session_end, NULL },
+        { "/v1/leases", HTTP_METHOD_POST, LEASE_DOOR_BODY_BYTES_MAX, lease_door_leases, NULL },
+        { "/v1/acks", HTTP_METHOD_POST, LEASE_DOOR_BODY_BYTES_MAX, lease_door_acks, NULL },
+        { "/v1/heartbeats", HTTP_METHOD_POST, LEASE_DOOR_BODY_BYTES_MAX, lease_door_heartbeats,
+          NULL },
+        { "/v1/openapi.json", HTTP_METHOD_GET, 0, lease_door_openapi, NULL },
         { "/*", HTTP_METHOD_GET, 0, handle_page, NULL },
     };
     struct str prefix = loop->gateway->cookie_path; /* ends in a slash */

@@ -117,7 +117,10 @@ static void answer_without_handler(struct connection *c, struct request *r)
         }
     if (r->methods_allowed)
         http_add_header(&r->pub, STR("Allow"), str_of_c(allow));
-    http_respond_text(&r->pub, r->methods_allowed ? 405 : 404, STR(""));
+    if (r->methods_allowed)
+        http_response_unrouted(r, 405, "the address does not take this method");
+    else
+        http_response_unrouted(r, 404, "there is no such address");
 }
 
 /* True when its body is to be read. */
@@ -256,7 +259,8 @@ static void on_half_close(struct connection *c)
     }
     list_each (node, &c->requests) {
         struct request *r = container_of(node, struct request, node);
-        if (r->state == REQUEST_STREAMING && !r->is_stream_ended)
+        if ((r->state == REQUEST_STREAMING && !r->is_stream_ended) ||
+            (r->state == REQUEST_RUNNING && r->ends_with_client))
             http_request_cancel(r);
     }
 }

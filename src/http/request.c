@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "http/request_priv.h"
+#include "http/server_priv.h"
 #include "http/uri.h"
 
 /* What a pooled request may keep of what it grew to. Little: the next one holds it all the time
@@ -98,6 +98,15 @@ bool http_query(const struct http_request *r, struct str name, struct str *ret_v
 bool http_is_cancelled(const struct http_request *pub)
 {
     return http_request_of_const(pub)->is_cancelled;
+}
+
+void http_end_with_client(struct http_request *pub)
+{
+    struct request *r = http_request_of(pub);
+    assert(r->state == REQUEST_RUNNING);
+    r->ends_with_client = true;
+    if (!r->conn || r->conn->has_ended)
+        r->is_cancelled = true;
 }
 
 void http_on_cancel(struct http_request *pub, io_fn *fn, void *owner)

@@ -44,6 +44,7 @@ struct request {
 
     bool is_handled; /* it was given to a handler, or answered like one */
     bool is_cancelled;
+    bool ends_with_client;
     bool is_http10;
     bool is_kept_alive;   /* the client wants the connection to stay */
     bool has_body;        /* announced */

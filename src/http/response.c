@@ -1,10 +1,11 @@
+#include "base/clock.h"
 #include "http/accept.h"
 #include "http/server_priv.h"
 
 /* Bodies up to this are copied behind their head, so that a turn's answers are one write. */
 enum { COPIED_BYTES_MAX = 16 * 1024, UNKNOWN_LENGTH = -1 };
 
-static struct str reason_of(int status)
+struct str http_reason(int status)
 {
     switch (status) {
 #define REASON(code, text)                                                                         \
@@ -80,7 +81,7 @@ static void put_status_line(struct buf *out, int status)
     buf_put_str(out, STR("HTTP/1.1 "));
     buf_put_u64(out, (uint64_t)status);
     buf_put_char(out, ' ');
-    buf_put_str(out, reason_of(status));
+    buf_put_str(out, http_reason(status));
     buf_put_str(out, STR("\r\n"));
 }
 
@@ -161,7 +162,7 @@ void http_respond(struct http_request *pub, int status, struct str headers, stru
 
 static struct str text_of(struct request *r, int status, struct str text)
 {
-    struct str reason = reason_of(status);
+    struct str reason = http_reason(status);
     return arena_printf(r->pub.arena, "%.*s%s%.*s\n", STR_FMT(reason), text.len ? ": " : "",
                         STR_FMT(text));
 }
@@ -169,6 +170,45 @@ static struct str text_of(struct request *r, int status, struct str text)
 void http_respond_text(struct http_request *pub, int status, struct str text)
 {
     http_respond(pub, status, HTTP_TEXT, text_of(http_request_of(pub), status, text));
+}
+
+static const char *code_of(int status)
+{
+    switch (status) {
+    case 404:
+        return "NOT_FOUND";
+    case 408:
+        return "TIMEOUT";
+    case 503:
+        return "UNAVAILABLE";
+    default:
+        return "BAD_USER_INPUT";
+    }
+}
+
+static bool wants_problem(const struct request *r)
+{
+    struct str prefix = r->server->problem_prefix;
+    return prefix.len > 0 && str_starts_with(str_first(buf_str(&r->head), r->target_len), prefix);
+}
+
+/* RFC 9457. `why` is a constant of this module. */
+static struct str problem_of(struct request *r, int status, const char *why)
+{
+    assert(!strpbrk(why, "\"\\"));
+    return arena_printf(
+        r->pub.arena,
+        "{\"type\":\"about:blank\",\"title\":\"%.*s\",\"status\":%d,\"detail\":\"%s\","
+        "\"code\":\"%s\",\"server_time_us\":%lld}",
+        STR_FMT(http_reason(status)), status, why, code_of(status), (long long)clock_wall_us());
+}
+
+void http_response_unrouted(struct request *r, int status, const char *why)
+{
+    if (wants_problem(r))
+        http_respond(&r->pub, status, HTTP_PROBLEM, problem_of(r, status, why));
+    else
+        http_respond_text(&r->pub, status, STR(""));
 }
 
 void http_response_upgrade(struct request *r, struct http_websocket *socket)
@@ -196,8 +236,9 @@ void http_response_refuse(struct request *r, int status, const char *why)
         http_add_header(&r->pub, STR("Accept-Encoding"), STR("identity")); /* RFC 9110, 15.5.16 */
     r->wants_continue = false;
     r->status = status;
-    r->headers = HTTP_TEXT;
-    r->answer = text_of(r, status, str_of_c(why));
+    bool is_problem = wants_problem(r);
+    r->headers = is_problem ? HTTP_PROBLEM : HTTP_TEXT;
+    r->answer = is_problem ? problem_of(r, status, why) : text_of(r, status, str_of_c(why));
 }
 
 /* ---- Streams ---- */

@@ -86,7 +86,10 @@ struct http_server_options {
     /* The longest match wins, an exact path before a prefix; a path may be there once a method. */
     const struct http_route *routes;
     size_t route_count;
-    struct str common_headers;     /* complete lines, each ended by CRLF, added to every answer */
+    struct str common_headers; /* complete lines, each ended by CRLF, added to every answer */
+    /* What the server itself refuses below this path is told as application/problem+json, all else
+     * as a line of text. Empty: nothing is. */
+    struct str problem_prefix;
     http_answered_fn *on_answered; /* may be NULL */
     void *owner;
 };
@@ -126,6 +129,12 @@ void http_server_destroy(struct http_server *server); /* accepts NULL */
  */
 void http_on_cancel(struct http_request *r, io_fn *fn, void *owner);
 [[nodiscard]] bool http_is_cancelled(const struct http_request *r);
+/*
+ * For an answer that does harm where nobody reads it, as one that hands out work: from now on a
+ * client that ends its side is taken for gone, and the request is cancelled like one whose
+ * connection broke. Look at http_is_cancelled afterwards: it may have gone already.
+ */
+void http_end_with_client(struct http_request *r);
 
 /* ---- Answering it ---- */
 
@@ -134,6 +143,7 @@ void http_on_cancel(struct http_request *r, io_fn *fn, void *owner);
 #define HTTP_TEXT STR("Content-Type: text/plain; charset=utf-8\r\n")
 #define HTTP_HTML STR("Content-Type: text/html; charset=utf-8\r\n")
 #define HTTP_JSON STR("Content-Type: application/json\r\n")
+#define HTTP_PROBLEM STR("Content-Type: application/problem+json\r\n")
 
 /*
  * Adds one field to the answer to come. A value with CR, LF or NUL would split the answer; such a
@@ -145,6 +155,8 @@ void http_add_header(struct http_request *r, struct str name, struct str value);
  * `headers` and `body` must be constant or live in the request's arena or its `out`.
  */
 void http_respond(struct http_request *r, int status, struct str headers, struct str body);
+/* "Not Found". */
+[[nodiscard]] struct str http_reason(int status);
 /* A plain text answer of one line: the status's reason, then `text` if it is not empty. */
 void http_respond_text(struct http_request *r, int status, struct str text);
 

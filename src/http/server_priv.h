@@ -74,7 +74,7 @@ struct http_server {
     struct http_limits limits;
     struct route *routes; /* exact ones first, then prefixes, longest first */
     size_t route_count;
-    struct str common_headers;
+    struct str common_headers, problem_prefix;
     http_answered_fn *on_answered;
     void *owner;
 
@@ -158,3 +158,5 @@ void http_response_upgrade(struct request *r, struct http_websocket *socket);
 /* Puts together what the queue's front has ready and hands it to the stream. */
 void http_response_flush(struct connection *c);
 void http_response_refuse(struct request *r, int status, const char *why);
+/* 404 or 405 of a request that has no route. */
+void http_response_unrouted(struct request *r, int status, const char *why);

@@ -203,7 +203,7 @@ struct str wire_read_error(struct arena *a, struct str text)
     struct err ignored;
     if (!json_parse(a, text, &v, &ignored))
         return STR("");
-    const struct json_value *message = member(member(v, "error"), "message");
+    const struct json_value *message = member(v, "detail");
     return message->type == JSON_STRING ? message->text : STR("");
 }
 

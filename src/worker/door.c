@@ -4,10 +4,12 @@
 #include "base/log.h"
 #include "db/rows.h"
 #include "json/check.h"
+#include "json/problem.h"
 #include "worker/notes.h"
 #include "worker/worker_priv.h"
 
 enum {
+    KEY_TOLD_MAX = 64, /* of a name that is not known */
     LEVELS_AROUND = 3, /* {"tasks": [{"payload": …, {"acks": [{"result": … */
     PARSED_TIMES = 24, /* a text when parsed, at most: an array of digits */
 };
@@ -32,39 +34,42 @@ static const struct {
     [ERR_INTERNAL] = { "INTERNAL", 500 },
 };
 
-static void put_problem(struct json_writer *w, const struct err *e, const char *code,
-                        const char *message, const size_t *index)
+static struct str message_of(const struct err *e)
 {
-    json_key_c(w, "error");
-    json_begin_object(w);
-    json_key_c(w, "code");
-    json_write_string(w, str_of_c(code));
-    json_key_c(w, "message");
-    json_write_string(w, str_of_c(e && e->code == ERR_INTERNAL ? "something went wrong" : message));
-    json_key_c(w, "server_time_us");
-    json_write_i64(w, clock_wall_us());
-    if (index) {
-        json_key_c(w, "index");
-        json_write_i64(w, (int64_t)*index);
-    }
-    json_end_object(w);
+    return e->code == ERR_INTERNAL ? STR("something went wrong") : str_of_c(e->message);
 }
 
 void door_put_error(struct json_writer *w, const struct err *e)
 {
-    put_problem(w, e, problems[e->code].code, e->message, NULL);
+    json_key_c(w, "error");
+    json_begin_object(w);
+    json_key_c(w, "code");
+    json_write_string(w, str_of_c(problems[e->code].code));
+    json_key_c(w, "message");
+    json_write_string(w, message_of(e));
+    json_end_object(w);
+}
+
+static void respond(struct http_request *r, struct json_problem problem)
+{
+    struct json_writer w = json_writer_to(r->out);
+    buf_reset(r->out);
+    problem.title = http_reason(problem.status);
+    problem.now_us = clock_wall_us();
+    json_put_problem(&w, &problem);
+    if (problem.status == 503)
+        http_add_header(r, STR("Retry-After"), STR("1"));
+    http_respond(r, problem.status, HTTP_PROBLEM, buf_str(r->out));
 }
 
 static void fail(struct http_request *r, const struct err *e, const size_t *index)
 {
     if (e->code == ERR_INTERNAL)
         log_error("door.failed", "req=%s error=%s", r->id, log_quote(str_of_c(err_text(e))));
-    buf_reset(r->out);
-    struct json_writer w = json_writer_to(r->out);
-    json_begin_object(&w);
-    put_problem(&w, e, problems[e->code].code, e->message, index);
-    json_end_object(&w);
-    http_respond(r, problems[e->code].status, HTTP_JSON, buf_str(r->out));
+    respond(r, (struct json_problem){ .status = problems[e->code].status,
+                                      .code = problems[e->code].code,
+                                      .detail = message_of(e),
+                                      .index = index });
 }
 
 void door_fail(struct http_request *r, const struct err *e)
@@ -79,12 +84,7 @@ void door_fail_at(struct http_request *r, const struct err *e, size_t index)
 
 void door_gone(struct http_request *r, const char *message)
 {
-    buf_reset(r->out);
-    struct json_writer w = json_writer_to(r->out);
-    json_begin_object(&w);
-    put_problem(&w, NULL, "GONE", message, NULL);
-    json_end_object(&w);
-    http_respond(r, 410, HTTP_JSON, buf_str(r->out));
+    respond(r, (struct json_problem){ .status = 410, .code = "GONE", .detail = str_of_c(message) });
 }
 
 void door_answer(struct http_request *r)
@@ -202,6 +202,26 @@ bool door_id(const struct json_value *object, const char *at, const char *name, 
     return true;
 }
 
+bool door_only(const struct json_value *object, const char *at, const char *const names[],
+               struct err *e)
+{
+    size_t next = 0;
+    for (size_t i = 0; object && object->type == JSON_OBJECT && i < object->member_count; i++) {
+        struct str key = object->members[i].key;
+        size_t from = next;
+        while (names[next] && !str_eq_c(key, names[next]))
+            next++;
+        for (size_t k = 0; !names[next] && k < from; k++)
+            if (str_eq_c(key, names[k]))
+                next = k;
+        if (!names[next])
+            return err_set(e, ERR_INVALID, "%s%.*s: is not known here", at,
+                           STR_FMT(str_first(key, KEY_TOLD_MAX)));
+        next++;
+    }
+    return true;
+}
+
 bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_verb)
 {
     struct str id, verb = STR("");
@@ -310,6 +330,7 @@ bool read_task(struct arena *a, const struct shard *s, const struct db_rows *row
         .key = text_or_empty(rows, row, 13),
         .payload = db_rows_text(rows, row, 15),
         .progress = -1,
+        .key_hash = (uint64_t)db_rows_i64(rows, row, 26),
     };
     if (v.has_job)
         v.job_id = db_rows_uuid(rows, row, 9);

@@ -23,7 +23,7 @@ void door_fail_at(struct http_request *r, const struct err *e, size_t index);
 void door_gone(struct http_request *r, const char *message);
 /* 200 with what is in r->out. */
 void door_answer(struct http_request *r);
-/* `"error": {…}` of an item, or of the answer. */
+/* `"error": {"code", "message"}` of an item of an answer. */
 void door_put_error(struct json_writer *w, const struct err *e);
 
 /* ── members ── `at` names the object in messages: "tasks[3]." ── */
@@ -44,6 +44,11 @@ static inline bool door_is_bad(const struct err *e)
 }
 /* INVALID: "tasks[3].type: is missing". */
 bool door_missing(struct err *e, const char *at, const char *name);
+
+/* INVALID where `object` has a member that is not among `names`, which end with NULL; cheapest
+ * where its members come in that order. What is no object has none. */
+bool door_only(const struct json_value *object, const char *at, const char *const names[],
+               struct err *e);
 
 /* An id at the end of the path, "UUID" or "UUID:verb"; else it is answered 404 and false. */
 [[nodiscard]] bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_verb);

@@ -92,6 +92,11 @@ static bool read_numbers(const struct json_value *v, struct job_wish *wish, stru
 bool job_wish_read(struct arena *a, const struct shard *s, const struct json_value *v,
                    struct job_wish *ret_wish, struct err *e)
 {
+    static const char *const members[] = {
+        "id",        "name",           "schedule",       "time_zone",    "task_type",  "payload",
+        "priority",  "misfire_policy", "overlap_policy", "max_attempts", "fail_after", "queue",
+        "timeout_s", "jitter_s",       "created_by",     "is_paused",    NULL
+    };
     struct job_wish *wish = ret_wish;
     *wish = (struct job_wish){ .priority = -1,
                                .misfire = -1,
@@ -102,7 +107,7 @@ bool job_wish_read(struct arena *a, const struct shard *s, const struct json_val
                                .jitter_s = -1 };
     if (v == NULL || v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "job: is no object");
-    if (!read_name(v, wish, e))
+    if (!door_only(v, "job.", members, e) || !read_name(v, wish, e))
         return false;
     door_text(v, "job.", "schedule", CRON_TEXT_MAX, &wish->text.schedule, e);
     if (!door_is_bad(e))

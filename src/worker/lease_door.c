@@ -11,7 +11,6 @@
 #include "store/queue/read_sql.h"
 #include "worker/door.h"
 #include "worker/lease.h"
-#include "worker/notes.h"
 #include "worker/session_door.h"
 #include "worker/worker_priv.h"
 
@@ -59,29 +58,33 @@ struct leasing {
 
 /* ── answering ── */
 
+static void put_spawned(struct json_writer *w, const struct spawn *spawn)
+{
+    json_key_c(w, "spawned");
+    json_begin_array(w);
+    for (size_t i = 0; i < spawn->count; i++) {
+        char id[UUID_TEXT_LEN + 1];
+        uuid_format(spawn->views[i].id, id);
+        json_write_string(w, str_of_c(id));
+    }
+    json_end_array(w);
+}
+
 static void put_ack(struct json_writer *w, const struct lease_ack *ack)
 {
     json_begin_object(w);
     json_put_id(w, "task", ack->task);
     json_key_c(w, "outcome");
     json_write_string(w, lease_answer_name(ack->answer));
+    if (ack->answer == LEASE_APPLIED && ack->spawn.count > 0)
+        put_spawned(w, &ack->spawn);
     json_end_object(w);
-}
-
-static void put_raw_or_null(struct json_writer *w, const char *key, bool has_it, struct str text)
-{
-    json_key(w, str_of_c(key));
-    if (has_it)
-        json_write_raw(w, text);
-    else
-        json_write_null(w);
 }
 
 static void put_lease(struct leasing *l, struct json_writer *w, const struct claim *c, size_t row)
 {
     struct shard *s = &l->w->shard;
     const struct db_rows *rows = l->bodies;
-    const struct note *note = notes_find(s->notes, c->id);
     char fence[FENCE_TEXT_MAX];
     fence_format(c->fence, fence);
     json_begin_object(w);
@@ -112,8 +115,11 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct cla
         json_write_null(w);
     else
         json_write_string(w, db_rows_text(rows, row, 3));
-    put_raw_or_null(w, "checkpoint", note && note->checkpoint,
-                    note ? str_of(note->checkpoint, note->checkpoint_len) : STR(""));
+    json_key_c(w, "checkpoint");
+    if (db_rows_is_null(rows, row, 5))
+        json_write_null(w);
+    else
+        json_write_raw(w, db_rows_text(rows, row, 5));
     json_end_object(w);
 }
 
@@ -244,11 +250,11 @@ static void give_back(struct leasing *l)
 
 /* ── claiming ── */
 
-static bool is_held(const struct leasing *l, const struct live *task)
+static bool is_held(const struct leasing *l, const struct live *task, int64_t fence)
 {
     for (size_t i = 0; i < l->held_count; i++)
         if (uuid_eq(l->held[i].task, task->id))
-            return l->held[i].fence == task->fence;
+            return l->held[i].fence == fence;
     return false;
 }
 
@@ -261,7 +267,9 @@ static void return_unheld(struct leasing *l, struct batch *b)
     struct live **lost = arena_new_array(b->a, l->wait.session->leases, struct live *);
     for (size_t i = 0; i < live_running_count(s->live) && n < l->wait.session->leases; i++) {
         struct live *task = live_running_at(s->live, i);
-        if (task->session == l->wait.session->number && task->fence < b->first && !is_held(l, task))
+        struct live_run run = live_run_of(s->live, task);
+        if (run.session == l->wait.session->number && run.fence < b->first &&
+            !is_held(l, task, run.fence))
             lost[n++] = task;
     }
     for (size_t i = 0; i < n; i++)
@@ -282,11 +290,11 @@ static void apply_claim(struct intent *intent, struct batch *b)
         if (!task)
             break;
         l->claims[l->claim_count++] = (struct claim){ .id = task->id,
-                                                      .type = task->type,
+                                                      .type = live_type_of(b->s->live, task),
                                                       .timeout_s = task->timeout_s,
                                                       .attempt = task->attempt,
                                                       .max_attempts = task->max_attempts,
-                                                      .fence = task->fence,
+                                                      .fence = live_run_of(b->s->live, task).fence,
                                                       .started_us = task->at_us };
     }
 }
@@ -358,12 +366,16 @@ static void client_gone(void *owner)
 
 static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, struct err *e)
 {
+    static const char *const members[] = { "task",  "fence",       "outcome", "result",
+                                           "error", "retry_in_ms", "logs",    NULL };
     struct lease_ack *ack = &l->acks[i];
     struct str fence, word;
     char at[40];
     snprintf(at, sizeof at, "acks[%zu].", i);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "acks[%zu]: is no object", i);
+    if (!door_only(v, at, members, e))
+        return false;
     if (!door_id(v, at, "task", &ack->task, e))
         return door_is_bad(e) ? false : door_missing(e, at, "task");
     if (!door_text(v, at, "fence", FENCE_TEXT_MAX, &fence, e))
@@ -378,6 +390,8 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
     const struct json_value *error = json_get_c(v, "error"), *result = json_get_c(v, "result");
     if (door_is_bad(e))
         return false;
+    if (error && error->type != JSON_STRING && error->type != JSON_NULL)
+        return err_set(e, ERR_INVALID, "%serror: is no string", at);
     if (error && error->type == JSON_STRING) {
         ack->has_error = true;
         ack->error = str_first(error->text, ERROR_MAX);
@@ -391,7 +405,11 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
         return err_set(e, ERR_LIMIT, "%sresult: is longer than %zu bytes", at,
                        l->w->shard.options.payload_max);
     random_ids(&ack->chance, sizeof ack->chance);
-    return true;
+    if (!logs_read(l->r->arena, json_get_c(v, "logs"), at, &ack->logs, e) ||
+        !spawn_read(l->w, l->r, json_get_c(v, "spawn"), at, ack->task, &ack->spawn, e))
+        return false;
+    return ack->spawn.count == 0 || ack->word == LEASE_COMPLETE ||
+           err_set(e, ERR_INVALID, "%sspawn: comes with the outcome complete alone", at);
 }
 
 static void ack_done(struct intent *intent, const struct err *err)
@@ -421,6 +439,7 @@ static bool read_acks_of(struct leasing *l, const struct json_value *list, struc
 
 static bool read_held(struct leasing *l, const struct json_value *list, struct err *e)
 {
+    static const char *const members[] = { "task", "fence", NULL };
     if (!list || list->type == JSON_NULL)
         return true;
     if (list->type != JSON_ARRAY || list->item_count > HELD_MAX)
@@ -432,6 +451,8 @@ static bool read_held(struct leasing *l, const struct json_value *list, struct e
         struct str fence;
         char at[40];
         snprintf(at, sizeof at, "held[%zu].", i);
+        if (!door_only(&list->items[i], at, members, e))
+            return false;
         if (!door_id(&list->items[i], at, "task", &held->task, e))
             return door_is_bad(e) ? false : door_missing(e, at, "task");
         if (!door_text(&list->items[i], at, "fence", FENCE_TEXT_MAX, &fence, e))
@@ -478,6 +499,8 @@ static void submit(struct leasing *l)
 
 void lease_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "session", "secret", "max", "wait_ms",
+                                           "acks",    "held",   NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct session *session;
@@ -487,7 +510,8 @@ void lease_door(void *owner, struct http_request *r)
         !(session = session_of_body(w, r, body)))
         return;
     struct leasing *l = leasing_create(w, r, session);
-    door_int(body, "", "max", 0, SESSION_LEASES_MAX, &max, &e);
+    if (door_only(body, "", members, &e))
+        door_int(body, "", "max", 0, SESSION_LEASES_MAX, &max, &e);
     if (!door_is_bad(&e))
         door_int(body, "", "wait_ms", 0, WAIT_MAX_MS, &wait_ms, &e);
     if (door_is_bad(&e) || !read_acks_of(l, json_get_c(body, "acks"), &e) ||
@@ -500,11 +524,13 @@ void lease_door(void *owner, struct http_request *r)
     l->claims = arena_new_array(r->arena, l->max, struct claim);
     l->wait.until_us = clock_mono_us() + wait_ms * CLOCK_MS;
     http_on_cancel(r, client_gone, l);
+    http_end_with_client(r);
     submit(l);
 }
 
 void ack_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "session", "secret", "results", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct session *session;
@@ -513,7 +539,7 @@ void ack_door(void *owner, struct http_request *r)
         !(session = session_of_body(w, r, body)))
         return;
     struct leasing *l = leasing_create(w, r, session);
-    if (!read_acks_of(l, json_get_c(body, "results"), &e)) {
+    if (!door_only(body, "", members, &e) || !read_acks_of(l, json_get_c(body, "results"), &e)) {
         door_fail(r, &e);
         return;
     }

@@ -78,10 +78,22 @@ struct session *session_by_number(const struct session_set *set, uint32_t number
     return map_get(set->by_number, number_key(&number));
 }
 
-bool session_is_secret(const struct session *session, struct str secret)
+void session_hash(struct str secret, struct str token_id, uint8_t ret_hash[SHA256_LEN])
+{
+    struct buf both;
+    buf_init(&both, 0);
+    buf_put_str(&both, secret);
+    if (token_id.len > 0)
+        buf_put_char(&both, ' '); /* no secret holds one */
+    buf_put_str(&both, token_id);
+    sha256(buf_str(&both), ret_hash);
+    buf_clear(&both);
+}
+
+bool session_is_secret(const struct session *session, struct str secret, struct str token_id)
 {
     uint8_t hash[SHA256_LEN];
-    sha256(secret, hash);
+    session_hash(secret, token_id, hash);
     return str_eq_secret(str_of((const char *)hash, SHA256_LEN),
                          str_of((const char *)session->secret_hash, SHA256_LEN));
 }
@@ -124,6 +136,24 @@ struct session_type *session_slot_of(struct session *session, uint32_t type)
         if (session->types[i].type == type)
             return &session->types[i];
     return NULL;
+}
+
+size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t *ret_slots,
+                         uint32_t *ret_used)
+{
+    size_t count = 0;
+    *ret_slots = *ret_used = 0;
+    list_each (node, &set->all) {
+        struct session *session = container_of(node, struct session, node);
+        const struct session_type *slot =
+            session->is_ending ? NULL : session_slot_of(session, type);
+        if (!slot)
+            continue;
+        count++;
+        *ret_slots += slot->slots;
+        *ret_used += slot->used;
+    }
+    return count;
 }
 
 /* ── life ── */
@@ -206,12 +236,12 @@ void session_set_start(struct session_set *set)
     struct shard *s = set->s;
     for (size_t i = 0; i < live_running_count(s->live); i++) {
         const struct live *task = live_running_at(s->live, i);
-        struct session *session = session_by_number(set, task->session);
+        struct session *session = session_by_number(set, live_run_of(s->live, task).session);
         if (!session) {
             session_return_orphan(s, task);
             continue;
         }
-        struct session_type *slot = session_slot_of(session, task->type);
+        struct session_type *slot = session_slot_of(session, live_type_of(s->live, task));
         session->leases++;
         session->is_alone = session->is_alone || task->crashes > 0;
         if (slot)

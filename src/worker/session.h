@@ -69,10 +69,17 @@ void session_set_start(struct session_set *set);
 /* The next one in order of their beginning that does not end; of NULL the first. NULL: no more. */
 [[nodiscard]] const struct session *session_next(const struct session_set *set,
                                                  const struct session *session);
+/* How many sessions take tasks of that type, and their slots for it, all and used. */
+size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t *ret_slots,
+                         uint32_t *ret_used);
 /* NULL: none, or it ends. */
 [[nodiscard]] struct session *session_find(const struct session_set *set, struct uuid id);
 [[nodiscard]] struct session *session_by_number(const struct session_set *set, uint32_t number);
-[[nodiscard]] bool session_is_secret(const struct session *session, struct str secret);
+/* What is kept of a secret. Of a session that was opened with an API token it is that token's
+ * secret: `token_id`, empty else, is a part of it. */
+void session_hash(struct str secret, struct str token_id, uint8_t ret_hash[SHA256_LEN]);
+[[nodiscard]] bool session_is_secret(const struct session *session, struct str secret,
+                                     struct str token_id);
 /* It was heard of. */
 void session_touch(struct session *session);
 
@@ -97,7 +104,7 @@ void session_give_back(struct batch *b, const struct live *task);
 void session_park(struct session_set *set, struct lease_wait *wait);
 void session_unpark(struct lease_wait *wait); /* harmless when it is not parked */
 /* Whether somebody who waits could run something. */
-[[nodiscard]] bool session_set_can_claim(const struct session_set *set);
+[[nodiscard]] bool session_set_can_claim(struct session_set *set);
 /* Those who wait and can run something join the batch. */
 void session_set_claim(struct session_set *set, struct batch *b);
 [[nodiscard]] size_t session_set_waiting(const struct session_set *set);

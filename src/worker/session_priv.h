@@ -16,6 +16,7 @@ struct session_set {
     uint32_t last_number;
     struct io_timer *clock;
     int64_t clock_us; /* monotonic: when it rings, while it runs */
+    int64_t token_us; /* monotonic: when one that waits may get a token of its type; 0: never */
 };
 
 /* In the set, without secret, ttl and types; there is room for `type_count` of these. When they are

@@ -23,6 +23,7 @@ from pathlib import Path
 import engine
 import graphql
 import proc
+import queue_bench
 import tasks
 from windlass import Windlass
 
@@ -254,7 +255,7 @@ LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-re
          **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
 # Those that start their own programs, after the loads.
-PARTS = [*LOADS, "start", "engine", "graphql"]
+PARTS = [*LOADS, "start", "engine", "graphql", "queue"]
 
 
 def main():
@@ -264,6 +265,7 @@ def main():
     arguments.add_argument("--connections", default="64,256,1024", help="of the part graphql, in turn")
     arguments.add_argument("--queries", default=",".join(graphql.QUERIES), help="of the part graphql")
     arguments.add_argument("--peers", default=",".join(graphql.PEERS), help="of the part graphql")
+    arguments.add_argument("--tests", default=",".join(queue_bench.TESTS), help="of the part queue")
     arguments.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; else all")
     options = arguments.parse_args()
     unknown = set(options.part) - set(PARTS)
@@ -275,8 +277,6 @@ def main():
     report = Report()
     print(f"  load average before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
     loads = [name for name in LOADS if name in parts]
-    if set(parts) & set(tasks.PEER_TESTS):
-        tasks.run_peers(options.build.resolve())
     if loads:
         windlass = Windlass(program)
         try:
@@ -296,6 +296,8 @@ def main():
         graphql.bench(report, program, options.build.resolve(), options.seconds,
                       [int(count) for count in options.connections.split(",")], options.queries.split(","),
                       options.peers.split(","))
+    if "queue" in parts:
+        queue_bench.bench(report, program, options.build.resolve(), options.tests.split(","))
     target = options.build / "bench.json"
     target.write_text(json.dumps(report.rows, indent=1) + "\n")
     print(f"  written to {target}")

@@ -1,17 +1,13 @@
-"""The figures of the queue: what a task costs from the API to its end, and the same work by peers."""
+"""The figures of tasks through the API: gateway, mirror and worker together. The worker beside the peers
+stands in queue_bench.py."""
 import http.client
 import json
 import os
 import random
-import shutil
 import signal
-import socket
-import subprocess
-import tempfile
 import threading
 import time
 import uuid
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import proc
@@ -23,8 +19,6 @@ FEED_RATE = 1_000        # changes a second that the feed is measured at
 FEED_SECONDS = 8
 FEED_CHUNK = 10
 WAIT_SECONDS = 120       # for what has to end; a bench that hangs says so
-PEER_TESTS = {"burn-down": "T1", "idle-start": "T2", "create-task": "T3"}
-PEERS = ("river", "graphile")
 
 CREATE = ("mutation Create($type: String!, $payload: JSON) {"
           " createTask(input: {type: $type, payload: $payload}) { id status accepted } }")
@@ -86,9 +80,7 @@ def bench_create_task(report, windlass, token, seconds, wrk):
     meter = Meter(windlass)
     figures = wrk(windlass, token, bodies, seconds)
     rate = figures["requests"] / figures["duration_us"] * 1e6
-    for peer, row in peer_figures("create-task").items() or {None: {}}.items():
-        report.add("create-task.requests", rate, "1/s", peer and f"{peer}, 32 producers in process",
-                   row.get("enqueue_per_s"))
+    report.add("create-task.requests", rate, "1/s")
     report.add("create-task.p50", figures["p50_us"] / 1000, "ms")
     report.add("create-task.p99", figures["p99_us"] / 1000, "ms")
     meter.report(report, "create-task", figures["requests"])
@@ -120,11 +112,8 @@ def bench_burn_down(report, windlass, token, _seconds, _wrk):
     until("all no-ops are done", lambda: not worker_unfinished(windlass))
     seconds = float(windlass.sql("SELECT extract(epoch FROM max(finished_at))"
                                  " FROM worker.task_done")) - began
-    peers = peer_figures("burn-down")
-    for peer, row in peers.items() or {None: {}}.items():
-        report.add("burn-down.enqueue", BURN_TASKS / enqueue_seconds, "1/s", peer,
-                   row.get("enqueue_per_s"))
-        report.add("burn-down.tasks", BURN_TASKS / seconds, "1/s", peer, row.get("tasks_per_s"))
+    report.add("burn-down.enqueue", BURN_TASKS / enqueue_seconds, "1/s")
+    report.add("burn-down.tasks", BURN_TASKS / seconds, "1/s")
     meter.report(report, "burn-down", BURN_TASKS)
     until("the mirror has them", lambda: unfinished(windlass, "noop") == 0)
 
@@ -144,10 +133,8 @@ def bench_idle_start(report, windlass, token, _seconds, _wrk):
                         f" ({','.join(repr(i) for i in ids)})").split()
     waits = [1000 * (float(at) - began[task_id])
              for task_id, _, at in (row.partition("|") for row in rows)]
-    peers = peer_figures("idle-start")
-    for peer, row in peers.items() or {None: {}}.items():
-        report.add("idle-start.p50", percentile(waits, 0.5), "ms", peer, row.get("p50_ms"))
-        report.add("idle-start.p99", percentile(waits, 0.99), "ms", peer, row.get("p99_ms"))
+    report.add("idle-start.p50", percentile(waits, 0.5), "ms")
+    report.add("idle-start.p99", percentile(waits, 0.99), "ms")
 
 
 class Subscriber(threading.Thread):
@@ -197,93 +184,6 @@ def bench_feed_lag(report, windlass, token, _seconds, _wrk):
     report.add("feed-lag.rate", rate, "1/s")
     report.add("feed-lag.p50", percentile(lags, 0.5), "ms")
     report.add("feed-lag.p99", percentile(lags, 0.99), "ms")
-
-
-# ── peers ──
-
-PEER_SOURCE = Path(os.environ.get("WINDLASS_PEERS",
-                                  Path(__file__).resolve().parents[3] / "shared/peers/queue"))
-_peer_rows = None
-
-
-class PeerServer:
-    """PostgreSQL for the peers: fsync on, the defaults but for its shared buffers; no Redis."""
-
-    PROGRAMS = Path("/usr/lib/postgresql/15/bin")
-    SETTINGS = "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{folder}'\n" \
-               "max_connections = 300\nshared_buffers = 1GB\n"
-
-    def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="windlass-peers-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "postgres", "postgres")
-
-    def run(self, program, *arguments):
-        command = [str(self.PROGRAMS / program), "-D", str(self.folder / "data"), *arguments]
-        if os.geteuid() == 0:
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
-        subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL)
-
-    def __enter__(self):
-        self.run("initdb", "-U", "bench", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
-        with open(self.folder / "data/postgresql.conf", "a", encoding="utf-8") as file:
-            file.write(self.SETTINGS.format(port=self.port, folder=self.folder))
-        self.run("pg_ctl", "-w", "-s", "-l", str(self.folder / "log"), "start")
-        return self
-
-    def __exit__(self, *_):
-        self.run("pg_ctl", "-w", "-s", "-m", "fast", "stop")
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def build_peers(home, env):
-    if (home / "drivers/river/riverbench").exists():
-        return
-    shutil.rmtree(home, ignore_errors=True)
-    shutil.copytree(PEER_SOURCE, home)
-    subprocess.run(["chmod", "-R", "u+w", str(home)], check=True)
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True,
-                   env=env)
-    subprocess.run(["go", "build", "-o", "riverbench", "."], cwd=home / "drivers/river", check=True,
-                   env=env)
-
-
-def run_peer(home, env, peer, test):
-    line = subprocess.run([str(home / "bench"), peer, test], env=env, cwd=home,
-                          stdout=subprocess.PIPE, text=True).stdout.strip()
-    row = json.loads(line.splitlines()[-1]) if line else {"error": "no answer"}
-    if "error" in row:
-        print(f"  peer {peer} {test}: {row['error']}")
-    return row
-
-
-def run_peers(build):
-    """Builds and runs the peers where their benches are at hand, with their best settings."""
-    global _peer_rows
-    _peer_rows = {name: {} for name in PEER_TESTS}
-    if not (PEER_SOURCE / "bench.mjs").exists():
-        print("  no peers: their folder is not at hand; WINDLASS_PEERS names it")
-        return
-    home = build / "peers-queue"
-    env = {**os.environ, "npm_config_cache": str(build / "npm-cache")}
-    try:
-        build_peers(home, env)
-        with PeerServer() as server:
-            env["QB_PGPORT"] = str(server.port)
-            for name, test in PEER_TESTS.items():
-                for peer in PEERS:
-                    row = run_peer(home, env, peer, test)
-                    if "error" not in row:
-                        _peer_rows[name][peer] = row
-    except (OSError, subprocess.CalledProcessError) as reason:
-        print(f"  no peers: {reason}")
-
-
-def peer_figures(test):
-    return (_peer_rows or {}).get(test, {})
 
 
 LOADS = {"create-task": bench_create_task, "burn-down": bench_burn_down,

@@ -1,4 +1,5 @@
 -- wrk: each request creates BATCH tasks. ids are UUIDv7 of now with random tails.
+local headers = { Authorization = "Bearer " .. os.getenv("TOKEN") }
 local batch, counter = tonumber(os.getenv("BATCH") or "1"), 0
 local threads = 0
 function setup(thread) thread:set("number", threads); threads = threads + 1 end
@@ -16,6 +17,6 @@ function request()
     tasks[i] = '{"id":"' .. id() .. '","type":"bench","is_fresh":true,"payload":{"to":"ada@example.org","n":' ..
       i .. ',"text":"' .. string.rep("x", 120) .. '"}}'
   end
-  return wrk.format("POST", "/v1/tasks", { Authorization = "Bearer gateway-secret" },
+  return wrk.format("POST", "/v1/tasks", headers,
     '{"tasks":[' .. table.concat(tasks, ",") .. "]}")
 end

@@ -343,13 +343,13 @@ def wrong_facts_are_refused_with_their_place():
         for body, message in broken:
             status, answer = ai.post("/v1/insights", body)
             assert status == 400, answer
-            assert answer["error"]["code"] == "BAD_USER_INPUT", answer
-            assert answer["error"]["message"] == message, (answer, message)
-            assert isinstance(answer["error"]["server_time_us"], int)
+            assert answer["code"] == "BAD_USER_INPUT", answer
+            assert answer["detail"] == message, (answer, message)
+            assert isinstance(answer["server_time_us"], int)
         status, answer = ai.post("/v1/insights", "[1,")
-        assert status == 400 and answer["error"]["message"].startswith("$"), answer
+        assert status == 400 and answer["detail"].startswith("$"), answer
         status, answer = ai.post("/v1/recommendations", {"facts": facts(), "limit": 1000})
-        assert status == 400 and answer["error"]["message"].startswith("limit: "), answer
+        assert status == 400 and answer["detail"].startswith("limit: "), answer
 
 
 def data_are_analysed_in_each_way():
@@ -384,7 +384,7 @@ def data_are_analysed_in_each_way():
                     "kind: is not auto, summary, anomalies, trend, forecast or correlation")]
         for body, message in refused:
             status, answer = ai.post("/v1/analyze", body)
-            assert (status, answer["error"]["message"]) == (400, message), (answer, message)
+            assert (status, answer["detail"]) == (400, message), (answer, message)
 
 
 # ── who may call ──
@@ -397,7 +397,7 @@ def on_tcp_the_gateways_token_is_needed():
         for path in ("/v1/insights", "/v1/recommendations", "/v1/analyze", "/v1/chat"):
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
                 status, answer = ai.post(path, {}, headers)
-                assert status == 401 and answer["error"]["code"] == "UNAUTHENTICATED", (path, answer)
+                assert status == 401 and answer["code"] == "UNAUTHENTICATED", (path, answer)
         status, answer = ai.post("/v1/insights", {"facts": facts()}, {"Authorization": "Bearer " + TOKEN})
         assert status == 200, answer
         assert ai.request("GET", "/v1/insights")[0] == 405
@@ -566,7 +566,7 @@ def wrong_requests_are_refused_before_the_stream():
                                 ({"history": [{"role": "USER"}]}, "history[0].content: is missing"),
                                 ({"message": "x" * 65537}, "message: is longer than 65536 bytes")):
             status, answer = ai.post("/v1/chat", {**good, **change})
-            assert (status, answer["error"]["message"]) == (400, message), answer
+            assert (status, answer["detail"]) == (400, message), answer
 
 
 def over_tcp_it_asks_the_gateway_at_its_port():

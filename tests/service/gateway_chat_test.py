@@ -175,8 +175,8 @@ def an_answer_is_given_whatever_ai_does(world):
     world.sql("INSERT INTO task_counts (type, status, count) VALUES ('email', 'pending', 3), "
               "('email', 'failed', 2), ('report', 'completed', 1200) ON CONFLICT DO NOTHING")
     cases = {
-        "503": lambda _: (503, {"error": {"code": "UNAVAILABLE", "message": "no"}}),
-        "400": lambda _: (400, {"error": {"code": "BAD_USER_INPUT", "message": "no"}}),
+        "503": lambda _: (503, {"code": "UNAVAILABLE", "detail": "no"}),
+        "400": lambda _: (400, {"code": "BAD_USER_INPUT", "detail": "no"}),
         "no stream": lambda _: (200, {"content": "x"}),
         "no done": lambda _: (200, events(("delta", {"text": "half"}))),
         "error": lambda _: (200, events(("error", {"code": "INTERNAL", "message": "broken"}))),

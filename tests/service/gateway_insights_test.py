@@ -124,8 +124,8 @@ def insights_are_what_ai_finds_now(world):
                    (200, {"insights": [{**insight(), "confidence": 2}]})):
         world.ai.answers["/v1/insights"] = lambda _, a=answer: a
         assert world.gateway.graphql(NOW, {}, world.admin).code == "AI_UNAVAILABLE", answer
-    world.ai.answers["/v1/insights"] = lambda _: (400, {"error": {"code": "BAD_USER_INPUT",
-                                                                  "message": "types[0]: no type"}})
+    world.ai.answers["/v1/insights"] = lambda _: (400, {"code": "BAD_USER_INPUT",
+                                                        "detail": "types[0]: no type"})
     answer = world.gateway.graphql(NOW, {"types": ["x"]}, world.admin)
     assert answer.code == "BAD_USER_INPUT" and answer.error["message"] == "types[0]: no type", answer.text
     world.ai.answers["/v1/insights"] = before
@@ -335,8 +335,7 @@ def an_analysis_is_what_ai_says_of_the_data(world):
     assert hostile.code == "BAD_USER_INPUT" and "$[0].a" in hostile.text, hostile.text
     for theirs, ours in (("data[3]: is no row", "input.data[3]: is no row"),
                          ("value_fields[0]: is unknown", "input.valueFields[0]: is unknown")):
-        world.ai.answers["/v1/analyze"] = lambda _, m=theirs: (400, {"error": {"code": "BAD_USER_INPUT",
-                                                                                "message": m}})
+        world.ai.answers["/v1/analyze"] = lambda _, m=theirs: (400, {"code": "BAD_USER_INPUT", "detail": m})
         answer = world.gateway.graphql(ANALYZE, {"input": {"data": [1]}}, world.admin)
         assert answer.code == "BAD_USER_INPUT" and answer.error["message"] == ours, answer.text
     for garbage in ({}, {"kind": "x"}, {"kind": "trend", "summary": "s", "statistics": None, "findings": []}):

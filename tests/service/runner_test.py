@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from gateway_rig import PROGRAM, WAIT_S, eventually, run_tests  # noqa: E402
 from runner_rig import NO_ANSWER, Runner, Worker  # noqa: E402
 
-UNAVAILABLE = (503, {"error": {"code": "UNAVAILABLE", "message": "not the leader"}})
+UNAVAILABLE = (503, {"code": "UNAVAILABLE", "detail": "not the leader"})
 
 
 class World:
@@ -135,7 +135,7 @@ def an_outcome_that_is_refused_holds_up_no_other(world):
         def call_is_bad(answer):
             carried = worker.calls("acks")[-1]["results"]
             is_bad = any(a["task"] == tasks[1] and a["outcome"] == "complete" for a in carried)
-            return (400, {"error": {"code": "BAD_USER_INPUT", "message": "result is too long"}}) \
+            return (400, {"code": "BAD_USER_INPUT", "detail": "result is too long"}) \
                 if is_bad else (200, answer)
         with worker.changed:
             worker.script["acks"] += [call_is_bad] * 20

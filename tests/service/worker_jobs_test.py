@@ -26,7 +26,7 @@ class Reply:
 
     @property
     def message(self):
-        return self.json["error"]["message"]
+        return self.json["detail"]
 
 
 class World:

@@ -50,8 +50,8 @@ def one_wrong_payload_refuses_an_all_or_none_call(worker, _):
     tasks = [{"id": new_id(), "type": "whole", "payload": {"seconds": n}} for n in (1, "x")]
     answer = caller.create(*tasks, is_atomic=True)
     assert answer.status == 400 and answer.code == "BAD_USER_INPUT", answer.text
-    assert answer.json["error"]["index"] == 1, answer.text
-    assert answer.json["error"]["message"].startswith("tasks[1].payload: $.seconds: "), answer.text
+    assert answer.json["index"] == 1, answer.text
+    assert answer.json["detail"].startswith("tasks[1].payload: $.seconds: "), answer.text
     assert caller.get(f"/v1/tasks/{tasks[0]['id']}").status == 404
     executor.end()
 
@@ -98,7 +98,7 @@ def a_schema_that_is_not_known_binds_nothing_and_one_of_no_form_is_refused(worke
     for schema in ("sleep", "", 5, ["windlass:sleep"], "windlass:" + "x" * 100):
         answer = Caller(worker, RUNNER_TOKEN).post("/v1/sessions", {"types": {"odd": {"schema": schema}}})
         assert answer.status == 400, answer.text
-        assert answer.json["error"]["message"] == 'types.odd.schema: is no text "windlass:NAME"', answer.text
+        assert answer.json["detail"] == 'types.odd.schema: is no text "windlass:NAME"', answer.text
 
 
 def a_job_is_checked_when_it_is_made_and_changed(worker, _):
@@ -109,7 +109,7 @@ def a_job_is_checked_when_it_is_made_and_changed(worker, _):
             "id": new_id(), "name": name, "schedule": "0 3 1 1 *", "task_type": "cron.nap", "payload": payload}})
     wrong = make({"seconds": True}, "wrong")
     assert wrong.status == 400, wrong.text
-    assert wrong.json["error"]["message"] == "job.payload: $.seconds: number from 0 to 86400 expected", wrong.text
+    assert wrong.json["detail"] == "job.payload: $.seconds: number from 0 to 86400 expected", wrong.text
     job = make({"seconds": 1}, "right").json["job"]
 
     def change(**members):

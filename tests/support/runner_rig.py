@@ -178,7 +178,7 @@ class Worker:
 
     def answer(self, handler, name, body):
         if self.token and handler.headers["Authorization"] != f"Bearer {self.token}":
-            return 401, {"error": {"code": "UNAUTHENTICATED", "message": "who are you"}}
+            return 401, {"code": "UNAUTHENTICATED", "detail": "who are you"}
         with self.changed:
             if name == "sessions":
                 self.sessions.append(Session(self, body))
@@ -189,7 +189,7 @@ class Worker:
                              "server_time_us": int(time.time() * 1e6), "epoch": 1}
             session = next((s for s in self.sessions if s.secret == body["secret"]), None)
             if session is None or session.is_over:
-                return 404, {"error": {"code": "NOT_FOUND", "message": "no such session"}}
+                return 404, {"code": "NOT_FOUND", "detail": "no such session"}
             if name == "sessions:end":
                 session.is_over = True
                 assert handler.path == f"/v1/sessions/{session.id}?release=true", handler.path

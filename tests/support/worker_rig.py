@@ -46,7 +46,11 @@ class Answer:
 
     @property
     def code(self):
-        return self.json["error"]["code"]
+        return self.json["code"]
+
+    @property
+    def detail(self):
+        return self.json["detail"]
 
 
 class Caller:
@@ -309,6 +313,8 @@ class Proxy:
                     pair["server"].settimeout(WAIT_S)
                     self.await_end(pair)
                     break
+                if pair.get("is_cut"):
+                    break
                 pair["server"].sendall(pending)
                 pending = b""
         except OSError:
@@ -343,8 +349,11 @@ class Proxy:
                 self.pairs.remove(pair)
 
     def cut_all(self):
+        """All at once: what the worker says because the first is cut does not get through the last."""
         with self.lock:
             pairs = list(self.pairs)
+        for pair in pairs:
+            pair["is_cut"] = True
         for pair in pairs:
             self.close(pair)
 

@@ -92,7 +92,14 @@ static void tell_peer(void *owner, struct http_request *r)
     http_respond(r, 200, HTTP_TEXT, str_of_c(r->peer));
 }
 
+static void hold_for_its_client(void *owner, struct http_request *r)
+{
+    hold(owner, r);
+    http_end_with_client(r);
+}
+
 static const struct http_route routes[] = {
+    { .path = "/lease", .methods = HTTP_METHOD_GET, .fn = hold_for_its_client },
     { .path = "/", .methods = HTTP_METHOD_GET | HTTP_METHOD_POST, .fn = tell },
     { .path = "/hold", .methods = HTTP_METHOD_GET, .fn = hold },
     { .path = "/big", .methods = HTTP_METHOD_GET, .fn = respond_big },
@@ -412,6 +419,43 @@ static void finds_routes(void **state)
     fixture_stop(&f);
 }
 
+static void refusals_below_the_problem_prefix_are_problems(void **state)
+{
+    static const struct {
+        const char *request;
+        int status;
+        const char *code;
+    } rows[] = {
+        { GET("/files"), 404, "NOT_FOUND" },
+        { "DELETE /files/x HTTP/1.1\r\nHost: a\r\n\r\n", 405, "BAD_USER_INPUT" },
+        { "POST /files/x HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400, "BAD_USER_INPUT" },
+    };
+    struct http_fixture f;
+    struct http_server_options options = options_of(HTTP_LIMITS_DEFAULT);
+    options.problem_prefix = STR("/files");
+    held = (struct held){ 0 };
+    fixture_start(&f, &options, NULL);
+    (void)state;
+    int fd = client_connect(&f);
+    for (size_t i = 0; i < countof(rows); i++) {
+        char code[64];
+        snprintf(code, sizeof code, "\"code\":\"%s\",\"server_time_us\":", rows[i].code);
+        client_send_c(fd, rows[i].request);
+        client_read(fd, true, &answer);
+        assert_int_equal(answer.status, rows[i].status);
+        assert_str(client_field(&answer, "content-type"), "application/problem+json");
+        assert_true(str_starts_with(answer.body, STR("{\"type\":\"about:blank\",\"title\":\"")));
+        assert_non_null(memmem(answer.body.ptr, answer.body.len, code, strlen(code)));
+    }
+    close(fd);
+    fd = client_connect(&f);
+    client_send_c(fd, GET("/nothing"));
+    client_read(fd, true, &answer);
+    assert_str(client_field(&answer, "content-type"), "text/plain; charset=utf-8");
+    close(fd);
+    fixture_stop(&f);
+}
+
 static void head_has_the_fields_of_get_and_no_body(void **state)
 {
     (void)state;
@@ -648,6 +692,23 @@ static void a_client_that_half_closes_gets_its_answer(void **state)
     assert_true(str_find(buf_str(&got), STR("GET /  []HTTP/1.1 200")) > 0);
     close(fd);
     buf_clear(&got);
+    fixture_stop(&f);
+}
+
+static void a_request_may_end_with_its_clients_side(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    start(&f, HTTP_LIMITS_DEFAULT);
+    int fd = client_connect(&f);
+    client_send_c(fd, GET("/hold") GET("/lease"));
+    half_close(&f, fd);
+    assert_int_equal(held.cancelled, 1);
+    assert_false(http_is_cancelled(held.requests[0]));
+    assert_true(http_is_cancelled(held.requests[1]));
+    fixture_call(&f, release, NULL);
+    fixture_await(&f, has_cancelled);
+    close(fd);
     fixture_stop(&f);
 }
 
@@ -963,6 +1024,7 @@ int main(void)
         cmocka_unit_test(answers_503_beyond_the_limit_of_connections),
         cmocka_unit_test(keeps_connections_as_each_version_says),
         cmocka_unit_test(finds_routes),
+        cmocka_unit_test(refusals_below_the_problem_prefix_are_problems),
         cmocka_unit_test(head_has_the_fields_of_get_and_no_body),
         cmocka_unit_test(an_expected_continue_is_told_before_the_body),
         cmocka_unit_test(answers_leave_in_the_order_of_requests),
@@ -973,6 +1035,7 @@ int main(void)
         cmocka_unit_test(a_handler_is_told_when_its_client_goes),
         cmocka_unit_test(an_answer_to_a_client_that_has_gone_harms_nobody),
         cmocka_unit_test(a_client_that_half_closes_gets_its_answer),
+        cmocka_unit_test(a_request_may_end_with_its_clients_side),
         cmocka_unit_test(a_request_cut_off_within_its_body_is_dropped_alone),
         cmocka_unit_test(a_field_that_would_split_the_answer_is_left_out),
         cmocka_unit_test(compresses_what_pays_when_it_is_accepted),

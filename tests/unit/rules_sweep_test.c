@@ -2,7 +2,8 @@
  * Random schedules in all zones of the system, against an oracle that shares nothing with
  * src/rules: it takes local time from the C library, walks through it minute by minute (second by
  * second where the clock changes), and asks of each local time whether the schedule, kept as the
- * pieces it was made of, lists it.
+ * pieces it was made of, lists it. Compared are 200 firings or those of five years, whichever is
+ * less; of schedules with seconds those of two days around a change of the clock.
  *
  * Usage: rules_sweep_test [COUNT [SEED]]
  */
@@ -21,9 +22,12 @@ enum {
     COUNT_DEFAULT = 500,
     ITEMS_MAX = 3,
     ZONES_MAX = 2'000,
-    FIRINGS_MAX = 3'000,
+    FIRINGS_MAX = 200,
     DAY_S = 86'400,
     SHOWN_BEFORE_S = 3 * DAY_S,
+    HORIZON_S = 5 * 365 * DAY_S,
+    SECONDS_HORIZON_S = 2 * DAY_S,
+    EVERY_STEPS_MAX = 1'000,
     FIRST_YEAR_S = -1'262'304'000, /* 1930 */
 };
 #define LAST_YEAR_S INT64_C(5'680'281'600) /* 2150 */
@@ -38,6 +42,13 @@ static uint64_t chance(void) /* xorshift64* */
     chance_state ^= chance_state << 25;
     chance_state ^= chance_state >> 27;
     return chance_state * UINT64_C(2685821657736338717);
+}
+
+static void seed_chance(uint64_t seed)
+{
+    chance_state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    for (int warm = 0; warm < 4; warm++)
+        (void)chance();
 }
 
 static int between(int from, int to)
@@ -250,20 +261,31 @@ static bool begins_with_star(const struct schedule *s, int field)
     return s->items[field][0].kind == STAR;
 }
 
-static bool schedule_has(const struct schedule *s, int64_t local_s)
+static bool day_has(const struct schedule *s, const struct tm *tm)
+{
+    if (!field_has(s, CRON_MONTH, tm))
+        return false;
+    bool by_date = field_has(s, CRON_DAY, tm), by_weekday = field_has(s, CRON_WEEKDAY, tm);
+    if (begins_with_star(s, CRON_DAY) || begins_with_star(s, CRON_WEEKDAY))
+        return by_date && by_weekday;
+    return by_date || by_weekday;
+}
+
+static struct tm fields_of(int64_t local_s)
 {
     time_t t = local_s;
     struct tm tm;
     assert_non_null(gmtime_r(&t, &tm));
+    return tm;
+}
+
+static bool schedule_has(const struct schedule *s, int64_t local_s)
+{
+    struct tm tm = fields_of(local_s);
     for (int field = CRON_HOUR; field >= CRON_SECOND; field--)
         if (!field_has(s, field, &tm))
             return false;
-    if (!field_has(s, CRON_MONTH, &tm))
-        return false;
-    bool by_date = field_has(s, CRON_DAY, &tm), by_weekday = field_has(s, CRON_WEEKDAY, &tm);
-    if (begins_with_star(s, CRON_DAY) || begins_with_star(s, CRON_WEEKDAY))
-        return by_date && by_weekday;
-    return by_date || by_weekday;
+    return day_has(s, &tm);
 }
 
 /* ── the oracle ── */
@@ -325,11 +347,33 @@ static void quiet_minute(struct oracle *o, int64_t utc_s, int64_t offset)
     o->shown_s = last_s > o->shown_s ? last_s : o->shown_s;
 }
 
-static void run_oracle(struct oracle *o, int64_t until_s)
+/* The clock does not change within the day that begins there; no zone changes back within an hour. */
+static bool is_quiet_day(int64_t utc_s)
 {
-    int64_t before = offset_s(o->from_s - SHOWN_BEFORE_S - 1);
-    o->shown_s = o->from_s - SHOWN_BEFORE_S - 1 + before;
-    for (int64_t t = o->from_s - SHOWN_BEFORE_S; t < until_s && o->count < FIRINGS_MAX; t += 60) {
+    int64_t offset = offset_s(utc_s);
+    for (int64_t t = utc_s; t <= utc_s + DAY_S; t += DAY_S / 24)
+        if (offset_s(t) != offset)
+            return false;
+    return true;
+}
+
+/* One whose local days are not listed is passed over. */
+static void quiet_day(struct oracle *o, int64_t utc_s, int64_t offset)
+{
+    struct tm first = fields_of(utc_s + offset), last = fields_of(utc_s + offset + DAY_S - 1);
+    if (day_has(o->schedule, &first) || day_has(o->schedule, &last)) {
+        for (int64_t t = utc_s; t < utc_s + DAY_S && o->count < FIRINGS_MAX; t += 60)
+            quiet_minute(o, t, offset);
+        return;
+    }
+    int64_t last_s = utc_s + DAY_S - 1 + offset;
+    o->shown_s = last_s > o->shown_s ? last_s : o->shown_s;
+}
+
+static void changing_day(struct oracle *o, int64_t utc_s)
+{
+    int64_t before = offset_s(utc_s - 1);
+    for (int64_t t = utc_s; t < utc_s + DAY_S && o->count < FIRINGS_MAX; t += 60) {
         int64_t after = offset_s(t + 59);
         if (before == after)
             quiet_minute(o, t, before);
@@ -337,6 +381,18 @@ static void run_oracle(struct oracle *o, int64_t until_s)
             for (int64_t s = t; s < t + 60; s++)
                 second(o, s, offset_s(s));
         before = after;
+    }
+}
+
+static void run_oracle(struct oracle *o, int64_t until_s)
+{
+    int64_t begin_s = o->from_s - SHOWN_BEFORE_S;
+    o->shown_s = begin_s - 1 + offset_s(begin_s - 1);
+    for (int64_t t = begin_s; t < until_s && o->count < FIRINGS_MAX; t += DAY_S) {
+        if (is_quiet_day(t))
+            quiet_day(o, t, offset_s(t));
+        else
+            changing_day(o, t);
     }
 }
 
@@ -397,22 +453,20 @@ static void set_libc_zone(struct str name)
 
 /* ── one round ── */
 
-/* Half of all rounds begin within a day and a half before a change of the clock. */
-static int64_t pick_start(void)
+/* Within a day and a half before a change of the clock, where the zone has one in the next years. */
+static int64_t before_a_change(int64_t start_s)
 {
-    int64_t start = FIRST_YEAR_S + (int64_t)(chance() % (uint64_t)(LAST_YEAR_S - FIRST_YEAR_S));
-    int64_t offset = offset_s(start);
-    for (int64_t t = start; one_in(2) && t < start + 400 * DAY_S; t += DAY_S / 4)
+    int64_t offset = offset_s(start_s);
+    for (int64_t t = start_s; t < start_s + 400 * DAY_S; t += DAY_S / 4)
         if (offset_s(t) != offset)
             return t - between(0, DAY_S * 3 / 2);
-    return start;
+    return start_s;
 }
 
-static int64_t pick_horizon_s(const struct schedule *s)
+static int64_t pick_start(const struct schedule *s)
 {
-    if (s->has_seconds) /* each second is looked at */
-        return 2 * DAY_S;
-    return (int64_t)DAY_S * (one_in(50) ? 400 : one_in(8) ? 40 : 5);
+    int64_t start = FIRST_YEAR_S + (int64_t)(chance() % (uint64_t)(LAST_YEAR_S - FIRST_YEAR_S));
+    return s->has_seconds || one_in(2) ? before_a_change(start) : start;
 }
 
 static void compare(const struct schedule *s, struct str zone_text, int64_t start_s,
@@ -463,14 +517,64 @@ static void random_schedules_fire_as_the_oracle_says(void **state)
     for (unsigned long long i = 0; i < sweep_count; i++) {
         struct schedule s;
         uint64_t seed = sweep_seed + i;
-        chance_state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
-        for (int warm = 0; warm < 4; warm++)
-            (void)chance();
+        seed_chance(seed);
         struct str zone = zones[chance() % zone_count];
         make_schedule(&s);
         set_libc_zone(zone);
-        int64_t start_s = pick_start();
-        compare(&s, zone, start_s, pick_horizon_s(&s), seed);
+        compare(&s, zone, pick_start(&s), s.has_seconds ? SECONDS_HORIZON_S : HORIZON_S, seed);
+    }
+}
+
+/* A duration of one to four units, the larger first. */
+static int64_t make_duration(struct buf *out)
+{
+    static const struct {
+        char unit;
+        int seconds, max;
+    } units[] = { { 'd', DAY_S, 90 }, { 'h', 3'600, 48 }, { 'm', 60, 90 }, { 's', 1, 90 } };
+    int64_t seconds = 0;
+    for (size_t i = 0; i < countof(units); i++) {
+        if (!one_in(2) && (seconds > 0 || i + 1 < countof(units)))
+            continue;
+        int n = between(1, units[i].max);
+        buf_printf(out, "%d%c", n, units[i].unit);
+        seconds += (int64_t)n * units[i].seconds;
+    }
+    return seconds;
+}
+
+/* Counted from when the job was made, one after the other, whatever the clock of the zone shows. */
+static void every_fires_at_each_step_from_its_anchor(void **state)
+{
+    (void)state;
+    for (unsigned long long i = 0; i < sweep_count; i++) {
+        struct buf text;
+        struct cron cron;
+        struct zone *zone;
+        struct err e;
+        int64_t next_us;
+        seed_chance(sweep_seed + i);
+        buf_init(&text, 0);
+        buf_put_c(&text, "@every ");
+        int64_t step_us = make_duration(&text) * CLOCK_S;
+        int64_t anchor_us =
+            (FIRST_YEAR_S + (int64_t)(chance() % (uint64_t)(LAST_YEAR_S - FIRST_YEAR_S))) * CLOCK_S;
+        int64_t at_us = anchor_us + step_us * between(0, EVERY_STEPS_MAX) + between(0, CLOCK_S);
+        int64_t expected_us = anchor_us;
+        if (!zone_load(zones[chance() % zone_count], &zone, &e) ||
+            !cron_parse(buf_str(&text), STR(""), anchor_us, &cron, &e))
+            fail_msg("%.*s: %s", STR_FMT(buf_str(&text)), err_text(&e));
+        for (int n = 0; n < FIRINGS_MAX; n++) {
+            while (expected_us <= at_us)
+                expected_us += step_us;
+            if (!cron_next(&cron, zone, at_us, &next_us) || next_us != expected_us)
+                fail_msg("%.*s: firing %d is %lld, %lld was expected (seed %llu)",
+                         STR_FMT(buf_str(&text)), n, (long long)next_us, (long long)expected_us,
+                         sweep_seed + i);
+            at_us = next_us;
+        }
+        zone_destroy(zone);
+        buf_clear(&text);
     }
 }
 
@@ -501,6 +605,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_zone_tells_the_offsets_of_the_c_library),
         cmocka_unit_test(random_schedules_fire_as_the_oracle_says),
+        cmocka_unit_test(every_fires_at_each_step_from_its_anchor),
     };
     if (argc > 1)
         sweep_count = strtoull(argv[1], NULL, 10);

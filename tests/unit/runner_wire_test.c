@@ -126,8 +126,8 @@ static void an_error_tells_its_message_or_nothing(void **state)
 {
     (void)state;
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
-    assert_str(wire_read_error(a, STR("{\"error\": {\"message\": \"not now\"}}")), "not now");
-    assert_str(wire_read_error(a, STR("{\"error\": {\"message\": 1}}")), "");
+    assert_str(wire_read_error(a, STR("{\"detail\": \"not now\"}")), "not now");
+    assert_str(wire_read_error(a, STR("{\"detail\": 1}")), "");
     assert_str(wire_read_error(a, STR("<html>")), "");
     assert_str(wire_read_error(a, STR("")), "");
 }

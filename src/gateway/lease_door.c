@@ -1,0 +1,414 @@
+#include "gateway/lease_door.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/credential_watch.h"
+#include "gateway/headers.h"
+#include "gateway/lease_openapi.h"
+#include "gateway/note.h"
+#include "gateway/problem.h"
+#include "http/client.h"
+#include "http/peer.h"
+#include "json/check.h"
+#include "json/problem.h"
+
+enum {
+    CALLS_RUNNING_MAX = 16, /* connections of a loop for all but long polls */
+    CALLS_WAITING_MAX = 1'000,
+    ANSWER_BYTES_MAX = 64 << 20,
+    CONNECT_MS = 2'000,
+    BREAKER_FAILURES = 3,
+    POLL_DEADLINE_MS = 90'000, /* the worker lets nobody wait for more than 60 s */
+    PARSED_TIMES = 24,         /* a body when parsed, at most */
+    SECRET_TEXT_MAX = 200,
+    HEADERS_MAX = 5,
+};
+
+struct lease_door {
+    struct gateway_loop *loop;
+    struct http_client *polls, *calls; /* NULL: no worker-url */
+    struct arena *arena;               /* of the texts below */
+    const char *base_url;
+    struct str token_header; /* empty: over a unix socket none is needed */
+    struct list asked;       /* struct ask that have not ended */
+    size_t poll_count, polls_max;
+};
+
+struct ask {
+    struct list node; /* in lease_door.asked */
+    struct lease_door *door;
+    struct http_request *http;
+    struct str token;
+    const char *path;
+    bool is_poll, is_session;
+    struct credential_wait who;
+    struct credential_watch watch;
+    struct http_call *call; /* while the worker is asked */
+};
+
+/* ── answering ── */
+
+static void answer(struct ask *ask, int status, struct str headers, struct str body)
+{
+    list_remove(&ask->node);
+    ask->door->poll_count -= ask->is_poll;
+    credential_wait_cancel(&ask->who);
+    credential_watch_stop(&ask->watch);
+    if (ask->call != NULL)
+        http_call_cancel(take(ask->call));
+    http_respond(ask->http, status, headers, body);
+}
+
+static struct problem told_as(struct http_request *http, const struct err *e,
+                              struct str *ret_detail)
+{
+    struct problem problem = problem_of(e);
+    bool is_told = strcmp(problem.code, PROBLEM_INTERNAL) != 0;
+    if (!is_told)
+        log_error("lease_door.failed", "req=%s error=%s", http->id,
+                  log_quote(str_of_c(err_text(e))));
+    *ret_detail = is_told ? str_of_c(e->message) : STR("something went wrong; the log tells more");
+    return problem;
+}
+
+static void put_problem(struct http_request *http, const struct err *e, int *ret_status)
+{
+    struct str detail;
+    struct problem problem = told_as(http, e, &detail);
+    struct json_writer w = json_writer_to(http->out);
+    buf_reset(http->out);
+    json_put_problem(&w, &(struct json_problem){ .status = problem.http_status,
+                                                 .title = http_reason(problem.http_status),
+                                                 .detail = detail,
+                                                 .code = problem.code,
+                                                 .now_us = clock_wall_us() });
+    if (problem.http_status == 401)
+        http_add_header(http, STR("WWW-Authenticate"), STR("Bearer"));
+    if (problem.http_status == 503 || problem.http_status == 429)
+        headers_retry_after(http, CLOCK_S);
+    request_note(http, NULL)->code = problem.code;
+    *ret_status = problem.http_status;
+}
+
+static void refuse(struct ask *ask, const struct err *e)
+{
+    int status;
+    put_problem(ask->http, e, &status);
+    answer(ask, status, HTTP_PROBLEM, buf_str(ask->http->out));
+}
+
+static bool set_away(struct err *e, const char *why)
+{
+    return err_set_from(e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE, "%s", why);
+}
+
+/* ── the worker's reply ── */
+
+static void replied(void *owner, const struct http_reply *reply, const struct err *failure)
+{
+    struct ask *ask = owner;
+    struct err e = { 0 };
+    ask->call = NULL;
+    if (reply == NULL) {
+        e = *failure;
+        refuse(ask, &e);
+        return;
+    }
+    if (reply->status == 401 || reply->status == 403) {
+        log_error("worker.refused", "status=%d door=lease", reply->status);
+        (void)set_away(&e, "the worker does not know this gateway: is gateway-token the same?");
+        refuse(ask, &e);
+        return;
+    }
+    if (reply->status == 503) {
+        (void)set_away(&e, "the Worker Service cannot do this now; nothing was done");
+        refuse(ask, &e);
+        return;
+    }
+    buf_put_str(ask->http->out, reply->body);
+    answer(ask, reply->status, reply->status / 100 == 2 ? HTTP_JSON : HTTP_PROBLEM,
+           buf_str(ask->http->out));
+}
+
+static void client_gone(void *owner)
+{
+    answer(owner, 503, HTTP_NO_HEADERS, STR("")); /* goes nowhere */
+}
+
+static void token_lost(void *owner, const struct err *e)
+{
+    struct err lost;
+    (void)err_set(&lost, ERR_UNAUTHENTICATED, "%s", e->message);
+    refuse(owner, &lost);
+}
+
+/* ── asking the worker ── */
+
+static const char *header(struct ask *ask, const char *name, struct str value)
+{
+    struct arena *a = ask->http->arena;
+    return arena_cstr(a, arena_printf(a, "%s: %.*s", name, STR_FMT(value)));
+}
+
+static bool ask_worker(struct ask *ask, const struct credential *c, struct err *e)
+{
+    struct lease_door *door = ask->door;
+    struct arena *a = ask->http->arena;
+    const char *headers[HEADERS_MAX];
+    char token_id[UUID_TEXT_LEN + 1];
+    size_t count = 0;
+    struct str secret = http_header(ask->http, STR("Windlass-Session-Secret"));
+    if (door->calls == NULL)
+        return set_away(e, "no Worker Service is configured (worker-url)");
+    uuid_format(c->id, token_id);
+    headers[count++] = "Content-Type: application/json";
+    headers[count++] = header(ask, "Windlass-Token-Id", str_of_c(token_id));
+    headers[count++] = header(ask, "Windlass-Actor", c->owner.label);
+    if (door->token_header.len > 0)
+        headers[count++] = door->token_header.ptr;
+    if (secret.len > 0 && secret.len <= SECRET_TEXT_MAX)
+        headers[count++] = header(ask, "Windlass-Session-Secret", secret);
+    const struct http_call_options options = {
+        .method = http_method_name(ask->http->method),
+        .url = arena_cstr(a, arena_printf(a, "%s%s", door->base_url, ask->path)),
+        .headers = headers,
+        .header_count = count,
+        .body = ask->http->body,
+        .deadline_ms =
+            ask->is_poll ? POLL_DEADLINE_MS : door->loop->gateway->request_timeout_us / CLOCK_MS,
+        .fn = replied,
+        .owner = ask,
+    };
+    struct http_client *client = ask->is_poll ? door->polls : door->calls;
+    if (http_client_call(client, &options, &ask->call, e))
+        return true;
+    if (e->code == ERR_RATE)
+        return err_set(e, ERR_RATE, "too many calls of the Worker Service wait already");
+    return false;
+}
+
+/* ── who, and what he may ── */
+
+static bool may_take(const struct credential *c, struct str type)
+{
+    for (size_t i = 0; i < c->task_type_count; i++)
+        if (str_eq(c->task_types[i], type))
+            return true;
+    return c->task_type_count == 0;
+}
+
+/* A session takes tasks of the token's types alone. The worker says what else is wrong with it. */
+static bool check_types(struct ask *ask, const struct credential *c, struct err *e)
+{
+    const struct json_value *body;
+    struct str text = ask->http->body;
+    if (c->task_type_count == 0)
+        return true;
+    arena_raise_budget(ask->http->arena, text.len * PARSED_TIMES);
+    if (!json_parse(ask->http->arena, text, &body, e))
+        return err_set(e, ERR_INVALID, "the body is no JSON object");
+    for (size_t i = 0; body->type == JSON_OBJECT && i < body->member_count; i++) {
+        const struct json_value *types = &body->members[i].value;
+        if (!str_eq(body->members[i].key, STR("types")) || types->type != JSON_OBJECT)
+            continue;
+        for (size_t k = 0; k < types->member_count; k++)
+            if (!may_take(c, types->members[k].key))
+                return err_set(e, ERR_DENIED, "types.%.*s: is not among the token's task types",
+                               STR_FMT(str_first(types->members[k].key, 100)));
+    }
+    return true;
+}
+
+static bool may_lease(const struct credential *c, struct err *e)
+{
+    if (c == NULL)
+        return err_set(e, ERR_UNAUTHENTICATED, "a token with the scope LEASE is needed");
+    if (c->kind != CREDENTIAL_TOKEN || !(c->grant.scopes & SCOPE_LEASE))
+        return err_set(e, ERR_DENIED, "this token may not take tasks: it lacks the scope LEASE");
+    return true;
+}
+
+static void identified(void *owner, const struct credential *c, const struct err *failure)
+{
+    struct ask *ask = owner;
+    struct err e = { 0 };
+    if (failure != NULL) {
+        refuse(ask, failure);
+        return;
+    }
+    if (!may_lease(c, &e) || (ask->is_session && !check_types(ask, c, &e)) ||
+        !ask_worker(ask, c, &e)) {
+        refuse(ask, &e);
+        return;
+    }
+    request_note(ask->http, NULL)->user = c->owner.user_id;
+    if (ask->is_poll)
+        credential_watch_start(&ask->watch, ask->door->loop, ask->token, c, token_lost, ask);
+}
+
+static bool has_room(const struct lease_door *door, bool is_poll, struct err *e)
+{
+    if (!atomic_load(&door->loop->gateway->is_ready))
+        return err_set_from(e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE,
+                            "starting: the database is not there yet");
+    if (atomic_load(&door->loop->gateway->is_draining))
+        return set_away(e, "this gateway is stopping: ask again");
+    return !is_poll || door->poll_count < door->polls_max ||
+           err_set(e, ERR_RATE, "too many workers wait for tasks (lease-polls-max)");
+}
+
+static void refuse_at_once(struct http_request *http, const struct err *e)
+{
+    int status;
+    put_problem(http, e, &status);
+    http_respond(http, status, HTTP_PROBLEM, buf_str(http->out));
+}
+
+static void begin(struct gateway_loop *loop, struct http_request *http, struct ask wanted)
+{
+    struct lease_door *door = loop->lease_door;
+    bool is_cookie;
+    struct err e;
+    (void)request_note(http, "lease");
+    if (!has_room(door, wanted.is_poll, &e)) {
+        refuse_at_once(http, &e);
+        return;
+    }
+    struct ask *ask = arena_new(http->arena, struct ask);
+    *ask = wanted;
+    ask->door = door;
+    ask->http = http;
+    /* As of a foreign page: a cookie says nothing here. */
+    ask->token = headers_token(http, HEADERS_ORIGIN_FOREIGN, &is_cookie);
+    list_init(&ask->who.waiting);
+    list_init(&ask->watch.by_loop);
+    list_init(&ask->watch.wait.waiting);
+    list_push(&door->asked, &ask->node);
+    door->poll_count += ask->is_poll;
+    http_on_cancel(http, client_gone, ask);
+    http_end_with_client(http);
+    if (http_is_cancelled(http)) {
+        client_gone(ask);
+        return;
+    }
+    ask->who.fn = identified;
+    ask->who.owner = ask;
+    ask->who.deadline_us = clock_mono_us() + loop->gateway->request_timeout_us;
+    if (str_is_empty(ask->token))
+        identified(ask, NULL, NULL);
+    else
+        credentials_ask(loop->credentials, ask->token, &ask->who);
+}
+
+/* ── the doors ── */
+
+void lease_door_sessions(void *owner, struct http_request *http)
+{
+    begin(owner, http, (struct ask){ .path = "/v1/sessions", .is_session = true });
+}
+
+void lease_door_leases(void *owner, struct http_request *http)
+{
+    begin(owner, http, (struct ask){ .path = "/v1/leases", .is_poll = true });
+}
+
+void lease_door_acks(void *owner, struct http_request *http)
+{
+    begin(owner, http, (struct ask){ .path = "/v1/acks" });
+}
+
+void lease_door_heartbeats(void *owner, struct http_request *http)
+{
+    begin(owner, http, (struct ask){ .path = "/v1/heartbeats" });
+}
+
+void lease_door_session_end(void *owner, struct http_request *http)
+{
+    struct uuid id;
+    struct str release = STR("");
+    char text[UUID_TEXT_LEN + 1];
+    struct err e;
+    if (!uuid_parse(http->rest, &id)) {
+        (void)request_note(http, "lease");
+        (void)err_set(&e, ERR_NOT_FOUND, "there is no such session");
+        refuse_at_once(http, &e);
+        return;
+    }
+    uuid_format(id, text);
+    bool is_release = http_query(http, STR("release"), &release) && str_eq(release, STR("true"));
+    struct str path =
+        arena_printf(http->arena, "/v1/sessions/%s%s", text, is_release ? "?release=true" : "");
+    begin(owner, http, (struct ask){ .path = arena_cstr(http->arena, path) });
+}
+
+void lease_door_openapi(void *owner, struct http_request *http)
+{
+    (void)owner, (void)request_note(http, NULL);
+    http->may_compress = true;
+    http_respond(http, 200, STR("Content-Type: application/json\r\nCache-Control: no-cache\r\n"),
+                 str_of((const char *)lease_openapi, lease_openapi_size));
+}
+
+/* ── life ── */
+
+static void open_clients(struct lease_door *door, const struct http_peer *peer)
+{
+    struct http_client_options options = HTTP_CLIENT_DEFAULT;
+    options.unix_path = peer->unix_path;
+    options.response_bytes_max = ANSWER_BYTES_MAX;
+    options.connect_timeout_ms = CONNECT_MS;
+    options.breaker.failures_max = BREAKER_FAILURES;
+    options.breaker.open_us_max = 2 * CLOCK_S;
+    options.origin = ERR_ORIGIN_WORKER;
+    options.user_agent = "windlass-gateway";
+    options.running_max = CALLS_RUNNING_MAX;
+    options.waiting_max = CALLS_WAITING_MAX;
+    door->calls = http_client_create(door->loop->io, &options);
+    options.running_max = options.waiting_max = door->polls_max;
+    door->polls = http_client_create(door->loop->io, &options);
+}
+
+bool lease_door_create(struct gateway_loop *loop, struct lease_door **ret_door, struct err *e)
+{
+    const struct conf *conf = loop->gateway->conf;
+    struct str url = conf_str(conf, CONF_WORKER_URL), token = conf_str(conf, CONF_GATEWAY_TOKEN);
+    struct arena *a = arena_create(1 << 14);
+    struct http_peer peer = { 0 };
+    if (!str_is_empty(url) && !http_peer_parse(a, "worker-url", url, &peer, e)) {
+        arena_destroy(a);
+        return false;
+    }
+    struct lease_door *door = mem_new(struct lease_door);
+    door->loop = loop;
+    door->arena = a;
+    door->base_url = peer.base_url;
+    door->polls_max = (size_t)conf_int(conf, CONF_LEASE_POLLS_MAX);
+    list_init(&door->asked);
+    if (!str_is_empty(token))
+        door->token_header =
+            str_of_c(arena_cstr(a, arena_printf(a, "Authorization: Bearer %.*s", STR_FMT(token))));
+    if (!str_is_empty(url))
+        open_clients(door, &peer);
+    *ret_door = door;
+    return true;
+}
+
+void lease_door_drain(struct lease_door *door)
+{
+    struct err e;
+    (void)set_away(&e, "this gateway is stopping: ask again");
+    while (!list_is_empty(&door->asked))
+        refuse(container_of(door->asked.next, struct ask, node), &e);
+}
+
+void lease_door_destroy(struct lease_door *door)
+{
+    if (door == NULL)
+        return;
+    lease_door_drain(door);
+    http_client_destroy(door->polls);
+    http_client_destroy(door->calls);
+    arena_destroy(door->arena);
+    mem_free(door);
+}
