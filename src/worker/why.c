@@ -41,9 +41,9 @@ static bool depends(struct why *w)
         return false;
     w->blocked_count = deps_blocked_by(w->s->deps, w->task->id, &w->blocked_by);
     if (w->blocked_count == 0)
-        return say(w, DEPS_WHY, STR("It waits for a task that has just failed."));
+        return say(w, "DEPENDENCY", STR("It waits for a task that has just failed."));
     uuid_format(w->blocked_by[0], id);
-    return say(w, DEPS_WHY,
+    return say(w, "DEPENDENCY",
                w->blocked_count == 1 ? arena_printf(w->a, "It waits for task %s.", id)
                                      : arena_printf(w->a, "It waits for %zu tasks, one of them %s.",
                                                     w->blocked_count, id));
