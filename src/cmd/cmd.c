@@ -24,6 +24,8 @@ void cmd_log_setup(const struct conf *conf, const char *service)
     enum log_level level = LOG_INFO;
     bool is_level = log_level_from_name(conf_str(conf, CONF_LOG_LEVEL), &level);
     assert(is_level); /* the table's choices are the log's names */
+    if (conf_is_given(conf, CONF_LOG_NAME))
+        service = conf_cstr(conf, CONF_LOG_NAME);
     log_setup(service, level, formats[cmd_log_format(conf)]);
 }
 

@@ -8,14 +8,11 @@
 #include "cmd/probe_priv.h"
 #include "cmd/up_site_priv.h"
 
-/* Its ready-probe's address: that of a setting, else its socket in the folder of `windlass up`. */
-static struct str address_of(struct doctor *d, const char *run, enum up_service id)
+/* Its ready-probe's address: what a setting gives, else its socket in the folder of `windlass up`.
+ */
+static struct str address_of(struct doctor *d, const char *run, enum up_service id,
+                             struct str given)
 {
-    static const enum conf_id urls[UP_SERVICE_COUNT] = { [UP_WORKER] = CONF_WORKER_URL,
-                                                         [UP_AI] = CONF_AI_URL,
-                                                         [UP_RUNNER] = CONF_COUNT,
-                                                         [UP_GATEWAY] = CONF_COUNT };
-    struct str given = urls[id] == CONF_COUNT ? (struct str){ 0 } : conf_str(d->conf, urls[id]);
     if (str_starts_with(given, STR("unix:")))
         return given;
     while (str_ends_with(given, STR("/")))
@@ -37,10 +34,10 @@ static const char *default_run_folder(struct doctor *d)
     return up_run_folder(d->arena, arena_cstr(d->arena, address), geteuid() == 0);
 }
 
-static void check_service(struct doctor *d, const char *run, enum up_service id)
+static void check_service(struct doctor *d, const char *run, enum up_service id, struct str given)
 {
     const char *name = up_roster[id].name;
-    struct str where = address_of(d, run, id);
+    struct str where = address_of(d, run, id, given);
     struct probe probe;
     struct err e;
     if (!probe_ask(where, &probe, &e))
@@ -51,6 +48,20 @@ static void check_service(struct doctor *d, const char *run, enum up_service id)
                       "it is not ready: %s", probe.reason);
     else
         doctor_report(d, name, DOCTOR_OK, NULL, "ready (%.*s)", STR_FMT(where));
+}
+
+/* Each that worker-url names, or that has a socket in the folder. */
+static void check_workers(struct doctor *d, const char *run)
+{
+    struct str urls = conf_str(d->conf, CONF_WORKER_URL), one;
+    bool is_elsewhere = !str_is_empty(urls);
+    bool more = true;
+    for (enum up_service id = UP_WORKER; more && id < UP_WORKERS_MAX; id++) {
+        if (!is_elsewhere && access(up_service_path(d->arena, run, id), F_OK) != 0)
+            return;
+        more = str_cut(urls, ',', &one, &urls) || !is_elsewhere;
+        check_service(d, run, id, str_trim(one));
+    }
 }
 
 void doctor_check_services(struct doctor *d, const char *run)
@@ -71,9 +82,9 @@ void doctor_check_services(struct doctor *d, const char *run)
                           "none run in %s; `windlass up` starts them", run);
         return;
     }
-    check_service(d, run, UP_WORKER);
+    check_workers(d, run);
     if (!is_elsewhere || conf_is_given(d->conf, CONF_AI_URL))
-        check_service(d, run, UP_AI);
+        check_service(d, run, UP_AI, conf_str(d->conf, CONF_AI_URL));
     if (!is_elsewhere)
-        check_service(d, run, UP_RUNNER);
+        check_service(d, run, UP_RUNNER, STR(""));
 }

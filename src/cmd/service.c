@@ -112,20 +112,33 @@ static void out_of_patience(void *owner)
     io_loop_stop(f->loop);
 }
 
+static int64_t drain_ms(const struct frame *f)
+{
+    return conf_duration_us(f->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS;
+}
+
+static void drain(void *owner)
+{
+    struct frame *f = owner;
+    f->undrained = 2;
+    f->kind->drain(f->service, drained, f);
+    http_server_drain(f->server, drain_ms(f), drained, f);
+}
+
 static void asked_to_stop(struct frame *f, int signum)
 {
     struct err e;
-    int64_t deadline_ms = conf_duration_us(f->conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS;
     if (f->is_stopping)
         _exit(128 + signum);
     log_info("service.stopping", "signal=%s", signum == SIGTERM ? "SIGTERM" : "SIGINT");
     f->is_stopping = true;
-    f->undrained = 2;
     if (!io_notify_send(STR("STOPPING=1\n"), &e))
         log_warn("notify.failed", "error=%s", log_quote(str_of_c(err_text(&e))));
-    io_timer_start(f->patience, deadline_ms + PATIENCE_MS);
-    f->kind->drain(f->service, drained, f);
-    http_server_drain(f->server, deadline_ms, drained, f);
+    io_timer_start(f->patience, drain_ms(f) + PATIENCE_MS);
+    if (f->kind->leave)
+        f->kind->leave(f->service, drain, f);
+    else
+        drain(f);
 }
 
 static void terminated(void *owner)

@@ -3,7 +3,7 @@
  * server, probes and metrics, readiness, and the drain at a signal. The gateway, which has several
  * loops, brings its own.
  *
- *   start --> serve (ready or not, as not_ready says) --signal--> drain --> end
+ *   start --> serve (ready or not, as not_ready says) --signal--> leave --> drain --> end
  */
 #pragma once
 #include "cmd/cmd.h"
@@ -21,6 +21,9 @@ struct service_kind {
     size_t (*routes)(void *service, struct http_route *ret_routes); /* NULL: probes alone */
     const char *(*not_ready)(void *service);                        /* NULL: it is ready */
     void (*put_metrics)(void *service, struct buf *out);
+    /* It will be drained: what others should know before is told, while all goes on; then `done`,
+     * maybe at once. NULL: nothing. */
+    void (*leave)(void *service, io_fn *done, void *owner);
     /* Accepts no more work, finishes what is open, then calls `done`, maybe at once. The frame's
      * server drains at the same time. */
     void (*drain)(void *service, io_fn *done, void *owner);

@@ -64,37 +64,57 @@ bool up_capture(const char *const *args, struct buf *output, struct err *e)
                    STR_FMT(words.len > 120 ? str_from(words, words.len - 120) : words));
 }
 
-static bool make_user(struct err *e)
+static bool make_user(const char *name, struct err *e)
 {
-    static const char *const args[] = { "useradd",    "--system",          "--user-group",
-                                        "--home-dir", "/nonexistent",      "--no-create-home",
-                                        "--shell",    "/usr/sbin/nologin", UP_USER,
-                                        NULL };
+    const char *const args[] = { "useradd",    "--system",          "--user-group",
+                                 "--home-dir", "/nonexistent",      "--no-create-home",
+                                 "--shell",    "/usr/sbin/nologin", name,
+                                 NULL };
     struct buf output;
     buf_init(&output, 0);
     bool ok = up_capture(args, &output, e);
     buf_clear(&output);
     if (ok)
-        log_info("up.user_made", "user=%s", UP_USER);
-    return ok || err_in(e, "make the system user " UP_USER " that services run as");
+        log_info("up.user_made", "user=%s", name);
+    return ok || err_in(e, "make the system user %s", name);
+}
+
+/* As root: a user who is not. */
+static bool find_or_make(const char *name, const struct passwd **ret_user, struct err *e)
+{
+    const struct passwd *found = getpwnam(name);
+    if (!found && !make_user(name, e))
+        return false;
+    found = found ? found : getpwnam(name);
+    if (!found || found->pw_uid == 0)
+        return err_set(e, ERR_INVALID, "user %s %s", name,
+                       found ? "is root: it must be a user of its own" : "cannot be found");
+    *ret_user = found;
+    return true;
 }
 
 bool up_identity_find(struct arena *a, struct up_identity *ret_identity, struct err *e)
 {
     struct up_identity identity = { .is_root = geteuid() == 0 };
-    const struct passwd *found = identity.is_root ? getpwnam(UP_USER) : getpwuid(geteuid());
-    if (identity.is_root && !found) {
-        if (!make_user(e))
-            return false;
-        found = getpwnam(UP_USER);
-    }
-    if (identity.is_root && (!found || found->pw_uid == 0))
-        return err_set(e, ERR_INVALID, "user %s %s", UP_USER,
-                       found ? "is root: it must be a user of its own" : "cannot be found");
+    const struct passwd *found = identity.is_root ? NULL : getpwuid(geteuid());
+    if (identity.is_root && !find_or_make(UP_USER, &found, e))
+        return false;
     identity.owner.uid = found ? found->pw_uid : geteuid();
     identity.owner.gid = identity.is_root ? found->pw_gid : getegid();
     identity.user = found ? arena_cstr(a, str_of_c(found->pw_name)) : NULL;
     *ret_identity = identity;
+    return true;
+}
+
+bool up_identity_find_commands(const struct up_identity *identity, struct up_owner *ret_owner,
+                               struct err *e)
+{
+    const struct passwd *found;
+    if (!find_or_make(UP_COMMAND_USER, &found, e))
+        return false;
+    if (found->pw_uid == identity->owner.uid)
+        return err_set(e, ERR_INVALID, "user " UP_COMMAND_USER " is the services' own");
+    *ret_owner = (struct up_owner){ .uid = found->pw_uid, .gid = found->pw_gid };
     return true;
 }
 

@@ -15,10 +15,17 @@ struct up_identity {
 };
 
 #define UP_USER "windlass"
+#define UP_COMMAND_USER "windlass-run" /* of command tasks */
 
 /* As root finds or makes the user. Errors: UNAVAILABLE, with what useradd said. */
 [[nodiscard]] bool up_identity_find(struct arena *a, struct up_identity *ret_identity,
                                     struct err *e);
+
+/* As root finds or makes the user of commands. Errors: as above, INVALID where it is a user of
+ * ours.
+ */
+[[nodiscard]] bool up_identity_find_commands(const struct up_identity *identity,
+                                             struct up_owner *ret_owner, struct err *e);
 
 /*
  * A descriptor of this very program, that the user can run even where the path is closed to them

@@ -4,11 +4,17 @@
 
 #define ARGS(name) ((const char *const[]){ "windlass", (name), NULL })
 
+/* One of them leads, the others stand by for it. */
+#define WORKER_KIND(text)                                                                          \
+    {                                                                                              \
+        .name = (text), .command = CONF_FOR_WORKER, .wave = UP_WAVE_WORKER, .args = ARGS("worker") \
+    }
+
 const struct up_service_kind up_roster[UP_SERVICE_COUNT] = {
-    [UP_WORKER] = { .name = "worker",
-                    .command = CONF_FOR_WORKER,
-                    .wave = UP_WAVE_WORKER,
-                    .args = ARGS("worker") },
+    [UP_WORKER] = WORKER_KIND("worker"),
+    [UP_WORKER_2] = WORKER_KIND("worker-2"),
+    [UP_WORKER_3] = WORKER_KIND("worker-3"),
+    [UP_WORKER_4] = WORKER_KIND("worker-4"),
     [UP_AI] = { .name = "ai", .command = CONF_FOR_AI, .wave = UP_WAVE_ASKED, .args = ARGS("ai") },
     [UP_RUNNER] = { .name = "runner",
                     .command = CONF_FOR_RUNNER,
@@ -19,6 +25,11 @@ const struct up_service_kind up_roster[UP_SERVICE_COUNT] = {
                      .wave = UP_WAVE_ASKERS,
                      .args = ARGS("gateway") },
 };
+
+bool up_is_wanted(const struct conf *conf, enum up_service id)
+{
+    return id >= UP_WORKERS_MAX || (int64_t)id < conf_int(conf, CONF_WORKERS);
+}
 
 const char *up_service_path(struct arena *a, const char *run, enum up_service id)
 {
@@ -44,6 +55,16 @@ static const char *unix_url(struct arena *a, const struct up_links *links, enum 
     return arena_printf(a, "unix:%s", up_service_path(a, links->run, id)).ptr;
 }
 
+/* All of them: who asks finds the one that leads. */
+static const char *worker_urls(struct arena *a, const struct up_links *links)
+{
+    struct str urls = STR("");
+    for (enum up_service id = UP_WORKER; id < links->worker_count; id++)
+        urls = arena_printf(a, "%.*s%s%s", STR_FMT(urls), id == UP_WORKER ? "" : ",",
+                            unix_url(a, links, id));
+    return arena_cstr(a, urls);
+}
+
 /* How the ai service reaches the gateway, on this machine. */
 static const char *callback_url(struct arena *a, const struct io_listen_set *sockets)
 {
@@ -66,10 +87,11 @@ struct rule {
 const char *const *up_service_env(struct arena *a, enum up_service id, const struct up_links *links,
                                   const struct up_env_options *base)
 {
-    enum { WORKER = 1 << UP_WORKER, AI = 1 << UP_AI, RUNNER = 1 << UP_RUNNER };
+    enum { WORKER = (1 << UP_WORKERS_MAX) - 1, AI = 1 << UP_AI, RUNNER = 1 << UP_RUNNER };
     enum { GATEWAY = 1 << UP_GATEWAY };
     const struct rule rules[] = {
         { EVERYBODY, CONF_LOG_FORMAT, links->log_format },
+        { WORKER, CONF_LOG_NAME, up_roster[id].name },
         { WORKER | GATEWAY, CONF_SCHEMA, "check" }, /* migrate has been there */
         { WORKER | GATEWAY, CONF_MIGRATE_DATABASE_URL, NULL },
         { GATEWAY, CONF_DATABASE_URL, links->gateway_database },
@@ -79,8 +101,9 @@ const char *const *up_service_env(struct arena *a, enum up_service id, const str
         { GATEWAY, CONF_GATEWAY_LOOPS, arena_printf(a, "%zu", links->sockets->count).ptr },
         { GATEWAY, CONF_CALLBACK_URL, callback_url(a, links->sockets) },
         { GATEWAY, CONF_AI_URL, unix_url(a, links, UP_AI) },
-        { GATEWAY | RUNNER, CONF_WORKER_URL, unix_url(a, links, UP_WORKER) },
-        { WORKER, CONF_WORKER_LISTEN, unix_url(a, links, UP_WORKER) },
+        { GATEWAY | RUNNER, CONF_WORKER_URL, worker_urls(a, links) },
+        { RUNNER, CONF_COMMANDS_SOCKET, links->commands_socket },
+        { WORKER, CONF_WORKER_LISTEN, unix_url(a, links, id) },
         { AI, CONF_AI_LISTEN, unix_url(a, links, UP_AI) },
         { RUNNER, CONF_RUNNER_LISTEN, unix_url(a, links, UP_RUNNER) },
         { GATEWAY | WORKER | AI, CONF_GATEWAY_TOKEN, links->gateway_token },

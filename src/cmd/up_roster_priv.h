@@ -7,7 +7,18 @@
 #include "base/base64.h"
 #include "cmd/up_plan_priv.h"
 
-enum up_service { UP_WORKER, UP_AI, UP_RUNNER, UP_GATEWAY, UP_SERVICE_COUNT };
+/* Workers come first; `workers` says how many of them there are. */
+enum up_service {
+    UP_WORKER,
+    UP_WORKER_2,
+    UP_WORKER_3,
+    UP_WORKER_4,
+    UP_WORKERS_MAX,
+    UP_AI = UP_WORKERS_MAX,
+    UP_RUNNER,
+    UP_GATEWAY,
+    UP_SERVICE_COUNT
+};
 
 /*
  * Who asks others stops before them: the runner acknowledges to the worker, the gateway asks
@@ -16,7 +27,7 @@ enum up_service { UP_WORKER, UP_AI, UP_RUNNER, UP_GATEWAY, UP_SERVICE_COUNT };
 enum up_wave { UP_WAVE_ASKERS, UP_WAVE_ASKED, UP_WAVE_WORKER, UP_WAVE_COUNT };
 
 struct up_service_kind {
-    const char *name;  /* of the subcommand, in the log, of its socket */
+    const char *name;  /* in the log, and of its socket */
     unsigned command;  /* enum conf_for: whose settings go along */
     enum up_wave wave; /* when it stops */
     const char *const *args;
@@ -24,15 +35,20 @@ struct up_service_kind {
 
 extern const struct up_service_kind up_roster[UP_SERVICE_COUNT];
 
+/* Whether the settings want that service. */
+[[nodiscard]] bool up_is_wanted(const struct conf *conf, enum up_service id);
+
 enum { UP_TOKEN_BYTES = 32, UP_TOKEN_LEN = BASE64URL_LEN(UP_TOKEN_BYTES) };
 
 /* What the services are told of each other. */
 struct up_links {
     const char *run; /* the folder of the sockets */
+    size_t worker_count;
     const struct io_listen_set *sockets;
     const char *log_format;
     const char *gateway_database; /* URLs; NULL: none is known */
     const char *worker_database;
+    const char *commands_socket;          /* NULL: there is no spawner */
     char gateway_token[UP_TOKEN_LEN + 1]; /* new at each start, and nowhere but in environments */
     char runner_token[UP_TOKEN_LEN + 1];
 };

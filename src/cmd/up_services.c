@@ -111,8 +111,10 @@ static void link_services(struct up *u)
     const struct up_cluster *cluster = u->site.has_cluster ? &u->site.cluster : NULL;
     u->links = (struct up_links){
         .run = u->site.run,
+        .worker_count = (size_t)conf_int(u->conf, CONF_WORKERS),
         .sockets = &u->site.sockets[UP_GATEWAY],
         .log_format = log_format_name(u),
+        .commands_socket = u->site.has_spawner ? u->site.spawner.address : NULL,
         .gateway_database =
             cluster ? up_cluster_url(cluster, UP_ROLE_GATEWAY) : given_url(u, CONF_DATABASE_URL),
         .worker_database = cluster ? up_cluster_url(cluster, UP_ROLE_WORKER)
@@ -144,7 +146,7 @@ static enum up_next start_services(struct up *u)
     struct err e;
     link_services(u);
     for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++)
-        if (!start_service(u, id, &e))
+        if (up_is_wanted(u->conf, id) && !start_service(u, id, &e))
             return up_fail(u, &e);
     return go(u, await_services);
 }
@@ -153,6 +155,15 @@ static void print_setup_link(struct up *u, const char *url)
 {
     if (u->setup_token[0])
         printf("Set up the first user: %s/setup?token=%s\n", url, u->setup_token);
+}
+
+/* For `windlass task` and its like on this machine: the folder is its owner's alone. */
+static void leave_url(const struct up *u, const char *url)
+{
+    FILE *file = fopen(up_url_file(u->arena, u->site.run), "we");
+    bool is_left = file != NULL && fprintf(file, "%s\n", url) > 0;
+    if ((file != NULL && fclose(file) != 0) || !is_left)
+        log_warn("up.url_not_left", "folder=%s", log_quote(str_of_c(u->site.run)));
 }
 
 /* To standard output, for people: the log never holds the token. */
@@ -166,6 +177,8 @@ static void announce(struct up *u)
         log_info("up.ready", "url=%s took_ms=%lld", log_quote(str_of_c(url)),
                  (long long)((clock_mono_us() - u->born_us) / CLOCK_MS));
         up_tell_supervisor("READY=1\nSTATUS=serving\n");
+        leave_url(u,
+                  u->site.sockets[UP_GATEWAY].port > 0 ? own : u->site.sockets[UP_GATEWAY].address);
         printf("Windlass is ready at %s\n", url);
     }
     print_setup_link(u, url);
@@ -185,10 +198,18 @@ static bool is_hopeless(const struct up_child *child)
 static bool a_service_refuses(struct up *u, struct err *e)
 {
     for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++)
-        if (!u->was_ready[id] && is_hopeless(u->services[id])) {
+        if (u->services[id] && !u->was_ready[id] && is_hopeless(u->services[id])) {
             err_set(e, ERR_INVALID, "the %s refuses its settings, see above", up_roster[id].name);
             return true;
         }
+    return false;
+}
+
+static bool has_ready_worker(const struct up *u)
+{
+    for (enum up_service id = UP_WORKER; id < UP_WORKERS_MAX; id++)
+        if (u->services[id] && up_child_is_ready(u->services[id]))
+            return true;
     return false;
 }
 
@@ -200,7 +221,7 @@ static enum up_next await_services(struct up *u)
         return up_fail(u, &e);
     int64_t left_ms = WORKER_PATIENCE_MS - up_step_age_ms(u);
     bool is_served = up_child_is_ready(u->services[UP_GATEWAY]);
-    bool has_worker = up_child_is_ready(u->services[UP_WORKER]);
+    bool has_worker = has_ready_worker(u);
     if (!is_served || (!has_worker && left_ms > 0)) {
         up_tell_news(u, "up.services_awaited", "waiting for the services");
         return up_wait_ms(u, is_served ? left_ms : NEWS_MS);

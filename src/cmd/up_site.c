@@ -9,7 +9,7 @@
 #include "base/sha256.h"
 
 enum {
-    CONNECTIONS_WORKER = 10,
+    CONNECTIONS_WORKER = 10, /* each */
     CONNECTIONS_SPARE = 20, /* superuser, migrate, psql, doctor */
 };
 
@@ -76,6 +76,11 @@ const char *up_run_folder(struct arena *a, const char *identity, bool is_root)
         .ptr;
 }
 
+const char *up_url_file(struct arena *a, const char *run)
+{
+    return arena_printf(a, "%s/gateway.url", run).ptr;
+}
+
 static bool prepare_run(struct up_site *site, struct err *e)
 {
     const char *path =
@@ -115,7 +120,8 @@ static bool prepare_cluster(struct up_site *site, struct err *e)
         .run = site->run,
         .programs = conf_cstr(site->conf, CONF_PG_BIN),
         .connections_max = (int)(connections_a_loop * (int64_t)site->sockets[UP_GATEWAY].count) +
-                           CONNECTIONS_WORKER + CONNECTIONS_SPARE,
+                           CONNECTIONS_WORKER * (int)conf_int(site->conf, CONF_WORKERS) +
+                           CONNECTIONS_SPARE,
         .is_for_developers = conf_choice(site->conf, CONF_ENV) == CONF_ENV_DEVELOPMENT,
     };
     return up_cluster_find(&options, &site->cluster, e) && up_cluster_prepare(&site->cluster, e);
@@ -150,11 +156,31 @@ static bool open_service_sockets(struct up_site *site, struct err *e)
         if (id == UP_GATEWAY)
             continue;
         (void)unlink(path);
+        if (!up_is_wanted(site->conf, id))
+            continue;
         if (!io_listen_set_open(&site->sockets[id], arena_printf(site->arena, "unix:%s", path), 0,
                                 1, e))
             return false;
     }
     return true;
+}
+
+/* What commands may be run is told to a process of its own, which alone can become their user. */
+static bool start_spawner(struct up_site *site, struct err *e)
+{
+    struct up_owner user;
+    const char *path = conf_cstr(site->conf, CONF_COMMANDS_FILE);
+    if (!site->identity.is_root || path[0] == '\0')
+        return true;
+    if (!up_identity_find_commands(&site->identity, &user, e))
+        return false;
+    const struct spawner_options options = {
+        .path = path,
+        .server = { .uid = site->identity.owner.uid, .gid = site->identity.owner.gid },
+        .user = { .uid = user.uid, .gid = user.gid },
+    };
+    site->has_spawner = spawner_start(&options, &site->spawner, e);
+    return site->has_spawner || err_in(e, "commands-file");
 }
 
 /* What may need root comes first; then we are the services' user and the rest is done as it. */
@@ -165,7 +191,7 @@ static bool prepare(struct up_site *site, struct err *e)
     if (!up_identity_find(site->arena, &site->identity, e) ||
         !up_program_open(&site->identity, &site->program_fd, e) ||
         (site->has_cluster && !prepare_data(site, e)) || !open_sockets(site, e) ||
-        !prepare_run(site, e) || !up_identity_drop(&site->identity, e))
+        !prepare_run(site, e) || !start_spawner(site, e) || !up_identity_drop(&site->identity, e))
         return false;
     if (!up_folder_check(site->run, e) || !up_lock(site->run, &site->run_lock, e))
         return err_in(e, "take the socket folder");
@@ -194,6 +220,10 @@ bool up_site_prepare(const struct conf *conf, struct arena *a, struct up_site *r
 
 void up_site_clear(struct up_site *site)
 {
+    if (site->run_lock > 0)
+        (void)unlink(up_url_file(site->arena, site->run));
+    if (site->has_spawner)
+        (void)close(site->spawner.lifeline);
     for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++) {
         if (id != UP_GATEWAY && site->sockets[id].count > 0)
             (void)unlink(up_service_path(site->arena, site->run, id));

@@ -5,6 +5,7 @@
 #pragma once
 #include "cmd/up_cluster_priv.h"
 #include "cmd/up_identity_priv.h"
+#include "cmd/spawner_priv.h"
 #include "cmd/up_roster_priv.h"
 
 struct up_site {
@@ -19,6 +20,8 @@ struct up_site {
     int data_lock, run_lock; /* held until the process ends */
     int program_fd;          /* this very program */
     bool has_terminal;
+    bool has_spawner; /* of commands: we were root, and there is a list of them */
+    struct spawner spawner;
     bool has_cluster; /* of our own: DATABASE_URL is not set */
     struct up_cluster cluster;
 };
@@ -40,6 +43,9 @@ void up_site_clear(struct up_site *site);
  * the address where there is no cluster: what no two installations can share.
  */
 [[nodiscard]] const char *up_run_folder(struct arena *a, const char *identity, bool is_root);
+
+/* The file in that folder that holds the gateway's address while it is served, in the arena. */
+[[nodiscard]] const char *up_url_file(struct arena *a, const char *run);
 
 /* Somebody sits at a terminal that this process belongs to. */
 [[nodiscard]] bool up_has_terminal(void);

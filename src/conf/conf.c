@@ -153,11 +153,7 @@ static bool read_flags(struct conf *c, const struct conf_load_args *args, struct
 /* Variables that other parts of the project read: its build, its scripts, its tests. */
 static bool is_foreign(struct str name)
 {
-    static const char *const names[] = { "WINDLASS_DEPS_DIR", "WINDLASS_TOKEN", "WINDLASS_URL" };
-    for (size_t i = 0; i < countof(names); i++)
-        if (str_eq_c(name, names[i]))
-            return true;
-    return str_starts_with(name, STR("WINDLASS_TEST_"));
+    return str_eq_c(name, "WINDLASS_DEPS_DIR") || str_starts_with(name, STR("WINDLASS_TEST_"));
 }
 
 static bool is_variable_of(enum conf_id id, struct str name, bool *ret_is_file_name,

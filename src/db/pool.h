@@ -97,7 +97,7 @@ struct db_call {
     void *owner;
 };
 
-enum { DB_STEPS_MAX = 16 };
+enum { DB_STEPS_MAX = 24 };
 
 /*
  * Queues a call. Its statements and args must stay alive until the reply or db_request_forget.

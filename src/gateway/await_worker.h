@@ -10,6 +10,11 @@ typedef void await_worker_fn(struct gql_step *step, const struct json_value *bod
  * with a body, else GET. */
 enum gql_next await_worker(struct gql_step *step, const char *method, const char *path,
                            struct str body, await_worker_fn *fn);
+/* The same; what the worker refuses is first put into the caller's words. */
+typedef void await_worker_words_fn(struct err *e);
+enum gql_next await_worker_in_words(struct gql_step *step, const char *method, const char *path,
+                                    struct str body, await_worker_fn *fn,
+                                    await_worker_words_fn *words);
 
 struct worker_reply;
 /* Of a GET that may go without an answer; `owner` is what was given. */
@@ -19,3 +24,11 @@ typedef void await_worker_ask_fn(void *owner, const struct worker_reply *reply);
  * arena. False where nothing could be asked: `fn` does not come. */
 [[nodiscard]] bool await_worker_ask(struct gql_step *step, const char *path,
                                     await_worker_ask_fn *fn, void *owner);
+/* The same by POST, with a body that changes nothing either. */
+[[nodiscard]] bool await_worker_ask_for(struct gql_step *step, const char *path, struct str body,
+                                        await_worker_ask_fn *fn, void *owner);
+
+/* How long what is new may wait for the worker, of a request with that deadline: the other half of
+ * its time is the outbox's. */
+[[nodiscard]] int64_t await_worker_create_us(const struct gateway_loop *loop, int64_t deadline_us,
+                                             int64_t now_us);

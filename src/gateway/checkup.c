@@ -114,7 +114,8 @@ static void check_services(struct doctor *d, const struct gateway_loop *loop)
         if (strcmp(part->name, services[0]) != 0 && strcmp(part->name, services[1]) != 0)
             continue;
         if (part->status == HEALTH_UP)
-            doctor_report(d, part->name, DOCTOR_OK, NULL, "it answers");
+            doctor_report(d, part->name, DOCTOR_OK, NULL, "it answers%s%.*s",
+                          str_is_empty(part->detail) ? "" : "; ", STR_FMT(part->detail));
         else
             doctor_report(d, part->name,
                           part->status == HEALTH_DOWN ? DOCTOR_FAILURE : DOCTOR_WARNING,

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/own_rows.h"
+#include "gateway/told.h"
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"
 #include "io/timer.h"
@@ -245,10 +246,25 @@ static void measure(struct feed *feed, const struct feed_batch *batch)
     feed->rate = feed->rate * 0.8 + now * 0.2;
 }
 
+/* What it says of types and queues is asked for when it comes: of what changed meanwhile the feed
+ * may not tell. */
 static void note_worker(struct feed *feed, bool is_up)
 {
-    if (is_up != (atomic_load(&feed->worker_since_us) > 0))
-        atomic_store(&feed->worker_since_us, is_up ? clock_wall_us() : -clock_wall_us());
+    if (is_up == (atomic_load(&feed->worker_since_us) > 0))
+        return;
+    atomic_store(&feed->worker_since_us, is_up ? clock_wall_us() : -clock_wall_us());
+    if (is_up)
+        told_refresh(feed->loop);
+}
+
+static void take_told(const struct feed *feed, const struct feed_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct feed_event *event = &batch->events[i];
+        if (event->op == FEED_TYPE || event->op == FEED_QUEUE)
+            told_put(feed->gw->told, event->op == FEED_TYPE ? TOLD_TYPES : TOLD_QUEUES,
+                     event->object);
+    }
 }
 
 static void got_answer(struct feed *feed, const struct json_value *body, struct feed_batch *batch)
@@ -268,6 +284,7 @@ static void got_answer(struct feed *feed, const struct json_value *body, struct 
     backoff_reset(&feed->backoff);
     measure(feed, batch);
     add_sample(feed, head, clock_mono_us());
+    take_told(feed, batch);
     mirror_take(feed->mirror, batch);
     tell_loops(feed, batch);
     feed->told = max_of(feed->told, batch->next_seq);

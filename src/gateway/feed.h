@@ -23,6 +23,8 @@ enum feed_op {
     FEED_DROP,
     FEED_JOB,
     FEED_JOB_GONE,
+    FEED_TYPE,
+    FEED_QUEUE,
     FEED_OP_COUNT
 };
 
@@ -32,6 +34,8 @@ struct feed_count {
     enum task_status status;
     int64_t count;
 };
+
+struct json_value;
 
 struct feed_event {
     enum feed_op op;
@@ -58,6 +62,8 @@ struct feed_event {
     struct uuid from_id, to_id;
     const struct feed_count *counts;
     size_t count_count;
+
+    const struct json_value *object; /* TYPE, QUEUE: the object as the worker tells it */
 };
 
 /*

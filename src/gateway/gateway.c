@@ -30,11 +30,12 @@
 #include "gateway/start.h"
 #include "gateway/stats.h"
 #include "gateway/subscription.h"
+#include "gateway/told.h"
 #include "gateway/trends.h"
 #include "io/offload.h"
 #include "gateway/web_files.h"
+#include "gateway/task_log.h"
 #include "gateway/worker_client.h"
-#include "gateway/workers.h"
 #include "http/forwarded.h"
 #include "io/notify.h"
 #include "io/signals.h"
@@ -268,7 +269,8 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
     if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e) ||
-        !ai_client_create(loop, &loop->ai, e) || !lease_door_create(loop, &loop->lease_door, e))
+        !task_logs_create(loop, &loop->task_logs, e) || !ai_client_create(loop, &loop->ai, e) ||
+        !lease_door_create(loop, &loop->lease_door, e))
         return false;
     loop->creates = creates_create(loop);
     const struct credentials_options credentials = {
@@ -308,6 +310,7 @@ static void destroy_loop(struct gateway_loop *loop)
     gql_engine_destroy(loop->engine);
     stats_board_destroy(loop->stats);
     io_offload_destroy(loop->judges);
+    task_logs_destroy(loop->task_logs);
     worker_client_destroy(loop->worker);
     creates_destroy(loop->creates);
     db_pool_destroy(loop->pool);
@@ -554,7 +557,7 @@ static bool create_all(struct run *run, struct err *e)
     gw->zones = zone_cache_create();
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
-    gw->workers_told = workers_told_create();
+    gw->told = told_create();
     if (!read_settings(run, e) || !documents_create(gw->conf, &gw->documents, e) ||
         !bindings_create_schema(&gw->schema, e))
         return false;
@@ -585,7 +588,7 @@ static void destroy_all(struct run *run)
     checkup_destroy(gw->checkup);
     capabilities_destroy(gw->capabilities);
     chat_limits_destroy(gw->chat_limits);
-    workers_told_destroy(gw->workers_told);
+    told_destroy(gw->told);
     for (size_t i = 0; i < gw->loop_count; i++)
         destroy_loop(&gw->loops[i]);
     mem_free(gw->loops);

@@ -30,15 +30,16 @@ struct own_rows;
 struct meter;
 struct io_offload;
 struct stats_board;
+struct told;
 struct zone_cache;
 struct worker_client;
-struct workers_told;
 struct checkup;
 struct ai_client;
 struct capabilities;
 struct chat_limits;
 struct insights;
 struct insight_watch;
+struct task_logs;
 struct lease_door;
 
 enum { GATEWAY_ROUTES_MAX = 40 };
@@ -67,7 +68,7 @@ struct gateway {
     struct own_rows *own_rows;
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
-    struct workers_told *workers_told;
+    struct told *told;
     struct checkup *checkup;
 
     int64_t started_at_us;
@@ -107,6 +108,7 @@ struct gateway_loop {
     struct ai_client *ai;
     struct insights *insights;
     struct insight_watch *insight_watch;
+    struct task_logs *task_logs;
     struct http_server *server;
     struct worker_client *worker; /* NULL: no worker-url */
     struct creates *creates;

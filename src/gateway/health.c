@@ -7,6 +7,7 @@
 #include "gateway/bindings.h"
 #include "gateway/subscription.h"
 #include "gateway/feed.h"
+#include "gateway/told.h"
 #include "gateway/worker_client.h"
 #include "obs/version.h"
 #include "store/public/setup.h"
@@ -66,7 +67,7 @@ static void look_at_database(const struct gateway_loop *loop, struct arena *a,
 }
 
 /* Without a worker-url there is none to look at. */
-static void look_at_worker(const struct gateway_loop *loop, struct health *health)
+static void look_at_worker(const struct gateway_loop *loop, struct arena *a, struct health *health)
 {
     const struct gateway *gw = loop->gateway;
     int64_t since_us, lag_us = feed_lag_us(gw);
@@ -82,6 +83,8 @@ static void look_at_worker(const struct gateway_loop *loop, struct health *healt
         part->detail = STR("it does not answer; tasks and jobs come from the cache");
     else if (part->status == HEALTH_DEGRADED)
         part->detail = STR("the cache of tasks and jobs lags behind");
+    else
+        part->detail = told_paused(gw->told, a);
     if (lag_us < INT64_MAX)
         part->feed_lag_us = lag_us;
 }
@@ -104,7 +107,7 @@ void health_look(const struct gateway_loop *loop, struct arena *a, struct health
     *ret_health = (struct health){ .status = HEALTH_UP };
     look_at_gateway(loop->gateway, ret_health);
     look_at_database(loop, a, ret_health);
-    look_at_worker(loop, ret_health);
+    look_at_worker(loop, a, ret_health);
     look_at_ai(loop, a, ret_health);
     for (size_t i = 0; i < ret_health->part_count; i++)
         if (ret_health->parts[i].status != HEALTH_UP)
@@ -198,10 +201,12 @@ static uint64_t digest_of(const struct health *health)
 {
     struct {
         int64_t status[HEALTH_PARTS_MAX], since_us[HEALTH_PARTS_MAX];
+        uint64_t detail[HEALTH_PARTS_MAX];
     } facts = { 0 };
     for (size_t i = 0; i < health->part_count; i++) {
         facts.status[i] = (int64_t)health->parts[i].status;
         facts.since_us[i] = health->parts[i].since_us;
+        facts.detail[i] = str_hash(health->parts[i].detail);
     }
     return str_hash(str_of((const char *)&facts, sizeof facts));
 }

@@ -105,7 +105,9 @@ struct record_ids {
     size_t count;
 };
 [[nodiscard]] struct record_ids *record_ids_of(const struct gql_step *step, int column);
-/* Where the object of one of them is kept. */
+/* Where the object of that one is kept; NULL: it is none of them. */
+[[nodiscard]] void **record_ids_find(const struct record_ids *ids, struct uuid id);
+/* The same of one of them. */
 [[nodiscard]] void **record_ids_at(const struct record_ids *ids, struct uuid id);
 
 /* Answers the field with the records that the column names, by the plan of the field itself: the

@@ -46,11 +46,17 @@ struct record_ids *record_ids_of(const struct gql_step *step, int column)
     return ids;
 }
 
-void **record_ids_at(const struct record_ids *ids, struct uuid id)
+void **record_ids_find(const struct record_ids *ids, struct uuid id)
 {
     const struct uuid *found = bsearch(&id, ids->items, ids->count, sizeof(struct uuid), compare);
-    assert(found != NULL);
-    return &ids->objects[found - ids->items];
+    return found != NULL ? &ids->objects[found - ids->items] : NULL;
+}
+
+void **record_ids_at(const struct record_ids *ids, struct uuid id)
+{
+    void **object = record_ids_find(ids, id);
+    assert(object != NULL);
+    return object;
 }
 
 /* ── fields ── */

@@ -24,7 +24,7 @@ struct asked {
 /* A TaskAttempt. */
 struct attempt {
     int64_t number, started_at_us, finished_at_us; /* finished 0: it runs */
-    struct str worker, outcome, error; /* outcome, as the API names it; ptr NULL: none */
+    struct str worker, outcome, error, log; /* outcome, as the API names it; ptr NULL: none */
 };
 
 static struct str text_of(const struct json_value *object, const char *name)
@@ -66,7 +66,8 @@ static struct gql_value attempts_of(struct arena *a, const struct json_value *bo
                                         .finished_at_us = number_of(told, "finished_at_us"),
                                         .worker = text_of(told, "worker"),
                                         .outcome = outcome_of(text_of(told, "outcome")),
-                                        .error = text_of(told, "error") };
+                                        .error = text_of(told, "error"),
+                                        .log = text_of(told, "log") };
         objects[i] = &attempts[i];
     }
     return gql_objects(objects, count);
@@ -93,7 +94,10 @@ static void ask_more(struct asking *asking)
     while (asking->open < ASKED_AT_ONCE && asking->next < step->count) {
         struct asked *asked = arena_new(step->arena, struct asked);
         struct str id = record_cell(step->parents[asking->next], COL_tasks_id);
-        const char *path = arena_printf(step->arena, "/v1/tasks/%.*s", STR_FMT(id)).ptr;
+        bool has_log = gql_child(step->field, "log") != NULL;
+        const char *path =
+            arena_printf(step->arena, "/v1/tasks/%.*s%s", STR_FMT(id), has_log ? "?log=true" : "")
+                .ptr;
         *asked = (struct asked){ asking, asking->next++ };
         asking->open += await_worker_ask(step, path, answered, asked);
     }
@@ -162,6 +166,14 @@ static void get_error(const struct gql_field *f, void *ctx, void *parent,
         *ret_value = gql_text(attempt->error);
 }
 
+static void get_log(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
+{
+    const struct attempt *attempt = parent;
+    (void)f, (void)ctx;
+    if (attempt->log.ptr != NULL)
+        *ret_value = gql_text(attempt->log);
+}
+
 const struct gateway_binding bindings_task_attempts[] = {
     { "Task.attempts",
       { .resolve = resolve_attempts, .data = RECORD_FIELD(SELECT_BIT(COL_tasks_id)) } },
@@ -171,5 +183,6 @@ const struct gateway_binding bindings_task_attempts[] = {
     { "TaskAttempt.finishedAt", { .get = get_finished } },
     { "TaskAttempt.outcome", { .get = get_outcome } },
     { "TaskAttempt.error", { .get = get_error } },
+    { "TaskAttempt.log", { .get = get_log } },
     { 0 },
 };

@@ -7,6 +7,7 @@
 #include "gateway/task_input.h"
 #include "gateway/tasks.h"
 #include "gateway/worker_json.h"
+#include "rules/cycle.h"
 #include "store/public/mirror.h"
 
 /* What a task of createTasks may take besides its text: the cells, and its part of the answer. */
@@ -87,6 +88,31 @@ static void created_all(void *owner)
     gql_step_finish(step);
 }
 
+/* Tasks that wait for one another would wait for ever. */
+static bool check_cycle(struct gql_step *step, const struct create_call *call, struct err *e)
+{
+    const struct gql_value *inputs = gql_arg(step, "inputs");
+    struct rule_node *nodes = arena_new_array(step->arena, call->count, struct rule_node);
+    uint32_t *numbers = arena_new_array(step->arena, call->count, uint32_t);
+    char text[RULE_CYCLE_TEXT_MAX];
+    for (size_t i = 0; i < call->count; i++) {
+        const struct gql_value *on = gql_input(&inputs->items[i], "dependsOn");
+        nodes[i].id = call->tasks[i].id;
+        if (gql_is_null(on))
+            continue;
+        struct uuid *needs = arena_new_array(step->arena, on->count, struct uuid);
+        for (size_t k = 0; k < on->count; k++)
+            (void)uuid_parse(on->items[k].text, &needs[k]); /* it was read before */
+        nodes[i].needs = needs;
+        nodes[i].need_count = on->count;
+    }
+    size_t found = rule_cycle_find(nodes, call->count, numbers);
+    if (found == 0)
+        return true;
+    rule_cycle_write("inputs", numbers, found, text);
+    return err_set(e, ERR_INVALID, "inputs[%u].dependsOn: is a cycle: %s", numbers[0], text);
+}
+
 static bool read_inputs(struct gql_step *step, struct create_call *call, struct err *e)
 {
     const struct gql_value *inputs = gql_arg(step, "inputs");
@@ -102,7 +128,7 @@ static bool read_inputs(struct gql_step *step, struct create_call *call, struct 
         if (!task_input_read(step, &inputs->items[i], path, &call->tasks[i], e))
             return false;
     }
-    return true;
+    return check_cycle(step, call, e);
 }
 
 static enum gql_next resolve_create_all(struct gql_step *step)

@@ -91,6 +91,8 @@ static int status_before(const struct feed_event *event)
     case FEED_DROP:
     case FEED_JOB:
     case FEED_JOB_GONE:
+    case FEED_TYPE:
+    case FEED_QUEUE:
     case FEED_OP_COUNT:
         break;
     }

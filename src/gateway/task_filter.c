@@ -339,6 +339,11 @@ bool task_filter_is_counted(const struct task_filter *filter)
            !has_unindexed(filter);
 }
 
+bool task_filter_names_nothing(const struct task_filter *filter)
+{
+    return task_filter_is_counted(filter) && filter->statuses == NULL && filter->types == NULL;
+}
+
 bool task_filter_has_type(const struct task_filter *filter, struct str type)
 {
     bool has_type = filter->types == NULL;

@@ -51,6 +51,8 @@ struct task_filter {
 [[nodiscard]] bool task_filter_is_bounded(const struct task_filter *filter);
 /* Whether an index finds it, and it is few, whatever the order. */
 [[nodiscard]] bool task_filter_is_few(const struct task_filter *filter);
+/* Nothing is named: it matches every task. */
+[[nodiscard]] bool task_filter_names_nothing(const struct task_filter *filter);
 /* Whether it asks for types and statuses alone, which the counters know. */
 [[nodiscard]] bool task_filter_is_counted(const struct task_filter *filter);
 /* The statuses that it leaves, a set of labels. */

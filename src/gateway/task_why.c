@@ -1,10 +1,20 @@
 /*
- * Task.why: what the worker said, where it said why; else what the task's row itself shows. A row
- * that is due and has no reason waits for its turn.
+ * Task.why. What a waiting task waits for the worker alone knows, and only for now: it is asked,
+ * for all waiting tasks of a level at once. While it does not answer, the row tells what it can; of
+ * a task that is due it cannot, and why is null. What a failed one failed of stands in its row.
+ *
+ *   sort out --> ask for the waiting ones --> (answer) --> its reasons
+ *                             `-- away, no reason --> what the row tells
  */
+#include "base/buf.h"
 #include "base/clock.h"
+#include "gateway/await_worker.h"
 #include "gateway/tasks.h"
+#include "gateway/worker_client.h"
+#include "gateway/worker_json.h"
 #include "json/json.h"
+
+enum { ASKED_MAX = 500 }; /* tasks in a request, as the worker has it */
 
 enum wait_code {
     WAIT_NOT_DUE,
@@ -34,32 +44,63 @@ static const struct str code_names[WAIT_CODE_COUNT] = {
 };
 
 struct wait_reason {
-    struct record task; /* first: blockedBy reads what it depends on */
+    struct record task; /* first: blockedBy reads what it depends on; else it has nothing */
     enum wait_code code;
     struct str text;
     int64_t expected_us; /* 0: not known */
 };
 
-/* What the worker said; false where it said nothing, or nothing that this program knows. */
-static bool read_told(struct arena *a, const struct record *task, struct wait_reason *why)
+static struct str text_of(const struct json_value *object, const char *name)
 {
-    const struct json_value *told, *code, *text;
-    struct err e;
-    struct str cell = record_cell(task, COL_tasks_why);
-    if (cell.ptr == NULL || !json_parse(a, cell, &told, &e))
-        return false;
-    code = json_get_c(told, "code");
-    text = json_get_c(told, "text");
-    if (code == NULL || code->type != JSON_STRING)
-        return false;
-    if (text != NULL && text->type == JSON_STRING)
-        why->text = text->text;
+    const struct json_value *v = json_get(object, str_of_c(name));
+    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
+}
+
+/* What the worker says; false where it says nothing, or nothing that this program knows. */
+static bool read_code(const struct json_value *told, struct wait_reason *why)
+{
+    struct str code = text_of(told, "code");
+    why->text = text_of(told, "text");
     for (int i = 0; i < WAIT_CODE_COUNT; i++)
-        if (str_eq(code_names[i], code->text)) {
+        if (str_eq(code_names[i], code)) {
             why->code = (enum wait_code)i;
             return true;
         }
     return false;
+}
+
+/* `ids` stand where a record has what it depends on. */
+static void set_blockers(struct arena *a, struct wait_reason *why, const struct uuid *ids,
+                         size_t count)
+{
+    struct str *cells = arena_new_array(a, COL_tasks_COUNT, struct str);
+    cells[COL_tasks_depends_on] = record_cell_of_uuids(a, ids, count);
+    why->task = (struct record){ .table = tasks_table(),
+                                 .cells = cells,
+                                 .given = SELECT_BIT(COL_tasks_depends_on) };
+}
+
+static void read_blockers(struct arena *a, const struct json_value *list, struct wait_reason *why)
+{
+    size_t told = list != NULL && list->type == JSON_ARRAY ? list->item_count : 0, count = 0;
+    struct uuid *ids = arena_new_array(a, told, struct uuid);
+    for (size_t i = 0; i < told; i++)
+        count += list->items[i].type == JSON_STRING && uuid_parse(list->items[i].text, &ids[count]);
+    set_blockers(a, why, ids, count);
+}
+
+/* ── what the row tells ── */
+
+static struct wait_reason *of_failed(struct arena *a, const struct record *task)
+{
+    struct wait_reason *why = arena_new(a, struct wait_reason);
+    struct str cell = record_cell(task, COL_tasks_why);
+    const struct json_value *told;
+    struct err e;
+    if (cell.ptr == NULL || !json_parse(a, cell, &told, &e) || !read_code(told, why))
+        return NULL; /* its error says it */
+    read_blockers(a, json_get_c(told, "blocked_by"), why);
+    return why;
 }
 
 static const char *time_text(struct arena *a, int64_t wall_us)
@@ -83,52 +124,153 @@ static void due_later(struct arena *a, const struct record *task, struct wait_re
     }
 }
 
-/* A task that waits, from its row alone. */
-static void derive(struct arena *a, const struct record *task, int64_t now_us,
-                   struct wait_reason *why)
+static bool is_accepted(const struct record *task)
 {
-    bool is_accepted = str_eq(record_cell(task, COL_tasks_accepted), STR("t"));
+    return str_eq(record_cell(task, COL_tasks_accepted), STR("t"));
+}
+
+/* NULL: the worker would know. */
+static struct wait_reason *of_row(struct arena *a, const struct record *task)
+{
+    struct wait_reason *why = arena_new(a, struct wait_reason);
     int64_t run_at_us = record_time(task, COL_tasks_run_at);
-    if (!is_accepted) {
+    set_blockers(a, why, NULL, 0);
+    if (!is_accepted(task)) {
         why->code = WAIT_NOT_ACCEPTED;
         why->text = STR("It is kept by the gateway until the Worker Service is in reach again.");
     } else if (record_label(task, COL_tasks_state) == TASK_STATE_BLOCKED) {
         why->code = WAIT_DEPENDENCY;
         why->text = STR("It waits until the tasks that it depends on have completed.");
-    } else if (run_at_us > now_us) {
+        why->task = *task;
+    } else if (run_at_us > clock_wall_us()) {
         why->expected_us = run_at_us;
         due_later(a, task, why);
     } else {
-        why->code = WAIT_BEHIND_OTHERS;
-        why->text = STR("It is due and waits for its turn.");
+        return NULL;
+    }
+    return why;
+}
+
+/* ── what the worker says ── */
+
+/* The waiting tasks of a level. */
+struct asking {
+    struct gql_step *step;
+    struct record_ids *ids; /* an object is what the worker says of that task */
+    size_t open;            /* requests */
+};
+
+static bool is_waiting(const struct record *task)
+{
+    return record_label(task, COL_tasks_status) == TASK_STATUS_PENDING && is_accepted(task);
+}
+
+/* It has begun, or ended, since its row was read. */
+static bool waits_no_more(const struct json_value *told)
+{
+    int state = schema_label_of(&schema_public.enums[ENUM_task_state], text_of(told, "state"));
+    return state >= 0 && worker_status_of((enum task_state)state) != TASK_STATUS_PENDING;
+}
+
+static struct wait_reason *of_waiting(struct arena *a, const struct record *task,
+                                      const struct json_value *told)
+{
+    const struct json_value *said = json_get_c(told, "why"),
+                            *expected = json_get_c(said, "expected_at_us");
+    struct wait_reason *why = arena_new(a, struct wait_reason);
+    if (waits_no_more(told))
+        return NULL;
+    if (!read_code(said, why))
+        return of_row(a, task);
+    if (expected != NULL && expected->type == JSON_NUMBER)
+        (void)json_to_i64(expected, &why->expected_us);
+    read_blockers(a, json_get_c(said, "blocked_by"), why);
+    return why;
+}
+
+static void answer(const struct asking *asking)
+{
+    struct gql_step *step = asking->step;
+    struct arena *a = step->arena;
+    for (size_t i = 0; i < step->count; i++) {
+        const struct record *task = step->parents[i];
+        int status = record_label(task, COL_tasks_status);
+        struct wait_reason *why = NULL;
+        if (status == TASK_STATUS_FAILED)
+            why = of_failed(a, task);
+        else if (is_waiting(task))
+            why = of_waiting(a, task, *record_ids_at(asking->ids, record_uuid(task, COL_tasks_id)));
+        else if (status == TASK_STATUS_PENDING)
+            why = of_row(a, task);
+        step->results[i] = gql_object(why);
     }
 }
 
-static void get_why(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
+static void take_answer(const struct asking *asking, const struct json_value *tasks)
 {
-    static const struct str no_dependencies[COL_tasks_COUNT] = { [COL_tasks_depends_on] = { "{}",
-                                                                                            2 } };
-    const struct record *task = parent;
-    const struct request *r = ctx;
-    struct wait_reason *why = arena_new(r->arena, struct wait_reason);
-    int status = record_label(task, COL_tasks_status);
-    (void)f;
-    if (status == TASK_STATUS_IN_PROGRESS || status == TASK_STATUS_COMPLETED)
-        return;
-    why->task = *task;
-    bool is_told = read_told(r->arena, task, why);
-    if (!is_told && status == TASK_STATUS_FAILED)
-        return; /* its error says it */
-    if (!is_told)
-        derive(r->arena, task, clock_wall_us(), why);
-    else if (why->code == WAIT_NOT_DUE || why->code == WAIT_RETRY_BACKOFF)
-        why->expected_us = record_time(task, COL_tasks_run_at);
-    if (why->code != WAIT_DEPENDENCY)
-        why->task = (struct record){ .table = task->table,
-                                     .cells = no_dependencies,
-                                     .given = SELECT_BIT(COL_tasks_depends_on) };
-    *ret_value = gql_object(why);
+    for (size_t i = 0; tasks != NULL && tasks->type == JSON_ARRAY && i < tasks->item_count; i++) {
+        struct uuid id;
+        void **object = uuid_parse(text_of(&tasks->items[i], "id"), &id)
+                            ? record_ids_find(asking->ids, id)
+                            : NULL;
+        if (object != NULL)
+            *object = (void *)(uintptr_t)&tasks->items[i];
+    }
 }
+
+static void answered(void *owner, const struct worker_reply *reply)
+{
+    struct asking *asking = owner;
+    take_answer(asking, json_get_c(reply->body, "tasks"));
+    if (--asking->open > 0)
+        return;
+    answer(asking);
+    gql_step_finish(asking->step);
+}
+
+static bool ask(struct asking *asking, const struct uuid *ids, size_t count)
+{
+    struct buf body;
+    buf_init(&body, 0);
+    buf_put_c(&body, "{\"ids\":[");
+    for (size_t i = 0; i < count; i++) {
+        char text[UUID_TEXT_LEN + 1];
+        uuid_format(ids[i], text);
+        buf_printf(&body, "%s\"%s\"", i > 0 ? "," : "", text);
+    }
+    buf_put_c(&body, "]}");
+    bool is_asked =
+        await_worker_ask_for(asking->step, "/v1/tasks:get", buf_str(&body), answered, asking);
+    buf_clear(&body);
+    return is_asked;
+}
+
+static struct record_ids *waiting_ids(const struct gql_step *step)
+{
+    struct gql_step waiting = *step;
+    void **parents = arena_new_array(step->arena, step->count, void *);
+    waiting.parents = parents;
+    waiting.count = 0;
+    for (size_t i = 0; i < step->count; i++)
+        if (is_waiting(step->parents[i]))
+            parents[waiting.count++] = step->parents[i];
+    return record_ids_of(&waiting, COL_tasks_id);
+}
+
+static enum gql_next resolve_why(struct gql_step *step)
+{
+    struct asking *asking = arena_new(step->arena, struct asking);
+    *asking = (struct asking){ step, waiting_ids(step), 0 };
+    for (size_t at = 0; at < asking->ids->count; at += ASKED_MAX)
+        asking->open += ask(asking, asking->ids->items + at,
+                            min_of(asking->ids->count - at, (size_t)ASKED_MAX));
+    if (asking->open > 0)
+        return GQL_WAIT;
+    answer(asking);
+    return GQL_DONE;
+}
+
+/* ── WaitReason ── */
 
 static void get_code(const struct gql_field *f, void *ctx, void *parent,
                      struct gql_value *ret_value)
@@ -180,8 +322,8 @@ static enum gql_next resolve_blocked_by(struct gql_step *step)
 
 const struct gateway_binding bindings_task_why[] = {
     { "Task.why",
-      { .get = get_why,
-        .data = RECORD_FIELD(BIT(status) | BIT(state) | BIT(attempt) | BIT(max_attempts) |
+      { .resolve = resolve_why,
+        .data = RECORD_FIELD(BIT(id) | BIT(status) | BIT(state) | BIT(attempt) | BIT(max_attempts) |
                              BIT(run_at) | BIT(depends_on) | BIT(why) | BIT(accepted)) } },
     { "WaitReason.code", { .get = get_code } },
     { "WaitReason.text", { .get = get_text } },

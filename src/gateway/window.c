@@ -178,6 +178,8 @@ static void take_counts(struct window *w, const struct feed_event *event)
     case FEED_NOTE:
     case FEED_JOB:
     case FEED_JOB_GONE:
+    case FEED_TYPE:
+    case FEED_QUEUE:
     case FEED_OP_COUNT:
         break;
     }
@@ -199,7 +201,7 @@ void window_take(struct window *w, struct feed_batch *batch)
             take_job(w, event);
         else if (event->op == FEED_DROP)
             take_drop(w, event);
-        else
+        else if (event->op < FEED_DROP)
             take_task(w, event);
         take_counts(w, event);
     }

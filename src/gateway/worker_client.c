@@ -3,7 +3,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "http/peer.h"
+#include "http/leader.h"
+#include "io/timer.h"
 
 enum {
     RUNNING_MAX = 32, /* connections of a loop */
@@ -13,20 +14,31 @@ enum {
     PARSED_BYTES_MAX = 256 << 20, /* of which so much is let through */
     CONNECT_MS = 2'000,
     BREAKER_FAILURES = 3,
+    AGAIN_MS = 20, /* between two rounds, while nobody leads */
 };
 
 struct worker_client {
-    struct http_client *http;
+    struct io_loop *loop;
+    struct http_leader *leader;
     struct list calls;
     struct arena *arena; /* of the texts below */
-    const char *base_url;
     const char *headers[2];
     size_t header_count;
 };
 
 struct worker_call {
-    struct list node; /* in client.calls */
-    struct http_call *http;
+    struct worker_client *client;
+    struct list node;       /* in client.calls */
+    struct http_call *http; /* NULL: it waits for the next round */
+    size_t address;
+    size_t tries; /* of this round */
+    bool has_heard; /* in this round: a worker that does not lead has answered */
+    int64_t begun_us, deadline_us;
+    struct io_timer *again;
+    /* For the next try; where there is but one address, empty. */
+    const char *method;
+    char *path;
+    struct buf body;
     worker_reply_fn *fn;
     void *owner;
     struct arena *arena;
@@ -36,26 +48,11 @@ bool worker_client_create(struct gateway_loop *loop, struct worker_client **ret_
                           struct err *e)
 {
     const struct conf *conf = loop->gateway->conf;
-    struct str url = conf_str(conf, CONF_WORKER_URL), token = conf_str(conf, CONF_GATEWAY_TOKEN);
+    struct str urls = conf_str(conf, CONF_WORKER_URL), token = conf_str(conf, CONF_GATEWAY_TOKEN);
     struct http_client_options options = HTTP_CLIENT_DEFAULT;
-    struct http_peer peer;
     *ret_client = NULL;
-    if (str_is_empty(url))
+    if (str_is_empty(urls))
         return true;
-    struct arena *a = arena_create(1 << 14);
-    if (!http_peer_parse(a, "worker-url", url, &peer, e)) {
-        arena_destroy(a);
-        return false;
-    }
-    struct worker_client *client = mem_new(struct worker_client);
-    list_init(&client->calls);
-    client->arena = a;
-    client->base_url = peer.base_url;
-    client->headers[client->header_count++] = "Content-Type: application/json";
-    if (!str_is_empty(token))
-        client->headers[client->header_count++] =
-            arena_cstr(a, arena_printf(a, "Authorization: Bearer %.*s", STR_FMT(token)));
-    options.unix_path = peer.unix_path;
     options.running_max = RUNNING_MAX;
     options.waiting_max = WAITING_MAX;
     options.response_bytes_max = ANSWER_BYTES_MAX;
@@ -64,14 +61,26 @@ bool worker_client_create(struct gateway_loop *loop, struct worker_client **ret_
     options.breaker.open_us_max = 2 * CLOCK_S;
     options.origin = ERR_ORIGIN_WORKER;
     options.user_agent = "windlass-gateway";
-    client->http = http_client_create(loop->io, &options);
+    struct http_leader *leader;
+    if (!http_leader_create(loop->io, "worker-url", urls, &options, &leader, e))
+        return false;
+    struct worker_client *client = mem_new(struct worker_client);
+    client->loop = loop->io;
+    client->leader = leader;
+    list_init(&client->calls);
+    client->arena = arena_create(1 << 14);
+    client->headers[client->header_count++] = "Content-Type: application/json";
+    if (!str_is_empty(token))
+        client->headers[client->header_count++] = arena_cstr(
+            client->arena,
+            arena_printf(client->arena, "Authorization: Bearer %.*s", STR_FMT(token)));
     *ret_client = client;
     return true;
 }
 
 struct http_client_stats worker_client_stats(const struct worker_client *client)
 {
-    return client == NULL ? (struct http_client_stats){ 0 } : http_client_stats(client->http);
+    return client == NULL ? (struct http_client_stats){ 0 } : http_leader_stats(client->leader);
 }
 
 /* ── replies ── */
@@ -123,11 +132,19 @@ static void read_refusal(const struct json_value *body, int status, struct worke
         (void)err_set_from(e, ERR_ORIGIN_WORKER, code, "the worker answered %d", status);
 }
 
+static void call_free(struct worker_call *call)
+{
+    io_timer_destroy(call->again);
+    buf_clear(&call->body);
+    mem_free(call->path);
+    mem_free(call);
+}
+
 static void call_end(struct worker_call *call, const struct worker_reply *reply)
 {
     list_remove(&call->node);
     call->fn(call->owner, reply);
-    mem_free(call);
+    call_free(call);
 }
 
 void worker_client_destroy(struct worker_client *client)
@@ -139,13 +156,86 @@ void worker_client_destroy(struct worker_client *client)
     const struct worker_reply reply = { .err = &e, .is_in_doubt = true, .index = -1 };
     while (!list_is_empty(&client->calls)) {
         struct worker_call *call = container_of(client->calls.next, struct worker_call, node);
-        http_call_cancel(call->http);
+        if (call->http != NULL)
+            http_call_cancel(call->http);
         call_end(call, &reply);
     }
-    http_client_destroy(client->http);
+    http_leader_destroy(client->leader);
     arena_destroy(client->arena);
     mem_free(client);
 }
+
+/* ── whom to ask ── */
+
+static http_reply_fn replied;
+
+static bool ask(struct worker_call *call, const char *path, struct str body, struct err *e)
+{
+    const struct worker_client *client = call->client;
+    int64_t left_us = call->deadline_us - clock_mono_us();
+    const struct http_call_options options = {
+        .method = call->method,
+        .headers = client->headers,
+        .header_count = client->header_count,
+        .body = body,
+        .deadline_ms = max_of(left_us / CLOCK_MS, (int64_t)1),
+        .fn = replied,
+        .owner = call,
+    };
+    call->tries++;
+    return http_leader_call(client->leader, path, &options, &call->address, &call->http, e);
+}
+
+/* False when it could not be asked: what is known already is the answer. */
+static bool ask_again(struct worker_call *call)
+{
+    struct err e;
+    call->http = NULL;
+    return ask(call, call->path, buf_str(&call->body), &e);
+}
+
+static void next_round(void *owner)
+{
+    struct worker_call *call = owner;
+    struct err e;
+    call->tries = 0;
+    call->has_heard = false;
+    if (ask_again(call))
+        return;
+    (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE, "no worker can be reached");
+    call_end(call, &(struct worker_reply){ .err = &e, .is_away = true, .index = -1 });
+}
+
+/* Nothing was done, for certain. True: somebody else is asked, or all once more a little later. */
+static bool goes_on(struct worker_call *call)
+{
+    size_t count = http_leader_count(call->client->leader);
+    int64_t now_us = clock_mono_us();
+    if (count == 1 || now_us >= call->deadline_us)
+        return false;
+    if (call->tries < count && ask_again(call))
+        return true;
+    if (!call->has_heard || now_us - call->begun_us >= WORKER_LEADERLESS_MS * CLOCK_MS)
+        return false;
+    call->http = NULL;
+    if (call->again == NULL)
+        call->again = io_timer_create(call->client->loop, next_round, call);
+    io_timer_start(call->again, AGAIN_MS);
+    return true;
+}
+
+/* What the end of a call says about who leads. */
+static void tell_leader(struct worker_call *call, const struct worker_reply *reply)
+{
+    struct http_leader *leader = call->client->leader;
+    if (reply->status == 0 || reply->status == 503)
+        http_leader_pass(leader, call->address, reply->status == 503);
+    else
+        http_leader_found(leader);
+    call->has_heard |= reply->status == 503;
+}
+
+/* ── the call ── */
 
 static void replied(void *owner, const struct http_reply *http, const struct err *failure)
 {
@@ -175,37 +265,36 @@ static void replied(void *owner, const struct http_reply *http, const struct err
         }
     }
     reply.err = reply.body == NULL ? &e : NULL;
-    call_end(call, &reply);
+    tell_leader(call, &reply);
+    bool is_elsewhere = reply.is_away && (reply.status == 0 || reply.status == 503);
+    if (!is_elsewhere || !goes_on(call))
+        call_end(call, &reply);
 }
 
 bool worker_client_call(struct worker_client *client, const struct worker_call_options *options,
                         struct err *e)
 {
-    char url[1024];
     if (client == NULL)
         return err_set_from(e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
                             "no Worker Service is configured (worker-url)");
-    int len = snprintf(url, sizeof url, "%s%s", client->base_url, options->path);
-    assert(len > 0 && (size_t)len < sizeof url);
     struct worker_call *call = mem_new(struct worker_call);
-    *call =
-        (struct worker_call){ .fn = options->fn, .owner = options->owner, .arena = options->arena };
-    int64_t left_us = options->deadline_us - clock_mono_us();
-    const struct http_call_options http = {
-        .method = options->method,
-        .url = url,
-        .headers = client->headers,
-        .header_count = client->header_count,
-        .body = options->body,
-        .deadline_ms = max_of(left_us / CLOCK_MS, (int64_t)1),
-        .fn = replied,
-        .owner = call,
-    };
-    if (http_client_call(client->http, &http, &call->http, e)) {
+    *call = (struct worker_call){ .client = client,
+                                  .fn = options->fn,
+                                  .owner = options->owner,
+                                  .arena = options->arena,
+                                  .method = options->method,
+                                  .begun_us = clock_mono_us(),
+                                  .deadline_us = options->deadline_us };
+    buf_init(&call->body, 0);
+    if (http_leader_count(client->leader) > 1) {
+        call->path = mem_cstr(str_of_c(options->path));
+        buf_put_str(&call->body, options->body);
+    }
+    if (ask(call, options->path, options->body, e)) {
         list_push(&client->calls, &call->node);
         return true;
     }
-    mem_free(call);
+    call_free(call);
     if (e->code == ERR_RATE)
         (void)err_set_from(e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
                            "too many calls of the Worker Service wait already");

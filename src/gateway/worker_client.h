@@ -8,10 +8,16 @@
 #include "http/client.h"
 #include "json/json.h"
 
+enum { WORKER_LEADERLESS_MS = 1'000 };
+
 struct worker_client;
 struct worker_call;
 
-/* False where `worker-url` is no URL; `*ret_client` is NULL where it is not set. */
+/*
+ * False where `worker-url` is no list of URLs; `*ret_client` is NULL where it is not set. Where it
+ * names several workers, a call that one has not carried out for certain goes on to the next; when
+ * those that answer do not lead, it tries again for WORKER_LEADERLESS_MS.
+ */
 [[nodiscard]] bool worker_client_create(struct gateway_loop *loop,
                                         struct worker_client **ret_client, struct err *e);
 /* Calls that run are answered with CANCELLED. Accepts NULL. */

@@ -270,6 +270,8 @@ bool worker_read_task(struct arena *a, const struct json_value *task, struct wor
         return err_set(e, ERR_INVALID, "task: id: is missing");
     if (state_of(&row) >= 0)
         tell_state(&row, (enum task_state)state_of(&row));
+    if (str_eq(row.cells[COL_tasks_status], status_cell(TASK_STATUS_PENDING)))
+        tell(&row, COL_tasks_why, (struct str){ 0 }); /* nor what it failed of before */
     if (row.told & UINT64_C(1) << COL_tasks_error) {
         struct str error = row.cells[COL_tasks_error];
         tell(&row, COL_tasks_error_template, error.ptr == NULL ? error : template_of(a, error));
@@ -485,13 +487,19 @@ static bool read_drop(struct arena *a, const struct json_value *object, struct f
     return true;
 }
 
+static bool read_told(const struct json_value *told, struct feed_event *event, struct err *e)
+{
+    event->object = told;
+    return (told != NULL && told->type == JSON_OBJECT) || err_set(e, ERR_INVALID, "is no object");
+}
+
 static bool read_op(const struct json_value *v, enum feed_op *ret_op)
 {
     static const char *const names[FEED_OP_COUNT] = {
         [FEED_NONE] = "none",         [FEED_ADD] = "add",   [FEED_START] = "start",
         [FEED_FINISH] = "finish",     [FEED_WAIT] = "wait", [FEED_REOPEN] = "reopen",
         [FEED_NOTE] = "note",         [FEED_DROP] = "drop", [FEED_JOB] = "job",
-        [FEED_JOB_GONE] = "job_gone",
+        [FEED_JOB_GONE] = "job_gone", [FEED_TYPE] = "type", [FEED_QUEUE] = "queue",
     };
     for (int op = 0; v != NULL && v->type == JSON_STRING && op < FEED_OP_COUNT; op++)
         if (str_eq_c(v->text, names[op])) {
@@ -525,6 +533,10 @@ bool worker_read_event(struct arena *a, const struct json_value *event,
         is_good = read_job_event(a, event, &read, e);
     else if (op == FEED_JOB_GONE && !read_id(json_get_c(event, "id"), &read.id))
         is_good = err_set(e, ERR_INVALID, "id: not an id");
+    else if (op == FEED_TYPE)
+        is_good = read_told(json_get_c(event, "type"), &read, e);
+    else if (op == FEED_QUEUE)
+        is_good = read_told(json_get_c(event, "queue"), &read, e);
     if (!is_good)
         return err_in(e, "event %lld", (long long)ret_event->seq);
     *ret_event = read;

@@ -14,7 +14,8 @@ struct worker_row {
 
 /*
  * A task or job object, whole or in part, into `cells` (all null before) of COL_tasks_COUNT or
- * COL_jobs_COUNT. A state tells the status, too. Unknown members are passed over.
+ * COL_jobs_COUNT. A state tells the status, too. Unknown members are passed over, and so
+ * is why a task waits, which holds for a moment only.
  *
  * Errors:  INVALID, naming the member.
  */

@@ -1,63 +1,6 @@
-#include "gateway/workers.h"
-
-#include <pthread.h>
-
-#include "base/mem.h"
-#include "gateway/await_worker.h"
+/* Query.workers and Query.taskTypes: the executors that the worker knows of. */
 #include "gateway/bindings.h"
-#include "gateway/worker_client.h"
-#include "json/check.h"
-#include "json/writer.h"
-
-#define PATH "/v1/workers"
-
-enum { TOLD_BYTES_MAX = 4 << 20 };
-
-/* ── what is kept ── */
-
-struct workers_told {
-    pthread_mutex_t lock; /* all loops; held for one copy */
-    struct buf json;      /* empty: it never told */
-};
-
-struct workers_told *workers_told_create(void)
-{
-    struct workers_told *told = mem_new(struct workers_told);
-    int failed = pthread_mutex_init(&told->lock, NULL);
-    assert(!failed);
-    buf_init(&told->json, TOLD_BYTES_MAX);
-    return told;
-}
-
-void workers_told_destroy(struct workers_told *told)
-{
-    if (told == NULL)
-        return;
-    buf_clear(&told->json);
-    (void)pthread_mutex_destroy(&told->lock);
-    mem_free(told);
-}
-
-static void keep(struct workers_told *told, const struct json_value *body)
-{
-    pthread_mutex_lock(&told->lock);
-    buf_reset(&told->json);
-    json_put_value(&told->json, body);
-    if (told->json.failed)
-        buf_reset(&told->json);
-    pthread_mutex_unlock(&told->lock);
-}
-
-/* NULL: it never told. */
-static const struct json_value *kept(struct workers_told *told, struct arena *a)
-{
-    const struct json_value *body = NULL;
-    struct err e;
-    pthread_mutex_lock(&told->lock);
-    struct str json = arena_copy(a, buf_str(&told->json));
-    pthread_mutex_unlock(&told->lock);
-    return !str_is_empty(json) && json_parse(a, json, &body, &e) ? body : NULL;
-}
+#include "gateway/told.h"
 
 /* ── what the worker says ── */
 
@@ -107,16 +50,17 @@ static bool read_process(struct arena *a, const struct json_value *v, struct pro
            number_of(v, "seen_at_us", &p->seen_us);
 }
 
-static bool read_processes(struct arena *a, const struct json_value *body,
+static bool read_processes(struct gql_step *step, const struct json_value *body, bool is_fresh,
                            struct gql_value *ret_list)
 {
     const struct json_value *list = json_get_c(body, "workers");
+    (void)is_fresh; /* lastSeenAt shows how old it is */
     if (list == NULL || list->type != JSON_ARRAY)
         return false;
-    struct process *processes = arena_new_array(a, list->item_count, struct process);
-    void **objects = arena_new_array(a, list->item_count, void *);
+    struct process *processes = arena_new_array(step->arena, list->item_count, struct process);
+    void **objects = arena_new_array(step->arena, list->item_count, void *);
     for (size_t i = 0; i < list->item_count; i++) {
-        if (!read_process(a, &list->items[i], &processes[i]))
+        if (!read_process(step->arena, &list->items[i], &processes[i]))
             return false;
         objects[i] = &processes[i];
     }
@@ -124,71 +68,21 @@ static bool read_processes(struct arena *a, const struct json_value *body,
     return true;
 }
 
-static bool read_types(struct arena *a, const struct json_value *body, struct gql_value *ret_list)
+static bool read_types(struct gql_step *step, const struct json_value *body, bool is_fresh,
+                       struct gql_value *ret_list)
 {
-    return names_of(a, json_get_c(body, "task_types"), ret_list);
-}
-
-/* ── asking ── */
-
-typedef bool read_fn(struct arena *a, const struct json_value *body, struct gql_value *ret_list);
-
-struct question {
-    struct gql_step *step;
-    read_fn *read;
-};
-
-static bool answer_with(const struct question *q, const struct json_value *body)
-{
-    struct gql_step *step = q->step;
-    return body != NULL && q->read(step->arena, body, &step->results[0]);
-}
-
-static enum gql_next finish(const struct question *q, const struct json_value *body,
-                            const struct err *why)
-{
-    struct gql_step *step = q->step;
-    struct workers_told *told = await_request(step)->loop->gateway->workers_told;
-    struct err e;
-    bool is_told = answer_with(q, body);
-    if (is_told)
-        keep(told, body);
-    if (is_told || answer_with(q, kept(told, step->arena))) {
-        gql_step_finish(step);
-        return GQL_WAIT;
-    }
-    if (why != NULL)
-        e = *why;
-    else
-        err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
-                     "the Worker Service gave an answer that is none");
-    return gql_step_fail(step, &e);
-}
-
-static void answered(void *owner, const struct worker_reply *reply)
-{
-    (void)finish(owner, reply->body, reply->err);
-}
-
-static enum gql_next ask(struct gql_step *step, read_fn *read)
-{
-    struct question *q = arena_new(step->arena, struct question);
-    struct err e;
-    *q = (struct question){ step, read };
-    if (await_worker_ask(step, PATH, answered, q))
-        return GQL_WAIT;
-    err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE, "the Worker Service is out of reach");
-    return finish(q, NULL, &e);
+    (void)is_fresh;
+    return names_of(step->arena, json_get_c(body, "task_types"), ret_list);
 }
 
 static enum gql_next resolve_workers(struct gql_step *step)
 {
-    return ask(step, read_processes);
+    return told_ask(step, TOLD_WORKERS, read_processes);
 }
 
 static enum gql_next resolve_types(struct gql_step *step)
 {
-    return ask(step, read_types);
+    return told_ask(step, TOLD_WORKERS, read_types);
 }
 
 /* ── WorkerProcess ── */

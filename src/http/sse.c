@@ -9,6 +9,8 @@ void http_sse_init(struct http_sse *s, size_t event_bytes_max, http_sse_fn *fn, 
     buf_init(&s->line, event_bytes_max);
     buf_init(&s->name, event_bytes_max);
     buf_init(&s->data, event_bytes_max);
+    buf_init(&s->id, event_bytes_max);
+    buf_init(&s->last_id, event_bytes_max);
 }
 
 void http_sse_clear(struct http_sse *s)
@@ -16,6 +18,13 @@ void http_sse_clear(struct http_sse *s)
     buf_clear(&s->line);
     buf_clear(&s->name);
     buf_clear(&s->data);
+    buf_clear(&s->id);
+    buf_clear(&s->last_id);
+}
+
+struct str http_sse_last_id(const struct http_sse *s)
+{
+    return buf_str(&s->last_id);
 }
 
 /* The empty line: what was collected is an event. One without a data field is none. */
@@ -25,6 +34,8 @@ static bool end_event(struct http_sse *s)
         .name = s->name.len > 0 ? buf_str(&s->name) : STR("message"),
         .data = buf_str(&s->data),
     };
+    buf_reset(&s->last_id);
+    buf_put_str(&s->last_id, buf_str(&s->id));
     bool is_wanted = !s->has_data || s->fn(s->owner, &event);
     buf_reset(&s->name);
     buf_reset(&s->data);
@@ -46,6 +57,9 @@ static void read_field(struct http_sse *s, struct str line)
             buf_put_char(&s->data, '\n');
         buf_put_str(&s->data, value);
         s->has_data = true;
+    } else if (str_eq_c(field, "id") && str_find_char(value, '\0') < 0) {
+        buf_reset(&s->id); /* it holds for the events that follow, until another comes */
+        buf_put_str(&s->id, value);
     }
 }
 
@@ -89,7 +103,7 @@ bool http_sse_feed(struct http_sse *s, struct str bytes, struct err *e)
             buf_put_char(&s->line, c);
         else if (!end_line(s))
             return err_set(e, ERR_CANCELLED, "no more events are wanted");
-        if (s->line.failed || s->name.failed || s->data.failed)
+        if (s->line.failed || s->name.failed || s->data.failed || s->id.failed)
             return err_set(e, ERR_LIMIT, "event is longer than %zu bytes", s->event_bytes_max);
     }
     return true;

@@ -1,6 +1,6 @@
 /*
- * sse: reads a stream of Server-Sent Events as its bytes come, in pieces of any size. `id` and
- * `retry` are skipped: who asks again here begins anew.
+ * sse: reads a stream of Server-Sent Events as its bytes come, in pieces of any size. `retry` is
+ * skipped: whoever asks again chooses when.
  * Source: https://html.spec.whatwg.org/multipage/server-sent-events.html section 9.2.6.
  */
 #pragma once
@@ -20,9 +20,10 @@ struct http_sse {
     void *owner;
     size_t event_bytes_max;
     struct buf line, name, data;
-    size_t seen_bytes; /* of the stream, as far as the byte order mark matters */
-    bool has_data;     /* also an empty line of it */
-    bool was_cr;       /* a LF that follows belongs to it */
+    struct buf id, last_id; /* of the event that is being collected; of what is complete */
+    size_t seen_bytes;      /* of the stream, as far as the byte order mark matters */
+    bool has_data;          /* also an empty line of it */
+    bool was_cr;            /* a LF that follows belongs to it */
 };
 
 /* `event_bytes_max` bounds the line and the event that are being collected. */
@@ -35,3 +36,7 @@ void http_sse_clear(struct http_sse *s);
  * Errors: LIMIT beyond event_bytes_max, CANCELLED when `fn` wanted no more; feed no more then.
  */
 [[nodiscard]] bool http_sse_feed(struct http_sse *s, struct str bytes, struct err *e);
+
+/* Where the stream is to go on, as Last-Event-ID; empty: from its beginning. Until the next feed.
+ */
+[[nodiscard]] struct str http_sse_last_id(const struct http_sse *s);

@@ -7,6 +7,7 @@
 #pragma once
 #include "base/list.h"
 #include "io/timer.h"
+#include "payload/payload.h"
 #include "runner/acks.h"
 
 struct runner;
@@ -23,18 +24,15 @@ struct attempt {
     int64_t started_us;
     struct io_timer *deadline; /* NULL: none */
     bool is_started;
-    const void *input; /* what type->read made of the payload */
+    const void *input; /* what the type's schema made of the payload: payload/inputs.h */
     void *state;       /* the type's own */
 };
 
 struct task_type {
-    const char *name;
-    /*
-     * Reads the payload into what `start` needs, in the arena; nothing of `payload` may be kept.
-     * Errors: INVALID, naming the JSON path; such a task is never tried again.
-     */
-    bool (*read)(struct arena *a, const struct json_value *payload, const void **ret_input,
-                 struct err *e);
+    /* It names the type; a payload that is wrong by it is never tried again. */
+    const struct payload_schema *schema;
+    /* Whether this runner takes such tasks: it may lack what they need. NULL: it does. */
+    bool (*is_offered)(const struct runner *r);
     /* Begins; ends by exactly one attempt_… of below, maybe before it returns. */
     void (*start)(struct attempt *t);
     /* Lets go of all that `start` has got; once for each start, whatever the outcome. Or NULL. */
@@ -42,7 +40,7 @@ struct task_type {
 };
 
 /* In the order of docs/task-types.md. */
-enum { TASK_TYPE_COUNT = 4 };
+enum { TASK_TYPE_COUNT = 5 };
 extern const struct task_type *const task_types[TASK_TYPE_COUNT];
 
 /* ── how a type ends its attempt; `t` is gone afterwards ── */

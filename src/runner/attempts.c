@@ -13,7 +13,7 @@ static void end_task(struct attempt *t, int outcome)
     struct runner *r = t->runner;
     struct arena *arena = t->arena;
     log_debug("task.ended", "task=%.*s type=%s attempt=%lld outcome=%s", STR_FMT(t->id),
-              t->type->name, (long long)t->attempt,
+              t->type->schema->name, (long long)t->attempt,
               outcome == TALLY_LOST ? "lost" : ack_outcome_name((enum ack_outcome)outcome));
     tally_task(r->tally, t->type_index, outcome, io_loop_now_us(r->loop) - t->started_us);
     if (t->is_started && t->type->stop)
@@ -88,7 +88,7 @@ struct attempt *runner_find_task(const struct runner *r, struct str id, struct s
 static bool find_type(struct str name, size_t *ret_index)
 {
     for (size_t i = 0; i < TASK_TYPE_COUNT; i++)
-        if (str_eq_c(name, task_types[i]->name)) {
+        if (str_eq_c(name, task_types[i]->schema->name)) {
             *ret_index = i;
             return true;
         }
@@ -139,7 +139,7 @@ void runner_start_task(struct runner *r, const struct wire_lease *lease, int64_t
         return;
     }
     struct attempt *t = make_task(r, lease, type_index);
-    if (!t->type->read(t->arena, lease->payload, &t->input, &e)) {
+    if (!t->type->schema->read(t->arena, lease->payload, &t->input, &e)) {
         runner_stop_task(t, ACK_FATAL, str_of_c(e.message));
         return;
     }

@@ -5,11 +5,13 @@
 
 enum { CONNECT_TIMEOUT_MS = 10'000 };
 
-bool runner_create(struct io_loop *loop, const struct conf *conf, struct runner **ret_runner,
-                   struct err *e)
+bool runner_create(struct io_loop *loop, const struct conf *conf, const char *spawner,
+                   struct runner **ret_runner, struct err *e)
 {
     struct runner *r = mem_new(struct runner);
-    *r = (struct runner){ .loop = loop, .slots = (size_t)conf_int(conf, CONF_RUNNER_SLOTS) };
+    *r = (struct runner){ .loop = loop,
+                          .slots = (size_t)conf_int(conf, CONF_RUNNER_SLOTS),
+                          .spawner = mem_cstr(str_of_c(spawner)) };
     list_init(&r->running);
     acks_init(&r->acks);
     r->by_id = map_create();
@@ -17,6 +19,10 @@ bool runner_create(struct io_loop *loop, const struct conf *conf, struct runner 
     if (!http_guard_create(conf_str(conf, CONF_HTTP_ALLOW), &r->guard, e)) {
         runner_destroy(r);
         return err_in(e, "http-allow");
+    }
+    if (!http_secrets_create(conf_cstr(conf, CONF_HTTP_SECRETS), &r->http_secrets, e)) {
+        runner_destroy(r);
+        return err_in(e, "http-secrets");
     }
     struct http_client_options options = HTTP_CLIENT_DEFAULT;
     options.guard = r->guard;
@@ -62,8 +68,10 @@ void runner_destroy(struct runner *r)
     runner_session_destroy(r->session);
     http_client_destroy(r->web);
     http_guard_destroy(r->guard);
+    http_secrets_destroy(r->http_secrets);
     acks_clear(&r->acks);
     map_destroy(r->by_id);
     tally_destroy(r->tally);
+    mem_free(r->spawner);
     mem_free(r);
 }

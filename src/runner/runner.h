@@ -10,8 +10,11 @@
 
 struct runner;
 
-/* Begins to ask the worker for leases. Errors: INVALID for settings. */
-[[nodiscard]] bool runner_create(struct io_loop *loop, const struct conf *conf,
+/*
+ * Begins to ask the worker for leases. `spawner`: the address of what runs commands; "": there is
+ * none, and `command` is not offered. Errors: INVALID for settings.
+ */
+[[nodiscard]] bool runner_create(struct io_loop *loop, const struct conf *conf, const char *spawner,
                                  struct runner **ret_runner, struct err *e);
 /* NULL while it has a session with the worker. */
 [[nodiscard]] const char *runner_not_ready(const struct runner *r);

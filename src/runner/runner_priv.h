@@ -4,6 +4,7 @@
 #include "http/client.h"
 #include "http/guard.h"
 #include "runner/acks.h"
+#include "runner/http_secrets.h"
 #include "runner/tally.h"
 #include "runner/runner.h"
 #include "runner/session.h"
@@ -19,7 +20,9 @@ struct runner {
     struct session *session;
     struct tally *tally;
     struct http_guard *guard;
-    struct http_client *web; /* of http.request */
+    struct http_client *web; /* of http.request, as are the secrets */
+    struct http_secrets *http_secrets;
+    char *spawner; /* of command; empty: none */
 };
 
 /* attempts.c */

@@ -404,15 +404,20 @@ static bool read_settings(struct session *s, const struct conf *conf, struct err
     if (str_is_empty(url))
         return err_set(e, ERR_INVALID,
                        "worker-url must say where the worker is: http://HOST:PORT or unix:/path");
-    if (!http_peer_parse(s->arena, "worker-url", url, &s->peer, e))
-        return false;
     for (size_t i = 0; i < token.len; i++)
         if (token.ptr[i] <= ' ' || token.ptr[i] >= 0x7f)
             return err_set(e, ERR_INVALID, "runner-token: byte %zu is no plain character", i);
     if (!str_is_empty(token))
         s->authorization = arena_printf(s->arena, "Authorization: Bearer %.*s", STR_FMT(token)).ptr;
     s->drain_ms = conf_duration_us(conf, CONF_DRAIN_TIMEOUT) / CLOCK_MS;
-    return true;
+    struct http_client_options options = HTTP_CLIENT_DEFAULT;
+    options.running_max = TALLY_CALL_COUNT; /* one of each */
+    options.response_bytes_max = ANSWER_BYTES_MAX;
+    options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    options.breaker.failures_max = 0; /* the session keeps its own time */
+    options.origin = ERR_ORIGIN_WORKER;
+    options.user_agent = "windlass-runner";
+    return http_leader_create(s->runner->loop, "worker-url", url, &options, &s->workers, e);
 }
 
 bool runner_session_create(struct runner *r, const struct conf *conf, struct session **ret_session,
@@ -425,15 +430,6 @@ bool runner_session_create(struct runner *r, const struct conf *conf, struct ses
         runner_session_destroy(s);
         return false;
     }
-    struct http_client_options options = HTTP_CLIENT_DEFAULT;
-    options.unix_path = s->peer.unix_path;
-    options.running_max = TALLY_CALL_COUNT; /* one of each */
-    options.response_bytes_max = ANSWER_BYTES_MAX;
-    options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-    options.breaker.failures_max = 0; /* the session keeps its own time */
-    options.origin = ERR_ORIGIN_WORKER;
-    options.user_agent = "windlass-runner";
-    s->client = http_client_create(r->loop, &options);
     s->turn = io_turn_create(r->loop, run, s);
     s->hold = io_timer_create(r->loop, woken, s);
     s->beat = io_timer_create(r->loop, beat, s);
@@ -448,7 +444,7 @@ void runner_session_destroy(struct session *s)
 {
     if (!s)
         return;
-    http_client_destroy(s->client);
+    http_leader_destroy(s->workers);
     io_timer_destroy(s->hold);
     io_timer_destroy(s->beat);
     io_timer_destroy(s->lease);

@@ -36,12 +36,24 @@ static void classify(const struct http_reply *reply, const struct err *e,
                             : is_busy || reply->status >= 500 ? TALLY_AWAY
                                                               : TALLY_REFUSED;
         ret_reply->is_in_doubt = reply->status >= 500 && !is_busy;
-        ret_reply->is_frozen = reply->status == 503;
         ret_reply->is_about_content =
             reply->status == 400 || reply->status == 413 || reply->status == 422;
         ret_reply->reason = arena_printf(ret_reply->arena, "status %d%s%.*s", reply->status,
                                          told.len ? ": " : "", STR_FMT(str_first(told, 500)));
     }
+}
+
+/* Whom the next calls go to. Leases stand still only when nobody leads. */
+static void tell_leader(const struct session_call *call, const struct http_reply *http_reply,
+                        struct session_reply *reply)
+{
+    struct http_leader *workers = call->session->workers;
+    bool has_said_no = http_reply != NULL && http_reply->status == 503;
+    if (http_reply == NULL || has_said_no)
+        http_leader_pass(workers, call->address, has_said_no);
+    else
+        http_leader_found(workers);
+    reply->is_frozen = has_said_no && http_leader_is_none(workers);
 }
 
 static void replied(void *owner, const struct http_reply *http_reply, const struct err *e)
@@ -51,6 +63,7 @@ static void replied(void *owner, const struct http_reply *http_reply, const stru
     struct session_reply reply = { .arena = a };
     call->running = NULL;
     classify(http_reply, e, &reply);
+    tell_leader(call, http_reply, &reply);
     runner_session_replied(call->session, call->kind, &reply);
 }
 
@@ -68,7 +81,6 @@ static void start_call(struct session *s, enum tally_call kind, const char *meth
         headers[count++] = arena_printf(a, "Windlass-Session-Secret: %s", s->secret).ptr;
     const struct http_call_options options = {
         .method = method,
-        .url = arena_printf(a, "%s%s", s->peer.base_url, path).ptr,
         .headers = headers,
         .header_count = count,
         .body = body,
@@ -81,7 +93,7 @@ static void start_call(struct session *s, enum tally_call kind, const char *meth
     call->session = s;
     call->kind = kind;
     call->sent_us = io_loop_now_us(s->runner->loop);
-    if (http_client_call(s->client, &options, &call->running, &e))
+    if (http_leader_call(s->workers, path, &options, &call->address, &call->running, &e))
         return;
     call->running = NULL;
     const struct session_reply reply = { .result = TALLY_AWAY,
@@ -115,6 +127,7 @@ void runner_session_call_open(struct session *s)
 {
     char host[NAME_BYTES] = "unknown", name[2 * NAME_BYTES];
     struct buf body;
+    scoped(arena_destroyp) struct arena *a = arena_create(0);
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(name, sizeof name, "runner-%s-%d", host, (int)getpid());
     buf_init(&body, 0);
@@ -129,8 +142,13 @@ void runner_session_call_open(struct session *s)
     json_key_c(&w, "types");
     json_begin_object(&w);
     for (size_t i = 0; i < TASK_TYPE_COUNT; i++) {
-        json_key(&w, str_of_c(task_types[i]->name));
+        const struct task_type *type = task_types[i];
+        if (type->is_offered && !type->is_offered(s->runner))
+            continue;
+        json_key(&w, str_of_c(type->schema->name));
         json_begin_object(&w);
+        json_key_c(&w, "schema");
+        json_write_string(&w, arena_printf(a, PAYLOAD_SCHEMA_PREFIX "%s", type->schema->name));
         json_key_c(&w, "slots");
         json_write_u64(&w, s->runner->slots);
         json_end_object(&w);

@@ -1,7 +1,7 @@
 /* session_priv: the session, as its own files see it. */
 #pragma once
 #include "http/client.h"
-#include "http/peer.h"
+#include "http/leader.h"
 #include "base/backoff.h"
 #include "io/timer.h"
 #include "runner/runner_priv.h"
@@ -15,14 +15,14 @@ struct session_call {
     struct session *session;
     enum tally_call kind;
     struct http_call *running; /* NULL: none */
+    size_t address; /* whose, of the workers */
     int64_t sent_us;
 };
 
 struct session {
     struct runner *runner;
     struct arena *arena; /* the texts of the settings */
-    struct http_client *client;
-    struct http_peer peer;
+    struct http_leader *workers;
     const char *authorization; /* a header, or NULL */
     int64_t drain_ms;
 

@@ -39,7 +39,7 @@ struct tally *tally_create(void)
     static const char *types[TASK_TYPE_COUNT], *outcomes[TALLY_OUTCOME_COUNT],
         *verdicts[WIRE_VERDICT_COUNT + 1];
     for (size_t i = 0; i < TASK_TYPE_COUNT; i++)
-        types[i] = task_types[i]->name;
+        types[i] = task_types[i]->schema->name;
     for (int i = 0; i < ACK_OUTCOME_COUNT; i++)
         outcomes[i] = ack_outcome_name((enum ack_outcome)i);
     outcomes[TALLY_LOST] = "lost";

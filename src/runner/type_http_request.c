@@ -5,36 +5,16 @@
 #include "json/check.h"
 #include "base/base64.h"
 #include "base/clock.h"
-#include "runner/payload.h"
+#include "payload/inputs.h"
 #include "runner/runner_priv.h"
 #include "runner/types_priv.h"
 
 enum {
-    URL_BYTES_MAX = 4096,
-    HEADERS_MAX = 50,
-    HEADER_BYTES_MAX = 8192, /* of one */
-    BODY_BYTES_MAX = 1 << 20,
-    KEPT_BYTES = 64 << 10,
-    KEPT_BYTES_MAX = 1 << 20,
-    EXPECTED_MAX = 20,
-    TIMEOUT_S = 30,
-    TIMEOUT_S_MAX = 3600,
-    REDIRECTS_MAX = 5,
+    OWN_HEADERS_MAX = 5,
     RETRY_AFTER_S_MAX = 3600,
     EXCERPT_BYTES = 200, /* of an unexpected answer, in the error */
     VALUE_ARENA_BYTES = 64 << 20,
     RESULT_LEVELS = 1, /* of the result, around the answer's body */
-};
-
-struct input {
-    const char *method;
-    struct str url;
-    const char *headers[HEADERS_MAX + 3]; /* ours behind the payload's */
-    size_t header_count;
-    struct str body;
-    int64_t expected[EXPECTED_MAX];
-    size_t expected_count; /* 0: any 2xx */
-    int64_t timeout_ms, kept_bytes, redirects;
 };
 
 struct state {
@@ -42,230 +22,9 @@ struct state {
     int64_t started_us;
 };
 
-/* ── the payload ── */
-
-static bool read_method(struct arena *a, const struct json_value *payload, struct input *input,
-                        struct err *e)
-{
-    static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" };
-    struct str method = STR("GET");
-    if (!payload_text(a, payload, "method", 16, &method, e))
-        return false;
-    for (size_t i = 0; i < countof(methods); i++)
-        if (str_eq_nocase(method, str_of_c(methods[i]))) {
-            input->method = methods[i];
-            return true;
-        }
-    return err_set(e, ERR_INVALID, "$.method: GET, HEAD, POST, PUT, PATCH or DELETE expected");
-}
-
-static bool is_reading(const struct input *input)
-{
-    return strcmp(input->method, "GET") == 0 || strcmp(input->method, "HEAD") == 0;
-}
-
-static bool read_url(struct arena *a, const struct json_value *payload, struct input *input,
-                     struct err *e)
-{
-    struct str rest, authority, tail;
-    if (!payload_needs(payload, "url", "http:// or https:// URL", e) ||
-        !payload_text(a, payload, "url", URL_BYTES_MAX, &input->url, e))
-        return false;
-    for (size_t i = 0; i < input->url.len; i++)
-        if (input->url.ptr[i] <= ' ' || input->url.ptr[i] >= 0x7f || input->url.ptr[i] == '\\')
-            return err_set(e, ERR_INVALID,
-                           "$.url: byte %zu is a space, a control, a backslash or beyond ASCII",
-                           i); /* a backslash ends the host for some and belongs to it for others */
-    if (str_eq_nocase(str_first(input->url, 7), STR("http://")))
-        rest = str_from(input->url, 7);
-    else if (str_eq_nocase(str_first(input->url, 8), STR("https://")))
-        rest = str_from(input->url, 8);
-    else
-        return err_set(e, ERR_INVALID, "$.url: begins with neither http:// nor https://");
-    size_t end = 0;
-    while (end < rest.len && !strchr("/?#", rest.ptr[end]))
-        end++;
-    authority = str_first(rest, end);
-    if (authority.len == 0)
-        return err_set(e, ERR_INVALID, "$.url: names no host");
-    if (str_cut(authority, '@', &authority, &tail))
-        return err_set(e, ERR_INVALID,
-                       "$.url: holds a user; an Authorization header is the place for that");
-    return true;
-}
-
-/* RFC 9110 section 5.6.2 */
-static bool is_header_name(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!is_alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return name.len > 0;
-}
-
-static bool is_ours(struct str name)
-{
-    static const char *const ours[] = {
-        "Host",
-        "Content-Length",
-        "Transfer-Encoding",
-        "Connection",
-        "Upgrade",
-        "TE",
-        "Trailer",
-        "Expect",
-        "Keep-Alive",
-        "Proxy-Connection",
-        "Proxy-Authorization",
-    };
-    for (size_t i = 0; i < countof(ours); i++)
-        if (str_eq_nocase(name, str_of_c(ours[i])))
-            return true;
-    return str_eq_nocase(str_first(name, 9), STR("Windlass-"));
-}
-
-static bool is_header_value(const struct json_value *v)
-{
-    if (v->type != JSON_STRING || v->text.len > HEADER_BYTES_MAX)
-        return false;
-    for (size_t i = 0; i < v->text.len; i++)
-        if (((unsigned char)v->text.ptr[i] < ' ' && v->text.ptr[i] != '\t') ||
-            v->text.ptr[i] == 0x7f)
-            return false;
-    return true;
-}
-
-static bool read_headers(struct arena *a, const struct json_value *payload, struct input *input,
-                         bool *ret_has_type, struct err *e)
-{
-    const struct json_value *headers = payload_get(payload, "headers");
-    if (headers == NULL)
-        return true;
-    if (headers->type != JSON_OBJECT)
-        return err_set(e, ERR_INVALID, "$.headers: object of texts expected");
-    if (headers->member_count > HEADERS_MAX)
-        return err_set(e, ERR_INVALID, "$.headers: %zu of at most %d", headers->member_count,
-                       (int)HEADERS_MAX);
-    for (size_t i = 0; i < headers->member_count; i++) {
-        struct str name = headers->members[i].key;
-        const struct json_value *value = &headers->members[i].value;
-        int shown = (int)min_of(name.len, (size_t)60);
-        if (!is_header_name(name))
-            return err_set(e, ERR_INVALID, "$.headers.%.*s: is no name of a header", shown,
-                           name.len ? name.ptr : "");
-        if (is_ours(name))
-            return err_set(e, ERR_INVALID, "$.headers.%.*s: is set by the runner", shown, name.ptr);
-        if (!is_header_value(value))
-            return err_set(e, ERR_INVALID,
-                           "$.headers.%.*s: text of at most %d bytes without line ends expected",
-                           shown, name.ptr, (int)HEADER_BYTES_MAX);
-        *ret_has_type |= str_eq_nocase(name, STR("Content-Type"));
-        /* The semicolon is libcurl's way to send a header without a value. */
-        struct str line = value->text.len == 0
-                              ? arena_printf(a, "%.*s;", STR_FMT(name))
-                              : arena_printf(a, "%.*s: %.*s", STR_FMT(name), STR_FMT(value->text));
-        input->headers[input->header_count++] = line.ptr;
-    }
-    return true;
-}
-
-static bool read_body(struct arena *a, const struct json_value *payload, struct input *input,
-                      bool has_type, struct err *e)
-{
-    const struct json_value *body = payload_get(payload, "body");
-    if (body == NULL)
-        return true;
-    if (is_reading(input))
-        return err_set(e, ERR_INVALID, "$.body: a %s has none", input->method);
-    if (body->type == JSON_STRING) {
-        input->body = arena_copy(a, body->text);
-    } else {
-        struct buf text;
-        buf_init(&text, BODY_BYTES_MAX + 1);
-        json_put_value(&text, body);
-        bool has_failed = text.failed;
-        input->body = arena_copy(a, buf_str(&text));
-        buf_clear(&text);
-        if (has_failed)
-            return err_set(e, ERR_INVALID, "$.body: is longer than %d bytes", (int)BODY_BYTES_MAX);
-    }
-    if (input->body.len > BODY_BYTES_MAX)
-        return err_set(e, ERR_INVALID, "$.body: is longer than %d bytes", (int)BODY_BYTES_MAX);
-    if (!has_type)
-        input->headers[input->header_count++] = body->type == JSON_STRING
-                                                    ? "Content-Type: text/plain; charset=utf-8"
-                                                    : "Content-Type: application/json";
-    return true;
-}
-
-static bool read_expected(const struct json_value *payload, struct input *input, struct err *e)
-{
-    const struct json_value *v = payload_get(payload, "expected_status");
-    if (v == NULL)
-        return true;
-    bool is_list = v->type == JSON_ARRAY;
-    size_t count = is_list ? v->item_count : 1;
-    const struct json_value *items = is_list ? v->items : v;
-    if (count == 0 || count > EXPECTED_MAX)
-        return err_set(e, ERR_INVALID, "$.expected_status: 1 to %d expected, got %zu",
-                       (int)EXPECTED_MAX, count);
-    for (size_t i = 0; i < count; i++) {
-        int64_t status = 0;
-        if (items[i].type != JSON_NUMBER || !json_to_i64(&items[i], &status) || status < 100 ||
-            status > 599) {
-            char at[24] = "";
-            if (is_list)
-                (void)snprintf(at, sizeof at, "[%zu]", i);
-            return err_set(e, ERR_INVALID, "$.expected_status%s: status from 100 to 599 expected",
-                           at);
-        }
-        input->expected[i] = status;
-    }
-    input->expected_count = count;
-    return true;
-}
-
-static bool read_bounds(const struct json_value *payload, struct input *input, struct err *e)
-{
-    double timeout_s = TIMEOUT_S;
-    input->kept_bytes = KEPT_BYTES;
-    if (!payload_number(payload, "timeout_seconds", 0.001, TIMEOUT_S_MAX, &timeout_s, e) ||
-        !payload_integer(payload, "max_response_bytes", 1, KEPT_BYTES_MAX, &input->kept_bytes, e) ||
-        !payload_integer(payload, "follow_redirects", 0, REDIRECTS_MAX, &input->redirects, e))
-        return false;
-    if (input->redirects > 0 && !is_reading(input))
-        return err_set(e, ERR_INVALID, "$.follow_redirects: with GET and HEAD only, not with %s",
-                       input->method);
-    input->timeout_ms = (int64_t)(timeout_s * 1000);
-    return true;
-}
-
-static bool read_payload(struct arena *a, const struct json_value *payload, const void **ret_input,
-                         struct err *e)
-{
-    static const char *const known[] = { "url",
-                                         "method",
-                                         "headers",
-                                         "body",
-                                         "expected_status",
-                                         "timeout_seconds",
-                                         "max_response_bytes",
-                                         "follow_redirects" };
-    struct input *input = arena_new(a, struct input);
-    bool has_type = false;
-    *ret_input = input;
-    return payload_check(payload, known, countof(known), e) && read_url(a, payload, input, e) &&
-           read_method(a, payload, input, e) && read_headers(a, payload, input, &has_type, e) &&
-           read_body(a, payload, input, has_type, e) && read_expected(payload, input, e) &&
-           read_bounds(payload, input, e);
-}
-
 /* ── the answer ── */
 
-static bool is_expected(const struct input *input, int status)
+static bool is_expected(const struct payload_http_input *input, int status)
 {
     for (size_t i = 0; i < input->expected_count; i++)
         if (input->expected[i] == status)
@@ -381,7 +140,7 @@ static int64_t retry_after_ms(const struct http_reply *reply)
 
 static void disappoint(struct attempt *t, const struct http_reply *reply)
 {
-    const struct input *input = t->input;
+    const struct payload_http_input *input = t->input;
     struct str excerpt = str_trim(str_first(reply->body, EXCERPT_BYTES));
     if (!str_is_utf8(whole_characters(excerpt)))
         excerpt = STR("");
@@ -410,14 +169,36 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
         attempt_fail(t, str_of_c(e->message), 0);
 }
 
+/* False: there is no such secret; the attempt has ended. */
+static bool sign(struct attempt *t, const char **headers, size_t *count)
+{
+    const struct payload_http_input *input = t->input;
+    int64_t now_s = clock_wall_us() / CLOCK_S;
+    if (input->sign_with.len == 0)
+        return true;
+    const char *signature = http_secrets_sign(t->runner->http_secrets, t->arena, input->sign_with,
+                                              t->id, now_s, input->body);
+    if (!signature) {
+        attempt_fail_for_good(t, STR("$.sign_with: this runner has no secret of that name"));
+        return false;
+    }
+    headers[(*count)++] = arena_printf(t->arena, "webhook-id: %.*s", STR_FMT(t->id)).ptr;
+    headers[(*count)++] = arena_printf(t->arena, "webhook-timestamp: %lld", (long long)now_s).ptr;
+    headers[(*count)++] = arena_printf(t->arena, "webhook-signature: %s", signature).ptr;
+    return true;
+}
+
 static void start(struct attempt *t)
 {
-    const struct input *input = t->input;
+    const struct payload_http_input *input = t->input;
     struct state *state = arena_new(t->arena, struct state);
-    const char *headers[HEADERS_MAX + 3];
+    const char *headers[PAYLOAD_HTTP_HEADERS_MAX + 1 + OWN_HEADERS_MAX];
     size_t count = input->header_count;
     struct err e;
-    memcpy(headers, input->headers, sizeof headers);
+    memcpy(headers, input->headers, sizeof input->headers);
+    t->state = state;
+    if (!sign(t, headers, &count))
+        return;
     headers[count++] = arena_printf(t->arena, "Windlass-Task: %.*s", STR_FMT(t->id)).ptr;
     headers[count++] = arena_printf(t->arena, "Windlass-Attempt: %lld", (long long)t->attempt).ptr;
     const struct http_call_options options = {
@@ -427,14 +208,13 @@ static void start(struct attempt *t)
         .header_count = count,
         .body = input->body,
         .deadline_ms = max_of(input->timeout_ms, (int64_t)1),
-        .is_sent_once = !is_reading(input),
+        .is_sent_once = !input->is_reading,
         .body_bytes_kept = (size_t)input->kept_bytes,
         .redirects_max = (unsigned)input->redirects,
         .fn = replied,
         .owner = t,
     };
     state->started_us = clock_mono_us();
-    t->state = state;
     if (!http_client_call(t->runner->web, &options, &state->call, &e)) {
         state->call = NULL;
         if (e.code == ERR_INVALID)
@@ -452,8 +232,7 @@ static void stop(struct attempt *t)
 }
 
 const struct task_type task_type_http_request = {
-    .name = "http.request",
-    .read = read_payload,
+    .schema = &payload_http_request,
     .start = start,
     .stop = stop,
 };

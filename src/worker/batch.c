@@ -156,9 +156,32 @@ static void add_types(struct batch *b)
         batch_step(b, &batch_types, batch_types_args(b->a, ids, count, names, count));
 }
 
+/* The same of queues. */
+static void add_queues(struct batch *b)
+{
+    struct shard *s = b->s;
+    size_t count = 0, unstored = 0;
+    b->queues_sent = s->queues_known;
+    for (size_t i = 0; i < s->queues_known; i++)
+        unstored += !s->queues[i].is_stored;
+    if (unstored == 0)
+        return;
+    int64_t *ids = arena_new_array(b->a, unstored, int64_t);
+    struct str *names = arena_new_array(b->a, unstored, struct str);
+    for (size_t i = 0; i < s->queues_known; i++) {
+        if (s->queues[i].is_stored)
+            continue;
+        ids[count] = (int64_t)i;
+        names[count++] = s->queues[i].name;
+    }
+    batch_step(b, &batch_queues, batch_queues_args(b->a, ids, count, names, count));
+}
+
 static void keep_types(struct batch *b)
 {
     struct shard *s = b->s;
+    for (size_t i = 0; i < b->queues_sent; i++)
+        s->queues[i].is_stored = true;
     for (size_t i = 0; i < b->types_sent; i++)
         s->types[i].is_stored = true;
     for (size_t i = 0; i < b->count_types && i < s->type_count; i++)
@@ -187,6 +210,7 @@ void batch_send(struct batch *b)
                               b->sent_ops, b->sent_ids, bytes_of(&b->log.args),
                               bytes_of(&b->extra)));
     add_types(b);
+    add_queues(b);
     batch_rows_steps(b);
     for (struct batch_section *section = b->sections; section; section = section->next)
         section->kind->steps(b, section->data);
@@ -349,6 +373,9 @@ static void batch_halve(struct batch *b, const struct db_reply *reply)
     } else if (strcmp(reply->sqlstate, DB_STATE_CHECK_VIOLATION) == 0) {
         e = (struct err){ 0 };
         err_set(&e, ERR_INVALID, "the id's day is outside of what is kept");
+    } else if (strcmp(reply->sqlstate, DB_STATE_DIVISION_BY_ZERO) == 0) {
+        e = (struct err){ 0 }; /* a statement of all or none: batch_reopen, batch_drop */
+        err_set(&e, ERR_CONFLICT, "it has changed meanwhile");
     }
     s->suspects = s->suspects_max = 0;
     log_warn("batch.item_refused", "error=%s", log_quote(str_of_c(err_text(reply->err))));

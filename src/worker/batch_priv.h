@@ -19,7 +19,10 @@ void shard_clear(struct shard *s);
 void shard_abandon(struct shard *s);
 /* A type that the tables have. */
 void shard_put_type(struct shard *s, uint32_t number, struct str name, bool is_stored);
+void shard_put_queue(struct shard *s, uint32_t number, struct str name, bool is_stored);
 void shard_batch_ended(struct shard *s);
+/* Memory is empty again. Nobody leads. */
+void shard_forget(struct shard *s);
 /* Tells all intents that wait. */
 void shard_refuse_waiting(struct shard *s, const struct err *err);
 /* A moment's rest: the database has refused something that will pass. */

@@ -1,10 +1,14 @@
 #include "worker/change.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/checkpoint.h"
 #include "worker/deps.h"
+#include "worker/group.h"
 #include "worker/notes.h"
+#include "worker/settings.h"
 #include "worker/tick.h"
 
 enum { ROWS_FIRST = 32 };
@@ -33,6 +37,11 @@ struct attempt_row {
     bool has_error;
 };
 
+struct reopened_row {
+    struct uuid id;
+    int64_t seq; /* of its end */
+};
+
 #define VECTOR(type)                                                                               \
     struct {                                                                                       \
         type *items;                                                                               \
@@ -55,7 +64,7 @@ struct batch_rows {
     VECTOR(struct task_row) tasks;
     VECTOR(struct done_row) done;
     VECTOR(struct attempt_row) attempts;
-    VECTOR(struct uuid) reopened;
+    VECTOR(struct reopened_row) reopened;
 };
 
 struct batch_rows *batch_rows_create(struct batch *b)
@@ -128,10 +137,11 @@ static void task_steps(struct batch *b)
     COLUMN(keys, struct str, r[i].view->key);
     COLUMN(depends, struct str, text_of_ids(a, r[i].view->depends_on, r[i].view->depends_on_count));
     COLUMN(payloads, struct str, r[i].view->payload);
+    COLUMN(hashes, int64_t, (int64_t)r[i].view->key_hash);
     batch_step(b, &batch_tasks,
                batch_tasks_args(a, ids, n, seqs, n, types, n, priorities, n, maxima, n, timeouts, n,
                                 run_ats, n, fors, n, jobs, n, creators, n, queues, n, actors, n,
-                                keys, n, depends, n, payloads, n, b->at_us));
+                                keys, n, depends, n, payloads, n, b->at_us, hashes, n));
 }
 
 static void done_steps(struct batch *b)
@@ -180,12 +190,21 @@ static void attempt_steps(struct batch *b)
                                    started_ats, n, workers, n, has_errors, n, errors, n, b->at_us));
 }
 
+static void reopened_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct reopened_row *r = b->rows->reopened.items;
+    size_t n = b->rows->reopened.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].id);
+    COLUMN(seqs, int64_t, r[i].seq);
+    batch_step(b, &batch_reopen, batch_reopen_args(a, ids, n, seqs, n, (int64_t)n));
+}
+
 void batch_rows_steps(struct batch *b)
 {
-    size_t reopened = b->rows->reopened.count;
-    if (reopened > 0)
-        batch_step(b, &batch_reopen,
-                   batch_reopen_args(b->a, b->rows->reopened.items, reopened, (int64_t)reopened));
+    reopened_steps(b);
     task_steps(b);
     done_steps(b);
     attempt_steps(b);
@@ -196,13 +215,14 @@ void batch_rows_steps(struct batch *b)
 struct saved {
     struct live *task;
     struct live was;
+    struct live_run run;
     int64_t at_us;
 };
 
 static void restore(struct shard *s, void *data)
 {
     const struct saved *saved = data;
-    live_restore(s->live, saved->task, &saved->was, saved->at_us);
+    live_restore(s->live, saved->task, &saved->was, saved->run, saved->at_us);
 }
 
 static void take_back(struct shard *s, void *data)
@@ -215,15 +235,19 @@ static void let_go(struct shard *s, void *data)
     struct live *task = data;
     if (task->flags & LIVE_STORED)
         tick_gone(s->tick, task->id);
-    notes_forget(s->notes, task->id);
+    struct uuid id = task->id;
+    notes_forget(s->notes, id);
     live_remove(s->live, task);
+    logs_gone(s->logs, id);
 }
 
 /* Remembers it for the undo and takes it out of its heap. */
 static void touch(struct batch *b, struct live *task)
 {
     struct saved *saved = arena_new(b->a, struct saved);
-    *saved = (struct saved){ .task = task, .was = *task, .at_us = b->at_us };
+    *saved = (struct saved){
+        .task = task, .was = *task, .run = live_run_of(b->s->live, task), .at_us = b->at_us
+    };
     batch_on_undo(b, restore, saved);
     live_lift(b->s->live, task);
     tick_mark(b->s->tick, task);
@@ -238,9 +262,33 @@ static void log_status(struct batch *b, uint32_t type, enum op op)
 static struct task_view brief(const struct batch *b, const struct live *task)
 {
     return (struct task_view){ .id = task->id,
-                               .type = b->s->types[task->type].name,
+                               .type = b->s->types[live_type_of(b->s->live, task)].name,
                                .attempt = task->attempt,
                                .max_attempts = task->max_attempts };
+}
+
+/* More queues than there may be share the lanes of the first one. */
+static void join(struct batch *b, struct live *task, const struct task_view *view, uint32_t type)
+{
+    uint32_t queue = 0;
+    struct err e;
+    if (!shard_queue_of(b->s, view->queue, &queue, &e))
+        log_warn("change.queue_shared", "error=%s", log_quote(str_of_c(e.message)));
+    live_join(b->s->live, task, &(struct live_lane){ type, queue, view->priority, view->key_hash });
+}
+
+static void leave(struct shard *s, void *data)
+{
+    const uint32_t *lane = data;
+    live_leave(s->live, *lane);
+}
+
+/* One that crashed waits apart from the others. */
+static void crash(struct batch *b, struct live *task)
+{
+    uint32_t *left = arena_new(b->a, uint32_t);
+    *left = live_crash(b->s->live, task);
+    batch_on_commit(b, leave, left);
 }
 
 static struct live *add(struct batch *b, struct task_view *view, uint32_t type, bool is_blocked)
@@ -250,6 +298,7 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     batch_on_undo(b, take_back, task);
     int64_t seq = batch_put(
         b, &(struct change){ .op = is_blocked ? OP_ADD_BLOCKED : OP_ADD, .id = view->id });
+    view->key_hash = settings_key_of(s, type, view->payload);
     view->version = seq;
     view->type = s->types[type].name;
     view->created_at_us = view->updated_at_us = b->at_us;
@@ -258,10 +307,9 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     task->version = seq;
     task->state = is_blocked ? LIVE_BLOCKED : LIVE_WAITING;
     task->at_us = view->run_at_us;
-    task->type = type;
-    task->timeout_s = view->timeout_s;
+    join(b, task, view, type);
+    live_set_timeout(task, view->timeout_s);
     task->max_attempts = (uint16_t)view->max_attempts;
-    task->priority = (uint8_t)view->priority;
     task->flags = (uint8_t)(LIVE_FRESH | (view->has_job ? LIVE_JOB : 0));
     if (view->key.len > 0)
         live_hold_key(s->live, live_key_of(view->key), task);
@@ -275,14 +323,26 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     return task;
 }
 
+/* A group is blocked by its children in any case. */
+static struct live *add_group(struct batch *b, struct task_view *view, uint32_t type)
+{
+    struct str error;
+    bool is_good = group_expand(b, view, &error);
+    struct live *task = add(b, view, type, true);
+    if (!is_good) /* nobody checked it before: it is of a job from before its type had a schema */
+        change_finish(b, task, STATE_DEAD,
+                      &(struct change_end){ .outcome = OUTCOME_FAILED, .error = &error });
+    return task;
+}
+
 struct live *change_add(struct batch *b, struct task_view *view, uint32_t type)
 {
-    return add(b, view, type, false);
+    return group_is(b->s, type) ? add_group(b, view, type) : add(b, view, type, false);
 }
 
 struct live *change_add_blocked(struct batch *b, struct task_view *view, uint32_t type)
 {
-    return add(b, view, type, true);
+    return group_is(b->s, type) ? add_group(b, view, type) : add(b, view, type, true);
 }
 
 void change_start(struct batch *b, struct live *task, uint32_t session)
@@ -298,12 +358,12 @@ void change_start(struct batch *b, struct live *task, uint32_t session)
                                                  .attempt = task->attempt,
                                                  .args = { ready_us } });
     task->state = LIVE_RUNNING;
-    task->version = task->fence = seq;
+    task->version = seq;
+    live_set_run(b->s->live, task, (struct live_run){ seq, session });
     task->at_us = b->at_us;
-    task->session = session;
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_FRESH);
     live_place(b->s->live, task, b->at_us);
-    log_status(b, task->type, op);
+    log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
     view.started_at_us = b->at_us;
     view.run_at_us = ready_us;
@@ -316,7 +376,7 @@ static void add_attempt(struct batch *b, const struct live *task, int64_t seq,
 {
     struct attempt_row *row = vector_add(&b->rows->attempts);
     *row = (struct attempt_row){ .id = task->id,
-                                 .fence = task->fence,
+                                 .fence = live_run_of(b->s->live, task).fence,
                                  .seq = seq,
                                  .started_at_us = task->at_us,
                                  .attempt = task->attempt,
@@ -326,17 +386,24 @@ static void add_attempt(struct batch *b, const struct live *task, int64_t seq,
                                  .has_error = end->error != NULL };
 }
 
-static struct str why_of(struct batch *b, const struct change_end *end)
+struct str change_why(struct arena *a, const struct change_end *end)
 {
-    return end->why_code ? arena_printf(b->a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code,
-                                        end->why_text)
-                         : STR("");
+    char id[UUID_TEXT_LEN + 1];
+    if (!end->why_code)
+        return STR("");
+    if (!end->blocked_by)
+        return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code, end->why_text);
+    uuid_format(*end->blocked_by, id);
+    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}",
+                        end->why_code, end->why_text, id);
 }
 
 static enum op finish_op(const struct live *task, enum rule_state state)
 {
     if (task->state != LIVE_RUNNING)
-        return OP_CANCEL_WAITING;
+        return state == STATE_CANCELLED   ? OP_CANCEL_WAITING
+               : state == STATE_SUCCEEDED ? OP_COMPLETE_BLOCKED
+                                          : OP_DIE_WAITING;
     return state == STATE_SUCCEEDED   ? OP_COMPLETE
            : state == STATE_CANCELLED ? OP_CANCEL_RUNNING
                                       : OP_DIE;
@@ -345,26 +412,29 @@ static enum op finish_op(const struct live *task, enum rule_state state)
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end)
 {
-    assert(task->state == LIVE_RUNNING || state == STATE_CANCELLED);
+    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED || group_is_live(b->s, task));
     assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
-    bool was_running = task->state == LIVE_RUNNING;
+    bool was_running = task->state == LIVE_RUNNING, was_blocked = task->state == LIVE_BLOCKED;
+    struct live_run run = live_run_of(b->s->live, task);
+    if (was_running)
+        logs_end(b, task, end->logs);
+    checkpoint_end(b, task->id);
     touch(b, task);
-    int64_t seq = batch_put(b, &(struct change){ .op = op,
-                                                 .id = task->id,
-                                                 .session = was_running ? task->session : 0,
-                                                 .attempt = task->attempt });
+    int64_t seq = batch_put(
+        b, &(struct change){
+               .op = op, .id = task->id, .session = run.session, .attempt = task->attempt });
     struct done_row *row = vector_add(&b->rows->done);
     *row = (struct done_row){ .id = task->id,
                               .seq = seq,
-                              .fence = was_running ? task->fence : 0,
+                              .fence = run.fence,
                               .started_at_us = was_running ? task->at_us : 0,
                               .state = state,
                               .attempt = task->attempt,
                               .max_attempts = task->max_attempts,
                               .result = end->result ? *end->result : STR(""),
                               .error = end->error ? *end->error : STR(""),
-                              .why = why_of(b, end),
+                              .why = change_why(b->a, end),
                               .worker = was_running ? end->worker : STR(""),
                               .has_error = end->error != NULL };
     if (was_running && state != STATE_SUCCEEDED)
@@ -380,12 +450,15 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     view.why = row->why;
     event_finish(&b->events, seq, b->at_us, op_from(op), &view);
     batch_event_end(b);
-    log_status(b, task->type, op);
+    log_status(b, live_type_of(b->s->live, task), op);
     task->version = seq;
     task->state = LIVE_GONE;
     batch_on_commit(b, let_go, task);
-    if (state == STATE_SUCCEEDED)
-        deps_succeeded(b, task->id);
+    if (was_blocked)
+        deps_left(b, task->id);
+    deps_ended(b, task->id, state);
+    if (was_blocked && state != STATE_SUCCEEDED && group_is_live(b->s, task))
+        group_given_up(b, task->id);
     if (b->s->job_hooks)
         b->s->job_hooks->task_ended(b, task->id, state);
 }
@@ -395,10 +468,11 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
 {
     assert(task->state == LIVE_RUNNING);
     assert(op == OP_RETRY || op == OP_LOST || op == OP_RELEASE);
+    logs_end(b, task, end->logs);
     touch(b, task);
     int64_t seq = batch_put(b, &(struct change){ .op = op,
                                                  .id = task->id,
-                                                 .session = task->session,
+                                                 .session = live_run_of(b->s->live, task).session,
                                                  .attempt = task->attempt,
                                                  .args = { run_at_us } });
     if (op == OP_RELEASE)
@@ -406,15 +480,14 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     else
         add_attempt(b, task, seq, end);
     if (op == OP_LOST)
-        task->crashes++;
+        crash(b, task);
     task->state = LIVE_WAITING;
     task->version = seq;
     task->at_us = run_at_us;
-    task->fence = 0;
-    task->session = 0;
+    live_set_run(b->s->live, task, (struct live_run){ 0 });
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
     live_place(b->s->live, task, b->at_us);
-    log_status(b, task->type, op);
+    log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
     view.state = rule_waiting_state(run_at_us, task->attempt, b->at_us);
     view.run_at_us = run_at_us;
@@ -424,21 +497,23 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     batch_event_end(b);
 }
 
+/* Its attempts and its time are told anew: it begins by OP_START. */
 static void reopened(struct batch *b, struct live *task, enum op op)
 {
     uint32_t more = (uint32_t)task->attempt + 1;
     task->max_attempts = (uint16_t)max_of((uint32_t)task->max_attempts, more);
     task->at_us = b->at_us;
-    task->state = LIVE_WAITING;
+    task->state = op == OP_REOPEN_BLOCKED ? LIVE_BLOCKED : LIVE_WAITING;
+    task->flags &= (uint8_t)~LIVE_FRESH;
     int64_t seq = batch_put(b, &(struct change){ .op = op,
                                                  .id = task->id,
                                                  .attempt = task->attempt,
                                                  .args = { b->at_us, task->max_attempts } });
     task->version = seq;
     live_place(b->s->live, task, b->at_us);
-    log_status(b, task->type, op);
+    log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
-    view.state = STATE_READY;
+    view.state = op == OP_REOPEN_BLOCKED ? STATE_BLOCKED : STATE_READY;
     view.run_at_us = b->at_us;
     event_reopen(&b->events, seq, b->at_us, op_from(op), &view);
     batch_event_end(b);
@@ -455,6 +530,10 @@ void change_unblock(struct batch *b, struct live *task)
 {
     assert(task->state == LIVE_BLOCKED);
     touch(b, task);
+    if (!(task->flags & LIVE_FRESH)) { /* the log must tell its attempts */
+        reopened(b, task, OP_REOPEN_WAITING);
+        return;
+    }
     int64_t seq = batch_put(b, &(struct change){ .op = OP_UNBLOCK, .id = task->id });
     task->state = LIVE_WAITING;
     task->version = seq;
@@ -466,22 +545,21 @@ void change_unblock(struct batch *b, struct live *task)
     batch_event_end(b);
 }
 
-void change_reopen(struct batch *b, const struct task_view *view, uint32_t type)
+void change_reopen(struct batch *b, const struct task_view *view, uint32_t type, bool is_blocked)
 {
     struct shard *s = b->s;
     struct live *task = live_add(s->live, view->id);
     batch_on_undo(b, take_back, task);
-    task->type = type;
-    task->priority = (uint8_t)view->priority;
-    task->timeout_s = view->timeout_s;
+    join(b, task, view, type);
+    live_set_timeout(task, view->timeout_s);
     task->attempt = (uint16_t)view->attempt;
     task->max_attempts = (uint16_t)view->max_attempts;
     if (view->key.len > 0)
         live_hold_key(s->live, live_key_of(view->key), task);
     tick_mark(s->tick, task);
-    struct uuid *id = vector_add(&b->rows->reopened);
-    *id = view->id;
-    reopened(b, task, OP_REOPEN_FAILED);
+    struct reopened_row *row = vector_add(&b->rows->reopened);
+    *row = (struct reopened_row){ .id = view->id, .seq = view->version };
+    reopened(b, task, is_blocked ? OP_REOPEN_BLOCKED : OP_REOPEN_FAILED);
     s->reopened_seq = task->version;
     if (view->has_job)
         task->flags |= LIVE_JOB;
@@ -495,7 +573,7 @@ void change_ask_cancel(struct batch *b, struct live *task)
     touch(b, task);
     int64_t seq = batch_put(b, &(struct change){ .op = OP_CANCEL_ASKED,
                                                  .id = task->id,
-                                                 .session = task->session,
+                                                 .session = live_run_of(b->s->live, task).session,
                                                  .attempt = task->attempt });
     task->flags |= LIVE_CANCEL_ASKED;
     task->version = seq;
@@ -512,7 +590,7 @@ void change_note(struct batch *b, struct live *task, double progress)
     int64_t millionths = (int64_t)(progress * 1e6);
     int64_t seq = batch_put(b, &(struct change){ .op = OP_NOTE,
                                                  .id = task->id,
-                                                 .session = task->session,
+                                                 .session = live_run_of(b->s->live, task).session,
                                                  .attempt = task->attempt,
                                                  .args = { millionths } });
     task->version = seq;

@@ -5,15 +5,20 @@
  *   read ──▶ look up the ids that may be stored ──▶ submit ──▶ (all certain) ──▶
  *        read those that were stored ──▶ view ──▶ answer
  *
- * What a task waits for is looked up as well. Between that and the batch such a task may finish,
- * which memory alone cannot tell: then it is looked up anew.
+ * What a task waits for is looked up as well (standing.h). One that depends on what has failed is
+ * stored and fails at once.
  */
 #include "base/clock.h"
 #include "db/rows.h"
+#include "rules/cycle.h"
 #include "store/queue/read_sql.h"
 #include "worker/change.h"
 #include "worker/deps.h"
 #include "worker/door.h"
+#include "worker/group.h"
+#include "worker/session_schemas.h"
+#include "worker/settings.h"
+#include "worker/standing.h"
 #include "worker/worker_priv.h"
 
 enum {
@@ -22,17 +27,11 @@ enum {
     QUEUE_MAX = 200,
     KEY_MAX = 500,
     ACTOR_MAX = 400,
-    ATTEMPTS_MAX = 1'000,
-    TIMEOUT_MAX_S = 30 * 86'400,
-    DEP_LOOKS_MAX = 4,
 };
 
 static const int64_t run_at_max_us = INT64_C(253402300799999999); /* the end of the year 9999 */
 
 enum outcome { OUTCOME_NEW, OUTCOME_STORED, OUTCOME_DUPLICATE, OUTCOME_REFUSED, OUTCOME_LOOK };
-
-/* What the tables said of a task that another waits for; NULL in the map: there is none. */
-enum dep { DEP_UNFINISHED = 1, DEP_SUCCEEDED, DEP_FAILED };
 
 struct create;
 
@@ -40,11 +39,13 @@ struct item {
     struct intent intent;
     struct create *create;
     struct task_view view;
-    bool is_fresh, is_settled; /* settled: only others of its call must be looked at again */
+    uint32_t attempts, timeout_s; /* that it asks for; 0: what its type has */
+    bool is_fresh, is_settled;    /* settled: only others of its call must be looked at again */
     enum outcome outcome;
     struct uuid duplicate_of;
     struct err err;
-    size_t row; /* + 1: of `found` */
+    const struct err *wrong; /* its payload, should it be new; NULL: nothing is */
+    size_t row;              /* + 1: of `found` */
 };
 
 struct create {
@@ -53,13 +54,13 @@ struct create {
     struct item *items;
     size_t count, open;
     bool is_atomic, must_look;
+    bool is_gone;      /* err is of a task that was deleted */
     struct intent all; /* is_atomic */
     struct view moment;
     struct db_rows *found;
+    size_t child_count; /* of the groups of this call */
     size_t dep_count;   /* ids that tasks of this call wait for, in all */
-    struct map *deps;   /* what the tables say of them: enum dep, by id */
-    unsigned dep_looks; /* how often they were asked */
-    int64_t dep_seq;    /* what was committed then */
+    struct standings standings;
     struct err err;
     size_t err_index;
 };
@@ -81,20 +82,20 @@ static bool read_id(const struct worker *w, const struct json_value *v, const ch
     return true;
 }
 
-static bool read_numbers(const struct json_value *v, const char *at, struct task_view *t,
+static bool read_numbers(const struct json_value *v, const char *at, struct item *item,
                          struct err *e)
 {
-    int64_t attempts = SHARD_ATTEMPTS_DEFAULT, timeout_s = SHARD_TIMEOUT_DEFAULT_S;
-    int64_t run_at_us = 0, for_us = 0;
-    door_int(v, at, "max_attempts", 1, ATTEMPTS_MAX, &attempts, e);
+    struct task_view *t = &item->view;
+    int64_t attempts = 0, timeout_s = 0, run_at_us = 0, for_us = 0;
+    door_int(v, at, "max_attempts", 1, SETTINGS_ATTEMPTS_MAX, &attempts, e);
     if (!door_is_bad(e))
-        door_int(v, at, "timeout_s", 1, TIMEOUT_MAX_S, &timeout_s, e);
+        door_int(v, at, "timeout_s", 1, SETTINGS_TIMEOUT_MAX_S, &timeout_s, e);
     if (!door_is_bad(e))
         door_int(v, at, "run_at_us", 0, run_at_max_us, &run_at_us, e);
     if (!door_is_bad(e))
         door_int(v, at, "scheduled_for_us", 0, run_at_max_us, &for_us, e);
-    t->max_attempts = (uint32_t)attempts;
-    t->timeout_s = (uint32_t)timeout_s;
+    item->attempts = (uint32_t)attempts;
+    item->timeout_s = (uint32_t)timeout_s;
     t->run_at_us = run_at_us;
     t->scheduled_for_us = for_us;
     return !door_is_bad(e);
@@ -112,10 +113,10 @@ static bool read_payload(struct arena *a, const struct worker *w, const struct j
 }
 
 static bool read_texts(struct worker *w, const struct json_value *v, const char *at,
-                       struct task_view *t, struct err *e)
+                       struct task_view *t, uint32_t *ret_type, struct err *e)
 {
     struct str priority = STR("normal");
-    uint32_t type;
+    uint32_t queue;
     t->queue = STR("default");
     if (!door_text(v, at, "type", TYPE_MAX, &t->type, e) && !door_is_bad(e))
         return door_missing(e, at, "type");
@@ -129,7 +130,8 @@ static bool read_texts(struct worker *w, const struct json_value *v, const char 
         door_text(v, at, "priority", TYPE_MAX, &priority, e);
     if (!door_is_bad(e) && !rule_priority_of(priority, &t->priority))
         err_set(e, ERR_INVALID, "%spriority: is none of low, normal and high", at);
-    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, &type, e);
+    return !door_is_bad(e) && shard_type_of(&w->shard, t->type, ret_type, e) &&
+           shard_queue_of(&w->shard, t->queue, &queue, e);
 }
 
 static bool read_depends_on(struct create *c, const struct json_value *list, const char *at,
@@ -155,6 +157,31 @@ static bool read_depends_on(struct create *c, const struct json_value *list, con
     return true;
 }
 
+/* A repeat of a task that is stored is answered whatever was stored then. */
+static void check_payload(struct item *item, uint32_t type, const struct json_value *v,
+                          const char *at)
+{
+    struct create *c = item->create;
+    char place[64];
+    struct err e;
+    snprintf(place, sizeof place, "%spayload", at);
+    if (session_set_check_payload(c->w->shard.sessions, type, json_get_c(v, "payload"), place, &e))
+        return;
+    struct err *kept = arena_new(c->r->arena, struct err);
+    *kept = e;
+    item->wrong = kept;
+}
+
+/* A group brings its children along. */
+static bool count_children(struct create *c, uint32_t type, const struct json_value *v,
+                           size_t index, struct err *e)
+{
+    c->child_count += group_children_wanted(&c->w->shard, type, json_get_c(v, "payload"));
+    return c->count + c->child_count <= TASKS_MAX ||
+           err_set(e, ERR_LIMIT, "tasks[%zu]: with the children of groups these are more than %d",
+                   index, TASKS_MAX);
+}
+
 static bool read_item(struct create *c, const struct json_value *v, size_t index, struct item *item)
 {
     static const char *const members[] = {
@@ -165,13 +192,18 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
     char at[40];
     struct err *e = &item->err;
     struct task_view *t = &item->view;
+    uint32_t type;
     snprintf(at, sizeof at, "tasks[%zu].", index);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
     if (!door_only(v, at, members, e) || !read_id(c->w, v, at, &t->id, e) ||
-        !read_texts(c->w, v, at, t, e) || !read_numbers(v, at, t, e) ||
+        !read_texts(c->w, v, at, t, &type, e) || !read_numbers(v, at, item, e) ||
         !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
         return false;
+    check_payload(item, type, v, at);
+    if (!count_children(c, type, v, index, e))
+        return false;
+    t->arena = c->r->arena;
     t->has_creator = door_id(v, at, "created_by", &t->created_by, e);
     if (!door_is_bad(e))
         t->has_job = door_id(v, at, "job_id", &t->job_id, e);
@@ -181,21 +213,6 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
 }
 
 /* ── in a batch ── */
-
-enum standing { STANDING_DONE, STANDING_OPEN, STANDING_UNKNOWN };
-
-static enum standing standing_of(const struct create *c, const struct shard *s, struct uuid on)
-{
-    const struct live *task = live_find(s->live, on);
-    if (task)
-        return task->state == LIVE_GONE ? STANDING_UNKNOWN : STANDING_OPEN;
-    enum dep dep =
-        (enum dep)(uintptr_t)map_get(c->deps, str_of((const char *)on.bytes, sizeof on.bytes));
-    if (dep == DEP_SUCCEEDED)
-        return STANDING_DONE;
-    bool is_sure = dep == DEP_FAILED && s->reopened_seq < c->dep_seq;
-    return is_sure ? STANDING_OPEN : STANDING_UNKNOWN;
-}
 
 /* In an all-or-none call it may stand before: then it will be there. */
 static bool stands_before(const struct item *item, struct uuid on)
@@ -212,10 +229,12 @@ static enum outcome judge_deps(struct item *item, const struct shard *s)
 {
     const struct task_view *t = &item->view;
     for (size_t i = 0; i < t->depends_on_count; i++) {
-        if (standing_of(item->create, s, t->depends_on[i]) != STANDING_UNKNOWN ||
+        enum rule_state state;
+        if (standing_of(&item->create->standings, s, t->depends_on[i], &state) !=
+                STANDING_UNKNOWN ||
             stands_before(item, t->depends_on[i]))
             continue;
-        if (item->create->dep_looks < DEP_LOOKS_MAX)
+        if (item->create->standings.looks < STANDING_LOOKS_MAX)
             return OUTCOME_LOOK;
         err_set(&item->err, ERR_INVALID, "depends_on[%zu]: there is no such task", i);
         return OUTCOME_REFUSED;
@@ -241,11 +260,48 @@ static enum outcome judge(struct item *item, struct batch *b)
             return OUTCOME_DUPLICATE;
         }
     }
+    if (item->wrong) {
+        item->err = *item->wrong;
+        return OUTCOME_REFUSED;
+    }
     if (live_count(b->s->live) < b->s->options.tasks_max)
         return judge_deps(item, b->s);
     err_set(&item->err, ERR_UNAVAILABLE, "too many tasks wait (limit %zu)",
             b->s->options.tasks_max);
     return OUTCOME_REFUSED;
+}
+
+/* `ret_how` and `ret_failed` are set where it has failed. One that stands before in the call, and
+ * has finished in this very batch, failed as it was stored. */
+static enum standing dep_standing(const struct item *item, const struct shard *s, struct uuid on,
+                                  enum rule_state *ret_how, struct uuid *ret_failed)
+{
+    enum rule_state state = STATE_DEAD;
+    enum standing standing = standing_of(&item->create->standings, s, on, &state);
+    const struct live *task = live_find(s->live, on);
+    if (standing == STANDING_UNKNOWN && task && task->state == LIVE_GONE)
+        standing = STANDING_FAILED;
+    if (standing == STANDING_FAILED) {
+        *ret_how = state;
+        *ret_failed = on;
+    }
+    return standing;
+}
+
+/* It waits for others; or fails at once, `how` telling the state of the one that has failed. */
+static void add_blocked(struct item *item, struct batch *b, uint32_t type, enum rule_state how,
+                        struct uuid failed)
+{
+    struct task_view *t = &item->view;
+    struct live *task = change_add_blocked(b, t, type);
+    if (how == STATE_COUNT)
+        return;
+    deps_fail(b, task, failed, how);
+    t->version = task->version;
+    t->state = STATE_DEAD;
+    t->finished_at_us = b->at_us;
+    t->has_error = true;
+    deps_reason(item->create->r->arena, failed, how, &t->error, &t->why);
 }
 
 static void add(struct item *item, struct batch *b)
@@ -258,17 +314,29 @@ static void add(struct item *item, struct batch *b)
     }
     if (t->run_at_us == 0)
         t->run_at_us = b->at_us;
+    t->max_attempts = item->attempts > 0
+                          ? item->attempts
+                          : settings_or(b->s, type, SETTING_MAX_ATTEMPTS, SHARD_ATTEMPTS_DEFAULT);
+    t->timeout_s = item->timeout_s > 0
+                       ? item->timeout_s
+                       : settings_or(b->s, type, SETTING_TIMEOUT_S, SHARD_TIMEOUT_DEFAULT_S);
+    t->has_error = false; /* of a batch that was undone */
+    t->why = STR("");
+    t->finished_at_us = 0;
     size_t open = 0;
+    struct uuid failed = { 0 };
+    enum rule_state how = STATE_COUNT;
     for (size_t i = 0; i < t->depends_on_count; i++) {
-        if (standing_of(item->create, b->s, t->depends_on[i]) != STANDING_OPEN)
+        enum standing standing = dep_standing(item, b->s, t->depends_on[i], &how, &failed);
+        if (standing != STANDING_OPEN)
             continue;
         deps_add_in(b, t->id, t->depends_on[i]);
         open++;
     }
-    if (open > 0)
-        change_add_blocked(b, t, type);
-    else
+    if (how == STATE_COUNT && open == 0)
         change_add(b, t, type);
+    else
+        add_blocked(item, b, type, how, failed);
 }
 
 static void apply_item(struct intent *intent, struct batch *b)
@@ -344,11 +412,6 @@ static void answer(struct view *moment)
     door_answer(c->r);
 }
 
-static void look_up(struct create *c, const struct uuid *ids, size_t count, db_reply_fn *fn)
-{
-    door_read(c->w, &read_tasks, read_tasks_args(c->r->arena, ids, count), fn, c);
-}
-
 /* Which items the rows are of. */
 static void match(struct create *c, const struct db_reply *reply)
 {
@@ -405,7 +468,7 @@ static void finish(struct create *c)
     if (away > 0 && away == c->count) {
         door_fail(c->r, &c->items[0].err); /* nothing was done */
     } else if (unread > 0) {
-        look_up(c, ids, stored, stored_read);
+        door_read(c->w, &read_tasks, read_tasks_args(c->r->arena, ids, stored), stored_read, c);
     } else {
         c->moment.fn = answer;
         shard_view(&c->w->shard, &c->moment);
@@ -479,22 +542,8 @@ static void deps_read(void *owner, const struct db_reply *reply)
         door_fail(c->r, reply->err);
         return;
     }
-    const struct db_rows *rows = reply->rows[0];
-    for (size_t i = 0; i < db_rows_count(rows); i++) {
-        struct uuid id = db_rows_uuid(rows, i, 0);
-        int64_t state = db_rows_i64(rows, i, 1);
-        enum dep dep = state < 0                  ? DEP_UNFINISHED
-                       : state == STATE_SUCCEEDED ? DEP_SUCCEEDED
-                                                  : DEP_FAILED;
-        (void)map_put(c->deps, str_of((const char *)id.bytes, sizeof id.bytes),
-                      (void *)(uintptr_t)dep);
-    }
+    standings_read(&c->standings, reply->rows[0]);
     submit(c);
-}
-
-static void free_deps(void *deps)
-{
-    map_destroy(deps);
 }
 
 static void look_at_deps(struct create *c)
@@ -504,13 +553,7 @@ static void look_at_deps(struct create *c)
     for (size_t i = 0; i < c->count; i++)
         for (size_t k = 0; k < c->items[i].view.depends_on_count; k++)
             ids[count++] = c->items[i].view.depends_on[k];
-    if (!c->deps) {
-        c->deps = map_create();
-        arena_defer(c->r->arena, free_deps, c->deps);
-    }
-    c->dep_looks++;
-    c->dep_seq = c->w->shard.committed;
-    door_read(c->w, &read_deps, read_deps_args(c->r->arena, ids, count), deps_read, c);
+    standings_ask(&c->standings, c->w, c->r->arena, ids, count, deps_read, c);
 }
 
 static void go_on(struct create *c)
@@ -521,15 +564,81 @@ static void go_on(struct create *c)
         submit(c);
 }
 
+/* A deleted task does not come again. */
+static void refuse_gone(struct create *c, const struct db_rows *rows)
+{
+    scoped(map_destroyp) struct map *gone = map_create();
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        struct uuid id = db_rows_uuid(rows, i, 0);
+        (void)map_put(gone, str_of((const char *)id.bytes, sizeof id.bytes), c);
+    }
+    for (size_t i = 0; i < c->count && map_count(gone) > 0; i++) {
+        struct item *item = &c->items[i];
+        if (!map_get(gone, str_of((const char *)item->view.id.bytes, sizeof item->view.id.bytes)))
+            continue;
+        item->outcome = OUTCOME_REFUSED;
+        err_set(&item->err, ERR_CONFLICT, "the task with this id was deleted");
+        if (!c->is_atomic || door_is_bad(&c->err))
+            continue;
+        c->err = item->err;
+        c->err_index = i;
+        c->is_gone = true;
+    }
+}
+
+/* One of the two reads has ended; both leave in the same turn, with one Sync. */
+static void looked(struct create *c, const struct err *err)
+{
+    if (err && !door_is_bad(&c->err))
+        c->err = *err;
+    if (--c->open > 0)
+        return;
+    if (door_is_bad(&c->err) && !c->is_gone)
+        door_fail(c->r, &c->err);
+    else if (door_is_bad(&c->err))
+        door_fail_at(c->r, &c->err, c->err_index);
+    else
+        go_on(c);
+}
+
 static void found(void *owner, const struct db_reply *reply)
 {
     struct create *c = owner;
-    if (reply->err) {
-        door_fail(c->r, reply->err);
+    if (!reply->err)
+        match(c, reply);
+    looked(c, reply->err);
+}
+
+static void gone_read(void *owner, const struct db_reply *reply)
+{
+    struct create *c = owner;
+    if (!reply->err)
+        refuse_gone(c, reply->rows[0]);
+    looked(c, reply->err);
+}
+
+/* Those that wait for one another in a circle. */
+static void refuse_cycle(struct create *c)
+{
+    struct rule_node *nodes = arena_new_array(c->r->arena, c->count, struct rule_node);
+    uint32_t *numbers = arena_new_array(c->r->arena, c->count, uint32_t);
+    char text[RULE_CYCLE_TEXT_MAX];
+    for (size_t i = 0; i < c->count; i++)
+        nodes[i] = (struct rule_node){ c->items[i].view.id, c->items[i].view.depends_on,
+                                       c->items[i].view.depends_on_count };
+    size_t found = rule_cycle_find(nodes, c->count, numbers);
+    if (found == 0)
         return;
+    rule_cycle_write("tasks", numbers, found, text);
+    for (size_t i = 0; i < found; i++) {
+        struct item *item = &c->items[numbers[i]];
+        item->outcome = OUTCOME_REFUSED;
+        err_set(&item->err, ERR_INVALID, "depends_on: is a cycle: %s", text);
     }
-    match(c, reply);
-    go_on(c);
+    if (c->is_atomic) {
+        c->err = c->items[numbers[0]].err;
+        c->err_index = numbers[0];
+    }
 }
 
 static void begin(struct create *c)
@@ -539,10 +648,13 @@ static void begin(struct create *c)
     for (size_t i = 0; i < c->count; i++)
         if (c->items[i].outcome != OUTCOME_REFUSED && !c->items[i].is_fresh)
             ids[count++] = c->items[i].view.id;
-    if (count > 0)
-        look_up(c, ids, count, found);
-    else
+    if (count == 0) {
         go_on(c);
+        return;
+    }
+    c->open = 2;
+    door_read(c->w, &read_tasks, read_tasks_args(c->r->arena, ids, count), found, c);
+    door_read(c->w, &read_gone, read_gone_args(c->r->arena, ids, count), gone_read, c);
 }
 
 void create_door(void *owner, struct http_request *r)
@@ -579,5 +691,10 @@ void create_door(void *owner, struct http_request *r)
             return;
         }
     }
-    begin(c);
+    if (c->dep_count > 0)
+        refuse_cycle(c);
+    if (door_is_bad(&c->err))
+        door_fail_at(r, &c->err, c->err_index);
+    else
+        begin(c);
 }

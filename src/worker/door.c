@@ -330,6 +330,7 @@ bool read_task(struct arena *a, const struct shard *s, const struct db_rows *row
         .key = text_or_empty(rows, row, 13),
         .payload = db_rows_text(rows, row, 15),
         .progress = -1,
+        .key_hash = (uint64_t)db_rows_i64(rows, row, 26),
     };
     if (v.has_job)
         v.job_id = db_rows_uuid(rows, row, 9);

@@ -10,6 +10,7 @@
 #include "worker/feed.h"
 #include "worker/logrow.h"
 #include "worker/meter.h"
+#include "worker/settings.h"
 #include "worker/worker_priv.h"
 
 enum { READ_MS = 20'000, TABLE_EVENTS_MAX = 2'000 };
@@ -94,14 +95,19 @@ static void read_error(const struct reading *q, const struct told *t, struct tas
         }
 }
 
+static enum rule_state finished_state(enum op op)
+{
+    return op == OP_COMPLETE || op == OP_COMPLETE_BLOCKED ? STATE_SUCCEEDED
+           : op == OP_DIE || op == OP_DIE_WAITING         ? STATE_DEAD
+                                                          : STATE_CANCELLED;
+}
+
 static void put_finish(struct reading *q, const struct told *t, const struct task_view *row)
 {
     struct task_view v = *row;
     if (row->version != t->seq) { /* finished since, or open again */
         v = (struct task_view){ .id = row->id, .type = row->type };
-        v.state = t->change.op == OP_COMPLETE ? STATE_SUCCEEDED
-                  : t->change.op == OP_DIE    ? STATE_DEAD
-                                              : STATE_CANCELLED;
+        v.state = finished_state(t->change.op);
         v.attempt = t->change.attempt;
         v.finished_at_us = t->at_us;
         read_error(q, t, &v);
@@ -156,6 +162,8 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
     case OP_DIE:
     case OP_CANCEL_RUNNING:
     case OP_CANCEL_WAITING:
+    case OP_DIE_WAITING:
+    case OP_COMPLETE_BLOCKED:
         put_finish(q, t, &v);
         return;
     case OP_RETRY:
@@ -165,7 +173,8 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
         return;
     case OP_REOPEN_FAILED:
     case OP_REOPEN_WAITING:
-        v.state = STATE_READY;
+    case OP_REOPEN_BLOCKED:
+        v.state = t->change.op == OP_REOPEN_BLOCKED ? STATE_BLOCKED : STATE_READY;
         v.attempt = t->change.attempt;
         v.run_at_us = t->change.args[0];
         v.max_attempts = (uint32_t)t->change.args[1];
@@ -187,6 +196,8 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
     case OP_DROP_RANGE:
     case OP_JOB:
     case OP_JOB_GONE:
+    case OP_TYPE:
+    case OP_QUEUE:
     case OP_COUNT:
         break;
     }
@@ -215,6 +226,9 @@ static void put_event(struct reading *q, const struct told *t)
         put_job(q, t);
     } else if (t->change.op == OP_JOB_GONE) {
         event_job_gone(&q->text, t->seq, t->at_us, t->change.id);
+    } else if (t->change.op == OP_TYPE || t->change.op == OP_QUEUE) {
+        if (!settings_put_event(&q->w->shard, &q->text, t->seq, t->at_us, &t->change))
+            event_none(&q->text, t->seq);
     } else {
         const void *row = map_get(q->task_rows, key_of(&t->change.id));
         if (row)
@@ -279,6 +293,12 @@ static void tasks_read(void *owner, const struct db_reply *reply)
         answer(q);
 }
 
+static bool is_of_task(enum op op)
+{
+    return op != OP_NONE && op != OP_JOB && op != OP_JOB_GONE && op != OP_DROP &&
+           op != OP_DROP_RANGE && op != OP_TYPE && op != OP_QUEUE;
+}
+
 static void add_row(struct reading *q, const struct log_row *row, int64_t until)
 {
     struct ops_reader reader = ops_read(row->ops, row->ids, row->args);
@@ -288,9 +308,7 @@ static void add_row(struct reading *q, const struct log_row *row, int64_t until)
             continue;
         q->told[q->count++] =
             (struct told){ .change = change, .seq = seq, .at_us = row->at_us, .extra = row->extra };
-        bool is_of_task = change.op != OP_NONE && change.op != OP_JOB && change.op != OP_JOB_GONE &&
-                          change.op != OP_DROP && change.op != OP_DROP_RANGE;
-        if (is_of_task)
+        if (is_of_task(change.op))
             q->ids[q->id_count++] = change.id;
     }
 }

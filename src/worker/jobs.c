@@ -210,10 +210,16 @@ static int64_t deleted_before_us(const struct jobs *jobs, int64_t now_us)
     return now_us - max_of(jobs->s->options.retention_us, 2 * jobs->s->options.id_past_us);
 }
 
+static int64_t changes_before_us(const struct jobs *jobs, int64_t now_us)
+{
+    return now_us - jobs->s->options.job_change_retention_us;
+}
+
 static void sweep_apply(struct intent *intent, struct batch *b)
 {
     struct jobs *jobs = container_of(intent, struct jobs, sweeping);
-    jobs_sweep_rows(b, runs_before_us(jobs, b->at_us), deleted_before_us(jobs, b->at_us));
+    jobs_sweep_rows(b, runs_before_us(jobs, b->at_us), deleted_before_us(jobs, b->at_us),
+                    changes_before_us(jobs, b->at_us));
 }
 
 static void sweep_done(struct intent *intent, const struct err *err)
@@ -239,9 +245,10 @@ static void ask_for_old_rows(struct jobs *jobs, int64_t now_us)
     if (jobs->asking != NULL)
         return;
     jobs->asking_arena = arena_create(0);
-    const struct db_step step = { &job_old,
-                                  job_old_args(jobs->asking_arena, runs_before_us(jobs, now_us),
-                                               deleted_before_us(jobs, now_us)) };
+    const struct db_step step = {
+        &job_old, job_old_args(jobs->asking_arena, runs_before_us(jobs, now_us),
+                               deleted_before_us(jobs, now_us), changes_before_us(jobs, now_us))
+    };
     const struct db_call call = { .lane = DB_LANE_SLOW,
                                   .steps = &step,
                                   .step_count = 1,

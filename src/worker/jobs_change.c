@@ -22,7 +22,7 @@ struct jobs_rows {
     struct run_row *runs;
     size_t job_count, run_count;
     bool is_sweep;
-    int64_t runs_before_us, deleted_before_us;
+    int64_t runs_before_us, deleted_before_us, changes_before_us;
 };
 
 static void put_time(struct json_writer *w, const char *key, int64_t us)
@@ -124,7 +124,8 @@ static void put_steps(struct batch *b, void *data)
         run_steps(b, rows);
     if (rows->is_sweep)
         batch_step(b, &job_sweep,
-                   job_sweep_args(b->a, rows->runs_before_us, rows->deleted_before_us));
+                   job_sweep_args(b->a, rows->runs_before_us, rows->deleted_before_us,
+                                  rows->changes_before_us));
 }
 
 static const struct batch_section_kind jobs_section = { "jobs", sizeof(struct jobs_rows),
@@ -226,12 +227,13 @@ void job_changed(struct batch *b, struct job *job)
     put_change(b, job);
 }
 
-void jobs_sweep_rows(struct batch *b, int64_t before_us, int64_t ids_before_us)
+void jobs_sweep_rows(struct batch *b, int64_t runs_us, int64_t deleted_us, int64_t changes_us)
 {
     struct jobs_rows *rows = batch_section(b, &jobs_section);
     rows->is_sweep = true;
-    rows->runs_before_us = before_us;
-    rows->deleted_before_us = ids_before_us;
+    rows->runs_before_us = runs_us;
+    rows->deleted_before_us = deleted_us;
+    rows->changes_before_us = changes_us;
     change_none(b); /* a batch without a number is not sent */
 }
 
@@ -319,6 +321,7 @@ static void count_end(struct batch *b, struct job *job, enum rule_state state)
     bool is_counted = has_failed || (state == STATE_SUCCEEDED && d->consecutive_failures > 0);
     if (d->deleted_at_us != 0 || !is_counted)
         return;
+    const struct job_data was = *d;
     job_save(b, job);
     job->now.consecutive_failures = has_failed ? d->consecutive_failures + 1 : 0;
     if (d->fail_after > 0 && d->consecutive_failures >= d->fail_after && d->status == JOB_ACTIVE) {
@@ -326,6 +329,7 @@ static void count_end(struct batch *b, struct job *job, enum rule_state state)
         job->now.next_run_us = 0;
     }
     job_changed(b, job);
+    job_note_change(b, job, &was, STR("scheduler"));
 }
 
 void jobs_task_ended(struct batch *b, struct uuid task, enum rule_state state)

@@ -7,6 +7,8 @@
 #include "store/queue/read_sql.h"
 #include "worker/door.h"
 #include "worker/jobs_wish_priv.h"
+#include "worker/session_schemas.h"
+#include "worker/settings.h"
 #include "worker/worker_priv.h"
 
 enum {
@@ -21,6 +23,7 @@ struct call {
     struct http_request *r;
     struct uuid id;
     struct job_wish wish;
+    struct str actor;
     struct uuid task; /* a trigger's */
     bool has_task, is_stored;
     struct str answer; /* the job, or the trigger's task, as JSON */
@@ -90,11 +93,9 @@ static struct call *open_call(struct worker *w, struct http_request *r)
     return c;
 }
 
-/* The body's `actor`, which is only looked at. */
-static bool read_actor(const struct json_value *body, struct err *e)
+static bool read_actor(struct call *c, const struct json_value *body, struct err *e)
 {
-    struct str actor;
-    (void)door_text(body, "", "actor", ACTOR_MAX, &actor, e);
+    (void)door_text(body, "", "actor", ACTOR_MAX, &c->actor, e);
     return !door_is_bad(e);
 }
 
@@ -110,26 +111,38 @@ static bool id_is_new_enough(const struct call *c, int64_t now_us, struct err *e
     return true;
 }
 
+/* Whether its runs may have the payload that it gives them. */
+static bool check_payload(const struct shard *s, const struct job_data *d, uint32_t type,
+                          struct err *e)
+{
+    return session_set_check_payload_text(s->sessions, type, d->text->payload, "job.payload", e);
+}
+
 static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err *e)
 {
     static struct job_text defaults = { .time_zone = { "UTC", 3 },
                                         .queue = { "default", 7 },
                                         .payload = { "{}", 2 } };
+    uint32_t type;
+    const struct shard *s = &c->w->shard;
+    if (!shard_type_of(&c->w->shard, c->wish.text.task_type, &type, e))
+        return false;
     struct job_data d = { .text = &defaults,
                           .status = c->wish.is_paused ? JOB_PAUSED : JOB_ACTIVE,
                           .priority = PRIORITY_NORMAL,
                           .misfire = MISFIRE_RUN_ONCE,
                           .overlap = OVERLAP_SKIP,
-                          .max_attempts = ATTEMPTS_DEFAULT,
-                          .timeout_s = SHARD_TIMEOUT_DEFAULT_S };
-    uint32_t type;
+                          .max_attempts =
+                              settings_or(s, type, SETTING_MAX_ATTEMPTS, ATTEMPTS_DEFAULT),
+                          .timeout_s =
+                              settings_or(s, type, SETTING_TIMEOUT_S, SHARD_TIMEOUT_DEFAULT_S) };
     job->created_at_us = at_us;
     job->has_creator = c->wish.has_creator;
     job->created_by = c->wish.created_by;
     job_wish_merge(&c->wish, &d);
     job->now = d;
     if (!job_read_schedule(job->jobs, job, &job->now, e) ||
-        !shard_type_of(&c->w->shard, job->now.text->task_type, &type, e))
+        !check_payload(&c->w->shard, &job->now, type, e))
         return false;
     job->now.next_run_us = job->now.status == JOB_ACTIVE ? job_next_us(&job->now, at_us) : 0;
     return true;
@@ -154,6 +167,7 @@ static void create_apply(struct intent *intent, struct batch *b)
             return;
         }
         job_added(b, job);
+        job_note_change(b, job, NULL, c->actor);
         keep_job(c, job);
     }
 }
@@ -163,7 +177,7 @@ static bool read_new(struct call *c, const struct json_value *body, struct err *
 {
     static const char *const members[] = { "job", "actor", NULL };
     const struct json_value *v = json_get_c(body, "job");
-    if (!door_only(body, "", members, e) || !read_actor(body, e) ||
+    if (!door_only(body, "", members, e) || !read_actor(c, body, e) ||
         !job_wish_read(c->r->arena, &c->w->shard, v, &c->wish, e))
         return false;
     if (!door_id(v, "job.", "id", &c->id, e))
@@ -204,18 +218,22 @@ static void update_apply(struct intent *intent, struct batch *b)
         return;
     struct job_data d = job->now;
     job_wish_merge(&c->wish, &d);
+    bool is_other = !str_is_empty(c->wish.text.task_type) || !str_is_empty(c->wish.text.payload);
     if (!job_read_schedule(job->jobs, job, &d, &c->err) ||
-        !shard_type_of(b->s, d.text->task_type, &type, &c->err)) {
+        !shard_type_of(b->s, d.text->task_type, &type, &c->err) ||
+        (is_other && !check_payload(b->s, &d, type, &c->err))) {
         job_text_unref(d.text);
         return;
     }
     bool is_moved = !str_is_empty(c->wish.text.schedule) || !str_is_empty(c->wish.text.time_zone);
     if (is_moved && d.status == JOB_ACTIVE)
         d.next_run_us = job_next_us(&d, b->at_us);
+    const struct job_data was = job->now;
     job_save(b, job);
     job_text_unref(job->now.text);
     job->now = d;
     job_changed(b, job);
+    job_note_change(b, job, &was, c->actor);
     keep_job(c, job);
 }
 
@@ -237,10 +255,12 @@ static void pause_apply(struct intent *intent, struct batch *b)
     if (job == NULL)
         return;
     if (job->now.status != JOB_PAUSED) {
+        const struct job_data was = job->now;
         job_save(b, job);
         job->now.status = JOB_PAUSED;
         job->now.next_run_us = 0;
         job_changed(b, job);
+        job_note_change(b, job, &was, c->actor);
     }
     keep_job(c, job);
 }
@@ -256,12 +276,14 @@ static void resume_apply(struct intent *intent, struct batch *b)
         struct job_data d = job->now; /* its zone may have been missing when it was loaded */
         if (!job_read_schedule(job->jobs, job, &d, &c->err))
             return;
+        const struct job_data was = job->now;
         job_save(b, job);
         job->now = d;
         job->now.status = JOB_ACTIVE;
         job->now.consecutive_failures = 0;
         job->now.next_run_us = job_next_us(&job->now, b->at_us);
         job_changed(b, job);
+        job_note_change(b, job, &was, c->actor);
     }
     keep_job(c, job);
 }
@@ -281,6 +303,7 @@ static void delete_apply(struct intent *intent, struct batch *b)
     job->now.next_run_us = 0;
     job->jobs->count--;
     job_changed(b, job);
+    job_note_change(b, job, &job->now, c->actor);
 }
 
 /* ── :trigger ── */
@@ -400,7 +423,7 @@ void jobs_post_door(void *owner, struct http_request *r)
     const struct json_value *body = door_body(r);
     if (body == NULL)
         return;
-    if (!door_only(body, "", members, &e) || !read_actor(body, &e)) {
+    if (!door_only(body, "", members, &e) || !read_actor(c, body, &e)) {
         door_fail(r, &e);
     } else if (str_eq_c(verb, "update")) {
         update(c, body);
@@ -418,6 +441,7 @@ void jobs_post_door(void *owner, struct http_request *r)
 
 void jobs_delete_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "actor", NULL };
     struct worker *w = owner;
     struct str verb;
     struct err e = { 0 };
@@ -426,12 +450,15 @@ void jobs_delete_door(void *owner, struct http_request *r)
     struct call *c = open_call(w, r);
     if (!door_path_id(r, &c->id, &verb))
         return;
-    if (str_is_empty(verb)) {
-        submit(c, delete_apply, job_done);
+    const struct json_value *body = door_body(r);
+    if (body == NULL)
         return;
-    }
-    err_set(&e, ERR_NOT_FOUND, "there is no such address");
-    door_fail(r, &e);
+    if (!str_is_empty(verb))
+        err_set(&e, ERR_NOT_FOUND, "there is no such address");
+    else if (door_only(body, "", members, &e) && read_actor(c, body, &e))
+        submit(c, delete_apply, job_done);
+    if (door_is_bad(&e))
+        door_fail(r, &e);
 }
 
 static void get_answer(struct view *moment)
@@ -454,11 +481,17 @@ static void get_answer(struct view *moment)
 
 void jobs_get_door(void *owner, struct http_request *r)
 {
+    static const struct str changes = { "/changes", 8 };
     struct worker *w = owner;
     struct str verb;
     if (!door_open(w, r, DOOR_GATEWAY))
         return;
     struct call *c = open_call(w, r);
+    if (r->rest.len > changes.len && str_ends_with(r->rest, changes) &&
+        uuid_parse(str_first(r->rest, r->rest.len - changes.len), &c->id)) {
+        job_changes_answer(w, r, c->id);
+        return;
+    }
     if (!door_path_id(r, &c->id, &verb))
         return;
     c->moment.fn = get_answer;

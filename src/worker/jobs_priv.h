@@ -6,6 +6,9 @@
 #include "worker/change.h"
 #include "worker/jobs.h"
 
+struct http_request;
+struct worker;
+
 /* The texts of a job, one piece of memory, never changed: an update makes another one. */
 struct job_text {
     unsigned refs;
@@ -105,8 +108,19 @@ void job_changed(struct batch *b, struct job *job);
 /* A task with LIVE_JOB has finished, after its own change; or it is open again. */
 void jobs_task_ended(struct batch *b, struct uuid task, enum rule_state state);
 void jobs_task_reopened(struct batch *b, struct uuid job, struct uuid task);
-/* Rows that are too old, in this batch. */
-void jobs_sweep_rows(struct batch *b, int64_t before_us, int64_t ids_before_us);
+/* Rows that are too old, in this batch: of runs, of deleted jobs, of changes. */
+void jobs_sweep_rows(struct batch *b, int64_t runs_us, int64_t deleted_us, int64_t changes_us);
+
+/* ── jobs_changes.c ── */
+
+enum { JOB_CHANGES_MAX = 500 }; /* in an answer */
+/* After job_added or job_changed: who made the change. What it changed of the job's settings since
+ * `was` (NULL: it is new) gets a row in this batch; where that is nothing, it gets none. The texts
+ * of `was` must be there yet: those that job_save has kept are. */
+void job_note_change(struct batch *b, const struct job *job, const struct job_data *was,
+                     struct str actor);
+/* GET /v1/jobs/ID/changes. */
+void job_changes_answer(struct worker *w, struct http_request *r, struct uuid id);
 
 /* ── jobs_fire.c ── */
 

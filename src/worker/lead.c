@@ -8,11 +8,21 @@
 #include "store/queue/lead_sql.h"
 #include "store/queue/retain_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/group.h"
+#include "worker/logs.h"
 #include "worker/retain.h"
 #include "worker/session.h"
+#include "worker/sums.h"
 #include "worker/tick.h"
 
-enum { RETRY_FIRST_MS = 50, RETRY_MAX_MS = 1'000, LOG_PARTS_AHEAD = 2 };
+enum {
+    RETRY_FIRST_MS = 50,
+    RETRY_MAX_MS = 1'000,
+    LOG_PARTS_AHEAD = 2,
+    LOOK_MAX_MS = 250,     /* between two looks of a standby */
+    LOOK_LEAVING_MS = 10,  /* while the leader is about to go */
+    LEAVE_NOTICE_MS = 300, /* what a leader gives the standby to look so often; over LOOK_MAX_MS */
+};
 
 struct lead {
     struct shard *s;
@@ -23,10 +33,13 @@ struct lead {
     struct arena *renew_a;
     struct db_request *renewal;
     int64_t renewal_us;
-    struct load *load;
+    struct load *load; /* the memory's; a standby's follows the log */
     int64_t ckpt_seq, end;
     bool is_started, is_ended, is_standing_by;
-    io_fn *done;
+    bool is_warm; /* the load has once been at the log's end */
+    int64_t look_ms;
+    struct io_timer *notice;
+    io_fn *done; /* of leaving, then of the end */
     void *owner;
 };
 
@@ -40,6 +53,12 @@ static void forget_call(struct lead *lead)
     if (lead->call)
         db_request_forget(lead->call);
     lead->call = NULL;
+}
+
+static void forget_load(struct lead *lead)
+{
+    load_destroy(take(lead->load));
+    lead->is_warm = false;
 }
 
 static void look_later(struct lead *lead, int64_t delay_ms)
@@ -102,9 +121,11 @@ static void jobs_loaded(void *owner, const struct err *err)
     s->end = s->committed = lead->end + 1;
     s->role = SHARD_LEADING;
     tick_start(s->tick, lead->ckpt_seq);
+    logs_start(s->logs, s->committed);
+    groups_start(s->groups);
     retain_start(s->retain);
-    log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu", (long long)s->epoch,
-             (long long)s->end, live_count(s->live));
+    log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu sum=%016llx", (long long)s->epoch,
+             (long long)s->end, live_count(s->live), (unsigned long long)sums_of_memory(s));
     session_set_start(s->sessions);
     if (s->job_hooks)
         s->job_hooks->start(s);
@@ -115,7 +136,7 @@ static void loaded(void *owner, const struct err *err)
 {
     struct lead *lead = owner;
     struct shard *s = lead->s;
-    load_destroy(take(lead->load));
+    forget_load(lead);
     if (!err && s->job_hooks)
         s->job_hooks->load(s, jobs_loaded, lead);
     else
@@ -137,8 +158,9 @@ static void epoch_written(void *owner, const struct db_reply *reply)
         return;
     }
     s->confirmed_us = clock_mono_us();
-    load_destroy(take(lead->load));
-    lead->load = load_start(s, lead->ckpt_seq, lead->end, loaded, lead);
+    if (!lead->load)
+        lead->load = load_create(s);
+    load_finish(lead->load, lead->ckpt_seq, lead->end, loaded, lead);
 }
 
 static void write_epoch(struct lead *lead)
@@ -197,7 +219,7 @@ static void taken(void *owner, const struct db_reply *reply)
         return;
     const struct db_rows *rows = reply->rows[1];
     if (db_rows_count(rows) == 0) { /* another was faster */
-        look_later(lead, s->options.lease_us / CLOCK_MS / 4);
+        look_later(lead, lead->look_ms);
         return;
     }
     s->epoch = db_rows_i64(rows, 0, 0);
@@ -206,6 +228,51 @@ static void taken(void *owner, const struct db_reply *reply)
     s->confirmed_us = clock_mono_us();
     io_timer_repeat(lead->renew, s->options.lease_us / CLOCK_MS / 4);
     read_end(lead);
+}
+
+/* ── standing by ── */
+
+static void followed(void *owner, const struct err *err)
+{
+    struct lead *lead = owner;
+    struct shard *s = lead->s;
+    if (err) { /* it begins anew at the next look */
+        log_warn("lead.not_followed", "error=%s", log_quote(str_of_c(err_text(err))));
+        forget_load(lead);
+        shard_forget(s);
+        return;
+    }
+    if (!lead->is_warm)
+        log_info("lead.warm", "unfinished=%zu", live_count(s->live));
+    lead->is_warm = true;
+}
+
+static void told(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    if (answered(lead, reply))
+        look_later(lead, lead->look_ms);
+}
+
+/* Somebody else leads: what he has written since is read, and he is told that we are there. */
+static void stand_by(struct lead *lead, const struct db_rows *rows)
+{
+    struct shard *s = lead->s;
+    bool is_leaving = db_rows_bool(rows, 0, 3), is_to_be_told = db_rows_bool(rows, 0, 4);
+    backoff_reset(&lead->backoff);
+    if (!lead->load)
+        lead->load = load_create(s);
+    if (!load_is_following(lead->load))
+        load_follow(lead->load, db_rows_i64(rows, 0, 2), followed, lead);
+    if (is_leaving || !is_to_be_told || !lead->is_warm) {
+        look_later(lead, is_leaving ? LOOK_LEAVING_MS : lead->look_ms);
+        return;
+    }
+    const struct db_step steps[] = {
+        { &batch_begin_async, batch_begin_async_args(lead->a, STR("1s"), STR("2s")) },
+        { &lead_stand_by, lead_stand_by_args(lead->a, SHARD_ID, db_rows_i64(rows, 0, 0)) },
+    };
+    call(lead, DB_LANE_WRITE, steps, countof(steps), told);
 }
 
 static void made(void *owner, const struct db_reply *reply)
@@ -231,14 +298,14 @@ static void looked(void *owner, const struct db_reply *reply)
     bool is_free = db_rows_bool(rows, 0, 1);
     lead->is_standing_by = !is_free;
     if (!is_free) {
-        backoff_reset(&lead->backoff);
-        look_later(lead, s->options.lease_us / CLOCK_MS / 4);
+        stand_by(lead, rows);
         return;
     }
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
-        { &lead_take, lead_take_args(lead->a, SHARD_ID, db_rows_i64(rows, 0, 0), str_of_c(s->name),
-                                     s->options.lease_us) },
+        { &lead_take,
+          lead_take_args(lead->a, SHARD_ID, db_rows_i64(rows, 0, 0), db_rows_time(rows, 0, 5),
+                         str_of_c(s->name), s->options.lease_us) },
     };
     call(lead, DB_LANE_WRITE, steps, countof(steps), taken);
 }
@@ -254,8 +321,8 @@ static void look(void *owner)
         return;
     }
     arena_reset(lead->a);
-    const struct db_step step = { &lead_look,
-                                  lead_look_args(lead->a, SHARD_ID, str_of_c(s->name)) };
+    const struct db_step step = { &lead_look, lead_look_args(lead->a, SHARD_ID, str_of_c(s->name),
+                                                             s->options.lease_us) };
     call(lead, DB_LANE_READ, &step, 1, looked);
 }
 
@@ -300,6 +367,55 @@ static void renew(void *owner)
         lead->renewal = NULL;
 }
 
+/* ── leaving ── */
+
+static void notice_over(void *owner)
+{
+    struct lead *lead = owner;
+    io_fn *done = take(lead->done);
+    done(lead->owner);
+}
+
+static void leave_told(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    lead->call = NULL;
+    bool is_awaited =
+        !reply->err && db_rows_count(reply->rows[1]) > 0 && db_rows_bool(reply->rows[1], 0, 0);
+    if (is_awaited)
+        io_timer_start(lead->notice, LEAVE_NOTICE_MS);
+    else
+        notice_over(lead);
+}
+
+void lead_leave(struct lead *lead, io_fn *done, void *owner)
+{
+    struct shard *s = lead->s;
+    struct err e;
+    lead->done = done;
+    lead->owner = owner;
+    if (s->role != SHARD_LEADING || lead->call) {
+        notice_over(lead);
+        return;
+    }
+    arena_reset(lead->a);
+    const struct db_step steps[] = {
+        { &batch_begin_async, batch_begin_async_args(lead->a, STR("1s"), STR("2s")) },
+        { &lead_leave_row, lead_leave_row_args(lead->a, SHARD_ID, s->epoch) },
+    };
+    const struct db_call c = { .lane = DB_LANE_WRITE,
+                               .steps = steps,
+                               .step_count = countof(steps),
+                               .deadline_us = clock_mono_us() + s->options.lease_us,
+                               .is_idempotent = true,
+                               .fn = leave_told,
+                               .owner = lead };
+    if (!db_pool_call(s->pool, &c, &lead->call, &e)) {
+        lead->call = NULL;
+        notice_over(lead);
+    }
+}
+
 /* ── life ── */
 
 struct lead *lead_create(struct shard *s)
@@ -311,6 +427,8 @@ struct lead *lead_create(struct shard *s)
     lead->backoff = (struct backoff){ .min_ms = RETRY_FIRST_MS, .max_ms = RETRY_MAX_MS };
     lead->look = io_timer_create(s->loop, look, lead);
     lead->renew = io_timer_create(s->loop, renew, lead);
+    lead->notice = io_timer_create(s->loop, notice_over, lead);
+    lead->look_ms = min_of(s->options.lease_us / CLOCK_MS / 8, (int64_t)LOOK_MAX_MS);
     return lead;
 }
 
@@ -330,6 +448,7 @@ void lead_destroy(struct lead *lead)
     load_destroy(lead->load);
     io_timer_destroy(lead->look);
     io_timer_destroy(lead->renew);
+    io_timer_destroy(lead->notice);
     arena_destroy(lead->a);
     arena_destroy(lead->renew_a);
     mem_free(lead);
@@ -345,7 +464,7 @@ void lead_again(struct lead *lead)
 {
     io_timer_stop(lead->renew);
     forget_call(lead);
-    load_destroy(take(lead->load));
+    forget_load(lead);
     look_later(lead, backoff_next_ms(&lead->backoff));
 }
 
@@ -360,6 +479,10 @@ static void given_back(void *owner, const struct db_reply *reply)
     lead->call = NULL;
     if (reply->err)
         log_warn("lead.not_given_back", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    else
+        log_info("shard.left", "epoch=%lld next=%lld unfinished=%zu sum=%016llx",
+                 (long long)lead->s->epoch, (long long)lead->s->end, live_count(lead->s->live),
+                 (unsigned long long)sums_of_memory(lead->s));
     lead->done(lead->owner);
 }
 
@@ -373,7 +496,7 @@ void lead_end(struct lead *lead, io_fn *done, void *owner)
     io_timer_stop(lead->look);
     io_timer_stop(lead->renew);
     forget_call(lead);
-    load_destroy(take(lead->load));
+    forget_load(lead);
     s->role = SHARD_ENDED;
     struct err e;
     arena_reset(lead->a);

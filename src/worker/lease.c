@@ -43,7 +43,8 @@ void fence_format(int64_t number, char ret_text[FENCE_TEXT_MAX])
 
 static struct str worker_of(const struct batch *b, const struct live *task)
 {
-    const struct session *session = session_by_number(b->s->sessions, task->session);
+    const struct session *session =
+        session_by_number(b->s->sessions, live_run_of(b->s->live, task).session);
     return session ? session->worker : STR("");
 }
 
@@ -68,7 +69,8 @@ static const struct str timed_out = { "timed out", 9 };
 static void apply_word(const struct lease_ack *ack, struct batch *b, struct live *task)
 {
     struct change_end end = { .worker = worker_of(b, task),
-                              .error = ack->has_error ? &ack->error : NULL };
+                              .error = ack->has_error ? &ack->error : NULL,
+                              .logs = &ack->logs };
     int64_t delay_ms = ack->has_delay ? ack->delay_ms : retry_delay_ms(task->attempt, ack->chance);
     bool is_unwanted = task->flags & LIVE_CANCEL_ASKED;
     session_give_back(b, task);
@@ -77,11 +79,12 @@ static void apply_word(const struct lease_ack *ack, struct batch *b, struct live
         end.error = NULL;
         end.result = ack->has_result ? &ack->result : NULL;
         change_finish(b, task, STATE_SUCCEEDED, &end);
+        spawn_add(b, &ack->spawn);
     } else if (is_unwanted) {
         cancel(b, task, &end);
     } else if (ack->word == LEASE_RELEASE || ack->word == LEASE_SNOOZE) {
         delay_ms = ack->word == LEASE_SNOOZE && ack->has_delay ? ack->delay_ms : 0;
-        change_wait(b, task, OP_RELEASE, b->at_us + delay_ms * CLOCK_MS, NULL);
+        change_wait(b, task, OP_RELEASE, b->at_us + delay_ms * CLOCK_MS, &end);
     } else if (task->flags & LIVE_OVERDUE) {
         end.outcome = OUTCOME_TIMED_OUT;
         end.error = end.error ? end.error : &timed_out;
@@ -99,8 +102,10 @@ void lease_apply_ack(struct intent *intent, struct batch *b)
     struct lease_ack *ack = container_of(intent, struct lease_ack, intent);
     struct live *task = live_find(b->s->live, ack->task);
     ack->answer = LEASE_STALE;
-    if (!task || task->state != LIVE_RUNNING || task->fence != ack->fence ||
-        task->session != ack->session)
+    if (!task || task->state != LIVE_RUNNING)
+        return;
+    struct live_run run = live_run_of(b->s->live, task);
+    if (run.fence != ack->fence || run.session != ack->session)
         return;
     apply_word(ack, b, task);
     ack->answer = LEASE_APPLIED;
@@ -134,7 +139,7 @@ void lease_return(struct batch *b, struct live *task)
     if (task->flags & LIVE_CANCEL_ASKED)
         cancel(b, task, &end);
     else
-        change_wait(b, task, OP_RELEASE, b->at_us, NULL);
+        change_wait(b, task, OP_RELEASE, b->at_us, &end);
 }
 
 void lease_timed_out(struct batch *b, struct live *task)

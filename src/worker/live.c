@@ -3,42 +3,63 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "worker/live_priv.h"
 
-enum { CHUNK = 4096, SLOTS_FIRST = 1024, HEAP_FIRST = 64, NOT_IN_HEAP = UINT32_MAX };
+enum { KEYS_FIRST = 64, HEAP_FIRST = 64 };
 
-struct key_slot {
-    struct live_key key;
-    struct live *task; /* may have gone since, and its memory may be another task */
-    struct uuid id;    /* whose it was */
+/* In words, so that it is no longer than its parts. The task may have gone since, and its memory
+ * may be another's: `id_hash` tells whose it was. */
+struct live_key_slot {
+    uint32_t key[4];
+    uint32_t id_hash[2];
+    uint32_t task; /* number + 1; 0: free */
 };
 
-struct live_type {
-    struct live_heap ready, crashed;
-};
+/* ── by id ── */
 
-struct live_set {
-    struct live **chunks;
-    size_t chunk_count, chunk_capacity;
-    struct live **unused;
-    size_t unused_count, unused_capacity;
+/* The last eight bytes of a UUIDv7 are random; a chosen one costs its chooser's own shard. */
+static uint64_t hash_of(struct uuid id)
+{
+    uint64_t high, low;
+    memcpy(&high, id.bytes, sizeof high);
+    memcpy(&low, id.bytes + sizeof high, sizeof low);
+    return index_mix(high * UINT64_C(0xff51afd7ed558ccd) ^ low);
+}
 
-    struct live **slots; /* open addressing, linear, a power of two, at most half full */
-    size_t slot_count, count;
-    struct key_slot *keys; /* the same; whoever has gone is dropped when it grows */
-    size_t key_count, key_used;
+static uint64_t task_hash(const void *owner, uint32_t item)
+{
+    return hash_of(live_at(owner, item)->id);
+}
 
-    struct live_type *types; /* by number */
-    size_t type_count;
-    struct live_heap due, running;
-    size_t ready_count;
-};
+static bool task_is(const void *owner, uint32_t item, const void *key)
+{
+    struct uuid id;
+    memcpy(&id, key, sizeof id);
+    return uuid_eq(live_at(owner, item)->id, id);
+}
+
+static uint64_t run_hash(const void *owner, uint32_t item)
+{
+    const struct live_set *set = owner;
+    return index_mix(((const struct run *)live_pool_at(&set->runs, item))->task);
+}
+
+static bool run_is(const void *owner, uint32_t item, const void *key)
+{
+    const struct live_set *set = owner;
+    return ((const struct run *)live_pool_at(&set->runs, item))->task == *(const uint32_t *)key;
+}
 
 struct live_set *live_create(void)
 {
     struct live_set *set = mem_new(struct live_set);
-    set->slot_count = set->key_count = SLOTS_FIRST;
-    set->slots = mem_zalloc(set->slot_count, sizeof(struct live *));
-    set->keys = mem_zalloc(set->key_count, sizeof *set->keys);
+    live_pool_init(&set->runs, sizeof(struct run));
+    index_init(&set->by_task, run_hash, run_is);
+    index_init(&set->by_id, task_hash, task_is);
+    set->free_first = LIVE_NONE;
+    set->key_capacity = KEYS_FIRST;
+    set->keys = mem_zalloc(set->key_capacity, sizeof *set->keys);
+    lanes_init(&set->lanes);
     return set;
 }
 
@@ -48,86 +69,82 @@ void live_destroy(struct live_set *set)
         return;
     for (size_t i = 0; i < set->chunk_count; i++)
         mem_free(set->chunks[i]);
-    for (size_t i = 0; i < set->type_count; i++) {
-        mem_free(set->types[i].ready.items);
-        mem_free(set->types[i].crashed.items);
-    }
     mem_free(set->due.items);
     mem_free(set->running.items);
-    mem_free(set->types);
     mem_free(set->chunks);
-    mem_free(set->unused);
-    mem_free(set->slots);
     mem_free(set->keys);
+    index_clear(&set->by_id);
+    index_clear(&set->by_task);
+    live_pool_clear(&set->runs);
+    lanes_clear(&set->lanes);
     mem_free(set);
-}
-
-/* ── by id ── */
-
-/* The last eight bytes of a UUIDv7 are random; a chosen one costs its chooser's own shard. */
-static size_t hash_of(struct uuid id)
-{
-    uint64_t high, low;
-    memcpy(&high, id.bytes, sizeof high);
-    memcpy(&low, id.bytes + sizeof high, sizeof low);
-    uint64_t hash = (high ^ low) * UINT64_C(0x9e3779b97f4a7c15);
-    hash ^= hash >> 32;
-    return (size_t)(hash * UINT64_C(0xd6e8feb86659fd93) >> 16);
-}
-
-static size_t slot_of(const struct live_set *set, struct uuid id)
-{
-    size_t mask = set->slot_count - 1, at = hash_of(id) & mask;
-    while (set->slots[at] && !uuid_eq(set->slots[at]->id, id))
-        at = (at + 1) & mask;
-    return at;
 }
 
 struct live *live_find(const struct live_set *set, struct uuid id)
 {
-    return set->slots[slot_of(set, id)];
+    int64_t number = index_find(&set->by_id, set, hash_of(id), &id);
+    return number == INDEX_NONE ? NULL : live_at(set, (uint32_t)number);
 }
 
-static void grow_slots(struct live_set *set)
+static int64_t run_number(const struct live_set *set, const struct live *task)
 {
-    struct live **old = set->slots;
-    size_t old_count = set->slot_count;
-    set->slot_count *= 2;
-    set->slots = mem_zalloc(set->slot_count, sizeof(struct live *));
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i])
-            set->slots[slot_of(set, old[i]->id)] = old[i];
-    mem_free(old);
+    uint32_t number = live_number(task);
+    return index_find(&set->by_task, set, index_mix(number), &number);
 }
 
-static struct live *take_memory(struct live_set *set)
+struct live_run live_run_of(const struct live_set *set, const struct live *task)
 {
-    if (set->unused_count == 0) {
-        struct live *chunk = mem_zalloc_aligned(64, CHUNK, sizeof *chunk);
-        if (set->chunk_count == set->chunk_capacity) {
-            set->chunk_capacity = set->chunk_capacity ? set->chunk_capacity * 2 : 16;
-            set->chunks = mem_resize(set->chunks, set->chunk_capacity, sizeof(struct live *));
-        }
-        set->chunks[set->chunk_count++] = chunk;
-        if (set->unused_capacity < set->chunk_count * CHUNK) {
-            set->unused_capacity = set->chunk_capacity * CHUNK;
-            set->unused = mem_resize(set->unused, set->unused_capacity, sizeof(struct live *));
-        }
-        for (size_t i = CHUNK; i > 0; i--)
-            set->unused[set->unused_count++] = &chunk[i - 1];
+    int64_t found = run_number(set, task);
+    if (found == INDEX_NONE)
+        return (struct live_run){ 0 };
+    return ((const struct run *)live_pool_at(&set->runs, (uint32_t)found))->run;
+}
+
+void live_set_run(struct live_set *set, const struct live *task, struct live_run run)
+{
+    int64_t found = run_number(set, task);
+    uint32_t item = (uint32_t)found;
+    if (found == INDEX_NONE && run.fence == 0)
+        return;
+    if (run.fence == 0) {
+        index_remove(&set->by_task, set, item);
+        live_pool_give(&set->runs, item);
+        return;
     }
-    return set->unused[--set->unused_count];
+    if (found == INDEX_NONE) {
+        item = live_pool_take(&set->runs);
+        ((struct run *)live_pool_at(&set->runs, item))->task = live_number(task);
+        index_add(&set->by_task, set, item);
+    }
+    ((struct run *)live_pool_at(&set->runs, item))->run = run;
+}
+
+static void add_chunk(struct live_set *set)
+{
+    struct live_chunk *chunk = mem_zalloc_aligned(LIVE_CHUNK_BYTES, 1, LIVE_CHUNK_BYTES);
+    if (set->chunk_count == set->chunk_capacity) {
+        set->chunk_capacity = set->chunk_capacity ? set->chunk_capacity * 2 : 16;
+        set->chunks = mem_resize(set->chunks, set->chunk_capacity, sizeof(struct live_chunk *));
+    }
+    chunk->number = (uint32_t)set->chunk_count;
+    set->chunks[set->chunk_count++] = chunk;
+    for (size_t i = LIVE_CHUNK_TASKS; i > 0; i--) {
+        chunk->tasks[i - 1].version = set->free_first;
+        set->free_first = live_number(&chunk->tasks[i - 1]);
+    }
 }
 
 struct live *live_add(struct live_set *set, struct uuid id)
 {
-    if ((set->count + 1) * 2 > set->slot_count)
-        grow_slots(set);
-    size_t at = slot_of(set, id);
-    assert(!set->slots[at]);
-    struct live *task = take_memory(set);
-    *task = (struct live){ .id = id, .state = LIVE_GONE, .heap_pos = NOT_IN_HEAP };
-    set->slots[at] = task;
+    assert(!live_find(set, id));
+    if (set->free_first == LIVE_NONE)
+        add_chunk(set);
+    struct live *task = live_at(set, set->free_first);
+    set->free_first = (uint32_t)task->version;
+    *task = (struct live){
+        .id = id, .state = LIVE_GONE, .lane = LIVE_NONE, .heap_pos = LIVE_NOT_IN_HEAP
+    };
+    index_add(&set->by_id, set, live_number(task));
     set->count++;
     return task;
 }
@@ -135,19 +152,14 @@ struct live *live_add(struct live_set *set, struct uuid id)
 void live_remove(struct live_set *set, struct live *task)
 {
     live_lift(set, task);
-    size_t mask = set->slot_count - 1, hole = slot_of(set, task->id);
-    assert(set->slots[hole] == task);
-    for (size_t at = (hole + 1) & mask; set->slots[at]; at = (at + 1) & mask) {
-        size_t home = hash_of(set->slots[at]->id) & mask;
-        if (((at - home) & mask) < ((at - hole) & mask))
-            continue; /* it would stand before its home */
-        set->slots[hole] = set->slots[at];
-        hole = at;
-    }
-    set->slots[hole] = NULL;
+    live_set_run(set, task, (struct live_run){ 0 });
+    index_remove(&set->by_id, set, live_number(task));
+    if (task->lane != LIVE_NONE)
+        live_leave(set, task->lane);
     set->count--;
     task->state = LIVE_FREE;
-    set->unused[set->unused_count++] = task;
+    task->version = set->free_first;
+    set->free_first = live_number(task);
 }
 
 size_t live_count(const struct live_set *set)
@@ -166,64 +178,66 @@ struct live_key live_key_of(struct str key)
     return hash;
 }
 
-static bool is_held(const struct key_slot *slot)
+static bool is_held(const struct live_set *set, const struct live_key_slot *slot)
 {
-    return slot->task->state != LIVE_FREE && slot->task->flags & LIVE_KEYED &&
-           uuid_eq(slot->task->id, slot->id);
+    const struct live *task = live_at(set, slot->task - 1);
+    uint64_t hash = hash_of(task->id);
+    return task->state != LIVE_FREE && task->flags & LIVE_KEYED &&
+           memcmp(&hash, slot->id_hash, sizeof hash) == 0;
 }
 
-static struct key_slot *key_slot_of(const struct live_set *set, struct live_key key)
+static size_t key_home(const struct live_set *set, const void *key)
 {
-    size_t mask = set->key_count - 1, at = (size_t)key.low & mask;
-    while (set->keys[at].task &&
-           (set->keys[at].key.high != key.high || set->keys[at].key.low != key.low))
-        at = (at + 1) & mask;
+    uint32_t word;
+    memcpy(&word, (const char *)key + sizeof(uint64_t), sizeof word);
+    return (size_t)((uint64_t)word * set->key_capacity >> 32);
+}
+
+/* The slot of the key, or the free one where it would be. */
+static struct live_key_slot *key_slot_of(const struct live_set *set, const void *key)
+{
+    size_t at = key_home(set, key);
+    while (set->keys[at].task && memcmp(set->keys[at].key, key, sizeof(struct live_key)) != 0)
+        at = at + 1 < set->key_capacity ? at + 1 : 0;
     return &set->keys[at];
 }
 
 struct live *live_by_key(const struct live_set *set, struct live_key key)
 {
-    const struct key_slot *slot = key_slot_of(set, key);
-    return slot->task && is_held(slot) ? slot->task : NULL;
+    const struct live_key_slot *slot = key_slot_of(set, &key);
+    return slot->task && is_held(set, slot) ? live_at(set, slot->task - 1) : NULL;
 }
 
 static void rebuild_keys(struct live_set *set)
 {
-    struct key_slot *old = set->keys;
-    size_t old_count = set->key_count, held = 0;
-    for (size_t i = 0; i < old_count; i++)
-        held += old[i].task && is_held(&old[i]);
-    while (held * 4 > set->key_count)
-        set->key_count *= 2;
-    set->keys = mem_zalloc(set->key_count, sizeof *set->keys);
+    struct live_key_slot *old = set->keys;
+    size_t old_capacity = set->key_capacity, held = 0;
+    for (size_t i = 0; i < old_capacity; i++)
+        held += old[i].task && is_held(set, &old[i]);
+    set->key_capacity = max_of(held + held * 2 / 3, (size_t)KEYS_FIRST);
+    set->keys = mem_zalloc(set->key_capacity, sizeof *set->keys);
     set->key_used = held;
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i].task && is_held(&old[i]))
+    for (size_t i = 0; i < old_capacity; i++)
+        if (old[i].task && is_held(set, &old[i]))
             *key_slot_of(set, old[i].key) = old[i];
     mem_free(old);
 }
 
 void live_hold_key(struct live_set *set, struct live_key key, struct live *task)
 {
-    if ((set->key_used + 1) * 2 > set->key_count)
+    if ((set->key_used + 1) * 5 > set->key_capacity * 4)
         rebuild_keys(set);
-    struct key_slot *slot = key_slot_of(set, key);
-    assert(!slot->task || !is_held(slot) || slot->task == task);
-    set->key_used += slot->task == NULL;
-    *slot = (struct key_slot){ .key = key, .task = task, .id = task->id };
+    struct live_key_slot *slot = key_slot_of(set, &key);
+    uint64_t hash = hash_of(task->id);
+    assert(!slot->task || !is_held(set, slot) || slot->task == live_number(task) + 1);
+    set->key_used += slot->task == 0;
+    memcpy(slot->key, &key, sizeof key);
+    memcpy(slot->id_hash, &hash, sizeof hash);
+    slot->task = live_number(task) + 1;
     task->flags |= LIVE_KEYED;
 }
 
 /* ── heaps ── */
-
-bool live_is_before(const struct live *a, const struct live *b)
-{
-    if (a->priority != b->priority)
-        return a->priority > b->priority;
-    if (a->at_us != b->at_us)
-        return a->at_us < b->at_us;
-    return memcmp(a->id.bytes, b->id.bytes, sizeof a->id.bytes) < 0;
-}
 
 int64_t live_deadline_us(const struct live *task)
 {
@@ -243,149 +257,90 @@ static bool ends_before(const struct live *a, const struct live *b)
     return live_deadline_us(a) < live_deadline_us(b);
 }
 
-typedef bool before_fn(const struct live *a, const struct live *b);
-
-static void set_at(struct live_heap *heap, size_t at, struct live *task)
+static void push(struct live_set *set, struct live_heap *heap, struct live *task,
+                 live_before_fn *before)
 {
-    heap->items[at] = task;
-    task->heap_pos = (uint32_t)at;
+    if (heap->count == heap->capacity)
+        heap->items = live_heap_grow(heap->items, &heap->capacity, HEAP_FIRST);
+    live_heap_push(set, heap->items, heap->count++, task, before);
 }
 
-static void sift_up(struct live_heap *heap, size_t at, struct live *task, before_fn *before)
+static void take_out(struct live_set *set, struct live_heap *heap, struct live *task,
+                     live_before_fn *before)
 {
-    for (; at > 0; at = (at - 1) / 2) {
-        struct live *parent = heap->items[(at - 1) / 2];
-        if (!before(task, parent))
-            break;
-        set_at(heap, at, parent);
-    }
-    set_at(heap, at, task);
-}
-
-static void sift_down(struct live_heap *heap, size_t at, struct live *task, before_fn *before)
-{
-    for (size_t child; (child = at * 2 + 1) < heap->count; at = child) {
-        if (child + 1 < heap->count && before(heap->items[child + 1], heap->items[child]))
-            child++;
-        if (!before(heap->items[child], task))
-            break;
-        set_at(heap, at, heap->items[child]);
-    }
-    set_at(heap, at, task);
-}
-
-static void heap_push(struct live_heap *heap, struct live *task, before_fn *before)
-{
-    if (heap->count == heap->capacity) {
-        heap->capacity = heap->capacity ? heap->capacity * 2 : HEAP_FIRST;
-        heap->items = mem_resize(heap->items, heap->capacity, sizeof(struct live *));
-    }
-    heap->count++;
-    sift_up(heap, heap->count - 1, task, before);
-}
-
-static void heap_take(struct live_heap *heap, struct live *task, before_fn *before)
-{
-    size_t at = task->heap_pos;
-    assert(at < heap->count && heap->items[at] == task);
-    struct live *last = heap->items[--heap->count];
-    task->heap_pos = NOT_IN_HEAP;
-    if (last == task)
-        return;
-    if (at > 0 && before(last, heap->items[(at - 1) / 2]))
-        sift_up(heap, at, last, before);
-    else
-        sift_down(heap, at, last, before);
-}
-
-static struct live_type *type_of(struct live_set *set, uint32_t type)
-{
-    assert(type < LIVE_TYPES_MAX);
-    if (type >= set->type_count) {
-        size_t count = max_of((size_t)type + 1, set->type_count * 2);
-        set->types = mem_resize(set->types, count, sizeof *set->types);
-        memset(&set->types[set->type_count], 0, (count - set->type_count) * sizeof *set->types);
-        set->type_count = count;
-    }
-    return &set->types[type];
-}
-
-static struct live_heap *ready_heap(struct live_set *set, const struct live *task)
-{
-    struct live_type *type = type_of(set, task->type);
-    return task->crashes > 0 ? &type->crashed : &type->ready;
+    live_heap_take(set, heap->items, heap->count--, task, before);
 }
 
 static bool is_in(const struct live_heap *heap, const struct live *task)
 {
-    return task->heap_pos < heap->count && heap->items[task->heap_pos] == task;
+    return task->heap_pos < heap->count && heap->items[task->heap_pos] == live_number(task);
 }
 
 void live_lift(struct live_set *set, struct live *task)
 {
-    if (task->heap_pos == NOT_IN_HEAP)
+    if (task->heap_pos == LIVE_NOT_IN_HEAP)
         return;
     if (is_in(&set->running, task)) {
-        heap_take(&set->running, task, ends_before);
+        take_out(set, &set->running, task, ends_before);
+        lanes_end(set, task->lane);
     } else if (is_in(&set->due, task)) {
-        heap_take(&set->due, task, is_due_before);
+        take_out(set, &set->due, task, is_due_before);
     } else {
-        heap_take(ready_heap(set, task), task, live_is_before);
+        lanes_take(set, task);
         set->ready_count--;
     }
 }
 
 void live_place(struct live_set *set, struct live *task, int64_t now_us)
 {
-    assert(task->heap_pos == NOT_IN_HEAP);
+    assert(task->heap_pos == LIVE_NOT_IN_HEAP);
+    assert(task->lane != LIVE_NONE);
     if (task->state == LIVE_RUNNING) {
-        heap_push(&set->running, task, ends_before);
+        push(set, &set->running, task, ends_before);
+        lanes_begin(set, task->lane);
     } else if (task->state == LIVE_WAITING && task->at_us > now_us) {
-        heap_push(&set->due, task, is_due_before);
+        push(set, &set->due, task, is_due_before);
     } else if (task->state == LIVE_WAITING) {
-        heap_push(ready_heap(set, task), task, live_is_before);
+        lanes_put(set, task);
         set->ready_count++;
     }
 }
 
-void live_restore(struct live_set *set, struct live *task, const struct live *was, int64_t now_us)
+void live_restore(struct live_set *set, struct live *task, const struct live *was,
+                  struct live_run run, int64_t now_us)
 {
     assert(uuid_eq(task->id, was->id));
     live_lift(set, task);
+    if (task->lane != was->lane)
+        live_leave(set, task->lane);
     *task = *was;
-    task->heap_pos = NOT_IN_HEAP;
+    live_set_run(set, task, run);
+    task->heap_pos = LIVE_NOT_IN_HEAP;
     live_place(set, task, now_us);
 }
 
 void live_ripen(struct live_set *set, int64_t now_us)
 {
-    while (set->due.count > 0 && set->due.items[0]->at_us <= now_us) {
-        struct live *task = set->due.items[0];
-        heap_take(&set->due, task, is_due_before);
+    while (set->due.count > 0 && live_first_due(set)->at_us <= now_us) {
+        struct live *task = live_first_due(set);
+        take_out(set, &set->due, task, is_due_before);
         live_place(set, task, now_us);
     }
 }
 
-static struct live *first_of(const struct live_heap *heap)
+static struct live *first_of(const struct live_set *set, const struct live_heap *heap)
 {
-    return heap->count > 0 ? heap->items[0] : NULL;
-}
-
-struct live *live_first_ready(const struct live_set *set, uint32_t type, bool crashed)
-{
-    if (type >= set->type_count)
-        return NULL;
-    return first_of(crashed ? &set->types[type].crashed : &set->types[type].ready);
+    return heap->count > 0 ? live_at(set, heap->items[0]) : NULL;
 }
 
 struct live *live_first_due(const struct live_set *set)
 {
-    return first_of(&set->due);
+    return first_of(set, &set->due);
 }
 
 struct live *live_first_deadline(const struct live_set *set)
 {
-    return first_of(&set->running);
+    return first_of(set, &set->running);
 }
 
 size_t live_ready_count(const struct live_set *set)
@@ -401,13 +356,13 @@ size_t live_running_count(const struct live_set *set)
 struct live *live_running_at(const struct live_set *set, size_t i)
 {
     assert(i < set->running.count);
-    return set->running.items[i];
+    return live_at(set, set->running.items[i]);
 }
 
 struct live *live_next(const struct live_set *set, size_t *at)
 {
-    for (; *at < set->chunk_count * CHUNK; (*at)++) {
-        struct live *task = &set->chunks[*at / CHUNK][*at % CHUNK];
+    for (; *at < set->chunk_count * LIVE_CHUNK_TASKS; (*at)++) {
+        struct live *task = &set->chunks[*at / LIVE_CHUNK_TASKS]->tasks[*at % LIVE_CHUNK_TASKS];
         if (task->state == LIVE_FREE)
             continue;
         (*at)++;
@@ -418,7 +373,9 @@ struct live *live_next(const struct live_set *set, size_t *at)
 
 size_t live_bytes(const struct live_set *set)
 {
-    return set->chunk_count * CHUNK * (sizeof(struct live) + sizeof(struct live *)) +
-           set->slot_count * sizeof(struct live *) + set->key_count * sizeof *set->keys +
-           (set->due.capacity + set->running.capacity) * sizeof(struct live *);
+    return set->chunk_count * LIVE_CHUNK_BYTES + index_bytes(&set->by_id) +
+           set->key_capacity * sizeof *set->keys + set->runs.capacity * set->runs.size +
+           index_bytes(&set->by_task) +
+           ((size_t)set->due.capacity + set->running.capacity) * sizeof(uint32_t) +
+           lanes_bytes(&set->lanes);
 }

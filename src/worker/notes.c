@@ -19,21 +19,13 @@ struct notes *notes_create(void)
     return notes;
 }
 
-static void note_free(struct note *note)
-{
-    if (!note)
-        return;
-    mem_free(note->checkpoint);
-    mem_free(note);
-}
-
 void notes_clear(struct notes *notes)
 {
     size_t at = 0;
     struct str key;
     void *note;
     while (map_next(notes->by_id, &at, &key, &note))
-        note_free(note);
+        mem_free(note);
     map_destroy(notes->by_id);
     notes->by_id = map_create();
 }
@@ -63,15 +55,8 @@ struct note *notes_of(struct notes *notes, struct uuid id)
     return note;
 }
 
-void note_set_checkpoint(struct note *note, struct str json)
-{
-    mem_free(note->checkpoint);
-    note->checkpoint = mem_cstr(json);
-    note->checkpoint_len = json.len;
-}
-
 void notes_forget(struct notes *notes, struct uuid id)
 {
     if (map_count(notes->by_id) > 0)
-        note_free(map_remove(notes->by_id, key_of(&id)));
+        mem_free(map_remove(notes->by_id, key_of(&id)));
 }

@@ -1,6 +1,6 @@
 /*
- * notes: what executors said of tasks that they run: how far they are, and from where another
- * attempt could go on. In memory alone: a new leader begins without.
+ * notes: what executors said of tasks that they run: how far they are, which is in memory alone (a
+ * new leader begins without), and whether a checkpoint is stored (checkpoint.h).
  */
 #pragma once
 #include "base/str.h"
@@ -9,11 +9,10 @@
 struct notes;
 
 struct note {
-    double progress;  /* negative: not said */
-    double told;      /* the progress that the feed knows */
-    int64_t told_us;  /* monotonic: since when */
-    char *checkpoint; /* JSON; NULL: none */
-    size_t checkpoint_len;
+    double progress;     /* negative: not said */
+    double told;         /* the progress that the feed knows */
+    int64_t told_us;     /* monotonic: since when */
+    bool has_checkpoint; /* a row may stand for it */
 };
 
 [[nodiscard]] struct notes *notes_create(void);
@@ -23,5 +22,4 @@ void notes_clear(struct notes *notes);
 [[nodiscard]] struct note *notes_find(const struct notes *notes, struct uuid id);
 /* Made where it is new. */
 [[nodiscard]] struct note *notes_of(struct notes *notes, struct uuid id);
-void note_set_checkpoint(struct note *note, struct str json);
 void notes_forget(struct notes *notes, struct uuid id);

@@ -4,11 +4,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/rows.h"
-#include "json/writer.h"
 #include "store/queue/batch_sql.h"
 #include "store/queue/retain_sql.h"
 #include "store/queue/tick_sql.h"
-#include "worker/change.h"
+#include "worker/deps.h"
+#include "worker/drop.h"
 #include "worker/tick.h"
 
 enum {
@@ -23,13 +23,6 @@ enum {
 };
 static const int64_t day_us = INT64_C(86'400'000'000);
 
-struct gone {
-    struct uuid id;
-    uint32_t type;
-    enum rule_state state;
-    int64_t count;
-};
-
 struct retain {
     struct shard *s;
     struct io_timer *timer;
@@ -43,8 +36,9 @@ struct retain {
     size_t day_count, day_at, day_capacity;
     int64_t checked_seq; /* what was committed when the day was looked at */
     bool is_whole;       /* the day goes whole */
-    struct gone *gone;
-    size_t gone_count;
+    struct drop *expired;
+    struct drop_count *counts;
+    size_t gone_count; /* of either */
     int64_t log_part;
 };
 
@@ -107,103 +101,18 @@ static bool answered(struct retain *t, const struct db_reply *reply)
 
 /* ── what is removed ── */
 
-struct removal {
-    struct uuid *ids;
-    size_t count;
-    int64_t day; /* negative: none is dropped whole */
-};
-
-static void removal_steps(struct batch *b, void *data)
-{
-    const struct removal *r = data;
-    if (r->count > 0)
-        batch_step(b, &batch_expire, batch_expire_args(b->a, r->ids, r->count));
-    else
-        batch_step(b, &batch_day_drop, batch_day_drop_args(b->a, (int32_t)r->day));
-}
-
-static const struct batch_section_kind removal_section = { "removals", sizeof(struct removal),
-                                                           removal_steps };
-
-static struct str counts_of(struct batch *b, const struct gone *gone, size_t count)
-{
-    struct buf out;
-    buf_init(&out, 0);
-    struct json_writer w = json_writer_to(&out);
-    json_begin_array(&w);
-    for (size_t i = 0; i < count; i++) {
-        json_begin_object(&w);
-        json_key_c(&w, "type");
-        json_write_string(&w, b->s->types[gone[i].type].name);
-        json_key_c(&w, "status");
-        json_write_string(&w, rule_status_name(rule_status_of(gone[i].state)));
-        json_key_c(&w, "count");
-        json_write_i64(&w, gone[i].count);
-        json_end_object(&w);
-        batch_count(b, gone[i].type, rule_status_of(gone[i].state), -gone[i].count);
-    }
-    json_end_array(&w);
-    struct str text = arena_copy(b->a, buf_str(&out));
-    buf_clear(&out);
-    return text;
-}
-
-static struct uuid bound_of(int64_t day)
-{
-    struct uuid id = { 0 };
-    uint64_t ms = (uint64_t)day * 86'400'000;
-    for (size_t i = 0; i < 6; i++)
-        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
-    return id;
-}
-
-static void drop_day(struct retain *t, struct batch *b, struct removal *r)
-{
-    int64_t day = t->days[t->day_at];
-    struct uuid from = bound_of(day), to = bound_of(day + 1);
-    int64_t seq = batch_put(
-        b, &(struct change){ .op = OP_DROP_RANGE, .id = from, .args = { (day + 1) * 86'400'000 } });
-    struct str counts = counts_of(b, t->gone, t->gone_count);
-    buf_printf(&b->extra, "%lld %.*s\n", (long long)seq, STR_FMT(counts));
-    event_drop_range(&b->events, seq, b->at_us, from, to, counts);
-    batch_event_end(b);
-    r->day = day;
-}
-
-static void drop_rows(struct retain *t, struct batch *b, struct removal *r)
-{
-    r->ids = arena_new_array(b->a, t->gone_count, struct uuid);
-    for (size_t i = 0; i < t->gone_count; i++) {
-        if (live_find(b->s->live, t->gone[i].id))
-            continue;
-        int64_t seq = batch_put(b, &(struct change){ .op = OP_DROP, .id = t->gone[i].id });
-        struct str counts = counts_of(b, &t->gone[i], 1);
-        buf_printf(&b->extra, "%lld %.*s\n", (long long)seq, STR_FMT(counts));
-        event_drop(&b->events, seq, b->at_us, t->gone[i].id, counts);
-        batch_event_end(b);
-        r->ids[r->count++] = t->gone[i].id;
-    }
-}
-
-static void count_drop(struct shard *s, void *data)
-{
-    (void)data;
-    s->drops++;
-}
-
-/* A task of the day that was reopened meanwhile would be unfinished. */
+/* A task of the day that was reopened meanwhile would be unfinished. What failed stays until all
+ * that depend on it have failed as well. */
 static void apply_removal(struct intent *intent, struct batch *b)
 {
     struct retain *t = container_of(intent, struct retain, intent);
-    if (b->s->reopened_seq >= t->checked_seq || (!t->is_whole && t->gone_count == 0))
+    if (b->s->reopened_seq >= t->checked_seq || deps_is_failing(b->s->deps))
         return;
-    struct removal *r = batch_section(b, &removal_section);
-    r->day = -1;
     if (t->is_whole)
-        drop_day(t, b, r);
-    else
-        drop_rows(t, b, r);
-    batch_on_commit(b, count_drop, NULL);
+        drop_day(b, t->days[t->day_at], t->counts, t->gone_count);
+    for (size_t i = 0; i < t->gone_count && !t->is_whole; i++)
+        if (!live_find(b->s->live, t->expired[i].id))
+            drop_task(b, &t->expired[i], false);
 }
 
 static void removal_done(struct intent *intent, const struct err *err)
@@ -233,28 +142,18 @@ static void submit(struct retain *t)
         end_pass(t);
 }
 
-static void read_gone(struct retain *t, const struct db_rows *rows, bool are_counts)
-{
-    t->gone_count = db_rows_count(rows);
-    t->gone = arena_new_array(t->a, t->gone_count, struct gone);
-    for (size_t i = 0; i < t->gone_count; i++) {
-        struct gone *g = &t->gone[i];
-        *g = (struct gone){ .count = 1 };
-        if (are_counts)
-            g->count = db_rows_i64(rows, i, 2);
-        else
-            g->id = db_rows_uuid(rows, i, 0);
-        g->type = (uint32_t)db_rows_i64(rows, i, are_counts ? 0 : 1);
-        g->state = (enum rule_state)db_rows_i64(rows, i, are_counts ? 1 : 2);
-    }
-}
-
 static void counts_read(void *owner, const struct db_reply *reply)
 {
     struct retain *t = owner;
     if (!answered(t, reply))
         return;
-    read_gone(t, reply->rows[0], true);
+    const struct db_rows *rows = reply->rows[0];
+    t->gone_count = db_rows_count(rows);
+    t->counts = arena_new_array(t->a, t->gone_count, struct drop_count);
+    for (size_t i = 0; i < t->gone_count; i++)
+        t->counts[i] = (struct drop_count){ .type = (uint32_t)db_rows_i64(rows, i, 0),
+                                            .state = (enum rule_state)db_rows_i64(rows, i, 1),
+                                            .count = db_rows_i64(rows, i, 2) };
     t->is_whole = true;
     submit(t);
 }
@@ -264,7 +163,14 @@ static void expired_read(void *owner, const struct db_reply *reply)
     struct retain *t = owner;
     if (!answered(t, reply))
         return;
-    read_gone(t, reply->rows[0], false);
+    const struct db_rows *rows = reply->rows[0];
+    t->gone_count = db_rows_count(rows);
+    t->expired = arena_new_array(t->a, t->gone_count, struct drop);
+    for (size_t i = 0; i < t->gone_count; i++)
+        t->expired[i] = (struct drop){ .id = db_rows_uuid(rows, i, 0),
+                                       .type = (uint32_t)db_rows_i64(rows, i, 1),
+                                       .state = (enum rule_state)db_rows_i64(rows, i, 2),
+                                       .seq = db_rows_i64(rows, i, 3) };
     t->is_whole = false;
     if (t->gone_count > 0) {
         submit(t);

@@ -6,6 +6,7 @@
 #include "db/rows.h"
 #include "json/json.h"
 #include "worker/logrow.h"
+#include "worker/session_schemas.h"
 
 enum { TYPES_BYTES = 1 << 20 };
 
@@ -59,6 +60,7 @@ void session_drop(struct session_set *set, struct session *session)
         wait->session = NULL;
         wait->wake(wait);
     }
+    session_schemas_remove(set->schemas, session->types, session->type_count);
     (void)map_remove(set->by_id, key_of(&session->id));
     (void)map_remove(set->by_number, number_key(&session->number));
     set->count--;
@@ -136,6 +138,24 @@ struct session_type *session_slot_of(struct session *session, uint32_t type)
     return NULL;
 }
 
+size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t *ret_slots,
+                         uint32_t *ret_used)
+{
+    size_t count = 0;
+    *ret_slots = *ret_used = 0;
+    list_each (node, &set->all) {
+        struct session *session = container_of(node, struct session, node);
+        const struct session_type *slot =
+            session->is_ending ? NULL : session_slot_of(session, type);
+        if (!slot)
+            continue;
+        count++;
+        *ret_slots += slot->slots;
+        *ret_used += slot->used;
+    }
+    return count;
+}
+
 /* ── life ── */
 
 struct session_set *session_set_create(struct shard *s)
@@ -146,6 +166,7 @@ struct session_set *session_set_create(struct shard *s)
     list_init(&set->parked);
     set->by_id = map_create();
     set->by_number = map_create();
+    set->schemas = session_schemas_create();
     set->clock = io_timer_create(s->loop, session_on_clock, set);
     return set;
 }
@@ -154,6 +175,7 @@ void session_set_clear(struct session_set *set)
 {
     while (!list_is_empty(&set->all))
         session_drop(set, container_of(set->all.next, struct session, node));
+    session_schemas_clear(set->schemas);
     set->last_number = 0;
 }
 
@@ -165,6 +187,7 @@ void session_set_destroy(struct session_set *set)
     io_timer_destroy(set->clock);
     map_destroy(set->by_id);
     map_destroy(set->by_number);
+    session_schemas_destroy(set->schemas);
     mem_free(set);
 }
 
@@ -175,11 +198,14 @@ static size_t read_types(const struct shard *s, const struct json_value *types,
     for (size_t i = 0; types->type == JSON_OBJECT && i < types->member_count; i++) {
         int64_t slots = 0;
         uint32_t type;
+        struct err ignored; /* it was read before it was stored */
         const struct json_value *value = json_get_c(&types->members[i].value, "slots");
         if (!value || !json_to_i64(value, &slots) ||
             !shard_find_type(s, types->members[i].key, &type))
             continue;
-        ret_types[count++] = (struct session_type){ .type = type, .slots = (uint32_t)slots };
+        ret_types[count] = (struct session_type){ .type = type, .slots = (uint32_t)slots };
+        (void)session_schema_read(&types->members[i].value, types->members[i].key,
+                                  &ret_types[count++].schema, &ignored);
     }
     return count;
 }
@@ -202,6 +228,7 @@ void session_set_load(struct session_set *set, const struct db_rows *rows, size_
     session->ttl_ms = db_rows_i64(rows, row, 5);
     session->began_us = session->seen_us = db_rows_time(rows, row, 7);
     session->type_count = read_types(set->s, types, session->types);
+    session_schemas_add(set->schemas, session->types, session->type_count);
 }
 
 void session_set_start(struct session_set *set)
@@ -209,12 +236,12 @@ void session_set_start(struct session_set *set)
     struct shard *s = set->s;
     for (size_t i = 0; i < live_running_count(s->live); i++) {
         const struct live *task = live_running_at(s->live, i);
-        struct session *session = session_by_number(set, task->session);
+        struct session *session = session_by_number(set, live_run_of(s->live, task).session);
         if (!session) {
             session_return_orphan(s, task);
             continue;
         }
-        struct session_type *slot = session_slot_of(session, task->type);
+        struct session_type *slot = session_slot_of(session, live_type_of(s->live, task));
         session->leases++;
         session->is_alone = session->is_alone || task->crashes > 0;
         if (slot)

@@ -8,6 +8,7 @@
 #include "worker/change.h"
 
 struct db_rows;
+struct payload_schema;
 
 enum {
     SESSION_TYPES_MAX = 200,
@@ -21,6 +22,7 @@ enum {
 
 struct session_type {
     uint32_t type, slots, used;
+    const struct payload_schema *schema; /* that it states for new tasks; NULL: none */
 };
 
 struct session {
@@ -67,6 +69,9 @@ void session_set_start(struct session_set *set);
 /* The next one in order of their beginning that does not end; of NULL the first. NULL: no more. */
 [[nodiscard]] const struct session *session_next(const struct session_set *set,
                                                  const struct session *session);
+/* How many sessions take tasks of that type, and their slots for it, all and used. */
+size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t *ret_slots,
+                         uint32_t *ret_used);
 /* NULL: none, or it ends. */
 [[nodiscard]] struct session *session_find(const struct session_set *set, struct uuid id);
 [[nodiscard]] struct session *session_by_number(const struct session_set *set, uint32_t number);
@@ -99,7 +104,7 @@ void session_give_back(struct batch *b, const struct live *task);
 void session_park(struct session_set *set, struct lease_wait *wait);
 void session_unpark(struct lease_wait *wait); /* harmless when it is not parked */
 /* Whether somebody who waits could run something. */
-[[nodiscard]] bool session_set_can_claim(const struct session_set *set);
+[[nodiscard]] bool session_set_can_claim(struct session_set *set);
 /* Those who wait and can run something join the batch. */
 void session_set_claim(struct session_set *set, struct batch *b);
 [[nodiscard]] size_t session_set_waiting(const struct session_set *set);

@@ -5,6 +5,7 @@
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
 #include "worker/session_priv.h"
+#include "worker/session_schemas.h"
 
 struct session_rows {
     struct session **opened;
@@ -75,6 +76,7 @@ void session_open(struct batch *b, const struct session_new *wanted)
                                           wanted->host, wanted->type_count);
     memcpy(session->secret_hash, wanted->secret_hash, SHA256_LEN);
     memcpy(session->types, wanted->types, wanted->type_count * sizeof *wanted->types);
+    session_schemas_add(set->schemas, session->types, session->type_count);
     session->ttl_ms = wanted->ttl_ms;
     session->began_us = b->at_us;
     session_touch(session);
@@ -116,7 +118,7 @@ static void apply_end(struct intent *intent, struct batch *b)
     size_t n = 0;
     struct live **tasks = arena_new_array(b->a, session->leases, struct live *);
     for (size_t i = 0; i < live_running_count(s->live) && n < session->leases; i++)
-        if (live_running_at(s->live, i)->session == session->number)
+        if (live_run_of(s->live, live_running_at(s->live, i)).session == session->number)
             tasks[n++] = live_running_at(s->live, i);
     for (size_t i = 0; i < n; i++) {
         if (ending->is_release)

@@ -13,32 +13,40 @@ static bool has_slot(const struct session_type *t)
     return t->used < t->slots;
 }
 
-/* The first of those that crashed, and of the others, over the session's types. */
-static struct live *best_of(const struct shard *s, const struct session *session, bool crashed)
+static struct live_pick pick_begin(const struct session_set *set, int64_t now_us, bool of_crashed)
 {
-    struct live *best = NULL;
-    for (size_t i = 0; i < session->type_count; i++) {
-        struct live *task = has_slot(&session->types[i])
-                                ? live_first_ready(s->live, session->types[i].type, crashed)
-                                : NULL;
-        if (task && (!best || live_is_before(task, best)))
-            best = task;
-    }
-    return best;
+    return (struct live_pick){ .set = set->s->live,
+                               .now_us = now_us,
+                               .mono_us = clock_mono_us(),
+                               .ageing_us = set->s->options.ageing_us,
+                               .of_crashed = of_crashed };
+}
+
+/* The next one over the session's types: of those that crashed, or of the others. */
+static struct live *best_of(struct session_set *set, const struct session *session,
+                            struct live_pick *pick)
+{
+    for (size_t i = 0; i < session->type_count; i++)
+        if (has_slot(&session->types[i]))
+            live_pick_consider(pick, session->types[i].type);
+    if (pick->token_us > 0 && (set->token_us == 0 || pick->token_us < set->token_us))
+        set->token_us = pick->token_us;
+    return live_pick_end(pick);
 }
 
 /*
  * One that crashed runs alone: in an empty session, or in one that is held back until it is empty
  * when it has waited for long enough.
  */
-static struct live *pick(const struct shard *s, const struct session *session, int64_t now_us)
+static struct live *pick(struct session_set *set, const struct session *session, int64_t now_us)
 {
     if (session->is_alone || session->is_ending)
         return NULL;
-    struct live *task = best_of(s, session, false), *crashed = best_of(s, session, true);
+    struct live_pick normal = pick_begin(set, now_us, false), alone = pick_begin(set, now_us, true);
+    struct live *task = best_of(set, session, &normal), *crashed = best_of(set, session, &alone);
     if (!crashed)
         return task;
-    bool is_first = !task || live_is_before(crashed, task);
+    bool is_first = !task || live_is_before(&normal, crashed, task);
     if (session->leases == 0)
         return is_first || crashed->at_us + SESSION_ALONE_PATIENCE_US <= now_us ? crashed : task;
     return crashed->at_us + SESSION_ALONE_PATIENCE_US <= now_us ? NULL : task;
@@ -53,7 +61,7 @@ struct moved {
 static void untake(struct shard *s, void *data)
 {
     const struct moved *m = data;
-    (void)s;
+    live_untake_token(s->live, m->type);
     struct session_type *slot = session_slot_of(m->session, m->type);
     m->session->leases--;
     m->session->is_alone = m->was_alone;
@@ -81,14 +89,16 @@ static struct moved *remember(struct batch *b, struct session *session, uint32_t
 
 struct live *session_claim(struct batch *b, struct session *session)
 {
-    struct live *task = pick(b->s, session, b->at_us);
+    struct live *task = pick(b->s->sessions, session, b->at_us);
     if (!task)
         return NULL;
-    batch_on_undo(b, untake, remember(b, session, task->type));
+    uint32_t type = live_type_of(b->s->live, task);
+    batch_on_undo(b, untake, remember(b, session, type));
     session->leases++;
     session->is_alone = task->crashes > 0;
-    struct session_type *slot = session_slot_of(session, task->type);
+    struct session_type *slot = session_slot_of(session, type);
     assert(slot); /* it was picked for its type */
+    live_take_turn(b->s->live, task, clock_mono_us());
     slot->used++;
     change_start(b, task, session->number);
     return task;
@@ -96,11 +106,13 @@ struct live *session_claim(struct batch *b, struct session *session)
 
 void session_give_back(struct batch *b, const struct live *task)
 {
-    struct session *session = session_by_number(b->s->sessions, task->session);
+    struct session *session =
+        session_by_number(b->s->sessions, live_run_of(b->s->live, task).session);
     if (!session)
         return;
-    struct session_type *slot = session_slot_of(session, task->type);
-    batch_on_undo(b, unreturn, remember(b, session, task->type));
+    uint32_t type = live_type_of(b->s->live, task);
+    struct session_type *slot = session_slot_of(session, type);
+    batch_on_undo(b, unreturn, remember(b, session, type));
     session->leases--;
     session->is_alone = false;
     if (slot)
@@ -137,16 +149,19 @@ void session_set_wake_all(struct session_set *set)
     }
 }
 
-bool session_set_can_claim(const struct session_set *set)
+bool session_set_can_claim(struct session_set *set)
 {
+    set->token_us = 0;
     if (live_ready_count(set->s->live) == 0)
         return false;
     int64_t now_us = clock_wall_us();
     list_each (node, &set->parked) {
         const struct lease_wait *wait = container_of(node, struct lease_wait, node);
-        if (pick(set->s, wait->session, now_us))
+        if (pick(set, wait->session, now_us))
             return true;
     }
+    if (set->token_us > 0) /* somebody waits for a token alone */
+        session_set_clock(set);
     return false;
 }
 
@@ -156,7 +171,7 @@ void session_set_claim(struct session_set *set, struct batch *b)
         struct lease_wait *wait = container_of(node, struct lease_wait, node);
         if (live_ready_count(set->s->live) == 0 || batch_size(b) >= set->s->options.batch_max)
             break;
-        if (!pick(set->s, wait->session, b->at_us))
+        if (!pick(set, wait->session, b->at_us))
             continue;
         session_unpark(wait);
         wait->intent.tries = 0;
@@ -166,7 +181,7 @@ void session_set_claim(struct session_set *set, struct batch *b)
 
 void session_command(struct session_set *set, const struct live *task)
 {
-    struct session *session = session_by_number(set, task->session);
+    struct session *session = session_by_number(set, live_run_of(set->s->live, task).session);
     if (!session)
         return;
     if (session->command_count == session->command_capacity) {

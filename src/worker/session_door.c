@@ -11,9 +11,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "worker/change.h"
+#include "worker/checkpoint.h"
 #include "worker/door.h"
 #include "worker/lease.h"
 #include "worker/notes.h"
+#include "worker/session_schemas.h"
 #include "worker/worker_priv.h"
 
 enum {
@@ -65,11 +68,13 @@ void session_put_commands(struct json_writer *w, const struct shard *s, struct s
     size_t kept = 0;
     for (size_t i = 0; session && i < session->command_count; i++) {
         const struct live *task = live_find(s->live, session->commands[i]);
-        if (!task || task->state != LIVE_RUNNING || task->session != session->number ||
-            !(task->flags & (LIVE_CANCEL_ASKED | LIVE_OVERDUE)))
+        struct live_run run = { 0 };
+        if (task && task->state == LIVE_RUNNING && task->flags & (LIVE_CANCEL_ASKED | LIVE_OVERDUE))
+            run = live_run_of(s->live, task);
+        if (run.fence == 0 || run.session != session->number)
             continue;
         char fence[FENCE_TEXT_MAX];
-        fence_format(task->fence, fence);
+        fence_format(run.fence, fence);
         session->commands[kept++] = task->id;
         json_begin_object(w);
         json_key_c(w, "kind");
@@ -155,7 +160,8 @@ static bool read_types(struct opening *o, const struct json_value *types, struct
         if (!door_only(&m->value, at, members, e))
             return false;
         door_int(&m->value, at, "slots", 1, SESSION_SLOTS_MAX, &slots, e);
-        if (door_is_bad(e) || !shard_type_of(&o->w->shard, m->key, &type->type, e))
+        if (door_is_bad(e) || !session_schema_read(&m->value, m->key, &type->schema, e) ||
+            !shard_type_of(&o->w->shard, m->key, &type->type, e))
             return false;
         type->slots = (uint32_t)slots;
     }
@@ -225,117 +231,150 @@ void session_delete_door(void *owner, struct http_request *r)
 
 /* ── heartbeats ── */
 
-struct progress {
+/* What a heartbeat says of one task. */
+struct beat_item {
     struct uuid task;
+    struct str fence_text;
     int64_t fence;
-    double value;
+    bool is_lost; /* the lease is no longer this one */
+    bool has_progress, is_news;
+    double progress;
+    struct str checkpoint; /* JSON; empty: none */
+    struct log_lines lines;
 };
 
 struct beat {
     struct intent intent;
+    struct worker *w;
+    struct http_request *r;
+    struct uuid session_id;
+    uint32_t session; /* number */
+    struct beat_item *items;
     size_t count;
-    struct progress told[];
 };
+
+/* NULL: the lease is no longer this one. */
+static struct live *held(const struct shard *s, const struct beat *beat,
+                         const struct beat_item *item)
+{
+    struct live *task = live_find(s->live, item->task);
+    if (!task || task->state != LIVE_RUNNING)
+        return NULL;
+    struct live_run run = live_run_of(s->live, task);
+    return run.fence == item->fence && run.session == beat->session ? task : NULL;
+}
 
 static void apply_beat(struct intent *intent, struct batch *b)
 {
-    const struct beat *beat = container_of(intent, struct beat, intent);
+    struct beat *beat = container_of(intent, struct beat, intent);
     for (size_t i = 0; i < beat->count; i++) {
-        struct live *task = live_find(b->s->live, beat->told[i].task);
-        if (task && task->state == LIVE_RUNNING && task->fence == beat->told[i].fence)
-            change_note(b, task, beat->told[i].value);
+        struct beat_item *item = &beat->items[i];
+        struct live *task = item->is_lost ? NULL : held(b->s, beat, item);
+        if (!task)
+            continue;
+        if (item->checkpoint.len > 0)
+            checkpoint_put(b, task->id, item->checkpoint);
+        if (item->is_news)
+            change_note(b, task, item->progress);
+        else if (item->checkpoint.len > 0)
+            change_none(b);
     }
 }
 
-static void beat_done(struct intent *intent, const struct err *err)
+static void answer_beat(struct beat *beat)
 {
-    (void)err; /* the next heartbeat says more */
-    mem_free(container_of(intent, struct beat, intent));
-}
-
-/* Remembers what was said. True: the feed should know. */
-static bool note_said(struct worker *w, struct http_request *r, const struct live *task,
-                      const struct json_value *v)
-{
-    const struct json_value *progress = json_get_c(v, "progress");
-    const struct json_value *checkpoint = json_get_c(v, "checkpoint");
-    double value;
-    bool says_progress = progress && progress->type == JSON_NUMBER &&
-                         json_to_double(progress, &value) && value >= 0 && value <= 1;
-    bool says_checkpoint = checkpoint && checkpoint->type != JSON_NULL;
-    if (!says_progress && !says_checkpoint)
-        return false;
-    struct note *note = notes_of(w->shard.notes, task->id);
-    if (says_checkpoint) {
-        struct str text = door_json_text(r->arena, checkpoint);
-        if (text.len <= w->shard.options.payload_max)
-            note_set_checkpoint(note, text);
-    }
-    if (!says_progress)
-        return false;
-    int64_t now_us = clock_mono_us();
-    note->progress = value;
-    bool is_news = fabs(value - note->told) > 0 && now_us - note->told_us >= NOTE_EVERY_US;
-    if (is_news) {
-        note->told = value;
-        note->told_us = now_us;
-    }
-    return is_news;
-}
-
-/* The task that an entry names, if its lease is still this one. */
-static struct live *held(const struct worker *w, const struct session *session,
-                         const struct json_value *v, struct uuid *ret_id, struct str *ret_fence)
-{
-    struct err e = { 0 };
-    int64_t fence = -1;
-    *ret_fence = STR("");
-    *ret_id = (struct uuid){ 0 };
-    if (!door_id(v, "", "task", ret_id, &e) ||
-        !door_text(v, "", "fence", FENCE_TEXT_MAX, ret_fence, &e) ||
-        !fence_parse(*ret_fence, &fence))
-        return NULL;
-    struct live *task = live_find(w->shard.live, *ret_id);
-    bool is_held = task && task->state == LIVE_RUNNING && task->fence == fence &&
-                   task->session == session->number;
-    return is_held ? task : NULL;
-}
-
-static void heartbeat(struct worker *w, struct http_request *r, struct session *session,
-                      const struct json_value *tasks)
-{
-    struct shard *s = &w->shard;
-    size_t n = tasks && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
-    struct beat *beat = mem_zalloc(1, sizeof *beat + n * sizeof beat->told[0]);
-    struct json_writer out = json_writer_to(r->out);
-    struct err e;
+    struct shard *s = &beat->w->shard;
+    struct json_writer out = json_writer_to(beat->r->out);
     json_begin_object(&out);
     json_key_c(&out, "lost");
     json_begin_array(&out);
-    for (size_t i = 0; i < n; i++) {
-        struct uuid id;
-        struct str fence;
-        struct live *task = held(w, session, &tasks->items[i], &id, &fence);
-        if (!task) {
-            json_begin_object(&out);
-            json_put_id(&out, "task", id);
-            json_key_c(&out, "fence");
-            json_write_string(&out, fence);
-            json_end_object(&out);
-        } else if (note_said(w, r, task, &tasks->items[i])) {
-            beat->told[beat->count++] = (struct progress){
-                .task = id, .fence = task->fence, .value = notes_find(s->notes, id)->progress
-            };
-        }
+    for (size_t i = 0; i < beat->count; i++) {
+        const struct beat_item *item = &beat->items[i];
+        if (!item->is_lost && held(s, beat, item))
+            continue;
+        json_begin_object(&out);
+        json_put_id(&out, "task", item->task);
+        json_key_c(&out, "fence");
+        json_write_string(&out, item->fence_text);
+        json_end_object(&out);
     }
     json_end_array(&out);
-    session_put_commands(&out, s, session);
-    session_put_mode(&out, w);
+    session_put_commands(&out, s, session_find(s->sessions, beat->session_id));
+    session_put_mode(&out, beat->w);
     json_end_object(&out);
+    door_answer(beat->r);
+}
+
+/* A checkpoint is acknowledged when it is committed. */
+static void beat_done(struct intent *intent, const struct err *err)
+{
+    struct beat *beat = container_of(intent, struct beat, intent);
+    if (err)
+        door_fail(beat->r, err);
+    else
+        answer_beat(beat);
+}
+
+/* Entries that name no lease are answered as lost. */
+static bool read_beat_item(struct beat *beat, const struct json_value *v, size_t i, struct err *e)
+{
+    struct beat_item *item = &beat->items[i];
+    struct shard *s = &beat->w->shard;
+    struct arena *a = beat->r->arena;
+    const struct json_value *progress = json_get_c(v, "progress");
+    const struct json_value *checkpoint = json_get_c(v, "checkpoint");
+    struct err bad = { 0 };
+    char at[40];
+    snprintf(at, sizeof at, "tasks[%zu].", i);
+    item->fence_text = STR("");
+    item->fence = -1;
+    item->is_lost = !door_id(v, "", "task", &item->task, &bad) ||
+                    !door_text(v, "", "fence", FENCE_TEXT_MAX, &item->fence_text, &bad) ||
+                    !fence_parse(item->fence_text, &item->fence) || !held(s, beat, item);
+    item->has_progress = progress && progress->type == JSON_NUMBER &&
+                         json_to_double(progress, &item->progress) && item->progress >= 0 &&
+                         item->progress <= 1;
+    if (checkpoint && checkpoint->type != JSON_NULL)
+        item->checkpoint = door_json_text(a, checkpoint);
+    if (item->checkpoint.len > s->options.payload_max)
+        return err_set(e, ERR_LIMIT, "%scheckpoint: is longer than %zu bytes", at,
+                       s->options.payload_max);
+    return logs_read(a, json_get_c(v, "logs"), at, &item->lines, e);
+}
+
+/* Remembers what was said; the feed hears of progress now and then. */
+static void note_progress(struct shard *s, struct beat_item *item)
+{
+    struct note *note = notes_of(s->notes, item->task);
+    int64_t now_us = clock_mono_us();
+    note->progress = item->progress;
+    item->is_news =
+        fabs(item->progress - note->told) > 0 && now_us - note->told_us >= NOTE_EVERY_US;
+    if (!item->is_news)
+        return;
+    note->told = item->progress;
+    note->told_us = now_us;
+}
+
+static void heartbeat(struct beat *beat)
+{
+    struct shard *s = &beat->w->shard;
+    bool must_commit = false;
+    struct err e;
+    for (size_t i = 0; i < beat->count; i++) {
+        struct beat_item *item = &beat->items[i];
+        if (item->is_lost)
+            continue;
+        logs_add(s->logs, log_attempt_of(s, held(s, beat, item)), &item->lines);
+        if (item->has_progress)
+            note_progress(s, item);
+        must_commit = must_commit || item->is_news || item->checkpoint.len > 0;
+    }
     beat->intent = (struct intent){ .apply = apply_beat, .done = beat_done };
-    if (beat->count == 0 || !shard_submit(s, &beat->intent, &e))
-        mem_free(beat);
-    door_answer(r);
+    if (!must_commit)
+        answer_beat(beat);
+    else if (!shard_submit(s, &beat->intent, &e))
+        door_fail(beat->r, &e);
 }
 
 static bool check_beat(const struct json_value *v, size_t i, struct err *e)
@@ -388,8 +427,23 @@ void heartbeat_door(void *owner, struct http_request *r)
     if (!door_open(w, r, DOOR_RUNNER | DOOR_GATEWAY) || !(body = door_body(r)) ||
         !(session = session_of_body(w, r, body)))
         return;
-    if (check_beats(body, &e))
-        heartbeat(w, r, session, json_get_c(body, "tasks"));
-    else
+    if (!check_beats(body, &e)) {
         door_fail(r, &e);
+        return;
+    }
+    const struct json_value *tasks = json_get_c(body, "tasks");
+    size_t n = tasks && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
+    struct beat *beat = arena_new(r->arena, struct beat);
+    *beat = (struct beat){ .w = w,
+                           .r = r,
+                           .session_id = session->id,
+                           .session = session->number,
+                           .items = arena_new_array(r->arena, n, struct beat_item),
+                           .count = n };
+    for (size_t i = 0; i < n; i++)
+        if (!read_beat_item(beat, &tasks->items[i], i, &e)) {
+            door_fail(r, &e);
+            return;
+        }
+    heartbeat(beat);
 }

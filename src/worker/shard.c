@@ -5,11 +5,14 @@
 #include "worker/batch_priv.h"
 #include "worker/deps.h"
 #include "worker/feed.h"
+#include "worker/group.h"
 #include "worker/lead.h"
+#include "worker/logs.h"
 #include "worker/meter.h"
 #include "worker/notes.h"
 #include "worker/retain.h"
 #include "worker/session.h"
+#include "worker/settings.h"
 #include "worker/tick.h"
 
 enum { PAUSE_US = 100'000, MS_CEIL = CLOCK_MS - 1 };
@@ -39,25 +42,37 @@ bool shard_submit(struct shard *s, struct intent *intent, struct err *e)
     return true;
 }
 
-/* ── types ── */
+/* ── types and queues ── */
+
+static bool find_number(const struct map *ids, struct str name, uint32_t *ret_number)
+{
+    const void *number = map_get(ids, name);
+    if (!number)
+        return false;
+    *ret_number = (uint32_t)((uintptr_t)number - 1);
+    return true;
+}
+
+/* Room for the item of that number, zeroed. */
+static void *make_room(void *items, size_t *capacity, uint32_t number, size_t size)
+{
+    if (number < *capacity)
+        return items;
+    size_t more = max_of((size_t)number + 1, *capacity * 2);
+    items = mem_resize(items, more, size);
+    memset((char *)items + *capacity * size, 0, (more - *capacity) * size);
+    *capacity = more;
+    return items;
+}
 
 bool shard_find_type(const struct shard *s, struct str name, uint32_t *ret_type)
 {
-    const void *number = map_get(s->type_ids, name);
-    if (!number)
-        return false;
-    *ret_type = (uint32_t)((uintptr_t)number - 1);
-    return true;
+    return find_number(s->type_ids, name, ret_type);
 }
 
 void shard_put_type(struct shard *s, uint32_t number, struct str name, bool is_stored)
 {
-    if (number >= s->type_capacity) {
-        size_t capacity = max_of((size_t)number + 1, s->type_capacity * 2);
-        s->types = mem_resize(s->types, capacity, sizeof *s->types);
-        memset(&s->types[s->type_capacity], 0, (capacity - s->type_capacity) * sizeof *s->types);
-        s->type_capacity = capacity;
-    }
+    s->types = make_room(s->types, &s->type_capacity, number, sizeof *s->types);
     s->types[number].name = str_of(mem_cstr(name), name.len);
     s->types[number].is_stored = is_stored;
     s->type_count = max_of(s->type_count, (size_t)number + 1);
@@ -75,11 +90,52 @@ bool shard_type_of(struct shard *s, struct str name, uint32_t *ret_type, struct 
     return true;
 }
 
+bool shard_find_queue(const struct shard *s, struct str name, uint32_t *ret_queue)
+{
+    return find_number(s->queue_ids, name, ret_queue);
+}
+
+void shard_put_queue(struct shard *s, uint32_t number, struct str name, bool is_stored)
+{
+    s->queues = make_room(s->queues, &s->queue_capacity, number, sizeof *s->queues);
+    s->queues[number].name = str_of(mem_cstr(name), name.len);
+    s->queues[number].is_stored = is_stored;
+    s->queues_known = max_of(s->queues_known, (size_t)number + 1);
+    (void)map_put(s->queue_ids, name, (void *)((uintptr_t)number + 1));
+}
+
+bool shard_queue_of(struct shard *s, struct str name, uint32_t *ret_queue, struct err *e)
+{
+    if (shard_find_queue(s, name, ret_queue))
+        return true;
+    if (s->queues_known >= LIVE_QUEUES_MAX)
+        return err_set(e, ERR_LIMIT, "more than %d queues", LIVE_QUEUES_MAX);
+    *ret_queue = (uint32_t)s->queues_known;
+    shard_put_queue(s, *ret_queue, name, false);
+    return true;
+}
+
+static void forget_names(struct shard *s)
+{
+    for (size_t i = 0; i < s->type_count; i++) {
+        settings_free_type(s->types[i].settings);
+        mem_free((void *)(uintptr_t)s->types[i].name.ptr);
+        s->types[i] = (struct shard_type){ 0 };
+    }
+    for (size_t i = 0; i < s->queues_known; i++) {
+        settings_free_queue(s->queues[i].settings);
+        mem_free((void *)(uintptr_t)s->queues[i].name.ptr);
+        s->queues[i] = (struct shard_queue){ 0 };
+    }
+    s->type_count = s->queues_known = 0;
+}
+
 /* ── when ── */
 
 static bool has_work(const struct shard *s)
 {
-    return !list_is_empty(&s->queue) || session_set_can_claim(s->sessions);
+    return !list_is_empty(&s->queue) || deps_is_failing(s->deps) ||
+           session_set_can_claim(s->sessions);
 }
 
 void shard_wake(struct shard *s)
@@ -140,8 +196,10 @@ static void assemble(struct shard *s)
         if (b->is_alone)
             break;
     }
-    if (s->suspects == 0 && !b->is_alone)
+    if (s->suspects == 0 && !b->is_alone) {
+        deps_settle(b);
         session_set_claim(s->sessions, b);
+    }
     s->batch = b;
     s->batch_started_us = clock_mono_us();
     if (batch_size(b) == 0) {
@@ -204,6 +262,21 @@ void shard_refuse_waiting(struct shard *s, const struct err *err)
     }
 }
 
+void shard_forget(struct shard *s)
+{
+    assert(s->role != SHARD_LEADING && !s->batch);
+    session_set_clear(s->sessions);
+    notes_clear(s->notes);
+    deps_clear(s->deps);
+    live_destroy(s->live);
+    s->live = live_create();
+    forget_names(s);
+    map_destroy(s->type_ids);
+    map_destroy(s->queue_ids);
+    s->type_ids = map_create();
+    s->queue_ids = map_create();
+}
+
 static void forget_all(struct shard *s)
 {
     struct err e = { 0 };
@@ -214,19 +287,10 @@ static void forget_all(struct shard *s)
     if (s->job_hooks)
         s->job_hooks->stop(s);
     shard_refuse_waiting(s, &e);
-    session_set_clear(s->sessions);
-    notes_clear(s->notes);
-    deps_clear(s->deps);
+    logs_clear(s->logs);
+    groups_clear(s->groups);
     feed_clear(s->feed);
-    live_destroy(s->live);
-    s->live = live_create();
-    for (size_t i = 0; i < s->type_capacity; i++) {
-        mem_free((void *)(uintptr_t)s->types[i].name.ptr);
-        s->types[i] = (struct shard_type){ 0 };
-    }
-    map_destroy(s->type_ids);
-    s->type_ids = map_create();
-    s->type_count = 0;
+    shard_forget(s);
     s->suspects = s->suspects_max = 0;
     run_views(s); /* they see that nobody leads */
 }
@@ -264,7 +328,10 @@ void shard_init(struct shard *s)
     list_init(&s->views);
     s->live = live_create();
     s->type_ids = map_create();
+    s->queue_ids = map_create();
     s->notes = notes_create();
+    s->logs = logs_create(s);
+    s->groups = groups_create(s);
     s->deps = deps_create();
     s->turn = io_turn_create(s->loop, on_turn, s);
     s->gap = io_timer_create(s->loop, on_gap, s);
@@ -292,10 +359,13 @@ void shard_clear(struct shard *s)
     io_turn_destroy(s->turn);
     io_timer_destroy(s->gap);
     live_destroy(s->live);
-    for (size_t i = 0; i < s->type_capacity; i++)
-        mem_free((void *)(uintptr_t)s->types[i].name.ptr);
+    forget_names(s);
     mem_free(s->types);
+    mem_free(s->queues);
     map_destroy(s->type_ids);
+    map_destroy(s->queue_ids);
     notes_destroy(s->notes);
+    logs_destroy(s->logs);
+    groups_destroy(s->groups);
     deps_destroy(s->deps);
 }

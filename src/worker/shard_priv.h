@@ -28,7 +28,7 @@
 #include "db/pool.h"
 #include "io/timer.h"
 #include "obs/metrics.h"
-#include "worker/live.h"
+#include "worker/live_lane.h"
 #include "worker/ops.h"
 #include "worker/worker.h"
 
@@ -68,12 +68,21 @@ struct shard_type {
     struct str name;
     bool is_stored;
     bool is_counted; /* its counts have changed since the last tick */
+    struct type_settings *settings; /* NULL: nothing is set */
     int64_t counts[STATUS_COUNT];
+};
+
+struct shard_queue {
+    struct str name;
+    bool is_stored;
+    struct queue_settings *settings; /* NULL: it is not paused and never was */
 };
 
 struct shard_options {
     int64_t lease_us, retention_us, id_past_us, id_future_us, feed_retention_us, session_ttl_us;
-    size_t batch_max, tasks_max, payload_max;
+    int64_t job_change_retention_us;
+    int64_t ageing_us; /* after how long a waiting task counts as one level more urgent; 0: never */
+    size_t batch_max, tasks_max, payload_max, log_limit;
 };
 
 enum {
@@ -130,6 +139,9 @@ struct shard {
     struct map *type_ids;
     struct shard_type *types; /* by number; numbers are dense */
     size_t type_count, type_capacity;
+    struct map *queue_ids;
+    struct shard_queue *queues; /* by number; numbers are dense */
+    size_t queues_known, queue_capacity;
 
     struct list queue, views;
     size_t queue_count;
@@ -142,6 +154,8 @@ struct shard {
     int64_t paused_until_us; /* monotonic: no batch before */
     struct deps *deps;       /* which tasks wait for which */
     struct notes *notes;     /* what executors said of running tasks */
+    struct logs *logs;       /* and what they wrote */
+    struct groups *groups;   /* that are about to be finished */
 
     struct lead *lead;
     struct tick *tick;
@@ -177,6 +191,11 @@ void shard_wake(struct shard *s);
 /* The same for one that must exist; false: there is none. */
 [[nodiscard]] bool shard_find_type(const struct shard *s, struct str name, uint32_t *ret_type);
 
+/* The same of queues. */
+[[nodiscard]] bool shard_queue_of(struct shard *s, struct str name, uint32_t *ret_queue,
+                                  struct err *e);
+[[nodiscard]] bool shard_find_queue(const struct shard *s, struct str name, uint32_t *ret_queue);
+
 /* ── batch.c: for `apply` ── */
 
 typedef void batch_fn(struct shard *s, void *data);
@@ -200,7 +219,7 @@ struct batch {
     struct batch_section *sections;
     struct batch_closure *undo, *commit; /* the latest first */
     int64_t (*counts)[STATUS_COUNT];     /* changes to shard_type.counts; by type */
-    size_t count_types, types_sent;
+    size_t count_types, types_sent, queues_sent;
     struct db_step steps[DB_STEPS_MAX];
     size_t step_count;
     struct str sent_ops, sent_ids; /* what the log row holds, to be told from others */

@@ -6,6 +6,7 @@
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
 #include "worker/door.h"
+#include "worker/settings.h"
 #include "worker/worker_priv.h"
 
 enum { LIMIT_DEFAULT = 1'000, LIMIT_MAX = 5'000, READ_MS = 20'000, READS_MAX = 5 };
@@ -18,7 +19,7 @@ struct page {
     int64_t limit, cursor;
     struct db_rows *rows;
     struct view moment;
-    struct buf head; /* counts and jobs, as they were at the cursor */
+    struct buf head; /* counts, jobs, types and queues, as they were at the cursor */
     unsigned reads;
 };
 
@@ -124,6 +125,8 @@ static void take_cursor(struct view *moment)
         if (s->job_hooks)
             s->job_hooks->put_all(s, &w);
         json_end_array(&w);
+        settings_put_types(&w, s);
+        settings_put_queues(&w, s);
         json_end_object(&w);
     }
     read_rows(p);

@@ -1,13 +1,16 @@
 /*
- * task_door: GET /v1/tasks/ID, POST /v1/tasks:get, and what a person does to one task: cancel and
- * retry.
+ * task_door: GET /v1/tasks/ID, POST /v1/tasks:get, and what a person does to one task: cancel,
+ * retry and promote.
  */
 #include "base/clock.h"
 #include "db/rows.h"
+#include "store/queue/log_sql.h"
 #include "store/queue/read_sql.h"
-#include "worker/change.h"
+#include "worker/act.h"
 #include "worker/door.h"
+#include "worker/log_door.h"
 #include "worker/session.h"
+#include "worker/why.h"
 #include "worker/worker_priv.h"
 
 enum { IDS_MAX = 500, ATTEMPT_READS_MAX = 5 };
@@ -20,16 +23,17 @@ struct asked {
     struct http_request *r;
     struct uuid *ids;
     size_t count;
-    struct db_rows *rows, *attempts;
+    struct db_rows *rows, *attempts, *lines; /* lines NULL: they are not asked for */
     struct view moment;
     asked_fn *answer;
     unsigned reads;
     /* of a change */
     struct intent intent;
-    bool is_retry;
-    uint64_t drops; /* of retention, when the rows were read */
+    struct act act;
+    struct task_view view;
+    struct standings standings;
     struct err err;
-    bool is_applied; /* else a finished one is needed, as the tables have it */
+    bool is_judged; /* else it is needed as the tables have it */
 };
 
 static void read_rows(struct asked *q);
@@ -67,7 +71,7 @@ static void rows_read(void *owner, const struct db_reply *reply)
     }
     db_rows_keep(reply->rows[0], q->r->arena);
     q->rows = reply->rows[0];
-    q->drops = q->w->shard.drops;
+    q->act.drops = q->w->shard.drops;
     q->moment.fn = at_moment;
     shard_view(&q->w->shard, &q->moment);
 }
@@ -83,7 +87,10 @@ static struct task_view view_of(struct asked *q, size_t row)
     struct shard *s = &q->w->shard;
     struct task_view view;
     (void)read_task(q->r->arena, s, q->rows, row, &view);
-    read_overlay(s, live_find(s->live, view.id), &view);
+    const struct live *task = live_find(s->live, view.id);
+    read_overlay(s, task, &view);
+    struct str why = why_of_waiting(q->r->arena, s, task, &view);
+    view.why = why.len > 0 ? why : view.why;
     return view;
 }
 
@@ -143,9 +150,9 @@ void get_door(void *owner, struct http_request *r)
 
 /* ── one ── */
 
-static void put_attempt(struct json_writer *w, int64_t attempt, struct str worker,
-                        int64_t started_us, int64_t finished_us, struct str outcome,
-                        const struct str *error)
+static void put_attempt(struct json_writer *w, struct attempt_logs *logs, int64_t attempt,
+                        struct str worker, int64_t started_us, int64_t finished_us,
+                        struct str outcome, const struct str *error)
 {
     json_begin_object(w);
     json_key_c(w, "attempt");
@@ -164,29 +171,35 @@ static void put_attempt(struct json_writer *w, int64_t attempt, struct str worke
         json_write_string(w, *error);
     else
         json_write_null(w);
+    if (logs)
+        attempt_logs_put(logs, w, (uint32_t)attempt);
     json_end_object(w);
 }
 
 static void put_attempts(struct asked *q, struct json_writer *w, const struct task_view *view)
 {
     const struct db_rows *rows = q->attempts;
+    struct shard *s = &q->w->shard;
+    struct attempt_logs *logs =
+        q->lines ? attempt_logs_read(q->r->arena, s, q->lines, view->id) : NULL;
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         struct str error = db_rows_text(rows, i, 5);
-        put_attempt(w, db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1), db_rows_time(rows, i, 2),
-                    db_rows_time(rows, i, 3),
+        put_attempt(w, logs, db_rows_i64(rows, i, 0), db_rows_text(rows, i, 1),
+                    db_rows_time(rows, i, 2), db_rows_time(rows, i, 3),
                     rule_outcome_name((enum rule_outcome)db_rows_i64(rows, i, 4)),
                     db_rows_is_null(rows, i, 5) ? NULL : &error);
     }
     if (view->state == STATE_SUCCEEDED)
-        put_attempt(w, view->attempt,
+        put_attempt(w, logs, view->attempt,
                     db_rows_is_null(q->rows, 0, 25) ? STR("") : db_rows_text(q->rows, 0, 25),
                     view->started_at_us, view->finished_at_us, rule_outcome_name(OUTCOME_SUCCEEDED),
                     NULL);
-    const struct live *task = live_find(q->w->shard.live, view->id);
+    const struct live *task = live_find(s->live, view->id);
     if (view->state != STATE_RUNNING || !task)
         return;
-    const struct session *session = session_by_number(q->w->shard.sessions, task->session);
-    put_attempt(w, view->attempt, session ? session->worker : STR(""), view->started_at_us, 0,
+    const struct session *session =
+        session_by_number(s->sessions, live_run_of(s->live, task).session);
+    put_attempt(w, logs, view->attempt, session ? session->worker : STR(""), view->started_at_us, 0,
                 STR(""), NULL);
 }
 
@@ -209,7 +222,7 @@ static void answer_one(struct asked *q)
     door_answer(q->r);
 }
 
-static void attempts_read(void *owner, const struct db_reply *reply)
+static void lines_read(void *owner, const struct db_reply *reply)
 {
     struct asked *q = owner;
     if (reply->err) {
@@ -217,8 +230,25 @@ static void attempts_read(void *owner, const struct db_reply *reply)
         return;
     }
     db_rows_keep(reply->rows[0], q->r->arena);
-    q->attempts = reply->rows[0];
+    q->lines = reply->rows[0];
     read_rows(q);
+}
+
+static void attempts_read(void *owner, const struct db_reply *reply)
+{
+    struct asked *q = owner;
+    struct str wanted;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], q->r->arena);
+    q->attempts = reply->rows[0];
+    if (http_query(q->r, STR("log"), &wanted) && str_eq_c(wanted, "true"))
+        door_read(q->w, &log_all, log_all_args(q->r->arena, q->ids[0], ATTEMPT_LOGS_BYTES),
+                  lines_read, q);
+    else
+        read_rows(q);
 }
 
 static struct asked *asked_create(struct worker *w, struct http_request *r, struct uuid id)
@@ -236,7 +266,7 @@ void task_get_door(void *owner, struct http_request *r)
     struct uuid id;
     struct str verb;
     struct err e = { 0 };
-    if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb))
+    if (!door_open(w, r, DOOR_GATEWAY) || log_door(w, r) || !door_path_id(r, &id, &verb))
         return;
     if (verb.len > 0) {
         err_set(&e, ERR_NOT_FOUND, "there is no such address");
@@ -248,7 +278,7 @@ void task_get_door(void *owner, struct http_request *r)
     door_read(q->w, &read_attempts, read_attempts_args(r->arena, id), attempts_read, q);
 }
 
-/* ── cancel and retry ── */
+/* ── cancel, retry, promote ── */
 
 static void answer_changed(struct asked *q)
 {
@@ -265,67 +295,16 @@ static void answer_changed(struct asked *q)
     door_answer(q->r);
 }
 
-static void tell_command(struct shard *s, void *data)
-{
-    const struct live *task = data;
-    session_command(s->sessions, task);
-}
-
-static void cancel_live(struct asked *q, struct batch *b, struct live *task)
-{
-    if (task->state != LIVE_RUNNING) {
-        change_finish(b, task, STATE_CANCELLED,
-                      &(struct change_end){ .outcome = OUTCOME_CANCELLED });
-    } else if (!(task->flags & LIVE_CANCEL_ASKED)) {
-        change_ask_cancel(b, task);
-        batch_on_commit(b, tell_command, task);
-    }
-    q->is_applied = true;
-}
-
-static void retry_live(struct asked *q, struct batch *b, struct live *task)
-{
-    if (task->state == LIVE_WAITING && task->attempt > 0 && task->at_us > b->at_us)
-        change_hurry(b, task);
-    else
-        err_set(&q->err, ERR_CONFLICT, "the task is %s",
-                task->state == LIVE_RUNNING ? "running" : "waiting already");
-    q->is_applied = true;
-}
-
-static void retry_finished(struct asked *q, struct batch *b)
-{
-    struct shard *s = b->s;
-    struct task_view view;
-    uint32_t type;
-    if (!q->rows || db_rows_count(q->rows) == 0 || q->drops != s->drops ||
-        !read_task(q->r->arena, s, q->rows, 0, &view) || !shard_find_type(s, view.type, &type))
-        return;
-    q->is_applied = true;
-    if (view.state == STATE_SUCCEEDED)
-        err_set(&q->err, ERR_CONFLICT, "the task has succeeded");
-    else if (view.key.len > 0 && live_by_key(s->live, live_key_of(view.key)))
-        err_set(&q->err, ERR_CONFLICT, "another unfinished task has the same idempotency key");
-    else
-        change_reopen(b, &view, type);
-}
-
 static void apply_change(struct intent *intent, struct batch *b)
 {
     struct asked *q = container_of(intent, struct asked, intent);
-    struct live *task = live_find(b->s->live, q->ids[0]);
     q->err = (struct err){ 0 };
-    q->is_applied = false;
-    if (task && task->state == LIVE_GONE) {
-        q->is_applied = true;
-        err_set(&q->err, ERR_CONFLICT, "the task is just finishing");
-    } else if (task && q->is_retry) {
-        retry_live(q, b, task);
-    } else if (task) {
-        cancel_live(q, b, task);
-    } else if (q->is_retry) {
-        retry_finished(q, b);
-    }
+    enum act_verdict verdict = act_judge(&q->act, b->s, b->at_us, &q->err);
+    q->is_judged = verdict != ACT_LOOK;
+    if (verdict == ACT_WILL)
+        act_do(&q->act, b);
+    if (verdict == ACT_AS_IS)
+        q->err = (struct err){ 0 };
 }
 
 static void change_done(struct intent *intent, const struct err *err);
@@ -338,24 +317,31 @@ static void resubmit(struct asked *q)
         door_fail(q->r, &e);
 }
 
+static void standings_came(void *owner, const struct db_reply *reply)
+{
+    struct asked *q = owner;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    standings_read(&q->standings, reply->rows[0]);
+    resubmit(q);
+}
+
 /* Not in memory: what do the tables say? */
 static void judge_finished(struct asked *q)
 {
-    struct task_view view;
-    struct err e = { 0 };
     if (db_rows_count(q->rows) == 0) {
         not_found(q);
         return;
     }
-    bool is_done = read_task(q->r->arena, &q->w->shard, q->rows, 0, &view);
-    if (q->is_retry || !is_done) {
+    q->act.is_read = true;
+    q->act.row = read_task(q->r->arena, &q->w->shard, q->rows, 0, &q->view) ? &q->view : NULL;
+    if (q->act.row && q->act.kind == ACT_RETRY && q->view.depends_on_count > 0)
+        standings_ask(&q->standings, q->w, q->r->arena, q->view.depends_on,
+                      q->view.depends_on_count, standings_came, q);
+    else
         resubmit(q);
-    } else if (view.state == STATE_CANCELLED) {
-        answer_changed(q);
-    } else {
-        err_set(&e, ERR_CONFLICT, "the task has finished");
-        door_fail(q->r, &e);
-    }
 }
 
 static void change_done(struct intent *intent, const struct err *err)
@@ -367,11 +353,25 @@ static void change_done(struct intent *intent, const struct err *err)
         door_fail(q->r, err);
         return;
     }
-    q->answer = q->is_applied ? answer_changed : judge_finished;
-    if (!q->is_applied && q->reads >= ATTEMPT_READS_MAX)
+    q->answer = q->is_judged ? answer_changed : judge_finished;
+    if (!q->is_judged && q->reads >= ATTEMPT_READS_MAX)
         not_found(q);
     else
         read_rows(q);
+}
+
+static bool act_of(struct str verb, enum act_kind *ret_kind)
+{
+    static const struct {
+        const char *verb;
+        enum act_kind kind;
+    } acts[] = { { "cancel", ACT_CANCEL }, { "retry", ACT_RETRY }, { "promote", ACT_PROMOTE } };
+    for (size_t i = 0; i < countof(acts); i++)
+        if (str_eq_c(verb, acts[i].verb)) {
+            *ret_kind = acts[i].kind;
+            return true;
+        }
+    return false;
 }
 
 void task_post_door(void *owner, struct http_request *r)
@@ -381,6 +381,7 @@ void task_post_door(void *owner, struct http_request *r)
     const struct json_value *body;
     struct uuid id;
     struct str verb;
+    enum act_kind kind;
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !(body = door_body(r)))
         return;
@@ -388,12 +389,12 @@ void task_post_door(void *owner, struct http_request *r)
         door_fail(r, &e);
         return;
     }
-    struct asked *q = asked_create(w, r, id);
-    q->is_retry = str_eq_c(verb, "retry");
-    if (q->is_retry || str_eq_c(verb, "cancel")) {
-        resubmit(q);
+    if (!act_of(verb, &kind)) {
+        err_set(&e, ERR_NOT_FOUND, "there is no such action");
+        door_fail(r, &e);
         return;
     }
-    err_set(&e, ERR_NOT_FOUND, "there is no such action");
-    door_fail(r, &e);
+    struct asked *q = asked_create(w, r, id);
+    q->act = (struct act){ .kind = kind, .id = id, .standings = &q->standings };
+    resubmit(q);
 }

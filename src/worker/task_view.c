@@ -117,7 +117,7 @@ void task_view_put(struct json_writer *w, const struct task_view *t)
 
 /* ── events ── */
 
-static struct json_writer begin(struct buf *out, int64_t seq, int64_t at_us, const char *op)
+struct json_writer event_begin(struct buf *out, int64_t seq, int64_t at_us, const char *op)
 {
     struct json_writer w = json_writer_to(out);
     json_begin_object(&w);
@@ -145,7 +145,7 @@ static void end_task(struct json_writer *w)
 
 void event_add(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task)
 {
-    struct json_writer w = begin(out, seq, at_us, "add");
+    struct json_writer w = event_begin(out, seq, at_us, "add");
     json_key_c(&w, "task");
     task_view_put(&w, task);
     json_end_object(&w);
@@ -153,7 +153,7 @@ void event_add(struct buf *out, int64_t seq, int64_t at_us, const struct task_vi
 
 void event_start(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task)
 {
-    struct json_writer w = begin(out, seq, at_us, "start");
+    struct json_writer w = event_begin(out, seq, at_us, "start");
     begin_task(&w, task);
     put_int(&w, "attempt", task->attempt);
     json_put_time(&w, "started_at_us", task->started_at_us);
@@ -164,7 +164,7 @@ void event_start(struct buf *out, int64_t seq, int64_t at_us, const struct task_
 void event_finish(struct buf *out, int64_t seq, int64_t at_us, enum rule_status from,
                   const struct task_view *task)
 {
-    struct json_writer w = begin(out, seq, at_us, "finish");
+    struct json_writer w = event_begin(out, seq, at_us, "finish");
     begin_task(&w, task);
     put_text(&w, "from", rule_status_name(from));
     put_text(&w, "state", rule_state_name(task->state));
@@ -177,7 +177,7 @@ void event_finish(struct buf *out, int64_t seq, int64_t at_us, enum rule_status 
 
 void event_wait(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task)
 {
-    struct json_writer w = begin(out, seq, at_us, "wait");
+    struct json_writer w = event_begin(out, seq, at_us, "wait");
     begin_task(&w, task);
     put_text(&w, "state", rule_state_name(task->state));
     put_int(&w, "attempt", task->attempt);
@@ -189,7 +189,7 @@ void event_wait(struct buf *out, int64_t seq, int64_t at_us, const struct task_v
 void event_reopen(struct buf *out, int64_t seq, int64_t at_us, enum rule_status from,
                   const struct task_view *task)
 {
-    struct json_writer w = begin(out, seq, at_us, "reopen");
+    struct json_writer w = event_begin(out, seq, at_us, "reopen");
     begin_task(&w, task);
     put_text(&w, "from", rule_status_name(from));
     put_text(&w, "state", rule_state_name(task->state));
@@ -202,7 +202,7 @@ void event_reopen(struct buf *out, int64_t seq, int64_t at_us, enum rule_status 
 void event_note(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task,
                 bool is_cancel)
 {
-    struct json_writer w = begin(out, seq, at_us, "note");
+    struct json_writer w = event_begin(out, seq, at_us, "note");
     begin_task(&w, task);
     if (is_cancel) {
         json_key_c(&w, "cancel_requested");
@@ -224,7 +224,7 @@ static void put_counts(struct json_writer *w, struct str counts)
 void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str counts)
 {
     char text[UUID_TEXT_LEN + 1];
-    struct json_writer w = begin(out, seq, at_us, "drop");
+    struct json_writer w = event_begin(out, seq, at_us, "drop");
     uuid_format(id, text);
     json_key_c(&w, "ids");
     json_begin_array(&w);
@@ -236,7 +236,7 @@ void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, str
 void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid from, struct uuid to,
                       struct str counts)
 {
-    struct json_writer w = begin(out, seq, at_us, "drop");
+    struct json_writer w = event_begin(out, seq, at_us, "drop");
     json_key_c(&w, "range");
     json_begin_object(&w);
     json_put_id(&w, "from", from);
@@ -247,7 +247,7 @@ void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid f
 
 void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job)
 {
-    struct json_writer w = begin(out, seq, at_us, "job");
+    struct json_writer w = event_begin(out, seq, at_us, "job");
     json_key_c(&w, "job");
     json_write_raw(&w, job);
     json_end_object(&w);
@@ -255,7 +255,7 @@ void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job)
 
 void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id)
 {
-    struct json_writer w = begin(out, seq, at_us, "job_gone");
+    struct json_writer w = event_begin(out, seq, at_us, "job_gone");
     json_put_id(&w, "id", id);
     json_end_object(&w);
 }

@@ -27,6 +27,8 @@ struct task_view {
     struct uuid job_id, created_by;
     const struct uuid *depends_on;
     size_t depends_on_count;
+    uint64_t key_hash; /* of its partition key; 0: none */
+    struct arena *arena; /* of a new one: for what is added in `apply`; NULL: the batch's */
 };
 
 void task_view_put(struct json_writer *w, const struct task_view *view);
@@ -38,6 +40,9 @@ void json_put_id(struct json_writer *w, const char *key, struct uuid id);
 void json_put_number(struct json_writer *w, const char *key, int64_t value); /* "991", a string */
 void json_put_time(struct json_writer *w, const char *key, int64_t us);      /* 0: null */
 
+/* An event's object, open after its number, time and op. */
+[[nodiscard]] struct json_writer event_begin(struct buf *out, int64_t seq, int64_t at_us,
+                                             const char *op);
 void event_add(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task);
 void event_start(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task);
 void event_finish(struct buf *out, int64_t seq, int64_t at_us, enum rule_status from,

@@ -103,25 +103,30 @@ static void written(void *owner, const struct db_reply *reply)
     for (size_t i = 0; i < n; i++)                                                                 \
     (name)[i] = (value)
 
-static const struct db_args *live_args(struct arena *a, struct live *const *t, size_t n)
+static const struct db_args *live_args(struct arena *a, const struct live_set *live,
+                                       struct live *const *t, size_t n)
 {
+    COLUMN(runs, struct live_run, live_run_of(live, t[i]));
+    COLUMN(lanes, struct live_lane, live_lane_of(live, t[i]));
     COLUMN(ids, struct uuid, t[i]->id);
     COLUMN(versions, int64_t, t[i]->version);
-    COLUMN(types, int64_t, t[i]->type);
+    COLUMN(types, int64_t, lanes[i].type);
     COLUMN(states, int64_t, t[i]->state);
-    COLUMN(priorities, int64_t, t[i]->priority);
+    COLUMN(priorities, int64_t, lanes[i].priority);
     COLUMN(flags, int64_t, t[i]->flags);
     COLUMN(crashes, int64_t, t[i]->crashes);
     COLUMN(attempts, int64_t, t[i]->attempt);
     COLUMN(maxima, int64_t, t[i]->max_attempts);
     COLUMN(timeouts, int64_t, t[i]->timeout_s);
-    COLUMN(sessions, int64_t, t[i]->session);
-    COLUMN(fences, int64_t, t[i]->fence);
+    COLUMN(sessions, int64_t, runs[i].session);
+    COLUMN(fences, int64_t, runs[i].fence);
     COLUMN(ats, int64_t, t[i]->at_us);
     COLUMN(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0);
+    COLUMN(queues, int64_t, lanes[i].queue);
+    COLUMN(hashes, int64_t, (int64_t)lanes[i].key);
     return tick_live_args(a, ids, n, versions, n, types, n, states, n, priorities, n, flags, n,
                           crashes, n, attempts, n, maxima, n, timeouts, n, sessions, n, fences, n,
-                          ats, n, keyed, n);
+                          ats, n, keyed, n, queues, n, hashes, n);
 }
 
 /* Of the types whose counts have changed; after a failure and at the start, of all. */
@@ -162,6 +167,17 @@ static struct live **take_marked(struct tick *tick, size_t *ret_count)
     return taken;
 }
 
+/* Of those that went: one that was tried again meanwhile is there. NULL: none. */
+static const struct db_args *gone_args(struct tick *tick)
+{
+    struct uuid *ids = arena_new_array(tick->a, tick->gone_count, struct uuid);
+    size_t count = 0;
+    for (size_t i = 0; i < tick->gone_count; i++)
+        if (!live_find(tick->s->live, tick->gone[i]))
+            ids[count++] = tick->gone[i];
+    return count > 0 ? tick_gone_rows_args(tick->a, ids, count) : NULL;
+}
+
 /* Memory is exactly what is committed now. */
 static void write_now(struct view *view)
 {
@@ -186,14 +202,14 @@ static void write_now(struct view *view)
     for (size_t i = 0; i < tick->sent_count; i++)
         tick->sent[i] = tasks[i]->id;
     if (tick->sent_count > 0)
-        steps[count++] = (struct db_step){ &tick_live, live_args(a, tasks, tick->sent_count) };
+        steps[count++] =
+            (struct db_step){ &tick_live, live_args(a, s->live, tasks, tick->sent_count) };
     tick->seq_sent = tick->marked_count == 0 ? s->committed : 0;
     if (tick->seq_sent != 0) {
+        const struct db_args *gone = gone_args(tick);
         tick->gone_sent = tick->gone_count;
-        if (tick->gone_count > 0)
-            steps[count++] =
-                (struct db_step){ &tick_gone_rows,
-                                  tick_gone_rows_args(a, tick->gone, tick->gone_count) };
+        if (gone)
+            steps[count++] = (struct db_step){ &tick_gone_rows, gone };
         steps[count++] = (struct db_step){ &tick_counters, counter_args(tick) };
         steps[count++] =
             (struct db_step){ &tick_checkpoint,

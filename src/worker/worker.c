@@ -11,6 +11,7 @@
 #include "worker/feed.h"
 #include "worker/jobs.h"
 #include "worker/lead.h"
+#include "worker/logs.h"
 #include "worker/meter.h"
 #include "worker/retain.h"
 #include "worker/session.h"
@@ -20,7 +21,7 @@
 enum {
     DRAIN_LOOK_MS = 5,
     CREATE_BODY_MAX = 32 << 20,
-    WRITE_CONNECTIONS = 3, /* batches; the tick and retention; the lease, and what is in doubt */
+    WRITE_CONNECTIONS = 4, /* batches; tick and retention; logs; the lease, and what is in doubt */
 };
 
 static struct str database_url(const struct conf *conf)
@@ -59,10 +60,13 @@ static struct shard_options options_of(const struct conf *conf)
         .id_past_us = conf_duration_us(conf, CONF_ID_PAST),
         .id_future_us = conf_duration_us(conf, CONF_ID_FUTURE),
         .feed_retention_us = conf_duration_us(conf, CONF_FEED_RETENTION),
+        .ageing_us = conf_duration_us(conf, CONF_PRIORITY_AGEING),
+        .job_change_retention_us = conf_duration_us(conf, CONF_JOB_CHANGE_RETENTION),
         .session_ttl_us = conf_duration_us(conf, CONF_SESSION_TTL),
         .batch_max = (size_t)conf_int(conf, CONF_BATCH_MAX),
         .tasks_max = (size_t)conf_int(conf, CONF_TASKS_WAITING_MAX),
         .payload_max = conf_bytes(conf, CONF_PAYLOAD_LIMIT),
+        .log_limit = conf_bytes(conf, CONF_LOG_LIMIT),
     };
 }
 
@@ -124,14 +128,21 @@ size_t worker_routes(struct worker *w, struct http_route *ret_routes)
     const struct http_route routes[] = {
         { "/v1/tasks", HTTP_METHOD_POST, CREATE_BODY_MAX, create_door, w },
         { "/v1/tasks:get", HTTP_METHOD_POST, 0, get_door, w },
+        { "/v1/tasks:bulk", HTTP_METHOD_POST, CREATE_BODY_MAX, bulk_door, w },
         { "/v1/tasks/*", HTTP_METHOD_GET, 0, task_get_door, w },
         { "/v1/tasks/*", HTTP_METHOD_POST, 0, task_post_door, w },
         { "/v1/feed", HTTP_METHOD_GET, 0, feed_door, w },
         { "/v1/snapshot", HTTP_METHOD_GET, 0, snapshot_door, w },
+        { "/v1/sums", HTTP_METHOD_GET, 0, sums_door, w },
         { "/v1/jobs", HTTP_METHOD_POST, 0, jobs_create_door, w },
         { "/v1/jobs/*", HTTP_METHOD_GET, 0, jobs_get_door, w },
         { "/v1/jobs/*", HTTP_METHOD_POST, 0, jobs_post_door, w },
         { "/v1/jobs/*", HTTP_METHOD_DELETE, 0, jobs_delete_door, w },
+        { "/v1/types", HTTP_METHOD_GET, 0, types_door, w },
+        { "/v1/types:update", HTTP_METHOD_POST, 0, types_update_door, w },
+        { "/v1/queues", HTTP_METHOD_GET, 0, queues_door, w },
+        { "/v1/queues:pause", HTTP_METHOD_POST, 0, queues_pause_door, w },
+        { "/v1/queues:resume", HTTP_METHOD_POST, 0, queues_resume_door, w },
         { "/v1/sessions", HTTP_METHOD_POST, 0, session_door, w },
         { "/v1/sessions/*", HTTP_METHOD_DELETE, 0, session_delete_door, w },
         { "/v1/workers", HTTP_METHOD_GET, 0, workers_door, w },
@@ -171,11 +182,17 @@ static void look_whether_done(void *owner)
     struct worker *w = owner;
     struct shard *s = &w->shard;
     bool is_working = s->role == SHARD_LEADING && (s->batch || s->queue_count > 0);
-    if (is_working || w->start || s->batch)
+    if (is_working || w->start || s->batch || logs_flush(s->logs))
         return;
     io_timer_stop(w->drain_look);
     feed_clear(s->feed);
+    logs_clear(s->logs);
     lead_end(s->lead, given_back, w);
+}
+
+void worker_leave(struct worker *w, io_fn *done, void *owner)
+{
+    lead_leave(w->shard.lead, done, owner);
 }
 
 void worker_drain(struct worker *w, io_fn *done, void *owner)

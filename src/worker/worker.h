@@ -21,6 +21,8 @@ struct worker;
 /* NULL while it leads, or stands by for one that does. */
 [[nodiscard]] const char *worker_not_ready(const struct worker *w);
 void worker_put_metrics(struct worker *w, struct buf *out);
+/* It will be drained: a standby is told, and all goes on; then `done`, maybe at once. */
+void worker_leave(struct worker *w, io_fn *done, void *owner);
 /* Takes nothing new, commits what is in hand, gives the lease back, then calls `done`. */
 void worker_drain(struct worker *w, io_fn *done, void *owner);
 void worker_destroy(struct worker *w); /* accepts NULL */

@@ -1,9 +1,10 @@
 /*
- * runner_read: any bytes, as an answer of the worker and as a payload of every task type: read
+ * runner_read: any bytes, as an answer of the worker and as a payload of every built-in type: read
  * within bounds or refused, and what is refused is told in text that JSON can carry.
  */
 #include "json/writer.h"
-#include "runner/attempt.h"
+#include "payload/payload.h"
+#include "runner/acks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,9 +51,9 @@ static void read_as_payload(struct str text)
     struct err e;
     if (!json_parse(a, text, &payload, &e))
         return;
-    for (size_t i = 0; i < TASK_TYPE_COUNT; i++) {
+    for (size_t i = 0; i < PAYLOAD_SCHEMA_COUNT; i++) {
         const void *input;
-        if (!task_types[i]->read(a, payload, &input, &e)) {
+        if (!payload_schemas[i]->read(a, payload, &input, &e)) {
             assert(e.code == ERR_INVALID && e.message[0] == '$');
             tell(&e);
         }

@@ -175,6 +175,12 @@ def a_task_waits_for_those_that_it_depends_on(world):
     own = new_id()
     chain = world.ask(CREATE_ALL, {"inputs": [{"type": "before", "id": own}, {"type": "after", "dependsOn": [own]}]})
     assert [t["accepted"] for t in chain.data["createTasks"]] == [True, True], chain.text
+    circle = [{"type": "after", "id": new_id()} for _ in range(3)]
+    for at, one in enumerate(circle):
+        one["dependsOn"] = [circle[(at + 1) % 3]["id"]]
+    refused = world.ask(CREATE_ALL, {"inputs": circle})
+    assert refused.code == "BAD_USER_INPUT" and refused.error["message"] == \
+        "inputs[0].dependsOn: is a cycle: inputs[0] → inputs[1] → inputs[2] → inputs[0]", refused.text
     unknown = {"type": "after", "dependsOn": [new_id()]}
     refused = world.ask(CREATE_ALL, {"inputs": [{"type": "before"}, unknown]})
     assert refused.code == "BAD_USER_INPUT" and refused.error["message"].startswith("inputs[1].dependsOn[0]:"), refused.text
@@ -182,6 +188,25 @@ def a_task_waits_for_those_that_it_depends_on(world):
             ([own, own], "input.dependsOn[1]: is named twice"), ([new_id() for _ in range(101)], "input.dependsOn: must be at most 100"):
         answer = world.ask(CREATE, {"input": {"type": "after", "dependsOn": wrong}})
         assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(why), answer.text
+    world.check_equal()
+
+
+def one_that_depends_on_what_failed_is_told_as_failed(world):
+    first = world.create("never", runAt="2100-01-01T00:00:00Z")["id"]
+    second = world.create("never", dependsOn=[first])["id"]
+    third = world.create("never", dependsOn=[second])["id"]
+    world.ask("mutation($id: ID!) { cancelTask(id: $id) { state } }", {"id": first})
+    query = "query($id: ID!) { task(id: $id) { status state error why { code text blockedBy { id } } } }"
+    eventually(lambda: world.ask(query, {"id": third}).data["task"]["state"] == "DEAD")
+    for task, on, how in (second, first, "was cancelled"), (third, second, "has failed"):
+        text = f"the task {on}, which this one depends on, {how}"
+        assert world.ask(query, {"id": task}).data["task"] == {
+            "status": "FAILED", "state": "DEAD", "error": text,
+            "why": {"code": "DEPENDENCY", "text": text, "blockedBy": [{"id": on}]}}
+    late = world.create("never", dependsOn=[third])
+    assert late["state"] == "DEAD" and world.read(late["id"])["state"] == "DEAD", late
+    refused = world.ask("mutation($id: ID!) { retryTask(id: $id) { state } }", {"id": second})
+    assert refused.code == "CONFLICT" and first in refused.error["message"], refused.text
     world.check_equal()
 
 
@@ -202,7 +227,8 @@ def a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile(world):
 
 TESTS = [every_state_of_a_task_is_mirrored_in_every_column, a_create_can_be_read_at_once_and_is_taken_at_once,
          many_at_once_and_all_or_none_come_through, the_same_id_and_the_same_key_give_the_same_task,
-         a_task_waits_for_those_that_it_depends_on, a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile]
+         a_task_waits_for_those_that_it_depends_on,
+         one_that_depends_on_what_failed_is_told_as_failed, a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile]
 
 if __name__ == "__main__":
     with Postgres() as the_postgres, Worker(the_postgres.url) as the_worker:

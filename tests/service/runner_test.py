@@ -42,7 +42,7 @@ def tasks_run_and_their_results_are_acknowledged(world):
         ack = worker.run("fail", {"times": 2}, attempt=3)
         assert (ack["outcome"], ack["result"]) == ("complete", {"attempt": 3}), ack
         types = worker.session.opened_with["types"]
-        assert types == {name: {"slots": 200} for name in ("noop", "sleep", "fail", "http.request")}, types
+        assert types == {name: {"slots": 200, "schema": f"windlass:{name}"} for name in ("noop", "sleep", "fail", "http.request")}, types
         eventually(lambda: runner.metric("windlass_runner_acks_unanswered") == 0)
         assert runner.metric('windlass_runner_tasks_total{type="fail",outcome="fail"}') == 2
         assert runner.metric('windlass_runner_acks_total{verdict="applied"}') == 6

@@ -163,14 +163,21 @@ def a_task_that_fails_for_a_while_succeeds_in_the_end(world):
         assert [a["outcome"] for a in attempts] == ["failed", "succeeded"], attempts
 
 
-def a_fatal_failure_and_a_wrong_payload_are_not_tried_again(world):
+def a_fatal_failure_is_not_tried_again(world):
     with world.runner():
-        for payload, error in (({"fatal": True, "message": "never"}, "never"),
-                               ({"fatal": 3}, "$.fatal: true or false expected, got number")):
-            task = world.worker.create("fail", payload, max_attempts=5)
-            found, attempts = world.worker.wait_state(task, "dead", "succeeded")
-            assert (found["state"], found["attempt"], found["error"]) == ("dead", 1, error), found
-            assert len(attempts) == 1, attempts
+        task = world.worker.create("fail", {"fatal": True, "message": "never"}, max_attempts=5)
+        found, attempts = world.worker.wait_state(task, "dead", "succeeded")
+        assert (found["state"], found["attempt"], found["error"]) == ("dead", 1, "never"), found
+        assert len(attempts) == 1, attempts
+
+
+def a_wrong_payload_is_refused_once_a_runner_was_seen(world):
+    task = {"id": uuid7(), "type": "fail", "payload": {"fatal": 3}, "is_fresh": True}
+    with world.runner():
+        pass
+    status, answer = world.worker.request("POST", "/v1/tasks", {"tasks": [task]})
+    message = "tasks[0].payload: $.fatal: true or false expected, got number"
+    assert status == 200 and answer["results"][0]["error"]["message"] == message, answer
 
 
 def a_request_keeps_its_answer_as_the_result(world):
@@ -271,7 +278,8 @@ TESTS = [
     many_tasks_all_run_once,
     a_failing_task_is_tried_again_until_it_is_dead,
     a_task_that_fails_for_a_while_succeeds_in_the_end,
-    a_fatal_failure_and_a_wrong_payload_are_not_tried_again,
+    a_fatal_failure_is_not_tried_again,
+    a_wrong_payload_is_refused_once_a_runner_was_seen,
     a_request_keeps_its_answer_as_the_result,
     a_running_task_can_be_cancelled,
     a_task_that_takes_too_long_is_timed_out,

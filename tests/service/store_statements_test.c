@@ -4,6 +4,7 @@
 
 #include "db/conn.h"
 #include "schema/schema.h"
+#include "store/public/audit_sql.h"
 #include "store/public/conversation_sql.h"
 #include "store/public/error_group_sql.h"
 #include "store/public/facts_sql.h"
@@ -40,6 +41,7 @@ static void every_fixed_statement_prepares(void **state)
 {
     static const struct db_statement_list *const lists[] = {
         /* the gateway's */
+        &audit_sql,
         &conversation_sql,
         &error_group_sql,
         &facts_sql,

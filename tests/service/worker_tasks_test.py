@@ -363,7 +363,7 @@ def a_blocked_task_waits_until_all_others_have_succeeded(worker, url):
     caller, executor = Caller(worker), Executor(worker, {"first": 5, "second": 5})
     done = caller.create_one(type="first")
     executor.ack(executor.one())
-    one, two = (caller.create_one(type="first", max_attempts=1) for _ in range(2))
+    one, two = (caller.create_one(type="first") for _ in range(2))
     blocked = caller.create_one(type="second", depends_on=[done, one, two])
     free = caller.create_one(type="second", depends_on=[done])
     assert caller.task(blocked)["state"] == "blocked"
@@ -371,10 +371,11 @@ def a_blocked_task_waits_until_all_others_have_succeeded(worker, url):
     leases = {lease["task"]: lease for lease in executor.leases(10)}
     assert set(leases) == {one, two, free}, leases
     executor.ack(leases[one])
-    executor.ack(leases[two], "fail")  # dead: it blocks on
-    assert executor.leases(10) == [] and caller.task(blocked)["state"] == "blocked"
-    caller.post(f"/v1/tasks/{two}:retry", {})
-    executor.ack(executor.one())
+    executor.ack(leases[two], "fail", retry_in_ms=0)  # it is tried again
+    assert caller.task(blocked)["state"] == "blocked"
+    lease = executor.one()
+    assert lease["task"] == two
+    executor.ack(lease)
     lease = executor.one()
     assert lease["task"] == blocked
     executor.ack(lease)

@@ -48,6 +48,7 @@ class FakeWorker:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.tasks, self.jobs = {}, {}
+        self.types, self.queues = {}, {}  # name: what is set of it
         self.events, self.first, self.head = [], 1, 1  # events[0] has the number `first`
         self.requests = []  # (method, path, body) in the order they came
         self.server = None
@@ -58,10 +59,16 @@ class FakeWorker:
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
+        self.whys = {}            # task id: why it waits, instead of what its state says
+        self.job_changes = {}     # job id: what it tells of who changed what, the newest first
         self.attempts = {}        # task id: what it tells of its attempts
+        self.lines = {}           # task id: lines of its log, see write()
         self.workers = []         # what it tells of its executors; their types are the task types
         self.workers_answer = None  # instead of that
-        self.page_max = 1000
+        self.types_answer = None  # of GET /v1/types, instead of what it knows
+        self.refuse_settings = None  # a message
+        self.bulk_ends = []       # so many tasks of each bulk action are done, then it breaks off; at 0, 503
+        self.page_max = self.log_page = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
         self.afters = []          # of the snapshot pages
@@ -131,6 +138,32 @@ class FakeWorker:
     def note(self, task_id, **fields):
         self.change("note", task_id, None, tuple(fields), **fields)
 
+    def write(self, task_id, *texts, stream="stdout", attempt=1):
+        """Lines that an executor wrote."""
+        with self.changed:
+            lines = self.lines.setdefault(task_id, [])
+            for text in texts:
+                lines.append({"n": f"7:{len(lines) + 1}", "attempt": attempt, "at_us": now_us(), "stream": stream,
+                              "text": text})
+            self.changed.notify_all()
+
+    def log(self, task_id, query):
+        self.task_of(task_id)
+        at = int(query.get("after", ["7:0"])[0].split(":")[1])
+        until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
+        is_over = lambda: STATUS[self.task_of(task_id)["state"]] in ("completed", "failed")  # noqa: E731
+        while len(self.lines.get(task_id, [])) == at and not is_over() and not self.is_away and self.server:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            self.changed.wait(left)
+        if self.is_away:
+            raise Refusal(503, "UNAVAILABLE", "not leading")
+        lines = self.lines.get(task_id, [])[at:at + self.log_page]
+        next_ = f"7:{at + len(lines)}"
+        return {"lines": lines, "next": next_,
+                "is_finished": is_over() and at + len(lines) == len(self.lines.get(task_id, []))}
+
     def drop(self, *task_ids):
         with self.lock:
             counts = self.counts(task_ids)
@@ -165,6 +198,70 @@ class FakeWorker:
             del self.jobs[job_id]
             self.put_event({"op": "job_gone", "id": job_id})
 
+    def why_of(self, task):
+        """Why it waits, at this moment."""
+        if STATUS[task["state"]] != "pending" or task["id"] in self.whys:
+            return self.whys.get(task["id"], task["why"])
+        later = task["run_at_us"] if task["run_at_us"] > now_us() else None
+        code = "DEPENDENCY" if task["state"] == "blocked" else "BEHIND_OTHERS" if later is None else \
+            "RETRY_BACKOFF" if task["state"] == "retrying" else "NOT_DUE"
+        open_ones = [i for i in task["depends_on"] if i in self.tasks and self.tasks[i]["state"] != "succeeded"]
+        return {"code": code, "text": "the worker says so", "expected_at_us": later,
+                "blocked_by": open_ones if code == "DEPENDENCY" else []}
+
+    def counted(self, member, name):
+        """What it tells of the tasks of a type or queue."""
+        tasks = [task for task in self.tasks.values() if task[member] == name]
+        waiting = [task for task in tasks if STATUS[task["state"]] == "pending"]
+        return waiting, {"waiting": len(waiting), "running": len([t for t in tasks if t["state"] == "running"])}
+
+    def type_of(self, name):
+        _, counts = self.counted("type", name)
+        return {"type": name, "version": "0", "is_paused": False, "paused_by": None, "paused_reason": None,
+                "max_running": None, "max_running_per_key": None, "key_path": None, "rate_per_s": None, "burst": None,
+                "max_attempts": 5, "timeout_s": 300, "retention_days": 30, **self.types.get(name, {}), **counts}
+
+    def queue_of(self, name):
+        waiting, counts = self.counted("queue", name)
+        oldest = min((task["run_at_us"] for task in waiting if task["state"] == "ready"), default=None)
+        return {"queue": name, "version": "0", "is_paused": False, "paused_by": None, "paused_reason": None,
+                "oldest_waiting_us": oldest, **self.queues.get(name, {}), **counts}
+
+    def put_type(self, name, actor="", user=None, **settings):
+        """Changed settings of a type."""
+        with self.lock:
+            kept = self.types.setdefault(name, {})
+            kept.update(settings, version=str(self.head))
+            if "is_paused" in settings:
+                kept["paused_by"] = user if settings["is_paused"] else None
+                kept["paused_reason"] = settings.get("paused_reason") if settings["is_paused"] else None
+            self.put_event({"op": "type", "type": self.type_of(name), "actor": actor})
+            return self.type_of(name)
+
+    def put_queue(self, name, is_paused, actor="", user=None, reason=None):
+        with self.lock:
+            self.queues[name] = {"is_paused": is_paused, "paused_by": user if is_paused else None,
+                                 "paused_reason": reason if is_paused else None, "version": str(self.head)}
+            self.put_event({"op": "queue", "queue": self.queue_of(name), "actor": actor})
+            return self.queue_of(name)
+
+    def known(self, member, kept):
+        return sorted({*kept, *(task[member] for task in self.tasks.values())})
+
+    def answer_settings(self, method, path, body):
+        if method == "GET" and path == "/v1/types":
+            return self.types_answer or {"types": [self.type_of(name) for name in self.known("type", self.types)]}
+        if method == "GET" and path == "/v1/queues":
+            return {"queues": [self.queue_of(name) for name in self.known("queue", self.queues)]}
+        if self.refuse_settings:
+            raise Refusal(400, "BAD_USER_INPUT", self.refuse_settings)
+        if path == "/v1/types:update":
+            changed = {"type": self.put_type(body["type"], body["actor"], body["user"], **body["settings"])}
+        else:
+            is_paused = path == "/v1/queues:pause"
+            changed = {"queue": self.put_queue(body["queue"], is_paused, body["actor"], body["user"], body.get("reason"))}
+        return {**changed, "cursor": f"0:{self.head}"}
+
     def forget(self):
         """All events so far are gone: an older cursor is 410."""
         with self.lock:
@@ -173,7 +270,7 @@ class FakeWorker:
     def begin_anew(self):
         """As after the loss of its database: nothing is known, and numbers start again."""
         with self.lock:
-            self.tasks, self.jobs = {}, {}
+            self.tasks, self.jobs, self.types, self.queues = {}, {}, {}, {}
             self.events, self.first, self.head = [], 1, 1
 
     def counts(self, ids=None):
@@ -259,6 +356,34 @@ class FakeWorker:
             raise Refusal(404, "NOT_FOUND", f"no action {action}")
         return {"task": self.tasks[task_id]}
 
+    def act_on_many(self, body):
+        end = self.bulk_ends.pop(0) if self.bulk_ends else len(body["tasks"])
+        if end == 0 and body["tasks"]:
+            raise Refusal(503, "UNAVAILABLE", "not leading")
+        done, refused = [], []
+        for named in body["tasks"][:end]:
+            task = self.tasks.get(named["id"])
+            state = task and task["state"]
+            if task is None or named["version"] != task["version"]:
+                refused.append({"id": named["id"], "reason": "the task has changed since"})
+            elif {"cancel": STATUS[state] != "pending", "retry": state not in ("dead", "cancelled"),
+                  "delete": STATUS[state] not in ("completed", "failed")}[body["action"]]:
+                refused.append({"id": named["id"], "reason": f"the task is {state}"})
+            else:
+                done.append(named["id"])
+        shown = []
+        for task_id in [] if body["dry_run"] else done:
+            if body["action"] == "delete":
+                self.drop(task_id)
+                shown.append({"id": task_id})
+            else:
+                self.reopen(task_id) if body["action"] == "retry" else self.finish(task_id, "cancelled")
+                shown.append(dict(self.tasks[task_id]))
+        answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": f"0:{self.head}"}
+        if end < len(body["tasks"]):
+            answer["error"] = {"code": "UNAVAILABLE", "message": "this worker does not lead"}
+        return answer
+
     def act_on_job(self, job_id, action, body):
         self.job_of(job_id)
         if action == "update":
@@ -327,12 +452,21 @@ class FakeWorker:
             return self.workers_answer if self.workers_answer is not None else {
                 "workers": self.workers, "count": len(self.workers),
                 "task_types": sorted({t for w in self.workers for t in w["types"]})}
+        if path in ("/v1/types", "/v1/queues", "/v1/types:update", "/v1/queues:pause", "/v1/queues:resume"):
+            return self.answer_settings(method, path, body)
         if method == "POST" and path == "/v1/tasks":
             return self.create(body)
+        if method == "POST" and path == "/v1/tasks:bulk":
+            return self.act_on_many(body)
         if method == "POST" and path == "/v1/tasks:get":
-            return {"tasks": [self.tasks[i] for i in body["ids"] if i in self.tasks]}
+            return {"tasks": [{**self.tasks[i], "why": self.why_of(self.tasks[i])} for i in body["ids"] if i in self.tasks]}
         if method == "POST" and path == "/v1/jobs":
             return self.create_job(body)
+        if len(parts) == 3 and method == "GET" and parts[0] == "tasks" and parts[2] == "log":
+            return self.log(parts[1], query)
+        if method == "GET" and len(parts) == 3 and parts[0] == "jobs" and parts[2] == "changes":
+            self.job_of(parts[1])
+            return {"changes": self.job_changes.get(parts[1], [])[:int(query["limit"][0])]}
         if len(parts) == 2 and parts[0] in ("tasks", "jobs"):
             name, _, action = parts[1].partition(":")
             if method == "POST" and parts[0] == "tasks":

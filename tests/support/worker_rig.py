@@ -132,10 +132,11 @@ class Executor(Caller):
     """A runner's session."""
 
     def __init__(self, worker, types=None, ttl_ms=60_000, name="executor"):
+        """`types`: the slots of each, or all that is said of it."""
         super().__init__(worker, RUNNER_TOKEN)
         answer = self.post("/v1/sessions", {
             "worker": name, "host": "here", "version": "1", "ttl_ms": ttl_ms,
-            "types": {t: {"slots": n} for t, n in (types or {"work": 10}).items()}})
+            "types": {t: n if isinstance(n, dict) else {"slots": n} for t, n in (types or {"work": 10}).items()}})
         assert answer.status == 200, answer.text
         self.who = {name: answer.json[name] for name in ("session", "secret")}
         self.answer = answer.json
@@ -312,6 +313,8 @@ class Proxy:
                     pair["server"].settimeout(WAIT_S)
                     self.await_end(pair)
                     break
+                if pair.get("is_cut"):
+                    break
                 pair["server"].sendall(pending)
                 pending = b""
         except OSError:
@@ -346,8 +349,11 @@ class Proxy:
                 self.pairs.remove(pair)
 
     def cut_all(self):
+        """All at once: what the worker says because the first is cut does not get through the last."""
         with self.lock:
             pairs = list(self.pairs)
+        for pair in pairs:
+            pair["is_cut"] = True
         for pair in pairs:
             self.close(pair)
 

@@ -57,8 +57,13 @@ static int64_t count_of(const struct window *w, enum task_status status)
 static void each_row_comes_once_at_its_newest_and_born_ones_first(void **state)
 {
     (void)state;
-    const char *const texts[] = { START(1, B), ADD(2, A), ADD(3, C), START(4, A),
-                                  FINISH(5, A, "succeeded") };
+    const char *const texts[] = { START(1, B),
+                                  ADD(2, A),
+                                  ADD(3, C),
+                                  START(4, A),
+                                  FINISH(5, A, "succeeded"),
+                                  "{\"seq\": \"6\", \"op\": \"type\", \"type\": {}}",
+                                  "{\"seq\": \"7\", \"op\": \"queue\", \"queue\": {}}" };
     struct window *w = window_create(1);
     struct mirror_row *rows;
     size_t born, unchanged;
@@ -73,7 +78,7 @@ static void each_row_comes_once_at_its_newest_and_born_ones_first(void **state)
     assert_str(rows[1].cells[COL_tasks_payload], "{}");
     assert_str(rows[2].cells[COL_tasks_id], B);
     assert_false(rows[2].told & UINT64_C(1) << COL_tasks_payload);
-    assert_int_equal(w->next_seq, 6);
+    assert_int_equal(w->next_seq, 8);
     window_destroy(w);
 }
 

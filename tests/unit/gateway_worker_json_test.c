@@ -142,9 +142,23 @@ static void what_is_wrong_with_an_event_is_named_and_its_number_kept(void **stat
             "from");
     refuses("{\"seq\": \"5\", \"op\": \"drop\", \"ids\": [7]}", "ids[0]");
     refuses("{\"seq\": \"5\", \"op\": \"job_gone\", \"id\": null}", "id");
+    refuses("{\"seq\": \"5\", \"op\": \"type\", \"type\": \"email\"}", "no object");
+    refuses("{\"seq\": \"5\", \"op\": \"queue\"}", "no object");
     assert_false(
         worker_read_event(arena, parse("{\"seq\": \"5\", \"op\": \"explode\"}"), &event, &e));
     assert_int_equal(event.seq, 5);
+}
+
+static void types_and_queues_are_events(void **state)
+{
+    struct feed_event event = read_good(
+        "{\"seq\": \"5\", \"op\": \"type\", \"type\": {\"type\": \"email\"}, \"actor\": \"ada\"}");
+    (void)state;
+    assert_int_equal(event.op, FEED_TYPE);
+    assert_true(str_eq_c(json_get_c(event.object, "type")->text, "email"));
+    event = read_good("{\"seq\": \"6\", \"op\": \"queue\", \"queue\": {\"queue\": \"slow\"}}");
+    assert_int_equal(event.op, FEED_QUEUE);
+    assert_true(str_eq_c(json_get_c(event.object, "queue")->text, "slow"));
 }
 
 static void cursors_are_of_one_shard(void **state)
@@ -171,6 +185,7 @@ int main(void)
         cmocka_unit_test(an_empty_text_is_not_null_and_a_null_where_none_may_be_tells_nothing),
         cmocka_unit_test(drops_name_ids_or_a_range_and_what_left),
         cmocka_unit_test(what_is_wrong_with_an_event_is_named_and_its_number_kept),
+        cmocka_unit_test(types_and_queues_are_events),
         cmocka_unit_test(cursors_are_of_one_shard),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -56,6 +56,33 @@ static void reads_events_in_pieces_of_every_size(void **state)
     reads(STR("data: cut off\n"), "");
 }
 
+/* Feeds what comes next; where the stream would go on now. */
+static void goes_on_at(struct http_sse *s, struct str stream, const char *expected)
+{
+    struct err e;
+    assert_true(http_sse_feed(s, stream, &e));
+    assert_str(http_sse_last_id(s), expected);
+}
+
+/* spec: HTML 9.2.6, "last event ID string": it is set where an event ends, not where it begins */
+static void the_last_id_is_that_of_what_is_complete(void **state)
+{
+    struct heard heard = { .left = -1 };
+    struct http_sse s;
+    (void)state;
+    buf_init(&heard.text, 0);
+    http_sse_init(&s, 1024, hear, &heard);
+    goes_on_at(&s, STR("data: none\n\n"), "");
+    goes_on_at(&s, STR("id: 0:5\ndata: a\n"), "");
+    goes_on_at(&s, STR("\n"), "0:5");
+    goes_on_at(&s, STR("data: b\n\n"), "0:5");
+    goes_on_at(&s, STR("id: 0:9\n\n"), "0:9");
+    goes_on_at(&s, STR("id: x\0y\ndata: c\n\n"), "0:9");
+    goes_on_at(&s, STR("id\ndata: d\n\n"), "");
+    http_sse_clear(&s);
+    buf_clear(&heard.text);
+}
+
 static void an_event_is_bounded(void **state)
 {
     static const char *const long_ones[] = { "data: ", "data: 456789\ndata: 9\n", "event: 789" };
@@ -93,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_events_in_pieces_of_every_size),
+        cmocka_unit_test(the_last_id_is_that_of_what_is_complete),
         cmocka_unit_test(an_event_is_bounded),
         cmocka_unit_test(stops_when_no_more_is_wanted),
     };

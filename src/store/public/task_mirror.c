@@ -232,3 +232,8 @@ struct db_step job_mirror_prune_step(struct arena *a, const struct mirror_page *
     return (struct db_step){ &job_mirror_prune, job_mirror_prune_args(a, page->ids, page->id_count,
                                                                       page->seq, page->is_forced) };
 }
+
+struct db_step task_mirror_stands_step(struct arena *a, struct uuid id)
+{
+    return (struct db_step){ &task_mirror_stands, task_mirror_stands_args(a, id) };
+}

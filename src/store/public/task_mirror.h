@@ -26,6 +26,9 @@ struct mirror_row {
 [[nodiscard]] size_t task_mirror_missing(struct arena *a, const struct db_rows *rows,
                                          struct uuid **ret_ids);
 
+/* Whether the worker took it, one boolean; no row: there is no such task. */
+[[nodiscard]] struct db_step task_mirror_stands_step(struct arena *a, struct uuid id);
+
 [[nodiscard]] struct db_step task_mirror_drop_step(struct arena *a, const struct uuid *ids,
                                                    size_t count);
 /* From each `froms` on, below its `tos`. */

@@ -139,3 +139,7 @@ DELETE FROM jobs AS j WHERE j.id = ANY ($1::uuid[]);
 DELETE FROM jobs AS j
 WHERE j.version > 0 AND (j.version < $2::int8 OR $3::bool)
   AND NOT EXISTS (SELECT FROM unnest($1::uuid[]) AS g (id) WHERE g.id = j.id);
+
+-- :name task_mirror_stands  :params id uuid
+-- Whether a task that there is was taken by the worker.
+SELECT t.accepted FROM tasks AS t WHERE t.id = $1;

@@ -28,22 +28,26 @@ VALUES ($1::int2, $2, $3::int4, $4, $5, $6, $7, $8, nullif($9, ''));
 INSERT INTO worker.task_type (id, name)
 SELECT u.id, u.name FROM unnest($1::int4[], $2::text[]) AS u (id, name);
 
+-- :name batch_queues  :params ids int4[], names text[]
+INSERT INTO worker.queue (id, name)
+SELECT u.id, u.name FROM unnest($1::int4[], $2::text[]) AS u (id, name);
+
 -- :name batch_tasks  :params ids uuid[], seqs int8[], types int4[], priorities int4[], max_attempts int4[]
 -- :params timeouts int4[], run_ats timestamptz[], scheduled_fors timestamptz[], job_ids text[]
 -- :params creators text[], queues text[], actors text[], keys text[], depends_on text[], payloads text[]
--- :params at timestamptz
+-- :params at timestamptz, key_hashes int8[]
 INSERT INTO worker.task (id, seq, type, priority, max_attempts, timeout_s, run_at, created_at,
                          scheduled_for, job_id, created_by, queue, actor, idempotency_key,
-                         depends_on, payload)
+                         depends_on, payload, key_hash)
 SELECT u.id, u.seq, u.type, u.priority::int2, u.max_attempts, u.timeout_s, u.run_at, $16,
        nullif(u.scheduled_for, 'epoch'), nullif(u.job_id, '')::uuid,
        nullif(u.created_by, '')::uuid, u.queue, u.actor, nullif(u.key, ''),
-       u.depends_on::uuid[], u.payload::json
+       u.depends_on::uuid[], u.payload::json, nullif(u.key_hash, 0)
 FROM unnest($1::uuid[], $2::int8[], $3::int4[], $4::int4[], $5::int4[], $6::int4[],
             $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
-            $12::text[], $13::text[], $14::text[], $15::text[])
+            $12::text[], $13::text[], $14::text[], $15::text[], $17::int8[])
      AS u (id, seq, type, priority, max_attempts, timeout_s, run_at, scheduled_for, job_id,
-           created_by, queue, actor, key, depends_on, payload);
+           created_by, queue, actor, key, depends_on, payload, key_hash);
 
 -- :name batch_done  :params ids uuid[], seqs int8[], fences int8[], states int4[], attempts int4[]
 -- :params max_attempts int4[], started_ats timestamptz[], results text[], has_errors bool[]
@@ -68,21 +72,33 @@ FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int4[], $5::int4[], $6::time
             $7::text[], $8::bool[], $9::text[])
      AS u (id, fence, seq, attempt, outcome, started_at, worker, has_error, error);
 
--- :name batch_reopen  :params ids uuid[], count int8
--- All of them or none: a row that is missing divides by zero, which undoes the batch.
+-- :name batch_reopen  :params ids uuid[], seqs int8[], count int8
+-- All of them, as they ended at those numbers, or none: one that is missing divides by zero, which
+-- undoes the batch.
 WITH gone AS (
-    DELETE FROM worker.task_done WHERE id = ANY ($1::uuid[]) RETURNING id
+    DELETE FROM worker.task_done AS d USING unnest($1::uuid[], $2::int8[]) AS u (id, seq)
+    WHERE d.id = u.id AND d.seq = u.seq
+    RETURNING d.id
 )
-SELECT 1 / (CASE WHEN count(*) = $2 THEN 1 ELSE 0 END) FROM gone;
+SELECT 1 / (CASE WHEN count(*) = $3 THEN 1 ELSE 0 END) FROM gone;
 
--- :name batch_expire  :params ids uuid[]
--- Finished tasks that retention takes out one by one.
-WITH attempts AS (
+-- :name batch_drop  :params ids uuid[], seqs int8[], remembered uuid[], count int8
+-- Finished tasks that are taken out one by one, all or none as above. Ids that may be sent again are
+-- remembered.
+WITH gone AS (
+    DELETE FROM worker.task_done AS d USING unnest($1::uuid[], $2::int8[]) AS u (id, seq)
+    WHERE d.id = u.id AND d.seq = u.seq
+    RETURNING d.id
+), logs AS (
+    DELETE FROM worker.task_log WHERE task_id = ANY ($1::uuid[])
+), attempts AS (
     DELETE FROM worker.attempt WHERE task_id = ANY ($1::uuid[])
-), finished AS (
-    DELETE FROM worker.task_done WHERE id = ANY ($1::uuid[])
+), tasks AS (
+    DELETE FROM worker.task WHERE id = ANY ($1::uuid[])
+), kept AS (
+    INSERT INTO worker.task_gone (id) SELECT u.id FROM unnest($3::uuid[]) AS u (id)
 )
-DELETE FROM worker.task WHERE id = ANY ($1::uuid[]);
+SELECT 1 / (CASE WHEN count(*) = $4 THEN 1 ELSE 0 END) FROM gone;
 
 -- :name batch_day_drop  :params day int4
 SELECT worker.day_drop($1);
@@ -99,3 +115,13 @@ FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
 
 -- :name batch_sessions_ended  :params numbers int8[]
 DELETE FROM worker.session WHERE number = ANY ($1::int8[]);
+
+-- :name batch_checkpoints  :params ids uuid[], seqs int8[], checkpoints text[]
+-- Each task once.
+INSERT INTO worker.checkpoint AS c (task_id, seq, value)
+SELECT u.id, u.seq, u.checkpoint::json
+FROM unnest($1::uuid[], $2::int8[], $3::text[]) AS u (id, seq, checkpoint)
+ON CONFLICT (task_id) DO UPDATE SET seq = excluded.seq, value = excluded.value;
+
+-- :name batch_checkpoints_gone  :params ids uuid[]
+DELETE FROM worker.checkpoint WHERE task_id = ANY ($1::uuid[]);

@@ -4,21 +4,35 @@
 SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
        t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
        t.payload, d.seq, d.state, d.attempt, d.max_attempts, d.started_at, d.finished_at,
-       d.result, d.error, d.why, d.worker
+       d.result, d.error, d.why, d.worker, coalesce(t.key_hash, 0)
 FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
 WHERE t.id = ANY ($1::uuid[]);
+
+-- :name read_ends  :params ids uuid[]
+-- The same of finished ones, without their bodies.
+SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
+       t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
+       '', d.seq, d.state, d.attempt, d.max_attempts, d.started_at, d.finished_at,
+       NULL::json, NULL::text, d.why, NULL::text, coalesce(t.key_hash, 0)
+FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
+WHERE t.id = ANY ($1::uuid[]);
+
+-- :name read_gone  :params ids uuid[]
+-- Those that were deleted.
+SELECT g.id FROM worker.task_gone AS g WHERE g.id = ANY ($1::uuid[]);
 
 -- :name read_page  :params after uuid, limit int8
 SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
        t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
        t.payload, d.seq, d.state, d.attempt, d.max_attempts, d.started_at, d.finished_at,
-       d.result, d.error, d.why, d.worker
+       d.result, d.error, d.why, d.worker, coalesce(t.key_hash, 0)
 FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
 WHERE t.id > $1 ORDER BY t.id LIMIT $2;
 
 -- :name read_bodies  :params ids uuid[]
 -- What a lease holds beside what memory knows.
-SELECT t.id, t.payload, t.idempotency_key, t.job_id, t.scheduled_for
+SELECT t.id, t.payload, t.idempotency_key, t.job_id, t.scheduled_for,
+       (SELECT c.value FROM worker.checkpoint AS c WHERE c.task_id = t.id)
 FROM worker.task AS t WHERE t.id = ANY ($1::uuid[]);
 
 -- :name read_attempts  :params id uuid

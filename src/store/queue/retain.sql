@@ -8,7 +8,13 @@ WHERE i.inhparent = 'worker.task'::regclass AND c.relname ~ '^task_[0-9]{8}$'
 ORDER BY 1;
 
 -- :name retain_day_make  :params from_day int4, to_day int4
-SELECT count(*) FROM generate_series($1, $2) AS d (day)
+-- And of days that there are what a newer version of the program has besides.
+SELECT count(*)
+FROM (SELECT generate_series($1, $2)
+      UNION
+      SELECT to_date(right(c.relname, 8), 'YYYYMMDD') - date '1970-01-01'
+      FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+      WHERE i.inhparent = 'worker.task'::regclass AND c.relname ~ '^task_[0-9]{8}$') AS d (day)
 WHERE worker.day_make(d.day);
 
 -- :name retain_log_make  :params from_number int8, to_number int8
@@ -38,6 +44,10 @@ SELECT EXISTS (SELECT FROM worker.task AS t
                WHERE d.id >= worker.day_bound($1) AND d.id < worker.day_bound($1 + 1)
                  AND d.finished_at >= $2);
 
+-- :name retain_gone_sweep  :params before_day int4
+-- Ids that are refused for their age.
+DELETE FROM worker.task_gone WHERE id < worker.day_bound($1);
+
 -- :name retain_day_counts  :params day int4
 SELECT t.type, d.state, count(*)
 FROM worker.task_done AS d JOIN worker.task AS t ON t.id = d.id
@@ -45,7 +55,7 @@ WHERE d.id >= worker.day_bound($1) AND d.id < worker.day_bound($1 + 1)
 GROUP BY t.type, d.state ORDER BY t.type, d.state;
 
 -- :name retain_expired  :params day int4, before timestamptz, limit int8
-SELECT d.id, t.type, d.state
+SELECT d.id, t.type, d.state, d.seq
 FROM worker.task_done AS d JOIN worker.task AS t ON t.id = d.id
 WHERE d.id >= worker.day_bound($1) AND d.id < worker.day_bound($1 + 1) AND d.finished_at < $2
 ORDER BY d.id LIMIT $3;

@@ -51,16 +51,32 @@ INSERT INTO worker.job_run (job_id, scheduled_for, task_id)
 SELECT u.job_id, u.scheduled_for, u.task_id
 FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS u (job_id, scheduled_for, task_id);
 
--- :name job_old  :params runs_before timestamptz, deleted_before timestamptz
+-- :name job_changes_add  :params rows json, at timestamptz
+INSERT INTO worker.job_change (job_id, version, at, actor, before, after)
+SELECT r.job_id, r.version, $2::timestamptz, r.actor, r.before, r.after
+FROM json_to_recordset($1::json)
+     AS r (job_id uuid, version int8, actor text, before json, after json);
+
+-- :name job_changes_read  :params job_id uuid, limit int8
+-- The newest first.
+SELECT c.version, c.at, c.actor, c.before, c.after
+FROM worker.job_change AS c
+WHERE c.job_id = $1::uuid
+ORDER BY c.version DESC LIMIT $2;
+
+-- :name job_old  :params runs_before timestamptz, deleted_before timestamptz, changes_before timestamptz
 -- Whether there is something for job_sweep.
 SELECT EXISTS (SELECT FROM worker.job_run AS r WHERE r.scheduled_for < $1)
-    OR EXISTS (SELECT FROM worker.job AS j WHERE j.deleted_at < $2 AND j.created_at < $2);
+    OR EXISTS (SELECT FROM worker.job AS j WHERE j.deleted_at < $2 AND j.created_at < $2)
+    OR EXISTS (SELECT FROM worker.job_change AS c WHERE c.at < $3);
 
--- :name job_sweep  :params runs_before timestamptz, deleted_before timestamptz
+-- :name job_sweep  :params runs_before timestamptz, deleted_before timestamptz, changes_before timestamptz
 -- What nobody asks for any more: a job only fires instants after those that it has fired, and ids
 -- as old as these are refused.
 WITH runs AS (
     DELETE FROM worker.job_run WHERE scheduled_for < $1
+), changes AS (
+    DELETE FROM worker.job_change WHERE at < $3
 )
 DELETE FROM worker.job WHERE deleted_at < $2 AND created_at < $2;
 

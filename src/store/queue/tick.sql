@@ -2,16 +2,19 @@
 
 -- :name tick_live  :params ids uuid[], versions int8[], types int4[], states int4[], priorities int4[]
 -- :params flags int4[], crashes int4[], attempts int4[], max_attempts int4[], timeouts int4[]
--- :params sessions int8[], fences int8[], ats int8[], keyed bool[]
+-- :params sessions int8[], fences int8[], ats int8[], keyed bool[], queues int4[], key_hashes int8[]
 INSERT INTO worker.task_live AS l (id, version, type, state, priority, flags, crashes, attempt,
-                                   max_attempts, timeout_s, session, fence, at_us, idempotency_key)
+                                   max_attempts, timeout_s, session, fence, at_us, idempotency_key, queue,
+                                   key_hash)
 SELECT u.id, u.version, u.type, u.state::int2, u.priority::int2, u.flags::int2, u.crashes::int2,
        u.attempt, u.max_attempts, u.timeout_s, u.session, u.fence, u.at_us,
-       CASE WHEN u.keyed THEN (SELECT t.idempotency_key FROM worker.task AS t WHERE t.id = u.id) END
+       CASE WHEN u.keyed THEN (SELECT t.idempotency_key FROM worker.task AS t WHERE t.id = u.id) END,
+       u.queue, nullif(u.key_hash, 0)
 FROM unnest($1::uuid[], $2::int8[], $3::int4[], $4::int4[], $5::int4[], $6::int4[], $7::int4[],
-            $8::int4[], $9::int4[], $10::int4[], $11::int8[], $12::int8[], $13::int8[], $14::bool[])
+            $8::int4[], $9::int4[], $10::int4[], $11::int8[], $12::int8[], $13::int8[], $14::bool[],
+            $15::int4[], $16::int8[])
      AS u (id, version, type, state, priority, flags, crashes, attempt, max_attempts, timeout_s,
-           session, fence, at_us, keyed)
+           session, fence, at_us, keyed, queue, key_hash)
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, state = excluded.state, flags = excluded.flags,
     crashes = excluded.crashes, attempt = excluded.attempt, max_attempts = excluded.max_attempts,

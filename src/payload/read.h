@@ -1,5 +1,5 @@
 /*
- * payload: reads the members of a task's payload, each with its bounds. Pure. All errors are
+ * read: reads the members of a task's payload, each with its bounds. Pure. All errors are
  * INVALID and name the JSON path: "$.seconds: …".
  */
 #pragma once
@@ -23,6 +23,17 @@
 /* Copied to the arena; 1 to `bytes_max` bytes without U+0000. */
 [[nodiscard]] bool payload_text(struct arena *a, const struct json_value *payload, const char *key,
                                 size_t bytes_max, struct str *ret_value, struct err *e);
+/*
+ * The texts of a list of at most `count_max`, copied to the arena, each of at most `bytes_max`
+ * bytes without U+0000; empty ones are right. Absent: none.
+ */
+[[nodiscard]] bool payload_texts(struct arena *a, const struct json_value *payload, const char *key,
+                                 size_t count_max, size_t bytes_max, struct str **ret_values,
+                                 size_t *ret_count, struct err *e);
+/* A text like "nightly-backup": 1 to `bytes_max` letters, digits, '.', '_' and '-'. */
+[[nodiscard]] bool payload_name(struct arena *a, const struct json_value *payload, const char *key,
+                                size_t bytes_max, struct str *ret_value, struct err *e);
+[[nodiscard]] bool payload_is_name(struct str text);
 /* For a member that must be there. */
 [[nodiscard]] bool payload_needs(const struct json_value *payload, const char *key,
                                  const char *what, struct err *e);

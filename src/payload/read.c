@@ -1,4 +1,4 @@
-#include "runner/payload.h"
+#include "payload/read.h"
 
 const struct json_value *payload_get(const struct json_value *payload, const char *key)
 {
@@ -90,6 +90,53 @@ bool payload_text(struct arena *a, const struct json_value *payload, const char 
         return err_set(e, ERR_INVALID, "$.%s: holds U+0000", key);
     *ret_value = arena_copy(a, v->text);
     return true;
+}
+
+bool payload_texts(struct arena *a, const struct json_value *payload, const char *key,
+                   size_t count_max, size_t bytes_max, struct str **ret_values, size_t *ret_count,
+                   struct err *e)
+{
+    const struct json_value *v = payload_get(payload, key);
+    if (v == NULL)
+        return true;
+    if (v->type != JSON_ARRAY)
+        return err_set(e, ERR_INVALID, "$.%s: list of texts expected, got %s", key,
+                       json_type_name(v->type));
+    if (v->item_count > count_max)
+        return err_set(e, ERR_INVALID, "$.%s: %zu of at most %zu", key, v->item_count, count_max);
+    struct str *values = arena_new_array(a, v->item_count, struct str);
+    for (size_t i = 0; i < v->item_count; i++) {
+        const struct json_value *item = &v->items[i];
+        if (item->type != JSON_STRING || item->text.len > bytes_max)
+            return err_set(e, ERR_INVALID, "$.%s[%zu]: text of at most %zu bytes expected", key, i,
+                           bytes_max);
+        if (item->text.len > 0 && memchr(item->text.ptr, '\0', item->text.len))
+            return err_set(e, ERR_INVALID, "$.%s[%zu]: holds U+0000", key, i);
+        values[i] = arena_copy(a, item->text);
+    }
+    *ret_values = values;
+    *ret_count = v->item_count;
+    return true;
+}
+
+bool payload_is_name(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_alnum && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return text.len > 0;
+}
+
+bool payload_name(struct arena *a, const struct json_value *payload, const char *key,
+                  size_t bytes_max, struct str *ret_value, struct err *e)
+{
+    if (!payload_text(a, payload, key, bytes_max, ret_value, e))
+        return false;
+    return ret_value->len == 0 || payload_is_name(*ret_value) ||
+           err_set(e, ERR_INVALID, "$.%s: letters, digits, '.', '_' and '-' expected", key);
 }
 
 bool payload_needs(const struct json_value *payload, const char *key, const char *what,

@@ -1,0 +1,268 @@
+#include "gateway/told.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "gateway/await_worker.h"
+#include "gateway/worker_client.h"
+#include "json/writer.h"
+
+enum {
+    KEPT_BYTES_MAX = 4 << 20,  /* of each */
+    PARSED_TIMES = 16,         /* what is kept, when parsed, at most */
+    PAUSED_BYTES_MAX = 1 << 8, /* of told_paused */
+    REFRESH_US_MAX = 5 * CLOCK_S,
+};
+
+static const struct {
+    const char *path, *list, *name; /* the member of an object that tells it apart; NULL: none */
+    const char *words;              /* what told_paused calls one */
+} whats[TOLD_COUNT] = {
+    [TOLD_WORKERS] = { "/v1/workers", "workers", NULL, NULL },
+    [TOLD_TYPES] = { "/v1/types", "types", "type", "task type" },
+    [TOLD_QUEUES] = { "/v1/queues", "queues", "queue", "queue" },
+};
+
+/* ── what is kept ── */
+
+struct told {
+    pthread_mutex_t lock;          /* all loops; held for one copy */
+    struct buf json[TOLD_COUNT];   /* empty: it never told */
+    struct buf paused[TOLD_COUNT]; /* "task type email, sms"; empty: none is */
+};
+
+struct told *told_create(void)
+{
+    struct told *told = mem_new(struct told);
+    int failed = pthread_mutex_init(&told->lock, NULL);
+    assert(!failed);
+    for (int what = 0; what < TOLD_COUNT; what++) {
+        buf_init(&told->json[what], KEPT_BYTES_MAX);
+        buf_init(&told->paused[what], PAUSED_BYTES_MAX);
+    }
+    return told;
+}
+
+void told_destroy(struct told *told)
+{
+    if (told == NULL)
+        return;
+    for (int what = 0; what < TOLD_COUNT; what++) {
+        buf_clear(&told->json[what]);
+        buf_clear(&told->paused[what]);
+    }
+    (void)pthread_mutex_destroy(&told->lock);
+    mem_free(told);
+}
+
+static const struct json_value *list_of(enum told_what what, const struct json_value *body)
+{
+    const struct json_value *list = json_get(body, str_of_c(whats[what].list));
+    return list != NULL && list->type == JSON_ARRAY ? list : NULL;
+}
+
+static struct str text_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *v = json_get(object, str_of_c(name));
+    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
+}
+
+static bool is_paused(const struct json_value *object)
+{
+    const struct json_value *v = json_get_c(object, "is_paused");
+    return v != NULL && v->type == JSON_BOOL && v->boolean;
+}
+
+/* As many names as there is room for. */
+static void list_paused(struct buf *out, enum told_what what, const struct json_value *list)
+{
+    size_t left = 0;
+    buf_reset(out);
+    for (size_t i = 0; whats[what].name != NULL && i < list->item_count; i++) {
+        struct str name = text_of(&list->items[i], whats[what].name);
+        const char *before = out->len == 0 ? whats[what].words : ",";
+        if (!is_paused(&list->items[i]))
+            continue;
+        if (!buf_has_room(out, strlen(before) + name.len + sizeof " and 1000000 more")) {
+            left++;
+            continue;
+        }
+        buf_printf(out, "%s %.*s", before, STR_FMT(name));
+    }
+    if (left > 0)
+        buf_printf(out, " and %zu more", left);
+}
+
+/* Under the lock. */
+static void keep(struct told *told, enum told_what what, const struct json_value *body)
+{
+    const struct json_value *list = list_of(what, body);
+    struct buf *json = &told->json[what];
+    if (list == NULL)
+        return;
+    buf_reset(json);
+    json_put_value(json, body);
+    if (json->failed)
+        buf_reset(json);
+    list_paused(&told->paused[what], what, list);
+}
+
+static void keep_all(struct told *told, enum told_what what, const struct json_value *body)
+{
+    pthread_mutex_lock(&told->lock);
+    keep(told, what, body);
+    pthread_mutex_unlock(&told->lock);
+}
+
+/* NULL: it never told. */
+static const struct json_value *parse(struct arena *a, struct str json)
+{
+    const struct json_value *body = NULL;
+    struct err e;
+    arena_raise_budget(a, json.len * PARSED_TIMES);
+    return !str_is_empty(json) && json_parse(a, json, &body, &e) ? body : NULL;
+}
+
+static const struct json_value *kept(struct told *told, enum told_what what, struct arena *a)
+{
+    pthread_mutex_lock(&told->lock);
+    struct str json = arena_copy(a, buf_str(&told->json[what]));
+    pthread_mutex_unlock(&told->lock);
+    return parse(a, json);
+}
+
+static int64_t version_of(const struct json_value *object)
+{
+    int64_t version = 0;
+    return str_to_i64(text_of(object, "version"), &version) ? version : 0;
+}
+
+/* The list with the object in the place of the one of its name, or at its end. */
+static struct json_value list_with(struct arena *a, enum told_what what,
+                                   const struct json_value *list, const struct json_value *object)
+{
+    struct json_value *items = arena_new_array(a, list->item_count + 1, struct json_value);
+    struct str name = text_of(object, whats[what].name);
+    size_t at = 0;
+    while (at < list->item_count && !str_eq(text_of(&list->items[at], whats[what].name), name))
+        at++;
+    if (list->item_count > 0)
+        memcpy(items, list->items, list->item_count * sizeof *items);
+    if (at == list->item_count || version_of(&items[at]) <= version_of(object))
+        items[at] = *object;
+    return json_of_items(items, max_of(list->item_count, at + 1));
+}
+
+void told_put(struct told *told, enum told_what what, const struct json_value *object)
+{
+    scoped(arena_destroyp) struct arena *a = arena_create(KEPT_BYTES_MAX);
+    if (str_is_empty(text_of(object, whats[what].name)))
+        return;
+    pthread_mutex_lock(&told->lock);
+    const struct json_value *list = list_of(what, parse(a, buf_str(&told->json[what])));
+    if (list != NULL) {
+        const struct json_member member = { str_of_c(whats[what].list),
+                                            list_with(a, what, list, object) };
+        const struct json_value body = json_of_members(&member, 1);
+        keep(told, what, &body);
+    }
+    pthread_mutex_unlock(&told->lock);
+}
+
+struct str told_paused(struct told *told, struct arena *a)
+{
+    pthread_mutex_lock(&told->lock);
+    struct str types = arena_copy(a, buf_str(&told->paused[TOLD_TYPES]));
+    struct str queues = arena_copy(a, buf_str(&told->paused[TOLD_QUEUES]));
+    pthread_mutex_unlock(&told->lock);
+    if (str_is_empty(types) && str_is_empty(queues))
+        return (struct str){ 0 };
+    return arena_printf(a, "paused: %.*s%s%.*s", STR_FMT(types),
+                        str_is_empty(types) || str_is_empty(queues) ? "" : "; ", STR_FMT(queues));
+}
+
+/* ── asking ── */
+
+struct question {
+    struct gql_step *step;
+    enum told_what what;
+    told_read_fn *read;
+};
+
+static bool answer_with(const struct question *q, const struct json_value *body, bool is_fresh)
+{
+    struct gql_step *step = q->step;
+    return body != NULL && q->read(step, body, is_fresh, &step->results[0]);
+}
+
+static enum gql_next finish(const struct question *q, const struct json_value *body,
+                            const struct err *why)
+{
+    struct gql_step *step = q->step;
+    struct told *told = await_request(step)->loop->gateway->told;
+    struct err e;
+    bool is_told = answer_with(q, body, true);
+    if (is_told)
+        keep_all(told, q->what, body);
+    if (is_told || answer_with(q, kept(told, q->what, step->arena), false)) {
+        gql_step_finish(step);
+        return GQL_WAIT;
+    }
+    if (why != NULL)
+        e = *why;
+    else
+        err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
+                     "the Worker Service gave an answer that is none");
+    return gql_step_fail(step, &e);
+}
+
+static void answered(void *owner, const struct worker_reply *reply)
+{
+    (void)finish(owner, reply->body, reply->err);
+}
+
+enum gql_next told_ask(struct gql_step *step, enum told_what what, told_read_fn *read)
+{
+    struct question *q = arena_new(step->arena, struct question);
+    struct err e;
+    *q = (struct question){ step, what, read };
+    if (await_worker_ask(step, whats[what].path, answered, q))
+        return GQL_WAIT;
+    err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE, "the Worker Service is out of reach");
+    return finish(q, NULL, &e);
+}
+
+/* ── asking before anybody does ── */
+
+struct refresh {
+    struct told *told;
+    struct arena *arena; /* it lives in it */
+    enum told_what what;
+};
+
+static void refreshed(void *owner, const struct worker_reply *reply)
+{
+    struct refresh *refresh = owner;
+    if (reply->body != NULL)
+        keep_all(refresh->told, refresh->what, reply->body);
+    arena_destroy(refresh->arena);
+}
+
+void told_refresh(struct gateway_loop *loop)
+{
+    for (enum told_what what = TOLD_TYPES; what <= TOLD_QUEUES; what++) {
+        struct arena *a = arena_create(KEPT_BYTES_MAX);
+        struct refresh *refresh = arena_new(a, struct refresh);
+        struct err e;
+        *refresh = (struct refresh){ loop->gateway->told, a, what };
+        const struct worker_call_options options = { .path = whats[what].path,
+                                                     .arena = a,
+                                                     .deadline_us =
+                                                         clock_mono_us() + REFRESH_US_MAX,
+                                                     .fn = refreshed,
+                                                     .owner = refresh };
+        if (!worker_client_call(loop->worker, &options, &e))
+            arena_destroy(a);
+    }
+}

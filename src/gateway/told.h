@@ -1,0 +1,82 @@
+/*
+ * told: what the worker alone knows: its executors, the settings of task types, the queues. It is
+ * asked each time; what it told last is kept in the process, for while it is out of reach. A change
+ * that the feed or a mutation's answer tells goes into what is kept.
+ *
+ *   ask --> (answer) --> keep --> result
+ *      `--- away -----> what is kept --> result, or WORKER_UNAVAILABLE
+ *
+ * Source: docs/protocol.md "Task types and queues", "Leases".
+ */
+#pragma once
+#include "gateway/await.h"
+#include "gateway/bindings.h"
+#include "json/writer.h"
+
+enum told_what { TOLD_WORKERS, TOLD_TYPES, TOLD_QUEUES, TOLD_COUNT };
+
+/* What is kept, shared by all loops. */
+struct told;
+
+[[nodiscard]] struct told *told_create(void);
+void told_destroy(struct told *told); /* accepts NULL */
+
+/* Makes the field's result of what the worker says, which may be anything: false where it is no
+ * such thing. `is_fresh`: it said so just now. */
+typedef bool told_read_fn(struct gql_step *step, const struct json_value *body, bool is_fresh,
+                          struct gql_value *ret_result);
+/* Answers a field of one parent. */
+enum gql_next told_ask(struct gql_step *step, enum told_what what, told_read_fn *read);
+
+/* One type or queue as it is now, into the list that is kept, if there is one. Thread: any. */
+void told_put(struct told *told, enum told_what what, const struct json_value *object);
+/* Asks for types and queues, so that there is something to go on with. Thread: the loop's. */
+void told_refresh(struct gateway_loop *loop);
+/* "paused: task type email, queue bulk", of what is kept; empty: none is. Thread: any. */
+[[nodiscard]] struct str told_paused(struct told *told, struct arena *a);
+
+/* ── types and queues as objects of the API ── */
+
+enum told_kind { TOLD_TEXT, TOLD_BOOL, TOLD_WHOLE, TOLD_NUMBER, TOLD_USER };
+/* A member that an object has: of that kind, or null where it may be. A list of them ends with a
+ * NULL name; the first is the object's own name. */
+struct told_member {
+    const char *name;
+    enum told_kind kind;
+    bool is_nullable;
+};
+
+struct told_object {
+    const struct json_value *json;
+    const struct told_member *members;
+    bool is_fresh;
+};
+
+/* NULL where a member is not as it should be. */
+[[nodiscard]] struct told_object *told_object_read(struct arena *a, const struct json_value *json,
+                                                   const struct told_member *members,
+                                                   bool is_fresh);
+/* Those of the body's list of that name. False where one of them is not as it should be. `only`:
+ * the one of that name; ptr NULL: all. */
+[[nodiscard]] bool told_objects_read(struct arena *a, const struct json_value *body,
+                                     const char *list, const struct told_member *members,
+                                     struct str only, bool is_fresh, struct gql_value *ret_list);
+
+/* Getters of members; gql_binding.data is BINDING_NUMBER of its place in the list. */
+gql_get_fn told_get_text, told_get_bool, told_get_whole, told_get_number;
+/* LIVE, or CACHE where it is what was kept. */
+gql_get_fn told_get_source;
+/* The resolver of a member that is a user's id, whose prepare is users_prepare; null where the user
+ * is gone. */
+gql_resolve_fn told_resolve_user;
+
+/* ── changes of them ── */
+
+enum { TOLD_REASON_CHARS_MAX = 500 }; /* why something is paused */
+
+/* The members "actor" and "user" of a request: who asks. */
+void told_write_actor(struct json_writer *w, const struct gql_step *step);
+/* The worker has made the change, and this is what it answered; NULL: no such thing. Ends the step
+ * with its row in the audit log; see audited.h. */
+void told_finish_change(struct gql_step *step, struct told_object *object, const char *action,
+                        struct str subject, struct str detail);

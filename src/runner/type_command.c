@@ -1,0 +1,252 @@
+/*
+ * command: runs what the allow-list names, by the spawner. One connection is one command; closing
+ * it ends the command. Members, list and result: docs/task-types.md.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/child.h"
+#include "io/poll.h"
+#include "payload/inputs.h"
+#include "runner/runner_priv.h"
+#include "runner/spawner_wire.h"
+#include "runner/tail.h"
+#include "runner/types_priv.h"
+
+enum {
+    PACKETS_MAX = 16, /* taken in one turn of the loop */
+    END_ARENA_BYTES = 1 << 20,
+    LINE_BYTES_MAX = 500, /* of the last line, in the error */
+};
+
+struct state {
+    int connection; /* -1: none */
+    struct io_poll *poll;
+    struct tail output, errors;
+    int64_t started_us;
+};
+
+static bool is_offered(const struct runner *r)
+{
+    return r->spawner[0] != '\0';
+}
+
+/* ── how it ends ── */
+
+static void succeed(struct attempt *t, int64_t code)
+{
+    const struct state *state = t->state;
+    struct buf result;
+    buf_init(&result, 0);
+    struct json_writer w = json_writer_to(&result);
+    json_begin_object(&w);
+    json_key_c(&w, "exit_code");
+    json_write_i64(&w, code);
+    json_key_c(&w, "stdout");
+    json_write_string(&w, tail_text(t->arena, &state->output));
+    json_key_c(&w, "stderr");
+    json_write_string(&w, tail_text(t->arena, &state->errors));
+    json_key_c(&w, "is_truncated");
+    json_write_bool(&w, state->output.is_cut || state->errors.is_cut);
+    json_key_c(&w, "duration_ms");
+    json_write_i64(&w, (clock_mono_us() - state->started_us) / CLOCK_MS);
+    json_end_object(&w);
+    attempt_complete(t, buf_str(&result));
+    buf_clear(&result);
+}
+
+static void disappoint(struct attempt *t, struct str how, int64_t code)
+{
+    const struct state *state = t->state;
+    struct str line = tail_last_line(t->arena, &state->errors);
+    char exit[IO_EXIT_TEXT_MAX];
+    const char *what = exit;
+    io_exit_format((struct io_exit){ .by_signal = str_eq_c(how, "signal"), .code = (int)code },
+                   exit);
+    if (str_eq_c(how, "timeout"))
+        what = "took longer than the command may";
+    else if (str_eq_c(how, "output"))
+        what = "wrote more than the command may";
+    else if (str_eq_c(how, "stopped"))
+        what = "stopped"; /* the spawner ends */
+    attempt_fail(t,
+                 arena_printf(t->arena, "%s%s%.*s", what, line.len > 0 ? ": " : "",
+                              STR_FMT(str_first(line, LINE_BYTES_MAX))),
+                 0);
+}
+
+static void lost(struct attempt *t)
+{
+    attempt_fail(t, STR("the spawner of commands has gone away"), 0);
+}
+
+static struct str text_of(const struct json_value *v)
+{
+    return v && v->type == JSON_STRING ? v->text : STR("");
+}
+
+/* The last packet: it was refused, or it has ended. */
+static void end(struct attempt *t, char kind, struct str json)
+{
+    scoped(arena_destroyp) struct arena *a = arena_create(END_ARENA_BYTES);
+    const struct json_value *v;
+    struct err e;
+    int64_t code = 0;
+    if (!json_parse(a, json, &v, &e)) {
+        lost(t);
+        return;
+    }
+    const struct json_value *number = json_get_c(v, "code"), *fatal = json_get_c(v, "is_fatal"),
+                            *success = json_get_c(v, "is_success");
+    if (number && number->type == JSON_NUMBER)
+        (void)json_to_i64(number, &code);
+    if (kind == 'r' && fatal && fatal->boolean)
+        attempt_fail_for_good(t, text_of(json_get_c(v, "error")));
+    else if (kind == 'r')
+        attempt_fail(t, text_of(json_get_c(v, "error")), 0);
+    else if (success && success->boolean)
+        succeed(t, code);
+    else
+        disappoint(t, text_of(json_get_c(v, "how")), code);
+}
+
+/* ── while it runs ── */
+
+/* False: the attempt has ended. */
+static bool take_in(struct attempt *t, struct str packet)
+{
+    struct state *state = t->state;
+    switch (packet.ptr[0]) {
+    case 'o':
+        tail_add(&state->output, str_from(packet, 1));
+        return true;
+    case 'e':
+        tail_add(&state->errors, str_from(packet, 1));
+        return true;
+    default:
+        end(t, packet.ptr[0], str_from(packet, 1));
+        return false;
+    }
+}
+
+static void readable(void *owner, int events)
+{
+    static char packet[SPAWNER_PIECE_BYTES + 1]; /* one thread, one at a time */
+    struct attempt *t = owner;
+    const struct state *state = t->state;
+    (void)events;
+    for (int i = 0; i < PACKETS_MAX; i++) {
+        ssize_t got = recv(state->connection, packet, sizeof packet, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0) {
+            lost(t);
+            return;
+        }
+        if (!take_in(t, str_of(packet, (size_t)got)))
+            return;
+    }
+}
+
+/* ── how it begins ── */
+
+static void write_request(const struct attempt *t, struct buf *out)
+{
+    const struct payload_command_input *input = t->input;
+    struct json_writer w = json_writer_to(out);
+    json_begin_object(&w);
+    json_key_c(&w, "task");
+    json_write_string(&w, t->id);
+    json_key_c(&w, "attempt");
+    json_write_i64(&w, t->attempt);
+    json_key_c(&w, "payload");
+    json_begin_object(&w);
+    json_key_c(&w, "command");
+    json_write_string(&w, input->command);
+    json_key_c(&w, "args");
+    json_begin_array(&w);
+    for (size_t i = 0; i < input->arg_count; i++)
+        json_write_string(&w, input->args[i]);
+    json_end_array(&w);
+    json_key_c(&w, "params");
+    json_begin_object(&w);
+    for (size_t i = 0; i < input->param_count; i++) {
+        json_key(&w, input->names[i]);
+        json_write_string(&w, input->values[i]);
+    }
+    json_end_object(&w);
+    json_end_object(&w);
+    json_end_object(&w);
+}
+
+static bool connect_to(const char *address, int *ret_fd, struct err *e)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    size_t len = min_of(strlen(address), sizeof name.sun_path);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_set_errno(e, ERR_UNAVAILABLE, "cannot open a socket");
+    memcpy(name.sun_path, address, len);
+    if (name.sun_path[0] == '@')
+        name.sun_path[0] = '\0';
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    if (connect(fd, (const struct sockaddr *)&name, size) == 0) {
+        *ret_fd = fd;
+        return true;
+    }
+    err_set_errno(e, ERR_UNAVAILABLE, "the spawner of commands cannot be reached");
+    (void)close(fd);
+    return false;
+}
+
+static bool begin(struct attempt *t, struct err *e)
+{
+    struct state *state = t->state;
+    struct buf request;
+    if (!connect_to(t->runner->spawner, &state->connection, e) ||
+        !io_poll_create(t->runner->loop, state->connection, readable, t, &state->poll, e))
+        return false;
+    buf_init(&request, 0);
+    write_request(t, &request);
+    bool is_sent = send(state->connection, request.ptr, request.len, MSG_NOSIGNAL) > 0 ||
+                   err_set_errno(e, ERR_UNAVAILABLE, "the spawner of commands does not take it");
+    buf_clear(&request);
+    io_poll_set(state->poll, IO_READABLE);
+    return is_sent;
+}
+
+static void start(struct attempt *t)
+{
+    struct state *state = arena_new(t->arena, struct state);
+    struct err e;
+    state->connection = -1;
+    state->started_us = clock_mono_us();
+    tail_init(&state->output);
+    tail_init(&state->errors);
+    t->state = state;
+    if (begin(t, &e))
+        return;
+    log_warn("command.not_started", "error=%s", log_quote(str_of_c(err_text(&e))));
+    attempt_fail(t, str_of_c(e.message), 0);
+}
+
+static void stop(struct attempt *t)
+{
+    struct state *state = t->state;
+    io_poll_destroy(state->poll);
+    if (state->connection >= 0)
+        (void)close(state->connection);
+    tail_clear(&state->output);
+    tail_clear(&state->errors);
+}
+
+const struct task_type task_type_command = {
+    .schema = &payload_command,
+    .is_offered = is_offered,
+    .start = start,
+    .stop = stop,
+};

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""A gateway that knows two workers, of which one leads. Usage: gateway_leaders_test.py PROGRAM"""
+
+import os
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from fake_worker import FakeWorker  # noqa: E402
+from gateway_rig import Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
+
+CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { id accepted } }"
+RETRY = "mutation($id: ID!) { retryTask(id: $id) { id } }"
+
+
+def shared(name):
+    """The other one's, who has it already when this one is made."""
+    return property(lambda self: getattr(self.other, name),
+                    lambda self, value: setattr(self.other, name, value) if self.is_made else None)
+
+
+class Twin(FakeWorker):
+    """Another process on the same tables."""
+    is_made = False
+    tasks, jobs, events = shared("tasks"), shared("jobs"), shared("events")
+    first, head, lock, changed = shared("first"), shared("head"), shared("lock"), shared("changed")
+
+    def __init__(self, other):
+        self.other = other
+        super().__init__()
+        self.is_made = True
+
+
+class World:
+    def __init__(self, postgres):
+        self.url = postgres.tell("database")
+        self.a = FakeWorker().__enter__()
+        self.b = Twin(self.a).__enter__()
+        self.b.is_away = True  # it stands by
+        self.gateway = Gateway(self.url, WORKER_URL=f"{self.a.url}, {self.b.url}", GATEWAY_LOOPS="1")
+        self.admin = self.gateway.set_up()
+        eventually(lambda: psql(self.url, "SELECT 1 FROM mirror WHERE cursor <> ''"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            self.gateway.__exit__(kind)
+        finally:
+            self.b.__exit__()
+            self.a.__exit__()
+
+    def create(self):
+        return self.gateway.graphql(CREATE, {"input": {"type": "email"}}, self.admin).data["createTask"]
+
+    def mirrored(self, task_id):
+        return psql(self.url, f"SELECT 1 FROM tasks WHERE id = '{task_id}' AND version > 0")
+
+
+def creates(worker):
+    return len(worker.seen("/v1/tasks"))
+
+
+def a_call_goes_to_the_one_that_leads_and_stays_there(postgres):
+    with World(postgres) as world:
+        assert world.create()["accepted"]
+        world.a.is_away, world.b.is_away = True, False  # handed over
+        asked = creates(world.a)
+        made = [world.create() for _ in range(5)]
+        assert all(task["accepted"] for task in made), made
+        assert creates(world.b) == 5 and creates(world.a) <= asked + 1
+        before = creates(world.a)
+        assert world.create()["accepted"] and creates(world.a) == before
+        added = world.a.add()  # and the feed is read there
+        eventually(lambda: world.mirrored(added))
+        world.b.vanish()  # without a word
+        world.a.is_away = False
+        made = [world.create() for _ in range(5)]
+        assert all(task["accepted"] for task in made), made
+        world.b.launch()
+
+
+def while_nobody_leads_a_call_waits_a_moment(postgres):
+    with World(postgres) as world:
+        world.a.is_away = True
+        answer = {}
+
+        def create():
+            answer.update(world.create())
+        thread = threading.Thread(target=create)
+        thread.start()
+        eventually(lambda: creates(world.a) > 1 and creates(world.b) > 1)
+        world.b.is_away = False
+        thread.join()
+        assert answer["accepted"], answer
+        world.b.is_away = True  # for longer than that
+        kept = world.create()
+        assert kept["accepted"] is False, kept
+        world.a.is_away = False
+        eventually(lambda: world.mirrored(kept["id"]))
+
+
+def what_may_have_been_done_is_not_tried_elsewhere(postgres):
+    with World(postgres) as world:
+        task = world.a.add()
+        world.a.finish(task, "dead", error="no")
+        eventually(lambda: world.mirrored(task))
+        world.b.is_away = False
+        world.a.is_mute_after = True  # does it, and nobody hears
+        retried = world.gateway.graphql(RETRY, {"id": task}, world.admin)
+        assert retried.code == "WORKER_UNAVAILABLE", retried.text
+        assert not world.b.seen(f"/v1/tasks/{task}:retry")
+        assert len(world.a.seen(f"/v1/tasks/{task}:retry")) >= 1
+        world.a.is_mute_after = False
+
+
+TESTS = [
+    a_call_goes_to_the_one_that_leads_and_stays_there,
+    while_nobody_leads_a_call_waits_a_moment,
+    what_may_have_been_done_is_not_tried_elsewhere,
+]
+
+if __name__ == "__main__":
+    with Postgres() as server:
+        run_tests(TESTS, server)

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""What a worker that takes over finds, and how soon. Usage: worker_standby_test.py PROGRAM"""
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from gateway_rig import WAIT_S, Postgres, eventually, run_tests  # noqa: E402
+from worker_rig import Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+
+LEASE = {"WORKER_LEASE": "1s"}
+
+
+def wait_checkpoint(url):
+    """The tables hold all that is in the log."""
+    eventually(lambda: sql(url, "SELECT ckpt_seq = (SELECT max(seq + n) FROM worker.change_log) "
+                                "FROM worker.shard") == "t")
+
+
+def one_that_was_cancelled_and_tried_again_between_two_ticks_is_kept(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as worker:
+        caller = Caller(worker)
+        task = caller.create_one()
+        wait_checkpoint(url)
+        assert caller.post(f"/v1/tasks/{task}:cancel", {}).status == 200
+        assert caller.post(f"/v1/tasks/{task}:retry", {}).status == 200
+        wait_checkpoint(url)
+        worker.stop(signal.SIGKILL)
+    with Worker(url, **LEASE) as worker:
+        assert worker.metric('windlass_worker_tasks{state="unfinished"}') == 1
+        assert Caller(worker).task(task)["state"] == "ready"
+
+
+class Busy:
+    """A little of everything, until told to stop; what was acknowledged is noted."""
+
+    def __init__(self, worker):
+        self.worker, self.is_over, self.created = worker, threading.Event(), []
+        self.threads = [threading.Thread(target=self.run, args=(f,))
+                        for f in (self.create, self.create, self.execute, self.execute, self.touch)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, act):
+        while not self.is_over.is_set():
+            try:
+                act()
+            except (OSError, AssertionError, KeyError, ValueError, IndexError):
+                time.sleep(0.01)
+
+    def create(self):
+        caller, count = Caller(self.worker), 0
+        while not self.is_over.is_set():
+            count += 1
+            tasks = [{"id": new_id(), "type": ("work", "more")[i % 2], "is_fresh": True,
+                      "priority": ("low", "normal", "high")[i % 3]} for i in range(20)]
+            tasks[3]["run_at_us"] = int((time.time() + 0.2) * 1e6)
+            tasks[4]["run_at_us"] = int((time.time() + 3600) * 1e6)
+            tasks[5]["depends_on"] = [tasks[0]["id"], tasks[1]["id"]]
+            tasks[6]["idempotency_key"] = f"key-{count % 50}"
+            tasks[7]["type"] = f"type-{count % 40}"
+            answer = caller.create(*tasks)
+            assert answer.status == 200, answer.text
+            self.created += [r["task"]["id"] for r in answer.json["results"] if "task" in r]
+
+    def execute(self):
+        executor = Executor(self.worker, {"work": 50, "more": 50, "type-1": 3}, ttl_ms=60_000)
+        acks = []
+        while not self.is_over.is_set():
+            leases = executor.lease(20, 100, acks)["leases"]
+            acks = [{"task": lease["task"], "fence": lease["fence"], "retry_in_ms": 50 * (i % 3),
+                     "outcome": ("complete", "complete", "fail", "release", "fatal")[i % 5]}
+                    for i, lease in enumerate(leases) if i != 7]
+
+    def touch(self):
+        caller = Caller(self.worker)
+        while not self.is_over.is_set():
+            task = self.created[-1 - len(self.created) // 3]
+            caller.post(f"/v1/tasks/{task}:cancel", {})
+            caller.post(f"/v1/tasks/{task}:retry", {})
+            time.sleep(0.005)
+
+    def stop(self):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def said(worker, event):
+    """What it says of its memory there: the next number, how many tasks, their sum."""
+    found = worker.wait_for_log(rf"event=shard\.{event} epoch=\d+ next=(\d+) unfinished=(\d+) "
+                                r"sum=(\w+)")
+    return int(found.group(1)), int(found.group(2)), found.group(3)
+
+
+def is_warm(worker):
+    return "event=lead.warm" in worker.log
+
+
+def a_memory_that_followed_the_log_is_one_that_was_loaded_and_its_leaders(postgres):
+    url = postgres.tell("database")
+    leader = Worker(url, **LEASE)
+    for round_number in range(4):
+        busy = Busy(leader)
+        eventually(lambda: len(busy.created) > 500)
+        time.sleep(0.3 * round_number)
+        with Worker(url, wait=False, **LEASE) as standby:
+            eventually(lambda: is_warm(standby))
+            count = len(busy.created)
+            eventually(lambda: len(busy.created) > count + 1000)
+            if round_number % 2:
+                busy.stop()
+                leader.stop()
+            else:
+                leader.stop(signal.SIGKILL)
+                busy.stop()
+            warm = said(standby, "leads")
+            standby.stop(signal.SIGKILL)
+        if round_number % 2:
+            left = said(leader, "left") if leader.process.poll() is None else \
+                re.search(r"event=shard\.left .*next=(\d+) unfinished=(\d+) sum=(\w+)", leader.log)
+            assert (int(left.group(1)) + 1, int(left.group(2)), left.group(3)) == warm, \
+                (left.groups(), warm)
+        leader.log_file.close()
+        leader = Worker(url, **LEASE)
+        cold = said(leader, "leads")
+        assert not is_warm(leader) or warm
+        assert cold == (warm[0] + 1, *warm[1:]), (round_number, warm, cold)
+        ids = sql(url, "SELECT id FROM worker.task").splitlines()
+        assert not set(busy.created) - set(ids)
+    with leader:
+        pass
+
+
+def assert_one_at_a_time(url):
+    """The log is dense, and nobody wrote to it after somebody else had taken over."""
+    assert sql(url, """SELECT count(*) FROM (SELECT seq, n, epoch, lead(seq) OVER w AS next,
+                       lead(epoch) OVER w AS later FROM worker.change_log WINDOW w AS (ORDER BY seq)) l
+                       WHERE next <> seq + n OR later < epoch""") == "0"
+
+
+def stored(url):
+    return set(sql(url, "SELECT id FROM worker.task").splitlines())
+
+
+def of_two_leaders_the_one_that_was_stopped_commits_nothing_more(postgres):
+    for is_cut in (False, True):
+        url = postgres.tell("database")
+        proxy = Proxy(url)
+        with Worker(proxy.url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
+            eventually(lambda: is_warm(second))
+            busy = Busy(first)
+            eventually(lambda: len(busy.created) > 500)
+            first.process.send_signal(signal.SIGSTOP)
+            second.wait_leading()
+            there = stored(url)
+            if is_cut:  # what it asks on its way up is asked on new connections
+                proxy.cut_all()
+            first.process.send_signal(signal.SIGCONT)
+            first.wait_for_log(r"event=shard\.stepped_down")
+            refused = Caller(first).create({"id": new_id(), "type": "work", "is_fresh": True})
+            assert refused.status == 503 and refused.code == "UNAVAILABLE", refused.text
+            busy.stop()
+            assert stored(url) == there and not set(busy.created) - there
+            assert_one_at_a_time(url)
+            # It stands by now, and is as good as before.
+            eventually(lambda: is_warm(first))
+            task = Caller(second).create_one()
+            second.stop(signal.SIGKILL)
+            first.wait_leading()
+            assert Caller(first).task(task)["state"] == "ready"
+            assert_one_at_a_time(url)
+        proxy.end()
+
+
+def one_that_is_killed_is_followed_long_before_its_lease_is_over(postgres):
+    url = postgres.tell("database")
+    lease = {"WORKER_LEASE": "60s"}
+    with Worker(url, **lease) as first, Worker(url, wait=False, **lease) as second:
+        caller = Caller(first)
+        # Its sessions tell how it is: neither asked nor renewed for a while, and yet alive.
+        time.sleep(1)
+        assert caller.get("/v1/feed").status == 200 and Caller(second).get("/v1/feed").status == 503
+        sql(url, "UPDATE worker.shard SET lease_until = now() + interval '30 s'")
+        time.sleep(1)
+        assert caller.get("/v1/feed").status == 200 and Caller(second).get("/v1/feed").status == 503
+        task = caller.create_one()
+        first.stop(signal.SIGKILL)
+        sql(url, "UPDATE worker.shard SET lease_until = now() + interval '30 s'")
+        second.wait_leading()
+        assert sql(url, "SELECT lease_until < now() + interval '61 s' FROM worker.shard") == "t"
+        assert Caller(second).task(task)["state"] == "ready"
+
+
+def who_leads_hands_over_without_a_pause_and_no_lease_is_lost(postgres):
+    url = postgres.tell("database")
+    lease = {"WORKER_LEASE": "60s"}
+    with Worker(url, **lease) as first, Worker(url, wait=False, **lease) as second:
+        executor = Executor(first, ttl_ms=5_000)
+        caller, created, pauses = Caller(first), [], []
+        kept = [caller.create_one() for _ in range(3)]
+        leases = executor.leases(3)
+        eventually(lambda: is_warm(second) and sql(
+            url, "SELECT standby_until > now() FROM worker.shard") == "t")
+        first.process.send_signal(signal.SIGTERM)
+        last, workers = time.monotonic(), [first, second]
+
+        def create():
+            """One after the other, at whoever takes it."""
+            nonlocal last
+            task = new_id()
+            try:
+                answer = caller.create({"id": task, "type": "other"})
+            except OSError:
+                answer = None
+            if answer is None or answer.status != 200:
+                workers.reverse()
+                caller.close()
+                caller.worker = workers[0]
+                return False
+            created.append(task)
+            pauses.append(time.monotonic() - last)
+            last = time.monotonic()
+            return caller.worker is second
+        until = time.monotonic() + WAIT_S
+        while not create():
+            assert time.monotonic() < until
+        assert first.process.wait(30) == 0
+        print(f"# the longest pause between two creates: {max(pauses) * 1000:.0f} ms")
+        assert len(created) > 1, "all went on while the standby was told"
+        executor.close()
+        executor.worker = second
+        beat = executor.heartbeat(*({"task": le["task"], "fence": le["fence"]} for le in leases))
+        assert beat.status == 200 and beat.json["lost"] == [], beat.text
+        assert [executor.ack(le) for le in leases] == ["applied"] * 3
+        assert not (set(created) | set(kept)) - stored(url)
+        assert_one_at_a_time(url)
+
+
+TESTS = [
+    of_two_leaders_the_one_that_was_stopped_commits_nothing_more,
+    one_that_is_killed_is_followed_long_before_its_lease_is_over,
+    who_leads_hands_over_without_a_pause_and_no_lease_is_lost,
+    a_memory_that_followed_the_log_is_one_that_was_loaded_and_its_leaders,
+    one_that_was_cancelled_and_tried_again_between_two_ticks_is_kept,
+]
+
+if __name__ == "__main__":
+    with Postgres() as server:
+        run_tests(TESTS, server)

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Two workers under `windlass up`: one leads, and when it is killed or stopped the other does, while
+tasks are made and run. Figures are told, not asserted.
+
+Usage: standby_test.py WINDLASS [TEST...]
+"""
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+
+from harness import DEADLINE_S, Scratch, Up, run_tests, until
+
+PROGRAM = os.path.realpath(sys.argv[1])
+PASSWORD = "correct horse battery"
+TAKEOVER_S = 30  # far more than it should take
+WORKERS = ("worker", "worker-2")
+
+
+class Load:
+    """Threads that create tasks through the gateway until they are stopped."""
+
+    def __init__(self, up, token, count=4):
+        self.up, self.token = up, token
+        self.accepted, self.kept, self.codes = [], [], set()
+        self.times = []  # of answers that a worker has accepted
+        self.is_over = threading.Event()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while not self.is_over.is_set():
+            try:
+                data = graphql(self.up, self.token, "mutation { createTask(input: {type: \"noop\"}) "
+                                                    "{ id accepted } }")
+            except (OSError, AssertionError, ValueError) as failure:
+                self.codes.add(str(failure)[:200])
+                continue
+            task = data["createTask"]
+            (self.accepted if task["accepted"] else self.kept).append(task["id"])
+            if task["accepted"]:
+                self.times.append(time.monotonic())
+
+    def grow(self, count=200):
+        was = len(self.accepted)
+        until("tasks are accepted", lambda: len(self.accepted) >= was + count)
+
+    def stop(self):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join(DEADLINE_S)
+        return self.accepted + self.kept
+
+    def pause_s(self, since):
+        """The longest time without an accepted task, from a moment on."""
+        times = sorted(t for t in self.times if t >= since)
+        return max(b - a for a, b in zip([since] + times, times))
+
+
+def graphql(up, token, query, **variables):
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    _, body = up.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}),
+                         headers)
+    answer = json.loads(body)
+    assert not answer.get("errors"), body
+    return answer["data"]
+
+
+def set_up(up):
+    return graphql(up, None, "mutation ($t: String!, $p: String!) { setup(token: $t, "
+                             "email: \"first@example.org\", name: \"First\", password: $p) { token } }",
+                   t=up.setup_token(), p=PASSWORD)["setup"]["token"]
+
+
+def leads(up, name):
+    try:
+        return "\nwindlass_worker_leading 1\n" in up.request(path="/metrics", service=name)[1]
+    except OSError:
+        return False
+
+
+def leader(up):
+    return until("somebody leads", lambda: next((n for n in WORKERS if leads(up, n)), None))
+
+
+def wait_warm(up, count):
+    up.logged("event=lead.warm", count=count)
+
+
+def pid_of(up, name):
+    line = up.logged("event=up.child_ready", f"child={name} ",
+                     count=sum(f"event=up.child_ready child={name} " in l for l in list(up.log)) or 1)
+    return int(re.search(r" pid=(\d+)", line).group(1))
+
+
+def assert_all_run(up, token, ids):
+    """Whatever was acknowledged is there, and runs."""
+    for at in range(0, len(ids), 25):
+        query = " ".join(f"t{i}: task(id: \"{task}\") {{ status }}"
+                         for i, task in enumerate(ids[at:at + 25]))
+
+        def have_run():
+            data = graphql(up, token, "{ " + query + " }")
+            assert None not in data.values(), "one is lost"
+            return all(task["status"] == "COMPLETED" for task in data.values())
+        until("they have run", have_run)
+
+
+def start(scratch):
+    return Up(PROGRAM, scratch, args=["--workers", "2"], env={"WINDLASS_ENV": "development"},
+              fresh=True)
+
+
+def test_a_standby_takes_over_from_a_killed_leader_and_nothing_is_lost():
+    with Scratch() as scratch, start(scratch) as up:
+        up.wait_ready()
+        for name in WORKERS:
+            up.logged("event=up.child_ready", f"child={name} ")
+        token, ids = set_up(up), []
+        for round_number in range(3):
+            wait_warm(up, round_number + 1)
+            first = leader(up)
+            load = Load(up, token)
+            load.grow()
+            since = time.monotonic()
+            os.kill(pid_of(up, first), signal.SIGKILL)
+            load.grow()
+            pause_s = load.pause_s(since)
+            ids += load.stop()
+            print(f"# killed: {pause_s:.2f} s without an accepted task, "
+                  f"{len(load.kept)} kept in the outbox, refused: {sorted(load.codes)}")
+            assert pause_s < TAKEOVER_S
+            up.logged("event=up.child_ready", f"child={first} ", count=2 + round_number // 2)
+        assert_all_run(up, token, ids)
+
+
+def test_a_leader_that_is_stopped_hands_over():
+    with Scratch() as scratch, start(scratch) as up:
+        up.wait_ready()
+        token = set_up(up)
+        wait_warm(up, 1)
+        first = leader(up)
+        load = Load(up, token)
+        load.grow()
+        since = time.monotonic()
+        os.kill(pid_of(up, first), signal.SIGTERM)  # it ends, and is started again
+        until("the other one leads", lambda: leads(up, next(n for n in WORKERS if n != first)))
+        load.grow()
+        pause_s = load.pause_s(since)
+        ids = load.stop()
+        print(f"# stopped: {pause_s * 1000:.0f} ms without an accepted task, "
+              f"{len(load.kept)} kept in the outbox, refused: {sorted(load.codes)}")
+        assert not load.codes, load.codes
+        assert_all_run(up, token, ids)
+
+
+if __name__ == "__main__":
+    run_tests([test_a_standby_takes_over_from_a_killed_leader_and_nothing_is_lost,
+               test_a_leader_that_is_stopped_hands_over])
