@@ -412,8 +412,7 @@ static enum op finish_op(const struct live *task, enum rule_state state)
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end)
 {
-    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED ||
-           group_is(b->s, live_type_of(b->s->live, task)));
+    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED || group_is_live(b->s, task));
     assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
     bool was_running = task->state == LIVE_RUNNING, was_blocked = task->state == LIVE_BLOCKED;
@@ -458,7 +457,7 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     if (was_blocked)
         deps_left(b, task->id);
     deps_ended(b, task->id, state);
-    if (was_blocked && state != STATE_SUCCEEDED && group_is(b->s, live_type_of(b->s->live, task)))
+    if (was_blocked && state != STATE_SUCCEEDED && group_is_live(b->s, task))
         group_given_up(b, task->id);
     if (b->s->job_hooks)
         b->s->job_hooks->task_ended(b, task->id, state);
