@@ -378,8 +378,8 @@ struct str change_why(struct arena *a, const struct change_end *end)
     if (!end->blocked_by)
         return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code, end->why_text);
     uuid_format(*end->blocked_by, id);
-    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}", end->why_code,
-                        end->why_text, id);
+    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}",
+                        end->why_code, end->why_text, id);
 }
 
 static enum op finish_op(const struct live *task, enum rule_state state)

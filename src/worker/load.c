@@ -5,7 +5,8 @@
  *   begin ──▶ names ──▶ task_live, a page at a time ──▶ counters ──▶ log ──▶ its present end
  *   ckpt C0                                             ckpt C1       ▲             │ again, later
  *                                                                     └─────────────┘ or finish:
- *                                       log up to the epoch row ──▶ settings ──▶ sessions ──▶ blocked ──▶ done
+ *                                       log up to the epoch row ──▶ settings ──▶ sessions ──▶
+ * blocked ──▶ done
  *
  * Pages that were read while the tables moved are of different times, none older than C0. Replaying
  * the log from C0 mends that, since each row tells the number of its last change: a change that a
@@ -587,8 +588,7 @@ static void add_live(struct load *load, const struct db_rows *rows, size_t i, in
     struct live *task = live_add(load->s->live, db_rows_uuid(rows, i, 0));
     task->version = db_rows_i64(rows, i, 1);
     task->state = (uint8_t)db_rows_i64(rows, i, 3);
-    task->flags =
-        (uint8_t)(db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB));
+    task->flags = (uint8_t)(db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB));
     join_stored(load->s, task, rows, i);
     task->attempt = (uint16_t)db_rows_i64(rows, i, 7);
     task->max_attempts = (uint16_t)db_rows_i64(rows, i, 8);
