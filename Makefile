@@ -85,9 +85,11 @@ bench: deps-test configure ## figures beside the peers': a table and build/bench
 	@ninja -C $(BUILD) --quiet
 	@tests/bench/bench.py --build $(BUILD) $(B)
 
-chaos: deps configure ## kill processes at random under load and check what was promised: ROUNDS= SEED=
+chaos: deps configure ## faults at random under load, then proofs of what was promised: ROUNDS= SEED=
 	@ninja -C $(BUILD) --quiet
-	@tests/chaos/chaos.py --binary $(BUILD)/windlass --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+	@tests/chaos/checker.py $(BUILD)/windlass --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+	@tests/chaos/chain.py --binary $(BUILD)/windlass $(if $(SEED),--seed $(SEED))
+	@tests/chaos/chaos.py --binary $(BUILD)/windlass $(if $(SEED),--seed $(SEED))
 
 cron-sweep: configure ## random schedules in all zones against a brute-force oracle: N=20000 SEED=
 	@ninja -C $(BUILD) --quiet tests/unit/rules_sweep_test

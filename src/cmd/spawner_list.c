@@ -10,6 +10,7 @@ enum {
     ENTRIES_MAX = 1000,
     NAME_BYTES_MAX = 100,
     ARGV_MAX = 100,
+    PARAMS_MAX = 20,
     TEXT_BYTES_MAX = 8192,
     ENV_MAX = 50,
     FOLDER_BYTES_MAX = 1000,
@@ -41,12 +42,32 @@ static bool read_argv(struct arena *a, const struct json_value *v, struct spawne
                        e) ||
         !payload_text(a, v, "args", 10, &args, e))
         return false;
-    if (entry->argv_count == 0 || entry->argv[0].len < 2 || entry->argv[0].ptr[0] != '/' ||
-        str_find_char(entry->argv[0], '{') >= 0)
+    if (entry->argv_count == 0 || entry->argv[0].len < 2 || entry->argv[0].ptr[0] != '/')
         return err_set(e, ERR_INVALID, "$.argv[0]: path of a program from / on expected");
     if (!str_eq_c(args, "none") && !str_eq_c(args, "append"))
         return err_set(e, ERR_INVALID, "$.args: none or append expected");
     entry->are_args_appended = str_eq_c(args, "append");
+    return true;
+}
+
+/* Each stands in an argument; the program itself is nobody's choice. */
+static bool read_params(struct arena *a, const struct json_value *v, struct spawner_entry *entry,
+                        struct err *e)
+{
+    if (!payload_texts(a, v, "params", PARAMS_MAX, NAME_BYTES_MAX, &entry->params,
+                       &entry->param_count, e))
+        return false;
+    for (size_t i = 0; i < entry->param_count; i++) {
+        struct str mark = arena_printf(a, "{%.*s}", STR_FMT(entry->params[i]));
+        bool stands = false;
+        if (!payload_is_name(entry->params[i]))
+            return err_set(e, ERR_INVALID, "$.params[%zu]: is no name", i);
+        for (size_t k = 0; k < entry->argv_count; k++)
+            stands |= k > 0 && str_find(entry->argv[k], mark) >= 0;
+        if (!stands || str_find(entry->argv[0], mark) >= 0)
+            return err_set(e, ERR_INVALID, "$.params[%zu]: %.*s must stand in an argument of argv",
+                           i, STR_FMT(mark));
+    }
     return true;
 }
 
@@ -141,14 +162,9 @@ static bool read_limits(const struct json_value *v, bool is_other_user, struct s
 static bool read_entry(struct arena *a, const struct json_member *m, bool is_other_user,
                        struct spawner_entry *entry, struct err *e)
 {
-    static const char *const known[] = { "argv",
-                                         "args",
-                                         "cwd",
-                                         "env",
-                                         "timeout_seconds",
-                                         "grace_seconds",
-                                         "success_codes",
-                                         "max_output_bytes",
+    static const char *const known[] = { "argv",          "params",        "args",
+                                         "cwd",           "env",           "timeout_seconds",
+                                         "grace_seconds", "success_codes", "max_output_bytes",
                                          "limits" };
     const struct json_value *v = &m->value;
     struct str folder = STR("/");
@@ -158,7 +174,8 @@ static bool read_entry(struct arena *a, const struct json_member *m, bool is_oth
     if (m->key.len > NAME_BYTES_MAX || !payload_is_name(m->key))
         return err_set(e, ERR_INVALID, "$: letters, digits, '.', '_' and '-' expected as its name");
     if (!payload_check(v, known, countof(known), e) || !read_argv(a, v, entry, e) ||
-        !payload_text(a, v, "cwd", FOLDER_BYTES_MAX, &folder, e) || !read_env(a, v, entry, e) ||
+        !read_params(a, v, entry, e) || !payload_text(a, v, "cwd", FOLDER_BYTES_MAX, &folder, e) ||
+        !read_env(a, v, entry, e) ||
         !payload_number(v, "timeout_seconds", 0.001, TIMEOUT_S_MAX, &timeout_s, e) ||
         !payload_number(v, "grace_seconds", 0, GRACE_S_MAX, &grace_s, e) ||
         !payload_integer(v, "max_output_bytes", 0, BYTES_MAX, &entry->output_bytes_max, e) ||
@@ -202,68 +219,93 @@ const struct spawner_entry *spawner_list_find(const struct spawner_list *list, s
 
 /* ── a request ── */
 
-static const struct str *find_param(const struct payload_command_input *input, struct str name,
-                                    bool *used)
+static bool has_param(const struct spawner_entry *entry, struct str name)
 {
-    for (size_t i = 0; i < input->param_count; i++)
-        if (str_eq(input->names[i], name)) {
-            used[i] = true;
-            return &input->values[i];
-        }
-    return NULL;
+    for (size_t i = 0; i < entry->param_count; i++)
+        if (str_eq(entry->params[i], name))
+            return true;
+    return false;
 }
 
-/*
- * One argument with its parameters filled in. A brace that stands around no name stands for itself.
- * A value that begins an argument must not make an option of it.
- */
-static bool fill_in(struct arena *a, struct str text, const struct payload_command_input *input,
-                    bool *used, const char **ret_arg, struct err *e)
+static struct str param_of(const struct payload_command_input *input, struct str name)
 {
-    struct buf out;
-    struct str rest = text;
-    buf_init(&out, 0);
-    for (ptrdiff_t at; (at = str_find_char(rest, '{')) >= 0;) {
-        struct str from = str_from(rest, (size_t)at + 1);
-        ptrdiff_t end = str_find_char(from, '}');
-        struct str name = str_first(from, end > 0 ? (size_t)end : 0);
-        bool is_name = end > 0 && payload_is_name(name);
-        buf_put(&out, rest.ptr, (size_t)at + (is_name ? 0 : 1));
-        rest = is_name ? str_from(from, (size_t)end + 1) : from;
-        if (!is_name)
-            continue;
-        const struct str *value = find_param(input, name, used);
-        bool is_option = value && out.len == 0 && value->len > 0 && value->ptr[0] == '-';
-        if (!value || is_option) {
-            buf_clear(&out);
-            return err_set(e, ERR_INVALID, "$.params.%.*s: %s", STR_FMT(name),
-                           value ? "begins with '-', which would make it an option"
-                                 : "missing; the command needs it");
-        }
-        buf_put_str(&out, *value);
+    for (size_t i = 0; i < input->param_count; i++)
+        if (str_eq(input->names[i], name))
+            return input->values[i];
+    return STR(""); /* check_params has seen that all are there */
+}
+
+/* The request's parameters are the entry's, one for one. */
+static bool check_params(const struct spawner_entry *entry,
+                         const struct payload_command_input *input, struct err *e)
+{
+    for (size_t i = 0; i < input->param_count; i++)
+        if (!has_param(entry, input->names[i]))
+            return err_set(e, ERR_INVALID, "$.params.%.*s: the command has no such parameter",
+                           STR_FMT(input->names[i]));
+    for (size_t i = 0; i < entry->param_count; i++) {
+        bool is_given = false;
+        for (size_t k = 0; k < input->param_count; k++)
+            is_given |= str_eq(input->names[k], entry->params[i]);
+        if (!is_given)
+            return err_set(e, ERR_INVALID, "$.params.%.*s: missing; the command needs it",
+                           STR_FMT(entry->params[i]));
     }
-    buf_put_str(&out, rest);
+    return true;
+}
+
+/* Cuts at the first parameter: what stands before it, its name, what is left. False: none. */
+static bool cut_at_param(const struct spawner_entry *entry, struct str text, struct str *ret_head,
+                         struct str *ret_name, struct str *ret_tail)
+{
+    for (size_t at = 0; at < text.len; at++) {
+        struct str from = str_from(text, at + 1);
+        ptrdiff_t end = text.ptr[at] == '{' ? str_find_char(from, '}') : -1;
+        if (end < 0 || !has_param(entry, str_first(from, (size_t)end)))
+            continue; /* a brace of the program's own */
+        *ret_head = str_first(text, at);
+        *ret_name = str_first(from, (size_t)end);
+        *ret_tail = str_from(from, (size_t)end + 1);
+        return true;
+    }
+    return false;
+}
+
+/* A value that begins an argument must not make an option of it. */
+static bool fill_in(struct arena *a, const struct spawner_entry *entry, struct str text,
+                    const struct payload_command_input *input, const char **ret_arg, struct err *e)
+{
+    struct str head, name;
+    struct buf out;
+    bool is_option = false;
+    buf_init(&out, 0);
+    while (!is_option && cut_at_param(entry, text, &head, &name, &text)) {
+        struct str value = param_of(input, name);
+        buf_put_str(&out, head);
+        is_option = out.len == 0 && value.len > 0 && value.ptr[0] == '-';
+        buf_put_str(&out, value);
+    }
+    buf_put_str(&out, text);
     *ret_arg = arena_cstr(a, buf_str(&out));
     buf_clear(&out);
-    return true;
+    return !is_option ||
+           err_set(e, ERR_INVALID, "$.params.%.*s: begins with '-', which would make it an option",
+                   STR_FMT(name));
 }
 
 static bool build_argv(struct arena *a, const struct payload_command_input *input,
                        struct spawner_order *order, struct err *e)
 {
     const struct spawner_entry *entry = order->entry;
-    bool *used = arena_new_array(a, input->param_count, bool);
     size_t count = 0;
     order->argv = arena_new_array(a, entry->argv_count + input->arg_count + 1, const char *);
     if (input->arg_count > 0 && !entry->are_args_appended)
         return err_set(e, ERR_INVALID, "$.args: the command takes none");
+    if (!check_params(entry, input, e))
+        return false;
     for (size_t i = 0; i < entry->argv_count; i++)
-        if (!fill_in(a, entry->argv[i], input, used, &order->argv[count++], e))
+        if (!fill_in(a, entry, entry->argv[i], input, &order->argv[count++], e))
             return false;
-    for (size_t i = 0; i < input->param_count; i++)
-        if (!used[i])
-            return err_set(e, ERR_INVALID, "$.params.%.*s: the command has no such parameter",
-                           STR_FMT(input->names[i]));
     for (size_t i = 0; i < input->arg_count; i++)
         order->argv[count++] = input->args[i].ptr;
     return true;

@@ -32,8 +32,10 @@ struct spawner_limit {
 
 struct spawner_entry {
     struct str name;
-    struct str *argv; /* "{db}" in them stands for the parameter `db` */
+    struct str *argv; /* "{db}" in them stands for the parameter `db`, where it has that */
     size_t argv_count;
+    struct str *params; /* their names */
+    size_t param_count;
     bool are_args_appended;
     const char *folder;
     const char **env; /* "NAME=value" */

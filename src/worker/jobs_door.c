@@ -441,6 +441,7 @@ void jobs_post_door(void *owner, struct http_request *r)
 
 void jobs_delete_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "actor", NULL };
     struct worker *w = owner;
     struct str verb;
     struct err e = { 0 };
@@ -454,7 +455,7 @@ void jobs_delete_door(void *owner, struct http_request *r)
         return;
     if (!str_is_empty(verb))
         err_set(&e, ERR_NOT_FOUND, "there is no such address");
-    else if (read_actor(c, body, &e))
+    else if (door_only(body, "", members, &e) && read_actor(c, body, &e))
         submit(c, delete_apply, job_done);
     if (door_is_bad(&e))
         door_fail(r, &e);

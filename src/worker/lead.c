@@ -8,6 +8,7 @@
 #include "store/queue/lead_sql.h"
 #include "store/queue/retain_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/group.h"
 #include "worker/inbox.h"
 #include "worker/logs.h"
 #include "worker/retain.h"
@@ -122,6 +123,7 @@ static void jobs_loaded(void *owner, const struct err *err)
     s->role = SHARD_LEADING;
     tick_start(s->tick, lead->ckpt_seq);
     logs_start(s->logs, s->committed);
+    groups_start(s->groups);
     retain_start(s->retain);
     inbox_start(s->inbox);
     log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu sum=%016llx", (long long)s->epoch,

@@ -58,12 +58,26 @@ struct leasing {
 
 /* ── answering ── */
 
+static void put_spawned(struct json_writer *w, const struct spawn *spawn)
+{
+    json_key_c(w, "spawned");
+    json_begin_array(w);
+    for (size_t i = 0; i < spawn->count; i++) {
+        char id[UUID_TEXT_LEN + 1];
+        uuid_format(spawn->views[i].id, id);
+        json_write_string(w, str_of_c(id));
+    }
+    json_end_array(w);
+}
+
 static void put_ack(struct json_writer *w, const struct lease_ack *ack)
 {
     json_begin_object(w);
     json_put_id(w, "task", ack->task);
     json_key_c(w, "outcome");
     json_write_string(w, lease_answer_name(ack->answer));
+    if (ack->answer == LEASE_APPLIED && ack->spawn.count > 0)
+        put_spawned(w, &ack->spawn);
     json_end_object(w);
 }
 
@@ -236,11 +250,11 @@ static void give_back(struct leasing *l)
 
 /* ── claiming ── */
 
-static bool is_held(const struct leasing *l, const struct live *task)
+static bool is_held(const struct leasing *l, const struct live *task, int64_t fence)
 {
     for (size_t i = 0; i < l->held_count; i++)
         if (uuid_eq(l->held[i].task, task->id))
-            return l->held[i].fence == task->fence;
+            return l->held[i].fence == fence;
     return false;
 }
 
@@ -253,7 +267,9 @@ static void return_unheld(struct leasing *l, struct batch *b)
     struct live **lost = arena_new_array(b->a, l->wait.session->leases, struct live *);
     for (size_t i = 0; i < live_running_count(s->live) && n < l->wait.session->leases; i++) {
         struct live *task = live_running_at(s->live, i);
-        if (task->session == l->wait.session->number && task->fence < b->first && !is_held(l, task))
+        struct live_run run = live_run_of(s->live, task);
+        if (run.session == l->wait.session->number && run.fence < b->first &&
+            !is_held(l, task, run.fence))
             lost[n++] = task;
     }
     for (size_t i = 0; i < n; i++)
@@ -278,7 +294,7 @@ static void apply_claim(struct intent *intent, struct batch *b)
                                                       .timeout_s = task->timeout_s,
                                                       .attempt = task->attempt,
                                                       .max_attempts = task->max_attempts,
-                                                      .fence = task->fence,
+                                                      .fence = live_run_of(b->s->live, task).fence,
                                                       .started_us = task->at_us };
     }
 }
@@ -389,7 +405,11 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
         return err_set(e, ERR_LIMIT, "%sresult: is longer than %zu bytes", at,
                        l->w->shard.options.payload_max);
     random_ids(&ack->chance, sizeof ack->chance);
-    return logs_read(l->r->arena, json_get_c(v, "logs"), at, &ack->logs, e);
+    if (!logs_read(l->r->arena, json_get_c(v, "logs"), at, &ack->logs, e) ||
+        !spawn_read(l->w, l->r, json_get_c(v, "spawn"), at, ack->task, &ack->spawn, e))
+        return false;
+    return ack->spawn.count == 0 || ack->word == LEASE_COMPLETE ||
+           err_set(e, ERR_INVALID, "%sspawn: comes with the outcome complete alone", at);
 }
 
 static void ack_done(struct intent *intent, const struct err *err)

@@ -74,8 +74,15 @@ void logs_clear(struct logs *logs);
 /* Before a leader goes: writes what is new. True: that is still on its way; look again. */
 [[nodiscard]] bool logs_flush(struct logs *logs);
 
+/* An attempt that runs, or ran until the batch in flight. */
+struct log_attempt {
+    struct uuid task;
+    int64_t fence;
+    uint32_t attempt;
+};
+[[nodiscard]] struct log_attempt log_attempt_of(const struct shard *s, const struct live *task);
 /* A running task has written. */
-void logs_add(struct logs *logs, const struct live *task, const struct log_lines *lines);
+void logs_add(struct logs *logs, struct log_attempt of, const struct log_lines *lines);
 /* For `apply`: the attempt ends with this batch; `lines` (may be NULL) are its last, and must live
  * until the batch has ended. */
 void logs_end(struct batch *b, const struct live *task, const struct log_lines *lines);
@@ -89,15 +96,15 @@ void logs_gone(struct logs *logs, struct uuid task);
 [[nodiscard]] struct log_place task_log_last(const struct task_log *log);
 [[nodiscard]] size_t logs_bytes(const struct logs *logs);
 
-/* False: enough. */
+/* Texts live during the call. False: enough. */
 typedef bool log_line_fn(void *owner, struct log_place place, uint32_t attempt,
                          const struct log_line *line);
 /*
  * Walks the lines behind `after`: those of `rows` (base, last, attempt, lines; NULL: none), then
  * those of `log` (NULL: none). Where some are missing, a line of stream "windlass" says so.
  */
-void logs_walk(struct arena *a, const struct db_rows *rows, const struct task_log *log,
-               struct log_place after, log_line_fn *fn, void *owner);
+void logs_walk(const struct db_rows *rows, const struct task_log *log, struct log_place after,
+               log_line_fn *fn, void *owner);
 
 /* ── who follows ── */
 

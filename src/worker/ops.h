@@ -41,7 +41,8 @@ enum op {
     OP_DIE_WAITING = 21, /* pending → failed, dead: one that it depends on has failed */
     OP_TYPE = 22,  /* settings of a type; the id's end is its number, its row is in `task_type` */
     OP_QUEUE = 23, /* a queue was paused or resumed; its row is in `queue` */
-    OP_REOPEN_BLOCKED = 25, /* failed → pending, waits for others; args: run_at, max_attempts */
+    OP_COMPLETE_BLOCKED = 24, /* pending → completed: a group, all of whose children have ended */
+    OP_REOPEN_BLOCKED = 25,   /* failed → pending, waits for others; args: run_at, max_attempts */
     OP_COUNT
 };
 

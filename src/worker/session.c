@@ -138,6 +138,24 @@ struct session_type *session_slot_of(struct session *session, uint32_t type)
     return NULL;
 }
 
+size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t *ret_slots,
+                         uint32_t *ret_used)
+{
+    size_t count = 0;
+    *ret_slots = *ret_used = 0;
+    list_each (node, &set->all) {
+        struct session *session = container_of(node, struct session, node);
+        const struct session_type *slot =
+            session->is_ending ? NULL : session_slot_of(session, type);
+        if (!slot)
+            continue;
+        count++;
+        *ret_slots += slot->slots;
+        *ret_used += slot->used;
+    }
+    return count;
+}
+
 /* ── life ── */
 
 struct session_set *session_set_create(struct shard *s)
@@ -218,7 +236,7 @@ void session_set_start(struct session_set *set)
     struct shard *s = set->s;
     for (size_t i = 0; i < live_running_count(s->live); i++) {
         const struct live *task = live_running_at(s->live, i);
-        struct session *session = session_by_number(set, task->session);
+        struct session *session = session_by_number(set, live_run_of(s->live, task).session);
         if (!session) {
             session_return_orphan(s, task);
             continue;

@@ -69,6 +69,9 @@ void session_set_start(struct session_set *set);
 /* The next one in order of their beginning that does not end; of NULL the first. NULL: no more. */
 [[nodiscard]] const struct session *session_next(const struct session_set *set,
                                                  const struct session *session);
+/* How many sessions take tasks of that type, and their slots for it, all and used. */
+size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t *ret_slots,
+                         uint32_t *ret_used);
 /* NULL: none, or it ends. */
 [[nodiscard]] struct session *session_find(const struct session_set *set, struct uuid id);
 [[nodiscard]] struct session *session_by_number(const struct session_set *set, uint32_t number);

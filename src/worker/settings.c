@@ -218,6 +218,7 @@ void settings_free_type(struct type_settings *settings)
         return;
     free_text(settings->actor);
     free_text(settings->key_path);
+    free_text(settings->pause.actor);
     free_text(settings->pause.reason);
     mem_free(settings);
 }
@@ -228,6 +229,7 @@ static struct type_settings *create(const struct type_settings *like)
     *made = *like;
     made->actor = own(like->actor);
     made->key_path = own(like->key_path);
+    made->pause.actor = own(like->pause.actor);
     made->pause.reason = own(like->pause.reason);
     return made;
 }
@@ -355,6 +357,7 @@ static void put_row_head(struct json_writer *w, const struct set_row *row, int64
     put_number(w, "was", row->was);
     put_number(w, "version", version);
     put_pause(w, pause);
+    put_text_set(w, "paused_actor", pause->actor);
     json_key_c(w, "actor");
     json_write_string(w, actor);
 }
@@ -577,6 +580,7 @@ void settings_free_queue(struct queue_settings *settings)
     if (!settings)
         return;
     free_text(settings->actor);
+    free_text(settings->pause.actor);
     free_text(settings->pause.reason);
     mem_free(settings);
 }
@@ -592,6 +596,7 @@ static struct queue_settings *create_queue(const struct queue_settings *like)
     struct queue_settings *made = mem_new(struct queue_settings);
     *made = *like;
     made->actor = own(like->actor);
+    made->pause.actor = own(like->pause.actor);
     made->pause.reason = own(like->pause.reason);
     return made;
 }
@@ -643,6 +648,7 @@ void settings_load_type(struct shard *s, const struct db_rows *rows, size_t row)
         .version = db_rows_i64(rows, row, 2),
         .pause = { .is_on = db_rows_bool(rows, row, 3),
                    .has_user = !db_rows_is_null(rows, row, 4),
+                   .actor = db_rows_text(rows, row, 15),
                    .reason = db_rows_text(rows, row, 5) },
         .actor = db_rows_text(rows, row, 6),
         .key_path = db_rows_text(rows, row, 9),
@@ -669,6 +675,7 @@ void settings_load_queue(struct shard *s, const struct db_rows *rows, size_t row
         .version = db_rows_i64(rows, row, 2),
         .pause = { .is_on = db_rows_bool(rows, row, 3),
                    .has_user = !db_rows_is_null(rows, row, 4),
+                   .actor = db_rows_text(rows, row, 7),
                    .reason = db_rows_text(rows, row, 5) },
         .actor = db_rows_text(rows, row, 6),
     };

@@ -36,8 +36,8 @@ enum setting {
 
 struct pause {
     bool is_on, has_user;
-    struct uuid user; /* who, where the gateway knows */
-    struct str reason;
+    struct uuid user;         /* who, where the gateway knows */
+    struct str actor, reason; /* who, as people know them */
 };
 
 /* Never changed: another change makes another one. It owns its texts. */

@@ -34,6 +34,7 @@ static bool read_who(const struct json_value *body, struct call *c, struct err *
     struct pause *pause = &c->wish.to.pause;
     c->wish.to.actor = STR("");
     door_text(body, "", "actor", SETTINGS_ACTOR_MAX, &c->wish.to.actor, e);
+    pause->actor = c->wish.to.actor;
     if (!door_is_bad(e))
         pause->has_user = door_id(body, "", "user", &pause->user, e);
     return !door_is_bad(e);
@@ -98,13 +99,14 @@ static bool read_name(const struct json_value *body, struct call *c, const char 
 
 void types_update_door(void *owner, struct http_request *r)
 {
+    static const char *const members[] = { "type", "settings", "actor", "user", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
         return;
     struct call *c = open_call(w, r);
-    if (read_name(body, c, "type", &e) &&
+    if (door_only(body, "", members, &e) && read_name(body, c, "type", &e) &&
         type_wish_read(&w->shard, json_get_c(body, "settings"), &c->wish, &e) &&
         read_who(body, c, &e))
         submit(c, update_apply);
@@ -161,13 +163,16 @@ static void queue_apply(struct intent *intent, struct batch *b)
 
 static void change_queue(struct worker *w, struct http_request *r, bool is_pause)
 {
+    static const char *const at_pause[] = { "queue", "reason", "actor", "user", NULL };
+    static const char *const at_resume[] = { "queue", "actor", "user", NULL };
     const struct json_value *body;
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
         return;
     struct call *c = open_call(w, r);
     struct pause *pause = &c->wish.to.pause;
-    bool is_good = read_name(body, c, "queue", &e) && read_who(body, c, &e);
+    bool is_good = door_only(body, "", is_pause ? at_pause : at_resume, &e) &&
+                   read_name(body, c, "queue", &e) && read_who(body, c, &e);
     if (is_good && is_pause)
         door_text(body, "", "reason", SETTINGS_REASON_MAX, &pause->reason, &e);
     if (!is_pause)

@@ -10,6 +10,7 @@
 #include "worker/door.h"
 #include "worker/log_door.h"
 #include "worker/session.h"
+#include "worker/why.h"
 #include "worker/worker_priv.h"
 
 enum { IDS_MAX = 500, ATTEMPT_READS_MAX = 5 };
@@ -86,7 +87,10 @@ static struct task_view view_of(struct asked *q, size_t row)
     struct shard *s = &q->w->shard;
     struct task_view view;
     (void)read_task(q->r->arena, s, q->rows, row, &view);
-    read_overlay(s, live_find(s->live, view.id), &view);
+    const struct live *task = live_find(s->live, view.id);
+    read_overlay(s, task, &view);
+    struct str why = why_of_waiting(q->r->arena, s, task, &view);
+    view.why = why.len > 0 ? why : view.why;
     return view;
 }
 
@@ -193,7 +197,8 @@ static void put_attempts(struct asked *q, struct json_writer *w, const struct ta
     const struct live *task = live_find(s->live, view->id);
     if (view->state != STATE_RUNNING || !task)
         return;
-    const struct session *session = session_by_number(s->sessions, task->session);
+    const struct session *session =
+        session_by_number(s->sessions, live_run_of(s->live, task).session);
     put_attempt(w, logs, view->attempt, session ? session->worker : STR(""), view->started_at_us, 0,
                 STR(""), NULL);
 }

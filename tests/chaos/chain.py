@@ -15,7 +15,6 @@ import http.client
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +23,7 @@ import threading
 import time
 import uuid
 
-from chaos import Checks, Client, Lost, PASSWORD, START_S, Windlass
+from installation import START_S, Client, Lost, Windlass, run
 
 TTL_S = 2          # of a session: how long a lost executor is waited for
 SETTLE_S = 120     # the longest that the rest of the work may take once nothing is hurt any more
@@ -337,44 +336,17 @@ def check_counts(checks, windlass):
     checks(not wrong, f"{len(wrong)} counters of the worker differ from a recount {wrong[:3]}")
 
 
-def set_up(windlass):
-    end = time.monotonic() + START_S
-    while not windlass.setup_token and time.monotonic() < end:
-        time.sleep(0.05)
-    answer = Client(windlass).call(
-        "mutation($t: String!, $p: String!) { setup(token: $t, email: \"admin@chaos.test\","
-        " name: \"Admin\", password: $p) { token } }",
-        {"t": windlass.setup_token, "p": PASSWORD})
-    return answer["data"]["setup"]["token"]
-
-
-def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--seconds", type=float, default=60)
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--binary", default=os.path.join(here, "../../build/windlass"))
-    a = p.parse_args()
-    dice, checks, stop = random.Random(a.seed), Checks(), threading.Event()
-    windlass = Installation(os.path.abspath(a.binary))
-    try:
-        windlass.start()
-        token = set_up(windlass)
-        writers = [Writer(windlass, token, f"{a.seed} {n}", stop) for n in range(WRITERS)]
-        executor_stop = threading.Event()
-        executor = Executor(windlass, f"{a.seed} executor", executor_stop)
+def body(windlass, options):
+    def check(checks, token):
+        dice, stop, executor_stop = random.Random(options.seed), threading.Event(), threading.Event()
+        writers = [Writer(windlass, token, f"{options.seed} {n}", stop) for n in range(WRITERS)]
+        executor = Executor(windlass, f"{options.seed} executor", executor_stop)
         for thread in [*writers, executor]:
             thread.start()
-        end = time.monotonic() + a.seconds
-        hurts = collections.Counter()
-        while time.monotonic() < end:
-            time.sleep(dice.uniform(0.2, 2.5))
-            fault = dice.choice(FAULTS)
-            hurts[fault] += 1
-            hurt(windlass, fault, dice)
-        print(f"# seed {a.seed}: {dict(hurts)}", flush=True)
-        windlass.wait_ready()
-        stop.set()
+        try:
+            blows(windlass, options, dice)
+        finally:
+            stop.set()
         for w in writers:
             w.join(START_S)
         executor.is_calm = True
@@ -387,16 +359,30 @@ def main():
         check_results(checks, windlass, executor)
         check_mirror(checks, windlass)
         check_counts(checks, windlass)
-        checks(windlass.stop() == 0, "SIGTERM ends it with 0")
-    finally:
-        stop.set()
-        windlass.stop()
-        if checks.failed == 0:
-            shutil.rmtree(windlass.folder, ignore_errors=True)
-        else:
-            print(f"# kept for a look: {windlass.folder}")
-    print(f"1..{checks.passed + checks.failed}")
-    return 1 if checks.failed else 0
+    return check
+
+
+def blows(windlass, options, dice):
+    end = time.monotonic() + options.seconds
+    hurts = collections.Counter()
+    while time.monotonic() < end:
+        time.sleep(dice.uniform(0.2, 2.5))
+        fault = dice.choice(FAULTS)
+        hurts[fault] += 1
+        hurt(windlass, fault, dice)
+    print(f"# seed {options.seed}: {dict(hurts)}", flush=True)
+    windlass.wait_ready()
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--seconds", type=float, default=60)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--binary", default=os.path.join(here, "../../build/windlass"))
+    options = p.parse_args()
+    windlass = Installation(os.path.abspath(options.binary))
+    return run(windlass, body(windlass, options))
 
 
 if __name__ == "__main__":

@@ -10,154 +10,19 @@ the same faults in the same order. Faults: kill -9 of the gateway, of one Postgr
 postmaster, of `windlass up` itself (then started anew on the same folder), and SIGTERM of `up`.
 Prints TAP, a case a check; exit code 1 when one failed.
 """
-import argparse, http.client, json, os, random, re, shutil, signal, subprocess, sys, tempfile
-import threading, time
-from urllib.parse import urlsplit
+import argparse
+import json
+import os
+import random
+import re
+import signal
+import sys
+import threading
+import time
 
-START_S = 120      # the longest that a start or a recovery may take before it counts as a hang
-REQUEST_S = 60     # the longest that a request may stay unanswered before it counts as a hang
+from installation import PASSWORD, REQUEST_S, START_S, Client, Lost, Windlass, run
+
 WRITERS = 4
-PASSWORD = "correct horse battery staple"
-
-
-class Lost(Exception):
-    """A request without an answer that tells what became of it."""
-
-
-class Windlass:
-    """`windlass up` on a scratch folder."""
-
-    arguments = []  # more of them, for `up`
-
-    def __init__(self, binary):
-        self.binary = binary
-        self.folder = tempfile.mkdtemp(prefix="windlass-chaos-")
-        os.chmod(self.folder, 0o755)
-        self.process = None
-        self.lines = []
-        self.port = None
-        self.setup_token = None
-
-    def start(self):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("WINDLASS_")}
-        env.pop("DATABASE_URL", None)
-        log = open(os.path.join(self.folder, "log"), "ab")
-        self.process = subprocess.Popen(
-            [self.binary, "up", "--data", os.path.join(self.folder, "data"), "--run",
-             os.path.join(self.folder, "run"), "--port", str(self.port or 0), "--argon2-memory",
-             "8MiB", "--argon2-time", "1", *self.arguments],
-            env=env, stdout=subprocess.PIPE, stderr=log, text=True)
-        log.close()
-        threading.Thread(target=self.read_lines, args=(self.process,), daemon=True).start()
-        self.wait_ready()
-
-    def read_lines(self, process):
-        for line in process.stdout:
-            if m := re.search(r"https?://[^\s/]+:(\d+)", line):
-                self.port = int(m[1])
-            if m := re.search(r"/setup\?token=(\S+)", line):
-                self.setup_token = m[1]
-
-    def wait_ready(self):
-        end = time.monotonic() + START_S
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise SystemExit(f"windlass up ended with {self.process.returncode}; its log:\n"
-                                 + self.log_tail())
-            try:
-                if self.port and self.get("/readyz") == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.05)
-        raise SystemExit(f"not ready after {START_S} s; the log:\n" + self.log_tail())
-
-    def log_tail(self):
-        with open(os.path.join(self.folder, "log"), errors="replace") as f:
-            return "".join(f.readlines()[-40:])
-
-    def get(self, path):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            c.request("GET", path)
-            return c.getresponse().status
-        except http.client.HTTPException as e:
-            raise OSError(str(e)) from e
-        finally:
-            c.close()
-
-    def descendants(self):
-        """{pid: command line} of everything below `up`."""
-        parents = {}
-        for entry in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{entry}/stat") as f:
-                    parents[int(entry)] = int(f.read().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-        found, grew = {self.process.pid}, True
-        while grew:
-            more = {p for p, parent in parents.items() if parent in found} - found
-            found |= more
-            grew = bool(more)
-        texts = {}
-        for pid in found - {self.process.pid}:
-            try:
-                with open(f"/proc/{pid}/cmdline", "rb") as f:
-                    texts[pid] = f.read().replace(b"\0", b" ").decode(errors="replace").strip()
-            except OSError:
-                continue
-        return texts
-
-    def pids(self, what):
-        texts = self.descendants()
-        if what == "gateway":
-            return [p for p, t in texts.items() if re.search(r"\bgateway\b", t)
-                    and not t.startswith("postgres:")]
-        if what == "postmaster":
-            return [p for p, t in texts.items() if re.search(r"postgres .*-D", t)]
-        return [p for p, t in texts.items() if t.startswith("postgres:") and "windlass" in t
-                and "[local]" in t]
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                return self.process.wait(START_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        return self.process.returncode if self.process else None
-
-
-class Client:
-    """One keep-alive connection that speaks GraphQL."""
-
-    def __init__(self, windlass, token=None):
-        self.windlass, self.token, self.connection = windlass, token, None
-
-    def call(self, query, variables):
-        body = json.dumps({"query": query, "variables": variables})
-        headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = "Bearer " + self.token
-        try:
-            if not self.connection:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.windlass.port,
-                                                             timeout=REQUEST_S)
-            self.connection.request("POST", "/graphql", body, headers)
-            answer = json.loads(self.connection.getresponse().read())
-        except TimeoutError:
-            self.close()
-            raise
-        except (OSError, http.client.HTTPException, ValueError) as e:
-            self.close()
-            raise Lost(str(e)) from e
-        return answer
-
-    def close(self):
-        if self.connection:
-            self.connection.close()
-        self.connection = None
 
 
 CREATE = "mutation($i: CreateUserInput!) { createUser(input: $i) { id email } }"
@@ -263,16 +128,6 @@ def resident_kib(windlass):
     return total
 
 
-class Checks:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def __call__(self, holds, what):
-        self.passed += bool(holds)
-        self.failed += not holds
-        print(f"{'ok' if holds else 'not ok'} {self.passed + self.failed} - {what}", flush=True)
-
-
 def check_users(checks, windlass, token, writers):
     there = {}
     twice = 0
@@ -299,53 +154,33 @@ def check_users(checks, windlass, token, writers):
     checks(not strange, f"{len(strange)} answers that no fault explains {strange[:2]}")
 
 
-def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--rounds", type=int, default=20)
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--soak", type=float, metavar="MINUTES")
-    p.add_argument("--binary", default=os.path.join(here, "../../build/windlass"))
-    a = p.parse_args()
-    dice, checks, stop = random.Random(a.seed), Checks(), threading.Event()
-    windlass = Windlass(os.path.abspath(a.binary))
-    try:
-        windlass.start()
-        end = time.monotonic() + START_S
-        while not windlass.setup_token and time.monotonic() < end:
-            time.sleep(0.05)
-        answer = Client(windlass).call(
-            "mutation($t: String!, $p: String!) { setup(token: $t, email: \"admin@chaos.test\","
-            " name: \"Admin\", password: $p) { token } }",
-            {"t": windlass.setup_token, "p": PASSWORD})
-        token = answer["data"]["setup"]["token"]
+def body(windlass, options):
+    def check(checks, token):
+        dice, stop = random.Random(options.seed), threading.Event()
         writers = [Writer(windlass, token, n, stop) for n in range(WRITERS)]
         for w in writers:
             w.start()
-        if a.soak:
-            soak(windlass, checks, a.soak * 60)
-        else:
-            print(f"# seed {a.seed}, {a.rounds} rounds", flush=True)
-            for n in range(a.rounds):
-                time.sleep(dice.uniform(0.05, 1.0))
-                fault = dice.choice(["gateway", "backend", "backend", "postmaster", "up", "stop"])
-                what = hurt(windlass, fault, dice)
-                windlass.wait_ready()
-                checks("exit" not in what, f"round {n + 1}: recovered from: {what}")
-        stop.set()
+        try:
+            if options.soak:
+                soak(windlass, checks, options.soak * 60)
+            else:
+                run_rounds(windlass, checks, options, dice)
+        finally:
+            stop.set()
         for w in writers:
             w.join(2 * REQUEST_S)
         check_users(checks, windlass, token, writers)
-        checks(windlass.stop() == 0, "SIGTERM ends it with 0")
-    finally:
-        stop.set()
-        windlass.stop()
-        if checks.failed == 0:
-            shutil.rmtree(windlass.folder, ignore_errors=True)
-        else:
-            print(f"# kept for a look: {windlass.folder}")
-    print(f"1..{checks.passed + checks.failed}")
-    return 1 if checks.failed else 0
+    return check
+
+
+def run_rounds(windlass, checks, options, dice):
+    print(f"# seed {options.seed}, {options.rounds} rounds", flush=True)
+    for n in range(options.rounds):
+        time.sleep(dice.uniform(0.05, 1.0))
+        fault = dice.choice(["gateway", "backend", "backend", "postmaster", "up", "stop"])
+        what = hurt(windlass, fault, dice)
+        windlass.wait_ready()
+        checks("exit" not in what, f"round {n + 1}: recovered from: {what}")
 
 
 def soak(windlass, checks, seconds):
@@ -355,6 +190,18 @@ def soak(windlass, checks, seconds):
     time.sleep(seconds * 2 / 3)
     late = resident_kib(windlass)
     checks(late <= early * 1.2 + 2048, f"memory of the services: {early} KiB, later {late} KiB")
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--rounds", type=int, default=20)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--soak", type=float, metavar="MINUTES")
+    p.add_argument("--binary", default=os.path.join(here, "../../build/windlass"))
+    options = p.parse_args()
+    windlass = Windlass(os.path.abspath(options.binary))
+    return run(windlass, body(windlass, options))
 
 
 if __name__ == "__main__":

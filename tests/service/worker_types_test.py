@@ -80,13 +80,14 @@ def bad_settings_are_refused_by_name_and_range(worker, _):
     for settings, message in wrong:
         answer = update(caller, "wrong", **settings)
         assert answer.status == 400, answer.text
-        assert message in answer.json["error"]["message"], answer.text
+        assert message in answer.detail, answer.text
     bodies = [({"settings": {}}, "type: is missing"), ({"type": "x"}, "settings: is no object"),
               ({"type": "x" * 201, "settings": {}}, "type: is longer"),
-              ({"type": "x", "settings": {}, "user": "ada"}, "user: is no UUID")]
+              ({"type": "x", "settings": {}, "user": "ada"}, "user: is no UUID"),
+              ({"type": "x", "settings": {}, "max_running": 1}, "max_running")]
     for body, message in bodies:
         answer = caller.post("/v1/types:update", body)
-        assert answer.status == 400 and message in answer.json["error"]["message"], answer.text
+        assert answer.status == 400 and message in answer.detail, answer.text
     assert "max_running" not in str(types(caller).get("wrong", "")) or \
         settings_of(types(caller)["wrong"]) == UNSET
 
@@ -209,7 +210,7 @@ def a_paused_queue_holds_its_tasks_of_all_types(worker, _):
                           ({"queue": "x", "user": 5}, "user: is no UUID"),
                           ({"queue": "x", "reason": "y" * 1001}, "reason: is longer than 1000")]:
         answer = caller.post("/v1/queues:pause", body)
-        assert answer.status == 400 and message in answer.json["error"]["message"], answer.text
+        assert answer.status == 400 and message in answer.detail, answer.text
 
 
 def no_more_of_a_type_run_than_it_may(worker, _):
@@ -253,6 +254,91 @@ def a_rate_bounds_how_many_begin(worker, _):
     set_type(caller, "rated", rate_per_s=50, burst=2)
     begun = [executor.one()["task"] for _ in range(4)]  # a waiting request is told by the clock
     assert len(set(begun)) == 4, begun
+
+
+def why(caller, task):
+    told = caller.task(task)["why"]
+    many = caller.post("/v1/tasks:get", {"ids": [task]}).json["tasks"][0]["why"]
+    assert many["code"] == told["code"], (many, told)
+    return told
+
+
+def a_waiting_task_says_why(worker, _):
+    caller = Caller(worker)
+    soon_us = int((time.time() + 3600) * 1e6)
+    later = why(caller, caller.create_one(type="w", run_at_us=soon_us))
+    assert (later["code"], later["expected_at_us"]) == ("NOT_DUE", soon_us), later
+    task = caller.create_one(type="w")
+    assert why(caller, task) == {
+        "code": "NO_WORKER", "expected_at_us": None, "blocked_by": [],
+        "text": "No worker that is connected takes tasks of type w."}
+    child = caller.create_one(type="w", depends_on=[task])
+    blocked = why(caller, child)
+    assert (blocked["code"], blocked["blocked_by"]) == ("DEPENDENCY", [task]), blocked
+    assert task in blocked["text"], blocked
+    set_type(caller, "w", is_paused=True, paused_reason="the bill is wrong")
+    assert why(caller, task)["text"] == \
+        "The type w is paused by ada@example.org: the bill is wrong", why(caller, task)
+    set_type(caller, "w", is_paused=False)
+    change_queue(caller, "pause", "default", reason="repairs")
+    paused = why(caller, task)
+    assert (paused["code"], paused["text"]) == \
+        ("PAUSED", "The queue default is paused by ada@example.org: repairs"), paused
+    change_queue(caller, "resume", "default")
+    executor = Executor(worker, {"w": 1})
+    lease = executor.one()
+    assert lease["task"] == task and caller.task(task)["why"] is None
+    second, third = (caller.create_one(type="w", payload={"k": 7}) for _ in range(2))
+    assert why(caller, second)["text"] == \
+        "All 1 slots for its type are busy. 0 tasks stand before it.", why(caller, second)
+    behind = why(caller, third)
+    assert (behind["code"], behind["text"]) == \
+        ("BEHIND_OTHERS", "All 1 slots for its type are busy. 1 tasks stand before it."), behind
+    set_type(caller, "w", max_running=1)
+    full = why(caller, third)
+    assert (full["code"], full["text"]) == \
+        ("CONCURRENCY_LIMIT", "1 of at most 1 tasks of its type run (max_running)."), full
+    set_type(caller, "w", max_running=None)
+    assert executor.ack(lease, "fail", retry_in_ms=3_600_000) == "applied"
+    retried = why(caller, task)
+    assert retried["code"] == "RETRY_BACKOFF", retried
+    assert retried["expected_at_us"] == caller.task(task)["run_at_us"], retried
+    executor.end()
+
+
+def limits_of_key_and_rate_say_why(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"x": 9})
+    set_type(caller, "x", key_path="c.id", max_running_per_key=1)
+    first, second = (caller.create_one(type="x", payload={"c": {"id": "ann"}}) for _ in range(2))
+    assert executor.one()["task"] == first
+    full = why(caller, second)
+    assert (full["code"], full["text"]) == (
+        "CONCURRENCY_LIMIT", "1 of at most 1 tasks with its key run (max_running_per_key; "
+        "c.id is \"ann\")."), full
+    set_type(caller, "x", max_running_per_key=None, rate_per_s=0.01)
+    third = caller.create_one(type="x")
+    rated, behind = why(caller, second), why(caller, third)
+    assert rated["code"] == behind["code"] == "RATE_LIMIT", (rated, behind)
+    now_us = time.time() * 1e6
+    assert now_us < rated["expected_at_us"] <= now_us + 100e6, rated
+    set_type(caller, "x", key_path=None)
+    head = caller.create_one(type="x")
+    assert why(caller, head)["expected_at_us"] > rated["expected_at_us"]
+
+
+def a_quarantined_task_says_so(main_worker, _):
+    with Worker(main_worker.new_database()) as worker:
+        caller = Caller(worker)
+        task = caller.create_one(max_attempts=9)
+        for _ in range(4):
+            executor = Executor(worker)
+            assert executor.one()["task"] == task
+            if caller.task(task)["attempt"] == 2:
+                other = caller.create_one()
+                assert why(caller, other)["code"] == "BEHIND_OTHERS"
+                assert caller.post(f"/v1/tasks/{other}:cancel", {"actor": "ada"}).status == 200
+            assert executor.end().status == 200
+        assert caller.task(task)["why"]["code"] == "QUARANTINED", caller.task(task)
 
 
 def limits_hold_after_a_restart(main_worker, _):
@@ -331,6 +417,9 @@ TESTS = [
     no_more_of_a_type_run_than_it_may,
     no_more_of_a_key_run_than_they_may,
     a_rate_bounds_how_many_begin,
+    a_waiting_task_says_why,
+    limits_of_key_and_rate_say_why,
+    a_quarantined_task_says_so,
     limits_hold_after_a_restart,
     queues_of_an_older_version_are_found,
     the_old_of_low_priority_do_not_starve,

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs the npm packages of the tests, tests/e2e/package.json as its lock file says, into
 # BUILD-FOLDER/e2e, and prints the folder of the Node that is to run them. One at a time.
+# Another FOLDER with a package.json is installed into BUILD-FOLDER/NAME likewise.
 # Exits with 77 where there is no Node to be had.
-# Usage: tests/support/npm.sh BUILD-FOLDER
+# Usage: tests/support/npm.sh BUILD-FOLDER [FOLDER NAME]
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-packages=$here/../e2e work=$1/e2e
+packages=${2:-$here/../e2e} work=$1/${3:-e2e}
 node=$("$here/../../scripts/node.sh") || exit 77
 PATH=$node:$PATH
 

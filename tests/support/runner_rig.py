@@ -243,13 +243,13 @@ class Worker:
 class Runner:
     """One process. `settings` are WINDLASS_ variables without the prefix, `more` whole ones."""
 
-    def __init__(self, worker_url, wait=True, more=(), **settings):
+    def __init__(self, worker_url, wait=True, more=(), program=(PROGRAM,), **settings):
         environment = {"RUNNER_PORT": "0", "LOG_LEVEL": "debug", "DRAIN_TIMEOUT": "100ms",
                        "WORKER_URL": worker_url, **settings}
         self.is_told_to_stop = False
-        self.log_file = tempfile.TemporaryFile("w+")
+        self.log_file = tempfile.TemporaryFile("a+")  # reading moves the place where others write
         self.process = subprocess.Popen(
-            [PROGRAM, "runner"], stdout=self.log_file, stderr=self.log_file,
+            [*program, "runner"], stdout=self.log_file, stderr=self.log_file,
             env={"PATH": os.environ["PATH"], **dict(more),
                  **{"WINDLASS_" + name: value for name, value in environment.items() if value is not None}})
         if wait:

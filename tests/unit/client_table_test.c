@@ -94,14 +94,12 @@ static void colour_surrounds_the_text_alone(void **state)
 
 static void what_strangers_wrote_cannot_steer_the_terminal(void **state)
 {
+    static const char turned[] = { '\xe2', '\x80', '\xae', '\0' }; /* right to left from here */
     struct drawn *d = *state;
-    add(d, "x", "1",
-        "a\033[2Jb\nc\xc2\x9b"
-        "d\xe2\x80\xae"
-        "e\xff");
-    draws(d, "x  1  a\xef\xbf\xbd[2Jb c\xef\xbf\xbd"
-             "d\xef\xbf\xbd"
-             "e\xef\xbf\xbd\n");
+    char text[64];
+    snprintf(text, sizeof text, "a\033[2Jb\nc\xc2\x9b-%s-\xff", turned);
+    add(d, "x", "1", text);
+    draws(d, "x  1  a\xef\xbf\xbd[2Jb c\xef\xbf\xbd-\xef\xbf\xbd-\xef\xbf\xbd\n");
 }
 
 int main(void)

@@ -1,0 +1,54 @@
+/** What is said on the wire: docs/openapi/lease.json. */
+import type { Json } from "./http.js";
+
+export interface Lease {
+  task: string;
+  type: string;
+  payload: Json;
+  attempt: number;
+  max_attempts: number;
+  fence: string;
+  deadline_us: number;
+  scheduled_for_us: number | null;
+  idempotency_key: string | null;
+  job_id: string | null;
+  checkpoint: Json;
+}
+export interface Named {
+  task: string;
+  fence: string;
+}
+export interface LogLine {
+  stream: string;
+  text: string;
+  at_us: number;
+}
+export interface Ack extends Named {
+  outcome: "complete" | "fail" | "fatal" | "release" | "snooze" | "cancelled";
+  result?: unknown;
+  error?: string;
+  retry_in_ms?: number;
+  logs?: LogLine[];
+}
+export interface Beat extends Named {
+  progress?: number;
+  checkpoint?: Json;
+  logs?: LogLine[];
+}
+export interface Command extends Named {
+  kind: "cancel";
+  reason: "cancelled" | "timeout";
+}
+export interface Answer {
+  leases?: Lease[];
+  acks?: { task: string; outcome: "applied" | "duplicate" | "stale" | "unknown" }[];
+  lost?: Named[];
+  commands: Command[];
+  mode: "run" | "quiet" | "stop";
+}
+export interface Opened {
+  session: string;
+  secret: string;
+  ttl_ms: number;
+  heartbeat_ms: number;
+}
