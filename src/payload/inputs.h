@@ -3,7 +3,7 @@
  * the arena of the read.
  */
 #pragma once
-#include "base/str.h"
+#include "json/json.h"
 
 struct payload_sleep_input {
     double seconds;
@@ -58,4 +58,20 @@ struct payload_email_input {
     struct str subject, text, html;
     struct str *header_names, *header_values;
     size_t header_count;
+};
+
+enum { PAYLOAD_GROUP_CHILDREN_MAX = 1'000 };
+
+struct payload_group_child {
+    struct str type, queue, payload; /* queue: ptr NULL: the group's; payload: JSON */
+    const struct json_value
+        *payload_value;              /* NULL: none is given; lives as long as what was read */
+    int priority;                    /* low, normal, high; -1: the group's */
+    int64_t max_attempts, timeout_s; /* 0: what the type has */
+};
+
+struct payload_group_input {
+    struct payload_group_child *children;
+    size_t child_count;
+    bool ignores_failures;
 };

@@ -2,7 +2,7 @@
 
 const struct payload_schema *const payload_schemas[PAYLOAD_SCHEMA_COUNT] = {
     &payload_noop,    &payload_sleep, &payload_fail,  &payload_http_request,
-    &payload_command, &payload_sql,   &payload_email,
+    &payload_command, &payload_sql,   &payload_email, &payload_task_group,
 };
 
 const struct payload_schema *payload_schema_find(struct str stated)

@@ -17,11 +17,17 @@ struct payload_schema {
 };
 
 /* In the order of docs/task-types.md. */
-enum { PAYLOAD_SCHEMA_COUNT = 7 };
+enum { PAYLOAD_SCHEMA_COUNT = 8 };
 extern const struct payload_schema *const payload_schemas[PAYLOAD_SCHEMA_COUNT];
 
 extern const struct payload_schema payload_noop, payload_sleep, payload_fail, payload_http_request,
-    payload_command, payload_sql, payload_email;
+    payload_command, payload_sql, payload_email, payload_task_group;
+
+/* Tasks of this type are the worker's own: no session needs to state its schema. */
+#define PAYLOAD_GROUP_TYPE "task.group"
+
+/* "ada@example.org": ASCII, unquoted, nothing that ends a line or a path of SMTP. */
+[[nodiscard]] bool payload_is_address(struct str text);
 
 /* How a session states a schema: "windlass:sleep". */
 #define PAYLOAD_SCHEMA_PREFIX "windlass:"

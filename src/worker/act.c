@@ -2,6 +2,7 @@
 
 #include "worker/change.h"
 #include "worker/deps.h"
+#include "worker/group.h"
 #include "worker/session.h"
 
 static enum act_verdict refuse(struct err *e, const char *why)
@@ -167,7 +168,10 @@ static void reopen(const struct act *act, struct batch *b)
         deps_add_in(b, row->id, row->depends_on[i]);
         open++;
     }
-    change_reopen(b, row, type, open > 0);
+    bool is_group = group_is(b->s, type); /* it is gathered anew */
+    change_reopen(b, row, type, open > 0 || is_group);
+    if (is_group && open == 0)
+        group_ended(b, row->id);
 }
 
 void act_do(const struct act *act, struct batch *b)

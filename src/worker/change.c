@@ -6,6 +6,7 @@
 #include "worker/batch_priv.h"
 #include "worker/checkpoint.h"
 #include "worker/deps.h"
+#include "worker/group.h"
 #include "worker/notes.h"
 #include "worker/settings.h"
 #include "worker/tick.h"
@@ -322,14 +323,26 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     return task;
 }
 
+/* A group is blocked by its children in any case. */
+static struct live *add_group(struct batch *b, struct task_view *view, uint32_t type)
+{
+    struct str error;
+    bool is_good = group_expand(b, view, &error);
+    struct live *task = add(b, view, type, true);
+    if (!is_good) /* nobody checked it before: it is of a job from before its type had a schema */
+        change_finish(b, task, STATE_DEAD,
+                      &(struct change_end){ .outcome = OUTCOME_FAILED, .error = &error });
+    return task;
+}
+
 struct live *change_add(struct batch *b, struct task_view *view, uint32_t type)
 {
-    return add(b, view, type, false);
+    return group_is(b->s, type) ? add_group(b, view, type) : add(b, view, type, false);
 }
 
 struct live *change_add_blocked(struct batch *b, struct task_view *view, uint32_t type)
 {
-    return add(b, view, type, true);
+    return group_is(b->s, type) ? add_group(b, view, type) : add(b, view, type, true);
 }
 
 void change_start(struct batch *b, struct live *task, uint32_t session)
@@ -381,14 +394,16 @@ struct str change_why(struct arena *a, const struct change_end *end)
     if (!end->blocked_by)
         return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code, end->why_text);
     uuid_format(*end->blocked_by, id);
-    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}", end->why_code,
-                        end->why_text, id);
+    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}",
+                        end->why_code, end->why_text, id);
 }
 
 static enum op finish_op(const struct live *task, enum rule_state state)
 {
     if (task->state != LIVE_RUNNING)
-        return state == STATE_CANCELLED ? OP_CANCEL_WAITING : OP_DIE_WAITING;
+        return state == STATE_CANCELLED   ? OP_CANCEL_WAITING
+               : state == STATE_SUCCEEDED ? OP_COMPLETE_BLOCKED
+                                          : OP_DIE_WAITING;
     return state == STATE_SUCCEEDED   ? OP_COMPLETE
            : state == STATE_CANCELLED ? OP_CANCEL_RUNNING
                                       : OP_DIE;
@@ -397,7 +412,7 @@ static enum op finish_op(const struct live *task, enum rule_state state)
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end)
 {
-    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED);
+    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED || group_is_live(b->s, task));
     assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
     bool was_running = task->state == LIVE_RUNNING, was_blocked = task->state == LIVE_BLOCKED;
@@ -442,6 +457,8 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     if (was_blocked)
         deps_left(b, task->id);
     deps_ended(b, task->id, state);
+    if (was_blocked && state != STATE_SUCCEEDED && group_is_live(b->s, task))
+        group_given_up(b, task->id);
     if (b->s->job_hooks)
         b->s->job_hooks->task_ended(b, task->id, state);
 }

@@ -15,6 +15,7 @@
 #include "worker/change.h"
 #include "worker/deps.h"
 #include "worker/door.h"
+#include "worker/group.h"
 #include "worker/session_schemas.h"
 #include "worker/settings.h"
 #include "worker/standing.h"
@@ -57,7 +58,8 @@ struct create {
     struct intent all; /* is_atomic */
     struct view moment;
     struct db_rows *found;
-    size_t dep_count; /* ids that tasks of this call wait for, in all */
+    size_t child_count; /* of the groups of this call */
+    size_t dep_count;   /* ids that tasks of this call wait for, in all */
     struct standings standings;
     struct err err;
     size_t err_index;
@@ -170,6 +172,16 @@ static void check_payload(struct item *item, uint32_t type, const struct json_va
     item->wrong = kept;
 }
 
+/* A group brings its children along. */
+static bool count_children(struct create *c, uint32_t type, const struct json_value *v,
+                           size_t index, struct err *e)
+{
+    c->child_count += group_children_wanted(&c->w->shard, type, json_get_c(v, "payload"));
+    return c->count + c->child_count <= TASKS_MAX ||
+           err_set(e, ERR_LIMIT, "tasks[%zu]: with the children of groups these are more than %d",
+                   index, TASKS_MAX);
+}
+
 static bool read_item(struct create *c, const struct json_value *v, size_t index, struct item *item)
 {
     static const char *const members[] = {
@@ -189,6 +201,9 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
         !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
         return false;
     check_payload(item, type, v, at);
+    if (!count_children(c, type, v, index, e))
+        return false;
+    t->arena = c->r->arena;
     t->has_creator = door_id(v, at, "created_by", &t->created_by, e);
     if (!door_is_bad(e))
         t->has_job = door_id(v, at, "job_id", &t->job_id, e);

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "worker/change.h"
+#include "worker/group.h"
 
 enum { WAITERS_FIRST = 4 };
 
@@ -274,7 +275,10 @@ static void succeeded(struct batch *b, struct awaited *w)
         struct live *task = live_find(b->s->live, w->waiters[i]);
         deps_left(b, w->waiters[i]);
         assert(task && task->state == LIVE_BLOCKED);
-        change_unblock(b, task);
+        if (group_is_live(b->s, task))
+            group_ended(b, task->id);
+        else
+            change_unblock(b, task);
     }
 }
 
@@ -350,12 +354,21 @@ static void fail_one(struct batch *b, struct awaited *w)
     struct uuid waiter = w->waiters[--w->count];
     *popped = (struct popped){ w, waiter };
     batch_on_undo(b, push_back, popped);
-    const struct waiting *t = map_get(b->s->deps->waiting, key_of(&waiter));
-    if (!t || place_of(t, w->on) == t->count)
+    struct waiting *t = map_get(b->s->deps->waiting, key_of(&waiter));
+    size_t at = t ? place_of(t, w->on) : 0;
+    if (!t || at == t->count)
         return; /* it has left */
     struct live *task = live_find(b->s->live, waiter);
     assert(task && task->state == LIVE_BLOCKED);
-    deps_fail(b, task, w->on, w->state);
+    if (!group_is_live(b->s, task) || !group_has_child(waiter, w->on)) {
+        deps_fail(b, task, w->on, w->state);
+        return;
+    }
+    want_no_more(b, t, at); /* how its children end is the group's to judge */
+    if (t->count > 0)
+        return;
+    deps_left(b, waiter);
+    group_ended(b, waiter);
 }
 
 void deps_settle(struct batch *b)

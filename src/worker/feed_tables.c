@@ -97,9 +97,9 @@ static void read_error(const struct reading *q, const struct told *t, struct tas
 
 static enum rule_state finished_state(enum op op)
 {
-    return op == OP_COMPLETE                      ? STATE_SUCCEEDED
-           : op == OP_DIE || op == OP_DIE_WAITING ? STATE_DEAD
-                                                  : STATE_CANCELLED;
+    return op == OP_COMPLETE || op == OP_COMPLETE_BLOCKED ? STATE_SUCCEEDED
+           : op == OP_DIE || op == OP_DIE_WAITING         ? STATE_DEAD
+                                                          : STATE_CANCELLED;
 }
 
 static void put_finish(struct reading *q, const struct told *t, const struct task_view *row)
@@ -163,6 +163,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
     case OP_CANCEL_RUNNING:
     case OP_CANCEL_WAITING:
     case OP_DIE_WAITING:
+    case OP_COMPLETE_BLOCKED:
         put_finish(q, t, &v);
         return;
     case OP_RETRY:

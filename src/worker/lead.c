@@ -8,6 +8,7 @@
 #include "store/queue/lead_sql.h"
 #include "store/queue/retain_sql.h"
 #include "worker/batch_priv.h"
+#include "worker/group.h"
 #include "worker/logs.h"
 #include "worker/retain.h"
 #include "worker/session.h"
@@ -121,6 +122,7 @@ static void jobs_loaded(void *owner, const struct err *err)
     s->role = SHARD_LEADING;
     tick_start(s->tick, lead->ckpt_seq);
     logs_start(s->logs, s->committed);
+    groups_start(s->groups);
     retain_start(s->retain);
     log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu sum=%016llx", (long long)s->epoch,
              (long long)s->end, live_count(s->live), (unsigned long long)sums_of_memory(s));
@@ -301,9 +303,9 @@ static void looked(void *owner, const struct db_reply *reply)
     }
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
-        { &lead_take, lead_take_args(lead->a, SHARD_ID, db_rows_i64(rows, 0, 0),
-                                     db_rows_time(rows, 0, 5), str_of_c(s->name),
-                                     s->options.lease_us) },
+        { &lead_take,
+          lead_take_args(lead->a, SHARD_ID, db_rows_i64(rows, 0, 0), db_rows_time(rows, 0, 5),
+                         str_of_c(s->name), s->options.lease_us) },
     };
     call(lead, DB_LANE_WRITE, steps, countof(steps), taken);
 }
@@ -319,9 +321,8 @@ static void look(void *owner)
         return;
     }
     arena_reset(lead->a);
-    const struct db_step step = { &lead_look,
-                                  lead_look_args(lead->a, SHARD_ID, str_of_c(s->name),
-                                                 s->options.lease_us) };
+    const struct db_step step = { &lead_look, lead_look_args(lead->a, SHARD_ID, str_of_c(s->name),
+                                                             s->options.lease_us) };
     call(lead, DB_LANE_READ, &step, 1, looked);
 }
 
@@ -379,8 +380,8 @@ static void leave_told(void *owner, const struct db_reply *reply)
 {
     struct lead *lead = owner;
     lead->call = NULL;
-    bool is_awaited = !reply->err && db_rows_count(reply->rows[1]) > 0 &&
-                      db_rows_bool(reply->rows[1], 0, 0);
+    bool is_awaited =
+        !reply->err && db_rows_count(reply->rows[1]) > 0 && db_rows_bool(reply->rows[1], 0, 0);
     if (is_awaited)
         io_timer_start(lead->notice, LEAVE_NOTICE_MS);
     else

@@ -21,8 +21,8 @@ void lead_start(struct lead *lead);
 void lead_again(struct lead *lead);
 /* Somebody else has the lease. */
 [[nodiscard]] bool lead_is_standing_by(const struct lead *lead);
-/* A leader that will end: a standby is given a moment to see it, meanwhile all goes on. Then `done`,
- * maybe at once; lead_end follows. */
+/* A leader that will end: a standby is given a moment to see it, meanwhile all goes on. Then
+ * `done`, maybe at once; lead_end follows. */
 void lead_leave(struct lead *lead, io_fn *done, void *owner);
 /* Gives the lease back and looks no more, then calls `done`. */
 void lead_end(struct lead *lead, io_fn *done, void *owner);

@@ -79,6 +79,7 @@ static void apply_word(const struct lease_ack *ack, struct batch *b, struct live
         end.error = NULL;
         end.result = ack->has_result ? &ack->result : NULL;
         change_finish(b, task, STATE_SUCCEEDED, &end);
+        spawn_add(b, &ack->spawn);
     } else if (is_unwanted) {
         cancel(b, task, &end);
     } else if (ack->word == LEASE_RELEASE || ack->word == LEASE_SNOOZE) {

@@ -3,6 +3,7 @@
 #pragma once
 #include "worker/logs.h"
 #include "worker/session.h"
+#include "worker/spawn.h"
 
 enum lease_word {
     LEASE_COMPLETE,
@@ -27,6 +28,7 @@ struct lease_ack {
     bool has_result, has_error, has_delay;
     struct str result, error;
     struct log_lines logs; /* the attempt's last words */
+    struct spawn spawn;    /* tasks that come with its completion */
     int64_t delay_ms;
     uint32_t chance;          /* for the back-off's jitter */
     enum lease_answer answer; /* STALE: read_acks tells whether it is one of the others */

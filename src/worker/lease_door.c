@@ -58,12 +58,26 @@ struct leasing {
 
 /* ── answering ── */
 
+static void put_spawned(struct json_writer *w, const struct spawn *spawn)
+{
+    json_key_c(w, "spawned");
+    json_begin_array(w);
+    for (size_t i = 0; i < spawn->count; i++) {
+        char id[UUID_TEXT_LEN + 1];
+        uuid_format(spawn->views[i].id, id);
+        json_write_string(w, str_of_c(id));
+    }
+    json_end_array(w);
+}
+
 static void put_ack(struct json_writer *w, const struct lease_ack *ack)
 {
     json_begin_object(w);
     json_put_id(w, "task", ack->task);
     json_key_c(w, "outcome");
     json_write_string(w, lease_answer_name(ack->answer));
+    if (ack->answer == LEASE_APPLIED && ack->spawn.count > 0)
+        put_spawned(w, &ack->spawn);
     json_end_object(w);
 }
 
@@ -391,7 +405,11 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
         return err_set(e, ERR_LIMIT, "%sresult: is longer than %zu bytes", at,
                        l->w->shard.options.payload_max);
     random_ids(&ack->chance, sizeof ack->chance);
-    return logs_read(l->r->arena, json_get_c(v, "logs"), at, &ack->logs, e);
+    if (!logs_read(l->r->arena, json_get_c(v, "logs"), at, &ack->logs, e) ||
+        !spawn_read(l->w, l->r, json_get_c(v, "spawn"), at, ack->task, &ack->spawn, e))
+        return false;
+    return ack->spawn.count == 0 || ack->word == LEASE_COMPLETE ||
+           err_set(e, ERR_INVALID, "%sspawn: comes with the outcome complete alone", at);
 }
 
 static void ack_done(struct intent *intent, const struct err *err)

@@ -248,7 +248,7 @@ static void replay_running(struct shard *s, struct live *task, const struct chan
 static bool is_finish(enum op op)
 {
     return op == OP_COMPLETE || op == OP_DIE || op == OP_CANCEL_RUNNING ||
-           op == OP_CANCEL_WAITING || op == OP_DIE_WAITING;
+           op == OP_CANCEL_WAITING || op == OP_DIE_WAITING || op == OP_COMPLETE_BLOCKED;
 }
 
 static void replay_finish(struct load *load, struct live *task, int64_t seq)

@@ -168,8 +168,7 @@ static void rows_read(void *owner, const struct db_reply *reply)
     }
     bool is_page = db_rows_count(rows) == PAGE_ROWS;
     begin_answer(f);
-    logs_walk(f->r->arena, rows, is_page ? NULL : logs_find(s->logs, f->watch.task), f->after,
-              put_line, f);
+    logs_walk(rows, is_page ? NULL : logs_find(s->logs, f->watch.task), f->after, put_line, f);
     bool is_all = !is_page && f->lines < ANSWER_LINES && f->r->out->len < ANSWER_BYTES;
     if (f->lines == 0 && is_open)
         park(f);
@@ -191,7 +190,7 @@ static void follow(struct follow *f)
                   rows_read, f);
     } else if (log_place_before(f->after, task_log_last(log))) {
         begin_answer(f);
-        logs_walk(f->r->arena, NULL, log, f->after, put_line, f);
+        logs_walk(NULL, log, f->after, put_line, f);
         end_answer(f, false);
     } else {
         park(f);
@@ -280,7 +279,7 @@ struct attempt_logs *attempt_logs_read(struct arena *a, const struct shard *s,
 {
     struct attempt_logs *logs = arena_new(a, struct attempt_logs);
     *logs = (struct attempt_logs){ .a = a, .limit = s->options.log_limit };
-    logs_walk(a, rows, logs_find(s->logs, task), (struct log_place){ 0 }, add_line, logs);
+    logs_walk(rows, logs_find(s->logs, task), (struct log_place){ 0 }, add_line, logs);
     return logs;
 }
 

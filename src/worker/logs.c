@@ -4,7 +4,11 @@
 #include "json/writer.h"
 #include "worker/logs_priv.h"
 
-enum { KEPT_FIRST = 16, WALK_DEPTH_BYTES = 8 << 20 };
+enum {
+    KEPT_FIRST = 16,
+    PARSE_LEAST = 1 << 16,
+    PARSED_TIMES = 32, /* a row when parsed, at most: of empty lines */
+};
 
 static const struct str own_stream = STR(LOG_OWN_STREAM);
 static const struct str cut_mark = { "…", 3 };
@@ -329,13 +333,15 @@ static void tell(struct walk *w, struct log_place place, uint32_t attempt,
     w->last = place;
 }
 
-static void walk_row(struct walk *w, struct arena *a, const struct db_rows *rows, size_t row,
+static void walk_row(struct walk *w, const struct db_rows *rows, size_t row,
                      const struct task_log *log)
 {
+    struct str text = db_rows_text(rows, row, 3);
+    scoped(arena_destroyp) struct arena *a = arena_create(PARSE_LEAST + text.len * PARSED_TIMES);
     const struct json_value *list;
     struct err e;
     struct log_place place = { .base = db_rows_i64(rows, row, 0) };
-    if (!json_parse(a, db_rows_text(rows, row, 3), &list, &e) || list->type != JSON_ARRAY)
+    if (!json_parse(a, text, &list, &e) || list->type != JSON_ARRAY)
         return; /* the worker's own row */
     place.n = db_rows_i64(rows, row, 1) - (int64_t)list->item_count;
     for (size_t i = 0; i < list->item_count && !w->is_over; i++) {
@@ -353,13 +359,13 @@ static void walk_row(struct walk *w, struct arena *a, const struct db_rows *rows
     }
 }
 
-void logs_walk(struct arena *a, const struct db_rows *rows, const struct task_log *log,
-               struct log_place after, log_line_fn *fn, void *owner)
+void logs_walk(const struct db_rows *rows, const struct task_log *log, struct log_place after,
+               log_line_fn *fn, void *owner)
 {
     struct walk w = { .last = after, .fn = fn, .owner = owner };
     for (size_t row = 0; rows && row < db_rows_count(rows) && !w.is_over; row++)
         if (!db_rows_is_null(rows, row, 0))
-            walk_row(&w, a, rows, row, log);
+            walk_row(&w, rows, row, log);
     if (!log)
         return;
     struct log_place place = { log->base, log->first };

@@ -96,15 +96,15 @@ void logs_gone(struct logs *logs, struct uuid task);
 [[nodiscard]] struct log_place task_log_last(const struct task_log *log);
 [[nodiscard]] size_t logs_bytes(const struct logs *logs);
 
-/* False: enough. */
+/* Texts live during the call. False: enough. */
 typedef bool log_line_fn(void *owner, struct log_place place, uint32_t attempt,
                          const struct log_line *line);
 /*
  * Walks the lines behind `after`: those of `rows` (base, last, attempt, lines; NULL: none), then
  * those of `log` (NULL: none). Where some are missing, a line of stream "windlass" says so.
  */
-void logs_walk(struct arena *a, const struct db_rows *rows, const struct task_log *log,
-               struct log_place after, log_line_fn *fn, void *owner);
+void logs_walk(const struct db_rows *rows, const struct task_log *log, struct log_place after,
+               log_line_fn *fn, void *owner);
 
 /* ── who follows ── */
 

@@ -1,6 +1,7 @@
 #include "worker/session_schemas.h"
 
 #include "base/mem.h"
+#include "worker/group.h"
 #include "worker/session_priv.h"
 
 enum {
@@ -118,6 +119,8 @@ bool session_set_check_payload(const struct session_set *set, uint32_t type,
 {
     static const struct json_value none = { .type = JSON_NULL };
     const struct payload_schema *schema = bound_to(set->schemas, type);
+    if (group_is(set->s, type))
+        return group_check(set->s, payload ? payload : &none, place, e);
     if (!schema)
         return true;
     scoped(arena_destroyp) struct arena *a = arena_create(READ_BYTES);
@@ -129,8 +132,11 @@ bool session_set_check_payload_text(const struct session_set *set, uint32_t type
 {
     const struct payload_schema *schema = bound_to(set->schemas, type);
     const struct json_value *value;
-    if (!schema)
+    if (!schema && !group_is(set->s, type))
         return true;
     scoped(arena_destroyp) struct arena *a = arena_create(READ_BYTES);
-    return json_parse(a, payload, &value, e) && check(schema, a, value, place, e);
+    if (!json_parse(a, payload, &value, e))
+        return false;
+    return schema && !group_is(set->s, type) ? check(schema, a, value, place, e)
+                                             : group_check(set->s, value, place, e);
 }

@@ -5,6 +5,7 @@
 #include "worker/batch_priv.h"
 #include "worker/deps.h"
 #include "worker/feed.h"
+#include "worker/group.h"
 #include "worker/lead.h"
 #include "worker/logs.h"
 #include "worker/meter.h"
@@ -287,6 +288,7 @@ static void forget_all(struct shard *s)
         s->job_hooks->stop(s);
     shard_refuse_waiting(s, &e);
     logs_clear(s->logs);
+    groups_clear(s->groups);
     feed_clear(s->feed);
     shard_forget(s);
     s->suspects = s->suspects_max = 0;
@@ -329,6 +331,7 @@ void shard_init(struct shard *s)
     s->queue_ids = map_create();
     s->notes = notes_create();
     s->logs = logs_create(s);
+    s->groups = groups_create(s);
     s->deps = deps_create();
     s->turn = io_turn_create(s->loop, on_turn, s);
     s->gap = io_timer_create(s->loop, on_gap, s);
@@ -363,5 +366,6 @@ void shard_clear(struct shard *s)
     map_destroy(s->queue_ids);
     notes_destroy(s->notes);
     logs_destroy(s->logs);
+    groups_destroy(s->groups);
     deps_destroy(s->deps);
 }

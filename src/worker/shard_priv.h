@@ -155,6 +155,7 @@ struct shard {
     struct deps *deps;       /* which tasks wait for which */
     struct notes *notes;     /* what executors said of running tasks */
     struct logs *logs;       /* and what they wrote */
+    struct groups *groups;   /* that are about to be finished */
 
     struct lead *lead;
     struct tick *tick;

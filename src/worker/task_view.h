@@ -28,6 +28,7 @@ struct task_view {
     const struct uuid *depends_on;
     size_t depends_on_count;
     uint64_t key_hash; /* of its partition key; 0: none */
+    struct arena *arena; /* of a new one: for what is added in `apply`; NULL: the batch's */
 };
 
 void task_view_put(struct json_writer *w, const struct task_view *view);

@@ -317,6 +317,34 @@ static void lists_are_refused_beyond_their_bounds(void **state)
     buf_clear(&text);
 }
 
+static void a_group_names_its_children_and_their_mistakes(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        { "task.group", "{\"tasks\": [{\"type\": \"a\"}]}", "" },
+        { "task.group",
+          "{\"tasks\": [{\"type\": \"a\", \"payload\": [1], \"priority\": \"high\", \"queue\": "
+          "\"q\", "
+          "\"max_attempts\": 1, \"timeout_seconds\": 5}], \"on_failure\": \"ignore\"}",
+          "" },
+        { "task.group", "null", "$.tasks: list of 1 to 1000 tasks expected" },
+        { "task.group", "{\"tasks\": {}}", "$.tasks: list of 1 to 1000 tasks expected" },
+        { "task.group", "{\"tasks\": [], \"more\": 1}", "$.more: unknown member" },
+        { "task.group", "{\"tasks\": [1]}", "$.tasks[0]: object expected, got number" },
+        { "task.group", "{\"tasks\": [{\"type\": \"a\"}, {\"type\": \"\"}]}",
+          "$.tasks[1].type: 1 to 200 bytes expected, got 0" },
+        { "task.group", "{\"tasks\": [{\"type\": \"task.group\"}]}",
+          "$.tasks[0].type: a group within a group" },
+        { "task.group", "{\"tasks\": [{\"type\": \"a\", \"timeout_seconds\": 0}]}",
+          "$.tasks[0].timeout_seconds: whole number from 1 to 2592000 expected" },
+        { "task.group", "{\"tasks\": [{\"type\": \"a\", \"priority\": \"x\"}]}",
+          "$.tasks[0].priority: is none of low, normal, high" },
+        { "task.group", "{\"tasks\": [{\"type\": \"a\"}], \"on_failure\": \"x\"}",
+          "$.on_failure: is none of fail, ignore" },
+    };
+    check(rows, countof(rows));
+}
+
 static void a_schema_is_found_by_what_a_session_states(void **state)
 {
     (void)state;
@@ -380,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_query_names_connection_and_statement),
         cmocka_unit_test(a_mail_has_clean_addresses_and_lines),
         cmocka_unit_test(lists_are_refused_beyond_their_bounds),
+        cmocka_unit_test(a_group_names_its_children_and_their_mistakes),
         cmocka_unit_test(a_schema_is_found_by_what_a_session_states),
         cmocka_unit_test(long_requests_are_refused_at_their_bounds),
     };
