@@ -394,8 +394,8 @@ struct str change_why(struct arena *a, const struct change_end *end)
     if (!end->blocked_by)
         return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\"}", end->why_code, end->why_text);
     uuid_format(*end->blocked_by, id);
-    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}", end->why_code,
-                        end->why_text, id);
+    return arena_printf(a, "{\"code\":\"%s\",\"text\":\"%s\",\"blocked_by\":[\"%s\"]}",
+                        end->why_code, end->why_text, id);
 }
 
 static enum op finish_op(const struct live *task, enum rule_state state)
@@ -412,7 +412,7 @@ static enum op finish_op(const struct live *task, enum rule_state state)
 void change_finish(struct batch *b, struct live *task, enum rule_state state,
                    const struct change_end *end)
 {
-    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED || group_is(b->s, task->type));
+    assert(task->state == LIVE_RUNNING || state != STATE_SUCCEEDED || group_is_live(b->s, task));
     assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
     bool was_running = task->state == LIVE_RUNNING, was_blocked = task->state == LIVE_BLOCKED;
@@ -457,7 +457,7 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     if (was_blocked)
         deps_left(b, task->id);
     deps_ended(b, task->id, state);
-    if (was_blocked && state != STATE_SUCCEEDED && group_is(b->s, task->type))
+    if (was_blocked && state != STATE_SUCCEEDED && group_is_live(b->s, task))
         group_given_up(b, task->id);
     if (b->s->job_hooks)
         b->s->job_hooks->task_ended(b, task->id, state);

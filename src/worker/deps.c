@@ -275,7 +275,7 @@ static void succeeded(struct batch *b, struct awaited *w)
         struct live *task = live_find(b->s->live, w->waiters[i]);
         deps_left(b, w->waiters[i]);
         assert(task && task->state == LIVE_BLOCKED);
-        if (group_is(b->s, task->type))
+        if (group_is_live(b->s, task))
             group_ended(b, task->id);
         else
             change_unblock(b, task);
@@ -360,7 +360,7 @@ static void fail_one(struct batch *b, struct awaited *w)
         return; /* it has left */
     struct live *task = live_find(b->s->live, waiter);
     assert(task && task->state == LIVE_BLOCKED);
-    if (!group_is(b->s, task->type) || !group_has_child(waiter, w->on)) {
+    if (!group_is_live(b->s, task) || !group_has_child(waiter, w->on)) {
         deps_fail(b, task, w->on, w->state);
         return;
     }

@@ -9,6 +9,7 @@
 #include "worker/deps.h"
 #include "worker/session.h"
 #include "worker/session_schemas.h"
+#include "worker/settings.h"
 
 enum {
     TIME_BYTES = 6, /* of a UUIDv7 */
@@ -20,6 +21,11 @@ enum {
 bool group_is(const struct shard *s, uint32_t type)
 {
     return type < s->type_count && str_eq_c(s->types[type].name, PAYLOAD_GROUP_TYPE);
+}
+
+bool group_is_live(const struct shard *s, const struct live *task)
+{
+    return group_is(s, live_type_of(s->live, task));
 }
 
 /* ── ids ── */
@@ -107,7 +113,7 @@ static void take_back(struct shard *s, void *data)
 }
 
 static struct task_view *child_view(struct batch *b, const struct task_view *group, struct uuid id,
-                                    const struct payload_group_child *child)
+                                    uint32_t type, const struct payload_group_child *child)
 {
     struct task_view *view = arena_new(b->a, struct task_view);
     *view = (struct task_view){
@@ -116,10 +122,12 @@ static struct task_view *child_view(struct batch *b, const struct task_view *gro
         .payload = child->payload,
         .actor = group->actor,
         .priority = child->priority >= 0 ? (enum rule_priority)child->priority : group->priority,
-        .max_attempts = child->max_attempts > 0 ? (uint32_t)child->max_attempts
-                                                : (uint32_t)SHARD_ATTEMPTS_DEFAULT,
-        .timeout_s =
-            child->timeout_s > 0 ? (uint32_t)child->timeout_s : (uint32_t)SHARD_TIMEOUT_DEFAULT_S,
+        .max_attempts = child->max_attempts > 0
+                            ? (uint32_t)child->max_attempts
+                            : settings_or(b->s, type, SETTING_MAX_ATTEMPTS, SHARD_ATTEMPTS_DEFAULT),
+        .timeout_s = child->timeout_s > 0
+                         ? (uint32_t)child->timeout_s
+                         : settings_or(b->s, type, SETTING_TIMEOUT_S, SHARD_TIMEOUT_DEFAULT_S),
         .run_at_us = group->run_at_us,
         .has_creator = group->has_creator,
         .created_by = group->created_by,
@@ -189,7 +197,7 @@ bool group_expand(struct batch *b, struct task_view *view, struct str *ret_error
     struct uuid base = base_of(view->id);
     for (size_t i = 0; i < input->child_count; i++) {
         struct uuid id = all[given + i] = numbered(base, i);
-        (void)add_child(b, child_view(b, view, id, &input->children[i]), types[i], open,
+        (void)add_child(b, child_view(b, view, id, types[i], &input->children[i]), types[i], open,
                         open_count);
         deps_add_in(b, view->id, id);
     }

@@ -26,6 +26,8 @@ void groups_start(struct groups *groups);
 void groups_clear(struct groups *groups);
 
 [[nodiscard]] bool group_is(const struct shard *s, uint32_t type);
+/* The same of a task. */
+[[nodiscard]] bool group_is_live(const struct shard *s, const struct live *task);
 /* The payload of a new group, and of its children by their types' schemas. `place` begins errors.
  * Errors: INVALID. */
 [[nodiscard]] bool group_check(const struct shard *s, const struct json_value *payload,

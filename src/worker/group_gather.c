@@ -340,7 +340,7 @@ void groups_start(struct groups *groups)
     const struct uuid *on;
     size_t at = 0;
     for (const struct live *task; (task = live_next(s->live, &at));)
-        if (task->state == LIVE_BLOCKED && group_is(s, task->type) &&
+        if (task->state == LIVE_BLOCKED && group_is_live(s, task) &&
             deps_blocked_by(s->deps, task->id, &on) == 0)
             gather(groups, task->id);
 }

@@ -35,14 +35,14 @@ enum op {
     OP_DROP_RANGE = 15,     /* ids from this one on were removed; args: to which time, in ms */
     OP_JOB = 16,            /* the job was made or changed; its row is in `job` */
     OP_JOB_GONE = 17,
-    OP_NOTE = 18,           /* progress of a running task; args: in millionths */
-    OP_ADD_BLOCKED = 19,    /* → pending; it waits for others */
-    OP_UNBLOCK = 20,        /* pending → pending: they have all succeeded */
-    OP_DIE_WAITING = 21,    /* pending → failed, dead: one that it depends on has failed */
-    OP_TYPE = 22,           /* settings of a type; the id's end is its number, its row is in `task_type` */
-    OP_QUEUE = 23,          /* a queue was paused or resumed; its row is in `queue` */
+    OP_NOTE = 18,        /* progress of a running task; args: in millionths */
+    OP_ADD_BLOCKED = 19, /* → pending; it waits for others */
+    OP_UNBLOCK = 20,     /* pending → pending: they have all succeeded */
+    OP_DIE_WAITING = 21, /* pending → failed, dead: one that it depends on has failed */
+    OP_TYPE = 22,  /* settings of a type; the id's end is its number, its row is in `task_type` */
+    OP_QUEUE = 23, /* a queue was paused or resumed; its row is in `queue` */
     OP_COMPLETE_BLOCKED = 24, /* pending → completed: a group, all of whose children have ended */
-    OP_REOPEN_BLOCKED = 25, /* failed → pending, waits for others; args: run_at, max_attempts */
+    OP_REOPEN_BLOCKED = 25,   /* failed → pending, waits for others; args: run_at, max_attempts */
     OP_COUNT
 };
 

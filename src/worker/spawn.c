@@ -4,9 +4,10 @@
 #include "worker/door.h"
 #include "worker/group.h"
 #include "worker/session_schemas.h"
+#include "worker/settings.h"
 #include "worker/worker_priv.h"
 
-enum { NAME_MAX = 200, ATTEMPTS_MAX = 1'000, TIMEOUT_MAX_S = 30 * 86'400 };
+enum { NAME_MAX = 200 };
 static const int64_t run_at_max_us = INT64_C(253402300799999999); /* the end of the year 9999 */
 
 static bool read_texts(struct worker *w, const struct json_value *v, const char *at,
@@ -25,13 +26,14 @@ static bool read_texts(struct worker *w, const struct json_value *v, const char 
     return !door_is_bad(e) && shard_type_of(&w->shard, t->type, ret_type, e);
 }
 
-static bool read_numbers(const struct json_value *v, const char *at, struct task_view *t,
-                         struct err *e)
+static bool read_numbers(const struct shard *s, const struct json_value *v, const char *at,
+                         uint32_t type, struct task_view *t, struct err *e)
 {
-    int64_t attempts = SHARD_ATTEMPTS_DEFAULT, timeout_s = SHARD_TIMEOUT_DEFAULT_S;
-    door_int(v, at, "max_attempts", 1, ATTEMPTS_MAX, &attempts, e);
+    int64_t attempts = settings_or(s, type, SETTING_MAX_ATTEMPTS, SHARD_ATTEMPTS_DEFAULT);
+    int64_t timeout_s = settings_or(s, type, SETTING_TIMEOUT_S, SHARD_TIMEOUT_DEFAULT_S);
+    door_int(v, at, "max_attempts", 1, SETTINGS_ATTEMPTS_MAX, &attempts, e);
     if (!door_is_bad(e))
-        door_int(v, at, "timeout_s", 1, TIMEOUT_MAX_S, &timeout_s, e);
+        door_int(v, at, "timeout_s", 1, SETTINGS_TIMEOUT_MAX_S, &timeout_s, e);
     if (!door_is_bad(e))
         door_int(v, at, "run_at_us", 0, run_at_max_us, &t->run_at_us, e);
     t->max_attempts = (uint32_t)attempts;
@@ -79,7 +81,8 @@ bool spawn_read(struct worker *w, struct http_request *r, const struct json_valu
         *t = (struct task_view){ .id = uuid_v7(),
                                  .actor = arena_printf(r->arena, "task %s", id),
                                  .arena = r->arena };
-        if (!read_texts(w, v, place, t, &spawn.types[i], e) || !read_numbers(v, place, t, e) ||
+        if (!read_texts(w, v, place, t, &spawn.types[i], e) ||
+            !read_numbers(&w->shard, v, place, spawn.types[i], t, e) ||
             !read_payload(w, r->arena, v, place, spawn.types[i], t, e))
             return false;
         child_count += group_children_wanted(&w->shard, spawn.types[i], json_get_c(v, "payload"));
