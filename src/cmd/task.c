@@ -228,6 +228,12 @@ void task_put_whole(struct api *api, const struct json_value *task)
     put_attempts(api, api_member(task, "attempts"));
 }
 
+bool task_is_missing(struct str id, struct err *e)
+{
+    err_set(e, ERR_NOT_FOUND, "there is no task %.*s", STR_FMT(id));
+    return err_in(e, "NOT_FOUND");
+}
+
 static bool ask_task(struct api *api, const char *document, const struct json_value **ret_task,
                      struct err *e)
 {
@@ -241,10 +247,7 @@ static bool ask_task(struct api *api, const char *document, const struct json_va
     if (!api_ask(api, document, &data, e))
         return false;
     *ret_task = api_member(data, "task");
-    if (*ret_task != NULL)
-        return true;
-    err_set(e, ERR_NOT_FOUND, "there is no task %.*s", STR_FMT(id));
-    return err_in(e, "NOT_FOUND");
+    return *ret_task != NULL || task_is_missing(id, e);
 }
 
 static bool show(struct api *api, struct err *e)
@@ -292,6 +295,19 @@ bool task_filter_is_empty(const struct api *api)
         if (conf_is_given(api->conf, filters[i]))
             return false;
     return true;
+}
+
+void task_put_ids(struct api *api, const struct str *ids, size_t count)
+{
+    struct json_writer *w = api_variables(api);
+    json_key_c(w, "filter");
+    json_begin_object(w);
+    json_key_c(w, "ids");
+    json_begin_array(w);
+    for (size_t i = 0; i < count; i++)
+        json_write_string(w, ids[i]);
+    json_end_array(w);
+    json_end_object(w);
 }
 
 static void put_list_if_given(struct api *api, enum conf_id id, const char *key, bool is_enum)

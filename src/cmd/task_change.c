@@ -148,12 +148,31 @@ static bool change_named(struct api *api, const struct change *change, struct er
     return true;
 }
 
+/* Those that are named, or all of the filter. */
+static bool change_all(struct api *api, const struct change *change, const struct task_bulk *bulk,
+                       struct err *e)
+{
+    bool has_names = conf_operand_count(api->conf) > 0, has_filter = !task_filter_is_empty(api);
+    if (has_names && has_filter)
+        return api_usage(api, e, "name either tasks by their ids or a filter");
+    if (!has_names && !has_filter)
+        return api_usage(api, e, "which ones? Give ids, or a filter such as --state dead");
+    return has_names ? change_named(api, change, e) : task_bulk_run(api, bulk, e);
+}
+
+#define BULK(field)                                                                                \
+    "mutation($filter: TaskFilter!, $asOf: DateTime, $count: Int, $dryRun: Boolean) { " field      \
+    "(filter: $filter, asOf: $asOf, expectedCount: $count, dryRun: $dryRun) "                      \
+    "{ matched done refusedCount refused { id reason } } }"
+
 static bool cancel(struct api *api, struct err *e)
 {
     static const struct change change = { "mutation($id: ID!) { cancelTask(id: $id) { " TASK_LINE
                                           "} }",
                                           "cancelTask" };
-    return change_named(api, &change, e);
+    static const struct task_bulk bulk = { "cancel", BULK("cancelTasks"), "cancelTasks",
+                                           task_put_filter };
+    return change_all(api, &change, &bulk, e);
 }
 
 static bool retry(struct api *api, struct err *e)
@@ -161,12 +180,42 @@ static bool retry(struct api *api, struct err *e)
     static const struct change change = { "mutation($id: ID!) { retryTask(id: $id) { " TASK_LINE
                                           "} }",
                                           "retryTask" };
-    return change_named(api, &change, e);
+    static const struct task_bulk bulk = { "retry", BULK("retryTasks"), "retryTasks",
+                                           task_put_filter };
+    return change_all(api, &change, &bulk, e);
+}
+
+static bool put_named(struct api *api, struct err *e)
+{
+    size_t count = conf_operand_count(api->conf);
+    struct str *ids = arena_new_array(api->arena, count, struct str);
+    for (size_t i = 0; i < count; i++)
+        if (!api_task_id(api, conf_operand(api->conf, i), &ids[i], e))
+            return false;
+    task_put_ids(api, ids, count);
+    return true;
+}
+
+/* The API deletes by filter alone, and so many ids are one. */
+static bool delete_tasks(struct api *api, struct err *e)
+{
+    struct task_bulk bulk = { "delete", BULK("deleteTasks"), "deleteTasks", task_put_filter };
+    bool has_names = conf_operand_count(api->conf) > 0, has_filter = !task_filter_is_empty(api);
+    if (has_names == has_filter)
+        return api_usage(api, e, "name either tasks by their ids or a filter such as --state dead");
+    if (has_names)
+        bulk.put_filter = put_named;
+    return task_bulk_run(api, &bulk, e);
 }
 
 int cmd_task_cancel(const struct conf *conf)
 {
     return api_run(conf, cancel);
+}
+
+int cmd_task_delete(const struct conf *conf)
+{
+    return api_run(conf, delete_tasks);
 }
 
 int cmd_task_retry(const struct conf *conf)

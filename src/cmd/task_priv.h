@@ -42,3 +42,19 @@ void task_put_whole(struct api *api, const struct json_value *task);
 /* Waits for the task's end, telling its changes to people and its end as JSON; sets the exit code.
  */
 [[nodiscard]] bool task_await(struct api *api, struct str id, struct err *e);
+
+/* An action on all tasks of a filter; the options --dry-run and --yes say how far it goes. */
+struct task_bulk {
+    const char *verb;     /* "cancel" */
+    const char *document; /* of $filter, $asOf, $count and $dryRun */
+    const char *field;
+    bool (*put_filter)(struct api *api, struct err *e);
+};
+[[nodiscard]] bool task_bulk_run(struct api *api, const struct task_bulk *bulk, struct err *e);
+
+/* The variable "filter" that names those ids. */
+void task_put_ids(struct api *api, const struct str *ids, size_t count);
+/* Sets the error and returns false. */
+bool task_is_missing(struct str id, struct err *e);
+/* Of struct follow_events: tells that it is tried again. */
+void task_on_break(void *owner, const struct err *e);

@@ -205,15 +205,6 @@ static void on_present(void *owner, const struct json_value *data, const struct 
         io_timer_start(w->timer, backoff_next_ms(&w->looks));
 }
 
-static void put_id_list(struct watch *w, struct json_writer *writer)
-{
-    json_key_c(writer, "ids");
-    json_begin_array(writer);
-    for (size_t i = 0; i < w->awaited_count; i++)
-        json_write_string(writer, w->awaited[i].id);
-    json_end_array(writer);
-}
-
 static void look(void *owner)
 {
     struct watch *w = owner;
@@ -225,7 +216,11 @@ static void look(void *owner)
     buf_init(&variables, 0);
     struct json_writer writer = json_writer_to(&variables);
     json_begin_object(&writer);
-    put_id_list(w, &writer);
+    json_key_c(&writer, "ids");
+    json_begin_array(&writer);
+    for (size_t i = 0; i < w->awaited_count; i++)
+        json_write_string(&writer, w->awaited[i].id);
+    json_end_array(&writer);
     json_end_object(&writer);
     const struct client_request request = {
         .document =
@@ -248,7 +243,7 @@ static void on_begin(void *owner)
         look(w);
 }
 
-static void on_break(void *owner, const struct err *e)
+void task_on_break(void *owner, const struct err *e)
 {
     (void)owner;
     fprintf(stderr, "windlass: %s; trying again\n", e->message);
@@ -266,7 +261,7 @@ static void on_end(void *owner, const struct err *e)
 static void follow(struct watch *w)
 {
     static const struct follow_events events = {
-        .on_begin = on_begin, .on_next = on_next, .on_break = on_break, .on_end = on_end
+        .on_begin = on_begin, .on_next = on_next, .on_break = task_on_break, .on_end = on_end
     };
     struct api *api = w->api;
     json_end_object(&api->writer);
@@ -296,11 +291,10 @@ static bool run(struct watch *w, struct err *e)
 
 static void put_ids(struct watch *w)
 {
-    struct json_writer *writer = api_variables(w->api);
-    json_key_c(writer, "filter");
-    json_begin_object(writer);
-    put_id_list(w, writer);
-    json_end_object(writer);
+    struct str *ids = arena_new_array(w->api->arena, w->awaited_count, struct str);
+    for (size_t i = 0; i < w->awaited_count; i++)
+        ids[i] = w->awaited[i].id;
+    task_put_ids(w->api, ids, w->awaited_count);
 }
 
 bool task_await(struct api *api, struct str id, struct err *e)

@@ -4,9 +4,7 @@
 #include "gateway/worker_client.h"
 
 /* What the worker answered must be stored within the request's deadline, too. */
-enum { STORE_MARGIN_US = CLOCK_S, WAIT_US_MAX = 10 * CLOCK_S };
-/* Who only looks has the tables to show when the worker is slow. */
-enum { ASK_US_MAX = 2 * CLOCK_S };
+enum { STORE_MARGIN_US = CLOCK_S };
 
 struct await {
     struct gql_step *step;
@@ -46,13 +44,24 @@ static void replied(void *owner, const struct worker_reply *reply)
     (void)gql_step_fail(await->step, &e);
 }
 
+static int64_t deadline_of(const struct request *r, enum conf_id timeout)
+{
+    int64_t wait_us = conf_duration_us(r->loop->gateway->conf, timeout);
+    return min_of(r->deadline_us - STORE_MARGIN_US, clock_mono_us() + wait_us);
+}
+
+int64_t await_worker_create_us(const struct gateway_loop *loop, int64_t deadline_us, int64_t now_us)
+{
+    int64_t wait_us = conf_duration_us(loop->gateway->conf, CONF_WORKER_CREATE_TIMEOUT);
+    return min_of((deadline_us - now_us) / 2, wait_us);
+}
+
 enum gql_next await_worker_in_words(struct gql_step *step, const char *method, const char *path,
                                     struct str body, await_worker_fn *fn,
                                     await_worker_words_fn *words)
 {
     const struct request *r = await_request(step);
     struct await *await = arena_new(step->arena, struct await);
-    int64_t now_us = clock_mono_us();
     struct err e;
     *await = (struct await){ step, fn, words };
     const struct worker_call_options options = {
@@ -60,7 +69,7 @@ enum gql_next await_worker_in_words(struct gql_step *step, const char *method, c
         .path = path,
         .body = body,
         .arena = step->arena,
-        .deadline_us = min_of(r->deadline_us - STORE_MARGIN_US, now_us + WAIT_US_MAX),
+        .deadline_us = deadline_of(r, CONF_WORKER_CHANGE_TIMEOUT),
         .fn = replied,
         .owner = await,
     };
@@ -89,7 +98,7 @@ bool await_worker_ask_for(struct gql_step *step, const char *path, struct str bo
         .path = path,
         .body = body,
         .arena = step->arena,
-        .deadline_us = min_of(r->deadline_us - STORE_MARGIN_US, clock_mono_us() + ASK_US_MAX),
+        .deadline_us = deadline_of(r, CONF_WORKER_ASK_TIMEOUT),
         .fn = fn,
         .owner = owner,
     };

@@ -27,3 +27,8 @@ typedef void await_worker_ask_fn(void *owner, const struct worker_reply *reply);
 /* The same by POST, with a body that changes nothing either. */
 [[nodiscard]] bool await_worker_ask_for(struct gql_step *step, const char *path, struct str body,
                                         await_worker_ask_fn *fn, void *owner);
+
+/* How long what is new may wait for the worker, of a request with that deadline: the other half of
+ * its time is the outbox's. */
+[[nodiscard]] int64_t await_worker_create_us(const struct gateway_loop *loop, int64_t deadline_us,
+                                             int64_t now_us);

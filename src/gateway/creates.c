@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/await_worker.h"
 #include "gateway/feed_priv.h"
 #include "gateway/outbox.h"
 #include "gateway/own_rows.h"
@@ -15,7 +16,6 @@
 enum {
     BATCH_BYTES = 64 << 20,
     BODY_BYTES_MAX = 4 << 20,      /* of one request; a larger one goes alone */
-    WORKER_WAIT_US = 5 * CLOCK_S,  /* at most; half of what is left of a request's time */
     DB_MARGIN_US = 250 * CLOCK_MS, /* before the first request's deadline */
     OUTBOX_LEAST_US = 2 * CLOCK_S,
     HOLD_MS = 10, /* between two looks at whether the outbox is empty */
@@ -432,7 +432,7 @@ static void ask(struct batch *b)
 {
     struct creates *c = b->creates;
     int64_t now_us = clock_mono_us();
-    int64_t wait_us = min_of((b->deadline_us - now_us) / 2, (int64_t)WORKER_WAIT_US);
+    int64_t wait_us = await_worker_create_us(c->loop, b->deadline_us, now_us);
     struct buf body;
     struct err e;
     buf_init(&body, 0);

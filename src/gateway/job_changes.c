@@ -15,7 +15,7 @@
 #include "gateway/worker_json.h"
 #include "store/public/mirror.h"
 
-enum { WORKER_WAIT_US = 5 * CLOCK_S, DB_MARGIN_US = 250 * CLOCK_MS };
+enum { DB_MARGIN_US = 250 * CLOCK_MS };
 
 /* ── the worker's answer as the row and the result ── */
 
@@ -118,7 +118,7 @@ static enum gql_next resolve_create(struct gql_step *step)
         .path = "/v1/jobs",
         .body = create->job.body,
         .arena = step->arena,
-        .deadline_us = now_us + min_of((r->deadline_us - now_us) / 2, (int64_t)WORKER_WAIT_US),
+        .deadline_us = now_us + await_worker_create_us(r->loop, r->deadline_us, now_us),
         .fn = created,
         .owner = create,
     };

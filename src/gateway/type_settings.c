@@ -13,9 +13,10 @@
 enum {
     KEY_PATH_CHARS_MAX = 200,
     RUNNING_LIMIT_MAX = 1'000'000,
-    RATE_MAX = 1'000'000,
+    RATE_MAX = 100'000,
     RETENTION_DAYS_MAX = 36'500,
 };
+#define RATE_MIN 0.001 /* one task in about a quarter of an hour */
 
 enum {
     TYPE_NAME,
@@ -79,13 +80,12 @@ static enum gql_next resolve_types(struct gql_step *step)
 
 /* ── TaskTypeSettingsInput ── */
 
-/* A field of the input. WHOLE and TEXT: from `min` to `max`; TEXT counts characters. NUMBER: above
- * `min`. */
+/* A field of the input, and the least and the most that it may be; of TEXT, in characters. */
 struct setting {
     const char *name, *key; /* of the API, and of the worker */
     enum told_kind kind;
     bool is_nullable;
-    int64_t min, max;
+    double min, max;
 };
 
 static const struct setting settings[] = {
@@ -94,7 +94,7 @@ static const struct setting settings[] = {
     { "maxRunning", "max_running", TOLD_WHOLE, true, 1, RUNNING_LIMIT_MAX },
     { "maxRunningPerKey", "max_running_per_key", TOLD_WHOLE, true, 1, RUNNING_LIMIT_MAX },
     { "keyPath", "key_path", TOLD_TEXT, true, 1, KEY_PATH_CHARS_MAX },
-    { "ratePerSecond", "rate_per_s", TOLD_NUMBER, true, 0, RATE_MAX },
+    { "ratePerSecond", "rate_per_s", TOLD_NUMBER, true, RATE_MIN, RATE_MAX },
     { "burst", "burst", TOLD_WHOLE, true, 1, RUNNING_LIMIT_MAX },
     { "maxAttempts", "max_attempts", TOLD_WHOLE, false, 1, TASK_ATTEMPTS_MAX },
     { "timeoutSeconds", "timeout_s", TOLD_WHOLE, false, 1, TASK_TIMEOUT_S_MAX },
@@ -109,14 +109,10 @@ static bool check_setting(const struct setting *s, const struct gql_value *value
         return s->is_nullable || err_set(e, ERR_INVALID, "%s: must not be null", path);
     if (s->kind == TOLD_TEXT)
         return check_label(path, value->text, (size_t)s->max, e);
-    if (s->kind == TOLD_WHOLE && (value->integer < s->min || value->integer > s->max))
-        return err_set(e, ERR_INVALID, "%s: must be %lld to %lld, not %lld", path,
-                       (long long)s->min, (long long)s->max, (long long)value->integer);
-    if (s->kind == TOLD_NUMBER &&
-        !(value->number > (double)s->min && value->number <= (double)s->max))
-        return err_set(e, ERR_INVALID, "%s: must be above %lld and at most %lld, not %g", path,
-                       (long long)s->min, (long long)s->max, value->number);
-    return true;
+    double number = s->kind == TOLD_WHOLE ? (double)value->integer : value->number;
+    return s->kind == TOLD_BOOL || (number >= s->min && number <= s->max) ||
+           err_set(e, ERR_INVALID, "%s: must be %.10g to %.10g, not %.10g", path, s->min, s->max,
+                   number);
 }
 
 static void write_setting(struct json_writer *w, const struct setting *s,
@@ -187,23 +183,35 @@ static bool check_settings(const struct gql_value *input, struct err *e)
 
 /* ── Mutation.updateTaskType ── */
 
-/* "settings.max_running: …" as "settings.maxRunning: …". */
+/* Whether a name of the worker's stands there, whole; its length. */
+static size_t key_at(struct str message, size_t at, struct str key)
+{
+    static const char in_names[] = "abcdefghijklmnopqrstuvwxyz_";
+    struct str rest = str_from(message, at);
+    bool begins = at == 0 || strchr(in_names, message.ptr[at - 1]) == NULL;
+    bool is_it = begins && str_starts_with(rest, key) &&
+                 (rest.len == key.len || strchr(in_names, rest.ptr[key.len]) == NULL);
+    return is_it ? key.len : 0;
+}
+
+/* "settings.max_running_per_key: needs a key_path" with the API's names. */
 static void in_our_words(struct err *e)
 {
-    static const char before[] = "settings.";
-    struct str message = str_of_c(e->message);
-    for (size_t i = 0; i < countof(settings); i++) {
-        struct str key = str_of_c(settings[i].key);
-        if (!str_starts_with(message, str_of_c(before)))
-            return;
-        struct str rest = str_from(message, sizeof before - 1);
-        if (!str_starts_with(rest, key) || rest.len == key.len || rest.ptr[key.len] != ':')
-            continue;
-        const struct err told = *e;
-        (void)err_set_from(e, told.origin, told.code, "%s%s%s", before, settings[i].name,
-                           told.message + sizeof before - 1 + key.len);
-        return;
+    const struct err told = *e;
+    struct str message = str_of_c(told.message);
+    struct buf out;
+    buf_init(&out, 0);
+    for (size_t at = 0; at < message.len;) {
+        const struct setting *found = NULL;
+        for (size_t i = 0; found == NULL && i < countof(settings); i++)
+            if (key_at(message, at, str_of_c(settings[i].key)) > 0)
+                found = &settings[i];
+        buf_put_str(&out,
+                    found != NULL ? str_of_c(found->name) : str_first(str_from(message, at), 1));
+        at += found != NULL ? strlen(found->key) : 1;
     }
+    (void)err_set_from(e, told.origin, told.code, "%.*s", STR_FMT(buf_str(&out)));
+    buf_clear(&out);
 }
 
 static void updated(struct gql_step *step, const struct json_value *body)

@@ -215,13 +215,14 @@ void batch_rows_steps(struct batch *b)
 struct saved {
     struct live *task;
     struct live was;
+    struct live_run run;
     int64_t at_us;
 };
 
 static void restore(struct shard *s, void *data)
 {
     const struct saved *saved = data;
-    live_restore(s->live, saved->task, &saved->was, saved->at_us);
+    live_restore(s->live, saved->task, &saved->was, saved->run, saved->at_us);
 }
 
 static void take_back(struct shard *s, void *data)
@@ -244,7 +245,9 @@ static void let_go(struct shard *s, void *data)
 static void touch(struct batch *b, struct live *task)
 {
     struct saved *saved = arena_new(b->a, struct saved);
-    *saved = (struct saved){ .task = task, .was = *task, .at_us = b->at_us };
+    *saved = (struct saved){
+        .task = task, .was = *task, .run = live_run_of(b->s->live, task), .at_us = b->at_us
+    };
     batch_on_undo(b, restore, saved);
     live_lift(b->s->live, task);
     tick_mark(b->s->tick, task);
@@ -305,7 +308,7 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     task->state = is_blocked ? LIVE_BLOCKED : LIVE_WAITING;
     task->at_us = view->run_at_us;
     join(b, task, view, type);
-    task->timeout_s = view->timeout_s;
+    live_set_timeout(task, view->timeout_s);
     task->max_attempts = (uint16_t)view->max_attempts;
     task->flags = (uint8_t)(LIVE_FRESH | (view->has_job ? LIVE_JOB : 0));
     if (view->key.len > 0)
@@ -355,9 +358,9 @@ void change_start(struct batch *b, struct live *task, uint32_t session)
                                                  .attempt = task->attempt,
                                                  .args = { ready_us } });
     task->state = LIVE_RUNNING;
-    task->version = task->fence = seq;
+    task->version = seq;
+    live_set_run(b->s->live, task, (struct live_run){ seq, session });
     task->at_us = b->at_us;
-    task->session = session;
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_FRESH);
     live_place(b->s->live, task, b->at_us);
     log_status(b, live_type_of(b->s->live, task), op);
@@ -373,7 +376,7 @@ static void add_attempt(struct batch *b, const struct live *task, int64_t seq,
 {
     struct attempt_row *row = vector_add(&b->rows->attempts);
     *row = (struct attempt_row){ .id = task->id,
-                                 .fence = task->fence,
+                                 .fence = live_run_of(b->s->live, task).fence,
                                  .seq = seq,
                                  .started_at_us = task->at_us,
                                  .attempt = task->attempt,
@@ -413,18 +416,18 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     assert(task->state != LIVE_GONE);
     enum op op = finish_op(task, state);
     bool was_running = task->state == LIVE_RUNNING, was_blocked = task->state == LIVE_BLOCKED;
+    struct live_run run = live_run_of(b->s->live, task);
     if (was_running)
         logs_end(b, task, end->logs);
     checkpoint_end(b, task->id);
     touch(b, task);
-    int64_t seq = batch_put(b, &(struct change){ .op = op,
-                                                 .id = task->id,
-                                                 .session = was_running ? task->session : 0,
-                                                 .attempt = task->attempt });
+    int64_t seq = batch_put(
+        b, &(struct change){
+               .op = op, .id = task->id, .session = run.session, .attempt = task->attempt });
     struct done_row *row = vector_add(&b->rows->done);
     *row = (struct done_row){ .id = task->id,
                               .seq = seq,
-                              .fence = was_running ? task->fence : 0,
+                              .fence = run.fence,
                               .started_at_us = was_running ? task->at_us : 0,
                               .state = state,
                               .attempt = task->attempt,
@@ -469,7 +472,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     touch(b, task);
     int64_t seq = batch_put(b, &(struct change){ .op = op,
                                                  .id = task->id,
-                                                 .session = task->session,
+                                                 .session = live_run_of(b->s->live, task).session,
                                                  .attempt = task->attempt,
                                                  .args = { run_at_us } });
     if (op == OP_RELEASE)
@@ -481,8 +484,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     task->state = LIVE_WAITING;
     task->version = seq;
     task->at_us = run_at_us;
-    task->fence = 0;
-    task->session = 0;
+    live_set_run(b->s->live, task, (struct live_run){ 0 });
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
     live_place(b->s->live, task, b->at_us);
     log_status(b, live_type_of(b->s->live, task), op);
@@ -549,7 +551,7 @@ void change_reopen(struct batch *b, const struct task_view *view, uint32_t type,
     struct live *task = live_add(s->live, view->id);
     batch_on_undo(b, take_back, task);
     join(b, task, view, type);
-    task->timeout_s = view->timeout_s;
+    live_set_timeout(task, view->timeout_s);
     task->attempt = (uint16_t)view->attempt;
     task->max_attempts = (uint16_t)view->max_attempts;
     if (view->key.len > 0)
@@ -571,7 +573,7 @@ void change_ask_cancel(struct batch *b, struct live *task)
     touch(b, task);
     int64_t seq = batch_put(b, &(struct change){ .op = OP_CANCEL_ASKED,
                                                  .id = task->id,
-                                                 .session = task->session,
+                                                 .session = live_run_of(b->s->live, task).session,
                                                  .attempt = task->attempt });
     task->flags |= LIVE_CANCEL_ASKED;
     task->version = seq;
@@ -588,7 +590,7 @@ void change_note(struct batch *b, struct live *task, double progress)
     int64_t millionths = (int64_t)(progress * 1e6);
     int64_t seq = batch_put(b, &(struct change){ .op = OP_NOTE,
                                                  .id = task->id,
-                                                 .session = task->session,
+                                                 .session = live_run_of(b->s->live, task).session,
                                                  .attempt = task->attempt,
                                                  .args = { millionths } });
     task->version = seq;

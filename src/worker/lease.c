@@ -43,7 +43,8 @@ void fence_format(int64_t number, char ret_text[FENCE_TEXT_MAX])
 
 static struct str worker_of(const struct batch *b, const struct live *task)
 {
-    const struct session *session = session_by_number(b->s->sessions, task->session);
+    const struct session *session =
+        session_by_number(b->s->sessions, live_run_of(b->s->live, task).session);
     return session ? session->worker : STR("");
 }
 
@@ -101,8 +102,10 @@ void lease_apply_ack(struct intent *intent, struct batch *b)
     struct lease_ack *ack = container_of(intent, struct lease_ack, intent);
     struct live *task = live_find(b->s->live, ack->task);
     ack->answer = LEASE_STALE;
-    if (!task || task->state != LIVE_RUNNING || task->fence != ack->fence ||
-        task->session != ack->session)
+    if (!task || task->state != LIVE_RUNNING)
+        return;
+    struct live_run run = live_run_of(b->s->live, task);
+    if (run.fence != ack->fence || run.session != ack->session)
         return;
     apply_word(ack, b, task);
     ack->answer = LEASE_APPLIED;

@@ -250,11 +250,11 @@ static void give_back(struct leasing *l)
 
 /* ── claiming ── */
 
-static bool is_held(const struct leasing *l, const struct live *task)
+static bool is_held(const struct leasing *l, const struct live *task, int64_t fence)
 {
     for (size_t i = 0; i < l->held_count; i++)
         if (uuid_eq(l->held[i].task, task->id))
-            return l->held[i].fence == task->fence;
+            return l->held[i].fence == fence;
     return false;
 }
 
@@ -267,7 +267,9 @@ static void return_unheld(struct leasing *l, struct batch *b)
     struct live **lost = arena_new_array(b->a, l->wait.session->leases, struct live *);
     for (size_t i = 0; i < live_running_count(s->live) && n < l->wait.session->leases; i++) {
         struct live *task = live_running_at(s->live, i);
-        if (task->session == l->wait.session->number && task->fence < b->first && !is_held(l, task))
+        struct live_run run = live_run_of(s->live, task);
+        if (run.session == l->wait.session->number && run.fence < b->first &&
+            !is_held(l, task, run.fence))
             lost[n++] = task;
     }
     for (size_t i = 0; i < n; i++)
@@ -292,7 +294,7 @@ static void apply_claim(struct intent *intent, struct batch *b)
                                                       .timeout_s = task->timeout_s,
                                                       .attempt = task->attempt,
                                                       .max_attempts = task->max_attempts,
-                                                      .fence = task->fence,
+                                                      .fence = live_run_of(b->s->live, task).fence,
                                                       .started_us = task->at_us };
     }
 }

@@ -38,9 +38,23 @@ static bool task_is(const void *owner, uint32_t item, const void *key)
     return uuid_eq(live_at(owner, item)->id, id);
 }
 
+static uint64_t run_hash(const void *owner, uint32_t item)
+{
+    const struct live_set *set = owner;
+    return index_mix(((const struct run *)live_pool_at(&set->runs, item))->task);
+}
+
+static bool run_is(const void *owner, uint32_t item, const void *key)
+{
+    const struct live_set *set = owner;
+    return ((const struct run *)live_pool_at(&set->runs, item))->task == *(const uint32_t *)key;
+}
+
 struct live_set *live_create(void)
 {
     struct live_set *set = mem_new(struct live_set);
+    live_pool_init(&set->runs, sizeof(struct run));
+    index_init(&set->by_task, run_hash, run_is);
     index_init(&set->by_id, task_hash, task_is);
     set->free_first = LIVE_NONE;
     set->key_capacity = KEYS_FIRST;
@@ -60,6 +74,8 @@ void live_destroy(struct live_set *set)
     mem_free(set->chunks);
     mem_free(set->keys);
     index_clear(&set->by_id);
+    index_clear(&set->by_task);
+    live_pool_clear(&set->runs);
     lanes_clear(&set->lanes);
     mem_free(set);
 }
@@ -68,6 +84,39 @@ struct live *live_find(const struct live_set *set, struct uuid id)
 {
     int64_t number = index_find(&set->by_id, set, hash_of(id), &id);
     return number == INDEX_NONE ? NULL : live_at(set, (uint32_t)number);
+}
+
+static int64_t run_number(const struct live_set *set, const struct live *task)
+{
+    uint32_t number = live_number(task);
+    return index_find(&set->by_task, set, index_mix(number), &number);
+}
+
+struct live_run live_run_of(const struct live_set *set, const struct live *task)
+{
+    int64_t found = run_number(set, task);
+    if (found == INDEX_NONE)
+        return (struct live_run){ 0 };
+    return ((const struct run *)live_pool_at(&set->runs, (uint32_t)found))->run;
+}
+
+void live_set_run(struct live_set *set, const struct live *task, struct live_run run)
+{
+    int64_t found = run_number(set, task);
+    uint32_t item = (uint32_t)found;
+    if (found == INDEX_NONE && run.fence == 0)
+        return;
+    if (run.fence == 0) {
+        index_remove(&set->by_task, set, item);
+        live_pool_give(&set->runs, item);
+        return;
+    }
+    if (found == INDEX_NONE) {
+        item = live_pool_take(&set->runs);
+        ((struct run *)live_pool_at(&set->runs, item))->task = live_number(task);
+        index_add(&set->by_task, set, item);
+    }
+    ((struct run *)live_pool_at(&set->runs, item))->run = run;
 }
 
 static void add_chunk(struct live_set *set)
@@ -103,6 +152,7 @@ struct live *live_add(struct live_set *set, struct uuid id)
 void live_remove(struct live_set *set, struct live *task)
 {
     live_lift(set, task);
+    live_set_run(set, task, (struct live_run){ 0 });
     index_remove(&set->by_id, set, live_number(task));
     if (task->lane != LIVE_NONE)
         live_leave(set, task->lane);
@@ -256,13 +306,15 @@ void live_place(struct live_set *set, struct live *task, int64_t now_us)
     }
 }
 
-void live_restore(struct live_set *set, struct live *task, const struct live *was, int64_t now_us)
+void live_restore(struct live_set *set, struct live *task, const struct live *was,
+                  struct live_run run, int64_t now_us)
 {
     assert(uuid_eq(task->id, was->id));
     live_lift(set, task);
     if (task->lane != was->lane)
         live_leave(set, task->lane);
     *task = *was;
+    live_set_run(set, task, run);
     task->heap_pos = LIVE_NOT_IN_HEAP;
     live_place(set, task, now_us);
 }
@@ -322,7 +374,8 @@ struct live *live_next(const struct live_set *set, size_t *at)
 size_t live_bytes(const struct live_set *set)
 {
     return set->chunk_count * LIVE_CHUNK_BYTES + index_bytes(&set->by_id) +
-           set->key_capacity * sizeof *set->keys +
+           set->key_capacity * sizeof *set->keys + set->runs.capacity * set->runs.size +
+           index_bytes(&set->by_task) +
            ((size_t)set->due.capacity + set->running.capacity) * sizeof(uint32_t) +
            lanes_bytes(&set->lanes);
 }

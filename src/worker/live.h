@@ -29,17 +29,23 @@ enum live_flag {
 
 struct live {
     struct uuid id;
-    int64_t version; /* the number of its last change */
-    int64_t at_us;   /* waiting: when it may run; running: when it began */
-    int64_t fence;   /* running: the number of its claim */
-    uint32_t session;
-    uint32_t lane; /* live_join sets it */
-    uint32_t timeout_s;
-    uint32_t heap_pos; /* in the heap that its state names */
+    int64_t version;    /* the number of its last change */
+    int64_t at_us;      /* waiting: when it may run; running: when it began */
+    uint32_t lane : 28; /* live_join sets it */
+    uint32_t state : 4;
+    uint32_t heap_pos : 28; /* in the heap that its state names */
+    uint32_t crashes : 4;
     uint16_t attempt, max_attempts;
-    uint8_t state, crashes, flags;
+    uint32_t timeout_s : 24; /* live_set_timeout sets it */
+    uint32_t flags : 8;
 };
-static_assert(sizeof(struct live) == 64, "what a waiting task costs, with ways to find it beside");
+static_assert(sizeof(struct live) == 48, "what a waiting task costs, with ways to find it beside");
+
+/* Of one that runs, kept apart since few do. */
+struct live_run {
+    int64_t fence; /* the number of its claim; 0: it does not run */
+    uint32_t session;
+};
 
 enum {
     LIVE_TYPES_MAX = 10'000,
@@ -61,6 +67,15 @@ void live_destroy(struct live_set *set); /* accepts NULL */
 void live_remove(struct live_set *set, struct live *task);
 [[nodiscard]] size_t live_count(const struct live_set *set);
 
+/* Who runs it; a finished one has it until it is removed. All zeros: nobody. */
+[[nodiscard]] struct live_run live_run_of(const struct live_set *set, const struct live *task);
+void live_set_run(struct live_set *set, const struct live *task, struct live_run run);
+static inline void live_set_timeout(struct live *task, int64_t timeout_s)
+{
+    assert(timeout_s >= 0 && timeout_s < 1 << 24);
+    task->timeout_s = (uint32_t)timeout_s & 0xffffff;
+}
+
 /* The key of an unfinished task: any 128 bits that stand for type and text. */
 struct live_key {
     uint64_t high, low;
@@ -74,9 +89,10 @@ void live_hold_key(struct live_set *set, struct live_key key, struct live *task)
 void live_lift(struct live_set *set, struct live *task);
 /* Into the heap of its state; waiting: whether it is due at `now_us`. */
 void live_place(struct live_set *set, struct live *task, int64_t now_us);
-/* Makes it what it was (`was` is a copy of it) and places it accordingly. The lane that it was in
- * must still have this task among its own: see live_crash. */
-void live_restore(struct live_set *set, struct live *task, const struct live *was, int64_t now_us);
+/* Makes it what it was (`was` is a copy of it, `run` what live_run_of told then) and places it
+ * accordingly. The lane that it was in must still have this task among its own: see live_crash. */
+void live_restore(struct live_set *set, struct live *task, const struct live *was,
+                  struct live_run run, int64_t now_us);
 /* Those that have become due at `now_us` change heaps. */
 void live_ripen(struct live_set *set, int64_t now_us);
 

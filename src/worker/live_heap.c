@@ -5,7 +5,7 @@
 static void set_at(uint32_t *items, uint32_t at, struct live *task)
 {
     items[at] = live_number(task);
-    task->heap_pos = at;
+    task->heap_pos = at & LIVE_NONE;
 }
 
 static void sift_up(const struct live_set *set, uint32_t *items, uint32_t at, struct live *task,

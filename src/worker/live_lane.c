@@ -269,7 +269,8 @@ void live_join(struct live_set *set, struct live *task, const struct live_lane *
     (void)queue_at(lanes, lane->queue);
     uint32_t group = group_of(lanes, (struct group_name){ lane->type, lane->queue });
     uint32_t key = key_of(lanes, (struct key_name){ lane->key, lane->type });
-    task->lane = enlist(lanes, (struct lane_name){ group, key, (uint8_t)lane->priority });
+    uint32_t item = enlist(lanes, (struct lane_name){ group, key, (uint8_t)lane->priority });
+    task->lane = item & LIVE_NONE;
 }
 
 static void free_group(struct lanes *lanes, uint32_t group)
@@ -330,9 +331,9 @@ uint32_t live_crash(struct live_set *set, struct live *task)
     uint32_t left = task->lane;
     struct lane lane = *lane_at(lanes, left);
     assert(task->heap_pos == LIVE_NOT_IN_HEAP);
-    task->crashes++;
+    task->crashes = (task->crashes + 1U) & 15;
     uint8_t band = (uint8_t)(lane.band % PRIORITY_COUNT + PRIORITY_COUNT);
-    task->lane = enlist(lanes, (struct lane_name){ lane.group, lane.key, band });
+    task->lane = enlist(lanes, (struct lane_name){ lane.group, lane.key, band }) & LIVE_NONE;
     return left;
 }
 

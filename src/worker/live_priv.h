@@ -52,6 +52,11 @@ typedef bool live_before_fn(const struct live *a, const struct live *b);
 
 struct live_key_slot;
 
+struct run {
+    struct live_run run;
+    uint32_t task;
+};
+
 /* ── lanes ── */
 
 /* Of a ring: each item knows both neighbours; a ring is named by its first. */
@@ -131,6 +136,8 @@ struct live_set {
     struct live_key_slot *keys; /* open addressing; whoever has gone is dropped when it grows */
     size_t key_capacity, key_used;
     struct live_heap due, running;
+    struct live_pool runs; /* of those that run, or ran until the batch in flight */
+    struct index by_task;
     size_t ready_count;
     struct lanes lanes;
 };

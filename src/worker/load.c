@@ -198,7 +198,7 @@ static struct live *replay_add(struct load *load, const struct change *change, i
                               .key = (uint64_t)db_rows_i64(tasks, row, 9) },
          db_rows_text(tasks, row, 8));
     task->max_attempts = (uint16_t)db_rows_i64(tasks, row, 3);
-    task->timeout_s = (uint32_t)db_rows_i64(tasks, row, 4);
+    live_set_timeout(task, db_rows_i64(tasks, row, 4));
     task->at_us = db_rows_time(tasks, row, 5);
     task->state = change->op == OP_ADD_BLOCKED || change->op == OP_REOPEN_BLOCKED ? LIVE_BLOCKED
                                                                                   : LIVE_WAITING;
@@ -223,8 +223,7 @@ static void replay_waiting(struct shard *s, struct live *task, const struct chan
     task->attempt = (uint16_t)(change->attempt - (change->op == OP_RELEASE));
     if (change->op == OP_LOST)
         live_leave(s->live, live_crash(s->live, task));
-    task->fence = 0;
-    task->session = 0;
+    live_set_run(s->live, task, (struct live_run){ 0 });
     task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
     if (change->op == OP_REOPEN_WAITING) {
         task->max_attempts = (uint16_t)change->args[1];
@@ -232,8 +231,8 @@ static void replay_waiting(struct shard *s, struct live *task, const struct chan
     }
 }
 
-static void replay_running(struct live *task, const struct change *change, int64_t seq,
-                           int64_t at_us)
+static void replay_running(struct shard *s, struct live *task, const struct change *change,
+                           int64_t seq, int64_t at_us)
 {
     if (change->op == OP_CANCEL_ASKED) {
         task->flags |= LIVE_CANCEL_ASKED;
@@ -241,8 +240,7 @@ static void replay_running(struct live *task, const struct change *change, int64
         task->state = LIVE_RUNNING;
         task->at_us = at_us;
         task->attempt = (uint16_t)change->attempt;
-        task->session = change->session;
-        task->fence = seq;
+        live_set_run(s->live, task, (struct live_run){ seq, change->session });
         task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_FRESH);
     }
 }
@@ -276,7 +274,7 @@ static void replay_known(struct load *load, struct live *task, const struct chan
     else if (op_to(change->op) == STATUS_PENDING)
         replay_waiting(s, task, change);
     else
-        replay_running(task, change, seq, at_us);
+        replay_running(s, task, change, seq, at_us);
     live_place(s->live, task, at_us);
 }
 
@@ -587,14 +585,15 @@ static void add_live(struct load *load, const struct db_rows *rows, size_t i, in
 {
     struct live *task = live_add(load->s->live, db_rows_uuid(rows, i, 0));
     task->version = db_rows_i64(rows, i, 1);
-    task->state = (uint8_t)db_rows_i64(rows, i, 3);
+    task->state = (uint32_t)db_rows_i64(rows, i, 3) & 15;
     task->flags = (uint8_t)(db_rows_i64(rows, i, 5) & (LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB));
     join_stored(load->s, task, rows, i);
     task->attempt = (uint16_t)db_rows_i64(rows, i, 7);
     task->max_attempts = (uint16_t)db_rows_i64(rows, i, 8);
-    task->timeout_s = (uint32_t)db_rows_i64(rows, i, 9);
-    task->session = (uint32_t)db_rows_i64(rows, i, 10);
-    task->fence = db_rows_i64(rows, i, 11);
+    live_set_timeout(task, db_rows_i64(rows, i, 9));
+    live_set_run(load->s->live, task,
+                 (struct live_run){ .fence = db_rows_i64(rows, i, 11),
+                                    .session = (uint32_t)db_rows_i64(rows, i, 10) });
     task->at_us = db_rows_i64(rows, i, 12);
     hold_key(load, task, db_rows_text(rows, i, 13));
     live_place(load->s->live, task, now_us);

@@ -170,17 +170,22 @@ struct log_place task_log_last(const struct task_log *log)
     return (struct log_place){ log->base, task_log_next(log) - 1 };
 }
 
-struct task_log *task_log_make(struct logs *logs, const struct live *task)
+struct log_attempt log_attempt_of(const struct shard *s, const struct live *task)
 {
-    struct task_log *log = task_log_of(logs, task->id);
-    int64_t base = max_of(task->fence, logs->began);
+    return (struct log_attempt){ task->id, live_run_of(s->live, task).fence, task->attempt };
+}
+
+struct task_log *task_log_make(struct logs *logs, struct log_attempt of)
+{
+    struct task_log *log = task_log_of(logs, of.task);
+    int64_t base = max_of(of.fence, logs->began);
     if (log && log->base == base)
         return log;
     assert(!log); /* logs_end saw the end of the attempt before */
     log = mem_new(struct task_log);
-    log->task = task->id;
+    log->task = of.task;
     log->base = base;
-    log->attempt = task->attempt;
+    log->attempt = of.attempt;
     log->first = log->trimmed = 1;
     buf_init(&log->bytes, 0);
     list_init(&log->dirty);
@@ -432,14 +437,14 @@ size_t logs_watching(const struct logs *logs)
 
 /* ── what happens to a task ── */
 
-void logs_add(struct logs *logs, const struct live *task, const struct log_lines *lines)
+void logs_add(struct logs *logs, struct log_attempt of, const struct log_lines *lines)
 {
     if (lines->count == 0)
         return;
-    struct task_log *log = task_log_make(logs, task);
+    struct task_log *log = task_log_make(logs, of);
     task_log_put(logs, log, lines);
     logs_mark(logs, log);
-    wake(logs, task->id);
+    wake(logs, of.task);
 }
 
 void logs_gone(struct logs *logs, struct uuid task)

@@ -74,8 +74,15 @@ void logs_clear(struct logs *logs);
 /* Before a leader goes: writes what is new. True: that is still on its way; look again. */
 [[nodiscard]] bool logs_flush(struct logs *logs);
 
+/* An attempt that runs, or ran until the batch in flight. */
+struct log_attempt {
+    struct uuid task;
+    int64_t fence;
+    uint32_t attempt;
+};
+[[nodiscard]] struct log_attempt log_attempt_of(const struct shard *s, const struct live *task);
 /* A running task has written. */
-void logs_add(struct logs *logs, const struct live *task, const struct log_lines *lines);
+void logs_add(struct logs *logs, struct log_attempt of, const struct log_lines *lines);
 /* For `apply`: the attempt ends with this batch; `lines` (may be NULL) are its last, and must live
  * until the batch has ended. */
 void logs_end(struct batch *b, const struct live *task, const struct log_lines *lines);

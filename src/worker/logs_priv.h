@@ -59,7 +59,7 @@ void task_log_forget(struct logs *logs, struct task_log *log);
                                        size_t max, int64_t *ret_last);
 /* Those of a call that go over into a log: the last ones that fit. */
 void task_log_put(struct logs *logs, struct task_log *log, const struct log_lines *lines);
-[[nodiscard]] struct task_log *task_log_make(struct logs *logs, const struct live *task);
+[[nodiscard]] struct task_log *task_log_make(struct logs *logs, struct log_attempt of);
 void log_line_json(struct buf *out, const struct log_line *line);
 
 /* logs_write.c */

@@ -194,7 +194,7 @@ void logs_write_stop(struct logs *logs)
 struct ending {
     struct ending *next;
     struct logs *logs;
-    struct live task; /* as it was */
+    struct log_attempt of;
     const struct log_lines *lines;
 };
 
@@ -206,7 +206,7 @@ struct endings {
 /* The lines that the tables do not have yet, and those of the acknowledgement behind them. */
 static struct str rest_of(struct arena *a, const struct ending *ending, struct log_sent *ret_at)
 {
-    const struct task_log *log = task_log_of(ending->logs, ending->task.id);
+    const struct task_log *log = task_log_of(ending->logs, ending->of.task);
     int64_t last = log ? task_log_next(log) - 1 : 0;
     struct buf out;
     buf_init(&out, 0);
@@ -230,7 +230,7 @@ static struct str rest_of(struct arena *a, const struct ending *ending, struct l
     if (lines)
         last += (int64_t)(lines->dropped + lines->count);
     buf_put_char(&out, ']');
-    *ret_at = (struct log_sent){ ending->task.id, max_of(ending->task.fence, ending->logs->began),
+    *ret_at = (struct log_sent){ ending->of.task, max_of(ending->of.fence, ending->logs->began),
                                  last, 0 };
     struct str text = arena_copy(a, buf_str(&out));
     buf_clear(&out);
@@ -248,7 +248,7 @@ static void ending_steps(struct batch *b, void *data)
         struct str text = rest_of(a, ending, &rows.at[rows.count]);
         if (text.len <= 2)
             continue; /* all is there */
-        rows.attempts[rows.count] = ending->task.attempt;
+        rows.attempts[rows.count] = ending->of.attempt;
         rows.lines[rows.count++] = text;
     }
     if (rows.count > 0)
@@ -262,8 +262,8 @@ static void ended(struct shard *s, void *data)
 {
     const struct ending *ending = data;
     if (ending->lines && ending->lines->count > 0)
-        logs_add(s->logs, &ending->task, ending->lines); /* for those who follow */
-    struct task_log *log = task_log_of(s->logs, ending->task.id);
+        logs_add(s->logs, ending->of, ending->lines); /* for those who follow */
+    struct task_log *log = task_log_of(s->logs, ending->of.task);
     if (log)
         task_log_forget(s->logs, log);
 }
@@ -276,9 +276,10 @@ void logs_end(struct batch *b, const struct live *task, const struct log_lines *
         return;
     struct endings *endings = batch_section(b, &ending_section);
     struct ending *ending = arena_new(b->a, struct ending);
-    *ending = (struct ending){
-        .next = endings->first, .logs = logs, .task = *task, .lines = has_lines ? lines : NULL
-    };
+    *ending = (struct ending){ .next = endings->first,
+                               .logs = logs,
+                               .of = log_attempt_of(b->s, task),
+                               .lines = has_lines ? lines : NULL };
     endings->first = ending;
     endings->count++;
     batch_on_commit(b, ended, ending);

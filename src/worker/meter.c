@@ -3,17 +3,19 @@
 #include "base/mem.h"
 #include "worker/feed.h"
 #include "worker/session.h"
+#include "worker/settings.h"
 
 struct worker_meter {
     struct metrics *metrics;
     struct metric *batches, *batch_size, *commit, *halved, *refused, *doubts, *step_downs, *ticked;
     struct metric *feed_events, *feed_waiting, *feed_bytes;
-    struct metric *tasks, *queued, *sessions, *waiting, *leading, *memory;
+    struct metric *tasks, *queued, *sessions, *waiting, *leading, *memory, *paused;
     struct metric *connections, *lost;
 };
 
 static const char *const doubt_names[] = { "committed", "never", "overtaken" };
 static const char *const feed_names[] = { "memory", "tables" };
+static const char *const paused_names[] = { "types", "queues" };
 static const char *const task_names[] = { "ready", "running", "unfinished" };
 
 static struct metric *add(struct worker_meter *m, enum metric_type type, enum metric_unit unit,
@@ -72,6 +74,9 @@ struct worker_meter *worker_meter_create(void)
         add(m, METRIC_GAUGE, METRIC_PLAIN, "windlass_worker_leading", "1 while this worker leads.");
     m->memory = add(m, METRIC_GAUGE, METRIC_BYTES, "windlass_worker_task_memory_bytes",
                     "What the unfinished tasks occupy.");
+    m->paused = add_by(m, METRIC_GAUGE, "windlass_worker_paused",
+                       "Task types and queues that somebody has paused.",
+                       (struct metric_label){ "what", paused_names, countof(paused_names) });
     m->connections = add(m, METRIC_GAUGE, METRIC_PLAIN, "windlass_worker_db_connections_open",
                          "Open connections to PostgreSQL.");
     m->lost = add(m, METRIC_GAUGE, METRIC_PLAIN, "windlass_worker_db_connections_lost",
@@ -85,6 +90,17 @@ void worker_meter_destroy(struct worker_meter *m)
         return;
     metrics_destroy(m->metrics);
     mem_free(m);
+}
+
+static void look_at_pauses(struct worker_meter *m, const struct shard *s)
+{
+    int64_t types = 0, queues = 0;
+    for (size_t i = 0; i < s->type_count; i++)
+        types += s->types[i].settings != NULL && s->types[i].settings->pause.is_on;
+    for (size_t i = 0; i < s->queues_known; i++)
+        queues += s->queues[i].settings != NULL && s->queues[i].settings->pause.is_on;
+    metric_set(m->paused, 0, types);
+    metric_set(m->paused, 1, queues);
 }
 
 static void look(struct worker_meter *m, const struct shard *s)
@@ -107,6 +123,7 @@ static void look(struct worker_meter *m, const struct shard *s)
     metric_set(m->sessions, 0, (int64_t)session_set_count(s->sessions));
     metric_set(m->waiting, 0, (int64_t)session_set_waiting(s->sessions));
     metric_set(m->leading, 0, shard_is_leading(s));
+    look_at_pauses(m, s);
     metric_set(m->feed_waiting, 0, (int64_t)feed_waiting(s->feed));
     metric_set(m->feed_bytes, 0, (int64_t)feed_bytes(s->feed));
 }

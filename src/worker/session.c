@@ -236,7 +236,7 @@ void session_set_start(struct session_set *set)
     struct shard *s = set->s;
     for (size_t i = 0; i < live_running_count(s->live); i++) {
         const struct live *task = live_running_at(s->live, i);
-        struct session *session = session_by_number(set, task->session);
+        struct session *session = session_by_number(set, live_run_of(s->live, task).session);
         if (!session) {
             session_return_orphan(s, task);
             continue;

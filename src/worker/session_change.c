@@ -118,7 +118,7 @@ static void apply_end(struct intent *intent, struct batch *b)
     size_t n = 0;
     struct live **tasks = arena_new_array(b->a, session->leases, struct live *);
     for (size_t i = 0; i < live_running_count(s->live) && n < session->leases; i++)
-        if (live_running_at(s->live, i)->session == session->number)
+        if (live_run_of(s->live, live_running_at(s->live, i)).session == session->number)
             tasks[n++] = live_running_at(s->live, i);
     for (size_t i = 0; i < n; i++) {
         if (ending->is_release)

@@ -106,7 +106,8 @@ struct live *session_claim(struct batch *b, struct session *session)
 
 void session_give_back(struct batch *b, const struct live *task)
 {
-    struct session *session = session_by_number(b->s->sessions, task->session);
+    struct session *session =
+        session_by_number(b->s->sessions, live_run_of(b->s->live, task).session);
     if (!session)
         return;
     uint32_t type = live_type_of(b->s->live, task);
@@ -180,7 +181,7 @@ void session_set_claim(struct session_set *set, struct batch *b)
 
 void session_command(struct session_set *set, const struct live *task)
 {
-    struct session *session = session_by_number(set, task->session);
+    struct session *session = session_by_number(set, live_run_of(set->s->live, task).session);
     if (!session)
         return;
     if (session->command_count == session->command_capacity) {

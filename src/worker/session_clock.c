@@ -20,7 +20,9 @@ struct lease_ending {
 static struct live *still_running(const struct shard *s, const struct lease_ending *ending)
 {
     struct live *task = live_find(s->live, ending->task);
-    return task && task->state == LIVE_RUNNING && task->fence == ending->fence ? task : NULL;
+    bool is_running =
+        task && task->state == LIVE_RUNNING && live_run_of(s->live, task).fence == ending->fence;
+    return is_running ? task : NULL;
 }
 
 static void apply_ending(struct intent *intent, struct batch *b)
@@ -52,7 +54,7 @@ static void end_lease(struct shard *s, const struct live *task,
     *ending = (struct lease_ending){ .intent = { .apply = apply_ending, .done = ending_done },
                                      .s = s,
                                      .task = task->id,
-                                     .fence = task->fence,
+                                     .fence = live_run_of(s->live, task).fence,
                                      .end = end };
     if (!shard_submit(s, &ending->intent, &e))
         ending_done(&ending->intent, &e);

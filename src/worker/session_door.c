@@ -68,11 +68,13 @@ void session_put_commands(struct json_writer *w, const struct shard *s, struct s
     size_t kept = 0;
     for (size_t i = 0; session && i < session->command_count; i++) {
         const struct live *task = live_find(s->live, session->commands[i]);
-        if (!task || task->state != LIVE_RUNNING || task->session != session->number ||
-            !(task->flags & (LIVE_CANCEL_ASKED | LIVE_OVERDUE)))
+        struct live_run run = { 0 };
+        if (task && task->state == LIVE_RUNNING && task->flags & (LIVE_CANCEL_ASKED | LIVE_OVERDUE))
+            run = live_run_of(s->live, task);
+        if (run.fence == 0 || run.session != session->number)
             continue;
         char fence[FENCE_TEXT_MAX];
-        fence_format(task->fence, fence);
+        fence_format(run.fence, fence);
         session->commands[kept++] = task->id;
         json_begin_object(w);
         json_key_c(w, "kind");
@@ -256,9 +258,10 @@ static struct live *held(const struct shard *s, const struct beat *beat,
                          const struct beat_item *item)
 {
     struct live *task = live_find(s->live, item->task);
-    bool is_held = task && task->state == LIVE_RUNNING && task->fence == item->fence &&
-                   task->session == beat->session;
-    return is_held ? task : NULL;
+    if (!task || task->state != LIVE_RUNNING)
+        return NULL;
+    struct live_run run = live_run_of(s->live, task);
+    return run.fence == item->fence && run.session == beat->session ? task : NULL;
 }
 
 static void apply_beat(struct intent *intent, struct batch *b)
@@ -362,7 +365,7 @@ static void heartbeat(struct beat *beat)
         struct beat_item *item = &beat->items[i];
         if (item->is_lost)
             continue;
-        logs_add(s->logs, held(s, beat, item), &item->lines);
+        logs_add(s->logs, log_attempt_of(s, held(s, beat, item)), &item->lines);
         if (item->has_progress)
             note_progress(s, item);
         must_commit = must_commit || item->is_news || item->checkpoint.len > 0;

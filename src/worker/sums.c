@@ -17,8 +17,9 @@ static uint64_t sum_of_task(const struct shard *s, const struct live *t)
     memcpy(&low, t->id.bytes + sizeof high, sizeof low);
     uint64_t hash = mix(mix(0, high), low);
     hash = mix(mix(hash, (uint64_t)t->version), (uint64_t)t->at_us);
+    struct live_run run = live_run_of(s->live, t);
     if (t->state == LIVE_RUNNING)
-        hash = mix(mix(hash, (uint64_t)t->fence), t->session);
+        hash = mix(mix(hash, (uint64_t)run.fence), run.session);
     hash = mix(mix(hash, lane.type), t->timeout_s);
     hash = mix(mix(hash, lane.queue), lane.key);
     hash = mix(mix(hash, t->attempt), t->max_attempts);

@@ -197,7 +197,8 @@ static void put_attempts(struct asked *q, struct json_writer *w, const struct ta
     const struct live *task = live_find(s->live, view->id);
     if (view->state != STATE_RUNNING || !task)
         return;
-    const struct session *session = session_by_number(s->sessions, task->session);
+    const struct session *session =
+        session_by_number(s->sessions, live_run_of(s->live, task).session);
     put_attempt(w, logs, view->attempt, session ? session->worker : STR(""), view->started_at_us, 0,
                 STR(""), NULL);
 }

@@ -106,6 +106,7 @@ static void written(void *owner, const struct db_reply *reply)
 static const struct db_args *live_args(struct arena *a, const struct live_set *live,
                                        struct live *const *t, size_t n)
 {
+    COLUMN(runs, struct live_run, live_run_of(live, t[i]));
     COLUMN(lanes, struct live_lane, live_lane_of(live, t[i]));
     COLUMN(ids, struct uuid, t[i]->id);
     COLUMN(versions, int64_t, t[i]->version);
@@ -117,8 +118,8 @@ static const struct db_args *live_args(struct arena *a, const struct live_set *l
     COLUMN(attempts, int64_t, t[i]->attempt);
     COLUMN(maxima, int64_t, t[i]->max_attempts);
     COLUMN(timeouts, int64_t, t[i]->timeout_s);
-    COLUMN(sessions, int64_t, t[i]->session);
-    COLUMN(fences, int64_t, t[i]->fence);
+    COLUMN(sessions, int64_t, runs[i].session);
+    COLUMN(fences, int64_t, runs[i].fence);
     COLUMN(ats, int64_t, t[i]->at_us);
     COLUMN(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0);
     COLUMN(queues, int64_t, lanes[i].queue);

@@ -133,6 +133,7 @@ size_t worker_routes(struct worker *w, struct http_route *ret_routes)
         { "/v1/tasks/*", HTTP_METHOD_POST, 0, task_post_door, w },
         { "/v1/feed", HTTP_METHOD_GET, 0, feed_door, w },
         { "/v1/snapshot", HTTP_METHOD_GET, 0, snapshot_door, w },
+        { "/v1/sums", HTTP_METHOD_GET, 0, sums_door, w },
         { "/v1/jobs", HTTP_METHOD_POST, 0, jobs_create_door, w },
         { "/v1/jobs/*", HTTP_METHOD_GET, 0, jobs_get_door, w },
         { "/v1/jobs/*", HTTP_METHOD_POST, 0, jobs_post_door, w },

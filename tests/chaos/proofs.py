@@ -9,16 +9,27 @@ import types
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from actors import LIMIT  # noqa: E402
+from gateway_rig import eventually  # noqa: E402
 from worker_rig import sql  # noqa: E402
 
 STATES = {"start": "running"}  # others tell theirs
 ENDS = ("succeeded", "dead", "cancelled")
 
 
-def snapshot(caller):
+def page_of(world, path):
+    """Whoever leads answers, and nobody may for a moment."""
+    def look():
+        answer = world.caller().get(path)
+        return answer if answer.status != 503 else None
+    answer = eventually(look)
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def snapshot(world):
     tasks, after = {}, ""
     while after is not None:
-        page = caller.get("/v1/snapshot?limit=1000" + (f"&after={after}" if after else "")).json
+        page = page_of(world, "/v1/snapshot?limit=1000" + (f"&after={after}" if after else ""))
         tasks.update({task["id"]: task for task in page["tasks"]})
         after = page["next"]
     return tasks
@@ -116,7 +127,11 @@ def the_feed_is_what_the_tables_say(world, tasks):
 
 def what_the_feed_told_once_it_tells_again(world, _):
     """Whoever leads, and from wherever it reads."""
-    again = world.caller().whole_feed()
+    again, cursor, head = [], "0:1", None
+    while cursor != head:
+        page = page_of(world, f"/v1/feed?cursor={cursor}")
+        again += page["events"]
+        cursor, head = page["cursor"], page["head"]
     return [f"{one['seq']}: {one['op']}, later {other['op']}" for one, other in zip(world.events, again, strict=False)
             if (one["seq"], one["op"], one.get("task", {}).get("id"))
             != (other["seq"], other["op"], other.get("task", {}).get("id"))]

@@ -211,6 +211,53 @@ def tasks_are_cancelled_and_retried_each_for_itself(world):
     assert alone.code == FAILURE and "(CONFLICT)" in alone.err, alone.err
 
 
+def all_of_a_filter_are_changed_after_they_were_counted(world):
+    ids = [world.create("swept", "--queue", "sq") for _ in range(4)]
+    eventually(lambda: len(world.run("task", "list", "--queue", "sq", "--json").lines) == 4)
+    of = ["--queue", "sq", "--state", "ready"]
+    counted = world.run("task", "cancel", *of, "--dry-run")
+    assert (counted.code, counted.out) == (OK, "4 match, 4 would be done, 0 would be refused\n"), counted.out
+    asked = world.run("task", "cancel", *of)
+    assert asked.code == USAGE and "4 tasks match" in asked.err and "--yes" in asked.err, asked.err
+    assert {t["state"] for t in world.run("task", "list", "--queue", "sq", "--json").lines} == {"READY"}
+    done = world.run("task", "cancel", *of, "--yes", "--json").json
+    assert (done["matched"], done["done"], done["refusedCount"]) == (4, 4, 0), done
+    eventually(lambda: {t["state"] for t in world.run("task", "list", "--queue", "sq", "--json").lines}
+               == {"CANCELLED"})
+    assert world.run("task", "retry", "--queue", "sq", "--state", "cancelled", "--yes").out.startswith("4 match, 4 done")
+    eventually(lambda: {t["state"] for t in world.run("task", "list", "--queue", "sq", "--json").lines} == {"READY"})
+    refused = world.run("task", "delete", ids[0], "--yes")
+    assert refused.code == OK and "1 refused" in refused.out and ids[0] in refused.out, refused.out
+    assert world.run("task", "cancel", *of, "--yes").code == OK
+    deleted = world.run("task", "delete", ids[0], ids[1][-12:], "--yes")
+    assert deleted.code == OK and deleted.out == "2 match, 2 done, 0 refused\n", deleted.out
+    eventually(lambda: len(world.run("task", "list", "--queue", "sq", "--json").lines) == 2)
+    assert world.run("task", "cancel", ids[2], "--queue", "sq").code == USAGE
+    assert world.run("task", "delete").code == USAGE
+    none = world.run("task", "cancel", "--queue", "nothing-in-it")
+    assert (none.code, none.out) == (OK, "0 match, 0 done, 0 refused\n"), none.out
+
+
+def what_an_executor_wrote_is_shown_and_followed(world):
+    executor = Executor(world.worker, {"written": 1})
+    task = world.create("written")
+    lease = executor.one()
+    following = world.start("task", "log", task, "--follow")
+    lines = [{"stream": "stdout", "text": "one\ntwo"}, {"stream": "stderr", "text": "th\x1b[31mree"}]
+    executor.heartbeat({"task": task, "fence": lease["fence"], "logs": lines})
+    following.wait_for("two")
+    executor.ack(lease, "complete", logs=[{"stream": "stdout", "text": "last"}])
+    assert following.wait() == OK, following.err
+    assert following.out == ["one", "two", "th\x1b[31mree", "last"], following.out
+    assert world.run("task", "log", task).out.splitlines() == following.out
+    shown = at_terminal(world, 80, "task", "log", task)
+    assert "th\ufffd[31mree" in shown and "\x1b[31m" not in shown, shown
+    kept = world.run("task", "log", task, "--json").lines
+    assert kept[0]["attempt"] == 1 and "two" in kept[0]["log"], kept
+    assert world.run("task", "log", new_id()).code == FAILURE
+    executor.end()
+
+
 # ── waiting and watching ──
 
 def waiting_ends_with_the_task(world):
@@ -431,6 +478,7 @@ def main():
                 a_task_is_created_listed_and_shown, lists_are_filtered_ordered_and_limited,
                 more_than_a_page_is_listed, a_payload_comes_from_the_line_a_file_or_standard_input,
                 why_names_the_reason_and_the_time, tasks_are_cancelled_and_retried_each_for_itself,
+                all_of_a_filter_are_changed_after_they_were_counted, what_an_executor_wrote_is_shown_and_followed,
                 waiting_ends_with_the_task, a_watch_misses_nothing_while_the_gateway_is_away,
                 a_filter_is_watched_until_it_is_stopped, a_terminal_is_shown_a_table_of_its_width,
                 a_job_lives_by_its_name, a_schedule_is_previewed, a_login_is_kept_for_its_gateway_alone,

@@ -25,6 +25,7 @@ SELF = [NOBODY, NO, NO, "ok", "ok"]
 # There is no worker here: who gets so far may do it.
 TO_WORKER = [NOBODY, NO, "WORKER_UNAVAILABLE", "WORKER_UNAVAILABLE", NO]
 ASKS_WORKER = [NOBODY] + ["WORKER_UNAVAILABLE"] * 4
+BY_FILTER = [NOBODY, NO, "ok", "ok", NO]  # nothing matches, so nothing is asked
 OWN = [NOBODY, "NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "ok"]
 
 numbers = itertools.count(1)
@@ -117,6 +118,10 @@ def of_a_task(mutation):
     return lambda w, c: w.as_(c, f'mutation {{ {mutation}(id: "{NO_TASK}") {{ id }} }}')
 
 
+def in_bulk(mutation):
+    return lambda w, c: w.as_(c, f'mutation {{ {mutation}(filter: {{type: ["none"]}}) {{ done }} }}')
+
+
 # Each root field: who gets what, and one use of it.
 MATRIX = {
     "Query.me": (ANYONE, lambda w, c: w.as_(c, "{ me { id } }")),
@@ -206,6 +211,19 @@ MATRIX = {
         w, w.tokens[c], 'subscription { chatStream(input: { message: "hello" }) { __typename } }')),
     "Query.effectiveConfig": (ADMIN, lambda w, c: w.as_(c, "{ effectiveConfig { name } }")),
     "Query.doctor": (OPERATOR, lambda w, c: w.as_(c, "{ doctor { name } }")),
+    "Subscription.taskLog": (SIGNED_IN, lambda w, c: begun(
+        w, w.tokens[c], f'subscription {{ taskLog(id: "{NO_TASK}") {{ text }} }}')),
+    "Query.taskTypeSettings": (ASKS_WORKER, lambda w, c: w.as_(c, "{ taskTypeSettings { type } }")),
+    "Query.queues": (ASKS_WORKER, lambda w, c: w.as_(c, "{ queues { name } }")),
+    "Mutation.updateTaskType": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { updateTaskType(type: "email", settings: {paused: true}) { type } }')),
+    "Mutation.pauseQueue": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { pauseQueue(name: "default") { name } }')),
+    "Mutation.resumeQueue": (TO_WORKER, lambda w, c: w.as_(
+        c, 'mutation { resumeQueue(name: "default") { name } }')),
+    "Mutation.retryTasks": (BY_FILTER, in_bulk("retryTasks")),
+    "Mutation.cancelTasks": (BY_FILTER, in_bulk("cancelTasks")),
+    "Mutation.deleteTasks": (ADMIN, in_bulk("deleteTasks")),
     "Query.workers": (ASKS_WORKER, lambda w, c: w.as_(c, "{ workers { id } }")),
     "Query.taskTypes": (ASKS_WORKER, lambda w, c: w.as_(c, "{ taskTypes }")),
     "Mutation.revokeSession": (OWN, lambda w, c: w.as_(

@@ -103,8 +103,9 @@ def wrong_settings_are_refused_by_name_before_the_worker_is_asked(world):
             ({"maxRunning": 0}, "settings.maxRunning: must be 1 to 1000000, not 0"),
             ({"maxRunningPerKey": -1}, "settings.maxRunningPerKey: must be 1 to 1000000, not -1"),
             ({"burst": 1000001}, "settings.burst: must be 1 to 1000000, not 1000001"),
-            ({"ratePerSecond": 0}, "settings.ratePerSecond: must be above 0 and at most 1000000, not 0"),
-            ({"ratePerSecond": 1e7}, "settings.ratePerSecond: must be above 0 and at most 1000000, not 1e+07"),
+            ({"ratePerSecond": 0}, "settings.ratePerSecond: must be 0.001 to 100000, not 0"),
+            ({"ratePerSecond": -1e300}, "settings.ratePerSecond: must be 0.001 to 100000, not -1e+300"),
+            ({"ratePerSecond": 100000.5}, "settings.ratePerSecond: must be 0.001 to 100000, not 100000.5"),
             ({"maxAttempts": 1001}, "settings.maxAttempts: must be 1 to 1000, not 1001"),
             ({"timeoutSeconds": 0}, "settings.timeoutSeconds: must be 1 to 2592000, not 0"),
             ({"retentionDays": 0}, "settings.retentionDays: must be 1 to 36500, not 0"),
@@ -126,9 +127,10 @@ def wrong_settings_are_refused_by_name_before_the_worker_is_asked(world):
 
 
 def what_the_worker_refuses_is_said_in_the_words_of_the_api(world):
-    for told, message in (("settings.max_running_per_key: needs a key_path", "settings.maxRunningPerKey: needs a key_path"),
+    for told, message in (("settings.max_running_per_key: needs a key_path", "settings.maxRunningPerKey: needs a keyPath"),
+                          ("settings.burst: needs a rate_per_s", "settings.burst: needs a ratePerSecond"),
                           ("settings.max_running: is too much", "settings.maxRunning: is too much"),
-                          ("settings.key_path: is no path", "settings.keyPath: is no path"),
+                          ("settings.key_path: is no path", "settings.keyPath: is no path"), ("is no my_key_path_s", "is no my_key_path_s"),
                           ("type: is no name", "type: is no name"), ("settings.other: what", "settings.other: what")):
         world.worker.refuse_settings = told
         try:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the gateway shows of the real worker's own record: who changed what of a job. Usage:
+"""The gateway and the real worker: settings of task types, queues, why tasks wait, who changed what of a job. Usage:
 gateway_worker_settings_test.py PROGRAM"""
 
 import os
@@ -33,6 +33,62 @@ class World:
 
     def changes(self, job, first=20):
         return self.do(CHANGES, id=job, first=first)["job"]["changes"]
+
+
+TYPE = ("type paused pausedBy { email } pausedReason maxRunning maxRunningPerKey keyPath ratePerSecond burst maxAttempts "
+        "timeoutSeconds retentionDays running waiting source")
+UPDATE = "mutation($type: String!, $settings: TaskTypeSettingsInput!) { updateTaskType(type: $type, settings: $settings) { %s } }" % TYPE
+TYPES = "query($type: String) { taskTypeSettings(type: $type) { %s } }" % TYPE
+CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { id state maxAttempts timeoutSeconds } }"
+QUEUE = "name paused pausedBy { email } pausedReason waiting running oldestWaitingSeconds"
+HEALTH = "{ systemHealth { services { name detail } } }"
+
+
+def settings_of_a_type_are_kept_and_apply(world):
+    settings = {"maxRunning": 1, "maxRunningPerKey": 1, "keyPath": "customer.id", "ratePerSecond": 0.5, "burst": 3, "maxAttempts": 9,
+                "timeoutSeconds": 60, "retentionDays": 2}
+    got = world.do(UPDATE, type="mail", settings=settings)["updateTaskType"]
+    assert got == {"type": "mail", "paused": False, "pausedBy": None, "pausedReason": None, "running": 0, "waiting": 0,
+                   "source": "LIVE", **settings}, got
+    assert world.do(TYPES, type="mail")["taskTypeSettings"] == [got]
+    task = world.do(CREATE, input={"type": "mail"})["createTask"]
+    assert (task["maxAttempts"], task["timeoutSeconds"]) == (9, 60), task
+    task = world.do(CREATE, input={"type": "mail", "maxAttempts": 2, "timeoutSeconds": 7})["createTask"]
+    assert (task["maxAttempts"], task["timeoutSeconds"]) == (2, 7), task
+    cleared = world.do(UPDATE, type="mail", settings={"ratePerSecond": None, "burst": None, "maxRunning": None})["updateTaskType"]
+    assert (cleared["ratePerSecond"], cleared["burst"], cleared["maxRunning"], cleared["waiting"]) == (None, None, None, 2), cleared
+    world.do(UPDATE, type="mail", settings={"maxRunningPerKey": None, "keyPath": None})
+    for wrong, message in (({"maxRunningPerKey": 2}, "settings.maxRunningPerKey: needs a keyPath"),
+                           ({"burst": 2}, "settings.burst: needs a ratePerSecond"),
+                           ({"pausedReason": "why"}, "settings.pausedReason: the type is not paused")):
+        answer = world.gateway.graphql(UPDATE, {"type": "mail", "settings": wrong}, world.operator)
+        assert answer.code == "BAD_USER_INPUT" and answer.error["message"] == message, answer.text
+    default = world.do(UPDATE, type="plain", settings={"maxRunning": None})["updateTaskType"]
+    assert (default["maxAttempts"], default["timeoutSeconds"], default["retentionDays"]) == (5, 300, 30), default
+    job = world.make_job(taskType="mail", name="of mail")
+    run = world.do("mutation($id: ID!) { triggerJob(id: $id) { maxAttempts timeoutSeconds } }", id=job)["triggerJob"]
+    assert run == {"maxAttempts": 9, "timeoutSeconds": 60}, run
+
+
+def what_is_paused_waits_and_says_by_whom(world):
+    executor = Executor(world.worker, {"held": 1})
+    why = "query($id: ID!) { task(id: $id) { state why { code text } } }"
+    paused = world.do(UPDATE, type="held", settings={"paused": True, "pausedReason": "a leak"})["updateTaskType"]
+    assert paused["paused"] and paused["pausedReason"] == "a leak" and paused["pausedBy"] == {"email": "op@example.org"}, paused
+    task = world.do(CREATE, input={"type": "held", "queue": "slow"})["createTask"]["id"]
+    queue = world.do('mutation { pauseQueue(name: "slow", reason: "moving") { %s } }' % QUEUE)["pauseQueue"]
+    assert queue["paused"] and queue["pausedReason"] == "moving" and queue["waiting"] == 1, queue
+    assert world.do("{ queues { name paused } }")["queues"].count({"name": "slow", "paused": True}) == 1
+    eventually(lambda: {"name": "worker", "detail": "paused: task type held; queue slow"}
+               in world.do(HEALTH)["systemHealth"]["services"])
+    assert world.worker.metric('windlass_worker_paused{what="types"}') == 1
+    assert world.worker.metric('windlass_worker_paused{what="queues"}') == 1
+    world.do(UPDATE, type="held", settings={"paused": False})
+    assert not executor.leases(1, 100)
+    assert not world.do('mutation { resumeQueue(name: "slow") { paused } }')["resumeQueue"]["paused"]
+    assert executor.ack(executor.one()) == "applied"
+    eventually(lambda: world.do(why, id=task)["task"] == {"state": "SUCCEEDED", "why": None})
+    eventually(lambda: {"name": "worker", "detail": None} in world.do(HEALTH)["systemHealth"]["services"])
 
 
 def who_changed_what_of_a_job_is_told(world):
@@ -113,6 +169,8 @@ def main():
     with Postgres() as postgres, Worker(postgres.url) as worker, \
             Gateway(postgres.url, WORKER_URL=f"http://127.0.0.1:{worker.port}", GATEWAY_TOKEN=GATEWAY_TOKEN) as gateway:
         run_tests([
+            settings_of_a_type_are_kept_and_apply,
+            what_is_paused_waits_and_says_by_whom,
             who_changed_what_of_a_job_is_told,
             changes_of_many_jobs_are_told_each,
             a_job_that_fails_too_often_was_changed_by_the_scheduler,

@@ -42,9 +42,11 @@ def state(caller, task):
 
 
 def assert_told(caller, answer):
-    """What the answer tells of a task is what a read tells."""
+    """What the answer tells of a task is what a read tells, but for what it waits for now."""
     for told in answer["tasks"][:20]:
         read = caller.task(told["id"])
+        if read["state"] in ("scheduled", "ready", "blocked", "retrying"):
+            read["why"] = None
         assert {k: read[k] for k in told} == told, (told, read)
 
 

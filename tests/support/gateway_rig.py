@@ -132,7 +132,9 @@ class Gateway:
     """One process. `settings` are WINDLASS_ variables without the prefix."""
 
     def __init__(self, url, wait=True, **settings):
-        environment = {"ENV": "development", "LOG_SQL": "off", "PORT": "0", "GATEWAY_LOOPS": "2",
+        # However slow the machine: a create becomes an entry of the outbox only where a test wants it.
+        environment = {"WORKER_CREATE_TIMEOUT": "60s", "REQUEST_TIMEOUT": "60s", "WORKER_CHANGE_TIMEOUT": "50s",
+                       "WORKER_ASK_TIMEOUT": "10s", "ENV": "development", "LOG_SQL": "off", "PORT": "0", "GATEWAY_LOOPS": "2",
                        "ARGON2_MEMORY": "8MiB", "ARGON2_TIME": "1", "LOGIN_ACCOUNT_LIMIT": "1000",
                        "LOGIN_ADDRESS_LIMIT": "10000", **settings}
         self.log_file = tempfile.TemporaryFile("w+")

@@ -13,7 +13,7 @@ WHERE t.id = ANY ($1::uuid[]);
 SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
        t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
        '', d.seq, d.state, d.attempt, d.max_attempts, d.started_at, d.finished_at,
-       NULL::json, NULL::text, d.why, NULL::text
+       NULL::json, NULL::text, d.why, NULL::text, coalesce(t.key_hash, 0)
 FROM worker.task AS t LEFT JOIN worker.task_done AS d ON d.id = t.id
 WHERE t.id = ANY ($1::uuid[]);
 
