@@ -38,7 +38,6 @@ static void drop(struct acks *acks, struct entry *entry)
     disown(entry->ack.fence);
     disown(entry->ack.result);
     disown(entry->ack.error);
-    disown(entry->ack.logs);
     mem_free(entry);
     acks->count--;
 }
@@ -90,7 +89,6 @@ void acks_add(struct acks *acks, const struct ack *ack)
     entry->ack.fence = own(ack->fence);
     entry->ack.result = own(ack->result);
     entry->ack.error = own_error(ack->error);
-    entry->ack.logs = own(ack->logs);
     list_push(&acks->waiting, &entry->node);
     acks->count++;
     acks->waiting_count++;
@@ -117,12 +115,6 @@ static void write_entry(struct json_writer *w, const struct ack *ack)
         json_key_c(w, "retry_in_ms");
         json_write_i64(w, ack->retry_in_ms);
     }
-    if (ack->logs.len > 0) {
-        json_key_c(w, "logs");
-        json_begin_array(w);
-        json_write_raw(w, ack->logs);
-        json_end_array(w);
-    }
     json_end_object(w);
 }
 
@@ -133,7 +125,7 @@ void acks_take(struct acks *acks, enum ack_carrier carrier, struct json_writer *
     json_begin_array(w);
     for (size_t i = 0; i < most && !list_is_empty(&acks->waiting); i++) {
         struct entry *entry = entry_of(acks->waiting.next);
-        bytes += entry->ack.result.len + entry->ack.error.len + entry->ack.logs.len;
+        bytes += entry->ack.result.len + entry->ack.error.len;
         if (i > 0 && bytes > ACKS_ONE_CALL_BYTES)
             break;
         write_entry(w, &entry->ack);

@@ -25,7 +25,6 @@ struct ack {
     struct str result;   /* COMPLETE: one JSON value; empty: none */
     struct str error;    /* for people; empty: none */
     int64_t retry_in_ms; /* FAIL: 0: the worker's back-off */
-    struct str logs;     /* elements of a JSON array; empty: none */
 };
 
 /* The call that an acknowledgement rides on. */

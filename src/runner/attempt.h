@@ -9,7 +9,6 @@
 #include "io/timer.h"
 #include "payload/payload.h"
 #include "runner/acks.h"
-#include "runner/lines.h"
 
 struct runner;
 struct task_type;
@@ -27,7 +26,6 @@ struct attempt {
     bool is_started;
     const void *input; /* what the type's schema made of the payload: payload/inputs.h */
     void *state;       /* the type's own */
-    struct lines lines;
 };
 
 struct task_type {
@@ -44,10 +42,6 @@ struct task_type {
 /* In the order of docs/task-types.md. */
 enum { TASK_TYPE_COUNT = 5 };
 extern const struct task_type *const task_types[TASK_TYPE_COUNT];
-
-/* One or several lines of the attempt's log, any bytes; never a secret. `stream` is a name such as
- * "stdout". */
-void attempt_log(struct attempt *t, const char *stream, struct str text);
 
 /* ── how a type ends its attempt; `t` is gone afterwards ── */
 

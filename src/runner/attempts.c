@@ -19,7 +19,6 @@ static void end_task(struct attempt *t, int outcome)
     if (t->is_started && t->type->stop)
         t->type->stop(t);
     io_timer_destroy(t->deadline);
-    lines_clear(&t->lines);
     list_remove(&t->node);
     (void)map_remove(r->by_id, t->id);
     r->running_count--;
@@ -30,20 +29,10 @@ static void end_task(struct attempt *t, int outcome)
 static void acknowledge(struct attempt *t, const struct ack *outcome)
 {
     struct ack ack = *outcome;
-    struct buf logs;
-    buf_init(&logs, 0);
-    lines_take(&t->lines, &logs);
     ack.task = t->id;
     ack.fence = t->fence;
-    ack.logs = logs.len > 0 ? buf_str(&logs) : STR("");
     acks_add(&t->runner->acks, &ack);
-    buf_clear(&logs);
     end_task(t, (int)outcome->outcome);
-}
-
-void attempt_log(struct attempt *t, const char *stream, struct str text)
-{
-    lines_add(&t->lines, clock_wall_us(), stream, text);
 }
 
 void attempt_complete(struct attempt *t, struct str result)

@@ -203,18 +203,6 @@ void runner_session_call_acks(struct session *s)
     send_body(s, TALLY_ACKS, "/v1/acks", &w, s->is_hurried ? END_HURRIED_MS : DEADLINE_MS);
 }
 
-static void write_lines(struct lines *lines, struct json_writer *w)
-{
-    struct buf elements;
-    buf_init(&elements, 0);
-    lines_take(lines, &elements);
-    json_key_c(w, "logs");
-    json_begin_array(w);
-    json_write_raw(w, buf_str(&elements));
-    json_end_array(w);
-    buf_clear(&elements);
-}
-
 /* So many of the running tasks, beginning where the last one ended: it asks which are lost. */
 static void write_tasks(struct session *s, struct json_writer *w)
 {
@@ -224,7 +212,7 @@ static void write_tasks(struct session *s, struct json_writer *w)
     json_key_c(w, "tasks");
     json_begin_array(w);
     list_each (node, &s->runner->running) {
-        struct attempt *t = container_of(node, struct attempt, node);
+        const struct attempt *t = container_of(node, struct attempt, node);
         if (i >= end)
             break;
         if (i++ < from)
@@ -234,8 +222,6 @@ static void write_tasks(struct session *s, struct json_writer *w)
         json_write_string(w, t->id);
         json_key_c(w, "fence");
         json_write_string(w, t->fence);
-        if (!lines_are_empty(&t->lines))
-            write_lines(&t->lines, w);
         json_end_object(w);
     }
     json_end_array(w);
