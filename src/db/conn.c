@@ -1,6 +1,8 @@
 #include "db/conn.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 
 #include "base/mem.h"
 #include "db/rows_priv.h"
@@ -170,6 +172,14 @@ bool db_conn_begin(struct db_conn *conn, struct err *e)
     return db_conn_exec(conn, "begin", STR("BEGIN"), e);
 }
 
+/* The mode can be changed until the first query, which the setting is. */
+bool db_conn_begin_read_only(struct db_conn *conn, struct err *e)
+{
+    const struct db_args args = { .count = 2, .values = { "default_transaction_read_only", "on" } };
+    return db_conn_exec(conn, "begin", STR("BEGIN READ ONLY"), e) &&
+           db_conn_run(conn, &db_transaction_set, &args, NULL, e);
+}
+
 /* COMMIT of a failed transaction rolls it back and reports success under that name. */
 bool db_conn_commit(struct db_conn *conn, struct err *e)
 {
@@ -239,6 +249,99 @@ int db_conn_server_version(const struct db_conn *conn)
 bool db_conn_is_broken(const struct db_conn *conn)
 {
     return PQstatus(conn->pq) != CONNECTION_OK;
+}
+
+/* ── row by row ── */
+
+static void cancel(struct db_conn *conn)
+{
+    char ignored[64];
+    PGcancel *handle = PQgetCancel(conn->pq);
+    if (handle)
+        (void)PQcancel(handle, ignored, sizeof ignored); /* else it goes on to its time-out */
+    PQfreeCancel(handle);
+}
+
+/* Waits until a result can be taken. False: it shall stop, or the connection broke. */
+static bool await_result(struct db_conn *conn, int stop_fd)
+{
+    while (PQisBusy(conn->pq)) {
+        struct pollfd fds[] = { { .fd = PQsocket(conn->pq), .events = POLLIN },
+                                { .fd = stop_fd, .events = POLLIN } };
+        if (poll(fds, countof(fds), -1) < 0 && errno != EINTR)
+            return false;
+        if (fds[1].revents != 0 || PQconsumeInput(conn->pq) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* What is left of an answer that nobody wants any more. */
+static void skip_results(struct db_conn *conn)
+{
+    for (PGresult *result; (result = PQgetResult(conn->pq)); PQclear(result)) {
+        ExecStatusType status = PQresultStatus(result);
+        if (status != PGRES_COPY_OUT && status != PGRES_COPY_IN && status != PGRES_COPY_BOTH)
+            continue;
+        PQclear(result); /* libpq would give it for ever */
+        return;
+    }
+}
+
+static bool hand_row(const struct db_stream *stream, PGresult *result)
+{
+    struct db_rows *row = db_rows_create(result);
+    bool is_more_wanted = stream->on_row(stream->owner, row);
+    db_rows_unref(row);
+    return is_more_wanted;
+}
+
+static bool receive(struct db_conn *conn, const struct db_stream *stream, struct db_rows **ret_rows,
+                    struct err *e)
+{
+    bool is_wanted = true;
+    for (;;) {
+        if (!await_result(conn, stream->stop_fd)) {
+            bool is_broken = db_conn_is_broken(conn);
+            cancel(conn);
+            skip_results(conn);
+            return err_set_from(e, ERR_ORIGIN_DATABASE, is_broken ? ERR_UNAVAILABLE : ERR_CANCELLED,
+                                "%s: %s", stream->purpose,
+                                is_broken ? "the connection was lost" : "cancelled");
+        }
+        PGresult *result = PQgetResult(conn->pq);
+        if (PQresultStatus(result) != PGRES_SINGLE_TUPLE) {
+            bool ok = finish(conn, stream->purpose, result, ret_rows, e);
+            skip_results(conn);
+            return ok;
+        }
+        if (is_wanted)
+            is_wanted = hand_row(stream, result);
+        else
+            PQclear(result);
+        if (is_wanted || !stream->is_cancelled_early)
+            continue;
+        cancel(conn);
+        skip_results(conn);
+        *ret_rows = NULL;
+        return true;
+    }
+}
+
+bool db_conn_stream(struct db_conn *conn, const struct db_stream *stream, struct db_rows **ret_rows,
+                    struct err *e)
+{
+    const struct db_args *args = stream->args;
+    scoped(mem_freep) char *sql = mem_cstr(stream->sql);
+    if (args && args->failure.code) {
+        *e = args->failure;
+        return err_in(e, "%s", stream->purpose);
+    }
+    if (PQsendQueryParams(conn->pq, sql, args ? (int)args->count : 0, NULL,
+                          args ? args->values : NULL, NULL, NULL, 0) == 0 ||
+        PQsetSingleRowMode(conn->pq) == 0)
+        return finish(conn, stream->purpose, NULL, NULL, e);
+    return receive(conn, stream, ret_rows, e);
 }
 
 static struct str quote(struct arena *a, struct str text, char mark)

@@ -49,6 +49,8 @@ DEFINE_SCOPED(db_conn);
                                  struct err *e);
 
 [[nodiscard]] bool db_conn_begin(struct db_conn *conn, struct err *e);
+/* One in which nothing can be written, nor the mode be changed, whatever its statements say. */
+[[nodiscard]] bool db_conn_begin_read_only(struct db_conn *conn, struct err *e);
 [[nodiscard]] bool db_conn_commit(struct db_conn *conn, struct err *e);
 /* Harmless outside a transaction and on a broken connection. */
 void db_conn_rollback(struct db_conn *conn);
@@ -61,6 +63,27 @@ void db_conn_rollback(struct db_conn *conn);
                                 struct err *e);
 /* statement_timeout for the rest of this transaction; 0: none. */
 [[nodiscard]] bool db_conn_limit(struct db_conn *conn, int64_t timeout_ms, struct err *e);
+
+/* `row` holds one, valid during the call. False: no more is wanted. */
+typedef bool db_row_fn(void *owner, const struct db_rows *row);
+
+struct db_stream {
+    const char *purpose;
+    struct str sql;
+    const struct db_args *args; /* NULL: none */
+    db_row_fn *on_row;
+    void *owner;
+    int stop_fd;             /* readable: the statement is cancelled; -1: never */
+    bool is_cancelled_early; /* when no more is wanted; else the rest is read and thrown away */
+};
+
+/*
+ * Runs one statement, by the protocol that takes no second one, row by row: a long answer is never
+ * held. `ret_rows` has the columns and db_rows_affected, of a cancelled one NULL.
+ * Errors: as db_conn_query; CANCELLED by stop_fd.   Owns: the caller unrefs the rows.
+ */
+[[nodiscard]] bool db_conn_stream(struct db_conn *conn, const struct db_stream *stream,
+                                  struct db_rows **ret_rows, struct err *e);
 
 /* NOTICE, WARNING and the like, as they come; `severity` as the server spells it. */
 typedef void db_notice_fn(void *owner, struct str severity, struct str message);

@@ -74,6 +74,12 @@ const char *db_rows_column_name(const struct db_rows *rows, size_t column)
     return PQfname(rows->result, (int)column);
 }
 
+uint32_t db_rows_column_oid(const struct db_rows *rows, size_t column)
+{
+    assert(column < db_rows_columns(rows));
+    return PQftype(rows->result, (int)column);
+}
+
 uint64_t db_rows_affected(const struct db_rows *rows)
 {
     uint64_t count = 0; /* PQcmdTuples is "" for other commands */

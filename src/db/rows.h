@@ -25,6 +25,8 @@ void db_rows_keep(struct db_rows *rows, struct arena *a);
 /* The column's index, or -1. */
 [[nodiscard]] int db_rows_column(const struct db_rows *rows, const char *name);
 [[nodiscard]] const char *db_rows_column_name(const struct db_rows *rows, size_t column);
+/* Its type, as the server numbers it: enum db_oid, and many more. */
+[[nodiscard]] uint32_t db_rows_column_oid(const struct db_rows *rows, size_t column);
 /* Rows that INSERT, UPDATE, DELETE, MERGE or SELECT worked on. */
 [[nodiscard]] uint64_t db_rows_affected(const struct db_rows *rows);
 

@@ -53,7 +53,7 @@ static bool is_domain(struct str text)
     return true;
 }
 
-static bool is_address(struct str text)
+bool payload_is_address(struct str text)
 {
     struct str local, domain;
     return str_cut(text, '@', &local, &domain) && is_local_part(local) && is_domain(domain);
@@ -81,7 +81,7 @@ static bool read_address(struct arena *a, const struct json_value *v, const char
         address = payload_get(v, "address");
         name = payload_get(v, "name");
     }
-    if (address == NULL || address->type != JSON_STRING || !is_address(address->text))
+    if (address == NULL || address->type != JSON_STRING || !payload_is_address(address->text))
         return err_set(e, ERR_INVALID,
                        "$.%s: address like ada@example.org expected, ASCII and without quotes", at);
     if (name &&

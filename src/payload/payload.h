@@ -26,6 +26,9 @@ extern const struct payload_schema payload_noop, payload_sleep, payload_fail, pa
 /* Tasks of this type are the worker's own: no session needs to state its schema. */
 #define PAYLOAD_GROUP_TYPE "task.group"
 
+/* "ada@example.org": ASCII, unquoted, nothing that ends a line or a path of SMTP. */
+[[nodiscard]] bool payload_is_address(struct str text);
+
 /* How a session states a schema: "windlass:sleep". */
 #define PAYLOAD_SCHEMA_PREFIX "windlass:"
 /* The schema stated so; NULL: there is none of that name. */

@@ -40,7 +40,7 @@ struct task_type {
 };
 
 /* In the order of docs/task-types.md. */
-enum { TASK_TYPE_COUNT = 5 };
+enum { TASK_TYPE_COUNT = 7 };
 extern const struct task_type *const task_types[TASK_TYPE_COUNT];
 
 /* ── how a type ends its attempt; `t` is gone afterwards ── */

@@ -24,6 +24,14 @@ bool runner_create(struct io_loop *loop, const struct conf *conf, const char *sp
         runner_destroy(r);
         return err_in(e, "http-secrets");
     }
+    if (!sql_connections_create(conf_cstr(conf, CONF_SQL_CONNECTIONS), &r->sql_connections, e)) {
+        runner_destroy(r);
+        return err_in(e, "sql-connections");
+    }
+    if (!mailer_create(conf, &r->mailer, e)) {
+        runner_destroy(r);
+        return false;
+    }
     struct http_client_options options = HTTP_CLIENT_DEFAULT;
     options.guard = r->guard;
     options.running_max = r->slots;
@@ -69,6 +77,8 @@ void runner_destroy(struct runner *r)
     http_client_destroy(r->web);
     http_guard_destroy(r->guard);
     http_secrets_destroy(r->http_secrets);
+    sql_connections_destroy(r->sql_connections);
+    mailer_destroy(r->mailer);
     acks_clear(&r->acks);
     map_destroy(r->by_id);
     tally_destroy(r->tally);

@@ -5,6 +5,8 @@
 #include "http/guard.h"
 #include "runner/acks.h"
 #include "runner/http_secrets.h"
+#include "runner/mailer.h"
+#include "runner/sql_connections.h"
 #include "runner/tally.h"
 #include "runner/runner.h"
 #include "runner/session.h"
@@ -22,7 +24,9 @@ struct runner {
     struct http_guard *guard;
     struct http_client *web; /* of http.request, as are the secrets */
     struct http_secrets *http_secrets;
-    char *spawner; /* of command; empty: none */
+    char *spawner;                           /* of command; empty: none */
+    struct sql_connections *sql_connections; /* NULL: sql is not offered */
+    struct mailer *mailer;                   /* NULL: email is not offered */
 };
 
 /* attempts.c */

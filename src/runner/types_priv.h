@@ -3,4 +3,4 @@
 #include "runner/attempt.h"
 
 extern const struct task_type task_type_noop, task_type_sleep, task_type_fail,
-    task_type_http_request, task_type_command;
+    task_type_http_request, task_type_command, task_type_sql, task_type_email;

@@ -4,12 +4,16 @@ Usage: runner_types_test.py PROGRAM"""
 
 import base64
 import contextlib
+import email
+import email.policy
 import hashlib
 import hmac
 import http.server
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,7 +21,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import PROGRAM, WAIT_S, eventually, run_tests  # noqa: E402
+from gateway_rig import PROGRAM, WAIT_S, Postgres, eventually, psql, run_tests  # noqa: E402
 from runner_rig import Runner, Worker  # noqa: E402
 
 
@@ -343,6 +347,359 @@ def wrong_lists_are_refused_by_name(world):
         assert "not as root" in refused(COMMANDS_FILE=path, COMMANDS_AS_SELF="on")
 
 
+# ── sql ──
+
+class Sql:
+    """A PostgreSQL with a table, and a runner that may use it."""
+
+    def __init__(self, world):
+        self.world = world
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self.postgres = stack.enter_context(Postgres())
+            psql(self.postgres.url, "create table kept (n int8, label text); "
+                 "insert into kept select n, 'row ' || n from generate_series(1, 3000) n")
+            path = self.world.file("sql", {
+                "main": {"url": self.postgres.url}, "write": {"url": self.postgres.url, "read_only": False},
+                "short": {"url": self.postgres.url, "timeout_seconds": 0.2, "max_rows": 2},
+                "away": {"url": "postgresql://u:secret-word@127.0.0.1:1/x"}})
+            self.worker = stack.enter_context(Worker(("127.0.0.1", 0)))
+            self.runner = stack.enter_context(Runner(self.worker.url, SQL_CONNECTIONS=path))
+            self.stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *failure):
+        return self.stack.__exit__(*failure)
+
+    def run(self, statement, *params, connection="main", **more):
+        return self.worker.run("sql", {"connection": connection, "statement": statement, "params": params, **more})
+
+    def result(self, *args, **more):
+        ack = self.run(*args, **more)
+        assert ack["outcome"] == "complete", ack
+        return ack["result"]
+
+    def count(self):
+        return int(psql(self.postgres.url, "select count(*) from kept")[0][0])
+
+
+def a_statement_answers_with_columns_and_typed_rows(sql):
+    result = sql.result("select $1::int4 as a, $2::text as b, true as c, null as d, 1.50 as e, '{\"x\": [1]}'::jsonb as f, "
+                        "'NaN'::float8 as g, $3::jsonb as h, 9007199254740993 as i, '{1,2}'::int[] as j, $4::bool as k",
+                        7, "ü'; drop table kept; --", {"y": None}, False)
+    assert result.pop("duration_ms") >= 0
+    assert result == {"columns": list("abcdefghijk"), "row_count": 1, "is_truncated": False, "rows": [
+        [7, "ü'; drop table kept; --", True, None, 1.50, {"x": [1]}, "NaN", {"y": None}, 9007199254740993, "{1,2}", False]]}, result
+    result = sql.result("select n from kept where false")
+    assert (result["columns"], result["rows"], result["row_count"]) == (["n"], [], 0), result
+
+
+def rows_are_bounded_and_a_long_answer_is_not_held(sql):
+    result = sql.result("select n from kept order by n")
+    assert len(result["rows"]) == 1000 and result["is_truncated"] and result["row_count"] is None, len(result["rows"])
+    result = sql.result("select n from kept order by n limit 1000")
+    assert not result["is_truncated"] and result["row_count"] == 1000
+    assert sql.result("select n from kept order by n", max_rows=3)["rows"] == [[1], [2], [3]]
+    assert len(sql.result("select n from kept", connection="short", max_rows=10)["rows"]) == 2
+    result = sql.result("select repeat('x', 1000) from generate_series(1, 100000000)")
+    assert 100 < len(result["rows"]) < 132 and result["is_truncated"]
+
+
+def nothing_is_written_where_only_reading_is_allowed(sql):
+    before = sql.count()
+    for statement in ("delete from kept", "with d as (delete from kept returning 1) select * from d", "truncate kept",
+                      "do $$ begin delete from kept; end $$", "create table other ()",
+                      "do $$ begin set transaction read write; delete from kept; end $$",
+                      "do $$ begin commit; delete from kept; end $$",
+                      "do $$ begin perform set_config('transaction_read_only', 'off', true); delete from kept; end $$",
+                      "select 1; delete from kept", "copy kept to stdout"):
+        ack = sql.run(statement)
+        assert ack["outcome"] == "fatal", (statement, ack)
+    for statement in ("set transaction read write", "commit", "set default_transaction_read_only = off"):
+        sql.run(statement)
+    assert sql.count() == before
+
+
+def what_may_write_is_committed_and_counted(sql):
+    result = sql.result("insert into kept values ($1, $2), (-2, null) returning n", -1, "x", connection="write")
+    assert result["rows"] == [[-1], [-2]] and result["row_count"] == 2, result
+    result = sql.result("delete from kept where n < 0", connection="write")
+    assert (result["columns"], result["rows"], result["row_count"]) == ([], [], 2), result
+    result = sql.result("update kept set label = label returning n", connection="write", max_rows=5)
+    assert len(result["rows"]) == 5 and result["is_truncated"] and result["row_count"] == 3000, result
+    assert sql.run("select 1; select 2", connection="write")["error"].endswith("(SQLSTATE 42601)")
+
+
+def an_error_tells_its_state_and_whether_it_is_tried_again(sql):
+    for statement, more, outcome, error in (
+            ("select nothing", {}, "fatal", 'column "nothing" does not exist (SQLSTATE 42703)'),
+            ("select $1::int", {}, "fatal", "(SQLSTATE 08P01)"),
+            ("select 1/0", {}, "fatal", "(SQLSTATE 22012)"),
+            ("select pg_sleep(100)", {"timeout_seconds": 0.1}, "fail", "(SQLSTATE 57014)"),
+            ("select pg_sleep(100)", {"connection": "short", "timeout_seconds": 50}, "fail", "(SQLSTATE 57014)"),
+            ("do $$ begin raise exception 'x' using errcode = '40001'; end $$", {}, "fail", "(SQLSTATE 40001)"),
+            ("do $$ begin raise exception 'x' using errcode = '40P01'; end $$", {}, "fail", "(SQLSTATE 40P01)"),
+            ("select pg_terminate_backend(pg_backend_pid())", {}, "fail", ""),
+            ("select 1", {"connection": "away"}, "fail", "no connection: "),
+            ("select 1", {"connection": "none"}, "fatal", "$.connection: this runner has no connection of that name")):
+        ack = sql.run(statement, **more)
+        assert ack["outcome"] == outcome and error in ack["error"], (statement, ack)
+    assert "secret-word" not in sql.runner.log
+
+
+def a_cancelled_statement_stops_at_the_server(sql):
+    running = "select count(*) from pg_stat_activity where query like '%sleep(777)%' and pid <> pg_backend_pid()"
+    task = sql.worker.give("sql", {"connection": "main", "statement": "select pg_sleep(777)", "timeout_seconds": 30})
+    eventually(lambda: psql(sql.postgres.url, running)[0][0] == "1")
+    sql.worker.tell(commands=[{"kind": "cancel", "task": task, "fence": sql.worker.leased[task], "reason": "cancelled"}])
+    assert sql.worker.ack_of(task)["outcome"] == "cancelled"
+    eventually(lambda: psql(sql.postgres.url, running)[0][0] == "0")
+
+
+def statements_run_on_named_databases(world):
+    with Sql(world) as sql:
+        for test in (a_statement_answers_with_columns_and_typed_rows, rows_are_bounded_and_a_long_answer_is_not_held,
+                     nothing_is_written_where_only_reading_is_allowed, what_may_write_is_committed_and_counted,
+                     an_error_tells_its_state_and_whether_it_is_tried_again, a_cancelled_statement_stops_at_the_server):
+            test(sql)
+
+
+def wrong_connections_are_refused_by_name(world):
+    for connections, error in (({"a b": {"url": "postgresql:///x"}}, "$: letters, digits"), ({"a": {}}, "$.url: missing"),
+                               ({"a": {"url": "nonsense=secret-word"}}, "$.url: is no connection URL"),
+                               ({"a": {"url": "postgresql:///x", "write": True}}, "$.write: unknown member"),
+                               ({"a": {"url": "postgresql:///x", "read_only": "no"}}, "$.read_only: true or false"),
+                               ({"a": {"url": "postgresql:///x", "max_rows": 0}}, "$.max_rows: whole number")):
+        said = refused(SQL_CONNECTIONS=world.file("sql", connections))
+        assert error in said and "sql-connections" in said and "secret-word" not in said, (error, said)
+
+
+# ── email ──
+
+class MailServer:
+    """An SMTP server that keeps what it is sent. `replies`: what it answers to a command instead of yes."""
+
+    def __init__(self, tls=None, is_smtps=False, offers=()):
+        self.tls, self.is_smtps, self.offers = tls, is_smtps, offers
+        self.replies, self.mails, self.commands, self.is_hanging = {}, [], [], False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"localhost:{self.listener.getsockname()[1]}"
+        self.threads = [threading.Thread(target=self.accept)]
+
+    def __enter__(self):
+        self.threads[0].start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for thread in self.threads:
+            thread.join(WAIT_S)
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.threads.append(threading.Thread(target=self.serve, args=(connection,)))
+            self.threads[-1].start()
+
+    def serve(self, connection):
+        try:
+            self.talk(connection)
+        except (OSError, ssl.SSLError):
+            pass
+        finally:
+            connection.close()
+            self.commands.append("(closed)")
+
+    def talk(self, connection):
+        connection.settimeout(WAIT_S)
+        if self.is_smtps:
+            connection = self.tls.wrap_socket(connection, server_side=True)
+        file = connection.makefile("rwb")
+
+        def say(text):
+            file.write(text.encode() + b"\r\n")
+            file.flush()
+        say("220 test")
+        sender, recipients = None, []
+        while line := file.readline():
+            command = line.decode().strip()
+            verb = command.split(" ")[0].upper()
+            self.commands.append(command)
+            if verb in self.replies:
+                say(self.replies[verb])
+            elif verb == "EHLO":
+                say("".join(f"250-{offer}\r\n" for offer in self.offers) + "250 8BITMIME")
+            elif verb == "STARTTLS":
+                say("220 go on")
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                file = connection.makefile("rwb")
+            elif verb == "AUTH":
+                say("334 ")
+                self.commands.append("AUTH PLAIN " + file.readline().decode().strip())
+                say("235 welcome")
+            elif verb == "MAIL":
+                sender, recipients = command[10:], []
+                say("250 ok")
+            elif verb == "RCPT":
+                recipients.append(command[8:])
+                say("250 ok")
+            elif verb == "DATA":
+                while self.is_hanging:
+                    if not connection.recv(1):
+                        return
+                say("354 go on")
+                data = b""
+                while not data.endswith(b"\r\n.\r\n"):
+                    data += file.readline()
+                self.mails.append((sender, recipients, data[:-3]))
+                say("250 kept as 17")
+            else:
+                say("250 ok")
+
+
+class Mailing(contextlib.ExitStack):
+    """A mail server, and a runner that sends by it."""
+
+    def __init__(self, scheme="smtp", plain="on", server=None, **settings):
+        super().__init__()
+        self.scheme, self.plain, self.server, self.settings = scheme, plain, server or MailServer(), settings
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.server)
+            self.worker = stack.enter_context(Worker(("127.0.0.1", 0)))
+            settings = {"SMTP_FROM": "Wind Lass <ops@example.org>", "SMTP_PLAIN": self.plain, **self.settings}
+            self.runner = stack.enter_context(Runner(
+                self.worker.url, SMTP_URL=f"{self.scheme}://{self.server.address}", **settings))
+            self.push(stack.pop_all())
+        return self
+
+    def send(self, **more):
+        return self.worker.run("email", {"to": "ada@example.org", "subject": "Hi", "text": "x", **more})
+
+
+def a_mail_arrives_as_it_was_meant(_):
+    subject = "Grüße an alle, die dies lesen, " + "und das ist lang " * 10 + "=?UTF-8?Q?x?="
+    text, html = "First.\n.\n..dots\nFrom me\r\n" + "ü" * 2000, "<p>Ünï</p>" + "y" * 3000
+    with Mailing() as mailing:
+        ack = mailing.send(to=[{"address": "ada@example.org", "name": 'Ada "L", Ünï'}, "bob@example.org"],
+                           cc={"address": "c@example.org", "name": 'C, "D" \\'}, bcc=["secret@example.org"],
+                           reply_to="r@example.org", subject=subject, text=text, html=html,
+                           headers={"X-Why": "wegen ß", "List-Id": "<all.example.org>"})
+        assert ack["outcome"] == "complete", ack
+        sender, recipients, data = mailing.server.mails.pop()
+        assert sender.split(" ")[0] == "<ops@example.org>", sender
+        assert recipients == [f"<{name}@example.org>" for name in ("ada", "bob", "c", "secret")], recipients
+        assert b"secret@" not in data and all(len(line) <= 78 for line in data.split(b"\r\n")), data[:2000]
+        assert b"\n" not in data.replace(b"\r\n", b"") and data.isascii()
+        mail = email.message_from_bytes(data, policy=email.policy.default)
+        assert mail["Subject"] == subject, mail["Subject"]
+        assert [(a.display_name, a.addr_spec) for a in mail["To"].addresses] == [
+            ('Ada "L", Ünï', "ada@example.org"), ("", "bob@example.org")], mail["To"]
+        assert mail["Cc"].addresses[0].display_name == 'C, "D" \\', mail["Cc"]
+        assert (mail["From"].addresses[0].display_name, mail["Reply-To"]) == ("Wind Lass", "r@example.org"), mail.items()
+        assert mail["X-Why"] == "wegen ß" and mail["List-Id"] == "<all.example.org>" and not mail["Bcc"], mail.items()
+        assert abs(mail["Date"].datetime.timestamp() - time.time()) < WAIT_S and not mail.defects
+        plain, rich = mail.iter_parts()
+        assert mail.get_content_type() == "multipart/alternative"
+        assert plain.get_content().replace("\r\n", "\n") == text.replace("\r\n", "\n") and plain.get_content_type() == "text/plain"
+        assert rich.get_content() == html and rich.get_content_type() == "text/html"
+        assert ack["result"] == {"message_id": mail["Message-ID"].strip("<>"), "recipients": 4, "reply": "250 kept as 17"}, ack
+        assert mailing.send(html="<b>only</b>", text=None)["outcome"] == "complete"
+        mail = email.message_from_bytes(mailing.server.mails.pop()[2], policy=email.policy.default)
+        assert mail.get_content_type() == "text/html" and mail.get_content() == "<b>only</b>"
+
+
+def a_repetition_has_the_same_message_id(_):
+    with Mailing() as mailing:
+        payload = {"to": "ada@example.org", "subject": "Hi", "text": "x"}
+        ids = set()
+        for attempt in (1, 2):
+            task = mailing.worker.give("email", payload, task="01920000-0000-7000-8000-000000000001", attempt=attempt)
+            mailing.worker.wait_for(lambda: len(mailing.worker.acks_of(task)) == attempt)
+            ids.add(email.message_from_bytes(mailing.server.mails.pop()[2])["Message-ID"])
+        assert ids == {"<windlass.01920000-0000-7000-8000-000000000001@example.org>"}, ids
+
+
+def nothing_is_injected(_):
+    with Mailing() as mailing:
+        for wrong in ({"subject": "a\r\nBcc: x@y"}, {"to": "a@b>\r\nDATA"}, {"headers": {"X-A": "b\nTo: x@y"}},
+                      {"headers": {"X-A: b\r\nTo": "x@y"}}, {"to": {"address": "a@b", "name": "x\r\nTo: y@z"}},
+                      {"reply_to": "a@b\nBcc: x@y"}):
+            ack = mailing.send(**wrong)
+            assert ack["outcome"] == "fatal" and ack["error"].startswith("$."), (wrong, ack)
+        assert mailing.server.commands == [], mailing.server.commands
+
+
+def a_reply_decides_whether_a_mail_is_tried_again(_):
+    with Mailing(SMTP_USER="user", SMTP_PASSWORD="secret-word", server=MailServer(offers=["AUTH PLAIN"])) as mailing:
+        for verb, reply, outcome in (("RCPT", "450 busy", "fail"), ("RCPT", "550 no such user", "fatal"),
+                                     ("MAIL", "451 later", "fail"), ("MAIL", "553 not you", "fatal"),
+                                     ("AUTH", "535 wrong password", "fatal"), ("AUTH", "454 later", "fail"),
+                                     ("DATA", "554 no", "fatal"), ("DATA", "452 full", "fail"),
+                                     ("EHLO", "421 go away", "fail")):
+            mailing.server.replies = {verb: reply, "HELO": reply} if verb == "EHLO" else {verb: reply}
+            ack = mailing.send()
+            assert (ack["outcome"], ack["error"]) == (outcome, "the mail server said: " + reply), (verb, ack)
+        mailing.server.replies = {}
+        assert mailing.send()["outcome"] == "complete"
+        (login,) = {c for c in mailing.server.commands if c.startswith("AUTH PLAIN ")}
+        assert base64.b64decode(login.split(" ")[2]) == b"\0user\0secret-word"
+        assert "secret-word" not in mailing.runner.log
+    with Worker(("127.0.0.1", 0)) as worker, \
+            Runner(worker.url, SMTP_URL="smtp://127.0.0.1:1", SMTP_FROM="a@example.org"):
+        ack = worker.run("email", {"to": "ada@example.org", "subject": "Hi", "text": "x"})
+        assert ack["outcome"] == "fail" and ack["error"].startswith("mail server: "), ack
+
+
+def a_mail_goes_by_tls_to_a_server_that_is_known(world):
+    key, certificate = (os.path.join(world.folder, name) for name in ("mail.key", "mail.pem"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                   check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    for scheme, server in (("smtps", {"is_smtps": True}), ("smtp", {"offers": ["STARTTLS"]})):
+        with Mailing(scheme, "off", MailServer(tls, **server), SMTP_CA=certificate) as mailing:
+            ack = mailing.send()
+            assert ack["outcome"] == "complete", (scheme, ack)
+        with Mailing(scheme, "off", MailServer(tls, **server)) as mailing:
+            ack = mailing.send()
+            assert ack["outcome"] == "fail" and "certificate" in ack["error"] and not mailing.server.mails, (scheme, ack)
+    with Mailing("smtp", "off", SMTP_USER="user", SMTP_PASSWORD="secret-word") as mailing:
+        ack = mailing.send()
+        assert ack["outcome"] == "fail", ack
+        assert not any(c.startswith(("MAIL", "AUTH")) for c in mailing.server.commands), mailing.server.commands
+
+
+def a_cancelled_mail_is_given_up(_):
+    with Mailing() as mailing:
+        mailing.server.is_hanging = True
+        task = mailing.worker.give("email", {"to": "ada@example.org", "subject": "Hi", "text": "x"})
+        eventually(lambda: "DATA" in mailing.server.commands)
+        mailing.worker.tell(commands=[{"kind": "cancel", "task": task, "fence": mailing.worker.leased[task],
+                                       "reason": "cancelled"}])
+        assert mailing.worker.ack_of(task)["outcome"] == "cancelled"
+        eventually(lambda: "(closed)" in mailing.server.commands)
+
+
+def wrong_mail_settings_are_refused_by_name(_):
+    good = {"SMTP_URL": "smtps://mail.example.org", "SMTP_FROM": "a@example.org"}
+    for wrong, error in (({"SMTP_URL": "http://x"}, "smtp-url: smtps://HOST"),
+                         ({"SMTP_URL": "smtps://u:secret-word@x"}, "smtp-url: byte 21"),
+                         ({"SMTP_FROM": ""}, "smtp-from: ada@example.org or"), ({"SMTP_FROM": "Ada"}, "smtp-from: "),
+                         ({"SMTP_FROM": "A\nB <a@b>"}, "smtp-from: holds a line end")):
+        said = refused(**{**good, **wrong})
+        assert error in said and "secret-word" not in said, (error, said)
+    with Worker(("127.0.0.1", 0)) as worker, Runner(worker.url):
+        assert not {"email", "sql"} & set(worker.session.opened_with["types"]), worker.session.opened_with
+
+
 TESTS = [
     a_request_is_signed_with_each_key_of_its_secret,
     files_of_secrets_must_be_closed_to_others_and_make_sense,
@@ -357,8 +714,17 @@ TESTS = [
     limits_hold,
     commands_are_off_where_nobody_said_as_whom,
     wrong_lists_are_refused_by_name,
+    statements_run_on_named_databases,
+    wrong_connections_are_refused_by_name,
+    a_mail_arrives_as_it_was_meant,
+    a_repetition_has_the_same_message_id,
+    nothing_is_injected,
+    a_reply_decides_whether_a_mail_is_tried_again,
+    a_mail_goes_by_tls_to_a_server_that_is_known,
+    a_cancelled_mail_is_given_up,
+    wrong_mail_settings_are_refused_by_name,
 ]
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as path:
-        run_tests(TESTS, World(path))
+        run_tests([test for test in TESTS if not sys.argv[2:] or test.__name__ in sys.argv[2:]], World(path))
