@@ -10,9 +10,6 @@
 enum { NAME_MAX = 200 };
 static const int64_t run_at_max_us = INT64_C(253402300799999999); /* the end of the year 9999 */
 
-static const char *const members[] = { "type",      "payload",      "priority",  "queue",
-                                       "run_at_us", "max_attempts", "timeout_s", NULL };
-
 static bool read_texts(struct worker *w, const struct json_value *v, const char *at,
                        struct task_view *t, uint32_t *ret_type, struct err *e)
 {

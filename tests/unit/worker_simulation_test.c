@@ -335,6 +335,7 @@ static void check_nobody(struct sim *s, bool of_crashed)
 static void begin(struct sim *s, struct live *task, struct model *m, size_t session)
 {
     struct live was = *task;
+    struct live_run run = live_run_of(s->set, task);
     struct model_type *t = &s->types[m->lane.type];
     live_take_turn(s->set, task, s->mono_us);
     live_lift(s->set, task);
@@ -342,7 +343,7 @@ static void begin(struct sim *s, struct live *task, struct model *m, size_t sess
     task->at_us = s->wall_us;
     live_place(s->set, task, s->wall_us);
     if (percent(s, 5)) { /* its batch was refused */
-        live_restore(s->set, task, &was, s->wall_us);
+        live_restore(s->set, task, &was, run, s->wall_us);
         live_untake_token(s->set, m->lane.type);
         m->was_due = m->due_us <= s->wall_us; /* it is placed by the clock as it is now */
         s->undone++;
