@@ -307,10 +307,8 @@ static void end_one(struct leasing *l, const struct err *err)
     }
     if (--l->open > 0)
         return;
-    bool has_applied = l->claim_count > 0;
-    for (size_t i = 0; i < l->ack_count; i++)
-        has_applied |= l->acks[i].answer == LEASE_APPLIED;
-    if (l->is_refused && !has_applied)
+    /* Acknowledgements that were taken all the same are told as duplicates when they come again. */
+    if (l->is_refused && l->claim_count == 0)
         door_fail(l->r, &l->refusal);
     else
         tell(l);
@@ -415,6 +413,8 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
 static void ack_done(struct intent *intent, const struct err *err)
 {
     struct lease_ack *ack = container_of(intent, struct lease_ack, intent);
+    if (err)
+        ack->answer = LEASE_STALE; /* what it did in a batch that was undone counts for nothing */
     end_one(ack->owner, err);
 }
 

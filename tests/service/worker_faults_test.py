@@ -94,6 +94,31 @@ def the_row_that_settles_a_doubt_may_be_in_doubt_itself(postgres):
         proxy.end()
 
 
+def an_acknowledgement_in_a_batch_that_never_was_is_not_told_applied(postgres):
+    """The leader loses its database for longer than its lease, and then refuses what it cannot commit."""
+    url = postgres.tell("database")
+    proxy = Proxy(url)
+    with Worker(proxy.url, **LEASE) as worker:
+        caller, executor = Caller(worker), Executor(worker)
+        task = caller.create_one()
+        lease = executor.one()
+        proxy.plan = ["fall"]
+        acks = {**executor.who, "results": [{"task": task, "fence": lease["fence"], "outcome": "complete"}]}
+
+        def run(i):
+            if i == 0:
+                return executor.post("/v1/acks", acks)
+            with Worker(url, **LEASE) as other:  # it takes over, and overtakes the batch
+                Caller(other).create_one()
+                assert Caller(other).task(task)["state"] == "running"
+                proxy.is_closed = False
+                eventually(lambda: outcome(worker, "overtaken") + outcome(worker, "never") > 0)
+            return None
+        answer, _ = at_once(2, run)
+        assert answer.status == 503, answer.text
+        assert sql(url, f"SELECT count(*) FROM worker.task_done WHERE id = '{task}'") == "0"
+
+
 def a_commit_in_doubt_that_a_new_leader_overtook_is_refused(postgres):
     url = postgres.tell("database")
     proxy = Proxy(url)
@@ -382,6 +407,7 @@ TESTS = [
     a_commit_whose_answer_is_lost_is_found_committed,
     a_commit_that_never_was_is_found_out_and_made_again,
     the_row_that_settles_a_doubt_may_be_in_doubt_itself,
+    an_acknowledgement_in_a_batch_that_never_was_is_not_told_applied,
     a_commit_in_doubt_that_a_new_leader_overtook_is_refused,
     of_two_that_write_the_second_steps_down,
     a_standby_waits_and_takes_over_from_one_that_was_killed,
