@@ -1,25 +1,9 @@
-/*
- * Task.attempts, which only the worker knows: it is asked for each task, a few at a time, and what
- * it does not answer is no attempts.
- */
-#include "base/clock.h"
-#include "gateway/await_worker.h"
+/* Task.attempts, which only the worker knows: it is asked for each task, and what it does not
+ * answer is no attempts. */
+#include "gateway/await_each.h"
 #include "gateway/bindings.h"
 #include "gateway/record.h"
-#include "gateway/worker_client.h"
 #include "schema/entities.h"
-
-enum { ASKED_AT_ONCE = 16 };
-
-/* The step's parents, asked one after the other in ASKED_AT_ONCE rows. */
-struct asking {
-    struct gql_step *step;
-    size_t next, open;
-};
-struct asked {
-    struct asking *asking;
-    size_t parent;
-};
 
 /* A TaskAttempt. */
 struct attempt {
@@ -53,8 +37,9 @@ static struct str outcome_of(struct str told)
     return (struct str){ 0 };
 }
 
-static struct gql_value attempts_of(struct arena *a, const struct json_value *body)
+static struct gql_value attempts_of(const struct gql_step *step, const struct json_value *body)
 {
+    struct arena *a = step->arena;
     const struct json_value *list = json_get_c(body, "attempts");
     size_t count = list != NULL && list->type == JSON_ARRAY ? list->item_count : 0;
     struct attempt *attempts = arena_new_array(a, count, struct attempt);
@@ -73,44 +58,19 @@ static struct gql_value attempts_of(struct arena *a, const struct json_value *bo
     return gql_objects(objects, count);
 }
 
-static void ask_more(struct asking *asking);
-
-static void answered(void *owner, const struct worker_reply *reply)
+static const char *path_of(const struct gql_step *step, size_t parent)
 {
-    const struct asked *asked = owner;
-    struct asking *asking = asked->asking;
-    struct gql_step *step = asking->step;
-    if (reply->body != NULL)
-        step->results[asked->parent] = attempts_of(step->arena, reply->body);
-    asking->open--;
-    ask_more(asking);
-    if (asking->open == 0)
-        gql_step_finish(step);
-}
-
-static void ask_more(struct asking *asking)
-{
-    struct gql_step *step = asking->step;
-    while (asking->open < ASKED_AT_ONCE && asking->next < step->count) {
-        struct asked *asked = arena_new(step->arena, struct asked);
-        struct str id = record_cell(step->parents[asking->next], COL_tasks_id);
-        bool has_log = gql_child(step->field, "log") != NULL;
-        const char *path =
-            arena_printf(step->arena, "/v1/tasks/%.*s%s", STR_FMT(id), has_log ? "?log=true" : "")
-                .ptr;
-        *asked = (struct asked){ asking, asking->next++ };
-        asking->open += await_worker_ask(step, path, answered, asked);
-    }
+    struct str id = record_cell(step->parents[parent], COL_tasks_id);
+    bool has_log = gql_child(step->field, "log") != NULL;
+    return arena_printf(step->arena, "/v1/tasks/%.*s%s", STR_FMT(id), has_log ? "?log=true" : "")
+        .ptr;
 }
 
 static enum gql_next resolve_attempts(struct gql_step *step)
 {
-    struct asking *asking = arena_new(step->arena, struct asking);
-    asking->step = step;
     for (size_t i = 0; i < step->count; i++)
         step->results[i] = gql_list(NULL, 0);
-    ask_more(asking);
-    return asking->open > 0 ? GQL_WAIT : GQL_DONE;
+    return await_each(step, path_of, attempts_of);
 }
 
 static void get_number(const struct gql_field *f, void *ctx, void *parent,

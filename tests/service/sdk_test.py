@@ -2,8 +2,10 @@
 """Both SDKs by one plan: workers made with them run tasks of the real worker through the real gateway,
 are killed, drained, cancelled, cut off. Usage: sdk_test.py PROGRAM node|python BUILD-FOLDER"""
 
+import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +14,7 @@ import tempfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SDK = os.path.join(HERE, "../../sdk")
+SDK, EXAMPLES = os.path.join(HERE, "../../sdk"), os.path.join(HERE, "../../examples")
 sys.path.insert(0, os.path.join(HERE, "../support"))
 # pylint: disable=wrong-import-position
 from gateway_rig import WAIT_S, eventually, run_tests
@@ -35,10 +37,8 @@ def prepare(build):
     node, work = os.path.join(done.stdout.strip(), "node"), os.path.join(build, "sdk-node")
     subprocess.run([node, os.path.join(work, "node_modules/typescript/bin/tsc"), "-p", os.path.join(SDK, "node"),
                     "--outDir", os.path.join(work, "dist"), "--incremental",
-                    "--tsBuildInfoFile", os.path.join(work, "tsbuildinfo"), "--typeRoots", os.path.join(work, "node_modules/@types")],
+                    "--tsBuildInfoFile", os.path.join(work, "dist", "tsbuildinfo"), "--typeRoots", os.path.join(work, "node_modules/@types")],
                    check=True)
-    with open(os.path.join(work, "dist", "package.json"), "w", encoding="utf-8") as file:
-        json.dump({"type": "module"}, file)
     return [node, os.path.join(HERE, "sdk_driver.mjs")], {"SDK": os.path.join(work, "dist", "index.js")}
 
 
@@ -149,6 +149,25 @@ def a_result_that_cannot_be_kept_fails_alone(world):
         assert "no JSON" in finished(world, bad["no json"], "FAILED")["error"]
         assert "refused" in (found := finished(world, bad["long"], "FAILED"))["error"], found
         assert driver.end() == 0, driver.log
+
+
+FIND = "query($type: String!) { tasks(first: 5, filter: { type: [$type] }) { nodes { payload priority } } }"
+
+
+def what_a_handler_says_is_kept_or_refused_to_it_alone(world):
+    with Driver(world, "said") as driver:
+        bad, good = (world.create(type="said", payload={"do": what}) for what in ("bad checkpoint", "spawn"))
+        resumed = world.create(type="said", payload={"do": "resume"})
+        assert "checkpoint: is longer" in finished(world, bad)["result"]["detail"]
+        driver.told("checkpointed", resumed)  # though the same heartbeat may have had the other
+        finished(world, good)
+        (spawned,) = eventually(lambda: world.gateway.graphql(FIND, {"type": "elsewhere"}, world.admin).data["tasks"]["nodes"])
+        assert spawned == {"payload": {"n": 1}, "priority": "HIGH"}, spawned
+        caller = Caller(world.worker)
+        lines = caller.get(f"/v1/tasks/{good}/log").json["lines"]
+        assert [line["text"] for line in lines] == ["half \ufffd a character"], lines
+        caller.close()
+        assert driver.end(signal.SIGKILL) != 0
 
 
 def tasks_of_a_killed_worker_run_again(world):
@@ -328,14 +347,58 @@ def the_session_names_its_host(world):
         assert driver.end(signal.SIGINT) == 0, driver.log
 
 
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):  # pylint: disable=invalid-name
+        self.send_response(200 if self.path == "/good" else 404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+        pass
+
+
+def example(world, folder):
+    """Its command, its arguments, the result that it prints, and its variables."""
+    if LANGUAGE == "python":
+        with open(os.path.join(folder, "sales.csv"), "w", encoding="utf-8") as file:
+            file.write("country,amount\n" + "".join(f"{c},0.5\n" for c in ("DE", "FR", '"D""E"') * 20_000))
+        return [sys.executable, os.path.join(EXAMPLES, "python/csv_report.py")], ["sales.csv", "country", "amount"], \
+            {"rows": 60_000, "sums": {"DE": 10_000, "FR": 10_000, 'D"E': 10_000}}, \
+            {"PYTHONPATH": os.path.join(SDK, "python")}
+    pages = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    threading.Thread(target=pages.serve_forever, daemon=True).start()
+    shutil.copy(os.path.join(EXAMPLES, "node/site-check.mjs"), folder)
+    os.mkdir(os.path.join(folder, "node_modules"))
+    os.symlink(os.path.dirname(os.path.dirname(world.variables["SDK"])), os.path.join(folder, "node_modules/windlass-sdk"))
+    base = f"http://127.0.0.1:{pages.server_port}"
+    return [world.command[0], "site-check.mjs"], [f"{base}/good", f"{base}/bad"], \
+        {"good": 1, "bad": [{"url": f"{base}/bad", "why": "status 404"}]}, {}
+
+
+def the_example_does_what_it_says(world):
+    with tempfile.TemporaryDirectory() as folder:
+        command, arguments, result, variables = example(world, folder)
+        options = {"cwd": folder, "stderr": subprocess.PIPE, "text": True, "env": {
+            "PATH": os.environ["PATH"], **variables, "WINDLASS_URL": world.url, "WINDLASS_TOKEN": world.token,
+            "WINDLASS_API_TOKEN": world.make_token(scopes=["API"])[0]}}
+        with subprocess.Popen(command, **options) as worker:
+            try:
+                done = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, timeout=WAIT_S, check=False, **options)
+                assert done.returncode == 0 and json.loads(done.stdout) == result, done
+                worker.send_signal(signal.SIGTERM)
+                assert worker.wait(WAIT_S) == 0
+            finally:
+                worker.kill()
+
+
 TESTS = [handlers_run_at_once_up_to_their_slots, failures_are_tried_again_unless_they_are_fatal,
-         a_result_that_cannot_be_kept_fails_alone, tasks_of_a_killed_worker_run_again,
+         a_result_that_cannot_be_kept_fails_alone, what_a_handler_says_is_kept_or_refused_to_it_alone, tasks_of_a_killed_worker_run_again,
          a_drain_finishes_what_runs_and_takes_nothing_new, a_drain_that_takes_too_long_gives_back_without_an_attempt,
          a_checkpoint_is_handed_to_the_next_attempt, cancelling_reaches_the_handler, time_that_is_over_reaches_the_handler,
          progress_is_told_while_it_runs, a_restart_of_the_service_is_survived,
          a_worker_that_slept_through_its_session_begins_anew, leases_of_a_lost_answer_come_back_at_once,
          a_revoked_token_ends_it_with_an_error, a_task_is_created_once_however_often_it_is_asked_for,
-         the_session_names_its_host]
+         the_session_names_its_host, the_example_does_what_it_says]
 
 
 def main():
