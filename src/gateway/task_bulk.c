@@ -13,7 +13,7 @@
 #include "gateway/audited.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
-#include "gateway/task_bulk.h"
+#include "gateway/task_bulk_report.h"
 #include "gateway/tasks_list.h"
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"
