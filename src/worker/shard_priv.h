@@ -162,6 +162,7 @@ struct shard {
     struct session_set *sessions;
     struct feed *feed;
     struct retain *retain;
+    struct inbox *inbox;
     struct jobs *jobs;                 /* the scheduler's */
     const struct job_hooks *job_hooks; /* NULL: there is no scheduler */
 };

@@ -10,9 +10,6 @@
 enum { NAME_MAX = 200 };
 static const int64_t run_at_max_us = INT64_C(253402300799999999); /* the end of the year 9999 */
 
-static const char *const members[] = { "type",      "payload",      "priority",  "queue",
-                                       "run_at_us", "max_attempts", "timeout_s", NULL };
-
 static bool read_texts(struct worker *w, const struct json_value *v, const char *at,
                        struct task_view *t, uint32_t *ret_type, struct err *e)
 {
@@ -60,6 +57,8 @@ static bool read_payload(struct worker *w, struct arena *a, const struct json_va
 bool spawn_read(struct worker *w, struct http_request *r, const struct json_value *list,
                 const char *at, struct uuid parent, struct spawn *ret_spawn, struct err *e)
 {
+    static const char *const members[] = { "type",      "payload",      "priority",  "queue",
+                                           "run_at_us", "max_attempts", "timeout_s", NULL };
     struct spawn spawn = { 0 };
     size_t child_count = 0;
     char id[UUID_TEXT_LEN + 1];

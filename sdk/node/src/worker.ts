@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { Attempt, type Handler } from "./attempt.js";
+import { Attempt, type Handler, type News } from "./attempt.js";
 import { ProblemError, type StopReason } from "./errors.js";
 import { Backoff, Http, sleep, type Options } from "./http.js";
 import type { Ack, Answer, Beat, Lease, Named, Opened } from "./protocol.js";
@@ -35,6 +35,7 @@ interface Session extends Opened {
   owed: Ack[]; // acknowledgements that the service has not answered
   flying: Set<Ack>; // of those, what is on its way
   mayHoldMore: boolean; // an answer was lost: there may be leases that nobody here knows of
+  holdsMore: boolean; // a heartbeat heard so: a request may have been carried out twice
 }
 
 /**
@@ -118,7 +119,8 @@ export class Worker {
           types, ttl_ms: ttlMs ?? null,
         }) as Opened;
         this.#log.info("windlass: a session began");
-        this.#session = { ...opened, running: new Map(), owed: [], flying: new Set(), mayHoldMore: false };
+        this.#session = { ...opened, running: new Map(), owed: [], flying: new Set(), mayHoldMore: false,
+          holdsMore: false };
         this.#wakeBeat();
         return this.#session;
       } catch (error) {
@@ -204,8 +206,9 @@ export class Worker {
   async #askForLeases(session: Session, max: number): Promise<Answer | undefined> {
     const acks = unsent(session);
     const poll = this.#poll = new AbortController();
-    const held = session.mayHoldMore ? { held: heldBy(session) } : {};
+    const held = session.mayHoldMore || session.holdsMore ? { held: heldBy(session) } : {};
     session.mayHoldMore = true; // until its answer is here
+    session.holdsMore = false;
     for (const ack of acks) session.flying.add(ack);
     try {
       const answer = await this.#ask(session, "/v1/leases", { max, wait_ms: WAIT_MS, acks, ...held },
@@ -321,18 +324,25 @@ export class Worker {
     }
   }
 
-  async #beatOnce(session: Session): Promise<boolean> {
-    const news = [...session.running.values()].map((attempt) => attempt.takeNews());
+  #beatOnce(session: Session): Promise<boolean> {
+    return this.#tellNews(session, [...session.running.values()].map((attempt) => attempt.takeNews()));
+  }
+
+  async #tellNews(session: Session, news: News[]): Promise<boolean> {
     try {
       const tasks: Beat[] = news.map(({ beat }) => beat);
       const answer = await this.#ask(session, "/v1/heartbeats", { tasks }, { timeoutMs: session.ttl_ms });
+      session.holdsMore ||= (answer?.held ?? 0) > heldBy(session).length;
       for (const name of answer?.lost ?? []) session.running.get(keyOf(name))?.stop("lost");
       for (const { told } of news) told();
       return true;
     } catch (error) {
-      if (isRefused(error)) { // such as a checkpoint that is too long: it is given up
-        this.#log.warn(`windlass: a heartbeat was refused: ${(error as ProblemError).detail}`);
-        for (const { told } of news) told();
+      if (isRefused(error) && news.length > 0) { // such as a checkpoint that is too long
+        if (news.length > 1) for (const one of news) await this.#tellNews(session, [one]);
+        else {
+          this.#log.warn(`windlass: task ${news[0]!.beat.task}: ${(error as ProblemError).detail}`);
+          news[0]!.refused(error);
+        }
         return true;
       }
       for (const { untold } of news) untold();
