@@ -15,7 +15,7 @@ struct session_call {
     struct session *session;
     enum tally_call kind;
     struct http_call *running; /* NULL: none */
-    size_t address; /* whose, of the workers */
+    size_t address;            /* whose, of the workers */
     int64_t sent_us;
 };
 
@@ -37,6 +37,7 @@ struct session {
     struct io_turn *turn;
     struct io_timer *hold;  /* runs while the worker is given time */
     struct io_timer *beat;  /* heartbeats */
+    struct io_timer *logs;  /* until one that tells what tasks have written */
     struct io_timer *lease; /* until the session's leases have ended without a renewal */
     struct io_timer *drain; /* until what still runs is given up */
     struct backoff backoff;

@@ -17,9 +17,6 @@
 #include "worker/drop.h"
 #include "worker/worker_priv.h"
 
-/* How far the time of an id may lie from when it was sent, beyond id-past. */
-static const int64_t slack_us = INT64_C(86'400) * CLOCK_S;
-
 enum { TASKS_MAX = 10'000, CHUNK = 500, PASSES_MAX = 5, REFUSED_SHOWN = 100, ACTOR_MAX = 400 };
 
 enum item_state { ITEM_OPEN, ITEM_LOOK, ITEM_DONE, ITEM_REFUSED };
@@ -202,11 +199,10 @@ static bool judge(struct item *item, const struct shard *s, int64_t now_us)
 static void drop(struct item *item, struct batch *b)
 {
     const struct task_view *row = &item->row;
-    int64_t forgotten_us = b->at_us - b->s->options.id_past_us - slack_us;
     struct drop task = { .id = row->id, .seq = row->version, .state = row->state };
     bool is_known = shard_find_type(b->s, row->type, &task.type);
     assert(is_known);
-    drop_task(b, &task, uuid_time_us(row->id) > forgotten_us);
+    drop_task(b, &task);
 }
 
 static void note_became(struct item *item, const struct batch *b)
@@ -406,6 +402,7 @@ static bool read_version(const struct json_value *v, const char *at, int64_t *re
 static bool read_item(struct bulk *q, const struct json_value *v, size_t index, struct map *seen,
                       struct err *e)
 {
+    static const char *const members[] = { "id", "version", NULL };
     struct item *item = &q->items[index];
     char at[40];
     snprintf(at, sizeof at, "tasks[%zu].", index);
@@ -413,6 +410,8 @@ static bool read_item(struct bulk *q, const struct json_value *v, size_t index, 
     item->act = (struct act){ .kind = q->kind, .standings = &q->standings };
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
+    if (!door_only(v, at, members, e))
+        return false;
     if (!door_id(v, at, "id", &item->act.id, e))
         return door_is_bad(e) ? false : door_missing(e, at, "id");
     struct str key = str_of((const char *)item->act.id.bytes, sizeof item->act.id.bytes);
@@ -437,9 +436,10 @@ static bool read_action(const struct json_value *body, enum act_kind *ret_kind, 
 static bool read_body(struct bulk *q, const struct json_value *body, struct err *e)
 {
     scoped(map_destroyp) struct map *seen = map_create();
+    static const char *const members[] = { "action", "tasks", "actor", "dry_run", NULL };
     const struct json_value *tasks = json_get_c(body, "tasks");
     q->actor = STR("");
-    if (!read_action(body, &q->kind, e))
+    if (!door_only(body, "", members, e) || !read_action(body, &q->kind, e))
         return false;
     door_text(body, "", "actor", ACTOR_MAX, &q->actor, e);
     if (!door_is_bad(e))

@@ -366,8 +366,8 @@ static void client_gone(void *owner)
 
 static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, struct err *e)
 {
-    static const char *const members[] = { "task",  "fence",       "outcome", "result",
-                                           "error", "retry_in_ms", "logs",    NULL };
+    static const char *const members[] = { "task",        "fence", "outcome", "result", "error",
+                                           "retry_in_ms", "logs",  "spawn",   NULL };
     struct lease_ack *ack = &l->acks[i];
     struct str fence, word;
     char at[40];

@@ -57,6 +57,8 @@ static bool read_payload(struct worker *w, struct arena *a, const struct json_va
 bool spawn_read(struct worker *w, struct http_request *r, const struct json_value *list,
                 const char *at, struct uuid parent, struct spawn *ret_spawn, struct err *e)
 {
+    static const char *const members[] = { "type",      "payload",      "priority",  "queue",
+                                           "run_at_us", "max_attempts", "timeout_s", NULL };
     struct spawn spawn = { 0 };
     size_t child_count = 0;
     char id[UUID_TEXT_LEN + 1];
@@ -81,7 +83,7 @@ bool spawn_read(struct worker *w, struct http_request *r, const struct json_valu
         *t = (struct task_view){ .id = uuid_v7(),
                                  .actor = arena_printf(r->arena, "task %s", id),
                                  .arena = r->arena };
-        if (!read_texts(w, v, place, t, &spawn.types[i], e) ||
+        if (!door_only(v, place, members, e) || !read_texts(w, v, place, t, &spawn.types[i], e) ||
             !read_numbers(&w->shard, v, place, spawn.types[i], t, e) ||
             !read_payload(w, r->arena, v, place, spawn.types[i], t, e))
             return false;

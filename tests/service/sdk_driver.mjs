@@ -35,6 +35,12 @@ async function act(task, context) {
   if (what === "retry" && isFirst) throw new RetryError("once more", 10);
   if (what === "snooze" && isFirst) throw new Snooze(10);
   if (what === "no json") return { big: 1n };
+  if (what === "bad checkpoint")
+    return await context.checkpoint("x".repeat(2 << 20)).then(() => null, ({ detail }) => ({ detail }));
+  if (what === "spawn") {
+    context.spawn({ type: "elsewhere", payload: { n: 1 }, priority: "HIGH" });
+    context.log("half \ud800 a character");
+  }
   if (what === "long") return "x".repeat(2 << 20);
   if (what === "progress") {
     context.progress(0.5);

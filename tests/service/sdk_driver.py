@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../sdk/python"))
 # pylint: disable=wrong-import-position
-from windlass import Client, FatalError, RetryError, Snooze, Worker
+from windlass import Client, FatalError, ProblemError, RetryError, Snooze, Worker
 
 seen: set[str] = set()
 running = 0
@@ -45,6 +45,14 @@ async def act(task, context):  # pylint: disable=too-many-return-statements
         raise Snooze(0.01)
     if what == "no json":
         return object()
+    if what == "bad checkpoint":
+        try:
+            await context.checkpoint("x" * (2 << 20))
+        except ProblemError as error:
+            return {"detail": error.detail}
+    if what == "spawn":
+        context.spawn("elsewhere", {"n": 1}, priority="HIGH")
+        context.log("half \ud800 a character")
     if what == "long":
         return "x" * (2 << 20)
     if what == "progress":

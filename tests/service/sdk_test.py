@@ -151,6 +151,25 @@ def a_result_that_cannot_be_kept_fails_alone(world):
         assert driver.end() == 0, driver.log
 
 
+FIND = "query($type: String!) { tasks(first: 5, filter: { type: [$type] }) { nodes { payload priority } } }"
+
+
+def what_a_handler_says_is_kept_or_refused_to_it_alone(world):
+    with Driver(world, "said") as driver:
+        bad, good = (world.create(type="said", payload={"do": what}) for what in ("bad checkpoint", "spawn"))
+        resumed = world.create(type="said", payload={"do": "resume"})
+        assert "checkpoint: is longer" in finished(world, bad)["result"]["detail"]
+        driver.told("checkpointed", resumed)  # though the same heartbeat may have had the other
+        finished(world, good)
+        (spawned,) = eventually(lambda: world.gateway.graphql(FIND, {"type": "elsewhere"}, world.admin).data["tasks"]["nodes"])
+        assert spawned == {"payload": {"n": 1}, "priority": "HIGH"}, spawned
+        caller = Caller(world.worker)
+        lines = caller.get(f"/v1/tasks/{good}/log").json["lines"]
+        assert [line["text"] for line in lines] == ["half \ufffd a character"], lines
+        caller.close()
+        assert driver.end(signal.SIGKILL) != 0
+
+
 def tasks_of_a_killed_worker_run_again(world):
     with Driver(world, "killed", ttl_ms=2_000) as first:
         tasks = [world.create(type="killed", payload={"do": "hang once"}) for _ in range(3)]
@@ -373,7 +392,7 @@ def the_example_does_what_it_says(world):
 
 
 TESTS = [handlers_run_at_once_up_to_their_slots, failures_are_tried_again_unless_they_are_fatal,
-         a_result_that_cannot_be_kept_fails_alone, tasks_of_a_killed_worker_run_again,
+         a_result_that_cannot_be_kept_fails_alone, what_a_handler_says_is_kept_or_refused_to_it_alone, tasks_of_a_killed_worker_run_again,
          a_drain_finishes_what_runs_and_takes_nothing_new, a_drain_that_takes_too_long_gives_back_without_an_attempt,
          a_checkpoint_is_handed_to_the_next_attempt, cancelling_reaches_the_handler, time_that_is_over_reaches_the_handler,
          progress_is_told_while_it_runs, a_restart_of_the_service_is_survived,

@@ -1,6 +1,6 @@
 import { FatalError, RetryError, Snooze, Stopped, type StopReason } from "./errors.js";
 import type { Json } from "./http.js";
-import type { Ack, Beat, Lease, LogLine } from "./protocol.js";
+import type { Ack, Beat, Lease, LogLine, Spawn } from "./protocol.js";
 
 export interface Task {
   readonly id: string;
@@ -25,20 +25,53 @@ export interface Context {
   progress(value: number): void;
   /** Resolves when the service has it: the next attempt begins with it. */
   checkpoint(value: Json): Promise<void>;
-  /** A line of the task's log. */
+  /** A line of the task's log. `stream`: at most 20 of a-z, 0-9, "_", "-" and "."; stdout otherwise. */
   log(text: string, stream?: string): void;
+  /** A new task, made in the commit that completes this one; none where it does not complete. */
+  spawn(task: SpawnedTask): void;
+}
+
+export interface SpawnedTask {
+  type: string;
+  payload?: Json;
+  priority?: "LOW" | "NORMAL" | "HIGH";
+  queue?: string;
+  runAt?: Date;
+  maxAttempts?: number;
+  timeoutSeconds?: number;
 }
 
 export type Handler = (task: Task, context: Context) => unknown;
 
 const LOG_BYTES_MAX = 64 * 1024, LINE_CHARS_MAX = 8 * 1024, ERROR_CHARS_MAX = 4 * 1024;
 
+interface Waiting {
+  told: () => void;
+  refused: (error: unknown) => void;
+}
+
+export interface News {
+  beat: Beat;
+  /** It came. */
+  told: () => void;
+  /** It did not: it is news as before. */
+  untold: () => void;
+  /** It never will be taken. */
+  refused: (error: unknown) => void;
+}
+
+/** What JSON texts of the service may hold: no half of a character, no U+0000. */
+function wellFormed(text: string): string {
+  return text.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]|\0/g, "\uFFFD");
+}
+
 /** One lease while its handler runs: what is still to be told of it, and how it ended. */
 export class Attempt implements Context {
   readonly task: Task;
   readonly #abort = new AbortController();
   #progress: number | undefined;
-  #checkpoint: { value: Json; told: (() => void)[] } | undefined;
+  #checkpoint: { value: Json; waiting: Waiting[] } | undefined;
+  #spawned: Spawn[] = [];
   #logs: LogLine[] = [];
   #logBytes = 0;
 
@@ -76,7 +109,7 @@ export class Attempt implements Context {
 
   /** What it waits for will not come any more. */
   forget(): void {
-    for (const told of this.#checkpoint?.told ?? []) told();
+    for (const { told } of this.#checkpoint?.waiting ?? []) told();
     this.#checkpoint = undefined;
   }
 
@@ -88,27 +121,42 @@ export class Attempt implements Context {
 
   checkpoint(value: Json): Promise<void> {
     const copy = JSON.parse(JSON.stringify(value ?? null)) as Json;
-    return new Promise((told) => {
+    const kept = new Promise<void>((told, refused) => {
       if (this.stopReason === "lost") return told();
-      this.#checkpoint = { value: copy, told: [...this.#checkpoint?.told ?? [], told] };
+      this.#checkpoint = { value: copy, waiting: [...this.#checkpoint?.waiting ?? [], { told, refused }] };
       this.wakeTeller();
     });
+    kept.catch(() => {}); // who does not await it does not want to know
+    return kept;
   }
 
   /** The last checkpoint has been told, or never will be. */
   flushed(): Promise<void> {
     return new Promise((told) => {
-      if (this.#checkpoint) this.#checkpoint.told.push(told);
+      if (this.#checkpoint) this.#checkpoint.waiting.push({ told, refused: () => told() });
       else told();
     });
   }
 
   log(text: string, stream = "stdout"): void {
-    const line = { stream, text: String(text).slice(0, LINE_CHARS_MAX), at_us: Date.now() * 1000 };
+    if (!/^[a-z0-9_.-]{1,20}$/.test(stream)) throw new RangeError(`log: ${stream} is no name of a stream`);
+    const line = { stream, text: wellFormed(String(text).slice(0, LINE_CHARS_MAX)), at_us: Date.now() * 1000 };
     this.#logs.push(line);
     this.#logBytes += line.text.length;
     while (this.#logBytes > LOG_BYTES_MAX) this.#logBytes -= this.#logs.shift()!.text.length;
     this.wakeTeller();
+  }
+
+  spawn(task: SpawnedTask): void {
+    this.#spawned.push({
+      type: task.type,
+      payload: task.payload ?? null,
+      priority: task.priority?.toLowerCase() ?? null,
+      queue: task.queue ?? null,
+      run_at_us: task.runAt ? task.runAt.getTime() * 1000 : null,
+      max_attempts: task.maxAttempts ?? null,
+      timeout_s: task.timeoutSeconds ?? null,
+    });
   }
 
   get hasNews(): boolean {
@@ -119,8 +167,8 @@ export class Attempt implements Context {
     return this.#checkpoint !== undefined;
   }
 
-  /** For a heartbeat. `untold` takes it back when the heartbeat failed, `told` when it came. */
-  takeNews(): { beat: Beat; told: () => void; untold: () => void } {
+  /** For a heartbeat. */
+  takeNews(): News {
     const progress = this.#progress, checkpoint = this.#checkpoint, logs = this.#logs;
     const beat: Beat = { ...this.name };
     if (progress !== undefined) beat.progress = progress;
@@ -133,7 +181,11 @@ export class Attempt implements Context {
       beat,
       told: () => {
         if (this.#checkpoint === checkpoint) this.#checkpoint = undefined;
-        for (const told of checkpoint?.told ?? []) told();
+        for (const { told } of checkpoint?.waiting ?? []) told();
+      },
+      refused: (error) => {
+        if (this.#checkpoint === checkpoint) this.#checkpoint = undefined;
+        for (const { refused } of checkpoint?.waiting ?? []) refused(error);
       },
       untold: () => {
         this.#progress ??= progress;
@@ -147,14 +199,16 @@ export class Attempt implements Context {
   async run(handler: Handler): Promise<Ack> {
     try {
       const result = await handler(this.task, this);
-      return { ...this.name, outcome: "complete", ...(result === undefined ? {} : { result }) };
+      const spawn = this.#spawned.length > 0 ? { spawn: this.#spawned } : {};
+      return { ...this.name, outcome: "complete", ...(result === undefined ? {} : { result }), ...spawn };
     } catch (error) {
       return { ...this.name, ...this.#outcomeOf(error) };
     }
   }
 
   #outcomeOf(error: unknown): Omit<Ack, "task" | "fence"> {
-    const text = (error instanceof Error ? error.message || error.name : String(error)).slice(0, ERROR_CHARS_MAX);
+    const said = error instanceof Error ? error.message || error.name : String(error);
+    const text = wellFormed(said.slice(0, ERROR_CHARS_MAX));
     if (this.stopReason === "cancelled") return { outcome: "cancelled" };
     if (this.stopReason === "shutdown") return { outcome: "release" };
     if (this.stopReason === "timeout") return { outcome: "fail", error: "timed out" };

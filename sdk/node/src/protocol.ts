@@ -29,6 +29,16 @@ export interface Ack extends Named {
   error?: string;
   retry_in_ms?: number;
   logs?: LogLine[];
+  spawn?: Spawn[];
+}
+export interface Spawn {
+  type: string;
+  payload: Json;
+  priority: string | null;
+  queue: string | null;
+  run_at_us: number | null;
+  max_attempts: number | null;
+  timeout_s: number | null;
 }
 export interface Beat extends Named {
   progress?: number;

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { Attempt, type Handler } from "./attempt.js";
+import { Attempt, type Handler, type News } from "./attempt.js";
 import { ProblemError, type StopReason } from "./errors.js";
 import { Backoff, Http, sleep, type Options } from "./http.js";
 import type { Ack, Answer, Beat, Lease, Named, Opened } from "./protocol.js";
@@ -321,8 +321,11 @@ export class Worker {
     }
   }
 
-  async #beatOnce(session: Session): Promise<boolean> {
-    const news = [...session.running.values()].map((attempt) => attempt.takeNews());
+  #beatOnce(session: Session): Promise<boolean> {
+    return this.#tellNews(session, [...session.running.values()].map((attempt) => attempt.takeNews()));
+  }
+
+  async #tellNews(session: Session, news: News[]): Promise<boolean> {
     try {
       const tasks: Beat[] = news.map(({ beat }) => beat);
       const answer = await this.#ask(session, "/v1/heartbeats", { tasks }, { timeoutMs: session.ttl_ms });
@@ -330,9 +333,12 @@ export class Worker {
       for (const { told } of news) told();
       return true;
     } catch (error) {
-      if (isRefused(error)) { // such as a checkpoint that is too long: it is given up
-        this.#log.warn(`windlass: a heartbeat was refused: ${(error as ProblemError).detail}`);
-        for (const { told } of news) told();
+      if (isRefused(error) && news.length > 0) { // such as a checkpoint that is too long
+        if (news.length > 1) for (const one of news) await this.#tellNews(session, [one]);
+        else {
+          this.#log.warn(`windlass: task ${news[0]!.beat.task}: ${(error as ProblemError).detail}`);
+          news[0]!.refused(error);
+        }
         return true;
       }
       for (const { untold } of news) untold();

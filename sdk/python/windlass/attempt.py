@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from .errors import FatalError, RetryError, Snooze, StopReason
 
+_STREAM = re.compile(r"[a-z0-9_.-]{1,20}")
 _LOG_CHARS_MAX, _LINE_CHARS_MAX, _ERROR_CHARS_MAX = 64 * 1024, 8 * 1024, 4 * 1024
 
 
@@ -44,11 +46,33 @@ class Context(Protocol):
         """Returns when the service has it: the next attempt begins with it."""
 
     def log(self, text: str, stream: str = "stdout") -> None:
-        """A line of the task's log."""
+        """A line of the task's log. `stream`: at most 20 of a-z, 0-9, "_", "-" and "."."""
+
+    def spawn(self, type: str, payload: Any = None, *,  # pylint: disable=redefined-builtin
+              priority: Literal["LOW", "NORMAL", "HIGH"] | None = None, queue: str | None = None,
+              run_at: datetime | None = None, max_attempts: int | None = None,
+              timeout_seconds: int | None = None) -> None:
+        """A new task, made in the commit that completes this one; none where it does not complete."""
 
 
 Handler = Callable[[Task, Context], Awaitable[Any]]
 Ack = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class News:
+    beat: Ack
+    #: It came.
+    told: Callable[[], None]
+    #: It did not: it is news as before.
+    untold: Callable[[], None]
+    #: It never will be taken.
+    refused: Callable[[Exception], None]
+
+
+def _well_formed(text: str) -> str:
+    """What JSON texts of the service may hold: no half of a character, no U+0000."""
+    return text.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _time_of(us: int) -> datetime:
@@ -64,6 +88,11 @@ class _Checkpoint:
             if not future.done():
                 future.set_result(None)
 
+    def refused(self, error: Exception) -> None:
+        for future in self.waiting:
+            if not future.done():
+                future.set_exception(error)
+
 
 class Attempt:
     def __init__(self, lease: dict[str, Any], wake_teller: Callable[[], None]) -> None:
@@ -76,6 +105,7 @@ class Attempt:
         self._checkpoint: _Checkpoint | None = None
         self._logs: list[dict[str, Any]] = []
         self._log_chars = 0
+        self._spawned: list[dict[str, Any]] = []
         due = lease["scheduled_for_us"]
         self.task = Task(lease["task"], lease["type"], lease["payload"], lease["attempt"], lease["max_attempts"],
                          lease["checkpoint"], _time_of(lease["deadline_us"]), lease["idempotency_key"],
@@ -119,12 +149,24 @@ class Attempt:
         await future
 
     def log(self, text: str, stream: str = "stdout") -> None:
-        line: dict[str, Any] = {"stream": stream, "text": str(text)[:_LINE_CHARS_MAX], "at_us": time.time_ns() // 1000}
+        if not _STREAM.fullmatch(stream):
+            raise ValueError(f"log: {stream!r} is no name of a stream")
+        line: dict[str, Any] = {"stream": stream, "text": _well_formed(str(text)[:_LINE_CHARS_MAX]),
+                                "at_us": time.time_ns() // 1000}
         self._logs.append(line)
         self._log_chars += len(line["text"])
         while self._log_chars > _LOG_CHARS_MAX:
             self._log_chars -= len(self._logs.pop(0)["text"])
         self._wake_teller()
+
+    def spawn(self, type: str, payload: Any = None, *,  # pylint: disable=redefined-builtin
+              priority: Literal["LOW", "NORMAL", "HIGH"] | None = None, queue: str | None = None,
+              run_at: datetime | None = None, max_attempts: int | None = None,
+              timeout_seconds: int | None = None) -> None:
+        self._spawned.append({
+            "type": type, "payload": json.loads(json.dumps(payload)), "queue": queue, "max_attempts": max_attempts,
+            "priority": None if priority is None else priority.lower(), "timeout_s": timeout_seconds,
+            "run_at_us": None if run_at is None else round(run_at.timestamp() * 1e6)})
 
     # ── what is told of it ──
 
@@ -141,10 +183,11 @@ class Attempt:
         if self._checkpoint is not None:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._checkpoint.waiting.append(future)
-            await future
+            await asyncio.wait([future])
+            future.exception()  # it was told to who waited for it
 
-    def take_news(self) -> tuple[Ack, Callable[[], None], Callable[[], None]]:
-        """For a heartbeat: it, what to call when it came, and what when it did not."""
+    def take_news(self) -> News:
+        """For a heartbeat."""
         progress, checkpoint, logs = self._progress, self._checkpoint, self._logs
         beat = self.name
         if progress is not None:
@@ -166,7 +209,13 @@ class Attempt:
                 self._progress = progress
             self._logs = [*logs, *self._logs]
             self._log_chars = sum(len(line["text"]) for line in self._logs)
-        return beat, told, untold
+
+        def refused(error: Exception) -> None:
+            if checkpoint is not None:
+                if self._checkpoint is checkpoint:
+                    self._checkpoint = None
+                checkpoint.refused(error)
+        return News(beat, told, untold, refused)
 
     def take_logs(self) -> Ack:
         """The log lines that no heartbeat told go with the acknowledgement."""
@@ -193,10 +242,12 @@ class Attempt:
             json.dumps(result)
         except (TypeError, ValueError, RecursionError) as error:
             return {**self.name, "outcome": "fatal", "error": f"the result is no JSON: {error}"[:_ERROR_CHARS_MAX]}
-        return {**self.name, "outcome": "complete", **({} if result is None else {"result": result})}
+        return {**self.name, "outcome": "complete", **({} if result is None else {"result": result}),
+                **({"spawn": self._spawned} if self._spawned else {})}
 
     def _outcome_of(self, error: BaseException | None) -> Ack:
-        text = (str(error) or type(error).__name__)[:_ERROR_CHARS_MAX] if error else "the handler cancelled itself"
+        said = (str(error) or type(error).__name__) if error else "the handler cancelled itself"
+        text = _well_formed(said[:_ERROR_CHARS_MAX])
         if self._reason == "cancelled":
             return {"outcome": "cancelled"}
         if self._reason == "shutdown":

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .attempt import Ack, Attempt, Handler
+from .attempt import Ack, Attempt, Handler, News
 from .errors import ProblemError, StopReason
 from .http import Backoff, Http, NoAnswer
 
@@ -342,25 +342,30 @@ class Worker:
             due = last + (session.heartbeat_s if is_told else min(_NEWS_S, session.heartbeat_s))
 
     async def _beat_once(self, session: _Session) -> bool:
-        news = [attempt.take_news() for attempt in session.running.values()]
+        return await self._tell_news(session, [attempt.take_news() for attempt in session.running.values()])
+
+    async def _tell_news(self, session: _Session, news: list[News]) -> bool:
         try:
-            answer = await self._ask(session, "/v1/heartbeats", {"tasks": [beat for beat, _, _ in news]}, session.ttl_s)
+            answer = await self._ask(session, "/v1/heartbeats", {"tasks": [one.beat for one in news]}, session.ttl_s)
         except _Failure as error:
-            if _is_refused(error):  # such as a checkpoint that is too long: it is given up
-                self._log.warning("a heartbeat was refused: %s", error)
-                for _, told, _ in news:
-                    told()
+            if news and isinstance(error, ProblemError) and _is_refused(error):  # such as a checkpoint that is too long
+                if len(news) == 1:
+                    self._log.warning("task %s: %s", news[0].beat["task"], error.detail)
+                    news[0].refused(error)
+                else:
+                    for one in news:
+                        await self._tell_news(session, [one])
                 return True
-            for _, _, untold in news:
-                untold()
+            for one in news:
+                one.untold()
             if not self._is_final(error):
                 self._log.warning("no heartbeat: %r", error)
             return False
         for name in answer["lost"] if answer else ():
             if attempt := session.running.get((name["task"], name["fence"])):
                 attempt.stop("lost")
-        for _, told, _ in news:
-            told()
+        for one in news:
+            one.told()
         return True
 
     # ── the end ──
