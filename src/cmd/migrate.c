@@ -13,7 +13,7 @@
 #define MIGRATIONS_FOLDER "src/schema/migrations" /* of the source tree, for `generate` */
 
 /* One after the other: each is a PostgreSQL schema with migrations of its own. */
-static const struct schema_set *const sets[] = { &schema_public, &schema_worker };
+static const struct schema_set *const sets[] = { &schema_public, &schema_worker, &schema_windlass };
 
 struct session {
     const struct conf *conf;

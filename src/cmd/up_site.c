@@ -10,7 +10,7 @@
 
 enum {
     CONNECTIONS_WORKER = 10, /* each */
-    CONNECTIONS_SPARE = 20, /* superuser, migrate, psql, doctor */
+    CONNECTIONS_SPARE = 20,  /* superuser, migrate, psql, doctor */
 };
 
 bool up_has_terminal(void)

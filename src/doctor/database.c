@@ -168,6 +168,10 @@ void doctor_check_server(struct doctor *d, const char *url)
         return;
     if (check_schema(d, url, &schema_public, "schema"))
         doctor_report(d, "schema", DOCTOR_OK, NULL, "%s, complete", schema_version());
-    if (check_schema(d, url, &schema_worker, "queue"))
-        check_leader(d, conn);
+    if (!check_schema(d, url, &schema_worker, "queue"))
+        return;
+    check_leader(d, conn);
+    if (check_schema(d, url, &schema_windlass, "enqueue"))
+        doctor_report(d, "enqueue", DOCTOR_OK, NULL,
+                      "windlass.enqueue is there, for those alone who were given it");
 }

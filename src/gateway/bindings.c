@@ -113,8 +113,7 @@ static bool bind_all(struct gql_schema *schema, struct err *e)
         bindings_task_events,  bindings_task_attempts, bindings_task_counts, bindings_error_groups,
         bindings_audit,        bindings_chat_stream,   bindings_stats_watch, bindings_insight_watch,
         bindings_workers,      bindings_config,        bindings_checkup,     bindings_type_settings,
-        bindings_queues,       bindings_task_log,      bindings_task_bulk,
-        bindings_job_history,
+        bindings_queues,       bindings_task_log,      bindings_task_bulk,   bindings_job_history,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };

@@ -238,7 +238,7 @@ static bool ask(struct asking *asking, const struct uuid *ids, size_t count)
         uuid_format(ids[i], text);
         buf_printf(&body, "%s\"%s\"", i > 0 ? "," : "", text);
     }
-    buf_put_c(&body, "]}");
+    buf_put_c(&body, "],\"is_brief\":true}");
     bool is_asked =
         await_worker_ask_for(asking->step, "/v1/tasks:get", buf_str(&body), answered, asking);
     buf_clear(&body);

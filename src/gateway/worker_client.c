@@ -31,7 +31,7 @@ struct worker_call {
     struct list node;       /* in client.calls */
     struct http_call *http; /* NULL: it waits for the next round */
     size_t address;
-    size_t tries; /* of this round */
+    size_t tries;   /* of this round */
     bool has_heard; /* in this round: a worker that does not lead has answered */
     int64_t begun_us, deadline_us;
     struct io_timer *again;
@@ -71,9 +71,9 @@ bool worker_client_create(struct gateway_loop *loop, struct worker_client **ret_
     client->arena = arena_create(1 << 14);
     client->headers[client->header_count++] = "Content-Type: application/json";
     if (!str_is_empty(token))
-        client->headers[client->header_count++] = arena_cstr(
-            client->arena,
-            arena_printf(client->arena, "Authorization: Bearer %.*s", STR_FMT(token)));
+        client->headers[client->header_count++] =
+            arena_cstr(client->arena,
+                       arena_printf(client->arena, "Authorization: Bearer %.*s", STR_FMT(token)));
     *ret_client = client;
     return true;
 }

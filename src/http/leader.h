@@ -11,8 +11,8 @@ struct http_leader;
 
 enum { HTTP_LEADER_ADDRESSES_MAX = 16 };
 
-/* `list`: one or more as http_peer_parse takes them, comma between; `options` are each one's. Errors:
- * INVALID, naming the setting as `name`. */
+/* `list`: one or more as http_peer_parse takes them, comma between; `options` are each one's.
+ * Errors: INVALID, naming the setting as `name`. */
 [[nodiscard]] bool http_leader_create(struct io_loop *loop, const char *name, struct str list,
                                       const struct http_client_options *options,
                                       struct http_leader **ret_leader, struct err *e);
@@ -20,8 +20,8 @@ void http_leader_destroy(struct http_leader *leader); /* as http_client_destroy;
 [[nodiscard]] size_t http_leader_count(const struct http_leader *leader);
 
 /*
- * Starts a call of `path` at the address that is to be asked; where its breaker refuses, at the next
- * one. `options->url` is left to this.
+ * Starts a call of `path` at the address that is to be asked; where its breaker refuses, at the
+ * next one. `options->url` is left to this.
  *
  * Errors: as http_client_call, when none took it.
  */

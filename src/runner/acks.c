@@ -38,6 +38,7 @@ static void drop(struct acks *acks, struct entry *entry)
     disown(entry->ack.fence);
     disown(entry->ack.result);
     disown(entry->ack.error);
+    disown(entry->ack.logs);
     mem_free(entry);
     acks->count--;
 }
@@ -89,6 +90,7 @@ void acks_add(struct acks *acks, const struct ack *ack)
     entry->ack.fence = own(ack->fence);
     entry->ack.result = own(ack->result);
     entry->ack.error = own_error(ack->error);
+    entry->ack.logs = own(ack->logs);
     list_push(&acks->waiting, &entry->node);
     acks->count++;
     acks->waiting_count++;
@@ -111,6 +113,12 @@ static void write_entry(struct json_writer *w, const struct ack *ack)
         json_key_c(w, "error");
         json_write_string(w, ack->error);
     }
+    if (ack->logs.len > 0) {
+        json_key_c(w, "logs");
+        json_begin_array(w);
+        json_write_raw(w, ack->logs);
+        json_end_array(w);
+    }
     if (ack->retry_in_ms > 0) {
         json_key_c(w, "retry_in_ms");
         json_write_i64(w, ack->retry_in_ms);
@@ -125,7 +133,7 @@ void acks_take(struct acks *acks, enum ack_carrier carrier, struct json_writer *
     json_begin_array(w);
     for (size_t i = 0; i < most && !list_is_empty(&acks->waiting); i++) {
         struct entry *entry = entry_of(acks->waiting.next);
-        bytes += entry->ack.result.len + entry->ack.error.len;
+        bytes += entry->ack.result.len + entry->ack.error.len + entry->ack.logs.len;
         if (i > 0 && bytes > ACKS_ONE_CALL_BYTES)
             break;
         write_entry(w, &entry->ack);
@@ -198,9 +206,11 @@ bool acks_refuse(struct acks *acks, enum ack_carrier carrier, struct str why)
     }
     disown(first->ack.result);
     disown(first->ack.error);
+    disown(first->ack.logs);
     first->was_refused = true;
     first->ack.outcome = ACK_FATAL;
     first->ack.result = own(STR(""));
+    first->ack.logs = own(STR(""));
     first->ack.error = own_error(why);
     first->ack.retry_in_ms = 0;
     acks_give_back(acks, carrier);

@@ -24,6 +24,7 @@ struct ack {
     enum ack_outcome outcome;
     struct str result;   /* COMPLETE: one JSON value; empty: none */
     struct str error;    /* for people; empty: none */
+    struct str logs;     /* lines as JSON, commas between; empty: none */
     int64_t retry_in_ms; /* FAIL: 0: the worker's back-off */
 };
 

@@ -11,6 +11,7 @@
 #include "runner/acks.h"
 
 struct runner;
+struct task_log;
 struct task_type;
 
 struct attempt {
@@ -24,8 +25,9 @@ struct attempt {
     int64_t started_us;
     struct io_timer *deadline; /* NULL: none */
     bool is_started;
-    const void *input; /* what the type's schema made of the payload: payload/inputs.h */
-    void *state;       /* the type's own */
+    struct task_log *log; /* NULL: it has written nothing */
+    const void *input;    /* what the type's schema made of the payload: payload/inputs.h */
+    void *state;          /* the type's own */
 };
 
 struct task_type {
@@ -42,6 +44,9 @@ struct task_type {
 /* In the order of docs/task-types.md. */
 enum { TASK_TYPE_COUNT = 7 };
 extern const struct task_type *const task_types[TASK_TYPE_COUNT];
+
+/* A line of its output for whoever follows the task: `text` without its line end, valid UTF-8. */
+void attempt_log(struct attempt *t, struct str stream, struct str text);
 
 /* ── how a type ends its attempt; `t` is gone afterwards ── */
 

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "runner/runner_priv.h"
+#include "runner/task_log.h"
 
 enum {
     ARENA_BYTES = 32 << 20, /* of a payload, read; the worker bounds those */
@@ -18,6 +19,7 @@ static void end_task(struct attempt *t, int outcome)
     tally_task(r->tally, t->type_index, outcome, io_loop_now_us(r->loop) - t->started_us);
     if (t->is_started && t->type->stop)
         t->type->stop(t);
+    task_log_destroy(t->log);
     io_timer_destroy(t->deadline);
     list_remove(&t->node);
     (void)map_remove(r->by_id, t->id);
@@ -31,8 +33,17 @@ static void acknowledge(struct attempt *t, const struct ack *outcome)
     struct ack ack = *outcome;
     ack.task = t->id;
     ack.fence = t->fence;
+    ack.logs = t->log ? task_log_rest(t->log) : STR("");
     acks_add(&t->runner->acks, &ack);
     end_task(t, (int)outcome->outcome);
+}
+
+void attempt_log(struct attempt *t, struct str stream, struct str text)
+{
+    if (!t->log)
+        t->log = task_log_create();
+    task_log_add(t->log, stream, text, clock_wall_us());
+    runner_session_has_logs(t->runner->session);
 }
 
 void attempt_complete(struct attempt *t, struct str result)
@@ -85,13 +96,15 @@ struct attempt *runner_find_task(const struct runner *r, struct str id, struct s
     return t && str_eq(t->fence, fence) ? t : NULL;
 }
 
-static bool find_type(struct str name, size_t *ret_index)
+/* Of those that this runner offers: it may lack what another one needs. */
+static bool find_type(const struct runner *r, struct str name, size_t *ret_index)
 {
-    for (size_t i = 0; i < TASK_TYPE_COUNT; i++)
-        if (str_eq_c(name, task_types[i]->schema->name)) {
-            *ret_index = i;
-            return true;
-        }
+    for (size_t i = 0; i < TASK_TYPE_COUNT; i++) {
+        if (!str_eq_c(name, task_types[i]->schema->name))
+            continue;
+        *ret_index = i;
+        return task_types[i]->is_offered == NULL || task_types[i]->is_offered(r);
+    }
     return false;
 }
 
@@ -130,7 +143,7 @@ void runner_start_task(struct runner *r, const struct wire_lease *lease, int64_t
     struct attempt *former = map_get(r->by_id, lease->task);
     if (former) /* it has been given out anew, so that one is over, told or not */
         runner_lose_task(former);
-    if (!find_type(lease->type, &type_index)) {
+    if (!find_type(r, lease->type, &type_index)) {
         refuse(r, lease, ACK_FAIL, STR("this runner does not know the task's type"));
         return;
     }

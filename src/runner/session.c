@@ -4,9 +4,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runner/session_priv.h"
+#include "runner/task_log.h"
 
 enum {
     BACKOFF_MIN_MS = 100,
+    LOGS_MS = 500, /* from a line to its heartbeat */
     BACKOFF_MAX_MS = 5'000,
     PAUSE_MS = 100,      /* after an answer that came early and brought nothing */
     EARLY_US = 50'000,   /* such an answer */
@@ -122,10 +124,26 @@ static void renewed(struct session *s, int64_t at_us)
     io_timer_start(s->lease, max_of(s->ttl_ms - gone_ms, (int64_t)0));
 }
 
+void runner_session_has_logs(struct session *s)
+{
+    if (!io_timer_is_running(s->logs))
+        io_timer_start(s->logs, min_of(s->heartbeat_ms, (int64_t)LOGS_MS));
+}
+
 static void beat(void *owner)
 {
     struct session *s = owner;
     if (!s->calls[TALLY_HEARTBEATS].running)
+        runner_session_call_heartbeat(s);
+}
+
+/* What is written meanwhile starts the next one. */
+static void tell_logs(void *owner)
+{
+    struct session *s = owner;
+    if (s->calls[TALLY_HEARTBEATS].running)
+        io_timer_start(s->logs, LOGS_MS);
+    else if (s->state == SESSION_OPEN)
         runner_session_call_heartbeat(s);
 }
 
@@ -206,6 +224,13 @@ static void opened(struct session *s, const struct session_reply *reply)
     renewed(s, s->calls[TALLY_OPEN].sent_us);
 }
 
+/* A request for leases that was carried out twice, as whatever lies between may do, leased tasks
+ * that nobody here knows of; the heartbeats would renew them for ever. */
+static bool holds_more(const struct session *s, int64_t held)
+{
+    return held > (int64_t)(s->runner->running_count + s->runner->acks.count);
+}
+
 /* The answer to leases, acks or a heartbeat. False when it was none. */
 static bool hear(struct session *s, enum tally_call kind, const struct session_reply *reply)
 {
@@ -217,13 +242,20 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
     }
     came_back(s);
     if (kind == TALLY_LEASES) {
-        s->must_tell_held = s->asks_for_one = false;
+        s->must_tell_held &= !s->is_telling_held;
+        s->asks_for_one = false;
         settle(s, ACK_ON_LEASES, &answer);
         start_leases(s, &answer);
     } else if (kind == TALLY_ACKS) {
         settle(s, ACK_ON_ACKS, &answer);
     } else {
         renewed(s, s->calls[kind].sent_us);
+        s->must_tell_held |= holds_more(s, answer.held);
+        list_each (node, &s->runner->running) {
+            struct attempt *t = container_of(node, struct attempt, node);
+            if (t->log)
+                task_log_arrived(t->log);
+        }
     }
     size_t heard = hear_commands(s, &answer) + answer.lease_count + answer.ack_count;
     int64_t took_us = io_loop_now_us(s->runner->loop) - s->calls[kind].sent_us;
@@ -433,6 +465,7 @@ bool runner_session_create(struct runner *r, const struct conf *conf, struct ses
     s->turn = io_turn_create(r->loop, run, s);
     s->hold = io_timer_create(r->loop, woken, s);
     s->beat = io_timer_create(r->loop, beat, s);
+    s->logs = io_timer_create(r->loop, tell_logs, s);
     s->lease = io_timer_create(r->loop, leases_ended, s);
     s->drain = io_timer_create(r->loop, drain_over, s);
     runner_session_wake(s);
@@ -447,6 +480,7 @@ void runner_session_destroy(struct session *s)
     http_leader_destroy(s->workers);
     io_timer_destroy(s->hold);
     io_timer_destroy(s->beat);
+    io_timer_destroy(s->logs);
     io_timer_destroy(s->lease);
     io_timer_destroy(s->drain);
     io_turn_destroy(s->turn);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "obs/version.h"
 #include "runner/session_priv.h"
+#include "runner/task_log.h"
 
 enum {
     ANSWER_ARENA_BYTES = 1 << 30, /* beside the client's own bound of an answer */
@@ -15,6 +16,7 @@ enum {
     END_HURRIED_MS = 400, /* when the drain's time is over */
     HEARTBEAT_TASKS_MAX = 500,
     NAME_BYTES = 128,
+    LOGS_BYTES_MAX = 4 << 20, /* of one heartbeat; more waits for the next */
 };
 
 static void classify(const struct http_reply *reply, const struct err *e,
@@ -185,7 +187,8 @@ void runner_session_call_leases(struct session *s, size_t most)
     json_write_u64(&w, min_of(most, (size_t)LEASES_ONE_CALL_MAX));
     json_key_c(&w, "wait_ms");
     json_write_i64(&w, wait_ms);
-    if (s->must_tell_held)
+    s->is_telling_held = s->must_tell_held;
+    if (s->is_telling_held)
         write_held(s, &w);
     if (s->runner->acks.waiting_count > 0 && !s->calls[TALLY_ACKS].running) {
         json_key_c(&w, "acks");
@@ -212,7 +215,7 @@ static void write_tasks(struct session *s, struct json_writer *w)
     json_key_c(w, "tasks");
     json_begin_array(w);
     list_each (node, &s->runner->running) {
-        const struct attempt *t = container_of(node, struct attempt, node);
+        struct attempt *t = container_of(node, struct attempt, node);
         if (i >= end)
             break;
         if (i++ < from)
@@ -222,6 +225,10 @@ static void write_tasks(struct session *s, struct json_writer *w)
         json_write_string(w, t->id);
         json_key_c(w, "fence");
         json_write_string(w, t->fence);
+        if (!task_log_is_empty(t->log) && w->out->len < LOGS_BYTES_MAX) {
+            json_key_c(w, "logs");
+            task_log_write(t->log, w);
+        }
         json_end_object(w);
     }
     json_end_array(w);

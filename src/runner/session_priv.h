@@ -15,7 +15,7 @@ struct session_call {
     struct session *session;
     enum tally_call kind;
     struct http_call *running; /* NULL: none */
-    size_t address; /* whose, of the workers */
+    size_t address;            /* whose, of the workers */
     int64_t sent_us;
 };
 
@@ -37,15 +37,17 @@ struct session {
     struct io_turn *turn;
     struct io_timer *hold;  /* runs while the worker is given time */
     struct io_timer *beat;  /* heartbeats */
+    struct io_timer *logs;  /* until one that tells what tasks have written */
     struct io_timer *lease; /* until the session's leases have ended without a renewal */
     struct io_timer *drain; /* until what still runs is given up */
     struct backoff backoff;
     bool is_away; /* it was told so in the log */
 
-    bool must_tell_held; /* an answer was lost that may have held leases */
-    bool asks_for_one;   /* the last answer was too large */
-    size_t beat_from;    /* where the next heartbeat's list begins */
-    bool is_hurried;     /* the drain's time is over */
+    bool must_tell_held;  /* there may be leases that we have not heard of */
+    bool is_telling_held; /* the request for leases that is under way does */
+    bool asks_for_one;    /* the last answer was too large */
+    size_t beat_from;     /* where the next heartbeat's list begins */
+    bool is_hurried;      /* the drain's time is over */
     io_fn *on_drained;
     void *drain_owner;
 };

@@ -31,6 +31,15 @@ static size_t character(struct str text)
     return 0;
 }
 
+void tail_put_valid(struct buf *out, struct str bytes)
+{
+    while (bytes.len > 0) {
+        size_t len = character(bytes);
+        buf_put_str(out, len > 0 ? str_first(bytes, len) : STR(REPLACEMENT));
+        bytes = str_from(bytes, max_of(len, (size_t)1));
+    }
+}
+
 struct str tail_text(struct arena *a, const struct tail *tail)
 {
     struct str bytes = buf_str(&tail->bytes);
@@ -40,11 +49,7 @@ struct str tail_text(struct arena *a, const struct tail *tail)
         bytes = str_from(bytes, bytes.len - TAIL_BYTES);
     while (tail->is_cut && bytes.len > 0 && ((unsigned char)bytes.ptr[0] & 0xc0) == 0x80)
         bytes = str_from(bytes, 1); /* the rest of a character that the cut went through */
-    while (bytes.len > 0) {
-        size_t len = character(bytes);
-        buf_put_str(&text, len > 0 ? str_first(bytes, len) : STR(REPLACEMENT));
-        bytes = str_from(bytes, max_of(len, (size_t)1));
-    }
+    tail_put_valid(&text, bytes);
     struct str copy = arena_copy(a, buf_str(&text));
     buf_clear(&text);
     return copy;

@@ -15,6 +15,8 @@ struct tail {
 void tail_init(struct tail *tail);
 void tail_clear(struct tail *tail);
 void tail_add(struct tail *tail, struct str bytes);
+/* The bytes as valid UTF-8 without U+0000; what was not is U+FFFD. */
+void tail_put_valid(struct buf *out, struct str bytes);
 /* In the arena: valid UTF-8 without U+0000; what was not is U+FFFD. */
 [[nodiscard]] struct str tail_text(struct arena *a, const struct tail *tail);
 /* Its last line that is not empty. */

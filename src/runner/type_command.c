@@ -21,12 +21,20 @@ enum {
     PACKETS_MAX = 16, /* taken in one turn of the loop */
     END_ARENA_BYTES = 1 << 20,
     LINE_BYTES_MAX = 500, /* of the last line, in the error */
+    LINE_LOGGED_MAX = 8'000,
+};
+
+/* One output: its end for the result, its lines for the log. */
+struct output {
+    struct str stream;
+    struct tail tail;
+    struct buf line; /* without its end yet */
 };
 
 struct state {
     int connection; /* -1: none */
     struct io_poll *poll;
-    struct tail output, errors;
+    struct output output, errors;
     int64_t started_us;
 };
 
@@ -47,11 +55,11 @@ static void succeed(struct attempt *t, int64_t code)
     json_key_c(&w, "exit_code");
     json_write_i64(&w, code);
     json_key_c(&w, "stdout");
-    json_write_string(&w, tail_text(t->arena, &state->output));
+    json_write_string(&w, tail_text(t->arena, &state->output.tail));
     json_key_c(&w, "stderr");
-    json_write_string(&w, tail_text(t->arena, &state->errors));
+    json_write_string(&w, tail_text(t->arena, &state->errors.tail));
     json_key_c(&w, "is_truncated");
-    json_write_bool(&w, state->output.is_cut || state->errors.is_cut);
+    json_write_bool(&w, state->output.tail.is_cut || state->errors.tail.is_cut);
     json_key_c(&w, "duration_ms");
     json_write_i64(&w, (clock_mono_us() - state->started_us) / CLOCK_MS);
     json_end_object(&w);
@@ -62,7 +70,7 @@ static void succeed(struct attempt *t, int64_t code)
 static void disappoint(struct attempt *t, struct str how, int64_t code)
 {
     const struct state *state = t->state;
-    struct str line = tail_last_line(t->arena, &state->errors);
+    struct str line = tail_last_line(t->arena, &state->errors.tail);
     char exit[IO_EXIT_TEXT_MAX];
     const char *what = exit;
     io_exit_format((struct io_exit){ .by_signal = str_eq_c(how, "signal"), .code = (int)code },
@@ -116,18 +124,45 @@ static void end(struct attempt *t, char kind, struct str json)
 
 /* ── while it runs ── */
 
+static void tell_line(struct attempt *t, struct output *output)
+{
+    struct buf text;
+    if (output->line.len == 0)
+        return;
+    buf_init(&text, 0);
+    tail_put_valid(&text, buf_str(&output->line));
+    attempt_log(t, output->stream, buf_str(&text));
+    buf_clear(&text);
+    buf_reset(&output->line);
+}
+
+static void take_output(struct attempt *t, struct output *output, struct str bytes)
+{
+    tail_add(&output->tail, bytes);
+    while (bytes.len > 0) {
+        struct str rest, line;
+        bool is_whole = str_cut(bytes, '\n', &line, &rest);
+        buf_put_str(&output->line, line);
+        if (is_whole || output->line.len >= LINE_LOGGED_MAX)
+            tell_line(t, output);
+        bytes = is_whole ? rest : STR("");
+    }
+}
+
 /* False: the attempt has ended. */
 static bool take_in(struct attempt *t, struct str packet)
 {
     struct state *state = t->state;
     switch (packet.ptr[0]) {
     case 'o':
-        tail_add(&state->output, str_from(packet, 1));
+        take_output(t, &state->output, str_from(packet, 1));
         return true;
     case 'e':
-        tail_add(&state->errors, str_from(packet, 1));
+        take_output(t, &state->errors, str_from(packet, 1));
         return true;
     default:
+        tell_line(t, &state->output);
+        tell_line(t, &state->errors);
         end(t, packet.ptr[0], str_from(packet, 1));
         return false;
     }
@@ -225,8 +260,12 @@ static void start(struct attempt *t)
     struct err e;
     state->connection = -1;
     state->started_us = clock_mono_us();
-    tail_init(&state->output);
-    tail_init(&state->errors);
+    state->output.stream = STR("stdout");
+    state->errors.stream = STR("stderr");
+    tail_init(&state->output.tail);
+    tail_init(&state->errors.tail);
+    buf_init(&state->output.line, 0);
+    buf_init(&state->errors.line, 0);
     t->state = state;
     if (begin(t, &e))
         return;
@@ -240,8 +279,10 @@ static void stop(struct attempt *t)
     io_poll_destroy(state->poll);
     if (state->connection >= 0)
         (void)close(state->connection);
-    tail_clear(&state->output);
-    tail_clear(&state->errors);
+    tail_clear(&state->output.tail);
+    tail_clear(&state->errors.tail);
+    buf_clear(&state->output.line);
+    buf_clear(&state->errors.line);
 }
 
 const struct task_type task_type_command = {

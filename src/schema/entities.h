@@ -97,6 +97,8 @@ struct schema_set {
 
 extern const struct schema_set schema_public; /* the gateway's */
 extern const struct schema_set schema_worker; /* the worker's; see entities_worker.def */
+/* What others may call, kept by the worker; see entities_windlass.def. */
+extern const struct schema_set schema_windlass;
 
 /* What PostgreSQL calls the type: "timestamp with time zone", "task_status", "token_scope[]". In
  * the buffer when it must be put together; SCHEMA_TYPE_NAME_MAX fits every name. */

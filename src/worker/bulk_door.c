@@ -17,9 +17,6 @@
 #include "worker/drop.h"
 #include "worker/worker_priv.h"
 
-/* How far the time of an id may lie from when it was sent, beyond id-past. */
-static const int64_t slack_us = INT64_C(86'400) * CLOCK_S;
-
 enum { TASKS_MAX = 10'000, CHUNK = 500, PASSES_MAX = 5, REFUSED_SHOWN = 100, ACTOR_MAX = 400 };
 
 enum item_state { ITEM_OPEN, ITEM_LOOK, ITEM_DONE, ITEM_REFUSED };
@@ -202,11 +199,10 @@ static bool judge(struct item *item, const struct shard *s, int64_t now_us)
 static void drop(struct item *item, struct batch *b)
 {
     const struct task_view *row = &item->row;
-    int64_t forgotten_us = b->at_us - b->s->options.id_past_us - slack_us;
     struct drop task = { .id = row->id, .seq = row->version, .state = row->state };
     bool is_known = shard_find_type(b->s, row->type, &task.type);
     assert(is_known);
-    drop_task(b, &task, uuid_time_us(row->id) > forgotten_us);
+    drop_task(b, &task);
 }
 
 static void note_became(struct item *item, const struct batch *b)

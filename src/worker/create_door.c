@@ -13,6 +13,7 @@
 #include "rules/cycle.h"
 #include "store/queue/read_sql.h"
 #include "worker/change.h"
+#include "worker/create.h"
 #include "worker/deps.h"
 #include "worker/door.h"
 #include "worker/group.h"
@@ -50,7 +51,10 @@ struct item {
 
 struct create {
     struct worker *w;
-    struct http_request *r;
+    struct arena *a;
+    struct http_request *r; /* NULL: not over HTTP, but: */
+    const struct create_hooks *hooks;
+    void *owner;
     struct item *items;
     size_t count, open;
     bool is_atomic, must_look;
@@ -64,6 +68,14 @@ struct create {
     struct err err;
     size_t err_index;
 };
+
+static void fail(struct create *c, const struct err *e)
+{
+    if (c->r)
+        door_fail(c->r, e);
+    else
+        c->hooks->done(c->owner, e, NULL);
+}
 
 /* ── reading ── */
 
@@ -141,7 +153,7 @@ static bool read_depends_on(struct create *c, const struct json_value *list, con
         return true;
     if (list->type != JSON_ARRAY || list->item_count > DEPS_MAX)
         return err_set(e, ERR_INVALID, "%sdepends_on: is no list of at most %d ids", at, DEPS_MAX);
-    struct uuid *ids = arena_new_array(c->r->arena, list->item_count, struct uuid);
+    struct uuid *ids = arena_new_array(c->a, list->item_count, struct uuid);
     for (size_t i = 0; i < list->item_count; i++) {
         if (list->items[i].type != JSON_STRING || !uuid_parse(list->items[i].text, &ids[i]))
             return err_set(e, ERR_INVALID, "%sdepends_on[%zu]: is no UUID", at, i);
@@ -167,7 +179,7 @@ static void check_payload(struct item *item, uint32_t type, const struct json_va
     snprintf(place, sizeof place, "%spayload", at);
     if (session_set_check_payload(c->w->shard.sessions, type, json_get_c(v, "payload"), place, &e))
         return;
-    struct err *kept = arena_new(c->r->arena, struct err);
+    struct err *kept = arena_new(c->a, struct err);
     *kept = e;
     item->wrong = kept;
 }
@@ -193,12 +205,14 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
     struct err *e = &item->err;
     struct task_view *t = &item->view;
     uint32_t type;
-    snprintf(at, sizeof at, "tasks[%zu].", index);
+    at[0] = '\0';
+    if (c->r)
+        snprintf(at, sizeof at, "tasks[%zu].", index);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
     if (!door_only(v, at, members, e) || !read_id(c->w, v, at, &t->id, e) ||
         !read_texts(c->w, v, at, t, &type, e) || !read_numbers(v, at, item, e) ||
-        !read_payload(c->r->arena, c->w, v, at, &t->payload, e))
+        !read_payload(c->a, c->w, v, at, &t->payload, e))
         return false;
     check_payload(item, type, v, at);
     if (!count_children(c, type, v, index, e))
@@ -301,7 +315,7 @@ static void add_blocked(struct item *item, struct batch *b, uint32_t type, enum 
     t->state = STATE_DEAD;
     t->finished_at_us = b->at_us;
     t->has_error = true;
-    deps_reason(item->create->r->arena, failed, how, &t->error, &t->why);
+    deps_reason(item->create->a, failed, how, &t->error, &t->why);
 }
 
 static void add(struct item *item, struct batch *b)
@@ -337,6 +351,9 @@ static void add(struct item *item, struct batch *b)
         change_add(b, t, type);
     else
         add_blocked(item, b, type, how, failed);
+    struct create *c = item->create;
+    if (c->hooks)
+        c->hooks->made(c->owner, b, (size_t)(item - c->items));
 }
 
 static void apply_item(struct intent *intent, struct batch *b)
@@ -387,7 +404,7 @@ static void put_item(struct create *c, struct json_writer *w, struct item *item)
     } else {
         struct task_view view = item->view;
         if (item->row > 0) {
-            (void)read_task(c->r->arena, s, c->found, item->row - 1, &view);
+            (void)read_task(c->a, s, c->found, item->row - 1, &view);
             read_overlay(s, live_find(s->live, view.id), &view);
         }
         view.payload = STR("");
@@ -417,7 +434,7 @@ static void match(struct create *c, const struct db_reply *reply)
 {
     scoped(map_destroyp) struct map *rows = map_create();
     c->found = reply->rows[0];
-    db_rows_keep(reply->rows[0], c->r->arena);
+    db_rows_keep(reply->rows[0], c->a);
     for (size_t i = 0; i < db_rows_count(c->found); i++) {
         struct uuid id = db_rows_uuid(c->found, i, 0);
         (void)map_put(rows, str_of((const char *)id.bytes, sizeof id.bytes), (void *)(i + 1));
@@ -435,7 +452,7 @@ static void stored_read(void *owner, const struct db_reply *reply)
 {
     struct create *c = owner;
     if (reply->err) {
-        door_fail(c->r, reply->err);
+        fail(c, reply->err);
         return;
     }
     match(c, reply);
@@ -444,6 +461,19 @@ static void stored_read(void *owner, const struct db_reply *reply)
 }
 
 static void look_at_deps(struct create *c);
+
+static void tell(struct create *c)
+{
+    static const enum create_outcome outcomes[] = { [OUTCOME_NEW] = CREATE_MADE,
+                                                    [OUTCOME_STORED] = CREATE_STORED,
+                                                    [OUTCOME_DUPLICATE] = CREATE_DUPLICATE,
+                                                    [OUTCOME_REFUSED] = CREATE_REFUSED,
+                                                    [OUTCOME_LOOK] = CREATE_REFUSED };
+    struct create_result *results = arena_new_array(c->a, c->count, struct create_result);
+    for (size_t i = 0; i < c->count; i++)
+        results[i] = (struct create_result){ outcomes[c->items[i].outcome], c->items[i].err };
+    c->hooks->done(c->owner, NULL, results);
+}
 
 static void finish(struct create *c)
 {
@@ -455,8 +485,12 @@ static void finish(struct create *c)
         look_at_deps(c);
         return;
     }
+    if (!c->r) {
+        tell(c);
+        return;
+    }
     size_t stored = 0, unread = 0, away = 0;
-    struct uuid *ids = arena_new_array(c->r->arena, c->count, struct uuid);
+    struct uuid *ids = arena_new_array(c->a, c->count, struct uuid);
     for (size_t i = 0; i < c->count; i++) {
         const struct item *item = &c->items[i];
         away += item->outcome == OUTCOME_REFUSED && item->err.code == ERR_UNAVAILABLE;
@@ -466,9 +500,9 @@ static void finish(struct create *c)
         unread += item->row == 0;
     }
     if (away > 0 && away == c->count) {
-        door_fail(c->r, &c->items[0].err); /* nothing was done */
+        fail(c, &c->items[0].err); /* nothing was done */
     } else if (unread > 0) {
-        door_read(c->w, &read_tasks, read_tasks_args(c->r->arena, ids, stored), stored_read, c);
+        door_read(c->w, &read_tasks, read_tasks_args(c->a, ids, stored), stored_read, c);
     } else {
         c->moment.fn = answer;
         shard_view(&c->w->shard, &c->moment);
@@ -539,7 +573,7 @@ static void deps_read(void *owner, const struct db_reply *reply)
 {
     struct create *c = owner;
     if (reply->err) {
-        door_fail(c->r, reply->err);
+        fail(c, reply->err);
         return;
     }
     standings_read(&c->standings, reply->rows[0]);
@@ -548,12 +582,12 @@ static void deps_read(void *owner, const struct db_reply *reply)
 
 static void look_at_deps(struct create *c)
 {
-    struct uuid *ids = arena_new_array(c->r->arena, c->dep_count, struct uuid);
+    struct uuid *ids = arena_new_array(c->a, c->dep_count, struct uuid);
     size_t count = 0;
     for (size_t i = 0; i < c->count; i++)
         for (size_t k = 0; k < c->items[i].view.depends_on_count; k++)
             ids[count++] = c->items[i].view.depends_on[k];
-    standings_ask(&c->standings, c->w, c->r->arena, ids, count, deps_read, c);
+    standings_ask(&c->standings, c->w, c->a, ids, count, deps_read, c);
 }
 
 static void go_on(struct create *c)
@@ -594,7 +628,7 @@ static void looked(struct create *c, const struct err *err)
     if (--c->open > 0)
         return;
     if (door_is_bad(&c->err) && !c->is_gone)
-        door_fail(c->r, &c->err);
+        fail(c, &c->err);
     else if (door_is_bad(&c->err))
         door_fail_at(c->r, &c->err, c->err_index);
     else
@@ -620,8 +654,8 @@ static void gone_read(void *owner, const struct db_reply *reply)
 /* Those that wait for one another in a circle. */
 static void refuse_cycle(struct create *c)
 {
-    struct rule_node *nodes = arena_new_array(c->r->arena, c->count, struct rule_node);
-    uint32_t *numbers = arena_new_array(c->r->arena, c->count, uint32_t);
+    struct rule_node *nodes = arena_new_array(c->a, c->count, struct rule_node);
+    uint32_t *numbers = arena_new_array(c->a, c->count, uint32_t);
     char text[RULE_CYCLE_TEXT_MAX];
     for (size_t i = 0; i < c->count; i++)
         nodes[i] = (struct rule_node){ c->items[i].view.id, c->items[i].view.depends_on,
@@ -644,7 +678,7 @@ static void refuse_cycle(struct create *c)
 static void begin(struct create *c)
 {
     size_t count = 0;
-    struct uuid *ids = arena_new_array(c->r->arena, c->count, struct uuid);
+    struct uuid *ids = arena_new_array(c->a, c->count, struct uuid);
     for (size_t i = 0; i < c->count; i++)
         if (c->items[i].outcome != OUTCOME_REFUSED && !c->items[i].is_fresh)
             ids[count++] = c->items[i].view.id;
@@ -653,8 +687,37 @@ static void begin(struct create *c)
         return;
     }
     c->open = 2;
-    door_read(c->w, &read_tasks, read_tasks_args(c->r->arena, ids, count), found, c);
-    door_read(c->w, &read_gone, read_gone_args(c->r->arena, ids, count), gone_read, c);
+    door_read(c->w, &read_tasks, read_tasks_args(c->a, ids, count), found, c);
+    door_read(c->w, &read_gone, read_gone_args(c->a, ids, count), gone_read, c);
+}
+
+/* One that is wrong is refused, or with is_atomic all of them are. */
+static void read_items(struct create *c, const struct json_value *tasks)
+{
+    c->items = arena_new_array(c->a, c->count, struct item);
+    for (size_t i = 0; i < c->count; i++) {
+        struct item *item = &c->items[i];
+        item->create = c;
+        if (read_item(c, &tasks[i], i, item))
+            continue;
+        item->outcome = OUTCOME_REFUSED;
+        if (!c->is_atomic)
+            continue;
+        c->err = item->err;
+        c->err_index = i;
+        return;
+    }
+    if (c->dep_count > 0)
+        refuse_cycle(c);
+}
+
+void create_many(struct worker *w, struct arena *a, const struct json_value *tasks, size_t count,
+                 const struct create_hooks *hooks, void *owner)
+{
+    struct create *c = arena_new(a, struct create);
+    *c = (struct create){ .w = w, .a = a, .hooks = hooks, .owner = owner, .count = count };
+    read_items(c, tasks);
+    begin(c);
 }
 
 void create_door(void *owner, struct http_request *r)
@@ -666,7 +729,7 @@ void create_door(void *owner, struct http_request *r)
     if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
         return;
     struct create *c = arena_new(r->arena, struct create);
-    *c = (struct create){ .w = w, .r = r };
+    *c = (struct create){ .w = w, .a = r->arena, .r = r };
     if (door_only(body, "", members, &e))
         door_flag(body, "", "is_atomic", &c->is_atomic, &e);
     tasks = json_get_c(body, "tasks");
@@ -679,20 +742,7 @@ void create_door(void *owner, struct http_request *r)
         return;
     }
     c->count = tasks->item_count;
-    c->items = arena_new_array(r->arena, c->count, struct item);
-    for (size_t i = 0; i < c->count; i++) {
-        struct item *item = &c->items[i];
-        item->create = c;
-        if (read_item(c, &tasks->items[i], i, item))
-            continue;
-        item->outcome = OUTCOME_REFUSED;
-        if (c->is_atomic) {
-            door_fail_at(r, &item->err, i);
-            return;
-        }
-    }
-    if (c->dep_count > 0)
-        refuse_cycle(c);
+    read_items(c, tasks->items);
     if (door_is_bad(&c->err))
         door_fail_at(r, &c->err, c->err_index);
     else

@@ -1,6 +1,6 @@
 #include "worker/drop.h"
 
-#include "base/mem.h"
+#include "base/clock.h"
 #include "json/writer.h"
 #include "store/queue/batch_sql.h"
 #include "worker/task_view.h"
@@ -88,7 +88,13 @@ static void grow(struct batch *b, struct dropped *d)
     d->capacity = capacity;
 }
 
-void drop_task(struct batch *b, const struct drop *task, bool is_remembered)
+/* Younger than id-past, and a day beyond it, since clocks differ. */
+static bool may_come_again(const struct batch *b, struct uuid id)
+{
+    return uuid_time_us(id) > b->at_us - b->s->options.id_past_us - day_ms * CLOCK_MS;
+}
+
+void drop_task(struct batch *b, const struct drop *task)
 {
     struct dropped *d = section_of(b);
     int64_t seq = batch_put(b, &(struct change){ .op = OP_DROP, .id = task->id });
@@ -100,7 +106,7 @@ void drop_task(struct batch *b, const struct drop *task, bool is_remembered)
     grow(b, d);
     d->ids[d->count] = task->id;
     d->seqs[d->count++] = task->seq;
-    if (is_remembered)
+    if (may_come_again(b, task->id))
         d->remembered[d->remembered_count++] = task->id;
 }
 

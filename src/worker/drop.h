@@ -12,8 +12,8 @@ struct drop {
     enum rule_state state;
 };
 
-/* `is_remembered`: its id may be sent again, and is refused then. */
-void drop_task(struct batch *b, const struct drop *task, bool is_remembered);
+/* Its id is remembered where it may be sent again: it is refused then. */
+void drop_task(struct batch *b, const struct drop *task);
 
 /* So many tasks of a type that ended so. */
 struct drop_count {

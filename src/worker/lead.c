@@ -9,6 +9,7 @@
 #include "store/queue/retain_sql.h"
 #include "worker/batch_priv.h"
 #include "worker/group.h"
+#include "worker/inbox.h"
 #include "worker/logs.h"
 #include "worker/retain.h"
 #include "worker/session.h"
@@ -124,6 +125,7 @@ static void jobs_loaded(void *owner, const struct err *err)
     logs_start(s->logs, s->committed);
     groups_start(s->groups);
     retain_start(s->retain);
+    inbox_start(s->inbox);
     log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu sum=%016llx", (long long)s->epoch,
              (long long)s->end, live_count(s->live), (unsigned long long)sums_of_memory(s));
     session_set_start(s->sessions);

@@ -561,11 +561,14 @@ void live_set_limits(struct live_set *set, uint32_t type, const struct live_limi
     struct lane_type *t = type_at(lanes, type);
     bool had_rate = t->limits.rate_per_s > 0;
     bool is_per_key_new = t->limits.max_running_per_key != limits->max_running_per_key;
+    if (had_rate)
+        fill_bucket(t, mono_us); /* what has passed counts at the old rate */
     t->limits = *limits;
     if (!had_rate) {
         t->tokens = 0;
         t->token_us = mono_us;
     }
+    t->tokens = fmin(t->tokens, bucket_of(limits));
     for (uint32_t i = 0; is_per_key_new && i < lanes->keys.count; i++) {
         struct lane_key *key = key_at(lanes, i);
         if (key->refs > 0 && key->type == type && key->held != LIVE_NONE && !is_full(lanes, key))

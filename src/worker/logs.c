@@ -1,7 +1,10 @@
 /* logs: what is kept of each attempt in memory, how lines are read, and who follows them. */
+#include "worker/logs.h"
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "json/writer.h"
+#include "worker/door.h"
 #include "worker/logs_priv.h"
 
 enum {
@@ -99,10 +102,15 @@ static bool read_line(struct gathered *g, const struct json_value *v, const char
 {
     const struct json_value *stream = json_get_c(v, "stream"), *text = json_get_c(v, "text");
     const struct json_value *when = json_get_c(v, "at_us");
+    static const char *const members[] = { "stream", "text", "at_us", NULL };
     struct str name = STR("stdout");
     int64_t at_us = clock_wall_us();
+    char place[72];
+    snprintf(place, sizeof place, "%slogs[%zu].", at, i);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "%slogs[%zu]: is no object", at, i);
+    if (!door_only(v, place, members, e))
+        return false;
     if (!text || text->type != JSON_STRING)
         return err_set(e, ERR_INVALID, "%slogs[%zu].text: is no string", at, i);
     if (stream && stream->type != JSON_NULL) {

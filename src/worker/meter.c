@@ -11,6 +11,7 @@ struct worker_meter {
     struct metric *feed_events, *feed_waiting, *feed_bytes;
     struct metric *tasks, *queued, *sessions, *waiting, *leading, *memory, *paused;
     struct metric *connections, *lost;
+    struct metric *inbox_refused;
 };
 
 static const char *const doubt_names[] = { "committed", "never", "overtaken" };
@@ -47,6 +48,8 @@ struct worker_meter *worker_meter_create(void)
                     "Transactions that were undone to find the change that made them fail.");
     m->refused = add(m, METRIC_COUNTER, METRIC_PLAIN, "windlass_worker_changes_refused_total",
                      "Changes that the database refused for good.");
+    m->inbox_refused = add(m, METRIC_COUNTER, METRIC_PLAIN, "windlass_worker_inbox_refused_total",
+                           "Entries of windlass.enqueue that could not become tasks.");
     m->doubts = add_by(m, METRIC_COUNTER, "windlass_worker_doubts_total",
                        "Commits whose answer did not come, by what became of them.",
                        (struct metric_label){ "outcome", doubt_names, countof(doubt_names) });
@@ -144,6 +147,11 @@ void worker_meter_batch(struct worker_meter *m, size_t changes, int64_t took_us)
 void worker_meter_halved(struct worker_meter *m)
 {
     metric_add(m->halved, 0, 1);
+}
+
+void worker_meter_inbox_refused(struct worker_meter *m, size_t entries)
+{
+    metric_add(m->inbox_refused, 0, entries);
 }
 
 void worker_meter_refused(struct worker_meter *m)

@@ -14,6 +14,7 @@ enum meter_doubt { METER_DOUBT_COMMITTED, METER_DOUBT_NEVER, METER_DOUBT_OVERTAK
 void worker_meter_batch(struct worker_meter *m, size_t changes, int64_t took_us);
 void worker_meter_halved(struct worker_meter *m);
 void worker_meter_refused(struct worker_meter *m);
+void worker_meter_inbox_refused(struct worker_meter *m, size_t entries);
 void worker_meter_doubt(struct worker_meter *m, enum meter_doubt outcome);
 void worker_meter_step_down(struct worker_meter *m);
 void worker_meter_tick(struct worker_meter *m, size_t rows);

@@ -5,20 +5,24 @@
 #include "base/mem.h"
 #include "db/rows.h"
 #include "store/queue/batch_sql.h"
+#include "store/queue/inbox_sql.h"
 #include "store/queue/retain_sql.h"
 #include "store/queue/tick_sql.h"
 #include "worker/deps.h"
 #include "worker/drop.h"
+#include "worker/settings.h"
 #include "worker/tick.h"
 
 enum {
     FIRST_MS = 2'000,
     LOOK_MS = 1'000,  /* for room in the log */
     PASSES_IN = 60,   /* looks between two passes over what is old */
+    TYPES_IN = 60,    /* passes between two over what types keep for less */
     PACE_MS = 100,    /* between two batches of deletions */
     EXPIRE_MAX = 500, /* rows of one such batch */
     DAYS_AHEAD = 7,
     LOG_PARTS_AHEAD = 3,
+    SHORT_FIRST = 16,
     CALL_MS = 30'000,
 };
 static const int64_t day_us = INT64_C(86'400'000'000);
@@ -31,9 +35,16 @@ struct retain {
     struct intent intent;
     bool is_on, is_busy, is_intent_out;
     unsigned looks;
+    unsigned passes;
     int64_t now_us; /* of the pass */
-    int64_t *days;  /* old enough to be looked at */
-    size_t day_count, day_at, day_capacity;
+    int64_t *days;  /* that there are, counted from 1970, in order */
+    size_t day_total, day_capacity;
+    size_t day_count; /* so many of them are old enough to be looked at */
+    size_t day_at;
+    /* Types that keep less than the others, and from when on. */
+    int64_t *short_types, *short_befores;
+    size_t short_count, short_capacity;
+    bool is_by_type;     /* the days are gone through for these */
     int64_t checked_seq; /* what was committed when the day was looked at */
     bool is_whole;       /* the day goes whole */
     struct drop *expired;
@@ -43,6 +54,9 @@ struct retain {
 };
 
 static void ask_day(struct retain *t);
+static void begin_types(struct retain *t);
+static void ask_types(struct retain *t);
+static void sweep(struct retain *t);
 static void ask_log_parts(struct retain *t);
 
 const struct db_args *retain_days_to_make(const struct shard *s, struct arena *a)
@@ -112,7 +126,7 @@ static void apply_removal(struct intent *intent, struct batch *b)
         drop_day(b, t->days[t->day_at], t->counts, t->gone_count);
     for (size_t i = 0; i < t->gone_count && !t->is_whole; i++)
         if (!live_find(b->s->live, t->expired[i].id))
-            drop_task(b, &t->expired[i], false);
+            drop_task(b, &t->expired[i]);
 }
 
 static void removal_done(struct intent *intent, const struct err *err)
@@ -140,6 +154,14 @@ static void submit(struct retain *t)
     t->is_intent_out = shard_submit(t->s, &t->intent, &e);
     if (!t->is_intent_out)
         end_pass(t);
+}
+
+static void next_day(struct retain *t)
+{
+    if (t->is_by_type)
+        ask_types(t);
+    else
+        ask_day(t);
 }
 
 static void counts_read(void *owner, const struct db_reply *reply)
@@ -177,7 +199,7 @@ static void expired_read(void *owner, const struct db_reply *reply)
         return;
     }
     t->day_at++;
-    ask_day(t);
+    next_day(t);
 }
 
 static int64_t before_us(const struct retain *t)
@@ -201,10 +223,83 @@ static void state_read(void *owner, const struct db_reply *reply)
         ask(t, &retain_day_counts, retain_day_counts_args(t->a, day), counts_read);
 }
 
+/* ── types that keep their tasks for less ── */
+
+static void add_short(struct retain *t, uint32_t type, int64_t kept_us)
+{
+    if (t->short_count == t->short_capacity) {
+        t->short_capacity = t->short_capacity ? t->short_capacity * 2 : SHORT_FIRST;
+        t->short_types = mem_resize(t->short_types, t->short_capacity, sizeof(int64_t));
+        t->short_befores = mem_resize(t->short_befores, t->short_capacity, sizeof(int64_t));
+    }
+    t->short_types[t->short_count] = type;
+    t->short_befores[t->short_count++] = t->now_us - kept_us;
+}
+
+static void begin_types(struct retain *t)
+{
+    t->day_at = t->short_count = 0;
+    t->is_by_type = true;
+    for (uint32_t i = 0; t->passes % TYPES_IN == 1 && i < t->s->type_count; i++) {
+        int64_t kept_us = settings_retention_us(t->s, i);
+        if (kept_us < t->s->options.retention_us)
+            add_short(t, i, kept_us);
+    }
+    ask_types(t);
+}
+
+/* None of its tasks is as old as that. */
+static bool is_too_young(const struct retain *t, int64_t day)
+{
+    int64_t newest_us = 0;
+    for (size_t i = 0; i < t->short_count; i++)
+        newest_us = max_of(newest_us, t->short_befores[i]);
+    return day * day_us >= newest_us;
+}
+
+static void ask_types(struct retain *t)
+{
+    size_t n = t->short_count;
+    if (n == 0 || t->day_at >= t->day_total || is_too_young(t, t->days[t->day_at])) {
+        sweep(t);
+        return;
+    }
+    t->checked_seq = t->s->committed;
+    arena_reset(t->a);
+    ask(t, &retain_expired_types,
+        retain_expired_types_args(t->a, (int32_t)t->days[t->day_at], t->short_types, n,
+                                  t->short_befores, n, EXPIRE_MAX),
+        expired_read);
+}
+
+/* ── what is kept beside the tasks ── */
+
+static void swept(void *owner, const struct db_reply *reply)
+{
+    struct retain *t = owner;
+    if (answered(t, reply))
+        ask_log_parts(t);
+}
+
+static void sweep(struct retain *t)
+{
+    int32_t forgotten = (int32_t)((t->now_us - t->s->options.id_past_us) / day_us - 1);
+    arena_reset(t->a);
+    const struct db_step steps[] = {
+        { &batch_begin, batch_begin_args(t->a, STR("200ms"), STR("8s")) },
+        { &tick_guard, tick_guard_args(t->a, SHARD_ID, t->s->epoch) },
+        { &retain_gone_sweep, retain_gone_sweep_args(t->a, forgotten) },
+        { &inbox_sweep, inbox_sweep_args(t->a, t->now_us - t->s->options.retention_us) },
+    };
+    call(t, DB_LANE_WRITE, steps, countof(steps), swept);
+}
+
+/* ── days ── */
+
 static void ask_day(struct retain *t)
 {
     if (t->day_at >= t->day_count) {
-        ask_log_parts(t);
+        begin_types(t);
         return;
     }
     t->checked_seq = t->s->committed;
@@ -226,9 +321,13 @@ static void days_read(void *owner, const struct db_reply *reply)
         t->days = mem_resize(t->days, n, sizeof *t->days);
     }
     t->day_count = t->day_at = 0;
-    for (size_t i = 0; i < n; i++)
-        if (db_rows_i64(rows, i, 0) < first_kept)
-            t->days[t->day_count++] = db_rows_i64(rows, i, 0);
+    t->day_total = n;
+    for (size_t i = 0; i < n; i++) {
+        t->days[i] = db_rows_i64(rows, i, 0);
+        t->day_count += t->days[i] < first_kept;
+    }
+    t->is_by_type = false;
+    t->passes++;
     ask_day(t);
 }
 
@@ -324,7 +423,7 @@ static void on_timer(void *owner)
     if (t->is_intent_out || t->call)
         return;
     if (t->is_busy) { /* paced: the next rows, or the next day */
-        ask_day(t);
+        next_day(t);
         return;
     }
     t->looks++;
@@ -353,7 +452,7 @@ void retain_start(struct retain *t)
 {
     t->is_on = true;
     t->is_busy = false;
-    t->looks = 0;
+    t->looks = t->passes = 0;
     look_in(t, FIRST_MS);
 }
 
@@ -374,5 +473,7 @@ void retain_destroy(struct retain *t)
     io_timer_destroy(t->timer);
     arena_destroy(t->a);
     mem_free(t->days);
+    mem_free(t->short_types);
+    mem_free(t->short_befores);
     mem_free(t);
 }

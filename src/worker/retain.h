@@ -3,8 +3,9 @@
  *
  * A day of ids counts once it is older than id-past. It is dropped whole when it holds no
  * unfinished task and none that finished within the retention; else its expired rows are deleted in
- * paced batches. The feed tells either. Days of change_log's numbers go when they are older than
- * the feed's retention and behind the checkpoint.
+ * paced batches. The feed tells either. What a type keeps for less than the others is deleted in
+ * paced batches, too, looked for once an hour. Days of change_log's numbers go when they are older
+ * than the feed's retention and behind the checkpoint.
  */
 #pragma once
 #include "worker/shard_priv.h"

@@ -299,7 +299,10 @@ static void answer_beat(struct beat *beat)
         json_end_object(&out);
     }
     json_end_array(&out);
-    session_put_commands(&out, s, session_find(s->sessions, beat->session_id));
+    struct session *session = session_find(s->sessions, beat->session_id);
+    json_key_c(&out, "held");
+    json_write_u64(&out, session != NULL ? session->leases : 0);
+    session_put_commands(&out, s, session);
     session_put_mode(&out, beat->w);
     json_end_object(&out);
     door_answer(beat->r);

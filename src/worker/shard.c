@@ -6,6 +6,7 @@
 #include "worker/deps.h"
 #include "worker/feed.h"
 #include "worker/group.h"
+#include "worker/inbox.h"
 #include "worker/lead.h"
 #include "worker/logs.h"
 #include "worker/meter.h"
@@ -284,6 +285,7 @@ static void forget_all(struct shard *s)
     s->is_leaving = false;
     tick_stop(s->tick);
     retain_stop(s->retain);
+    inbox_stop(s->inbox);
     if (s->job_hooks)
         s->job_hooks->stop(s);
     shard_refuse_waiting(s, &e);

@@ -67,7 +67,7 @@ enum shard_role {
 struct shard_type {
     struct str name;
     bool is_stored;
-    bool is_counted; /* its counts have changed since the last tick */
+    bool is_counted;                /* its counts have changed since the last tick */
     struct type_settings *settings; /* NULL: nothing is set */
     int64_t counts[STATUS_COUNT];
 };
@@ -162,6 +162,7 @@ struct shard {
     struct session_set *sessions;
     struct feed *feed;
     struct retain *retain;
+    struct inbox *inbox;
     struct jobs *jobs;                 /* the scheduler's */
     const struct job_hooks *job_hooks; /* NULL: there is no scheduler */
 };

@@ -44,11 +44,14 @@ static bool attempt(void *owner, struct err *e)
 {
     const struct conf *conf = ((struct worker_start *)owner)->w->conf;
     enum schema_mode mode = mode_of(conf);
-    const struct schema_options options = {
+    struct schema_options options = {
         .set = &schema_worker,
         .connect_timeout_ms = conf_duration_us(conf, CONF_DB_CONNECT_TIMEOUT) / CLOCK_MS,
         .report = schema_report_to_log,
     };
+    if (!schema_prepare(url_for(conf, mode), mode, &options, e))
+        return err_in(e, "schema");
+    options.set = &schema_windlass; /* it writes to the worker's */
     return schema_prepare(url_for(conf, mode), mode, &options, e) || err_in(e, "schema");
 }
 

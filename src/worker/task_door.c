@@ -26,6 +26,7 @@ struct asked {
     struct db_rows *rows, *attempts, *lines; /* lines NULL: they are not asked for */
     struct view moment;
     asked_fn *answer;
+    bool is_brief; /* without payloads and results */
     unsigned reads;
     /* of a change */
     struct intent intent;
@@ -111,6 +112,10 @@ static void answer_many(struct asked *q)
     json_begin_array(&w);
     for (size_t i = 0; i < db_rows_count(q->rows); i++) {
         struct task_view view = view_of(q, i);
+        if (q->is_brief) {
+            view.payload = STR("");
+            view.has_result = false;
+        }
         task_view_put(&w, &view);
     }
     json_end_array(&w);
@@ -134,7 +139,7 @@ static bool read_ids(struct asked *q, const struct json_value *list, struct err 
 
 void get_door(void *owner, struct http_request *r)
 {
-    static const char *const members[] = { "ids", NULL };
+    static const char *const members[] = { "ids", "is_brief", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct err e = { 0 };
@@ -142,7 +147,10 @@ void get_door(void *owner, struct http_request *r)
         return;
     struct asked *q = arena_new(r->arena, struct asked);
     *q = (struct asked){ .w = w, .r = r, .answer = answer_many };
-    if (door_only(body, "", members, &e) && read_ids(q, json_get_c(body, "ids"), &e))
+    bool is_good = door_only(body, "", members, &e) && read_ids(q, json_get_c(body, "ids"), &e);
+    if (is_good)
+        door_flag(body, "", "is_brief", &q->is_brief, &e);
+    if (is_good && !door_is_bad(&e))
         read_rows(q);
     else
         door_fail(r, &e);

@@ -7,7 +7,7 @@
 #include "store/queue/tick_sql.h"
 #include "worker/meter.h"
 
-enum { EVERY_MS = 1'000, AGAIN_MS = 5, ROWS_MAX = 5'000, FIRST = 256 };
+enum { EVERY_MS = 1'000, AGAIN_MS = 5, ROWS_MAX = 5'000, FIRST = 256, KEEP_MAX = 65'536 };
 
 struct tick {
     struct shard *s;
@@ -162,6 +162,10 @@ static struct live **take_marked(struct tick *tick, size_t *ret_count)
             continue;
         task->flags = (uint8_t)((task->flags & ~LIVE_DIRTY) | LIVE_STORED);
         taken[count++] = task;
+    }
+    if (tick->marked_count == 0 && tick->marked_capacity > KEEP_MAX) { /* after a flood */
+        mem_free(take(tick->marked));
+        tick->marked_capacity = 0;
     }
     *ret_count = count;
     return taken;

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "worker/batch_priv.h"
 #include "worker/feed.h"
+#include "worker/inbox.h"
 #include "worker/jobs.h"
 #include "worker/lead.h"
 #include "worker/logs.h"
@@ -116,6 +117,7 @@ bool worker_create(struct io_loop *loop, const struct conf *conf, struct worker 
     s->sessions = session_set_create(s);
     s->feed = feed_create(s);
     s->retain = retain_create(s);
+    s->inbox = inbox_create(w);
     s->jobs = jobs_create(s);
     s->lead = lead_create(s);
     w->start = worker_start_begin(w, schema_ready);
@@ -202,6 +204,7 @@ void worker_drain(struct worker *w, io_fn *done, void *owner)
     w->drained_owner = owner;
     if (w->start)
         worker_start_cancel(w->start);
+    inbox_stop(w->shard.inbox);
     session_set_wake_all(w->shard.sessions);
     w->drain_look = io_timer_create(w->loop, look_whether_done, w);
     io_timer_repeat(w->drain_look, DRAIN_LOOK_MS);
@@ -221,6 +224,7 @@ void worker_destroy(struct worker *w)
     session_set_destroy(s->sessions);
     feed_destroy(s->feed);
     db_pool_destroy(s->pool);
+    inbox_destroy(s->inbox);
     shard_clear(s);
     worker_meter_destroy(s->meter);
     mem_free(w);

@@ -26,5 +26,4 @@ void worker_start_destroy(struct worker_start *start); /* accepts NULL */
 http_handler_fn create_door, bulk_door, get_door, task_get_door, task_post_door, feed_door,
     snapshot_door, jobs_create_door, jobs_get_door, jobs_post_door, jobs_delete_door, session_door,
     session_delete_door, workers_door, lease_door, ack_door, heartbeat_door, types_door,
-    types_update_door, queues_door, queues_pause_door, queues_resume_door,
-    sums_door;
+    types_update_door, queues_door, queues_pause_door, queues_resume_door, sums_door;

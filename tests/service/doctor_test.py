@@ -62,6 +62,15 @@ def the_cure_it_names_for_the_schema_works(url):
     found = doctor(url)
     expect_one(found, "schema", "ok", "complete")
     expect_one(found, "queue", "ok", "no worker has led it yet")
+    expect_one(found, "enqueue", "ok", "for those alone who were given it")
+
+
+def an_enqueue_that_everybody_may_call_is_a_failure(url):
+    for change, state, words in (("grant execute on function windlass.enqueue to public", "failure", "enqueue from everybody"),
+                                 ("revoke execute on function windlass.enqueue from public", "ok", "for those alone")):
+        done = run("psql", "--", "-X", "-q", "-c", change, url=url)
+        assert done.returncode == 0, done.stderr
+        expect_one(doctor(url), "enqueue", state, words)
 
 
 def a_queue_without_a_leader_is_a_warning(url):
@@ -98,6 +107,7 @@ def main():
     plans = [
         ("-c fsync=on -c full_page_writes=on -c synchronous_commit=on", [a_fit_server_is_ok_and_an_empty_one_lacks_the_schema,
                          the_cure_it_names_for_the_schema_works,
+                         an_enqueue_that_everybody_may_call_is_a_failure,
                          a_queue_without_a_leader_is_a_warning,
                          too_few_connections_are_a_warning,
                          no_server_is_a_failure_without_the_password]),

@@ -233,6 +233,7 @@ def who_missed_changes_is_told_so(world):
             answer = watch.stream.next()
         assert answer.code == "WORKER_UNAVAILABLE" and "missed" in answer.error["message"], answer.text
         assert watch.stream.next() is None
+    eventually(lambda: worker.followed == worker.head)  # until then nobody is told of anything
     world.live()
 
 

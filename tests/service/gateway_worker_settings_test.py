@@ -76,6 +76,8 @@ def what_is_paused_waits_and_says_by_whom(world):
     paused = world.do(UPDATE, type="held", settings={"paused": True, "pausedReason": "a leak"})["updateTaskType"]
     assert paused["paused"] and paused["pausedReason"] == "a leak" and paused["pausedBy"] == {"email": "op@example.org"}, paused
     task = world.do(CREATE, input={"type": "held", "queue": "slow"})["createTask"]["id"]
+    told = world.do(why, id=task)["task"]["why"]
+    assert told["code"] == "PAUSED" and "a leak" in told["text"], told
     queue = world.do('mutation { pauseQueue(name: "slow", reason: "moving") { %s } }' % QUEUE)["pauseQueue"]
     assert queue["paused"] and queue["pausedReason"] == "moving" and queue["waiting"] == 1, queue
     assert world.do("{ queues { name paused } }")["queues"].count({"name": "slow", "paused": True}) == 1
@@ -84,6 +86,12 @@ def what_is_paused_waits_and_says_by_whom(world):
     assert world.worker.metric('windlass_worker_paused{what="types"}') == 1
     assert world.worker.metric('windlass_worker_paused{what="queues"}') == 1
     world.do(UPDATE, type="held", settings={"paused": False})
+    assert world.do(why, id=task)["task"]["why"]["code"] == "PAUSED"  # its queue
+    (brief,) = world.caller.post("/v1/tasks:get", {"ids": [task], "is_brief": True}).json["tasks"]
+    assert "payload" not in brief and brief["why"]["code"] == "PAUSED", brief
+    (whole,) = world.caller.post("/v1/tasks:get", {"ids": [task]}).json["tasks"]
+    assert whole["payload"] == {}, whole
+    assert world.caller.post("/v1/tasks:get", {"ids": [task], "is_brief": 1}).detail.startswith("is_brief:")
     assert not executor.leases(1, 100)
     assert not world.do('mutation { resumeQueue(name: "slow") { paused } }')["resumeQueue"]["paused"]
     assert executor.ack(executor.one()) == "applied"

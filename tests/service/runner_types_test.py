@@ -294,6 +294,25 @@ def a_flood_of_output_is_cut_off_and_its_end_is_kept(world):
         assert peak < 100_000, f"{peak} KiB"
 
 
+def what_a_command_writes_is_told_while_it_runs(world):
+    stop = os.path.join(world.shared, "stop")
+    script = f"echo first; printf 'half'; printf 'err \\377\\n' >&2; while ! [ -e {stop} ]; do sleep 0.05; done; echo ' line'; printf last"
+    with Commands(world, {"w": shell(script)}) as c:
+        task = c.worker.give("command", {"command": "w"})
+
+        def told():
+            return [line for beat in c.worker.calls("heartbeats") for item in beat["tasks"] for line in item.get("logs", ())]
+        lines = c.worker.wait_for(lambda: told() if len(told()) >= 2 else None)
+        assert sorted((line["stream"], line["text"]) for line in lines[:2]) == [
+            ("stderr", "err \ufffd"), ("stdout", "first")], lines
+        with open(stop, "w", encoding="ascii"):
+            pass
+        ack = c.worker.ack_of(task)
+        seen = [(line["stream"], line["text"]) for line in told() + ack.get("logs", [])]
+        assert seen[2:] == [("stdout", "half line"), ("stdout", "last")], seen
+        assert all(abs(line["at_us"] / 1e6 - time.time()) < WAIT_S for line in lines)
+
+
 def limits_hold(world):
     file = os.path.join(world.shared, "large")
     commands = {"cpu": shell("while :; do :; done", limits={"cpu_seconds": 1}),
@@ -402,7 +421,7 @@ def rows_are_bounded_and_a_long_answer_is_not_held(sql):
     assert not result["is_truncated"] and result["row_count"] == 1000
     assert sql.result("select n from kept order by n", max_rows=3)["rows"] == [[1], [2], [3]]
     assert len(sql.result("select n from kept", connection="short", max_rows=10)["rows"]) == 2
-    result = sql.result("select repeat('x', 1000) from generate_series(1, 100000000)")
+    result = sql.result("select repeat('x', 1000), generate_series(1, 100000000)")
     assert 100 < len(result["rows"]) < 132 and result["is_truncated"]
 
 
@@ -711,6 +730,7 @@ TESTS = [
     what_a_command_leaves_behind_is_ended_with_it,
     a_killed_runner_takes_its_commands_along,
     a_flood_of_output_is_cut_off_and_its_end_is_kept,
+    what_a_command_writes_is_told_while_it_runs,
     limits_hold,
     commands_are_off_where_nobody_said_as_whom,
     wrong_lists_are_refused_by_name,

@@ -332,6 +332,16 @@ static void the_workers_functions_are_its_roles_alone(void **state)
     transcript_clear(&t);
     run_sql_at(url, "SET ROLE windlass_worker; SELECT worker.day_make(20000); "
                     "SELECT worker.log_make(0); SELECT worker.day_drop(20000)");
+    prepare(url, SCHEMA_MODE_SYNCHRONISE, &schema_windlass, &t);
+    assert_string_equal(
+        ask_at(url, "SELECT string_agg(rolname || ' ' || prosecdef || ' ' || proconfig::text, '') "
+                    "FROM pg_proc p, pg_roles r WHERE pronamespace = 'windlass'::regnamespace AND "
+                    "has_function_privilege(r.oid, p.oid, 'EXECUTE') AND NOT rolsuper"),
+        "");
+    assert_string_equal(
+        ask_at(url, "SELECT prosecdef || ' ' || proconfig::text FROM pg_proc WHERE proname = "
+                    "'enqueue' AND pronamespace = 'windlass'::regnamespace"),
+        "true {\"search_path=pg_catalog, pg_temp\"}");
     run_sql_at(url,
                "DROP OWNED BY windlass_worker; DROP ROLE windlass_worker; DROP ROLE passer_by");
 }

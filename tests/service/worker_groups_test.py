@@ -250,6 +250,7 @@ def tasks_are_spawned_with_the_completion_or_not_at_all(worker, url):
     lease = executor.one()
     wrong = [
         ([{}], "complete", "acks[0].spawn[0].type: is missing"),
+        ([{"type": "child", "id": "x"}], "complete", "acks[0].spawn[0].id: is not known here"),
         ([{"type": "child", "priority": "x"}], "complete", "acks[0].spawn[0].priority: is none"),
         ([{"type": "child"}] * 1001, "complete", "acks[0].spawn: is no list of at most 1000 tasks"),
         ([{"type": "child"}], "fail", "acks[0].spawn: comes with the outcome complete alone"),

@@ -160,6 +160,7 @@ def what_is_wrong_is_refused_with_its_place(worker, _):
         ([{"text": "x", "stream": "Std Out"}], "tasks[0].logs[0].stream: is no name"),
         ([{"text": "x", "stream": "windlass"}], "tasks[0].logs[0].stream: is no name"),
         ([{"text": "x", "stream": "x" * 21}], "tasks[0].logs[0].stream: is no name"),
+        ([{"text": "x", "steam": "x"}], "tasks[0].logs[0].steam: is not known here"),
         ([{"text": "x", "at_us": "now"}], "tasks[0].logs[0].at_us: is no time"),
     ]
     for lines, message in wrong:

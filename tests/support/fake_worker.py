@@ -50,6 +50,7 @@ class FakeWorker:
         self.tasks, self.jobs = {}, {}
         self.types, self.queues = {}, {}  # name: what is set of it
         self.events, self.first, self.head = [], 1, 1  # events[0] has the number `first`
+        self.followed = 0   # the cursor that was asked for last
         self.requests = []  # (method, path, body) in the order they came
         self.server = None
         self.connections = set()
@@ -413,6 +414,7 @@ class FakeWorker:
             return {"cursor": f"0:{self.head}", "head": f"0:{self.head}", "now_us": now_us(), "events": []}
         cursor = int(query["cursor"][0].split(":")[1])
         until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
+        self.followed = cursor
         while self.first <= cursor == self.head and not self.is_away and self.server:
             left = until - time.monotonic()
             if left <= 0:

@@ -97,7 +97,11 @@ def of_commands():
 
 def test_commands_run_as_a_user_of_their_own_without_rights():
     with Scratch() as scratch, Commands(scratch, {"id": shell("id -un; id -Gn; cat /proc/self/status; ps -o user= -p $PPID")}) as up:
-        lines = up.output("id").splitlines()
+        task = up.end_of(up.begin("id"))
+        assert task["state"] == "succeeded", task
+        lines = task["result"]["stdout"].splitlines()
+        log = up.ask("GET", f"/v1/tasks/{task['id']}/log")["lines"]
+        assert [line["text"] for line in log if line["stream"] == "stdout"] == lines, log
         assert lines[:2] == ["windlass-run", "windlass-run"] and lines[-1] == "windlass", lines
         status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
         assert status["NoNewPrivs"] == "1", status

@@ -54,6 +54,14 @@ FROM worker.task_done AS d JOIN worker.task AS t ON t.id = d.id
 WHERE d.id >= worker.day_bound($1) AND d.id < worker.day_bound($1 + 1)
 GROUP BY t.type, d.state ORDER BY t.type, d.state;
 
+-- :name retain_expired_types  :params day int4, types int4[], befores timestamptz[], limit int8
+-- Of types that keep their finished tasks for less than the others.
+SELECT d.id, t.type, d.state, d.seq
+FROM worker.task_done AS d JOIN worker.task AS t ON t.id = d.id
+JOIN unnest($2::int4[], $3::timestamptz[]) AS u (type, before) ON u.type = t.type
+WHERE d.id >= worker.day_bound($1) AND d.id < worker.day_bound($1 + 1) AND d.finished_at < u.before
+ORDER BY d.id LIMIT $4;
+
 -- :name retain_expired  :params day int4, before timestamptz, limit int8
 SELECT d.id, t.type, d.state, d.seq
 FROM worker.task_done AS d JOIN worker.task AS t ON t.id = d.id

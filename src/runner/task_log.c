@@ -1,0 +1,86 @@
+#include "runner/task_log.h"
+
+#include "base/mem.h"
+
+struct task_log *task_log_create(void)
+{
+    struct task_log *log = mem_new(struct task_log);
+    buf_init(&log->riding, 0);
+    buf_init(&log->older, 0);
+    buf_init(&log->newer, 0);
+    return log;
+}
+
+void task_log_destroy(struct task_log *log)
+{
+    if (!log)
+        return;
+    buf_clear(&log->riding);
+    buf_clear(&log->older);
+    buf_clear(&log->newer);
+    mem_free(log);
+}
+
+static struct str cut(struct str text)
+{
+    size_t len = min_of(text.len, (size_t)TASK_LOG_LINE_BYTES);
+    while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
+        len--; /* not within a character */
+    return str_first(text, len);
+}
+
+void task_log_add(struct task_log *log, struct str stream, struct str text, int64_t at_us)
+{
+    if (log->newer.len > TASK_LOG_BYTES / 2) { /* the oldest half goes */
+        struct buf emptied = log->older;
+        log->older = log->newer;
+        log->newer = emptied;
+        buf_reset(&log->newer);
+    }
+    if (log->newer.len > 0)
+        buf_put_char(&log->newer, ',');
+    struct json_writer w = json_writer_to(&log->newer);
+    json_begin_object(&w);
+    json_key_c(&w, "stream");
+    json_write_string(&w, stream);
+    json_key_c(&w, "text");
+    json_write_string(&w, cut(text));
+    json_key_c(&w, "at_us");
+    json_write_i64(&w, at_us);
+    json_end_object(&w);
+}
+
+bool task_log_is_empty(const struct task_log *log)
+{
+    return !log || log->riding.len + log->older.len + log->newer.len == 0;
+}
+
+static void append(struct buf *to, struct buf *from)
+{
+    if (to->len > 0 && from->len > 0)
+        buf_put_char(to, ',');
+    buf_put_str(to, buf_str(from));
+    buf_reset(from);
+}
+
+void task_log_write(struct task_log *log, struct json_writer *w)
+{
+    if (log->riding.len > TASK_LOG_BYTES)
+        buf_reset(&log->riding); /* the worker has been away for long */
+    append(&log->riding, &log->older);
+    append(&log->riding, &log->newer);
+    json_begin_array(w);
+    json_write_raw(w, buf_str(&log->riding));
+    json_end_array(w);
+}
+
+void task_log_arrived(struct task_log *log)
+{
+    buf_reset(&log->riding);
+}
+
+struct str task_log_rest(struct task_log *log)
+{
+    append(&log->older, &log->newer);
+    return buf_str(&log->older);
+}
