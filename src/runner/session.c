@@ -224,6 +224,13 @@ static void opened(struct session *s, const struct session_reply *reply)
     renewed(s, s->calls[TALLY_OPEN].sent_us);
 }
 
+/* A request for leases that was carried out twice, as whatever lies between may do, leased tasks
+ * that nobody here knows of; the heartbeats would renew them for ever. */
+static bool holds_more(const struct session *s, int64_t held)
+{
+    return held > (int64_t)(s->runner->running_count + s->runner->acks.count);
+}
+
 /* The answer to leases, acks or a heartbeat. False when it was none. */
 static bool hear(struct session *s, enum tally_call kind, const struct session_reply *reply)
 {
@@ -235,13 +242,15 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
     }
     came_back(s);
     if (kind == TALLY_LEASES) {
-        s->must_tell_held = s->asks_for_one = false;
+        s->must_tell_held &= !s->is_telling_held;
+        s->asks_for_one = false;
         settle(s, ACK_ON_LEASES, &answer);
         start_leases(s, &answer);
     } else if (kind == TALLY_ACKS) {
         settle(s, ACK_ON_ACKS, &answer);
     } else {
         renewed(s, s->calls[kind].sent_us);
+        s->must_tell_held |= holds_more(s, answer.held);
         list_each (node, &s->runner->running) {
             struct attempt *t = container_of(node, struct attempt, node);
             if (t->log)

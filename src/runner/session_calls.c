@@ -187,7 +187,8 @@ void runner_session_call_leases(struct session *s, size_t most)
     json_write_u64(&w, min_of(most, (size_t)LEASES_ONE_CALL_MAX));
     json_key_c(&w, "wait_ms");
     json_write_i64(&w, wait_ms);
-    if (s->must_tell_held)
+    s->is_telling_held = s->must_tell_held;
+    if (s->is_telling_held)
         write_held(s, &w);
     if (s->runner->acks.waiting_count > 0 && !s->calls[TALLY_ACKS].running) {
         json_key_c(&w, "acks");

@@ -43,10 +43,11 @@ struct session {
     struct backoff backoff;
     bool is_away; /* it was told so in the log */
 
-    bool must_tell_held; /* an answer was lost that may have held leases */
-    bool asks_for_one;   /* the last answer was too large */
-    size_t beat_from;    /* where the next heartbeat's list begins */
-    bool is_hurried;     /* the drain's time is over */
+    bool must_tell_held;  /* there may be leases that we have not heard of */
+    bool is_telling_held; /* the request for leases that is under way does */
+    bool asks_for_one;    /* the last answer was too large */
+    size_t beat_from;     /* where the next heartbeat's list begins */
+    bool is_hurried;      /* the drain's time is over */
     io_fn *on_drained;
     void *drain_owner;
 };

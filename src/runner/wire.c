@@ -182,8 +182,10 @@ bool wire_read_answer(struct arena *a, struct str text, struct wire_answer *ret_
                       struct err *e)
 {
     const struct json_value *v;
+    const struct place top = { 0 };
     struct wire_answer answer = { 0 };
     if (!parse_object(a, text, &v, e) || !read_mode(v, &answer.mode, e) ||
+        !read_number(v, &top, "held", &answer.held, e) ||
         !read_list(a, v, "leases", sizeof *answer.leases, read_lease, &answer.leases,
                    &answer.lease_count, e) ||
         !read_list(a, v, "acks", sizeof *answer.acks, read_ack, &answer.acks, &answer.ack_count,

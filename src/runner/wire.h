@@ -51,6 +51,7 @@ struct wire_answer {
     struct wire_command *commands;
     struct wire_lost *lost;
     size_t lease_count, ack_count, command_count, lost_count;
+    int64_t held; /* of a heartbeat: so many tasks are leased to the session; 0: not told */
     enum wire_mode mode;
 };
 

@@ -1,4 +1,6 @@
 /* logs: what is kept of each attempt in memory, how lines are read, and who follows them. */
+#include "worker/logs.h"
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "json/writer.h"

@@ -299,7 +299,10 @@ static void answer_beat(struct beat *beat)
         json_end_object(&out);
     }
     json_end_array(&out);
-    session_put_commands(&out, s, session_find(s->sessions, beat->session_id));
+    struct session *session = session_find(s->sessions, beat->session_id);
+    json_key_c(&out, "held");
+    json_write_u64(&out, session != NULL ? session->leases : 0);
+    session_put_commands(&out, s, session);
     session_put_mode(&out, beat->w);
     json_end_object(&out);
     door_answer(beat->r);
@@ -370,7 +373,6 @@ static void heartbeat(struct beat *beat)
             note_progress(s, item);
         must_commit = must_commit || item->is_news || item->checkpoint.len > 0;
     }
-    beat->intent = (struct intent){ .apply = apply_beat, .done = beat_done };
     if (!must_commit)
         answer_beat(beat);
     else if (!shard_submit(s, &beat->intent, &e))
@@ -434,7 +436,8 @@ void heartbeat_door(void *owner, struct http_request *r)
     const struct json_value *tasks = json_get_c(body, "tasks");
     size_t n = tasks && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
     struct beat *beat = arena_new(r->arena, struct beat);
-    *beat = (struct beat){ .w = w,
+    *beat = (struct beat){ .intent = { .apply = apply_beat, .done = beat_done },
+                           .w = w,
                            .r = r,
                            .session_id = session->id,
                            .session = session->number,

@@ -27,7 +27,7 @@ struct task_view {
     struct uuid job_id, created_by;
     const struct uuid *depends_on;
     size_t depends_on_count;
-    uint64_t key_hash; /* of its partition key; 0: none */
+    uint64_t key_hash;   /* of its partition key; 0: none */
     struct arena *arena; /* of a new one: for what is added in `apply`; NULL: the batch's */
 };
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import PROGRAM, WAIT_S, eventually, run_tests  # noqa: E402
@@ -165,6 +166,22 @@ def after_a_lost_answer_the_worker_is_told_what_is_held(world):
         assert {h["task"] for h in held} <= {kept, first}, held
         worker.run("noop")
         assert "held" not in worker.calls("leases")[-1]
+
+
+def what_a_doubled_request_leased_is_given_back(world):
+    """It was carried out twice, and one of the answers came: nobody here knows of the other's task."""
+    with world.worker() as worker, Runner(worker.url):
+        kept = worker.give("sleep", {"seconds": 3600})
+        worker.wait_for(lambda: kept in worker.leased)
+        unknown = str(uuid.uuid4())
+        with worker.changed:
+            worker.given[unknown] = {**worker.given[kept], "task": unknown, "type": "noop", "payload": {},
+                                     "fence": "0:777777"}
+            worker.leased[unknown] = "0:777777"
+            worker.tells_held = True
+        assert worker.ack_of(unknown)["outcome"] == "complete"
+        held = next(call["held"] for call in worker.calls("leases") if "held" in call)
+        assert held == [{"task": kept, "fence": worker.leased[kept]}], held
 
 
 # ── cancellation, loss, deadlines ──
@@ -472,6 +489,9 @@ def what_the_setting_names_is_reached(world):
                                                           more={"http_proxy": "http://127.0.0.1:1"}) as runner:
         def ask(path, **payload):
             return worker.run("http.request", {"url": site.url + path, **payload})
+        request, answer = (line["text"] for line in ask("/json?secret=1")["logs"])
+        assert request.startswith("GET http://") and request.endswith("/json?…"), request
+        assert answer.startswith("status 200, ") and answer.endswith(" ms"), answer
         result = ask("/json?q=1")["result"]
         assert (result["status"], result["body"]) == (200, {"a": [1.5, None]}), result
         assert result["headers"] == {"content-type": "application/problem+json; charset=utf-8"}, result
@@ -564,7 +584,7 @@ TESTS = [
     many_outcomes_ride_on_the_next_poll,
     an_outcome_without_an_answer_is_told_again,
     an_outcome_that_is_refused_holds_up_no_other,
-    after_a_lost_answer_the_worker_is_told_what_is_held,
+    after_a_lost_answer_the_worker_is_told_what_is_held, what_a_doubled_request_leased_is_given_back,
     a_cancelled_task_stops_and_says_so,
     a_lost_lease_ends_its_task_without_a_word,
     heartbeats_name_every_running_task_in_turn,

@@ -315,6 +315,54 @@ def leases_of_a_lost_answer_come_back_at_once(world):
     cutter.listener.close()
 
 
+class Doubler(Cutter):
+    """A proxy that can send the last request for leases once more, and keeps the answer to itself."""
+
+    def __init__(self, world):
+        super().__init__(world)
+        self.last, self.cuts = None, 1
+
+    def pump(self, source, sink, is_answer):
+        class Watched:  # pylint: disable=too-few-public-methods
+            @staticmethod
+            def recv(size):
+                data = source.recv(size)
+                if not is_answer and data.startswith(b"POST /v1/leases"):
+                    self.last = data
+                return data
+
+            @staticmethod
+            def shutdown(how):
+                source.shutdown(how)
+        super().pump(Watched, sink, is_answer)
+
+    def double(self):
+        """Until the answer has a lease."""
+        with socket.create_connection(self.target) as server:
+            server.sendall(self.last)
+            heard = b""
+            while b'"leases":[{' not in heard:
+                data = server.recv(1 << 16)
+                assert data, heard
+                heard += data
+
+
+def leases_of_a_doubled_request_come_back(world):
+    doubler = Doubler(world)
+    with Driver(world, "doubled", ttl_ms=3_000, url=doubler.url) as driver:
+        eventually(lambda: sessions(world, "doubled") and doubler.last)
+        thread = threading.Thread(target=doubler.double)
+        thread.start()
+        tasks = [world.create(type="doubled", payload={"do": "echo"}) for _ in range(2)]
+        while thread.is_alive():  # the open request gets the first ones, the doubled one is next then
+            tasks.append(world.create(type="doubled", payload={"do": "echo"}))
+            thread.join(0.2)
+        for task in tasks:
+            assert finished(world, task)["result"]["echo"] is None
+        assert driver.end() == 0, driver.log
+    doubler.listener.close()
+
+
 def a_revoked_token_ends_it_with_an_error(world):
     token, token_id = world.make_token()
     with Driver(world, "revoked", token=token) as driver:
@@ -397,6 +445,7 @@ TESTS = [handlers_run_at_once_up_to_their_slots, failures_are_tried_again_unless
          a_checkpoint_is_handed_to_the_next_attempt, cancelling_reaches_the_handler, time_that_is_over_reaches_the_handler,
          progress_is_told_while_it_runs, a_restart_of_the_service_is_survived,
          a_worker_that_slept_through_its_session_begins_anew, leases_of_a_lost_answer_come_back_at_once,
+         leases_of_a_doubled_request_come_back,
          a_revoked_token_ends_it_with_an_error, a_task_is_created_once_however_often_it_is_asked_for,
          the_session_names_its_host, the_example_does_what_it_says]
 

@@ -41,6 +41,7 @@ class Worker:
         self.acks = []          # (ack, carrier, verdict), in order of arrival
         self.commands, self.lost, self.mode = [], [], "run"
         self.script = collections.defaultdict(list)  # name: answers for the next calls
+        self.tells_held = False  # heartbeats hear how many tasks are leased to the session
         self.hangs = False      # no call is answered until it is false again
         self.number = 0
         self.is_closing = False
@@ -204,6 +205,8 @@ class Worker:
             lost, self.lost = self.lost, [] if name == "heartbeats" else self.lost
             if name == "heartbeats":
                 answer["lost"] = lost
+                if self.tells_held:
+                    answer["held"] = len(self.leased)
             answer["commands"], self.commands = self.commands, []
             answer["mode"] = self.mode
             return 200, answer

@@ -60,8 +60,7 @@ static void a_list_is_read_and_what_is_wrong_is_named(void **state)
     struct http_leader *leader = create("unix:/a, http://127.0.0.1:1 ,http://[::1]:2/");
     assert_int_equal(http_leader_count(leader), 3);
     http_leader_destroy(leader);
-    assert_refused("unix:/a,,unix:/b",
-                   "some-url: \"\" is neither http://HOST:PORT nor unix:/path");
+    assert_refused("unix:/a,,unix:/b", "some-url: \"\" is neither http://HOST:PORT nor unix:/path");
     assert_refused("unix:/a,ftp://b",
                    "some-url: \"ftp://b\" is neither http://HOST:PORT nor unix:/path");
     assert_refused("unix:/1,unix:/2,unix:/3,unix:/4,unix:/5,unix:/6,unix:/7,unix:/8,unix:/9,"

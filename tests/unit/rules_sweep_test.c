@@ -347,7 +347,8 @@ static void quiet_minute(struct oracle *o, int64_t utc_s, int64_t offset)
     o->shown_s = last_s > o->shown_s ? last_s : o->shown_s;
 }
 
-/* The clock does not change within the day that begins there; no zone changes back within an hour. */
+/* The clock does not change within the day that begins there; no zone changes back within an hour.
+ */
 static bool is_quiet_day(int64_t utc_s)
 {
     int64_t offset = offset_s(utc_s);
@@ -453,7 +454,8 @@ static void set_libc_zone(struct str name)
 
 /* ── one round ── */
 
-/* Within a day and a half before a change of the clock, where the zone has one in the next years. */
+/* Within a day and a half before a change of the clock, where the zone has one in the next years.
+ */
 static int64_t before_a_change(int64_t start_s)
 {
     int64_t offset = offset_s(start_s);

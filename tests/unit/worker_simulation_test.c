@@ -37,6 +37,7 @@ struct model {
     int64_t due_us;
     bool was_due; /* at some time: then a clock that goes back changes nothing */
     size_t session;
+    int64_t fence;
     int64_t ends_us; /* running: when its executor speaks, by the monotonic clock */
     unsigned crashes;
 };
@@ -50,7 +51,7 @@ struct model_type {
 
 struct sim {
     uint64_t dice;
-    int64_t wall_us, mono_us, ageing_us;
+    int64_t wall_us, mono_us, ageing_us, fence;
     struct live_set *set;
     struct model tasks[TASKS];
     struct model_type types[TYPES];
@@ -173,7 +174,7 @@ static void create(struct sim *s)
     struct live *task = live_add(s->set, m->id);
     live_join(s->set, task, &m->lane);
     task->at_us = m->due_us;
-    task->timeout_s = 60;
+    live_set_timeout(task, 60);
     task->state = LIVE_WAITING;
     live_place(s->set, task, s->wall_us);
     s->asked++;
@@ -185,6 +186,9 @@ static struct live *lift_running(struct sim *s, struct model *m)
     struct live *task = live_find(s->set, m->id);
     assert_non_null(task);
     assert_int_equal(task->state, LIVE_RUNNING);
+    struct live_run run = live_run_of(s->set, task);
+    assert_int_equal(run.fence, m->fence);
+    assert_int_equal(run.session, m->session);
     live_lift(s->set, task);
     s->types[m->lane.type].running--;
     s->types[m->lane.type].running_of_key[m->lane.key]--;
@@ -206,7 +210,8 @@ static void wait_again(struct sim *s, struct model *m, int64_t delay_us, bool is
     struct live *task = lift_running(s, m);
     uint32_t left = UINT32_MAX;
     task->state = LIVE_WAITING;
-    task->flags &= (uint8_t)~LIVE_OVERDUE;
+    task->flags &= 0xffU & ~(unsigned)LIVE_OVERDUE;
+    live_set_run(s->set, task, (struct live_run){ 0 });
     task->at_us = m->due_us = s->wall_us + delay_us;
     if (is_crash) {
         left = live_crash(s->set, task);
@@ -341,6 +346,7 @@ static void begin(struct sim *s, struct live *task, struct model *m, size_t sess
     live_lift(s->set, task);
     task->state = LIVE_RUNNING;
     task->at_us = s->wall_us;
+    live_set_run(s->set, task, (struct live_run){ ++s->fence, (uint32_t)session });
     live_place(s->set, task, s->wall_us);
     if (percent(s, 5)) { /* its batch was refused */
         live_restore(s->set, task, &was, run, s->wall_us);
@@ -351,6 +357,7 @@ static void begin(struct sim *s, struct live *task, struct model *m, size_t sess
     }
     m->state = MODEL_RUNNING;
     m->session = session;
+    m->fence = s->fence;
     m->ends_us = s->mono_us + below(s, percent(s, 5) ? 200 * CLOCK_S : 5 * CLOCK_S);
     t->running++;
     t->running_of_key[m->lane.key]++;

@@ -53,6 +53,7 @@ export interface Answer {
   leases?: Lease[];
   acks?: { task: string; outcome: "applied" | "duplicate" | "stale" | "unknown" }[];
   lost?: Named[];
+  held?: number; // of a heartbeat: so many leases the session has
   commands: Command[];
   mode: "run" | "quiet" | "stop";
 }

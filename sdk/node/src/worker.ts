@@ -35,6 +35,7 @@ interface Session extends Opened {
   owed: Ack[]; // acknowledgements that the service has not answered
   flying: Set<Ack>; // of those, what is on its way
   mayHoldMore: boolean; // an answer was lost: there may be leases that nobody here knows of
+  holdsMore: boolean; // a heartbeat heard so: a request may have been carried out twice
 }
 
 /**
@@ -118,7 +119,8 @@ export class Worker {
           types, ttl_ms: ttlMs ?? null,
         }) as Opened;
         this.#log.info("windlass: a session began");
-        this.#session = { ...opened, running: new Map(), owed: [], flying: new Set(), mayHoldMore: false };
+        this.#session = { ...opened, running: new Map(), owed: [], flying: new Set(), mayHoldMore: false,
+          holdsMore: false };
         this.#wakeBeat();
         return this.#session;
       } catch (error) {
@@ -204,8 +206,9 @@ export class Worker {
   async #askForLeases(session: Session, max: number): Promise<Answer | undefined> {
     const acks = unsent(session);
     const poll = this.#poll = new AbortController();
-    const held = session.mayHoldMore ? { held: heldBy(session) } : {};
+    const held = session.mayHoldMore || session.holdsMore ? { held: heldBy(session) } : {};
     session.mayHoldMore = true; // until its answer is here
+    session.holdsMore = false;
     for (const ack of acks) session.flying.add(ack);
     try {
       const answer = await this.#ask(session, "/v1/leases", { max, wait_ms: WAIT_MS, acks, ...held },
@@ -329,6 +332,7 @@ export class Worker {
     try {
       const tasks: Beat[] = news.map(({ beat }) => beat);
       const answer = await this.#ask(session, "/v1/heartbeats", { tasks }, { timeoutMs: session.ttl_ms });
+      session.holdsMore ||= (answer?.held ?? 0) > heldBy(session).length;
       for (const name of answer?.lost ?? []) session.running.get(keyOf(name))?.stop("lost");
       for (const { told } of news) told();
       return true;

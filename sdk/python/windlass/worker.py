@@ -31,6 +31,7 @@ class _Session:
         self.owed: list[Ack] = []  # acknowledgements that the service has not answered
         self.flying: list[Ack] = []  # of those, what is on its way
         self.may_hold_more = False  # an answer was lost: there may be leases that nobody here knows of
+        self.holds_more = False  # a heartbeat heard so: a request may have been carried out twice
 
     def unsent(self) -> list[Ack]:
         flying = {id(ack) for ack in self.flying}
@@ -225,9 +226,10 @@ class Worker:
     async def _ask_for_leases(self, session: _Session, most: int) -> dict[str, Any] | None:
         acks = session.unsent()
         body: dict[str, Any] = {"max": most, "wait_ms": _WAIT_MS, "acks": acks}
-        if session.may_hold_more:
+        if session.may_hold_more or session.holds_more:
             body["held"] = session.held()
         session.may_hold_more = True  # until its answer is here
+        session.holds_more = False
         session.flying += acks
         poll = self._poll = asyncio.get_running_loop().create_task(
             self._ask(session, "/v1/leases", body, _POLL_TIMEOUT_S))
@@ -361,6 +363,7 @@ class Worker:
             if not self._is_final(error):
                 self._log.warning("no heartbeat: %r", error)
             return False
+        session.holds_more |= bool(answer) and answer.get("held", 0) > len(session.held())
         for name in answer["lost"] if answer else ():
             if attempt := session.running.get((name["task"], name["fence"])):
                 attempt.stop("lost")
