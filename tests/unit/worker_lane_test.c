@@ -99,6 +99,48 @@ static void keys_and_queues_of_a_type_take_turns(void **state)
     live_destroy(set);
 }
 
+/* Of each `n` turns after one another, every one of n has had one. */
+static void check_round(const uint64_t *turns, size_t count, size_t n)
+{
+    for (size_t i = 0; i + n <= count; i++)
+        for (size_t a = i; a < i + n; a++)
+            for (size_t b = a + 1; b < i + n; b++)
+                assert_true(turns[a] != turns[b]);
+}
+
+static void every_round_serves_all_types_queues_and_keys(void **state)
+{
+    enum { DEPTH = 6, ROUNDS = TYPES * QUEUES * KEYS * (DEPTH - 1) };
+    struct live_set *set = live_create();
+    static uint64_t types[ROUNDS], queues[TYPES][ROUNDS], keys[TYPES][QUEUES][ROUNDS];
+    size_t type_turns[TYPES] = { 0 }, queue_turns[TYPES][QUEUES] = { 0 };
+    (void)state;
+    seed_chance();
+    for (uint32_t depth = 0; depth < DEPTH; depth++)
+        for (uint32_t i = 0; i < TYPES * QUEUES * KEYS; i++)
+            (void)add(set,
+                      (struct live_lane){ .type = i % TYPES,
+                                          .queue = i / TYPES % QUEUES,
+                                          .priority = PRIORITY_NORMAL,
+                                          .key = 1 + i / TYPES / QUEUES },
+                      chance(1'000), 1'000);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        struct live *task = pick(set, TYPES, 1'000, 0);
+        struct live_lane lane = live_lane_of(set, task);
+        begin(set, task, 1'000);
+        types[i] = lane.type;
+        queues[lane.type][type_turns[lane.type]++] = lane.queue;
+        keys[lane.type][lane.queue][queue_turns[lane.type][lane.queue]++] = lane.key;
+    }
+    check_round(types, ROUNDS, TYPES);
+    for (size_t t = 0; t < TYPES; t++) {
+        check_round(queues[t], type_turns[t], QUEUES);
+        for (size_t q = 0; q < QUEUES; q++)
+            check_round(keys[t][q], queue_turns[t][q], KEYS);
+    }
+    live_destroy(set);
+}
+
 static void a_task_that_waits_counts_as_more_urgent(void **state)
 {
     struct live_set *set = live_create();
@@ -451,6 +493,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_million_of_one_type_delay_another_by_one_turn),
         cmocka_unit_test(keys_and_queues_of_a_type_take_turns),
+        cmocka_unit_test(every_round_serves_all_types_queues_and_keys),
         cmocka_unit_test(a_task_that_waits_counts_as_more_urgent),
         cmocka_unit_test(an_aged_backlog_does_not_hold_back_its_own_level),
         cmocka_unit_test(a_full_key_is_passed_over_until_one_of_it_ends),
