@@ -48,9 +48,13 @@ class Commands(Up):
 
     def __enter__(self):
         super().__enter__()
-        self.wait_ready()
-        self.token = self.variable("gateway", "GATEWAY_TOKEN")
-        until("a runner that takes commands", lambda: "command" in self.ask("GET", "/v1/workers")["task_types"])
+        try:
+            self.wait_ready()
+            self.token = self.variable("gateway", "GATEWAY_TOKEN")
+            until("a runner that takes commands", lambda: "command" in self.ask("GET", "/v1/workers")["task_types"])
+        except BaseException:
+            self.end()
+            raise
         return self
 
     def variable(self, service, name):
