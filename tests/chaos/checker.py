@@ -12,10 +12,12 @@ nothing in the product moves it; tests/service/worker_jobs_test.py has a clock t
 
 import argparse
 import collections
+import json
 import os
 import random
 import signal
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -41,6 +43,7 @@ class World:
     def __init__(self, postgres, seed):
         self.postgres, self.url, self.seed = postgres, postgres.url, seed
         self.dice, self.history = random.Random(seed), History()
+        self.logs = []  # of workers that have ended
         self.database = Proxy(self.url)  # loses answers of commits where a round wants it
         self.network = Network(f"{seed} network", LOSS)
         self.network.workers = self.ports
@@ -106,6 +109,7 @@ class World:
 
     def replace_worker(self, index, signum):
         code = self.workers[index].stop(signum)
+        self.logs.append(self.workers[index].log)
         self.workers[index].__exit__(SystemExit)
         self.workers[index] = Worker(self.database.url, wait=False, **SETTINGS)
         return code
@@ -274,6 +278,22 @@ def report(world):
         print("# this worker knows no limits: they were not looked at", flush=True)
 
 
+def keep_evidence(world):
+    """The folder with all that was said: by the workers, the feed, and to whoever asked."""
+    folder = tempfile.mkdtemp(prefix="windlass-checker-")
+    with open(os.path.join(folder, "workers.log"), "w", encoding="utf-8") as file:
+        lines = [line for log in [*world.logs, *(w.log for w in world.workers)] for line in log.splitlines()]
+        file.write("\n".join(sorted(lines)))
+    with open(os.path.join(folder, "feed.json"), "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(event) + "\n" for event in world.events)
+    with open(os.path.join(folder, "history.txt"), "w", encoding="utf-8") as file:
+        for name, told in vars(world.history).items():
+            file.write(f"{name}: {told}\n")
+    with open(os.path.join(folder, "change_log.txt"), "w", encoding="utf-8") as file:
+        file.write(sql(world.url, "SELECT seq, n, epoch, at, ops, ids FROM worker.change_log ORDER BY seq"))
+    return folder
+
+
 def main():
     arguments = argparse.ArgumentParser(description="The fault checker of the queue.")
     arguments.add_argument("program")
@@ -300,8 +320,7 @@ def main():
             checks(not blind, "each of these proofs sees what is spoiled for it", blind)
         finally:
             if checks.failed:
-                for worker in world.workers:
-                    print("\n".join("# " + line for line in worker.log.splitlines()[-30:]))
+                print(f"# kept for a look: {keep_evidence(world)}", flush=True)
             world.end()
     return checks.end()
 

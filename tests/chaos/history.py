@@ -18,6 +18,7 @@ class History:
         self.ended_at = {}                              # task -> when its completion had been told
         self.wrong = []                                 # what nothing explains, in words
         self.asked = collections.Counter()
+        self.acks = []                                  # (when, task, fence, outcome, verdict), in their order
 
     def accuse(self, words):
         with self.lock:
@@ -39,6 +40,7 @@ class History:
     def note_ack(self, task, fence, outcome, verdict):
         with self.lock:
             self.asked[verdict or "no answer"] += 1
+            self.acks.append((time.time(), task, fence, outcome, verdict))
             if verdict == "applied":
                 if fence in self.applied[task]:
                     self.wrong.append(f"task {task}: fence {fence} was applied twice")
