@@ -91,7 +91,7 @@ static bool runner_begin(struct io_loop *loop, const struct conf *conf, void **r
 static bool start_own_spawner(const struct conf *conf, struct err *e)
 {
     const struct spawner_user ourselves = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
-    const struct spawner_options options = { .path = conf_cstr(conf, CONF_COMMANDS_FILE),
+    const struct spawner_options options = { .path = conf_cstr(conf, CONF_COMMAND_LIST),
                                              .server = ourselves,
                                              .user = ourselves };
     struct spawner spawner; /* it lives as long as we do */
@@ -108,7 +108,7 @@ static bool start_own_spawner(const struct conf *conf, struct err *e)
                        "commands-as-self: not as root; `windlass up` runs commands "
                        "as a user of their own");
     if (!spawner_start(&options, &spawner, e))
-        return err_in(e, "commands-file");
+        return err_in(e, "command-list");
     log_warn("commands.as_self", "user_id=%ld risk=%s", (long)geteuid(),
              log_quote(STR("commands can read and end whatever the runner can")));
     memcpy(own_spawner, spawner.address, sizeof own_spawner);

@@ -29,7 +29,8 @@
 enum {
     REQUEST_ARENA_BYTES = 16 << 20,
     REQUEST_WAIT_MS = 5'000,
-    FAMILY_MAX = 4096, /* processes that are stopped together, before they are killed */
+    LIST_BYTES = 32 << 10, /* of the kernel's list of a process's children */
+    FAMILY_MAX = 4096,     /* processes that are stopped together, before they are killed */
     BURIAL_PAUSE_MS = 1,
     DRAIN_MS = 10'000, /* for what is left in the pipes, when the runner is slow to take it */
     DRAIN_LOOK_MS = 100,
@@ -192,21 +193,32 @@ static bool is_known(const pid_t *family, size_t count, pid_t pid)
     return false;
 }
 
+/* The kernel's list of a process's children, "12 345 "; `room` bounds how many are seen at once. */
+static struct str read_children(pid_t parent, char *room, size_t size)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t len = 0;
+    for (ssize_t got = fd >= 0 ? 1 : 0; got > 0 && len < size; len += (size_t)max_of(got, 0L))
+        got = read(fd, room + len, size - len);
+    if (fd >= 0)
+        (void)close(fd);
+    return str_of(room, len);
+}
+
 /* Stops the children of `parent` that are not in the family yet, and adds them. */
 static size_t stop_children(pid_t parent, pid_t *family, size_t count)
 {
-    char path[64];
-    int child;
-    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
-    FILE *file = fopen(path, "re");
-    while (file && count < FAMILY_MAX && fscanf(file, "%d", &child) == 1) {
-        if (is_known(family, count, (pid_t)child))
+    static char room[LIST_BYTES];
+    struct str rest = read_children(parent, room, sizeof room), word;
+    while (count < FAMILY_MAX && str_cut(rest, ' ', &word, &rest)) {
+        int64_t child;
+        if (!str_to_i64(word, &child) || child <= 1 || is_known(family, count, (pid_t)child))
             continue;
         (void)kill((pid_t)child, SIGSTOP);
         family[count++] = (pid_t)child;
     }
-    if (file)
-        (void)fclose(file);
     return count;
 }
 

@@ -9,7 +9,7 @@
  *
  * One connection is one command: a guard of its own (spawner_guard.c) limits it, forwards what it
  * writes, and ends all that it has started, also what has left its session.
- * Source: docs/decisions/0028-commands-run-by-a-spawner.md; docs/operations.md "Commands".
+ * Source: docs/decisions/0024-commands-run-by-a-spawner.md; docs/operations.md "Commands".
  */
 #pragma once
 #include "base/base.h" /* first: it chooses what the system's headers show */

@@ -169,7 +169,7 @@ static bool open_service_sockets(struct up_site *site, struct err *e)
 static bool start_spawner(struct up_site *site, struct err *e)
 {
     struct up_owner user;
-    const char *path = conf_cstr(site->conf, CONF_COMMANDS_FILE);
+    const char *path = conf_cstr(site->conf, CONF_COMMAND_LIST);
     if (!site->identity.is_root || path[0] == '\0')
         return true;
     if (!up_identity_find_commands(&site->identity, &user, e))
@@ -180,7 +180,7 @@ static bool start_spawner(struct up_site *site, struct err *e)
         .user = { .uid = user.uid, .gid = user.gid },
     };
     site->has_spawner = spawner_start(&options, &site->spawner, e);
-    return site->has_spawner || err_in(e, "commands-file");
+    return site->has_spawner || err_in(e, "command-list");
 }
 
 /* What may need root comes first; then we are the services' user and the rest is done as it. */

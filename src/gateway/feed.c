@@ -214,6 +214,8 @@ static void lost_track(struct feed *feed)
     feed->sample_count = 0;
     feed->reached = -1;
     tell_loops(feed, NULL);
+    told_forget(feed->gw->told);
+    told_refresh(feed->loop);
     mirror_lost_track(feed->mirror);
     poll_after(feed, BUSY_PAUSE_MS);
 }

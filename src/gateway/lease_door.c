@@ -8,8 +8,7 @@
 #include "gateway/lease_openapi.h"
 #include "gateway/note.h"
 #include "gateway/problem.h"
-#include "http/client.h"
-#include "http/peer.h"
+#include "http/leader.h"
 #include "json/check.h"
 #include "json/problem.h"
 
@@ -27,11 +26,10 @@ enum {
 
 struct lease_door {
     struct gateway_loop *loop;
-    struct http_client *polls, *calls; /* NULL: no worker-url */
-    struct arena *arena;               /* of the texts below */
-    const char *base_url;
-    struct str token_header; /* empty: over a unix socket none is needed */
-    struct list asked;       /* struct ask that have not ended */
+    struct http_leader *polls, *calls; /* NULL: no worker-url */
+    struct arena *arena;               /* of the text below */
+    struct str token_header;           /* empty: over a unix socket none is needed */
+    struct list asked;                 /* struct ask that have not ended */
     size_t poll_count, polls_max;
 };
 
@@ -45,6 +43,8 @@ struct ask {
     struct credential_wait who;
     struct credential_watch watch;
     struct http_call *call; /* while the worker is asked */
+    const char *headers[HEADERS_MAX];
+    size_t header_count, address, tries;
 };
 
 /* ── answering ── */
@@ -103,33 +103,7 @@ static bool set_away(struct err *e, const char *why)
     return err_set_from(e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE, "%s", why);
 }
 
-/* ── the worker's reply ── */
-
-static void replied(void *owner, const struct http_reply *reply, const struct err *failure)
-{
-    struct ask *ask = owner;
-    struct err e = { 0 };
-    ask->call = NULL;
-    if (reply == NULL) {
-        e = *failure;
-        refuse(ask, &e);
-        return;
-    }
-    if (reply->status == 401 || reply->status == 403) {
-        log_error("worker.refused", "status=%d door=lease", reply->status);
-        (void)set_away(&e, "the worker does not know this gateway: is gateway-token the same?");
-        refuse(ask, &e);
-        return;
-    }
-    if (reply->status == 503) {
-        (void)set_away(&e, "the Worker Service cannot do this now; nothing was done");
-        refuse(ask, &e);
-        return;
-    }
-    buf_put_str(ask->http->out, reply->body);
-    answer(ask, reply->status, reply->status / 100 == 2 ? HTTP_JSON : HTTP_PROBLEM,
-           buf_str(ask->http->out));
-}
+/* ── what ends it before the worker answers ── */
 
 static void client_gone(void *owner)
 {
@@ -145,47 +119,94 @@ static void token_lost(void *owner, const struct err *e)
 
 /* ── asking the worker ── */
 
-static const char *header(struct ask *ask, const char *name, struct str value)
+static http_reply_fn replied;
+
+static struct http_leader *leader_of(const struct ask *ask)
+{
+    return ask->is_poll ? ask->door->polls : ask->door->calls;
+}
+
+static void add_header(struct ask *ask, const char *name, struct str value)
 {
     struct arena *a = ask->http->arena;
-    return arena_cstr(a, arena_printf(a, "%s: %.*s", name, STR_FMT(value)));
+    assert(ask->header_count < HEADERS_MAX);
+    ask->headers[ask->header_count++] =
+        arena_cstr(a, arena_printf(a, "%s: %.*s", name, STR_FMT(value)));
+}
+
+static bool send_on(struct ask *ask, struct err *e)
+{
+    const struct http_call_options options = {
+        .method = http_method_name(ask->http->method),
+        .headers = ask->headers,
+        .header_count = ask->header_count,
+        .body = ask->http->body,
+        .deadline_ms = ask->is_poll ? POLL_DEADLINE_MS
+                                    : ask->door->loop->gateway->request_timeout_us / CLOCK_MS,
+        .fn = replied,
+        .owner = ask,
+    };
+    ask->tries++;
+    if (http_leader_call(leader_of(ask), ask->path, &options, &ask->address, &ask->call, e))
+        return true;
+    ask->call = NULL;
+    if (e->code == ERR_RATE)
+        return err_set(e, ERR_RATE, "too many calls of the Worker Service wait already");
+    return false;
 }
 
 static bool ask_worker(struct ask *ask, const struct credential *c, struct err *e)
 {
-    struct lease_door *door = ask->door;
-    struct arena *a = ask->http->arena;
-    const char *headers[HEADERS_MAX];
     char token_id[UUID_TEXT_LEN + 1];
-    size_t count = 0;
     struct str secret = http_header(ask->http, STR("Windlass-Session-Secret"));
-    if (door->calls == NULL)
+    if (ask->door->calls == NULL)
         return set_away(e, "no Worker Service is configured (worker-url)");
     uuid_format(c->id, token_id);
-    headers[count++] = "Content-Type: application/json";
-    headers[count++] = header(ask, "Windlass-Token-Id", str_of_c(token_id));
-    headers[count++] = header(ask, "Windlass-Actor", c->owner.label);
-    if (door->token_header.len > 0)
-        headers[count++] = door->token_header.ptr;
+    add_header(ask, "Content-Type", STR("application/json"));
+    add_header(ask, "Windlass-Token-Id", str_of_c(token_id));
+    add_header(ask, "Windlass-Actor", c->owner.label);
     if (secret.len > 0 && secret.len <= SECRET_TEXT_MAX)
-        headers[count++] = header(ask, "Windlass-Session-Secret", secret);
-    const struct http_call_options options = {
-        .method = http_method_name(ask->http->method),
-        .url = arena_cstr(a, arena_printf(a, "%s%s", door->base_url, ask->path)),
-        .headers = headers,
-        .header_count = count,
-        .body = ask->http->body,
-        .deadline_ms =
-            ask->is_poll ? POLL_DEADLINE_MS : door->loop->gateway->request_timeout_us / CLOCK_MS,
-        .fn = replied,
-        .owner = ask,
-    };
-    struct http_client *client = ask->is_poll ? door->polls : door->calls;
-    if (http_client_call(client, &options, &ask->call, e))
-        return true;
-    if (e->code == ERR_RATE)
-        return err_set(e, ERR_RATE, "too many calls of the Worker Service wait already");
-    return false;
+        add_header(ask, "Windlass-Session-Secret", secret);
+    if (ask->door->token_header.len > 0)
+        ask->headers[ask->header_count++] = ask->door->token_header.ptr;
+    return send_on(ask, e);
+}
+
+/* Nothing was done, for certain, and another worker may lead. */
+static bool goes_on(struct ask *ask, const struct http_reply *reply, bool was_sent)
+{
+    struct err e;
+    struct http_leader *leader = leader_of(ask);
+    if (reply == NULL || reply->status == 503)
+        http_leader_pass(leader, ask->address, reply != NULL);
+    else
+        http_leader_found(leader);
+    return (reply == NULL ? !was_sent : reply->status == 503) &&
+           ask->tries < http_leader_count(leader) && send_on(ask, &e);
+}
+
+static void replied(void *owner, const struct http_reply *reply, const struct err *failure)
+{
+    struct ask *ask = owner;
+    struct err e = { 0 };
+    bool was_sent = reply != NULL || http_call_was_sent(ask->call);
+    ask->call = NULL;
+    if (goes_on(ask, reply, was_sent))
+        return;
+    if (reply == NULL) {
+        e = *failure;
+    } else if (reply->status == 401 || reply->status == 403) {
+        log_error("worker.refused", "status=%d door=lease", reply->status);
+        (void)set_away(&e, "the worker does not know this gateway: is gateway-token the same?");
+    } else if (reply->status == 503) {
+        (void)set_away(&e, "the Worker Service cannot do this now; nothing was done");
+    } else {
+        buf_put_str(ask->http->out, reply->body);
+        answer(ask, reply->status, reply->status / 100 == 2 ? HTTP_JSON : HTTP_PROBLEM,
+               buf_str(ask->http->out));
+        return;
+    }
+    refuse(ask, &e);
 }
 
 /* ── who, and what he may ── */
@@ -352,10 +373,9 @@ void lease_door_openapi(void *owner, struct http_request *http)
 
 /* ── life ── */
 
-static void open_clients(struct lease_door *door, const struct http_peer *peer)
+static bool open_leaders(struct lease_door *door, struct str urls, struct err *e)
 {
     struct http_client_options options = HTTP_CLIENT_DEFAULT;
-    options.unix_path = peer->unix_path;
     options.response_bytes_max = ANSWER_BYTES_MAX;
     options.connect_timeout_ms = CONNECT_MS;
     options.breaker.failures_max = BREAKER_FAILURES;
@@ -364,32 +384,28 @@ static void open_clients(struct lease_door *door, const struct http_peer *peer)
     options.user_agent = "windlass-gateway";
     options.running_max = CALLS_RUNNING_MAX;
     options.waiting_max = CALLS_WAITING_MAX;
-    door->calls = http_client_create(door->loop->io, &options);
+    if (!http_leader_create(door->loop->io, "worker-url", urls, &options, &door->calls, e))
+        return false;
     options.running_max = options.waiting_max = door->polls_max;
-    door->polls = http_client_create(door->loop->io, &options);
+    return http_leader_create(door->loop->io, "worker-url", urls, &options, &door->polls, e);
 }
 
 bool lease_door_create(struct gateway_loop *loop, struct lease_door **ret_door, struct err *e)
 {
     const struct conf *conf = loop->gateway->conf;
-    struct str url = conf_str(conf, CONF_WORKER_URL), token = conf_str(conf, CONF_GATEWAY_TOKEN);
-    struct arena *a = arena_create(1 << 14);
-    struct http_peer peer = { 0 };
-    if (!str_is_empty(url) && !http_peer_parse(a, "worker-url", url, &peer, e)) {
-        arena_destroy(a);
-        return false;
-    }
+    struct str urls = conf_str(conf, CONF_WORKER_URL), token = conf_str(conf, CONF_GATEWAY_TOKEN);
     struct lease_door *door = mem_new(struct lease_door);
+    struct arena *a = door->arena = arena_create(1 << 14);
     door->loop = loop;
-    door->arena = a;
-    door->base_url = peer.base_url;
     door->polls_max = (size_t)conf_int(conf, CONF_LEASE_POLLS_MAX);
     list_init(&door->asked);
     if (!str_is_empty(token))
         door->token_header =
             str_of_c(arena_cstr(a, arena_printf(a, "Authorization: Bearer %.*s", STR_FMT(token))));
-    if (!str_is_empty(url))
-        open_clients(door, &peer);
+    if (!str_is_empty(urls) && !open_leaders(door, urls, e)) {
+        lease_door_destroy(door);
+        return false;
+    }
     *ret_door = door;
     return true;
 }
@@ -407,8 +423,8 @@ void lease_door_destroy(struct lease_door *door)
     if (door == NULL)
         return;
     lease_door_drain(door);
-    http_client_destroy(door->polls);
-    http_client_destroy(door->calls);
+    http_leader_destroy(door->polls);
+    http_leader_destroy(door->calls);
     arena_destroy(door->arena);
     mem_free(door);
 }

@@ -8,13 +8,12 @@
  *
  * Source: docs/protocol.md "POST /v1/tasks:bulk".
  */
-#include "gateway/task_bulk.h"
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "gateway/audited.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
+#include "gateway/task_bulk_report.h"
 #include "gateway/tasks_list.h"
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"

@@ -1,5 +1,6 @@
+#include "gateway/task_bulk_report.h"
+
 #include "base/clock.h"
-#include "gateway/task_bulk.h"
 #include "json/writer.h"
 
 static void put_value(struct json_writer *w, const struct gql_value *v, bool is_time)

@@ -30,6 +30,7 @@ struct told {
     pthread_mutex_t lock;          /* all loops; held for one copy */
     struct buf json[TOLD_COUNT];   /* empty: it never told */
     struct buf paused[TOLD_COUNT]; /* "task type email, sms"; empty: none is */
+    int64_t newest[TOLD_COUNT];    /* the highest version */
 };
 
 struct told *told_create(void)
@@ -94,13 +95,29 @@ static void list_paused(struct buf *out, enum told_what what, const struct json_
         buf_printf(out, " and %zu more", left);
 }
 
-/* Under the lock. */
+static int64_t version_of(const struct json_value *object)
+{
+    int64_t version = 0;
+    return str_to_i64(text_of(object, "version"), &version) ? version : 0;
+}
+
+/* Versions are numbers of the worker's log: of two lists the newer one has the highest. */
+static int64_t newest_of(const struct json_value *list)
+{
+    int64_t newest = 0;
+    for (size_t i = 0; i < list->item_count; i++)
+        newest = max_of(newest, version_of(&list->items[i]));
+    return newest;
+}
+
+/* Under the lock. A list that was on its way while a change was told is older than what is kept. */
 static void keep(struct told *told, enum told_what what, const struct json_value *body)
 {
     const struct json_value *list = list_of(what, body);
     struct buf *json = &told->json[what];
-    if (list == NULL)
+    if (list == NULL || newest_of(list) < told->newest[what])
         return;
+    told->newest[what] = newest_of(list);
     buf_reset(json);
     json_put_value(json, body);
     if (json->failed)
@@ -132,12 +149,6 @@ static const struct json_value *kept(struct told *told, enum told_what what, str
     return parse(a, json);
 }
 
-static int64_t version_of(const struct json_value *object)
-{
-    int64_t version = 0;
-    return str_to_i64(text_of(object, "version"), &version) ? version : 0;
-}
-
 /* The list with the object in the place of the one of its name, or at its end. */
 static struct json_value list_with(struct arena *a, enum told_what what,
                                    const struct json_value *list, const struct json_value *object)
@@ -166,6 +177,17 @@ void told_put(struct told *told, enum told_what what, const struct json_value *o
                                             list_with(a, what, list, object) };
         const struct json_value body = json_of_members(&member, 1);
         keep(told, what, &body);
+    }
+    pthread_mutex_unlock(&told->lock);
+}
+
+void told_forget(struct told *told)
+{
+    pthread_mutex_lock(&told->lock);
+    for (int what = TOLD_TYPES; what < TOLD_COUNT; what++) {
+        buf_reset(&told->json[what]);
+        buf_reset(&told->paused[what]);
+        told->newest[what] = 0;
     }
     pthread_mutex_unlock(&told->lock);
 }

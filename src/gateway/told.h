@@ -30,6 +30,8 @@ enum gql_next told_ask(struct gql_step *step, enum told_what what, told_read_fn 
 
 /* One type or queue as it is now, into the list that is kept, if there is one. Thread: any. */
 void told_put(struct told *told, enum told_what what, const struct json_value *object);
+/* Changes were missed, or the worker's numbers began anew. Thread: any. */
+void told_forget(struct told *told);
 /* Asks for types and queues, so that there is something to go on with. Thread: the loop's. */
 void told_refresh(struct gateway_loop *loop);
 /* "paused: task type email, queue bulk", of what is kept; empty: none is. Thread: any. */

@@ -63,12 +63,22 @@ static void append(struct buf *to, struct buf *from)
     buf_reset(from);
 }
 
+/* The worker has been away for long: of what rides in vain only the newest goes on. A line begins
+ * like this and nothing within one does, where quotes are escaped. */
+static void forget_oldest(struct buf *riding)
+{
+    if (riding->len <= TASK_LOG_BYTES)
+        return;
+    size_t from = riding->len - TASK_LOG_BYTES;
+    ptrdiff_t at = str_find(str_from(buf_str(riding), from), STR(",{\"stream\":"));
+    buf_consume(riding, at < 0 ? riding->len : from + (size_t)at + 1);
+}
+
 void task_log_write(struct task_log *log, struct json_writer *w)
 {
-    if (log->riding.len > TASK_LOG_BYTES)
-        buf_reset(&log->riding); /* the worker has been away for long */
     append(&log->riding, &log->older);
     append(&log->riding, &log->newer);
+    forget_oldest(&log->riding);
     json_begin_array(w);
     json_write_raw(w, buf_str(&log->riding));
     json_end_array(w);

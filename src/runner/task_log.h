@@ -8,7 +8,7 @@
 
 enum {
     TASK_LOG_LINE_BYTES = 8 * 1024,
-    TASK_LOG_BYTES = 96 << 10, /* as JSON, that wait; so much again may ride */
+    TASK_LOG_BYTES = 96 << 10, /* as JSON, that wait, and that ride */
 };
 
 struct task_log {

@@ -154,11 +154,37 @@ static void disappoint(struct attempt *t, const struct http_reply *reply)
         attempt_fail_for_good(t, error);
 }
 
+/* ── the log ── */
+
+static const struct str log_stream = STR("http");
+
+/* A query may hold what nobody should read. */
+static void log_request(struct attempt *t, const struct payload_http_input *input)
+{
+    struct str path, query;
+    bool has_query = str_cut(input->url, '?', &path, &query);
+    attempt_log(
+        t, log_stream,
+        arena_printf(t->arena, "%s %.*s%s", input->method, STR_FMT(path), has_query ? "?…" : ""));
+}
+
+static void log_reply(struct attempt *t, const struct http_reply *reply, const struct err *e)
+{
+    const struct state *state = t->state;
+    long long ms = (clock_mono_us() - state->started_us) / CLOCK_MS;
+    attempt_log(t, log_stream,
+                reply
+                    ? arena_printf(t->arena, "status %d, %zu bytes%s, after %lld ms", reply->status,
+                                   reply->body.len, reply->is_cut ? " kept" : "", ms)
+                    : arena_printf(t->arena, "no answer after %lld ms: %s", ms, e->message));
+}
+
 static void replied(void *owner, const struct http_reply *reply, const struct err *e)
 {
     struct attempt *t = owner;
     struct state *state = t->state;
     state->call = NULL;
+    log_reply(t, reply, e);
     if (reply && is_expected(t->input, reply->status))
         succeed(t, reply, clock_mono_us() - state->started_us);
     else if (reply)
@@ -215,6 +241,7 @@ static void start(struct attempt *t)
         .owner = t,
     };
     state->started_us = clock_mono_us();
+    log_request(t, input);
     if (!http_client_call(t->runner->web, &options, &state->call, &e)) {
         state->call = NULL;
         if (e.code == ERR_INVALID)

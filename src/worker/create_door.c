@@ -217,7 +217,7 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
     check_payload(item, type, v, at);
     if (!count_children(c, type, v, index, e))
         return false;
-    t->arena = c->r->arena;
+    t->arena = c->a;
     t->has_creator = door_id(v, at, "created_by", &t->created_by, e);
     if (!door_is_bad(e))
         t->has_job = door_id(v, at, "job_id", &t->job_id, e);

@@ -373,7 +373,6 @@ static void heartbeat(struct beat *beat)
             note_progress(s, item);
         must_commit = must_commit || item->is_news || item->checkpoint.len > 0;
     }
-    beat->intent = (struct intent){ .apply = apply_beat, .done = beat_done };
     if (!must_commit)
         answer_beat(beat);
     else if (!shard_submit(s, &beat->intent, &e))
@@ -437,7 +436,8 @@ void heartbeat_door(void *owner, struct http_request *r)
     const struct json_value *tasks = json_get_c(body, "tasks");
     size_t n = tasks && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
     struct beat *beat = arena_new(r->arena, struct beat);
-    *beat = (struct beat){ .w = w,
+    *beat = (struct beat){ .intent = { .apply = apply_beat, .done = beat_done },
+                           .w = w,
                            .r = r,
                            .session_id = session->id,
                            .session = session->number,

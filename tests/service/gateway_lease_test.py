@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 # pylint: disable=wrong-import-position
 from gateway_rig import WAIT_S, Gateway, eventually, run_tests
 from lease_rig import OPENAPI, LeaseClient, OutsideWorld
-from worker_rig import GATEWAY_TOKEN, RUNNER_TOKEN
+from worker_rig import GATEWAY_TOKEN, RUNNER_TOKEN, Worker
 
 ID = str(uuid.uuid4())
 POLL = {"max": 1, "wait_ms": 60_000}
@@ -243,6 +243,22 @@ def a_worker_that_is_away_is_503_and_comes_back(world):
     client.close()
 
 
+def a_session_goes_on_with_the_worker_that_takes_over(world):
+    with Worker(world.postgres.url, wait=False) as standby:
+        urls = ",".join(f"http://127.0.0.1:{worker.port}" for worker in (standby, world.worker))
+        with Gateway(world.postgres.url, WORKER_URL=urls, GATEWAY_TOKEN=GATEWAY_TOKEN) as gateway:
+            client = LeaseClient(gateway.host, gateway.port, world.make_token()[0])
+            who = client.open(IDLE, ttl_ms=60_000)  # at the second of them: the first does not lead
+            port = str(world.worker.port)
+            world.worker.stop(9)
+            eventually(lambda: client.post("/v1/heartbeats", {**who, "tasks": []}).status == 200)
+            assert client.post("/v1/leases", {**who, "max": 0}).status == 200
+            assert client.end(who).status == 200
+            client.close()
+        standby.stop()
+        world.start_worker(WORKER_PORT=port)
+
+
 def hostile(who):
     """(endpoint, body as text, what the detail names)."""
     fence = {"task": ID, "fence": "0:1"}
@@ -364,6 +380,7 @@ TESTS = [a_task_goes_through_its_life, a_cancelled_task_is_told_to_its_worker, o
          a_token_takes_its_own_types_alone, a_session_belongs_to_the_token_that_opened_it,
          a_revoked_token_stops_an_open_poll_too, an_expired_token_stops_an_open_poll_too,
          polls_have_a_bound_and_hold_up_nothing_else, a_worker_that_is_away_is_503_and_comes_back,
+         a_session_goes_on_with_the_worker_that_takes_over,
          bad_input_is_refused_with_its_place, addresses_methods_and_lengths_are_problems_too,
          the_document_is_served_and_all_of_it_was_seen]
 

@@ -177,6 +177,11 @@ def health_and_doctor_name_what_is_paused(world):
         world.worker.put_type(f"a type of a longer name {i}", is_paused=True)
     eventually(lambda: " more; queue slow" in of_worker(health, "systemHealth")["detail"])
     assert len(of_worker(health, "systemHealth")["detail"]) < 400
+    with world.worker.lock:  # whose log begins anew, with lower numbers and other things
+        world.worker.begin_anew()
+        world.worker.put_type("anew", is_paused=True)
+    eventually(lambda: of_worker(health, "systemHealth")["detail"] == "paused: task type anew")
+    world.worker.put_type("anew", is_paused=False)
     world.worker.put_queue("slow", False)
     for i in range(30):
         world.worker.put_type(f"a type of a longer name {i}", is_paused=False)

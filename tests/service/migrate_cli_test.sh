@@ -63,7 +63,7 @@ migrate sync
 check 'a type is refused' says 3 err 'must be written as a migration; nothing was applied'
 check 'the migration is printed' says 3 out 'TYPE integer USING max_attempts::integer;'
 
-mkdir -p "$work/files/public" "$work/files/worker"
+mkdir -p "$work/files/public" "$work/files/worker" "$work/files/windlass"
 migrate generate first --dir "$work/files"
 check 'generate writes a file' says 0 out "$work/files/public/0001_first.sql"
 migrate generate second --dir "$work/files"

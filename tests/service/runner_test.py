@@ -489,6 +489,9 @@ def what_the_setting_names_is_reached(world):
                                                           more={"http_proxy": "http://127.0.0.1:1"}) as runner:
         def ask(path, **payload):
             return worker.run("http.request", {"url": site.url + path, **payload})
+        request, answer = (line["text"] for line in ask("/json?secret=1")["logs"])
+        assert request.startswith("GET http://") and request.endswith("/json?…"), request
+        assert answer.startswith("status 200, ") and answer.endswith(" ms"), answer
         result = ask("/json?q=1")["result"]
         assert (result["status"], result["body"]) == (200, {"a": [1.5, None]}), result
         assert result["headers"] == {"content-type": "application/problem+json; charset=utf-8"}, result

@@ -152,7 +152,7 @@ class Commands(contextlib.ExitStack):
         program = as_user(self.world, path)
         with contextlib.ExitStack() as stack:
             self.worker = stack.enter_context(Worker(("127.0.0.1", 0)))
-            self.runner = stack.enter_context(Runner(self.worker.url, program=program, COMMANDS_FILE=path,
+            self.runner = stack.enter_context(Runner(self.worker.url, program=program, COMMAND_LIST=path,
                                                      COMMANDS_AS_SELF="on", **self.settings))
             self.push(stack.pop_all())
         return self
@@ -331,7 +331,7 @@ def limits_hold(world):
 
 def commands_are_off_where_nobody_said_as_whom(world):
     path = world.file("commands", {"t": {"argv": ["/bin/true"]}})
-    with Worker(("127.0.0.1", 0)) as worker, Runner(worker.url, COMMANDS_FILE=path) as runner:
+    with Worker(("127.0.0.1", 0)) as worker, Runner(worker.url, COMMAND_LIST=path) as runner:
         assert "command" not in worker.session.opened_with["types"], worker.session.opened_with
         assert "event=commands.off" in runner.log
     with Worker(("127.0.0.1", 0)) as worker, Runner(worker.url):
@@ -360,10 +360,10 @@ def wrong_lists_are_refused_by_name(world):
             ({"a": {"argv": true, "limits": {"cpu": 1}}}, "$.limits: $.cpu: unknown member"),
             ({"a": {"argv": true, "limits": {"processes": 0}}}, "$.limits: $.processes: whole number")):
         path = world.file("commands", commands)
-        said = refused(as_user(world, path), COMMANDS_FILE=path, COMMANDS_AS_SELF="on")
-        assert error in said and "commands-file" in said, (error, said)
+        said = refused(as_user(world, path), COMMAND_LIST=path, COMMANDS_AS_SELF="on")
+        assert error in said and "command-list" in said, (error, said)
     if os.geteuid() == 0:
-        assert "not as root" in refused(COMMANDS_FILE=path, COMMANDS_AS_SELF="on")
+        assert "not as root" in refused(COMMAND_LIST=path, COMMANDS_AS_SELF="on")
 
 
 # ── sql ──

@@ -242,7 +242,26 @@ def who_leads_hands_over_without_a_pause_and_no_lease_is_lost(postgres):
         assert_one_at_a_time(url)
 
 
+def one_that_missed_what_the_log_keeps_no_more_begins_anew(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
+        eventually(lambda: is_warm(second))
+        caller = Caller(first)
+        second.process.send_signal(signal.SIGSTOP)
+        tasks = [caller.create_one() for _ in range(10)]
+        wait_checkpoint(url)
+        sql(url, "DELETE FROM worker.change_log WHERE seq < (SELECT ckpt_seq FROM worker.shard) - 1")
+        second.process.send_signal(signal.SIGCONT)
+        second.wait_for_log("event=lead.not_followed")
+        eventually(lambda: second.log.count("event=lead.warm") == 2)
+        first.stop(signal.SIGKILL)
+        second.wait_leading()
+        assert {Caller(second).task(task)["state"] for task in tasks} == {"ready"}
+        assert second.metric('windlass_worker_tasks{state="unfinished"}') == 10
+
+
 TESTS = [
+    one_that_missed_what_the_log_keeps_no_more_begins_anew,
     of_two_leaders_the_one_that_was_stopped_commits_nothing_more,
     one_that_is_killed_is_followed_long_before_its_lease_is_over,
     who_leads_hands_over_without_a_pause_and_no_lease_is_lost,

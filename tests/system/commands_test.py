@@ -44,13 +44,17 @@ class Commands(Up):
         self.shared = scratch.join("shared")
         os.mkdir(self.shared)
         os.chmod(self.shared, 0o777)
-        super().__init__(PROGRAM, scratch, env={"WINDLASS_COMMANDS_FILE": path})
+        super().__init__(PROGRAM, scratch, env={"WINDLASS_COMMAND_LIST": path})
 
     def __enter__(self):
         super().__enter__()
-        self.wait_ready()
-        self.token = self.variable("gateway", "GATEWAY_TOKEN")
-        until("a runner that takes commands", lambda: "command" in self.ask("GET", "/v1/workers")["task_types"])
+        try:
+            self.wait_ready()
+            self.token = self.variable("gateway", "GATEWAY_TOKEN")
+            until("a runner that takes commands", lambda: "command" in self.ask("GET", "/v1/workers")["task_types"])
+        except BaseException:
+            self.end()
+            raise
         return self
 
     def variable(self, service, name):
@@ -178,7 +182,7 @@ def test_a_list_that_others_may_change_is_refused():
         Up.__enter__(up)  # which does not wait for a runner
         try:
             assert up.wait_exit() == 78
-            assert up.logged("event=up.failed", "chmod 600", "commands-file")
+            assert up.logged("event=up.failed", "chmod 600", "command-list")
         finally:
             up.end()
 
@@ -193,7 +197,7 @@ def test_without_root_commands_are_off():
         program = scratch.join("windlass")
         subprocess.run(["cp", PROGRAM, program], check=True)
         os.chmod(scratch.path, 0o777)
-        with Up(program, scratch, user="nobody", env={"WINDLASS_COMMANDS_FILE": path, "HOME": scratch.path}) as up:
+        with Up(program, scratch, user="nobody", env={"WINDLASS_COMMAND_LIST": path, "HOME": scratch.path}) as up:
             up.wait_ready()
             assert up.logged("event=commands.off", "windlass up")
 

@@ -74,6 +74,7 @@ export class Attempt implements Context {
   #spawned: Spawn[] = [];
   #logs: LogLine[] = [];
   #logBytes = 0;
+  #landed: Promise<void> | undefined; // of a heartbeat on its way with lines or a checkpoint of it
 
   constructor(readonly lease: Lease, readonly wakeTeller: () => void) {
     this.task = {
@@ -130,12 +131,11 @@ export class Attempt implements Context {
     return kept;
   }
 
-  /** The last checkpoint has been told, or never will be. */
-  flushed(): Promise<void> {
-    return new Promise((told) => {
-      if (this.#checkpoint) this.#checkpoint.waiting.push({ told, refused: () => told() });
-      else told();
-    });
+  /** The last checkpoint has been told, or never will be, and no line is on its way. */
+  async flushed(): Promise<void> {
+    const checkpoint = this.#checkpoint;
+    if (checkpoint) await new Promise<void>((told) => checkpoint.waiting.push({ told, refused: () => told() }));
+    await this.#landed;
   }
 
   log(text: string, stream = "stdout"): void {
@@ -174,6 +174,8 @@ export class Attempt implements Context {
     if (progress !== undefined) beat.progress = progress;
     if (checkpoint) beat.checkpoint = checkpoint.value;
     if (logs.length > 0) beat.logs = logs;
+    let land = () => {};
+    if (checkpoint || logs.length > 0) this.#landed = new Promise((landed) => land = landed);
     this.#progress = undefined;
     this.#logs = [];
     this.#logBytes = 0;
@@ -182,15 +184,18 @@ export class Attempt implements Context {
       told: () => {
         if (this.#checkpoint === checkpoint) this.#checkpoint = undefined;
         for (const { told } of checkpoint?.waiting ?? []) told();
+        land();
       },
       refused: (error) => {
         if (this.#checkpoint === checkpoint) this.#checkpoint = undefined;
         for (const { refused } of checkpoint?.waiting ?? []) refused(error);
+        land();
       },
       untold: () => {
         this.#progress ??= progress;
         this.#logs = [...logs, ...this.#logs];
         this.#logBytes = this.#logs.reduce((sum, line) => sum + line.text.length, 0);
+        land();
       },
     };
   }

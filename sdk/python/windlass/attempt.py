@@ -106,6 +106,8 @@ class Attempt:
         self._logs: list[dict[str, Any]] = []
         self._log_chars = 0
         self._spawned: list[dict[str, Any]] = []
+        self._landed = asyncio.Event()  # unset: a heartbeat is on its way with lines or a checkpoint of it
+        self._landed.set()
         due = lease["scheduled_for_us"]
         self.task = Task(lease["task"], lease["type"], lease["payload"], lease["attempt"], lease["max_attempts"],
                          lease["checkpoint"], _time_of(lease["deadline_us"]), lease["idempotency_key"],
@@ -179,12 +181,13 @@ class Attempt:
         return self._checkpoint is not None
 
     async def flushed(self) -> None:
-        """The last checkpoint has been told, or never will be."""
+        """The last checkpoint has been told, or never will be, and no line is on its way."""
         if self._checkpoint is not None:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._checkpoint.waiting.append(future)
             await asyncio.wait([future])
             future.exception()  # it was told to who waited for it
+        await self._landed.wait()
 
     def take_news(self) -> News:
         """For a heartbeat."""
@@ -196,6 +199,8 @@ class Attempt:
             beat["checkpoint"] = checkpoint.value
         if logs:
             beat["logs"] = logs
+        if checkpoint is not None or logs:
+            self._landed.clear()
         self._progress, self._logs, self._log_chars = None, [], 0
 
         def told() -> None:
@@ -203,18 +208,21 @@ class Attempt:
                 if self._checkpoint is checkpoint:
                     self._checkpoint = None
                 checkpoint.told()
+            self._landed.set()
 
         def untold() -> None:
             if self._progress is None:
                 self._progress = progress
             self._logs = [*logs, *self._logs]
             self._log_chars = sum(len(line["text"]) for line in self._logs)
+            self._landed.set()
 
         def refused(error: Exception) -> None:
             if checkpoint is not None:
                 if self._checkpoint is checkpoint:
                     self._checkpoint = None
                 checkpoint.refused(error)
+            self._landed.set()
         return News(beat, told, untold, refused)
 
     def take_logs(self) -> Ack:

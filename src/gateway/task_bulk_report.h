@@ -1,4 +1,4 @@
-/* task_bulk: what the audit log says of a bulk action of tasks. */
+/* task_bulk_report: what the audit log says of a bulk action of tasks. */
 #pragma once
 #include "base/arena.h"
 #include "gql/gql.h"
