@@ -399,7 +399,7 @@ def a_blocked_task_waits_until_all_others_have_succeeded(worker, url):
 
 def who_is_connected_is_told(main_worker, _):
     url = main_worker.new_database()
-    with Worker(url) as worker:
+    with Worker(url, WORKER_LEASE="20s") as worker:
         caller = Caller(worker)
         began = time.time()
         first = Executor(worker, {"b": 2, "a": 3}, name="first")
@@ -430,7 +430,7 @@ def who_is_connected_is_told(main_worker, _):
         assert Caller(worker, RUNNER_TOKEN).get("/v1/workers").status == 403
         assert Caller(worker, "wrong").get("/v1/workers").status == 401
         before = told()["first"]
-    with Worker(url) as worker:
+    with Worker(url, WORKER_LEASE="20s") as worker:
         caller = Caller(worker)
         after = {w["worker"]: w for w in caller.get("/v1/workers").json["workers"]}["first"]
         assert after == {**before, "seen_at_us": before["began_at_us"]}, (before, after)  # not heard of by this one
@@ -439,7 +439,7 @@ def who_is_connected_is_told(main_worker, _):
 def main():
     with Postgres() as postgres:
         url = postgres.tell("database")
-        with Worker(url) as worker:
+        with Worker(url, WORKER_LEASE="20s") as worker:  # however long a request keeps it busy
             worker.url = url
             worker.new_database = lambda: postgres.tell("database")
             run_tests(TESTS, worker, url)
