@@ -39,7 +39,7 @@ class Ai:
         self.socket_path = os.path.join(folder, "ai.sock") if folder else None
         environment = {"PATH": os.environ["PATH"],
                        **{"WINDLASS_" + name: value for name, value in settings.items()}}
-        self.log_file = tempfile.TemporaryFile("w+")
+        self.log_file = tempfile.TemporaryFile("a+")
         if folder:
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(self.socket_path)

@@ -23,7 +23,7 @@ class Ai:
     """One `windlass ai` on a free port."""
 
     def __init__(self):
-        self.log_file = tempfile.TemporaryFile("w+")
+        self.log_file = tempfile.TemporaryFile("a+")
         self.process = subprocess.Popen(
             [PROGRAM, "ai", "--ai-port=0"], stderr=self.log_file,
             env={"PATH": os.environ["PATH"], "WINDLASS_GATEWAY_TOKEN": SECRET})

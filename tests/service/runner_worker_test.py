@@ -34,7 +34,7 @@ class Worker:
     """One `windlass worker`. `settings` are WINDLASS_ variables without the prefix."""
 
     def __init__(self, url, port=0, **settings):
-        self.log_file = tempfile.TemporaryFile("w+")
+        self.log_file = tempfile.TemporaryFile("a+")
         environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": str(port),
                        "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN,
                        "SESSION_TTL": "1s", **settings}

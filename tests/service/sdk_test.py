@@ -46,7 +46,7 @@ class Driver:
     """A process that runs tasks of one type."""
 
     def __init__(self, world, task_type, *args, slots=4, ttl_ms=20_000, drain_ms=20_000, url=None, token=None):
-        self.log_file = tempfile.TemporaryFile("w+")
+        self.log_file = tempfile.TemporaryFile("a+")
         self.events, self.output = [], ""
         self.process = subprocess.Popen(
             [*world.command, *args], stdout=subprocess.PIPE, stderr=self.log_file, text=True,

@@ -137,8 +137,8 @@ class Gateway:
                        "WORKER_ASK_TIMEOUT": "10s", "ENV": "development", "LOG_SQL": "off", "PORT": "0", "GATEWAY_LOOPS": "2",
                        "ARGON2_MEMORY": "8MiB", "ARGON2_TIME": "1", "LOGIN_ACCOUNT_LIMIT": "1000",
                        "LOGIN_ADDRESS_LIMIT": "10000", **settings}
-        self.log_file = tempfile.TemporaryFile("w+")
-        self.out_file = tempfile.TemporaryFile("w+")
+        self.log_file = tempfile.TemporaryFile("a+")
+        self.out_file = tempfile.TemporaryFile("a+")
         self.process = subprocess.Popen(
             [PROGRAM, "gateway"], stdout=self.out_file, stderr=self.log_file,
             env={"PATH": os.environ["PATH"], "DATABASE_URL": url,

@@ -177,7 +177,7 @@ class Worker:
     def __init__(self, url, wait=True, **settings):
         environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": "0",
                        "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN, **settings}
-        self.log_file = tempfile.TemporaryFile("w+")
+        self.log_file = tempfile.TemporaryFile("a+")
         self.process = subprocess.Popen(
             [PROGRAM, "worker"], stdout=subprocess.DEVNULL, stderr=self.log_file,
             env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
