@@ -571,8 +571,8 @@ static void join_stored(struct shard *s, struct live *task, const struct db_rows
                               .priority = (enum rule_priority)db_rows_i64(rows, row, 4),
                               .key = (uint64_t)db_rows_i64(rows, row, 15) };
     int64_t queue = db_rows_i64(rows, row, 14), crashes = db_rows_i64(rows, row, 6);
-    if (queue < 0) {
-        join(s, task, &lane, db_rows_text(rows, row, 16));
+    if (queue < 0) { /* written by a version that knew no queues */
+        join(s, task, &lane, STR("default"));
     } else {
         lane.queue = (uint32_t)queue;
         live_join(s->live, task, &lane);
