@@ -151,10 +151,11 @@ static void look_again_in(struct shard *s, int64_t us)
         io_timer_start(s->gap, (us + MS_CEIL) / CLOCK_MS);
 }
 
-/* Callers who ask again when they are answered have all come back: nobody else is to be waited for. */
+/* Callers who ask again when they are answered have all come back: nobody else is to be waited for.
+ */
 static bool is_group_complete(const struct shard *s)
 {
-    return s->queue_count >= SHARD_GROUP_MIN && s->queue_count >= s->last_intents;
+    return s->queue_count > 0 && s->queue_count >= s->last_intents;
 }
 
 /* Idle: at once. Else at least the gap between two starts, unless enough have gathered. */

@@ -90,7 +90,6 @@ enum {
     SHARD_ATTEMPTS_DEFAULT = 5,
     SHARD_TIMEOUT_DEFAULT_S = 300,
     SHARD_FLUSH_AT = 128,         /* intents that do not wait for the least time between batches */
-    SHARD_GROUP_MIN = 8,          /* so many do not wait when they are as many as the last batch's */
     SHARD_BATCH_GAP_US = 2'000,   /* least time between the starts of two batches */
     SHARD_TRIES_MAX = 5,          /* batches that may fail before their intents are refused */
     SHARD_QUEUE_MAX = 200'000,    /* intents that wait; more are refused */
