@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,6 +14,14 @@
 enum { URL_FILE_BYTES_MAX = 1 << 20 };
 
 /* ── where and who ── */
+
+/* Who can write there says where passwords and tokens go. */
+static bool is_trusted(const char *run)
+{
+    struct stat st;
+    return lstat(run, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+           (geteuid() == 0 || st.st_uid == geteuid() || st.st_uid == 0);
+}
 
 struct str api_url(const struct conf *conf, struct arena *a)
 {
@@ -26,7 +35,7 @@ struct str api_url(const struct conf *conf, struct arena *a)
         run = up_run_folder(a, real, geteuid() == 0);
     buf_init(&text, URL_FILE_BYTES_MAX);
     struct str url = { 0 };
-    if (run[0] != '\0' && io_file_read(up_url_file(a, run), &text, &ignored))
+    if (run[0] != '\0' && is_trusted(run) && io_file_read(up_url_file(a, run), &text, &ignored))
         url = arena_copy(a, str_trim(buf_str(&text)));
     buf_clear(&text);
     return url.len > 0 ? url : STR("http://127.0.0.1:8080");

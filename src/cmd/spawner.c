@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -101,6 +102,7 @@ static void be_deaf(void)
     (void)setsid();
     for (size_t i = 0; i < countof(signals); i++)
         (void)signal(signals[i], SIG_IGN);
+    (void)signal(SIGCHLD, SIG_DFL); /* ignored by who started `up`, nobody could be waited for */
     (void)prctl(PR_SET_NAME, "spawner");
 }
 
@@ -117,6 +119,25 @@ static bool can_see_children(struct err *e)
            err_set_errno(e, ERR_UNAVAILABLE, "commands need %s (CONFIG_PROC_CHILDREN)", path);
 }
 
+/* It was forked, not executed: what `up` holds open, its listening sockets before all, is let go.
+ */
+static void close_others(const struct birth *birth)
+{
+    int kept[] = { birth->listener, birth->lifeline, birth->report };
+    unsigned from = STDERR_FILENO + 1;
+    for (;;) {
+        unsigned next = UINT_MAX;
+        for (size_t i = 0; i < countof(kept); i++)
+            if ((unsigned)kept[i] >= from)
+                next = min_of(next, (unsigned)kept[i]);
+        if (next > from)
+            (void)close_range(from, next == UINT_MAX ? UINT_MAX : next - 1, 0);
+        if (next == UINT_MAX)
+            return;
+        from = next + 1;
+    }
+}
+
 /* In the child. What fails is told once, as the error that the parent shows. */
 static _Noreturn void be_spawner(const struct spawner_options *options, const struct birth *birth)
 {
@@ -126,6 +147,7 @@ static _Noreturn void be_spawner(const struct spawner_options *options, const st
     struct spawner_guard guard = { .list = &list,
                                    .user = options->user,
                                    .lifeline = birth->lifeline };
+    close_others(birth);
     be_deaf();
     bool is_ready = spawner_list_read(a, options->path, is_set(&options->user), &list, &e) &&
                     give_up_rights(&options->server, &e) && can_see_children(&e);

@@ -21,7 +21,7 @@ enum {
     POLL_DEADLINE_MS = 90'000, /* the worker lets nobody wait for more than 60 s */
     PARSED_TIMES = 24,         /* a body when parsed, at most */
     SECRET_TEXT_MAX = 200,
-    HEADERS_MAX = 5,
+    HEADERS_MAX = 6,
 };
 
 struct lease_door {
@@ -165,6 +165,8 @@ static bool ask_worker(struct ask *ask, const struct credential *c, struct err *
     add_header(ask, "Content-Type", STR("application/json"));
     add_header(ask, "Windlass-Token-Id", str_of_c(token_id));
     add_header(ask, "Windlass-Actor", c->owner.label);
+    if (c->grant.scopes & SCOPE_API)
+        add_header(ask, "Windlass-May-Create", STR("true"));
     if (secret.len > 0 && secret.len <= SECRET_TEXT_MAX)
         add_header(ask, "Windlass-Session-Secret", secret);
     if (ask->door->token_header.len > 0)

@@ -2,6 +2,8 @@
  * command: runs what the allow-list names, by the spawner. One connection is one command; closing
  * it ends the command. Members, list and result: docs/task-types.md.
  */
+#include "runner/types_priv.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,7 +17,6 @@
 #include "runner/runner_priv.h"
 #include "runner/spawner_wire.h"
 #include "runner/tail.h"
-#include "runner/types_priv.h"
 
 enum {
     PACKETS_MAX = 16, /* taken in one turn of the loop */
@@ -218,6 +219,15 @@ static void write_request(const struct attempt *t, struct buf *out)
     json_end_object(&w);
 }
 
+/* Its name is free for anybody once it has ended; who listens was root, or is this very user. */
+static bool is_spawner(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
 static bool connect_to(const char *address, int *ret_fd, struct err *e)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -229,11 +239,15 @@ static bool connect_to(const char *address, int *ret_fd, struct err *e)
     if (name.sun_path[0] == '@')
         name.sun_path[0] = '\0';
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-    if (connect(fd, (const struct sockaddr *)&name, size) == 0) {
+    if (connect(fd, (const struct sockaddr *)&name, size) != 0)
+        err_set_errno(e, ERR_UNAVAILABLE, "the spawner of commands cannot be reached");
+    else if (!is_spawner(fd))
+        err_set(e, ERR_UNAVAILABLE,
+                "somebody else listens in the place of the spawner of commands");
+    else {
         *ret_fd = fd;
         return true;
     }
-    err_set_errno(e, ERR_UNAVAILABLE, "the spawner of commands cannot be reached");
     (void)close(fd);
     return false;
 }

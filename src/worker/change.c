@@ -222,7 +222,10 @@ struct saved {
 static void restore(struct shard *s, void *data)
 {
     const struct saved *saved = data;
+    bool is_marked = saved->task->flags & LIVE_DIRTY; /* perhaps by a tick that failed meanwhile */
     live_restore(s->live, saved->task, &saved->was, saved->run, saved->at_us);
+    if (is_marked)
+        saved->task->flags |= LIVE_DIRTY;
 }
 
 static void take_back(struct shard *s, void *data)
@@ -361,7 +364,7 @@ void change_start(struct batch *b, struct live *task, uint32_t session)
     task->version = seq;
     live_set_run(b->s->live, task, (struct live_run){ seq, session });
     task->at_us = b->at_us;
-    task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_FRESH);
+    task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_ENDING | LIVE_FRESH);
     live_place(b->s->live, task, b->at_us);
     log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
@@ -454,11 +457,14 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     task->version = seq;
     task->state = LIVE_GONE;
     batch_on_commit(b, let_go, task);
+    const struct uuid *children = NULL;
+    size_t child_count = was_blocked && state != STATE_SUCCEEDED && group_is_live(b->s, task)
+                             ? group_open_children(b, task->id, &children)
+                             : 0;
     if (was_blocked)
         deps_left(b, task->id);
     deps_ended(b, task->id, state);
-    if (was_blocked && state != STATE_SUCCEEDED && group_is_live(b->s, task))
-        group_given_up(b, task->id);
+    group_give_up(b, children, child_count);
     if (b->s->job_hooks)
         b->s->job_hooks->task_ended(b, task->id, state);
 }
@@ -485,7 +491,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     task->version = seq;
     task->at_us = run_at_us;
     live_set_run(b->s->live, task, (struct live_run){ 0 });
-    task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE);
+    task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_ENDING);
     live_place(b->s->live, task, b->at_us);
     log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);

@@ -10,6 +10,7 @@
  */
 #include "base/clock.h"
 #include "db/rows.h"
+#include "payload/inputs.h"
 #include "rules/cycle.h"
 #include "store/queue/read_sql.h"
 #include "worker/change.h"
@@ -184,14 +185,20 @@ static void check_payload(struct item *item, uint32_t type, const struct json_va
     item->wrong = kept;
 }
 
-/* A group brings its children along. */
+/* A group brings its children along. What does not fit into a page of the inbox comes with a later.
+ */
 static bool count_children(struct create *c, uint32_t type, const struct json_value *v,
                            size_t index, struct err *e)
 {
-    c->child_count += group_children_wanted(&c->w->shard, type, json_get_c(v, "payload"));
-    return c->count + c->child_count <= TASKS_MAX ||
-           err_set(e, ERR_LIMIT, "tasks[%zu]: with the children of groups these are more than %d",
-                   index, TASKS_MAX);
+    size_t wanted = group_children_wanted(&c->w->shard, type, json_get_c(v, "payload"));
+    if (wanted > PAYLOAD_GROUP_CHILDREN_MAX)
+        return true; /* that its payload is wrong is told elsewhere */
+    if (c->count + c->child_count + wanted > TASKS_MAX)
+        return err_set(e, c->r ? ERR_LIMIT : ERR_UNAVAILABLE,
+                       "tasks[%zu]: with the children of groups these are more than %d", index,
+                       TASKS_MAX);
+    c->child_count += wanted;
+    return true;
 }
 
 static bool read_item(struct create *c, const struct json_value *v, size_t index, struct item *item)
@@ -234,7 +241,7 @@ static bool stands_before(const struct item *item, struct uuid on)
     const struct create *c = item->create;
     for (const struct item *other = c->items; c->is_atomic && other < item; other++)
         if (uuid_eq(other->view.id, on))
-            return true;
+            return other->outcome == OUTCOME_NEW; /* else the tables tell how it stands */
     return false;
 }
 

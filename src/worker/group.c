@@ -151,7 +151,7 @@ static bool read_input(struct batch *b, const struct task_view *view,
     const struct json_value *payload;
     const void *input;
     struct err e = { 0 };
-    arena_raise_budget(b->a, READ_BYTES);
+    arena_raise_budget(b->a, arena_used(b->a) + READ_BYTES); /* the batch's others have used some */
     if (json_parse(b->a, view->payload, &payload, &e) &&
         payload_task_group.read(b->a, payload, &input, &e)) {
         *ret_input = input;
@@ -176,12 +176,25 @@ static bool read_types(struct batch *b, const struct payload_group_input *input,
     return true;
 }
 
+/* Who makes a task chooses its id, and can know what a group's children will be called. */
+static bool are_ids_free(struct batch *b, struct uuid base, size_t count, struct str *ret_error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (live_find(b->s->live, numbered(base, i))) {
+            *ret_error = arena_printf(b->a, "payload: $.tasks[%zu]: another task has its id", i);
+            return false;
+        }
+    return true;
+}
+
 bool group_expand(struct batch *b, struct task_view *view, struct str *ret_error)
 {
     const struct payload_group_input *input;
+    struct uuid base = base_of(view->id);
     uint32_t *types;
     const struct uuid *waiting;
-    if (!read_input(b, view, &input, ret_error) || !read_types(b, input, &types, ret_error))
+    if (!read_input(b, view, &input, ret_error) || !read_types(b, input, &types, ret_error) ||
+        !are_ids_free(b, base, input->child_count, ret_error))
         return false;
     size_t given = view->depends_on_count;
     struct uuid *all =
@@ -194,7 +207,6 @@ bool group_expand(struct batch *b, struct task_view *view, struct str *ret_error
     struct uuid *open = arena_new_array(b->a, open_count, struct uuid);
     if (open_count > 0)
         memcpy(open, waiting, open_count * sizeof *open); /* it changes with what is added */
-    struct uuid base = base_of(view->id);
     for (size_t i = 0; i < input->child_count; i++) {
         struct uuid id = all[given + i] = numbered(base, i);
         (void)add_child(b, child_view(b, view, id, types[i], &input->children[i]), types[i], open,
@@ -214,11 +226,22 @@ static void tell_command(struct shard *s, void *data)
     session_command(s->sessions, data);
 }
 
-void group_given_up(struct batch *b, struct uuid group)
+size_t group_open_children(struct batch *b, struct uuid group, const struct uuid **ret_children)
 {
-    struct uuid base = base_of(group);
-    for (size_t i = 0; i < PAYLOAD_GROUP_CHILDREN_MAX; i++) {
-        struct live *child = live_find(b->s->live, numbered(base, i));
+    const struct uuid *waiting;
+    size_t count = 0, waited = deps_blocked_by(b->s->deps, group, &waiting);
+    struct uuid *children = arena_new_array(b->a, waited, struct uuid);
+    for (size_t i = 0; i < waited; i++)
+        if (group_has_child(group, waiting[i]))
+            children[count++] = waiting[i];
+    *ret_children = children;
+    return count;
+}
+
+void group_give_up(struct batch *b, const struct uuid *children, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct live *child = live_find(b->s->live, children[i]);
         if (!child || child->state == LIVE_GONE || child->flags & LIVE_CANCEL_ASKED)
             continue;
         if (child->state != LIVE_RUNNING) {

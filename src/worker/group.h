@@ -49,5 +49,9 @@ void groups_clear(struct groups *groups);
 [[nodiscard]] bool group_expand(struct batch *b, struct task_view *view, struct str *ret_error);
 /* For `apply`: a blocked group waits for nothing any more. */
 void group_ended(struct batch *b, struct uuid group);
-/* For `apply`: it has finished otherwise; its unfinished children are cancelled. */
-void group_given_up(struct batch *b, struct uuid group);
+/* For `apply`, before deps_left: the children that a blocked group waits for, in the batch's arena.
+ */
+[[nodiscard]] size_t group_open_children(struct batch *b, struct uuid group,
+                                         const struct uuid **ret_children);
+/* For `apply`: their group has finished without them; they are cancelled. */
+void group_give_up(struct batch *b, const struct uuid *children, size_t count);

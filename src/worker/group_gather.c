@@ -237,18 +237,22 @@ static void rows_read(void *owner, const struct db_reply *reply)
     const void *read;
     struct err e = { 0 };
     g->call = NULL;
-    if (reply->err || db_rows_count(reply->rows[0]) == 0) {
-        log_warn("group.not_read", "error=%s",
-                 reply->err ? log_quote(str_of_c(err_text(reply->err))) : "\"it has no row\"");
+    if (reply->err) {
+        log_warn("group.not_read", "error=%s", log_quote(str_of_c(err_text(reply->err))));
         again(g);
         return;
     }
     const struct payload_group_input *input = NULL;
-    if (json_parse(g->a, db_rows_text(reply->rows[0], 0, 4), &payload, &e) &&
+    if (db_rows_count(reply->rows[0]) > 0 &&
+        json_parse(g->a, db_rows_text(reply->rows[0], 0, 4), &payload, &e) &&
         payload_task_group.read(g->a, payload, &read, &e))
         input = read;
     read_children(g, reply->rows[0]);
     compose(g, input && input->ignores_failures);
+    if (g->child_count == 0) { /* it failed as it was made, and was tried again */
+        g->has_failed = true;
+        g->error = STR("it has no children");
+    }
     g->intent = (struct intent){ .apply = apply_finish, .done = finish_done };
     if (!shard_submit(g->groups->s, &g->intent, &e))
         again(g);

@@ -103,6 +103,8 @@ static void settled(void *owner, const struct db_reply *reply)
 
 static void settle_one(struct inbox *t, struct uuid entry, struct str error)
 {
+    if (!str_is_utf8(error)) /* a name in it was cut within a character */
+        error = STR("payload: does not fit the schema of its type");
     t->settled[t->settled_count] = entry;
     t->errors[t->settled_count++] = error;
     t->refused_count += error.len > 0;

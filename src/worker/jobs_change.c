@@ -309,8 +309,8 @@ struct task_view *job_run_add(struct batch *b, struct job *job, struct uuid task
         view->run_at_us += rule_job_jitter_us(job->id, firing_us, d->jitter_s);
         add_run_row(b, job, task, firing_us);
     }
+    track_run(b, job, task); /* a group may end as it is made */
     (void)change_add(b, view, type);
-    track_run(b, job, task);
     return view;
 }
 

@@ -406,8 +406,10 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
     if (!logs_read(l->r->arena, json_get_c(v, "logs"), at, &ack->logs, e) ||
         !spawn_read(l->w, l->r, json_get_c(v, "spawn"), at, ack->task, &ack->spawn, e))
         return false;
-    return ack->spawn.count == 0 || ack->word == LEASE_COMPLETE ||
-           err_set(e, ERR_INVALID, "%sspawn: comes with the outcome complete alone", at);
+    if (ack->spawn.count > 0 && ack->word != LEASE_COMPLETE)
+        return err_set(e, ERR_INVALID, "%sspawn: comes with the outcome complete alone", at);
+    return ack->spawn.count == 0 || session_may_create(l->r) ||
+           err_set(e, ERR_INVALID, "%sspawn: a token that makes tasks has the scope API, too", at);
 }
 
 static void ack_done(struct intent *intent, const struct err *err)

@@ -68,6 +68,12 @@ static void unopen(struct shard *s, void *data)
     session_drop(s->sessions, data);
 }
 
+static void opened(struct shard *s, void *data)
+{
+    session_touch(data);
+    session_set_clock(s->sessions);
+}
+
 void session_open(struct batch *b, const struct session_new *wanted)
 {
     struct session_set *set = b->s->sessions;
@@ -79,8 +85,10 @@ void session_open(struct batch *b, const struct session_new *wanted)
     session_schemas_add(set->schemas, session->types, session->type_count);
     session->ttl_ms = wanted->ttl_ms;
     session->began_us = b->at_us;
-    session_touch(session);
+    session->seen_us = b->at_us;
+    session->expires_us = INT64_MAX; /* not before it is certain that there is one */
     batch_on_undo(b, unopen, session);
+    batch_on_commit(b, opened, session);
     if (rows->opened_count == rows->opened_capacity) {
         size_t capacity = rows->opened_capacity;
         rows->wanted =

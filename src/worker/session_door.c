@@ -35,6 +35,12 @@ static struct str token_id_of(const struct http_request *r)
     return http_header(r, STR("Windlass-Token-Id"));
 }
 
+bool session_may_create(const struct http_request *r)
+{
+    return str_is_empty(token_id_of(r)) ||
+           str_eq(http_header(r, STR("Windlass-May-Create")), STR("true"));
+}
+
 /* The session that the body names, with its secret; else it is answered and NULL. */
 struct session *session_of_body(struct worker *w, struct http_request *r,
                                 const struct json_value *body)

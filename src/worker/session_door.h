@@ -16,6 +16,10 @@ struct worker;
 [[nodiscard]] struct session *session_of_body(struct worker *w, struct http_request *r,
                                               const struct json_value *body);
 
+/* Whether who asks may make tasks: an outside worker whose token has only the scope LEASE may not.
+ */
+[[nodiscard]] bool session_may_create(const struct http_request *r);
+
 /* `commands`: those of its tasks that shall stop; what has ended is forgotten. NULL: none. */
 void session_put_commands(struct json_writer *w, const struct shard *s, struct session *session);
 /* `mode`: whether more may be asked for. */

@@ -47,7 +47,7 @@ def parked(world):
 
 
 def a_task_goes_through_its_life(world):
-    client = world.client()
+    client = world.client(scopes=["LEASE", "API"])
     who = client.open({"work": {"slots": 2}, "mine": {"schema": "windlass:none-such"}}, worker="w", host="h", version="1", ttl_ms=30_000)
     task = world.create(payload={"n": 1}, idempotencyKey=f"k{time.time_ns()}")
     leases = client.post("/v1/leases", {**who, "max": 5, "wait_ms": 20_000}).json["leases"]
@@ -333,6 +333,9 @@ def bad_input_is_refused_with_its_place(world):
             assert (answer.status, answer.code) == (400, "BAD_USER_INPUT"), (path, text[:200], answer.status, answer.text)
             assert what in answer.detail, (path, text[:200], what, answer.text)
             count += 1
+    refused = client.post("/v1/acks", {**who, "results": [
+        {"task": ID, "fence": "0:1", "outcome": "complete", "spawn": [{"type": "sql"}]}]})
+    assert refused.status == 400 and "has the scope API" in refused.detail, refused.text
     assert count > 250, count
     assert client.post("/v1/heartbeats", {**who, "tasks": []}).status == 200  # it lives on
     client.end(who)

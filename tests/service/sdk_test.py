@@ -155,7 +155,7 @@ FIND = "query($type: String!) { tasks(first: 5, filter: { type: [$type] }) { nod
 
 
 def what_a_handler_says_is_kept_or_refused_to_it_alone(world):
-    with Driver(world, "said") as driver:
+    with Driver(world, "said", token=world.make_token(scopes=["LEASE", "API"])[0]) as driver:
         bad, good = (world.create(type="said", payload={"do": what}) for what in ("bad checkpoint", "spawn"))
         resumed = world.create(type="said", payload={"do": "resume"})
         assert "checkpoint: is longer" in finished(world, bad)["result"]["detail"]

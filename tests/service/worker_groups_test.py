@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Tasks that come with others: groups and what executors spawn. Usage: worker_groups_test.py PROGRAM"""
 
+import hashlib
 import os
 import signal
 import sys
 import threading
 import time
+import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Gateway, Postgres, eventually, run_tests  # noqa: E402
@@ -339,6 +341,48 @@ def a_group_survives_a_kill_at_every_step(first, _):
         assert int(steps) == 5 * int(groups) and int(groups) >= len(parents), (groups, steps)
 
 
+def child_id(parent, index):
+    """As src/worker/group.c makes it: the group's time, the index, a hash of the group's id."""
+    whole = bytearray(uuid.UUID(parent).bytes)
+    whole[8:] = hashlib.sha256(bytes(whole)).digest()[:8]
+    whole[6:8] = (0x7000 | index).to_bytes(2, "big")
+    whole[8] = whole[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(whole)))
+
+
+def a_childs_id_that_is_taken_fails_the_group_alone(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"taken": 1})
+    parent = new_id()
+    taken = caller.create_one(type="taken", id=child_id(parent, 1))
+    made = caller.create({"id": parent, "type": "task.group", "is_fresh": True,
+                          "payload": {"tasks": [{"type": "taken"}, {"type": "taken"}]}})
+    assert made.status == 200, made.text
+    end = finished(caller, parent)
+    assert end["state"] == "dead" and "$.tasks[1]: another task has its id" in end["error"], end
+    assert caller.post(f"/v1/tasks/{parent}:retry", {"actor": "ada"}).status == 200
+    end = finished(caller, parent)
+    assert end["state"] == "dead" and end["error"] == "it has no children", end
+    lease = executor.one()
+    assert lease["task"] == taken and executor.ack(lease) == "applied"
+
+
+def a_group_whose_last_child_failed_is_gathered_by_the_next_leader(first, _):
+    url = first.new_database()
+    parents = []
+    for _ in range(5):  # wherever the kill comes: before the gathering is committed, or behind it
+        with Worker(url, WORKER_LEASE="1s") as worker:
+            caller, executor = Caller(worker), Executor(worker, {"half": 10})
+            parents.append(group(caller, {"type": "half", "max_attempts": 1}, {"type": "half"})[0])
+            leases = executor.leases(2, 20_000)
+            executor.lease(0, 0, [{"task": lease["task"], "fence": lease["fence"], "outcome": outcome}
+                                  for lease, outcome in zip(leases, ("complete", "fatal"))])
+            worker.stop(signal.SIGKILL)
+    with Worker(url, WORKER_LEASE="1s") as worker:
+        for parent in parents:
+            end = finished(Caller(worker), parent)
+            assert end["state"] == "dead" and end["error"] == "1 of 2 tasks did not succeed", end
+
+
 def a_gathered_group_is_told_alike_out_of_memory_and_tables(first, _):
     url = first.new_database()
     with Worker(url) as worker:
@@ -398,6 +442,8 @@ TESTS = [
     a_thousand_children_are_one_group,
     tasks_are_spawned_with_the_completion_or_not_at_all,
     a_group_survives_a_kill_at_every_step,
+    a_childs_id_that_is_taken_fails_the_group_alone,
+    a_group_whose_last_child_failed_is_gathered_by_the_next_leader,
     a_gathered_group_is_told_alike_out_of_memory_and_tables,
     the_gateway_shows_a_group_and_its_children,
 ]

@@ -71,6 +71,21 @@ def every_argument_arrives(worker, url, _):
     assert sql(url, "SELECT cardinality(depends_on) FROM worker.task WHERE idempotency_key = 'last'") == "2"
 
 
+def a_group_that_is_too_large_takes_no_room_from_others(worker, url, _):
+    caller = Caller(worker)
+    many = "(SELECT json_build_object('tasks', json_agg(json_build_object('type', 'one'))) FROM generate_series(1, {}))"
+    wrong, *good = sql(url, f"BEGIN; SELECT windlass.enqueue('task.group', {many.format(3000)}); "
+                            f"SELECT windlass.enqueue('task.group', {many.format(800)}, run_at => '{FAR}') FROM generate_series(1, 20); "
+                            "SELECT windlass.enqueue('beside'); COMMIT").splitlines()
+    eventually(lambda: is_empty(url))
+    assert task_of(caller, wrong) is None and all(task_of(caller, task) for task in good)
+    broken = enqueue(url, "'task.group', '{\"" + "€" * 30 + "\": 1}'")
+    beside = enqueue(url, "'beside'")
+    eventually(lambda: is_empty(url) and task_of(caller, beside))
+    assert task_of(caller, broken) is None
+    assert sql(url, "WITH gone AS (DELETE FROM worker.inbox_refused RETURNING entry) SELECT count(*) FROM gone") == "2"
+
+
 def what_is_there_already_is_not_doubled(worker, url, _):
     caller = Caller(worker)
     own = new_id()
@@ -111,7 +126,7 @@ def what_can_be_known_is_refused_in_the_callers_transaction(_, url, __):
 
 def what_only_the_worker_can_refuse_is_kept_with_its_error(worker, url, _):
     caller = Caller(worker)
-    deep = "[" * 129 + "]" * 129
+    deep, before = "[" * 129 + "]" * 129, worker.metric("windlass_worker_inbox_refused_total")
     deleted = caller.create_one(run_at_us=4_102_444_800_000_000)
     caller.post(f"/v1/tasks/{deleted}:cancel", {})
     assert caller.post("/v1/tasks:bulk", {"action": "delete", "tasks": [{"id": deleted}]}).json["done"] == 1
@@ -132,7 +147,7 @@ def what_only_the_worker_can_refuse_is_kept_with_its_error(worker, url, _):
     for task, message in bad.items():
         error = sql(url, f"SELECT error FROM worker.inbox_refused WHERE task->>'id' = '{task}'")
         assert message in error and task_of(caller, task) is None, (message, error)
-    assert worker.metric("windlass_worker_inbox_refused_total") == 9
+    assert worker.metric("windlass_worker_inbox_refused_total") == before + 9
     assert "event=inbox.refused" in worker.log
 
 
@@ -202,7 +217,8 @@ def main():
 
 
 TESTS = [
-    what_is_committed_becomes_a_task_and_what_is_rolled_back_does_not, every_argument_arrives, what_is_there_already_is_not_doubled,
+    what_is_committed_becomes_a_task_and_what_is_rolled_back_does_not, every_argument_arrives,
+    a_group_that_is_too_large_takes_no_room_from_others, what_is_there_already_is_not_doubled,
     what_can_be_known_is_refused_in_the_callers_transaction, what_only_the_worker_can_refuse_is_kept_with_its_error,
     a_failed_dependency_fails_it_at_once, only_those_may_call_it_who_were_given_it, many_come_through_in_order,
     a_killed_worker_loses_and_doubles_nothing,

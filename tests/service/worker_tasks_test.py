@@ -276,11 +276,14 @@ def an_attempt_that_passes_its_deadline_is_told_to_stop(worker, _):
 
 def one_that_does_not_stop_is_timed_out(worker, _):
     caller, executor = Caller(worker), Executor(worker, {"stubborn": 1})
-    task = caller.create_one(type="stubborn", timeout_s=1, max_attempts=1)
+    task = caller.create_one(type="stubborn", timeout_s=1, max_attempts=2)
     lease = executor.one()
-    eventually(lambda: executor.heartbeat().status == 200 and caller.task(task)["state"] == "dead")
+    eventually(lambda: executor.heartbeat().status == 200 and caller.task(task)["state"] == "retrying")
     assert executor.ack(lease) == "stale"  # its lease has ended, by the time-out
-    assert caller.task(task)["state"] == "dead"
+    again = executor.one(60_000)  # and the next attempt has its time, too
+    told = eventually(lambda: executor.heartbeat().json["commands"])
+    assert (told[0]["task"], told[0]["reason"]) == (task, "timeout"), told
+    assert executor.ack(again, "fail") == "applied" and caller.task(task)["state"] == "dead"
 
 
 def a_session_that_ends_returns_its_leases(worker, _):

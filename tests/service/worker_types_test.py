@@ -372,22 +372,6 @@ def limits_hold_after_a_restart(main_worker, _):
         assert caller.task(late)["state"] == "ready"
 
 
-def queues_of_an_older_version_are_found(main_worker, _):
-    url = main_worker.new_database()
-    with Worker(url) as worker:
-        task = Caller(worker).create_one(queue="old")
-        eventually(lambda: sql(url, "SELECT count(*) FROM worker.task_live") == "1")
-        worker.stop(signal.SIGKILL)
-    sql(url, "UPDATE worker.task_live SET queue = NULL; DELETE FROM worker.queue")
-    with Worker(url) as worker:
-        caller, executor = Caller(worker), Executor(worker)
-        assert queues(caller)["old"]["waiting"] == 1
-        change_queue(caller, "pause", "old")
-        assert executor.leases() == []
-        change_queue(caller, "resume", "old")
-        assert executor.one()["task"] == task
-
-
 def the_old_of_low_priority_do_not_starve(main_worker, _):
     with Worker(main_worker.new_database(), PRIORITY_AGEING="100ms") as worker:
         caller, executor = Caller(worker), Executor(worker)
@@ -421,7 +405,6 @@ TESTS = [
     limits_of_key_and_rate_say_why,
     a_quarantined_task_says_so,
     limits_hold_after_a_restart,
-    queues_of_an_older_version_are_found,
     the_old_of_low_priority_do_not_starve,
 ]
 

@@ -53,7 +53,7 @@ export class ProblemError extends Error {
   }
   /** The same request may work later. */
   get isTemporary(): boolean {
-    return this.status === 429 || this.status >= 500;
+    return this.status === 408 || this.status === 429 || this.status >= 500;
   }
 }
 

@@ -25,6 +25,7 @@ export interface Logger {
 
 const WAIT_MS = 20_000, POLL_TIMEOUT_MS = 40_000; // of a long poll
 const LEASES_MAX = 500, ACKS_MAX = 500; // in one request
+const BEAT_LEAST_MS = 500; // a heartbeat waits so long for its answer, even where they are more frequent
 const NEWS_MS = 1_000; // progress and logs are told so often
 const STOP_GRACE_MS = 5_000; // after the drain: handlers that were told to stop
 const SILENT: Logger = { info: () => {}, warn: () => {} };
@@ -331,7 +332,7 @@ export class Worker {
   async #tellNews(session: Session, news: News[]): Promise<boolean> {
     try {
       const tasks: Beat[] = news.map(({ beat }) => beat);
-      const answer = await this.#ask(session, "/v1/heartbeats", { tasks }, { timeoutMs: session.ttl_ms });
+      const answer = await this.#ask(session, "/v1/heartbeats", { tasks }, { timeoutMs: Math.max(session.heartbeat_ms, BEAT_LEAST_MS) });
       session.holdsMore ||= (answer?.held ?? 0) > heldBy(session).length;
       for (const name of answer?.lost ?? []) session.running.get(keyOf(name))?.stop("lost");
       for (const { told } of news) told();

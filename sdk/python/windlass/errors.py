@@ -40,7 +40,7 @@ class ProblemError(Exception):
     @property
     def is_temporary(self) -> bool:
         """The same request may work later."""
-        return self.status == 429 or self.status >= 500
+        return self.status in (408, 429) or self.status >= 500
 
 
 class GraphQLError(Exception):

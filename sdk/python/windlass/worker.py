@@ -15,6 +15,7 @@ from .http import Backoff, Http, NoAnswer
 
 _WAIT_MS, _POLL_TIMEOUT_S = 20_000, 40.0  # of a long poll
 _LEASES_MAX, _ACKS_MAX = 500, 500  # in one request
+_BEAT_LEAST_S = 0.5  # a heartbeat waits so long for its answer, even where they are more frequent
 _NEWS_S = 1.0  # progress and logs are told so often
 _STOP_GRACE_S = 5.0  # after the drain: handlers that were told to stop
 _Failure = (ProblemError, *NoAnswer)
@@ -348,7 +349,8 @@ class Worker:
 
     async def _tell_news(self, session: _Session, news: list[News]) -> bool:
         try:
-            answer = await self._ask(session, "/v1/heartbeats", {"tasks": [one.beat for one in news]}, session.ttl_s)
+            answer = await self._ask(session, "/v1/heartbeats", {"tasks": [one.beat for one in news]},
+                                     max(session.heartbeat_s, _BEAT_LEAST_S))
         except _Failure as error:
             if news and isinstance(error, ProblemError) and _is_refused(error):  # such as a checkpoint that is too long
                 if len(news) == 1:
