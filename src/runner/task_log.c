@@ -91,8 +91,6 @@ void task_log_arrived(struct task_log *log)
 
 struct str task_log_rest(struct task_log *log)
 {
-    append(&log->riding, &log->older); /* nobody has said that these arrived */
-    append(&log->riding, &log->newer);
-    forget_oldest(&log->riding);
-    return buf_str(&log->riding);
+    append(&log->older, &log->newer);
+    return buf_str(&log->older);
 }

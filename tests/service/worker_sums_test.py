@@ -45,7 +45,7 @@ class Reader:
     def go_to(self, number):
         while self.next < number:
             if not self.pending:
-                self.pending = self.caller.feed(f"0:{self.next}").json["events"]
+                self.pending = self.caller.feed(f"0:{self.next}", wait_ms=20_000).json["events"]
             event = self.pending.pop(0)
             assert int(event["seq"]) == self.next
             self.take(event)
