@@ -181,6 +181,7 @@ def health_and_doctor_name_what_is_paused(world):
         world.worker.begin_anew()
         world.worker.put_type("anew", is_paused=True)
     eventually(lambda: of_worker(health, "systemHealth")["detail"] == "paused: task type anew")
+    eventually(lambda: world.worker.followed == world.worker.head)  # the list came before the feed goes on
     world.worker.put_type("anew", is_paused=False)
     world.worker.put_queue("slow", False)
     for i in range(30):
