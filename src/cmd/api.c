@@ -157,6 +157,15 @@ bool api_ask(struct api *api, const char *document, const struct json_value **re
     return is_answered;
 }
 
+bool api_ask_of(struct api *api, const char *document, struct str id,
+                const struct json_value **ret_data, struct err *e)
+{
+    struct json_writer *w = api_variables(api);
+    json_key_c(w, "id");
+    json_write_string(w, id);
+    return api_ask(api, document, ret_data, e);
+}
+
 static bool begin_member(struct api *api, enum conf_id id, const char *key)
 {
     if (!conf_is_given(api->conf, id))

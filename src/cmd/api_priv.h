@@ -49,6 +49,10 @@ int api_run_as_nobody(const struct conf *conf, api_fn *fn);
 [[nodiscard]] bool api_ask(struct api *api, const char *document,
                            const struct json_value **ret_data, struct err *e);
 
+/* Asks with the variable "id" alone. */
+[[nodiscard]] bool api_ask_of(struct api *api, const char *document, struct str id,
+                              const struct json_value **ret_data, struct err *e);
+
 /* Members of an input, where their option is given. */
 void api_put_text(struct api *api, enum conf_id id, const char *key);
 void api_put_int(struct api *api, enum conf_id id, const char *key);

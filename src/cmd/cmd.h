@@ -18,6 +18,8 @@ enum cmd_exit {
     CMD_BAD_SETTINGS = 78,
 };
 
+struct api;
+
 struct cmd {
     const char *name;     /* "up", or two words: "config show" */
     const char *operands; /* for the usage line: "NAME", or "" */
@@ -25,7 +27,9 @@ struct cmd {
     const char *details;  /* sentences below it, or NULL */
     unsigned options;     /* enum conf_for */
     size_t operand_count_min, operand_count_max;
-    int (*run)(const struct conf *conf); /* returns an enum cmd_exit */
+    /* One of the two. What runs here returns an enum cmd_exit; what asks a gateway: api_priv.h. */
+    int (*run)(const struct conf *conf);
+    bool (*ask)(struct api *api, struct err *e);
 };
 
 /* The table, sorted as help shows it; an entry without a name ends it. */
@@ -51,35 +55,7 @@ int cmd_migrate_run(const struct conf *conf);
 int cmd_migrate_status(const struct conf *conf);
 int cmd_migrate_sync(const struct conf *conf);
 int cmd_runner(const struct conf *conf);
-int cmd_job_create(const struct conf *conf);
-int cmd_job_delete(const struct conf *conf);
-int cmd_job_list(const struct conf *conf);
-int cmd_job_pause(const struct conf *conf);
-int cmd_job_preview(const struct conf *conf);
-int cmd_job_resume(const struct conf *conf);
-int cmd_job_runs(const struct conf *conf);
-int cmd_job_show(const struct conf *conf);
-int cmd_job_trigger(const struct conf *conf);
-int cmd_job_update(const struct conf *conf);
 int cmd_login(const struct conf *conf);
-int cmd_logout(const struct conf *conf);
-int cmd_task_cancel(const struct conf *conf);
-int cmd_task_create(const struct conf *conf);
-int cmd_task_delete(const struct conf *conf);
-int cmd_task_list(const struct conf *conf);
-int cmd_task_log(const struct conf *conf);
-int cmd_task_retry(const struct conf *conf);
-int cmd_task_show(const struct conf *conf);
-int cmd_task_watch(const struct conf *conf);
-int cmd_task_why(const struct conf *conf);
-int cmd_token_create(const struct conf *conf);
-int cmd_token_list(const struct conf *conf);
-int cmd_token_revoke(const struct conf *conf);
-int cmd_user_create(const struct conf *conf);
-int cmd_user_delete(const struct conf *conf);
-int cmd_user_list(const struct conf *conf);
-int cmd_user_password(const struct conf *conf);
-int cmd_user_update(const struct conf *conf);
 int cmd_version(const struct conf *conf);
 int cmd_worker(const struct conf *conf);
 
@@ -93,3 +69,32 @@ int cmd_print(const struct buf *b);
 
 /* Tells the error on standard error, "windlass: message (context)", and returns `exit_code`. */
 int cmd_fail(int exit_code, const struct err *e);
+
+[[nodiscard]] bool cmd_job_create(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_delete(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_list(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_pause(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_preview(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_resume(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_runs(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_show(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_trigger(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_job_update(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_logout(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_cancel(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_create(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_delete(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_list(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_log(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_retry(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_show(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_watch(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_task_why(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_token_create(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_token_list(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_token_revoke(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_user_create(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_user_delete(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_user_list(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_user_password(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_user_update(struct api *api, struct err *e);

@@ -131,10 +131,7 @@ static bool ask_job(struct api *api, const char *document, const struct json_val
     struct str id;
     if (!api_job_id(api, conf_operand(api->conf, 0), &id, e))
         return false;
-    struct json_writer *w = api_variables(api);
-    json_key_c(w, "id");
-    json_write_string(w, id);
-    return api_ask(api, document, ret_data, e);
+    return api_ask_of(api, document, id, ret_data, e);
 }
 
 static bool no_such_job(const struct api *api, struct err *e)
@@ -143,7 +140,7 @@ static bool no_such_job(const struct api *api, struct err *e)
     return err_in(e, "NOT_FOUND");
 }
 
-static bool show(struct api *api, struct err *e)
+bool cmd_job_show(struct api *api, struct err *e)
 {
     const struct json_value *data, *job;
     if (!ask_job(api, "query($id: ID!) { job(id: $id) { " JOB_WHOLE "} }", &data, e))
@@ -167,17 +164,17 @@ static bool change(struct api *api, const char *document, const char *field, str
     return true;
 }
 
-static bool pause_job(struct api *api, struct err *e)
+bool cmd_job_pause(struct api *api, struct err *e)
 {
     return change(api, "mutation($id: ID!) { pauseJob(id: $id) { " JOB_LINE "} }", "pauseJob", e);
 }
 
-static bool resume(struct api *api, struct err *e)
+bool cmd_job_resume(struct api *api, struct err *e)
 {
     return change(api, "mutation($id: ID!) { resumeJob(id: $id) { " JOB_LINE "} }", "resumeJob", e);
 }
 
-static bool trigger(struct api *api, struct err *e)
+bool cmd_job_trigger(struct api *api, struct err *e)
 {
     const struct json_value *data, *task;
     struct table *t = task_table(api);
@@ -192,7 +189,7 @@ static bool trigger(struct api *api, struct err *e)
     return true;
 }
 
-static bool delete_job(struct api *api, struct err *e)
+bool cmd_job_delete(struct api *api, struct err *e)
 {
     const struct json_value *data;
     if (!ask_job(api, "mutation($id: ID!) { deleteJob(id: $id) }", &data, e))
@@ -204,7 +201,7 @@ static bool delete_job(struct api *api, struct err *e)
     return true;
 }
 
-static bool runs(struct api *api, struct err *e)
+bool cmd_job_runs(struct api *api, struct err *e)
 {
     struct table *t = task_table(api);
     struct str id, after = { 0 };
@@ -242,7 +239,7 @@ static bool runs(struct api *api, struct err *e)
 
 /* ── lists and previews ── */
 
-static bool list(struct api *api, struct err *e)
+bool cmd_job_list(struct api *api, struct err *e)
 {
     const struct json_value *data, *jobs;
     struct table *t = job_table(api);
@@ -289,7 +286,7 @@ static void put_preview(struct api *api, const struct json_value *preview)
         api_put_table(api, t);
 }
 
-static bool preview(struct api *api, struct err *e)
+bool cmd_job_preview(struct api *api, struct err *e)
 {
     const struct json_value *data;
     struct json_writer *w = api_variables(api);
@@ -330,7 +327,7 @@ static bool put_settings(struct api *api, struct err *e)
     return api_put_payload(api, e);
 }
 
-static bool create(struct api *api, struct err *e)
+bool cmd_job_create(struct api *api, struct err *e)
 {
     const struct json_value *data;
     if (!conf_is_given(api->conf, CONF_SCHEDULE) || !conf_is_given(api->conf, CONF_TYPE))
@@ -353,7 +350,7 @@ static bool create(struct api *api, struct err *e)
     return true;
 }
 
-static bool update(struct api *api, struct err *e)
+bool cmd_job_update(struct api *api, struct err *e)
 {
     const struct json_value *data;
     struct str id;
@@ -375,54 +372,4 @@ static bool update(struct api *api, struct err *e)
         return false;
     put_one(api, api_member(data, "updateJob"));
     return true;
-}
-
-int cmd_job_create(const struct conf *conf)
-{
-    return api_run(conf, create);
-}
-
-int cmd_job_delete(const struct conf *conf)
-{
-    return api_run(conf, delete_job);
-}
-
-int cmd_job_list(const struct conf *conf)
-{
-    return api_run(conf, list);
-}
-
-int cmd_job_pause(const struct conf *conf)
-{
-    return api_run(conf, pause_job);
-}
-
-int cmd_job_preview(const struct conf *conf)
-{
-    return api_run(conf, preview);
-}
-
-int cmd_job_resume(const struct conf *conf)
-{
-    return api_run(conf, resume);
-}
-
-int cmd_job_runs(const struct conf *conf)
-{
-    return api_run(conf, runs);
-}
-
-int cmd_job_show(const struct conf *conf)
-{
-    return api_run(conf, show);
-}
-
-int cmd_job_trigger(const struct conf *conf)
-{
-    return api_run(conf, trigger);
-}
-
-int cmd_job_update(const struct conf *conf)
-{
-    return api_run(conf, update);
 }

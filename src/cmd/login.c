@@ -43,7 +43,7 @@ static bool login(struct api *api, struct err *e)
 }
 
 /* The session ends at the gateway, and is forgotten here, also where the gateway has lost it. */
-static bool logout(struct api *api, struct err *e)
+bool cmd_logout(struct api *api, struct err *e)
 {
     const struct json_value *data;
     const char *path;
@@ -61,9 +61,4 @@ static bool logout(struct api *api, struct err *e)
 int cmd_login(const struct conf *conf)
 {
     return api_run_as_nobody(conf, login);
-}
-
-int cmd_logout(const struct conf *conf)
-{
-    return api_run(conf, logout);
 }

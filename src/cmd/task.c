@@ -241,16 +241,13 @@ static bool ask_task(struct api *api, const char *document, const struct json_va
     struct str id, named = conf_operand(api->conf, 0);
     if (!api_task_id(api, named, &id, e))
         return false;
-    struct json_writer *w = api_variables(api);
-    json_key_c(w, "id");
-    json_write_string(w, id);
-    if (!api_ask(api, document, &data, e))
+    if (!api_ask_of(api, document, id, &data, e))
         return false;
     *ret_task = api_member(data, "task");
     return *ret_task != NULL || task_is_missing(id, e);
 }
 
-static bool show(struct api *api, struct err *e)
+bool cmd_task_show(struct api *api, struct err *e)
 {
     const struct json_value *task;
     if (!ask_task(api, "query($id: ID!) { task(id: $id) { " TASK_WHOLE "} }", &task, e))
@@ -260,7 +257,7 @@ static bool show(struct api *api, struct err *e)
 }
 
 /* One sentence, for people who ask only that. */
-static bool why(struct api *api, struct err *e)
+bool cmd_task_why(struct api *api, struct err *e)
 {
     const struct json_value *task;
     if (!ask_task(api,
@@ -362,7 +359,7 @@ static bool put_page(struct api *api, int64_t count, struct str after, struct er
     "{ tasks(filter: $filter, orderBy: $order, first: $first, after: $after) "                     \
     "{ nodes { " fields "} pageInfo { hasNextPage endCursor } source } }"
 
-static bool list(struct api *api, struct err *e)
+bool cmd_task_list(struct api *api, struct err *e)
 {
     struct table *t = task_table(api);
     const struct json_value *data;
@@ -383,19 +380,4 @@ static bool list(struct api *api, struct err *e)
     }
     api_put_list_of(api, t, "no tasks");
     return true;
-}
-
-int cmd_task_list(const struct conf *conf)
-{
-    return api_run(conf, list);
-}
-
-int cmd_task_show(const struct conf *conf)
-{
-    return api_run(conf, show);
-}
-
-int cmd_task_why(const struct conf *conf)
-{
-    return api_run(conf, why);
 }

@@ -79,7 +79,7 @@ static void put_one_line(struct api *api, const struct json_value *task)
     api_put_table(api, t);
 }
 
-static bool create(struct api *api, struct err *e)
+bool cmd_task_create(struct api *api, struct err *e)
 {
     const struct json_value *data;
     if (!put_input(api, e) ||
@@ -95,11 +95,6 @@ static bool create(struct api *api, struct err *e)
     return true;
 }
 
-int cmd_task_create(const struct conf *conf)
-{
-    return api_run(conf, create);
-}
-
 /* ── cancel and retry ── */
 
 struct change {
@@ -113,10 +108,7 @@ static bool change_one(struct api *api, const struct change *change, struct str 
     struct str id;
     if (!api_task_id(api, named, &id, e))
         return false;
-    struct json_writer *w = api_variables(api);
-    json_key_c(w, "id");
-    json_write_string(w, id);
-    if (!api_ask(api, change->document, &data, e))
+    if (!api_ask_of(api, change->document, id, &data, e))
         return false;
     *ret_task = api_member(data, change->field);
     return true;
@@ -165,7 +157,7 @@ static bool change_all(struct api *api, const struct change *change, const struc
     "(filter: $filter, asOf: $asOf, expectedCount: $count, dryRun: $dryRun) "                      \
     "{ matched done refusedCount refused { id reason } } }"
 
-static bool cancel(struct api *api, struct err *e)
+bool cmd_task_cancel(struct api *api, struct err *e)
 {
     static const struct change change = { "mutation($id: ID!) { cancelTask(id: $id) { " TASK_LINE
                                           "} }",
@@ -175,7 +167,7 @@ static bool cancel(struct api *api, struct err *e)
     return change_all(api, &change, &bulk, e);
 }
 
-static bool retry(struct api *api, struct err *e)
+bool cmd_task_retry(struct api *api, struct err *e)
 {
     static const struct change change = { "mutation($id: ID!) { retryTask(id: $id) { " TASK_LINE
                                           "} }",
@@ -197,7 +189,7 @@ static bool put_named(struct api *api, struct err *e)
 }
 
 /* The API deletes by filter alone, and so many ids are one. */
-static bool delete_tasks(struct api *api, struct err *e)
+bool cmd_task_delete(struct api *api, struct err *e)
 {
     struct task_bulk bulk = { "delete", BULK("deleteTasks"), "deleteTasks", task_put_filter };
     bool has_names = conf_operand_count(api->conf) > 0, has_filter = !task_filter_is_empty(api);
@@ -206,19 +198,4 @@ static bool delete_tasks(struct api *api, struct err *e)
     if (has_names)
         bulk.put_filter = put_named;
     return task_bulk_run(api, &bulk, e);
-}
-
-int cmd_task_cancel(const struct conf *conf)
-{
-    return api_run(conf, cancel);
-}
-
-int cmd_task_delete(const struct conf *conf)
-{
-    return api_run(conf, delete_tasks);
-}
-
-int cmd_task_retry(const struct conf *conf)
-{
-    return api_run(conf, retry);
 }

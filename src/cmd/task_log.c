@@ -32,10 +32,8 @@ static void put_attempt(struct api *api, const struct json_value *attempt)
 static bool tell_kept(struct api *api, struct str id, struct err *e)
 {
     const struct json_value *data, *attempts;
-    struct json_writer *w = api_variables(api);
-    json_key_c(w, "id");
-    json_write_string(w, id);
-    if (!api_ask(api, "query($id: ID!) { task(id: $id) { attempts { attempt log } } }", &data, e))
+    if (!api_ask_of(api, "query($id: ID!) { task(id: $id) { attempts { attempt log } } }", id,
+                    &data, e))
         return false;
     attempts = api_member(data, "task.attempts");
     if (attempts == NULL)
@@ -111,15 +109,10 @@ static bool tell_all(struct api *api, struct str id, struct err *e)
     return l.failure.code == ERR_NONE;
 }
 
-static bool tell_log(struct api *api, struct err *e)
+bool cmd_task_log(struct api *api, struct err *e)
 {
     struct str id;
     if (!api_task_id(api, conf_operand(api->conf, 0), &id, e))
         return false;
     return conf_bool(api->conf, CONF_FOLLOW) ? tell_all(api, id, e) : tell_kept(api, id, e);
-}
-
-int cmd_task_log(const struct conf *conf)
-{
-    return api_run(conf, tell_log);
 }

@@ -305,7 +305,7 @@ bool task_await(struct api *api, struct str id, struct err *e)
     return run(&w, e);
 }
 
-static bool watch(struct api *api, struct err *e)
+bool cmd_task_watch(struct api *api, struct err *e)
 {
     size_t count = conf_operand_count(api->conf);
     struct watch w = { .api = api, .is_told = true, .awaited_count = count };
@@ -320,9 +320,4 @@ static bool watch(struct api *api, struct err *e)
     else if (!task_put_filter(api, e))
         return false;
     return run(&w, e);
-}
-
-int cmd_task_watch(const struct conf *conf)
-{
-    return api_run(conf, watch);
 }

@@ -54,7 +54,7 @@ static bool ask_tokens(struct api *api, const struct json_value **ret_tokens, st
     return true;
 }
 
-static bool list(struct api *api, struct err *e)
+bool cmd_token_list(struct api *api, struct err *e)
 {
     const struct json_value *tokens;
     if (!ask_tokens(api, &tokens, e))
@@ -68,7 +68,7 @@ static bool list(struct api *api, struct err *e)
 
 /* The token alone goes to standard output, so that a script can keep it; it is never shown again.
  */
-static bool create(struct api *api, struct err *e)
+bool cmd_token_create(struct api *api, struct err *e)
 {
     const struct json_value *data;
     if (!conf_is_given(api->conf, CONF_ROLE))
@@ -114,35 +114,17 @@ static bool find_token(const struct json_value *tokens, struct str named, struct
                                  STR_FMT(str_first(named, 60)));
 }
 
-static bool revoke(struct api *api, struct err *e)
+bool cmd_token_revoke(struct api *api, struct err *e)
 {
     const struct json_value *data, *tokens;
     struct str id;
     if (!ask_tokens(api, &tokens, e) || !find_token(tokens, conf_operand(api->conf, 0), &id, e))
         return false;
-    struct json_writer *w = api_variables(api);
-    json_key_c(w, "id");
-    json_write_string(w, id);
-    if (!api_ask(api, "mutation($id: ID!) { revokeApiToken(id: $id) }", &data, e))
+    if (!api_ask_of(api, "mutation($id: ID!) { revokeApiToken(id: $id) }", id, &data, e))
         return false;
     if (api->is_json)
         api_put_json(api, data);
     else
         buf_put_c(&api->out, "revoked\n");
     return true;
-}
-
-int cmd_token_create(const struct conf *conf)
-{
-    return api_run(conf, create);
-}
-
-int cmd_token_list(const struct conf *conf)
-{
-    return api_run(conf, list);
-}
-
-int cmd_token_revoke(const struct conf *conf)
-{
-    return api_run(conf, revoke);
 }

@@ -41,7 +41,7 @@ static void put_one(struct api *api, const struct json_value *user)
     api_put_list_of(api, t, "");
 }
 
-static bool list(struct api *api, struct err *e)
+bool cmd_user_list(struct api *api, struct err *e)
 {
     struct table *t = user_table(api);
     struct str after = { 0 };
@@ -73,7 +73,7 @@ static bool list(struct api *api, struct err *e)
     return true;
 }
 
-static bool create(struct api *api, struct err *e)
+bool cmd_user_create(struct api *api, struct err *e)
 {
     const struct json_value *data;
     struct str password;
@@ -130,7 +130,7 @@ static bool update(struct api *api, struct str id, struct str password, struct s
     return true;
 }
 
-static bool update_settings(struct api *api, struct err *e)
+bool cmd_user_update(struct api *api, struct err *e)
 {
     const struct str none = { 0 };
     struct str id;
@@ -140,7 +140,7 @@ static bool update_settings(struct api *api, struct err *e)
 }
 
 /* One's own needs the present one, too. */
-static bool set_password(struct api *api, struct err *e)
+bool cmd_user_password(struct api *api, struct err *e)
 {
     const struct json_value *data;
     struct str id, password, current = { 0 };
@@ -154,45 +154,17 @@ static bool set_password(struct api *api, struct err *e)
            update(api, id, password, current, e);
 }
 
-static bool delete_user(struct api *api, struct err *e)
+bool cmd_user_delete(struct api *api, struct err *e)
 {
     const struct json_value *data;
     struct str id;
     if (!api_user_id(api, conf_operand(api->conf, 0), &id, e))
         return false;
-    struct json_writer *w = api_variables(api);
-    json_key_c(w, "id");
-    json_write_string(w, id);
-    if (!api_ask(api, "mutation($id: ID!) { deleteUser(id: $id) }", &data, e))
+    if (!api_ask_of(api, "mutation($id: ID!) { deleteUser(id: $id) }", id, &data, e))
         return false;
     if (api->is_json)
         api_put_json(api, data);
     else
         buf_put_c(&api->out, "deleted\n");
     return true;
-}
-
-int cmd_user_create(const struct conf *conf)
-{
-    return api_run(conf, create);
-}
-
-int cmd_user_delete(const struct conf *conf)
-{
-    return api_run(conf, delete_user);
-}
-
-int cmd_user_list(const struct conf *conf)
-{
-    return api_run(conf, list);
-}
-
-int cmd_user_password(const struct conf *conf)
-{
-    return api_run(conf, set_password);
-}
-
-int cmd_user_update(const struct conf *conf)
-{
-    return api_run(conf, update_settings);
 }

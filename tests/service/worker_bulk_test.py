@@ -7,8 +7,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import RUNNER_TOKEN, Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+from gateway_rig import eventually  # noqa: E402
+from worker_rig import RUNNER_TOKEN, Caller, Executor, Proxy, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 FAR_US = 4_102_444_800_000_000  # the year 2100
 
@@ -238,13 +238,6 @@ def what_is_wrong_is_named(worker, _url, _):
     assert Caller(worker, "wrong").post("/v1/tasks:bulk", {"action": "retry", "tasks": []}).status == 401
 
 
-def main():
-    with Postgres() as postgres:
-        url = postgres.tell("database")
-        with Worker(url) as worker:
-            run_tests(TESTS, worker, url, postgres)
-
-
 TESTS = [
     each_is_judged_by_itself, a_deleted_task_does_not_come_again, ten_thousand_go_in_batches,
     what_is_deleted_is_deleted_after_a_broken_commit, what_came_and_went_since_the_checkpoint_is_not_counted,
@@ -253,4 +246,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    main()
+    run_with_worker(TESTS, gives_server=True)

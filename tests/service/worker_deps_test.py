@@ -6,8 +6,8 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+from gateway_rig import eventually  # noqa: E402
+from worker_rig import Caller, Executor, Proxy, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 FAR_US = 4_102_444_800_000_000  # the year 2100: nothing runs by itself
 TYPES = {"work": 50}
@@ -267,13 +267,6 @@ def what_is_due_later_can_be_due_now(worker, url, _):
     assert_counts_are_the_tables(caller, url)
 
 
-def main():
-    with Postgres() as postgres:
-        url = postgres.tell("database")
-        with Worker(url) as worker:
-            run_tests(TESTS, worker, url, postgres)
-
-
 TESTS = [
     who_depends_on_what_failed_fails_with_the_whole_chain, who_depends_on_what_has_failed_already_fails_at_once,
     one_that_failed_by_another_is_tried_again_after_it, one_that_left_and_came_back_waits_for_each_once,
@@ -282,4 +275,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    main()
+    run_with_worker(TESTS, gives_server=True)

@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+from worker_rig import Busy, Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 
@@ -215,22 +214,12 @@ def one_bad_row_of_many_is_refused_alone(postgres):
         assert_whole(url)
 
 
-class Load:
+class Load(Busy):
     """Producers and executors that go on until told to stop; what was acknowledged is noted."""
 
     def __init__(self, worker):
-        self.worker, self.is_over, self.created, self.completed = worker, threading.Event(), [], []
-        self.threads = [threading.Thread(target=self.run, args=(f,))
-                        for f in [self.produce] * 4 + [self.execute] * 3]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, act):
-        while not self.is_over.is_set():
-            try:
-                act()
-            except (OSError, AssertionError, KeyError, ValueError):
-                time.sleep(0.01)
+        self.created, self.completed = [], []
+        super().__init__(worker, *[self.produce] * 4, *[self.execute] * 3)
 
     def produce(self):
         caller = Caller(self.worker)
@@ -250,11 +239,6 @@ class Load:
             acks = [{"task": lease["task"], "fence": lease["fence"],
                      "outcome": "fail" if i % 10 == 0 else "complete", "retry_in_ms": 50}
                     for i, lease in enumerate(answer["leases"])]
-
-    def stop(self):
-        self.is_over.set()
-        for thread in self.threads:
-            thread.join()
 
 
 def a_killed_leader_is_replayed_exactly(postgres):

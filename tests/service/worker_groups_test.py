@@ -10,8 +10,8 @@ import time
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Gateway, Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import GATEWAY_TOKEN, Caller, Executor, Worker, new_id, sql  # noqa: E402
+from gateway_rig import Gateway, eventually  # noqa: E402
+from worker_rig import GATEWAY_TOKEN, Caller, Executor, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 
 def group(caller, *children, on_failure=None, **members):
@@ -419,14 +419,6 @@ def the_gateway_shows_a_group_and_its_children(first, _):
         assert counts == {"pending": 0, "inProgress": 0, "completed": 3, "failed": 0}, counts
 
 
-def main():
-    with Postgres() as postgres:
-        url = postgres.tell("database")
-        with Worker(url) as worker:
-            worker.new_database = lambda: postgres.tell("database")
-            run_tests(TESTS, worker, url)
-
-
 TESTS = [
     a_group_gathers_what_its_children_made_in_their_order,
     a_failed_child_fails_it_when_all_have_ended,
@@ -449,4 +441,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    main()
+    run_with_worker(TESTS)

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import WAIT_S, Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+from gateway_rig import WAIT_S, eventually  # noqa: E402
+from worker_rig import Caller, Executor, Proxy, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 FAR = "2100-01-01 00:00:00+00"
 
@@ -209,13 +209,6 @@ def a_killed_worker_loses_and_doubles_nothing(_worker, _url, postgres):
         assert sorted(int(n) for n in numbers.splitlines()) == list(range(1, total + 1))
 
 
-def main():
-    with Postgres() as postgres:
-        url = postgres.tell("database")
-        with Worker(url) as worker:
-            run_tests(TESTS, worker, url, postgres)
-
-
 TESTS = [
     what_is_committed_becomes_a_task_and_what_is_rolled_back_does_not, every_argument_arrives,
     a_group_that_is_too_large_takes_no_room_from_others, what_is_there_already_is_not_doubled,
@@ -225,4 +218,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    main()
+    run_with_worker(TESTS, gives_server=True)

@@ -7,8 +7,8 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
+from gateway_rig import eventually  # noqa: E402
+from worker_rig import Caller, Executor, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 
 def log(caller, task, after="0:0", wait_ms=0):
@@ -306,14 +306,6 @@ def a_database_from_before_gets_its_partitions(first, _):
         eventually(lambda: sql(url, f"SELECT to_regclass('worker.{old}') IS NOT NULL") == "t")
 
 
-def main():
-    with Postgres() as postgres:
-        url = postgres.tell("database")
-        with Worker(url) as worker:
-            worker.new_database = lambda: postgres.tell("database")
-            run_tests(TESTS, worker, url)
-
-
 TESTS = [
     lines_are_told_while_a_task_runs_and_when_it_has_ended,
     who_waits_hears_of_a_line_and_of_the_end,
@@ -331,4 +323,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    main()
+    run_with_worker(TESTS)

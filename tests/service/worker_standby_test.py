@@ -5,12 +5,11 @@ import os
 import re
 import signal
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import WAIT_S, Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+from worker_rig import Busy, Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 
@@ -36,22 +35,12 @@ def one_that_was_cancelled_and_tried_again_between_two_ticks_is_kept(postgres):
         assert Caller(worker).task(task)["state"] == "ready"
 
 
-class Busy:
+class Everything(Busy):
     """A little of everything, until told to stop; what was acknowledged is noted."""
 
     def __init__(self, worker):
-        self.worker, self.is_over, self.created = worker, threading.Event(), []
-        self.threads = [threading.Thread(target=self.run, args=(f,))
-                        for f in (self.create, self.create, self.execute, self.execute, self.touch)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, act):
-        while not self.is_over.is_set():
-            try:
-                act()
-            except (OSError, AssertionError, KeyError, ValueError, IndexError):
-                time.sleep(0.01)
+        self.created = []
+        super().__init__(worker, self.create, self.create, self.execute, self.execute, self.touch)
 
     def create(self):
         caller, count = Caller(self.worker), 0
@@ -85,11 +74,6 @@ class Busy:
             caller.post(f"/v1/tasks/{task}:retry", {})
             time.sleep(0.005)
 
-    def stop(self):
-        self.is_over.set()
-        for thread in self.threads:
-            thread.join()
-
 
 def said(worker, event):
     """What it says of its memory there: the next number, how many tasks, their sum."""
@@ -106,7 +90,7 @@ def a_memory_that_followed_the_log_is_one_that_was_loaded_and_its_leaders(postgr
     url = postgres.tell("database")
     leader = Worker(url, **LEASE)
     for round_number in range(4):
-        busy = Busy(leader)
+        busy = Everything(leader)
         eventually(lambda: len(busy.created) > 500)
         time.sleep(0.3 * round_number)
         with Worker(url, wait=False, **LEASE) as standby:
@@ -172,7 +156,7 @@ def of_two_leaders_the_one_that_was_stopped_commits_nothing_more(postgres):
         proxy = Proxy(url)
         with Worker(proxy.url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
             eventually(lambda: is_warm(second))
-            busy = Busy(first)
+            busy = Everything(first)
             eventually(lambda: len(busy.created) > 500)
             stop_and_follow(first, second)
             there = stored(url)

@@ -6,12 +6,11 @@ import hashlib
 import os
 import signal
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
+from worker_rig import Busy, Caller, Executor, Worker, new_id, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 STATUS = {"scheduled": "pending", "ready": "pending", "blocked": "pending", "retrying": "pending",
@@ -102,22 +101,12 @@ def snapshot(caller):
             return tasks
 
 
-class Busy:
+class Everything(Busy):
     """Tasks of several days, and all that can become of them, until told to stop."""
 
     def __init__(self, worker):
-        self.worker, self.is_over, self.ids = worker, threading.Event(), []
-        self.threads = [threading.Thread(target=self.run, args=(f,))
-                        for f in (self.create, self.execute, self.touch)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, act):
-        while not self.is_over.is_set():
-            try:
-                act()
-            except (OSError, AssertionError, KeyError, ValueError, IndexError):
-                time.sleep(0.01)
+        self.ids = []
+        super().__init__(worker, self.create, self.execute, self.touch)
 
     def create(self):
         caller = Caller(self.worker)
@@ -147,18 +136,13 @@ class Busy:
             caller.post(f"/v1/tasks/{task}:retry", {})
             time.sleep(0.02)
 
-    def stop(self):
-        self.is_over.set()
-        for thread in self.threads:
-            thread.join()
-
 
 def sums_are_those_of_the_feed_while_everything_changes(postgres):
     url = postgres.tell("database")
     worker = Worker(url, **LEASE)
     reader = Reader(Caller(worker))
     for _ in range(2):
-        busy, caller = Busy(worker), Caller(worker)
+        busy, caller = Everything(worker), Caller(worker)
         eventually(lambda: len(busy.ids) > 600)
         for _ in range(3):
             assert compare(caller, reader) > 16

@@ -6,8 +6,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
-from worker_rig import RUNNER_TOKEN, Caller, Executor, Worker, new_id, sql  # noqa: E402
+from gateway_rig import at_once, eventually  # noqa: E402
+from worker_rig import RUNNER_TOKEN, Caller, Executor, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 
 def a_task_lives_from_creation_to_its_result(worker, _):
@@ -439,15 +439,6 @@ def who_is_connected_is_told(main_worker, _):
         assert after == {**before, "seen_at_us": before["began_at_us"]}, (before, after)  # not heard of by this one
 
 
-def main():
-    with Postgres() as postgres:
-        url = postgres.tell("database")
-        with Worker(url, WORKER_LEASE="20s") as worker:  # however long a request keeps it busy
-            worker.url = url
-            worker.new_database = lambda: postgres.tell("database")
-            run_tests(TESTS, worker, url)
-
-
 TESTS = [
     a_task_lives_from_creation_to_its_result,
     only_known_callers_are_let_in_and_only_where_they_belong,
@@ -477,4 +468,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    main()
+    run_with_worker(TESTS, WORKER_LEASE="20s")  # however long a request keeps it busy

@@ -10,8 +10,8 @@ import time
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
+from gateway_rig import at_once, eventually  # noqa: E402
+from worker_rig import Caller, Executor, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 ADA = str(uuid.uuid4())
 UNSET = {"is_paused": False, "paused_by": None, "paused_reason": None, "max_running": None,
@@ -381,14 +381,6 @@ def the_old_of_low_priority_do_not_starve(main_worker, _):
         assert executor.one()["task"] == low
 
 
-def main():
-    with Postgres() as postgres:
-        url = postgres.tell("database")
-        with Worker(url) as worker:
-            worker.new_database = lambda: postgres.tell("database")
-            run_tests(TESTS, worker, url)
-
-
 TESTS = [
     a_type_is_made_by_its_settings_and_changed_member_by_member,
     bad_settings_are_refused_by_name_and_range,
@@ -409,4 +401,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    main()
+    run_with_worker(TESTS)

@@ -8,7 +8,7 @@ import re
 import uuid
 
 from gateway_rig import WAIT_S, Gateway, Postgres
-from worker_rig import GATEWAY_TOKEN, Worker
+from worker_rig import GATEWAY_TOKEN, Answer, Worker
 
 DOCUMENT = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "openapi", "lease.json")
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
@@ -115,22 +115,10 @@ class Openapi:
 OPENAPI = Openapi()
 
 
-class LeaseAnswer:
+class LeaseAnswer(Answer):
     def __init__(self, status, headers, text):
-        self.status, self.headers, self.text = status, headers, text
-        self.content_type = (headers["Content-Type"] or "").split(";")[0]
-
-    @property
-    def json(self):
-        return json.loads(self.text)
-
-    @property
-    def code(self):
-        return self.json["code"]
-
-    @property
-    def detail(self):
-        return self.json["detail"]
+        super().__init__(status, text)
+        self.headers, self.content_type = headers, (headers["Content-Type"] or "").split(";")[0]
 
 
 class LeaseClient:

@@ -15,7 +15,7 @@ import time
 import uuid
 from urllib.parse import parse_qs, urlsplit
 
-from gateway_rig import PROGRAM, WAIT_S, eventually
+from gateway_rig import PROGRAM, WAIT_S, Postgres, eventually, run_tests
 
 GATEWAY_TOKEN, RUNNER_TOKEN = "gateway-secret", "runner-secret"
 
@@ -169,6 +169,29 @@ class Executor(Caller):
         return self.request("DELETE", f"/v1/sessions/{self.who['session']}"
                             + ("?release=true" if release else ""),
                             headers={"Windlass-Session-Secret": self.who["secret"]})
+
+
+class Busy:
+    """Acts that go on in threads of their own until told to stop, through whatever the worker suffers. An act
+    runs while `is_over` is not set and returns, or fails, to be begun anew."""
+
+    def __init__(self, worker, *acts):
+        self.worker, self.is_over = worker, threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(act,)) for act in acts]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, act):
+        while not self.is_over.is_set():
+            try:
+                act()
+            except (OSError, AssertionError, KeyError, ValueError, IndexError):
+                time.sleep(0.01)
+
+    def stop(self):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
 
 
 class Worker:
@@ -362,3 +385,12 @@ class Proxy:
         self.cut_all()
         if os.path.exists(self.path):
             os.unlink(self.path)
+
+
+def run_with_worker(tests, *, gives_server=False, **settings):
+    """Each test gets one worker for all and its database's URL, and the server where it is wanted."""
+    with Postgres() as postgres:
+        url = postgres.tell("database")
+        with Worker(url, **settings) as worker:
+            worker.url, worker.new_database = url, lambda: postgres.tell("database")
+            run_tests(tests, worker, url, *([postgres] if gives_server else []))
