@@ -51,10 +51,8 @@ struct reopened_row {
 /* One more item, zeroed. */
 #define vector_add(v)                                                                              \
     ({                                                                                             \
-        if ((v)->count == (v)->capacity) {                                                         \
-            (v)->capacity = (v)->capacity ? (v)->capacity * 2 : ROWS_FIRST;                        \
-            (v)->items = mem_resize((v)->items, (v)->capacity, sizeof *(v)->items);                \
-        }                                                                                          \
+        (v)->items =                                                                               \
+            mem_grow((v)->items, (v)->count, &(v)->capacity, ROWS_FIRST, sizeof *(v)->items);      \
         memset(&(v)->items[(v)->count], 0, sizeof *(v)->items);                                    \
         &(v)->items[(v)->count++];                                                                 \
     })

@@ -28,7 +28,7 @@
 #include "worker/settings.h"
 #include "worker/tick.h"
 
-enum { PHASE_CALL_MS = 60'000, EXTRA_BYTES = 64 << 20, BLOCKED_AT_ONCE = 5'000 };
+enum { FIRST = 256, PHASE_CALL_MS = 60'000, EXTRA_BYTES = 64 << 20, BLOCKED_AT_ONCE = 5'000 };
 
 enum load_phase { LOAD_NOTHING, LOAD_BASE, LOAD_LOG, LOAD_LAST };
 
@@ -97,14 +97,6 @@ static void end(struct load *load, const struct err *err)
     done(load->owner, err);
 }
 
-static void *grow(void *items, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity ? *capacity * 2 : 256;
-    return mem_resize(items, *capacity, size);
-}
-
 /* ── keys ── */
 
 /* In the middle of a load somebody may hold it who has ended already. */
@@ -117,8 +109,8 @@ static void hold_key(struct load *load, struct live *task, struct str key)
         live_hold_key(live, live_key_of(key), task);
         return;
     }
-    load->contested = grow(load->contested, load->contested_count, &load->contested_capacity,
-                           sizeof *load->contested);
+    load->contested = mem_grow(load->contested, load->contested_count, &load->contested_capacity,
+                               FIRST, sizeof *load->contested);
     load->contested[load->contested_count++] =
         (struct contested){ .id = task->id, .key = live_key_of(key) };
 }
@@ -253,7 +245,8 @@ static bool is_finish(enum op op)
 
 static void replay_finish(struct load *load, struct live *task, int64_t seq)
 {
-    load->ended = grow(load->ended, load->ended_count, &load->ended_capacity, sizeof *load->ended);
+    load->ended =
+        mem_grow(load->ended, load->ended_count, &load->ended_capacity, FIRST, sizeof *load->ended);
     load->ended[load->ended_count++] = (struct ended){ .id = task->id, .seq = seq };
     live_remove(load->s->live, task);
 }
@@ -302,8 +295,8 @@ static void replay_missing(struct load *load, const struct change *change, int64
         m->now = op_to(change->op);
     if (!m || change->op != OP_DROP)
         return;
-    load->uncounted = grow(load->uncounted, load->uncounted_count, &load->uncounted_capacity,
-                           sizeof *load->uncounted);
+    load->uncounted = mem_grow(load->uncounted, load->uncounted_count, &load->uncounted_capacity,
+                               FIRST, sizeof *load->uncounted);
     load->uncounted[load->uncounted_count++] = (struct uncounted){ seq, m->counted };
     (void)map_remove(load->missing, key);
     mem_free(m);
