@@ -35,6 +35,14 @@ void *mem_resize(void *p, size_t count, size_t size)
     return checked(realloc(p, max_of(total, (size_t)1)));
 }
 
+void *mem_grow(void *items, size_t count, size_t *capacity, size_t first, size_t size)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity ? *capacity * 2 : first;
+    return mem_resize(items, *capacity, size);
+}
+
 char *mem_cstr(struct str s)
 {
     char *copy = mem_alloc(s.len + 1);

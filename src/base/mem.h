@@ -17,6 +17,10 @@
 /* As realloc; a product that overflows aborts. */
 [[nodiscard]] void *mem_resize(void *p, size_t count, size_t size)
     __attribute__((returns_nonnull, alloc_size(2, 3)));
+/* An array with room for one more than `count`: where it is full, or NULL, it doubles, from `first`
+ * on. */
+[[nodiscard]] void *mem_grow(void *items, size_t count, size_t *capacity, size_t first, size_t size)
+    __attribute__((returns_nonnull));
 /* A copy that ends in NUL. Owns: the caller frees it. */
 [[nodiscard]] char *mem_cstr(struct str s) __attribute__((returns_nonnull));
 void mem_free(void *p); /* accepts NULL */

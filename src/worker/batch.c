@@ -63,10 +63,8 @@ int64_t batch_next(const struct batch *b)
 
 int64_t batch_put(struct batch *b, const struct change *change)
 {
-    if (b->log.count == b->event_capacity) {
-        b->event_capacity = b->event_capacity ? b->event_capacity * 2 : EVENTS_FIRST;
-        b->event_ends = mem_resize(b->event_ends, b->event_capacity, sizeof *b->event_ends);
-    }
+    b->event_ends = mem_grow(b->event_ends, b->log.count, &b->event_capacity, EVENTS_FIRST,
+                             sizeof *b->event_ends);
     int64_t seq = batch_next(b);
     ops_put(&b->log, change);
     return seq;

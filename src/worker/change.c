@@ -51,10 +51,8 @@ struct reopened_row {
 /* One more item, zeroed. */
 #define vector_add(v)                                                                              \
     ({                                                                                             \
-        if ((v)->count == (v)->capacity) {                                                         \
-            (v)->capacity = (v)->capacity ? (v)->capacity * 2 : ROWS_FIRST;                        \
-            (v)->items = mem_resize((v)->items, (v)->capacity, sizeof *(v)->items);                \
-        }                                                                                          \
+        (v)->items =                                                                               \
+            mem_grow((v)->items, (v)->count, &(v)->capacity, ROWS_FIRST, sizeof *(v)->items);      \
         memset(&(v)->items[(v)->count], 0, sizeof *(v)->items);                                    \
         &(v)->items[(v)->count++];                                                                 \
     })
@@ -364,7 +362,7 @@ void change_start(struct batch *b, struct live *task, uint32_t session)
     task->version = seq;
     live_set_run(b->s->live, task, (struct live_run){ seq, session });
     task->at_us = b->at_us;
-    task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_ENDING | LIVE_FRESH);
+    task->flags &= (uint8_t) ~(LIVE_OF_ATTEMPT | LIVE_FRESH);
     live_place(b->s->live, task, b->at_us);
     log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);
@@ -491,7 +489,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
     task->version = seq;
     task->at_us = run_at_us;
     live_set_run(b->s->live, task, (struct live_run){ 0 });
-    task->flags &= (uint8_t) ~(LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_ENDING);
+    task->flags &= (uint8_t)~LIVE_OF_ATTEMPT;
     live_place(b->s->live, task, b->at_us);
     log_status(b, live_type_of(b->s->live, task), op);
     struct task_view view = brief(b, task);

@@ -108,14 +108,6 @@ bool deps_is_failing(const struct deps *deps)
 
 /* ── adding ── */
 
-static struct uuid *room(struct uuid *items, size_t count, size_t *capacity)
-{
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity ? *capacity * 2 : WAITERS_FIRST;
-    return mem_resize(items, *capacity, sizeof *items);
-}
-
 void deps_add(struct deps *deps, struct uuid task, struct uuid on)
 {
     struct awaited *w = map_get(deps->awaited, key_of(&on));
@@ -131,9 +123,9 @@ void deps_add(struct deps *deps, struct uuid task, struct uuid on)
         t->task = task;
         (void)map_put(deps->waiting, key_of(&task), t);
     }
-    w->waiters = room(w->waiters, w->count, &w->capacity);
+    w->waiters = mem_grow(w->waiters, w->count, &w->capacity, WAITERS_FIRST, sizeof *w->waiters);
     w->waiters[w->count++] = task;
-    t->on = room(t->on, t->count, &t->capacity);
+    t->on = mem_grow(t->on, t->count, &t->capacity, WAITERS_FIRST, sizeof *t->on);
     t->on[t->count++] = on;
 }
 

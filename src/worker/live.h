@@ -25,6 +25,11 @@ enum live_flag {
     LIVE_FRESH = 32,       /* never begun */
     LIVE_ENDING = 64,      /* its time-out is on its way */
     LIVE_JOB = 128,        /* a run of a job */
+
+    /* Said of one attempt, and of no other. */
+    LIVE_OF_ATTEMPT = LIVE_CANCEL_ASKED | LIVE_OVERDUE | LIVE_ENDING,
+    /* Those that a stored row tells; the rest is its reader's, or follows from another column. */
+    LIVE_OF_ROW = LIVE_CANCEL_ASKED | LIVE_FRESH | LIVE_JOB,
 };
 
 struct live {

@@ -236,10 +236,7 @@ static void drop_first(struct logs *logs, struct task_log *log)
 
 static void keep(struct logs *logs, struct task_log *log, const struct log_line *line)
 {
-    if (log->count == log->capacity) {
-        log->capacity = log->capacity ? log->capacity * 2 : KEPT_FIRST;
-        log->kept = mem_resize(log->kept, log->capacity, sizeof *log->kept);
-    }
+    log->kept = mem_grow(log->kept, log->count, &log->capacity, KEPT_FIRST, sizeof *log->kept);
     struct log_kept *kept = &log->kept[log->count++];
     *kept = (struct log_kept){ line->at_us, (uint32_t)line->stream.len, (uint32_t)line->text.len };
     buf_put_str(&log->bytes, line->stream);

@@ -184,12 +184,9 @@ void session_command(struct session_set *set, const struct live *task)
     struct session *session = session_by_number(set, live_run_of(set->s->live, task).session);
     if (!session)
         return;
-    if (session->command_count == session->command_capacity) {
-        session->command_capacity =
-            session->command_capacity ? session->command_capacity * 2 : COMMANDS_FIRST;
-        session->commands =
-            mem_resize(session->commands, session->command_capacity, sizeof *session->commands);
-    }
+    session->commands =
+        mem_grow(session->commands, session->command_count, &session->command_capacity,
+                 COMMANDS_FIRST, sizeof *session->commands);
     session->commands[session->command_count++] = task->id;
     list_each (node, &set->parked) {
         struct lease_wait *wait = container_of(node, struct lease_wait, node);

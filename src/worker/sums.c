@@ -11,7 +11,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 static uint64_t sum_of_task(const struct shard *s, const struct live *t)
 {
     struct live_lane lane = live_lane_of(s->live, t);
-    enum { FLAGS = LIVE_CANCEL_ASKED | LIVE_KEYED | LIVE_FRESH | LIVE_JOB };
+    enum { FLAGS = LIVE_OF_ROW | LIVE_KEYED };
     uint64_t high, low;
     memcpy(&high, t->id.bytes, sizeof high);
     memcpy(&low, t->id.bytes + sizeof high, sizeof low);

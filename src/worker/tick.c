@@ -26,18 +26,10 @@ struct tick {
     bool is_on, is_looking, needs_all_counts;
 };
 
-static void *grow(void *items, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity ? *capacity * 2 : FIRST;
-    return mem_resize(items, *capacity, size);
-}
-
 static void mark(struct tick *tick, struct live *task)
 {
-    tick->marked =
-        grow(tick->marked, tick->marked_count, &tick->marked_capacity, sizeof(struct live *));
+    tick->marked = mem_grow(tick->marked, tick->marked_count, &tick->marked_capacity, FIRST,
+                            sizeof(struct live *));
     tick->marked[tick->marked_count++] = task;
     task->flags |= LIVE_DIRTY;
 }
@@ -50,7 +42,8 @@ void tick_mark(struct tick *tick, struct live *task)
 
 void tick_gone(struct tick *tick, struct uuid id)
 {
-    tick->gone = grow(tick->gone, tick->gone_count, &tick->gone_capacity, sizeof(struct uuid));
+    tick->gone =
+        mem_grow(tick->gone, tick->gone_count, &tick->gone_capacity, FIRST, sizeof(struct uuid));
     tick->gone[tick->gone_count++] = id;
 }
 
