@@ -11,11 +11,10 @@
 /* In an all-or-none call it may stand before: then it will be there. */
 static bool stands_before(const struct create_item *item, struct uuid on)
 {
-    const struct create *c = item->create;
-    for (const struct create_item *other = c->items; c->is_atomic && other < item; other++)
-        if (uuid_eq(other->view.id, on))
-            return other->outcome == ITEM_NEW; /* else the tables tell how it stands */
-    return false;
+    const struct map *by_id = item->create->by_id;
+    const struct create_item *other = by_id ? map_get(by_id, create_key(&on)) : NULL;
+    /* one that is not new: the tables tell how it stands */
+    return other && other < item && other->outcome == ITEM_NEW;
 }
 
 /* ITEM_NEW: it is known what it waits for. */

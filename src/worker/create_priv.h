@@ -3,6 +3,7 @@
  * comes of it in a batch) and create_door.c (its course).
  */
 #pragma once
+#include "base/map.h"
 #include "worker/create.h"
 #include "worker/standing.h"
 #include "worker/task_read.h"
@@ -34,6 +35,7 @@ struct create {
     const struct create_hooks *hooks;
     void *owner;
     struct create_item *items;
+    struct map *by_id; /* is_atomic, with dependencies: the first item of each id */
     size_t count, open;
     bool is_atomic, must_look;
     bool is_gone;      /* err is of a task that was deleted */
@@ -46,6 +48,11 @@ struct create {
     struct err err;
     size_t err_index;
 };
+
+[[nodiscard]] static inline struct str create_key(const struct uuid *id)
+{
+    return str_of((const char *)id->bytes, sizeof id->bytes);
+}
 
 /*
  * create_read.c: makes c->items of the c->count `tasks`. One that is wrong is refused; with

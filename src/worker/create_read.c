@@ -144,6 +144,20 @@ static void refuse_cycle(struct create *c)
     }
 }
 
+static void free_map(void *map)
+{
+    map_destroy(map);
+}
+
+/* In an all-or-none call a task is judged before those that it waits for are there. */
+static void know_by_id(struct create *c)
+{
+    c->by_id = map_create();
+    arena_defer(c->a, free_map, c->by_id);
+    for (size_t i = c->count; i-- > 0;)
+        (void)map_put(c->by_id, create_key(&c->items[i].view.id), &c->items[i]);
+}
+
 void create_read_items(struct create *c, const struct json_value *tasks)
 {
     c->items = arena_new_array(c->a, c->count, struct create_item);
@@ -159,6 +173,9 @@ void create_read_items(struct create *c, const struct json_value *tasks)
         c->err_index = i;
         return;
     }
-    if (c->dep_count > 0)
-        refuse_cycle(c);
+    if (c->dep_count == 0)
+        return;
+    refuse_cycle(c);
+    if (c->is_atomic)
+        know_by_id(c);
 }
