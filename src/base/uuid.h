@@ -33,3 +33,9 @@ static inline bool uuid_eq(struct uuid a, struct uuid b)
 {
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
+
+/* Its bytes, as the key of a map or to be hashed. */
+[[nodiscard]] static inline struct str uuid_bytes(const struct uuid *id)
+{
+    return str_of((const char *)id->bytes, sizeof id->bytes);
+}

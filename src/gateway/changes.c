@@ -2,11 +2,6 @@
 
 #include "base/mem.h"
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 void changes_init(struct changes *changes, size_t *total_bytes)
 {
     *changes = (struct changes){ .by_id = map_create(), .total_bytes = total_bytes };
@@ -39,7 +34,7 @@ void changes_forget(struct changes *changes, struct change *change)
 {
     drop_news(changes, change);
     list_remove(&change->link);
-    (void)map_remove(changes->by_id, key_of(&change->id));
+    (void)map_remove(changes->by_id, uuid_bytes(&change->id));
     mem_free(change);
 }
 
@@ -55,7 +50,7 @@ void changes_clear(struct changes *changes)
 
 struct change *changes_find(const struct changes *changes, struct uuid id)
 {
-    return map_get(changes->by_id, key_of(&id));
+    return map_get(changes->by_id, uuid_bytes(&id));
 }
 
 struct change *changes_at(struct changes *changes, struct uuid id)
@@ -68,7 +63,7 @@ struct change *changes_at(struct changes *changes, struct uuid id)
     change->from = -1;
     list_init(&change->link);
     list_init(&change->news);
-    (void)map_put(changes->by_id, key_of(&id), change);
+    (void)map_put(changes->by_id, uuid_bytes(&id), change);
     return change;
 }
 

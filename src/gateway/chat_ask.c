@@ -47,7 +47,7 @@ static bool take_turn(struct request *r, struct err *e)
 {
     struct chat_limits *limits = r->loop->gateway->chat_limits;
     struct uuid user_id = r->credential->owner.user_id;
-    struct str key = str_of((const char *)user_id.bytes, sizeof user_id.bytes);
+    struct str key = uuid_bytes(&user_id);
     pthread_mutex_lock(&limits->lock);
     bool is_good = rate_take(limits->rate, key, clock_mono_us(), &r->retry_after_us);
     pthread_mutex_unlock(&limits->lock);

@@ -242,18 +242,13 @@ static void got_pages(struct gql_step *step, const struct db_reply *reply)
     (void)await_db(step, DB_LANE_READ, &counts, 1, got_totals);
 }
 
-static struct str id_bytes(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 /* A user's or a conversation's history is a list of its own; the lists of many users below their
  * parents are pages of one. */
 static uint32_t filter_of(const struct message_pages *pages)
 {
-    uint32_t filter = cursor_mix(0, id_bytes(pages->user_ids));
+    uint32_t filter = cursor_mix(0, uuid_bytes(pages->user_ids));
     if (pages->conversation_id != NULL)
-        filter = cursor_mix(filter, id_bytes(pages->conversation_id));
+        filter = cursor_mix(filter, uuid_bytes(pages->conversation_id));
     return filter;
 }
 

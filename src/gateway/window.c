@@ -53,17 +53,12 @@ static void *grown(void *items, size_t count, size_t size)
         (array)[(count)++] = (value);                                                              \
     } while (0)
 
-static struct str id_key(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 static struct window_row *new_row(struct window *w, struct map *map, struct uuid id, size_t columns)
 {
     struct window_row *row = arena_new(w->arena, struct window_row);
     row->id = id;
     row->cells = arena_new_array(w->arena, columns, struct str);
-    (void)map_put(map, id_key(&id), row);
+    (void)map_put(map, uuid_bytes(&id), row);
     return row;
 }
 
@@ -77,7 +72,7 @@ static void merge(struct window_row *row, const struct feed_event *event, size_t
 
 static void take_task(struct window *w, const struct feed_event *event)
 {
-    struct window_row *row = map_get(w->by_id, id_key(&event->id));
+    struct window_row *row = map_get(w->by_id, uuid_bytes(&event->id));
     if (row == NULL) {
         row = new_row(w, w->by_id, event->id, COL_tasks_COUNT);
         PUSH(w->tasks, w->task_count, row);
@@ -90,7 +85,7 @@ static void take_task(struct window *w, const struct feed_event *event)
 
 static void take_job(struct window *w, const struct feed_event *event)
 {
-    struct window_row *row = map_get(w->jobs_by_id, id_key(&event->id));
+    struct window_row *row = map_get(w->jobs_by_id, uuid_bytes(&event->id));
     if (event->op == FEED_JOB_GONE) {
         if (row != NULL)
             row->is_gone = true;
@@ -114,7 +109,7 @@ static bool is_within(struct uuid id, const struct feed_event *event)
 static void take_drop(struct window *w, const struct feed_event *event)
 {
     for (size_t i = 0; i < event->id_count; i++) {
-        struct window_row *row = map_get(w->by_id, id_key(&event->ids[i]));
+        struct window_row *row = map_get(w->by_id, uuid_bytes(&event->ids[i]));
         if (row != NULL)
             row->is_gone = true;
         PUSH(w->dropped, w->dropped_count, event->ids[i]);

@@ -14,11 +14,6 @@ struct walk {
 
 enum { SEEN_NOT, SEEN_ON_PATH, SEEN_DONE };
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 static void enter(struct walk *w, uint32_t node)
 {
     w->seen[node] = SEEN_ON_PATH;
@@ -37,7 +32,7 @@ static bool step(struct walk *w, uint32_t *ret_node)
         return false;
     }
     const struct uuid *need = &node->needs[w->next[w->depth - 1]++];
-    uintptr_t number = (uintptr_t)map_get(w->numbers, key_of(need));
+    uintptr_t number = (uintptr_t)map_get(w->numbers, uuid_bytes(need));
     if (number == 0)
         return false; /* none of the list */
     *ret_node = (uint32_t)(number - 1);
@@ -72,7 +67,7 @@ size_t rule_cycle_find(const struct rule_node *nodes, size_t count, uint32_t *re
     scoped(map_destroyp) struct map *numbers = map_create();
     struct walk w = { .nodes = nodes, .numbers = numbers };
     for (size_t i = count; i-- > 0;)
-        (void)map_put(numbers, key_of(&nodes[i].id), (void *)(i + 1));
+        (void)map_put(numbers, uuid_bytes(&nodes[i].id), (void *)(i + 1));
     w.seen = mem_zalloc(count + 1, sizeof *w.seen);
     w.path = mem_zalloc(count + 1, sizeof *w.path);
     w.next = mem_zalloc(count + 1, sizeof *w.next);

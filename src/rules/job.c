@@ -111,6 +111,6 @@ void rule_job_fire(const struct cron *cron, const struct zone *zone, int64_t due
 int64_t rule_job_jitter_us(struct uuid job, int64_t firing_us, uint32_t jitter_s)
 {
     uint64_t span_us = (uint64_t)jitter_s * CLOCK_S;
-    struct str bytes = str_of((const char *)job.bytes, sizeof job.bytes);
+    struct str bytes = uuid_bytes(&job);
     return span_us == 0 ? 0 : (int64_t)(rule_hash(bytes, (uint64_t)firing_us) % (span_us + 1));
 }

@@ -354,7 +354,7 @@ static void take_row(struct item *item, const struct db_rows *rows, const struct
 {
     struct shard *s = &item->bulk->w->shard;
     struct uuid id = item->act.id;
-    size_t row = (size_t)(uintptr_t)map_get(found, str_of((const char *)id.bytes, sizeof id.bytes));
+    size_t row = (size_t)(uintptr_t)map_get(found, uuid_bytes(&id));
     item->act.is_read = true;
     item->act.row = NULL;
     if (row == 0 && !live_find(s->live, id))
@@ -377,7 +377,7 @@ static void rows_read(void *owner, const struct db_reply *reply)
     db_rows_keep(reply->rows[0], q->r->arena);
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         struct uuid id = db_rows_uuid(rows, i, 0);
-        (void)map_put(found, str_of((const char *)id.bytes, sizeof id.bytes), (void *)(i + 1));
+        (void)map_put(found, uuid_bytes(&id), (void *)(i + 1));
     }
     for (size_t i = q->from; i < q->to; i++)
         if (q->items[i].state == ITEM_LOOK)
@@ -414,7 +414,7 @@ static bool read_item(struct bulk *q, const struct json_value *v, size_t index, 
         return false;
     if (!door_id(v, at, "id", &item->act.id, e))
         return door_is_bad(e) ? false : door_missing(e, at, "id");
-    struct str key = str_of((const char *)item->act.id.bytes, sizeof item->act.id.bytes);
+    struct str key = uuid_bytes(&item->act.id);
     if (map_put(seen, key, item))
         return err_set(e, ERR_INVALID, "%sid: is named twice", at);
     return read_version(v, at, &item->act.version, e);

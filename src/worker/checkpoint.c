@@ -27,7 +27,7 @@ static void checkpoint_steps(struct batch *b, void *data)
     size_t n = 0, gone_count = 0;
     scoped(map_destroyp) struct map *seen = map_create();
     for (struct put *put = puts->newest; put; put = put->next) {
-        if (map_put(seen, str_of((const char *)put->task.bytes, sizeof put->task.bytes), put))
+        if (map_put(seen, uuid_bytes(&put->task), put))
             continue;
         if (!put->json.ptr) {
             gone[gone_count++] = put->task;

@@ -12,7 +12,7 @@
 static bool stands_before(const struct create_item *item, struct uuid on)
 {
     const struct map *by_id = item->create->by_id;
-    const struct create_item *other = by_id ? map_get(by_id, create_key(&on)) : NULL;
+    const struct create_item *other = by_id ? map_get(by_id, uuid_bytes(&on)) : NULL;
     /* one that is not new: the tables tell how it stands */
     return other && other < item && other->outcome == ITEM_NEW;
 }

@@ -65,7 +65,7 @@ static struct map *by_id(const struct db_rows *rows)
     struct map *numbers = map_create();
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         struct uuid id = db_rows_uuid(rows, i, 0);
-        (void)map_put(numbers, create_key(&id), (void *)(i + 1));
+        (void)map_put(numbers, uuid_bytes(&id), (void *)(i + 1));
     }
     return numbers;
 }
@@ -79,7 +79,7 @@ static void match(struct create *c, struct db_rows *rows)
     for (size_t i = 0; i < c->count; i++) {
         struct create_item *item = &c->items[i];
         if (item->outcome == ITEM_STORED || (item->outcome != ITEM_REFUSED && !item->is_fresh))
-            item->row = (size_t)(uintptr_t)map_get(numbers, create_key(&item->view.id));
+            item->row = (size_t)(uintptr_t)map_get(numbers, uuid_bytes(&item->view.id));
     }
 }
 
@@ -239,7 +239,7 @@ static void refuse_gone(struct create *c, const struct db_rows *rows)
     scoped(map_destroyp) struct map *gone = by_id(rows);
     for (size_t i = 0; i < c->count && map_count(gone) > 0; i++) {
         struct create_item *item = &c->items[i];
-        if (!map_get(gone, create_key(&item->view.id)))
+        if (!map_get(gone, uuid_bytes(&item->view.id)))
             continue;
         item->outcome = ITEM_REFUSED;
         err_set(&item->err, ERR_CONFLICT, "the task with this id was deleted");

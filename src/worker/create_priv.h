@@ -49,11 +49,6 @@ struct create {
     size_t err_index;
 };
 
-[[nodiscard]] static inline struct str create_key(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 /*
  * create_read.c: makes c->items of the c->count `tasks`. One that is wrong is refused; with
  * is_atomic c->err says what is wrong, c->err_index with which, and the others are not looked at.

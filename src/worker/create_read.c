@@ -155,7 +155,7 @@ static void know_by_id(struct create *c)
     c->by_id = map_create();
     arena_defer(c->a, free_map, c->by_id);
     for (size_t i = c->count; i-- > 0;)
-        (void)map_put(c->by_id, create_key(&c->items[i].view.id), &c->items[i]);
+        (void)map_put(c->by_id, uuid_bytes(&c->items[i].view.id), &c->items[i]);
 }
 
 void create_read_items(struct create *c, const struct json_value *tasks)

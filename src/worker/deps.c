@@ -27,11 +27,6 @@ struct deps {
     struct list failing;
 };
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 /* ── life ── */
 
 struct deps *deps_create(void)
@@ -91,12 +86,12 @@ size_t deps_count(const struct deps *deps)
 
 bool deps_is_awaited(const struct deps *deps, struct uuid on)
 {
-    return map_get(deps->awaited, key_of(&on)) != NULL;
+    return map_get(deps->awaited, uuid_bytes(&on)) != NULL;
 }
 
 size_t deps_blocked_by(const struct deps *deps, struct uuid task, const struct uuid **ret_ids)
 {
-    const struct waiting *t = map_get(deps->waiting, key_of(&task));
+    const struct waiting *t = map_get(deps->waiting, uuid_bytes(&task));
     *ret_ids = t ? t->on : NULL;
     return t ? t->count : 0;
 }
@@ -110,18 +105,18 @@ bool deps_is_failing(const struct deps *deps)
 
 void deps_add(struct deps *deps, struct uuid task, struct uuid on)
 {
-    struct awaited *w = map_get(deps->awaited, key_of(&on));
-    struct waiting *t = map_get(deps->waiting, key_of(&task));
+    struct awaited *w = map_get(deps->awaited, uuid_bytes(&on));
+    struct waiting *t = map_get(deps->waiting, uuid_bytes(&task));
     if (!w) {
         w = mem_new(struct awaited);
         w->on = on;
         list_init(&w->failing);
-        (void)map_put(deps->awaited, key_of(&on), w);
+        (void)map_put(deps->awaited, uuid_bytes(&on), w);
     }
     if (!t) {
         t = mem_new(struct waiting);
         t->task = task;
-        (void)map_put(deps->waiting, key_of(&task), t);
+        (void)map_put(deps->waiting, uuid_bytes(&task), t);
     }
     w->waiters = mem_grow(w->waiters, w->count, &w->capacity, WAITERS_FIRST, sizeof *w->waiters);
     w->waiters[w->count++] = task;
@@ -131,7 +126,7 @@ void deps_add(struct deps *deps, struct uuid task, struct uuid on)
 
 void deps_load_failed(struct deps *deps, struct uuid on, enum rule_state state)
 {
-    struct awaited *w = map_get(deps->awaited, key_of(&on));
+    struct awaited *w = map_get(deps->awaited, uuid_bytes(&on));
     if (!w || !list_is_empty(&w->failing))
         return;
     w->state = state;
@@ -149,16 +144,16 @@ struct pair {
 static void take_back(struct shard *s, void *data)
 {
     const struct pair *pair = data;
-    struct awaited *w = map_get(s->deps->awaited, key_of(&pair->on));
-    struct waiting *t = map_get(s->deps->waiting, key_of(&pair->task));
+    struct awaited *w = map_get(s->deps->awaited, uuid_bytes(&pair->on));
+    struct waiting *t = map_get(s->deps->waiting, uuid_bytes(&pair->task));
     assert(w && w->count > 0);
     assert(t && t->count > 0);
     if (--w->count == 0 && list_is_empty(&w->failing)) {
-        (void)map_remove(s->deps->awaited, key_of(&w->on));
+        (void)map_remove(s->deps->awaited, uuid_bytes(&w->on));
         awaited_free(w);
     }
     if (--t->count == 0) {
-        (void)map_remove(s->deps->waiting, key_of(&t->task));
+        (void)map_remove(s->deps->waiting, uuid_bytes(&t->task));
         waiting_free(t);
     }
 }
@@ -180,12 +175,12 @@ static void free_waiting(struct shard *s, void *data)
 static void wait_on(struct shard *s, void *data)
 {
     struct waiting *t = data;
-    (void)map_put(s->deps->waiting, key_of(&t->task), t);
+    (void)map_put(s->deps->waiting, uuid_bytes(&t->task), t);
 }
 
 void deps_left(struct batch *b, struct uuid task)
 {
-    struct waiting *t = map_remove(b->s->deps->waiting, key_of(&task));
+    struct waiting *t = map_remove(b->s->deps->waiting, uuid_bytes(&task));
     if (!t)
         return;
     batch_on_undo(b, wait_on, t);
@@ -201,7 +196,7 @@ static void free_awaited(struct shard *s, void *data)
 static void await_again(struct shard *s, void *data)
 {
     struct awaited *w = data;
-    (void)map_put(s->deps->awaited, key_of(&w->on), w);
+    (void)map_put(s->deps->awaited, uuid_bytes(&w->on), w);
 }
 
 static void fail_again(struct shard *s, void *data)
@@ -222,7 +217,7 @@ static void stop_failing(struct batch *b, struct awaited *w)
 static void forget(struct batch *b, struct awaited *w)
 {
     stop_failing(b, w);
-    (void)map_remove(b->s->deps->awaited, key_of(&w->on));
+    (void)map_remove(b->s->deps->awaited, uuid_bytes(&w->on));
     batch_on_undo(b, await_again, w);
     batch_on_commit(b, free_awaited, w);
 }
@@ -230,7 +225,7 @@ static void forget(struct batch *b, struct awaited *w)
 static void want_again(struct shard *s, void *data)
 {
     const struct pair *pair = data;
-    struct waiting *t = map_get(s->deps->waiting, key_of(&pair->task));
+    struct waiting *t = map_get(s->deps->waiting, uuid_bytes(&pair->task));
     assert(t && t->count < t->capacity);
     t->on[t->count++] = t->on[pair->at];
     t->on[pair->at] = pair->on;
@@ -257,7 +252,7 @@ static void succeeded(struct batch *b, struct awaited *w)
 {
     forget(b, w);
     for (size_t i = 0; i < w->count; i++) {
-        struct waiting *t = map_get(b->s->deps->waiting, key_of(&w->waiters[i]));
+        struct waiting *t = map_get(b->s->deps->waiting, uuid_bytes(&w->waiters[i]));
         size_t at = t ? place_of(t, w->on) : 0;
         if (!t || at == t->count)
             continue;
@@ -284,7 +279,8 @@ static void unfail(struct shard *s, void *data)
 void deps_ended(struct batch *b, struct uuid on, enum rule_state state)
 {
     struct deps *deps = b->s->deps;
-    struct awaited *w = map_count(deps->awaited) > 0 ? map_get(deps->awaited, key_of(&on)) : NULL;
+    struct awaited *w =
+        map_count(deps->awaited) > 0 ? map_get(deps->awaited, uuid_bytes(&on)) : NULL;
     if (w && state == STATE_SUCCEEDED) {
         succeeded(b, w);
     } else if (w && list_is_empty(&w->failing)) {
@@ -346,7 +342,7 @@ static void fail_one(struct batch *b, struct awaited *w)
     struct uuid waiter = w->waiters[--w->count];
     *popped = (struct popped){ w, waiter };
     batch_on_undo(b, push_back, popped);
-    struct waiting *t = map_get(b->s->deps->waiting, key_of(&waiter));
+    struct waiting *t = map_get(b->s->deps->waiting, uuid_bytes(&waiter));
     size_t at = t ? place_of(t, w->on) : 0;
     if (!t || at == t->count)
         return; /* it has left */

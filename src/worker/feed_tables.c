@@ -58,11 +58,6 @@ static void ask(struct reading *q, const struct db_statement *statement, const s
 
 /* ── composing ── */
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 /* The counts of a drop: the line of `extra` that begins with its number. */
 static struct str counts_of(const struct told *t)
 {
@@ -230,7 +225,7 @@ static void put_event(struct reading *q, const struct told *t)
         if (!settings_put_event(&q->w->shard, &q->text, t->seq, t->at_us, &t->change))
             event_none(&q->text, t->seq);
     } else {
-        const void *row = map_get(q->task_rows, key_of(&t->change.id));
+        const void *row = map_get(q->task_rows, uuid_bytes(&t->change.id));
         if (row)
             put_task_event(q, t, (size_t)(uintptr_t)row - 1);
         else
@@ -285,7 +280,7 @@ static void tasks_read(void *owner, const struct db_reply *reply)
     q->tasks = reply->rows[0];
     for (size_t i = 0; i < db_rows_count(q->tasks); i++) {
         struct uuid id = db_rows_uuid(q->tasks, i, 0);
-        (void)map_put(q->task_rows, key_of(&id), (void *)(i + 1));
+        (void)map_put(q->task_rows, uuid_bytes(&id), (void *)(i + 1));
     }
     if (needs_errors(q))
         ask(q, &read_errors, read_errors_args(q->r->arena, q->ids, q->id_count), errors_read);

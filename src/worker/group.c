@@ -34,7 +34,7 @@ static struct uuid base_of(struct uuid group)
 {
     uint8_t hash[SHA256_LEN];
     struct uuid id = group;
-    sha256(str_of((const char *)group.bytes, sizeof group.bytes), hash);
+    sha256(uuid_bytes(&group), hash);
     memcpy(id.bytes + HASH_AT, hash, sizeof id.bytes - HASH_AT);
     id.bytes[HASH_AT] = (uint8_t)((id.bytes[HASH_AT] & 0x3f) | 0x80); /* RFC 9562's variant */
     return id;

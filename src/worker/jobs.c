@@ -43,7 +43,7 @@ void job_text_unref(struct job_text *t)
 
 struct job *job_find(const struct jobs *jobs, struct uuid id)
 {
-    return map_get(jobs->by_id, job_key(&id));
+    return map_get(jobs->by_id, uuid_bytes(&id));
 }
 
 struct job *job_create(struct jobs *jobs, struct uuid id)
@@ -54,7 +54,7 @@ struct job *job_create(struct jobs *jobs, struct uuid id)
     list_init(&job->runs);
     list_push(&jobs->all, &job->node);
     job_fire_init(job);
-    void *before = map_put(jobs->by_id, job_key(&id), job);
+    void *before = map_put(jobs->by_id, uuid_bytes(&id), job);
     assert(before == NULL);
     return job;
 }
@@ -71,7 +71,7 @@ static void job_destroy(struct job *job)
 void jobs_forget(struct jobs *jobs, struct job *job)
 {
     assert(!job->is_firing);
-    (void)map_remove(jobs->by_id, job_key(&job->id));
+    (void)map_remove(jobs->by_id, uuid_bytes(&job->id));
     job_destroy(job);
 }
 
@@ -81,13 +81,13 @@ void run_put(struct jobs *jobs, struct job *job, struct uuid task)
     run->task = task;
     run->job = job;
     list_push(&job->runs, &run->node);
-    void *before = map_put(jobs->runs, job_key(&run->task), run);
+    void *before = map_put(jobs->runs, uuid_bytes(&run->task), run);
     assert(before == NULL);
 }
 
 void run_remove(struct jobs *jobs, struct job_run *run)
 {
-    (void)map_remove(jobs->runs, job_key(&run->task));
+    (void)map_remove(jobs->runs, uuid_bytes(&run->task));
     list_remove(&run->node);
     mem_free(run);
 }

@@ -247,7 +247,7 @@ struct run_note {
 static void forget_run(struct shard *s, void *data)
 {
     const struct run_note *note = data;
-    struct job_run *run = map_get(note->job->jobs->runs, job_key(&note->task));
+    struct job_run *run = map_get(note->job->jobs->runs, uuid_bytes(&note->task));
     (void)s;
     assert(run != NULL);
     run_remove(note->job->jobs, run);
@@ -335,7 +335,7 @@ static void count_end(struct batch *b, struct job *job, enum rule_state state)
 void jobs_task_ended(struct batch *b, struct uuid task, enum rule_state state)
 {
     struct jobs *jobs = b->s->jobs;
-    struct job_run *run = map_get(jobs->runs, job_key(&task));
+    struct job_run *run = map_get(jobs->runs, uuid_bytes(&task));
     if (run == NULL) /* its job is not known any more */
         return;
     struct job *job = run->job;

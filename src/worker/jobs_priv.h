@@ -68,11 +68,6 @@ struct jobs {
 
 /* ── jobs.c ── */
 
-[[nodiscard]] static inline struct str job_key(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 /* NULL: there is none. Deleted ones are found too. */
 [[nodiscard]] struct job *job_find(const struct jobs *jobs, struct uuid id);
 [[nodiscard]] struct job *job_create(struct jobs *jobs, struct uuid id);

@@ -15,11 +15,6 @@ struct missing {
     enum rule_status counted; /* as load_uncounted has it */
 };
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 /* Its row is needed. */
 static bool is_new_task(enum op op)
 {
@@ -99,7 +94,7 @@ static void count(struct shard *s, uint32_t type, enum op op)
  * cannot be counted; then its end must not be either, but as what it was counted. */
 static void replay_missing(struct load *load, const struct change *change, int64_t seq)
 {
-    struct str key = key_of(&change->id);
+    struct str key = uuid_bytes(&change->id);
     struct missing *m = map_count(load->missing) > 0 ? map_get(load->missing, key) : NULL;
     if (!m && is_new_task(change->op)) {
         m = mem_new(struct missing);
@@ -122,7 +117,8 @@ static void replay(struct load *load, const struct change *change, int64_t seq, 
 {
     struct shard *s = load->s;
     struct live *task = live_find(s->live, change->id);
-    const void *row = !task && is_new_task(change->op) ? map_get(rows, key_of(&change->id)) : NULL;
+    const void *row =
+        !task && is_new_task(change->op) ? map_get(rows, uuid_bytes(&change->id)) : NULL;
     if (row) {
         task = load_put_made(load, change, seq, tasks, (uintptr_t)row - 1);
         live_place(s->live, task, at_us);
@@ -206,7 +202,7 @@ void load_replay(struct load *load, const struct db_rows *tasks)
     scoped(map_destroyp) struct map *rows = map_create();
     for (size_t i = 0; tasks && i < db_rows_count(tasks); i++) {
         struct uuid id = db_rows_uuid(tasks, i, 0);
-        (void)map_put(rows, key_of(&id), (void *)(i + 1));
+        (void)map_put(rows, uuid_bytes(&id), (void *)(i + 1));
     }
     for (size_t i = 0; i < db_rows_count(load->log); i++) {
         scoped(arena_destroyp) struct arena *a = arena_create(0);

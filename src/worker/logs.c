@@ -16,11 +16,6 @@ enum {
 static const struct str own_stream = STR(LOG_OWN_STREAM);
 static const struct str cut_mark = { "…", 3 };
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 /* ── places ── */
 
 void log_place_format(struct log_place place, char ret_text[LOG_PLACE_TEXT_MAX])
@@ -160,7 +155,7 @@ static size_t bytes_of(const struct log_kept *kept)
 
 struct task_log *task_log_of(const struct logs *logs, struct uuid task)
 {
-    return map_count(logs->by_task) > 0 ? map_get(logs->by_task, key_of(&task)) : NULL;
+    return map_count(logs->by_task) > 0 ? map_get(logs->by_task, uuid_bytes(&task)) : NULL;
 }
 
 const struct task_log *logs_find(const struct logs *logs, struct uuid task)
@@ -197,7 +192,7 @@ struct task_log *task_log_make(struct logs *logs, struct log_attempt of)
     log->first = log->trimmed = 1;
     buf_init(&log->bytes, 0);
     list_init(&log->dirty);
-    (void)map_put(logs->by_task, key_of(&log->task), log);
+    (void)map_put(logs->by_task, uuid_bytes(&log->task), log);
     return log;
 }
 
@@ -213,7 +208,7 @@ void task_log_forget(struct logs *logs, struct task_log *log)
 {
     for (size_t i = log->from; i < log->count; i++)
         logs->bytes -= bytes_of(&log->kept[i]);
-    (void)map_remove(logs->by_task, key_of(&log->task));
+    (void)map_remove(logs->by_task, uuid_bytes(&log->task));
     free_log(log);
 }
 
@@ -385,11 +380,11 @@ void logs_walk(const struct db_rows *rows, const struct task_log *log, struct lo
 
 void logs_watch(struct logs *logs, struct log_watch *watch)
 {
-    struct list *all = map_get(logs->watched, key_of(&watch->task));
+    struct list *all = map_get(logs->watched, uuid_bytes(&watch->task));
     if (!all) {
         all = mem_new(struct list);
         list_init(all);
-        (void)map_put(logs->watched, key_of(&watch->task), all);
+        (void)map_put(logs->watched, uuid_bytes(&watch->task), all);
     }
     list_push(all, &watch->node);
     logs->watching++;
@@ -397,9 +392,9 @@ void logs_watch(struct logs *logs, struct log_watch *watch)
 
 static void end_if_alone(struct logs *logs, struct uuid task)
 {
-    struct list *all = map_get(logs->watched, key_of(&task));
+    struct list *all = map_get(logs->watched, uuid_bytes(&task));
     if (all && list_is_empty(all))
-        mem_free(map_remove(logs->watched, key_of(&task)));
+        mem_free(map_remove(logs->watched, uuid_bytes(&task)));
 }
 
 void logs_unwatch(struct logs *logs, struct log_watch *watch)
@@ -428,7 +423,7 @@ static void wake_list(struct logs *logs, struct list *all)
 
 static void wake(struct logs *logs, struct uuid task)
 {
-    struct list *all = logs->watching > 0 ? map_remove(logs->watched, key_of(&task)) : NULL;
+    struct list *all = logs->watching > 0 ? map_remove(logs->watched, uuid_bytes(&task)) : NULL;
     if (!all)
         return;
     wake_list(logs, all);

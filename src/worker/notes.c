@@ -7,11 +7,6 @@ struct notes {
     struct map *by_id;
 };
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 struct notes *notes_create(void)
 {
     struct notes *notes = mem_new(struct notes);
@@ -41,22 +36,22 @@ void notes_destroy(struct notes *notes)
 
 struct note *notes_find(const struct notes *notes, struct uuid id)
 {
-    return map_count(notes->by_id) > 0 ? map_get(notes->by_id, key_of(&id)) : NULL;
+    return map_count(notes->by_id) > 0 ? map_get(notes->by_id, uuid_bytes(&id)) : NULL;
 }
 
 struct note *notes_of(struct notes *notes, struct uuid id)
 {
-    struct note *note = map_get(notes->by_id, key_of(&id));
+    struct note *note = map_get(notes->by_id, uuid_bytes(&id));
     if (note)
         return note;
     note = mem_new(struct note);
     note->progress = note->told = -1;
-    (void)map_put(notes->by_id, key_of(&id), note);
+    (void)map_put(notes->by_id, uuid_bytes(&id), note);
     return note;
 }
 
 void notes_forget(struct notes *notes, struct uuid id)
 {
     if (map_count(notes->by_id) > 0)
-        mem_free(map_remove(notes->by_id, key_of(&id)));
+        mem_free(map_remove(notes->by_id, uuid_bytes(&id)));
 }

@@ -10,11 +10,6 @@
 
 enum { TYPES_BYTES = 1 << 20 };
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 static struct str number_key(const uint32_t *number)
 {
     return str_of((const char *)number, sizeof *number);
@@ -43,7 +38,7 @@ struct session *session_add(struct session_set *set, uint32_t number, struct uui
     session->types = mem_zalloc(max_of(type_count, (size_t)1), sizeof *session->types);
     session->type_count = type_count;
     list_push(&set->all, &session->node);
-    (void)map_put(set->by_id, key_of(&session->id), session);
+    (void)map_put(set->by_id, uuid_bytes(&session->id), session);
     (void)map_put(set->by_number, number_key(&session->number), session);
     set->count++;
     set->last_number = max_of(set->last_number, number);
@@ -61,7 +56,7 @@ void session_drop(struct session_set *set, struct session *session)
         wait->wake(wait);
     }
     session_schemas_remove(set->schemas, session->types, session->type_count);
-    (void)map_remove(set->by_id, key_of(&session->id));
+    (void)map_remove(set->by_id, uuid_bytes(&session->id));
     (void)map_remove(set->by_number, number_key(&session->number));
     set->count--;
     session_free(session);
@@ -69,7 +64,7 @@ void session_drop(struct session_set *set, struct session *session)
 
 struct session *session_find(const struct session_set *set, struct uuid id)
 {
-    struct session *session = map_get(set->by_id, key_of(&id));
+    struct session *session = map_get(set->by_id, uuid_bytes(&id));
     return session && !session->is_ending ? session : NULL;
 }
 

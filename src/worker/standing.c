@@ -7,11 +7,6 @@
 
 enum { KNOWN = 2 }; /* values of the map: the state and this, so that -1 is not NULL */
 
-static struct str key_of(const struct uuid *id)
-{
-    return str_of((const char *)id->bytes, sizeof id->bytes);
-}
-
 static void free_states(void *states)
 {
     map_destroy(states);
@@ -33,14 +28,14 @@ void standings_read(struct standings *st, const struct db_rows *rows)
 {
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         struct uuid id = db_rows_uuid(rows, i, 0);
-        (void)map_put(st->states, key_of(&id),
+        (void)map_put(st->states, uuid_bytes(&id),
                       (void *)(uintptr_t)(db_rows_i64(rows, i, 1) + KNOWN));
     }
 }
 
 bool standing_is_gone(const struct standings *st, struct uuid on)
 {
-    return st->states && !map_get(st->states, key_of(&on));
+    return st->states && !map_get(st->states, uuid_bytes(&on));
 }
 
 enum standing standing_of(const struct standings *st, const struct shard *s, struct uuid on,
@@ -49,7 +44,7 @@ enum standing standing_of(const struct standings *st, const struct shard *s, str
     const struct live *task = live_find(s->live, on);
     if (task)
         return task->state == LIVE_GONE ? STANDING_UNKNOWN : STANDING_OPEN;
-    uintptr_t known = st->states ? (uintptr_t)map_get(st->states, key_of(&on)) : 0;
+    uintptr_t known = st->states ? (uintptr_t)map_get(st->states, uuid_bytes(&on)) : 0;
     if (known < KNOWN) /* not there, or unfinished when it was looked up */
         return STANDING_UNKNOWN;
     *ret_state = (enum rule_state)(known - KNOWN);

@@ -81,7 +81,7 @@ static void note_changes(const struct sums *m, const struct log_row *row, struct
     struct change change;
     enum rule_status status;
     for (int64_t seq = row->seq; ops_next(&reader, &change); seq++) {
-        struct str key = str_of((const char *)change.id.bytes, sizeof change.id.bytes);
+        struct str key = uuid_bytes(&change.id);
         if (uuid_time_us(change.id) / day_us != m->day || !status_after(change.op, &status))
             continue;
         struct latest *known = map_get(latest, key);
