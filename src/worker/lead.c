@@ -120,6 +120,7 @@ static void jobs_loaded(void *owner, const struct err *err)
     }
     backoff_reset(&lead->backoff);
     s->end = s->committed = lead->end + 1;
+    s->at_mono_us = clock_mono_us();
     s->role = SHARD_LEADING;
     tick_start(s->tick, lead->ckpt_seq);
     logs_start(s->logs, s->committed);

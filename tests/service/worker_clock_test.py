@@ -9,7 +9,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
 from shim import Shim  # noqa: E402
-from worker_rig import Caller, Worker, new_id, sql  # noqa: E402
+from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
 
 HOUR_S = 3600
 LEASE = {"WORKER_LEASE": "1s", "ID_FUTURE": "24h"}
@@ -32,6 +32,41 @@ def each_process_has_the_clock_that_it_is_given(_, database, worker):
         here_s, there_s = worker_time_s(caller) - time.time(), database_time_s(database.url) - time.time()
         seen = (there_s, here_s) if clock is database.shim else (here_s, there_s)
         assert abs(seen[0] - ahead_s) < 60 and abs(seen[1] - other_s) < 60, (seen, ahead_s, other_s)
+
+
+def one_that_failed_after_a_clock_went_back_is_tried_again_in_its_time(_, __, worker):
+    """The log's times never go back: for an hour they are ahead of the clock."""
+    caller, executor = Caller(worker), Executor(worker)
+    worker.shim.ahead_s = HOUR_S
+    assert executor.ack({**executor_lease(caller, executor)}) == "applied"
+    worker.shim.ahead_s = 0
+    lease = executor_lease(caller, executor)
+    assert executor.ack(lease, "fail", error="once", retry_in_ms=20) == "applied"
+    again = executor.one()
+    assert again["task"] == lease["task"] and again["attempt"] == 2, again
+    assert executor.ack(again) == "applied"
+    executor.end()
+
+
+def executor_lease(caller, executor):
+    """Of a new task."""
+    task = caller.create_one()
+    lease = executor.one()
+    assert lease["task"] == task
+    return lease
+
+
+def what_runs_too_long_after_a_clock_went_back_is_told_to_stop(_, __, worker):
+    caller, executor = Caller(worker), Executor(worker)
+    worker.shim.ahead_s = HOUR_S
+    assert executor.ack(executor_lease(caller, executor)) == "applied"
+    worker.shim.ahead_s = 0
+    task = caller.create_one(timeout_s=1)
+    lease = executor.one()
+    commands = eventually(lambda: executor.heartbeat({"task": task, "fence": lease["fence"]}).json["commands"])
+    assert [(c["task"], c["reason"]) for c in commands] == [(task, "timeout")], commands
+    executor.ack(lease)
+    executor.end()
 
 
 def a_job_fires_no_instant_twice_when_the_clock_goes_back(_, __, worker):
@@ -89,5 +124,7 @@ def run_each(tests):
 if __name__ == "__main__":
     run_each([
         each_process_has_the_clock_that_it_is_given,
+        one_that_failed_after_a_clock_went_back_is_tried_again_in_its_time,
+        what_runs_too_long_after_a_clock_went_back_is_told_to_stop,
         a_job_fires_no_instant_twice_when_the_clock_goes_back,
     ])
