@@ -3,6 +3,7 @@
 before its clock (tests/support/shim.py). Usage: worker_clock_test.py PROGRAM"""
 
 import os
+import signal
 import sys
 import time
 
@@ -91,6 +92,21 @@ def a_job_fires_no_instant_twice_when_the_clock_goes_back(_, __, worker):
     assert instants == list(range(instants[0], instants[-1] + 1, 1_000_000)), instants
 
 
+def a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone(_, database, worker):
+    """The lease then seems to last for an hour more."""
+    database.shim.ahead_s = HOUR_S
+    eventually(lambda: sql(database.url, "SELECT lease_until > clock_timestamp() FROM worker.shard") == "t")
+    with Worker(database.url, wait=False, **LEASE) as standby:
+        standby.wait_for_log(r"event=lead\.warm")
+        worker.process.send_signal(signal.SIGSTOP)  # no renewal any more
+        try:
+            database.shim.ahead_s = 0
+            standby.wait_leading()
+            assert Caller(standby).create_one()
+        finally:
+            worker.stop(signal.SIGKILL)
+
+
 class Server:
     """A PostgreSQL with a clock of its own."""
 
@@ -127,4 +143,5 @@ if __name__ == "__main__":
         one_that_failed_after_a_clock_went_back_is_tried_again_in_its_time,
         what_runs_too_long_after_a_clock_went_back_is_told_to_stop,
         a_job_fires_no_instant_twice_when_the_clock_goes_back,
+        a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone,
     ])
