@@ -9,8 +9,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
+from runner_rig import Runner  # noqa: E402
 from shim import Shim  # noqa: E402
-from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
+from worker_rig import RUNNER_TOKEN, Caller, Executor, Worker, new_id, sql  # noqa: E402
 
 HOUR_S = 3600
 LEASE = {"WORKER_LEASE": "1s", "ID_FUTURE": "24h"}
@@ -107,6 +108,18 @@ def a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone(_, data
             worker.stop(signal.SIGKILL)
 
 
+def a_runners_clock_that_jumps_ends_no_task(_, __, worker):
+    shim, caller = Shim(), Caller(worker)
+    with Runner(f"http://127.0.0.1:{worker.port}", more=shim.environment, RUNNER_TOKEN=RUNNER_TOKEN):
+        for ahead_s in (HOUR_S, -HOUR_S):
+            shim.ahead_s = ahead_s
+            task = caller.create_one(type="sleep", payload={"seconds": 0.01}, timeout_s=60, max_attempts=1)
+            ended = eventually(lambda task=task: next(
+                (t for t in [caller.task(task)] if t["finished_at_us"] is not None), None))
+            assert ended["state"] == "succeeded", ended
+    shim.end()
+
+
 class Server:
     """A PostgreSQL with a clock of its own."""
 
@@ -144,4 +157,5 @@ if __name__ == "__main__":
         what_runs_too_long_after_a_clock_went_back_is_told_to_stop,
         a_job_fires_no_instant_twice_when_the_clock_goes_back,
         a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone,
+        a_runners_clock_that_jumps_ends_no_task,
     ])
