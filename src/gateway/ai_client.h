@@ -19,7 +19,8 @@ struct gateway_loop;
 /* Calls that still run end without their callback. */
 void ai_client_destroy(struct ai_client *client); /* accepts NULL */
 
-/* `e` NULL: `answer` is an object, in the call's arena. False: it is no answer to what was asked. */
+/* `e` NULL: `answer` is an object, in the call's arena. False: it is no answer to what was asked.
+ */
 typedef bool ai_answer_fn(void *owner, const struct json_value *answer, const struct err *e);
 /* What a chat tells before its answer: "delta" or "tool", an object that lives during the call.
  * False: it is none, and the answer is broken off. From within the client: it may not be cancelled

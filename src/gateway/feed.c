@@ -40,7 +40,7 @@ struct feed {
     int64_t asked_at_us;
     size_t limit;
     size_t senseless; /* answers in a row */
-    double rate; /* changes a second, lately */
+    double rate;      /* changes a second, lately */
     struct sample samples[SAMPLES];
     size_t sample_count; /* in all; the newest at (count - 1) % SAMPLES */
     int64_t reached;     /* what the tables hold, as far as known */
@@ -175,7 +175,8 @@ void feed_add_outbox_waiting(struct gateway *gw, int64_t count)
 
 void feed_set_outbox_oldest(struct gateway *gw, int64_t at_us)
 {
-    if (at_us > 0 || feed_outbox_waiting(gw) <= 0) /* else one was put in since the table was read */
+    if (at_us > 0 ||
+        feed_outbox_waiting(gw) <= 0) /* else one was put in since the table was read */
         atomic_store_explicit(&gw->feed->outbox_oldest_us, at_us, memory_order_relaxed);
 }
 

@@ -126,12 +126,11 @@ static void look_at_ai(const struct gateway_loop *loop, struct arena *a, struct 
     struct ai_client_state state = ai_client_state(loop);
     if (!state.is_configured)
         return;
-    struct health_part *part =
-        add_part(health, "ai",
-                 !state.is_up         ? HEALTH_DOWN
-                 : state.is_senseless ? HEALTH_DEGRADED
-                                      : HEALTH_UP,
-                 state.since_us);
+    struct health_part *part = add_part(health, "ai",
+                                        !state.is_up         ? HEALTH_DOWN
+                                        : state.is_senseless ? HEALTH_DEGRADED
+                                                             : HEALTH_UP,
+                                        state.since_us);
     if (part->status != HEALTH_UP)
         part->detail = arena_copy(a, str_of_c(state.why));
     part->latency_us = state.latency_us;

@@ -200,8 +200,7 @@ static bool ai_answered(void *owner, const struct json_value *answer, const stru
 {
     struct job *job = owner;
     struct err e;
-    bool is_read =
-        failure == NULL && insight_views_of_json(job->arena, answer, &job->views, &e);
+    bool is_read = failure == NULL && insight_views_of_json(job->arena, answer, &job->views, &e);
     if (is_read)
         store(job);
     else

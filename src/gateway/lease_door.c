@@ -376,8 +376,7 @@ void lease_door_openapi(void *owner, struct http_request *http)
 
 static bool open_leaders(struct lease_door *door, struct str urls, struct err *e)
 {
-    struct http_client_options options =
-        peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
+    struct http_client_options options = peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
     options.response_bytes_max = ANSWER_BYTES_MAX;
     options.running_max = CALLS_RUNNING_MAX;
     options.waiting_max = CALLS_WAITING_MAX;

@@ -8,8 +8,8 @@
  * that it is full: what would make a file longer fails with ENOSPC, what lies within one is written
  * as ever. Each call reads it anew. CLOCK_MONOTONIC and all other clocks are told as they are.
  *
- * Without the variable, or where its file cannot be mapped, the process ends: a test whose faults do
- * not happen would prove nothing.
+ * Without the variable, or where its file cannot be mapped, the process ends: a test whose faults
+ * do not happen would prove nothing.
  */
 #undef _FILE_OFFSET_BITS /* else pwrite is a name of pwrite64, and both are wanted */
 #include "base/base.h"
