@@ -155,6 +155,7 @@ void session_on_clock(void *owner)
     wake_late(set);
     if (shard_is_leading(s)) {
         live_ripen(s->live, shard_now_us(s));
+        live_refill(s->live, clock_mono_us());
         look_at_deadlines(set);
         expire(set);
         shard_wake(s);
