@@ -272,6 +272,55 @@ def who_leads_hands_over_without_a_pause_and_no_lease_is_lost(postgres):
         assert_one_at_a_time(url)
 
 
+def how_far_a_task_is_outlives_who_leads(postgres):
+    url = postgres.tell("database")
+    said_of = {}
+
+    def say(executor, lease, progress):
+        said_of[lease["task"]] = progress
+        beat = executor.heartbeat({"task": lease["task"], "fence": lease["fence"], "progress": progress})
+        assert beat.status == 200 and beat.json["lost"] == [], beat.text
+        eventually(lambda: told(executor.worker)[-1:] == [progress])
+
+    def told(worker):
+        return [e["task"]["progress"] for e in Caller(worker).whole_feed() if e["op"] == "note"]
+
+    def known(worker):
+        return {task: Caller(worker).task(task)["progress"] for task in said_of}
+
+    with Worker(url, **LEASE) as first:
+        executor = Executor(first, {"work": 3}, ttl_ms=60_000)
+        for _ in range(3):
+            Caller(first).create_one()
+        leases = executor.leases(3)
+        say(executor, leases[0], 0.25)
+        wait_checkpoint(url)
+        say(executor, leases[1], 0.5)  # the log alone may know of this one
+        first.stop(signal.SIGKILL)
+    with Worker(url, **LEASE) as second, Worker(url, wait=False, **LEASE) as third:
+        assert known(second) == said_of
+        eventually(lambda: is_warm(third))
+        executor.close()
+        executor.worker = second
+        say(executor, leases[2], 0.75)
+        second.stop(signal.SIGKILL)
+        third.wait_leading()
+        assert known(third) == said_of
+        executor.close()
+        executor.worker = third
+        # The next attempt has its own, and what it says is told though the one before said the same.
+        assert executor.ack(leases[0], "fail", retry_in_ms=0) == "applied"
+        again = executor.one()
+        assert again["task"] == leases[0]["task"] and known(third)[again["task"]] is None
+        wait_checkpoint(url)
+        assert told(third) == [0.25, 0.5, 0.75]
+        executor.heartbeat({"task": again["task"], "fence": again["fence"], "progress": 0.25})
+        eventually(lambda: told(third) == [0.25, 0.5, 0.75, 0.25])
+        third.stop(signal.SIGKILL)
+    with Worker(url, **LEASE) as last:
+        assert known(last) == said_of
+
+
 def one_that_missed_what_the_log_keeps_no_more_begins_anew(postgres):
     url = postgres.tell("database")
     with Worker(url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
@@ -291,6 +340,7 @@ def one_that_missed_what_the_log_keeps_no_more_begins_anew(postgres):
 
 
 TESTS = [
+    how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
     one_that_stops_in_the_middle_of_a_batch_does_not_hold_the_log,
     what_a_dead_leader_holds_of_its_own_row_is_taken_from_it,

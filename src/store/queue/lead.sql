@@ -114,7 +114,7 @@ FROM worker.shard AS s LEFT JOIN worker.counter AS c ON true WHERE s.id = $1::in
 -- Nothing that makes the planner think of its compiler (jit): a page would take ten times as long.
 SELECT l.id, l.version, l.type, l.state, l.priority, l.flags, l.crashes, l.attempt, l.max_attempts,
        l.timeout_s, l.session, l.fence, l.at_us, coalesce(l.idempotency_key, ''),
-       coalesce(l.queue, -1), coalesce(l.key_hash, 0)
+       coalesce(l.queue, -1), coalesce(l.key_hash, 0), l.progress
 FROM worker.task_live AS l WHERE l.id > $1 ORDER BY l.id LIMIT 20000;
 
 -- :name load_log  :params shard int2, after int8, until int8
