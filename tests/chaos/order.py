@@ -110,13 +110,11 @@ def a_bulk_action_changes_the_version_that_it_names(world, _):
     return wrong
 
 
-def rates_are_never_exceeded(world, _):
+def rates_are_never_exceeded(world, tasks):
     """Leases that were asked for and heard of within a window began within it. Windows are of the monotonic clock,
     which the worker's buckets are filled by."""
     wrong = []
-    until = world.history.unlimited_at
-    for rate, burst, leases in rated_leases(world):
-        leases = [lease for lease in leases if until is None or lease[1] < until]
+    for rate, burst, leases in rated_leases(world, tasks):
         by_end = sorted(leases, key=lambda lease: lease[1])
         for begun_at in sorted({asked_at for asked_at, _, _ in leases}):
             count = 0
@@ -128,11 +126,15 @@ def rates_are_never_exceeded(world, _):
     return wrong
 
 
-def rated_leases(world):
-    """(rate, burst, leases) of each bucket."""
-    limits = world.limits["rated"]
-    leases = world.history.lease_times["rated"]
+def rated_leases(world, tasks):
+    """(rate, burst, leases) of the type and of each key, until the rates are lifted at the end."""
+    limits, until, of_key = world.limits["rated"], world.history.unlimited_at, collections.defaultdict(list)
+    leases = [lease for lease in world.history.lease_times["rated"] if lease[1] < until]
+    for lease in leases:
+        of_key[tasks[lease[2]]["payload"]["key"]].append(lease)
     yield limits["rate_per_s"], limits["burst"], leases
+    for those in of_key.values():
+        yield limits["rate_per_key_per_s"], limits["burst_per_key"], those
 
 
 def who_was_told_of_a_pause_sees_nothing_start(world, tasks):
@@ -173,8 +175,18 @@ def spoil_key_limits(world, _):
         world.events += start_of(number, "keyed", {"key": "spoiled"})
 
 
-def spoil_rates(world, _):
-    world.history.lease_times["rated"] += [(0.0, 1.0, f"spoiled {n}") for n in range(9)]
+def spoil_rates(world, tasks):
+    """Each key keeps to its own rate."""
+    for n in range(9):
+        tasks[f"spoiled {n}"] = {"payload": {"key": f"spoiled {n // 3}"}}
+        world.history.lease_times["rated"].append((0.0, 1.0, f"spoiled {n}"))
+
+
+def spoil_key_rates(world, tasks):
+    """The type keeps to its rate."""
+    for n in range(6):
+        tasks[f"spoiled {n}"] = {"payload": {"key": "spoiled"}}
+        world.history.lease_times["rated"].append((0.0, 1.0, f"spoiled {n}"))
 
 
 def spoil_type_pause(world, _):
@@ -207,7 +219,8 @@ def spoil_bulk(world, _):
 
 SPOILED = [
     (spoil_limits, limits_are_never_exceeded), (spoil_key_limits, limits_are_never_exceeded),
-    (spoil_rates, rates_are_never_exceeded), (spoil_type_pause, nothing_starts_while_it_is_paused),
+    (spoil_rates, rates_are_never_exceeded), (spoil_key_rates, rates_are_never_exceeded),
+    (spoil_type_pause, nothing_starts_while_it_is_paused),
     (spoil_queue_pause, nothing_starts_while_it_is_paused),
     (spoil_told_pause, who_was_told_of_a_pause_sees_nothing_start),
     (spoil_order, nothing_starts_before_what_it_depends_on),
