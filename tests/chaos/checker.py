@@ -191,7 +191,8 @@ def settle(world):
     for job in world.jobs.values():
         world.ask_until("POST", f"/v1/jobs/{job}:pause", {"actor": "chaos"})
     world.history.unlimited_at = time.monotonic()
-    world.set_type("rated", dict.fromkeys(LIMITS["rated"]))
+    for kind in ("rated", "paced"):
+        world.set_type(kind, dict.fromkeys(LIMITS[kind]))
     world.set_type("fragile", {"is_paused": False})
     world.ask_until("POST", "/v1/queues:resume", {"queue": "side", "actor": "chaos", "user": None})
     until = time.monotonic() + SETTLE_S

@@ -128,13 +128,14 @@ def rates_are_never_exceeded(world, tasks):
 
 def rated_leases(world, tasks):
     """(rate, burst, leases) of the type and of each key, until the rates are lifted at the end."""
-    limits, until, of_key = world.limits["rated"], world.history.unlimited_at, collections.defaultdict(list)
-    leases = [lease for lease in world.history.lease_times["rated"] if lease[1] < until]
-    for lease in leases:
-        of_key[tasks[lease[2]]["payload"]["key"]].append(lease)
-    yield limits["rate_per_s"], limits["burst"], leases
-    for those in of_key.values():
-        yield limits["rate_per_key_per_s"], limits["burst_per_key"], those
+    of_type, of_key, buckets = world.limits["rated"], world.limits["paced"], collections.defaultdict(list)
+    for kind in ("rated", "paced"):
+        for lease in world.history.lease_times[kind]:
+            if lease[1] < world.history.unlimited_at:
+                buckets[kind == "paced" and tasks[lease[2]]["payload"]["key"]].append(lease)
+    yield of_type["rate_per_s"], of_type["burst"], buckets.pop(False, [])
+    for leases in buckets.values():
+        yield of_key["rate_per_key_per_s"], of_key["burst_per_key"], leases
 
 
 def who_was_told_of_a_pause_sees_nothing_start(world, tasks):
@@ -175,18 +176,14 @@ def spoil_key_limits(world, _):
         world.events += start_of(number, "keyed", {"key": "spoiled"})
 
 
-def spoil_rates(world, tasks):
-    """Each key keeps to its own rate."""
-    for n in range(9):
-        tasks[f"spoiled {n}"] = {"payload": {"key": f"spoiled {n // 3}"}}
-        world.history.lease_times["rated"].append((0.0, 1.0, f"spoiled {n}"))
+def spoil_rates(world, _):
+    world.history.lease_times["rated"] += [(0.0, 1.0, f"spoiled {n}") for n in range(6)]
 
 
 def spoil_key_rates(world, tasks):
-    """The type keeps to its rate."""
-    for n in range(6):
+    for n in range(2):
         tasks[f"spoiled {n}"] = {"payload": {"key": "spoiled"}}
-        world.history.lease_times["rated"].append((0.0, 1.0, f"spoiled {n}"))
+        world.history.lease_times["paced"].append((0.0, 1.0, f"spoiled {n}"))
 
 
 def spoil_type_pause(world, _):
