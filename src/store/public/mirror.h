@@ -25,6 +25,7 @@ struct mirror_state {
     bool is_held;               /* by `holder` */
     int64_t updated_at_us;
     int64_t outbox_waiting;
+    int64_t outbox_oldest_us; /* wall: since when the oldest entry waits; 0: none does */
 };
 [[nodiscard]] struct db_step mirror_read_step(struct arena *a, struct str holder);
 /* False: there is no row. */
