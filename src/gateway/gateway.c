@@ -164,6 +164,7 @@ static void sweep_hourly(struct gateway_loop *loop)
     expire_sessions(loop);
     conversations_purge(loop);
     insights_purge(loop);
+    stats_upkeep_begin(loop);
 }
 
 static void tick(void *owner)
@@ -176,6 +177,8 @@ static void tick(void *owner)
     if (loop->number == 0 && atomic_load(&loop->gateway->is_ready) &&
         loop->ticks++ % SWEEP_TICKS == 0)
         sweep_hourly(loop);
+    if (loop->number == 0 && atomic_load(&loop->gateway->is_ready))
+        stats_upkeep_tick(loop);
 }
 
 static void sweep(void *owner)
