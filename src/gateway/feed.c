@@ -48,6 +48,7 @@ struct feed {
     atomic_llong current_at_us; /* what the tables held then; 0: never */
     atomic_llong outbox_waiting;
     atomic_llong outbox_puts;
+    atomic_llong outbox_oldest_us;
     atomic_llong began; /* the number from which on loops have been told; 0: not known yet */
     atomic_llong worker_since_us; /* wall: when it came, or, negative, when it went */
 };
@@ -166,7 +167,20 @@ void feed_add_outbox_waiting(struct gateway *gw, int64_t count)
 {
     if (count > 0)
         atomic_fetch_add(&gw->feed->outbox_puts, count);
-    atomic_fetch_add(&gw->feed->outbox_waiting, count);
+    if (atomic_fetch_add(&gw->feed->outbox_waiting, count) <= 0)
+        feed_set_outbox_oldest(gw, clock_wall_us());
+}
+
+void feed_set_outbox_oldest(struct gateway *gw, int64_t at_us)
+{
+    if (at_us > 0 || feed_outbox_waiting(gw) <= 0) /* else one was put in since the table was read */
+        atomic_store_explicit(&gw->feed->outbox_oldest_us, at_us, memory_order_relaxed);
+}
+
+int64_t feed_outbox_oldest_us(const struct gateway *gw)
+{
+    int64_t at_us = atomic_load_explicit(&gw->feed->outbox_oldest_us, memory_order_relaxed);
+    return feed_outbox_waiting(gw) > 0 ? at_us : 0;
 }
 
 /* The newest moment whose end of the feed the tables have reached. */

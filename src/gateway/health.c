@@ -66,6 +66,12 @@ static void look_at_database(const struct gateway_loop *loop, struct arena *a,
         part->detail = arena_copy(a, str_of_c(why->message));
 }
 
+static void look_at_calls(struct health_part *part, struct http_client_stats calls)
+{
+    part->breaker = calls.breaker;
+    part->breaker_since_us = calls.breaker_since_us;
+}
+
 /* Without a worker-url there is none to look at. */
 static void look_at_worker(const struct gateway_loop *loop, struct arena *a, struct health *health)
 {
@@ -87,6 +93,7 @@ static void look_at_worker(const struct gateway_loop *loop, struct arena *a, str
         part->detail = told_paused(gw->told, a);
     if (lag_us < INT64_MAX)
         part->feed_lag_us = lag_us;
+    look_at_calls(part, worker_client_stats(loop->worker));
 }
 
 /* Without an ai-url there is none to look at. Its latency is that of the last probe. */
@@ -100,6 +107,7 @@ static void look_at_ai(const struct gateway_loop *loop, struct arena *a, struct 
     if (!state.is_up)
         part->detail = arena_copy(a, str_of_c(state.why));
     part->latency_us = state.latency_us;
+    look_at_calls(part, state.calls);
 }
 
 void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health)
@@ -121,7 +129,7 @@ void health_look(const struct gateway_loop *loop, struct arena *a, struct health
 
 struct health_view {
     struct health health;
-    int64_t outbox_waiting;
+    int64_t outbox_waiting, outbox_oldest_us;
     struct db_step ping;
     int64_t began_us;
     int64_t database_us, worker_us; /* latencies; -1: not measured */
@@ -132,6 +140,7 @@ static void look(struct health_view *view, const struct gateway_loop *loop, stru
 {
     health_look(loop, a, &view->health);
     view->outbox_waiting = feed_outbox_waiting(loop->gateway);
+    view->outbox_oldest_us = feed_outbox_oldest_us(loop->gateway);
     for (size_t i = 0; i < view->health.part_count; i++) {
         struct health_part *part = &view->health.parts[i];
         view->parts[i] = part;
@@ -281,6 +290,16 @@ static void get_outbox(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_int(min_of(view->outbox_waiting, (int64_t)INT32_MAX));
 }
 
+static void get_outbox_oldest(const struct gql_field *f, void *ctx, void *parent,
+                              struct gql_value *ret_value)
+{
+    const struct health_view *view = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (view->outbox_oldest_us > 0)
+        *ret_value = binding_time(r->arena, view->outbox_oldest_us);
+}
+
 static void get_schema_version(const struct gql_field *f, void *ctx, void *parent,
                                struct gql_value *ret_value)
 {
@@ -356,12 +375,35 @@ static void get_part_lag(const struct gql_field *f, void *ctx, void *parent,
         *ret_value = gql_float((double)part->feed_lag_us / CLOCK_S);
 }
 
+static void get_part_breaker(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    static const struct str names[] = { [HTTP_BREAKER_CLOSED] = { "CLOSED", 6 },
+                                        [HTTP_BREAKER_OPEN] = { "OPEN", 4 },
+                                        [HTTP_BREAKER_HALF_OPEN] = { "HALF_OPEN", 9 } };
+    const struct health_part *part = parent;
+    (void)f, (void)ctx;
+    if (part->breaker_since_us > 0)
+        *ret_value = gql_enum(names[part->breaker]);
+}
+
+static void get_part_breaker_since(const struct gql_field *f, void *ctx, void *parent,
+                                   struct gql_value *ret_value)
+{
+    const struct health_part *part = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (part->breaker_since_us > 0)
+        *ret_value = binding_time(r->arena, part->breaker_since_us);
+}
+
 const struct gateway_binding bindings_health[] = {
     { "Query.systemHealth", { .resolve = resolve_health } },
     { "Subscription.healthChanged", { .get = get_event, .subscribe = subscribe_health } },
     { "SystemHealth.status", { .get = get_status } },
     { "SystemHealth.services", { .get = get_services } },
     { "SystemHealth.outboxWaiting", { .get = get_outbox } },
+    { "SystemHealth.outboxOldestAt", { .get = get_outbox_oldest } },
     { "SystemHealth.schemaVersion", { .get = get_schema_version } },
     { "SystemHealth.version", { .get = get_version } },
     { "SystemHealth.startedAt", { .get = get_started } },
@@ -371,5 +413,7 @@ const struct gateway_binding bindings_health[] = {
     { "ServiceHealth.since", { .get = get_part_since } },
     { "ServiceHealth.latencyMs", { .get = get_part_latency } },
     { "ServiceHealth.feedLagSeconds", { .get = get_part_lag } },
+    { "ServiceHealth.breaker", { .get = get_part_breaker } },
+    { "ServiceHealth.breakerSince", { .get = get_part_breaker_since } },
     { 0 },
 };

@@ -7,6 +7,7 @@
 #include "gateway/headers.h"
 #include "gateway/lease_openapi.h"
 #include "gateway/note.h"
+#include "gateway/peer_options.h"
 #include "gateway/problem.h"
 #include "http/leader.h"
 #include "json/check.h"
@@ -16,8 +17,6 @@ enum {
     CALLS_RUNNING_MAX = 16, /* connections of a loop for all but long polls */
     CALLS_WAITING_MAX = 1'000,
     ANSWER_BYTES_MAX = 64 << 20,
-    CONNECT_MS = 2'000,
-    BREAKER_FAILURES = 3,
     POLL_DEADLINE_MS = 90'000, /* the worker lets nobody wait for more than 60 s */
     PARSED_TIMES = 24,         /* a body when parsed, at most */
     SECRET_TEXT_MAX = 200,
@@ -377,13 +376,9 @@ void lease_door_openapi(void *owner, struct http_request *http)
 
 static bool open_leaders(struct lease_door *door, struct str urls, struct err *e)
 {
-    struct http_client_options options = HTTP_CLIENT_DEFAULT;
+    struct http_client_options options =
+        peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
     options.response_bytes_max = ANSWER_BYTES_MAX;
-    options.connect_timeout_ms = CONNECT_MS;
-    options.breaker.failures_max = BREAKER_FAILURES;
-    options.breaker.open_us_max = 2 * CLOCK_S;
-    options.origin = ERR_ORIGIN_WORKER;
-    options.user_agent = "windlass-gateway";
     options.running_max = CALLS_RUNNING_MAX;
     options.waiting_max = CALLS_WAITING_MAX;
     if (!http_leader_create(door->loop->io, "worker-url", urls, &options, &door->calls, e))

@@ -25,6 +25,7 @@ struct mirror_state {
     bool is_held;               /* by `holder` */
     int64_t updated_at_us;
     int64_t outbox_waiting;
+    int64_t outbox_oldest_us; /* wall: since when the oldest entry waits; 0: none does */
 };
 [[nodiscard]] struct db_step mirror_read_step(struct arena *a, struct str holder);
 /* False: there is no row. */
@@ -51,6 +52,8 @@ struct mirror_count {
                                                    const struct mirror_count *counts, size_t count);
 
 enum { MIRROR_BUCKETS = 64 }; /* of a histogram; src/analyst/histogram.h says what they are */
+
+#define MIRROR_ALL_TYPES "" /* no task's type is empty: the row of all together */
 
 /* One row of task_rollups. Histograms are stored up to their last bucket that is not empty. */
 struct mirror_rollup {

@@ -15,7 +15,8 @@ WHERE m.holder IS NULL OR m.holder = excluded.holder OR m.lease_until IS NULL
 -- :name mirror_read  :params holder text
 SELECT m.cursor, m.generation, m.snapshot_after, m.snapshot_cursor,
        coalesce(m.holder = $1::text, false), m.updated_at,
-       (SELECT count(*) FROM outbox AS o)
+       (SELECT count(*) FROM outbox AS o),
+       (SELECT o.created_at FROM outbox AS o ORDER BY o.id LIMIT 1)
 FROM mirror AS m WHERE m.name = 'tasks';
 
 -- :name mirror_release  :params holder text
