@@ -16,7 +16,7 @@ struct health_part {
     int64_t feed_lag_us; /* of the worker; -1: not known */
 };
 
-enum { HEALTH_PARTS_MAX = 4 };
+enum { HEALTH_PARTS_MAX = 3 + GATEWAY_SHARDS_MAX };
 /* DOWN without the database; DEGRADED where something else is not as it should be. */
 struct health {
     enum health_status status;

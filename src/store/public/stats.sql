@@ -25,7 +25,11 @@ FROM (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'users'::regclass) AS 
             LIMIT 1000) AS o) AS w;
 
 -- :name stats_task_counts
-SELECT c.type, c.status, c.count FROM task_counts AS c ORDER BY c.type;
+-- Of all shards together.
+SELECT c.type, c.status, sum(c.count)::int8 AS count
+FROM task_counts AS c
+GROUP BY c.type, c.status
+ORDER BY c.type;
 
 -- :name stats_rollups  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[]
 -- The roll-ups of each span that begin from one time on and before the other; `n` counts the
