@@ -49,6 +49,7 @@ struct feed {
     atomic_llong current_at_us; /* what the tables held then; 0: never */
     atomic_llong outbox_waiting;
     atomic_llong outbox_puts;
+    atomic_llong outbox_oldest_us;
     atomic_llong began; /* the number from which on loops have been told; 0: not known yet */
     atomic_llong worker_since_us; /* wall: when it came, or, negative, when it went */
 };
@@ -187,7 +188,27 @@ void feed_add_outbox_waiting(struct gateway *gw, size_t shard, int64_t count)
     struct feed *feed = gw->feeds[shard];
     if (count > 0)
         atomic_fetch_add(&feed->outbox_puts, count);
-    atomic_fetch_add(&feed->outbox_waiting, count);
+    if (atomic_fetch_add(&feed->outbox_waiting, count) <= 0)
+        feed_set_outbox_oldest(gw, shard, clock_wall_us());
+}
+
+void feed_set_outbox_oldest(struct gateway *gw, size_t shard, int64_t at_us)
+{
+    /* None: unless one was put in since the table was read. */
+    if (at_us > 0 || feed_shard_outbox_waiting(gw, shard) <= 0)
+        atomic_store_explicit(&gw->feeds[shard]->outbox_oldest_us, at_us, memory_order_relaxed);
+}
+
+int64_t feed_outbox_oldest_us(const struct gateway *gw)
+{
+    int64_t oldest_us = INT64_MAX;
+    for (size_t i = 0; i < gw->shard_count; i++) {
+        int64_t at_us =
+            atomic_load_explicit(&gw->feeds[i]->outbox_oldest_us, memory_order_relaxed);
+        if (feed_shard_outbox_waiting(gw, i) > 0 && at_us > 0)
+            oldest_us = min_of(oldest_us, at_us);
+    }
+    return oldest_us == INT64_MAX ? 0 : oldest_us;
 }
 
 /* The newest moment whose end of the feed the tables have reached. */

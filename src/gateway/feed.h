@@ -95,6 +95,8 @@ void feed_unsubscribe(struct feed_subscription *subscription); /* accepts NULL *
 /* Entries of the outbox: of all gateways, as known for about a second. Thread: any. */
 [[nodiscard]] int64_t feed_outbox_waiting(const struct gateway *gw);
 [[nodiscard]] int64_t feed_shard_outbox_waiting(const struct gateway *gw, size_t shard);
+/* Since when (wall) the oldest of them waits; 0: none does. Thread: any. */
+[[nodiscard]] int64_t feed_outbox_oldest_us(const struct gateway *gw);
 /* Whether the shard's worker answered the last time that it was asked for changes, and since when
  * (wall) it does or does not. Without a worker-url it never does. Thread: any. */
 [[nodiscard]] bool feed_worker_is_up(const struct gateway *gw, size_t shard, int64_t *ret_since_us);

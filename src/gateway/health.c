@@ -66,15 +66,22 @@ static void look_at_database(const struct gateway_loop *loop, struct arena *a,
         part->detail = arena_copy(a, str_of_c(why->message));
 }
 
+static void look_at_calls(struct health_part *part, struct http_client_stats calls)
+{
+    part->breaker = calls.breaker;
+    part->breaker_since_us = calls.breaker_since_us;
+}
+
 /* "worker" is shard 0's, "worker-1" shard 1's. */
 static const char *worker_name(size_t shard, struct arena *a)
 {
     return shard == 0 ? "worker" : arena_printf(a, "worker-%zu", shard).ptr;
 }
 
-static void look_at_worker(const struct gateway *gw, size_t shard, struct arena *a,
+static void look_at_worker(const struct gateway_loop *loop, size_t shard, struct arena *a,
                            struct health *health)
 {
+    const struct gateway *gw = loop->gateway;
     int64_t since_us, lag_us = feed_shard_lag_us(gw, shard);
     bool is_up = feed_worker_is_up(gw, shard, &since_us);
     bool is_live = lag_us <= conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
@@ -91,13 +98,14 @@ static void look_at_worker(const struct gateway *gw, size_t shard, struct arena 
         part->detail = told_paused(gw->told, a);
     if (lag_us < INT64_MAX)
         part->feed_lag_us = lag_us;
+    look_at_calls(part, worker_client_stats(loop->workers[shard]));
 }
 
 /* Without a worker-url there is none to look at. */
 static void look_at_workers(const struct gateway_loop *loop, struct arena *a, struct health *health)
 {
     for (size_t i = 0; i < loop->gateway->shard_count && loop->workers[i] != NULL; i++)
-        look_at_worker(loop->gateway, i, a, health);
+        look_at_worker(loop, i, a, health);
 }
 
 /* Without an ai-url there is none to look at. Its latency is that of the last probe. */
@@ -111,6 +119,7 @@ static void look_at_ai(const struct gateway_loop *loop, struct arena *a, struct 
     if (!state.is_up)
         part->detail = arena_copy(a, str_of_c(state.why));
     part->latency_us = state.latency_us;
+    look_at_calls(part, state.calls);
 }
 
 void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health)
@@ -132,7 +141,7 @@ void health_look(const struct gateway_loop *loop, struct arena *a, struct health
 
 struct health_view {
     struct health health;
-    int64_t outbox_waiting;
+    int64_t outbox_waiting, outbox_oldest_us;
     struct db_step ping;
     int64_t began_us;
     int64_t database_us, worker_us; /* latencies; -1: not measured */
@@ -143,6 +152,7 @@ static void look(struct health_view *view, const struct gateway_loop *loop, stru
 {
     health_look(loop, a, &view->health);
     view->outbox_waiting = feed_outbox_waiting(loop->gateway);
+    view->outbox_oldest_us = feed_outbox_oldest_us(loop->gateway);
     for (size_t i = 0; i < view->health.part_count; i++) {
         struct health_part *part = &view->health.parts[i];
         view->parts[i] = part;
@@ -292,6 +302,16 @@ static void get_outbox(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_int(min_of(view->outbox_waiting, (int64_t)INT32_MAX));
 }
 
+static void get_outbox_oldest(const struct gql_field *f, void *ctx, void *parent,
+                              struct gql_value *ret_value)
+{
+    const struct health_view *view = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (view->outbox_oldest_us > 0)
+        *ret_value = binding_time(r->arena, view->outbox_oldest_us);
+}
+
 static void get_schema_version(const struct gql_field *f, void *ctx, void *parent,
                                struct gql_value *ret_value)
 {
@@ -367,12 +387,35 @@ static void get_part_lag(const struct gql_field *f, void *ctx, void *parent,
         *ret_value = gql_float((double)part->feed_lag_us / CLOCK_S);
 }
 
+static void get_part_breaker(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    static const struct str names[] = { [HTTP_BREAKER_CLOSED] = { "CLOSED", 6 },
+                                        [HTTP_BREAKER_OPEN] = { "OPEN", 4 },
+                                        [HTTP_BREAKER_HALF_OPEN] = { "HALF_OPEN", 9 } };
+    const struct health_part *part = parent;
+    (void)f, (void)ctx;
+    if (part->breaker_since_us > 0)
+        *ret_value = gql_enum(names[part->breaker]);
+}
+
+static void get_part_breaker_since(const struct gql_field *f, void *ctx, void *parent,
+                                   struct gql_value *ret_value)
+{
+    const struct health_part *part = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (part->breaker_since_us > 0)
+        *ret_value = binding_time(r->arena, part->breaker_since_us);
+}
+
 const struct gateway_binding bindings_health[] = {
     { "Query.systemHealth", { .resolve = resolve_health } },
     { "Subscription.healthChanged", { .get = get_event, .subscribe = subscribe_health } },
     { "SystemHealth.status", { .get = get_status } },
     { "SystemHealth.services", { .get = get_services } },
     { "SystemHealth.outboxWaiting", { .get = get_outbox } },
+    { "SystemHealth.outboxOldestAt", { .get = get_outbox_oldest } },
     { "SystemHealth.schemaVersion", { .get = get_schema_version } },
     { "SystemHealth.version", { .get = get_version } },
     { "SystemHealth.startedAt", { .get = get_started } },
@@ -382,5 +425,7 @@ const struct gateway_binding bindings_health[] = {
     { "ServiceHealth.since", { .get = get_part_since } },
     { "ServiceHealth.latencyMs", { .get = get_part_latency } },
     { "ServiceHealth.feedLagSeconds", { .get = get_part_lag } },
+    { "ServiceHealth.breaker", { .get = get_part_breaker } },
+    { "ServiceHealth.breakerSince", { .get = get_part_breaker_since } },
     { 0 },
 };

@@ -8,6 +8,7 @@
 #include "gateway/lease_openapi.h"
 #include "gateway/lease_shard.h"
 #include "gateway/note.h"
+#include "gateway/peer_options.h"
 #include "gateway/problem.h"
 #include "gateway/worker_client.h"
 #include "http/leader.h"
@@ -18,8 +19,6 @@ enum {
     CALLS_RUNNING_MAX = 16, /* connections of a loop for all but long polls */
     CALLS_WAITING_MAX = 1'000,
     ANSWER_BYTES_MAX = 64 << 20,
-    CONNECT_MS = 2'000,
-    BREAKER_FAILURES = 3,
     POLL_DEADLINE_MS = 90'000, /* the worker lets nobody wait for more than 60 s */
     PARSED_TIMES = 24,         /* a body when parsed, at most */
     SECRET_TEXT_MAX = 200,
@@ -420,15 +419,11 @@ static bool open_doors(struct lease_door *door, size_t shard, struct err *e)
     const char *name;
     struct str urls = worker_client_urls(door->loop->gateway, shard, &name);
     struct doors *doors = &door->shards[shard];
-    struct http_client_options options = HTTP_CLIENT_DEFAULT;
+    struct http_client_options options =
+        peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
     if (str_is_empty(urls))
         return true;
     options.response_bytes_max = ANSWER_BYTES_MAX;
-    options.connect_timeout_ms = CONNECT_MS;
-    options.breaker.failures_max = BREAKER_FAILURES;
-    options.breaker.open_us_max = 2 * CLOCK_S;
-    options.origin = ERR_ORIGIN_WORKER;
-    options.user_agent = "windlass-gateway";
     options.running_max = CALLS_RUNNING_MAX;
     options.waiting_max = CALLS_WAITING_MAX;
     if (!http_leader_create(door->loop->io, name, urls, &options, &doors->calls, e))

@@ -131,7 +131,7 @@ static bool read_arguments(struct history *h, struct err *e)
             (type->text.len > 0 && memchr(type->text.ptr, '\0', type->text.len)))
             return err_set(e, ERR_INVALID, "taskType: no type has U+0000 or more than %d bytes",
                            TASK_TYPE_BYTES_MAX);
-        h->buckets.task_type = &type->text;
+        h->buckets.task_type = type->text;
     }
     int64_t points = gql_is_null(forecast) ? 0 : forecast->integer;
     if (points < 0 || points > TREND_FORECAST_MAX)
@@ -245,10 +245,12 @@ static void read_next(struct history *h);
 
 static void add_tasks(struct sums *sums, const struct db_rows *rows, size_t row)
 {
-    sums->created = db_rows_i64(rows, row, STATS_TREND_CREATED);
-    sums->completed = db_rows_i64(rows, row, STATS_TREND_COMPLETED);
-    sums->failed = db_rows_i64(rows, row, STATS_TREND_FAILED);
-    sums->is_gap = db_rows_bool(rows, row, STATS_TREND_IS_GAP);
+    sums->is_gap |= db_rows_bool(rows, row, STATS_TREND_IS_GAP);
+    if (!db_rows_bool(rows, row, STATS_TREND_IS_COUNTED))
+        return;
+    sums->created += db_rows_i64(rows, row, STATS_TREND_CREATED);
+    sums->completed += db_rows_i64(rows, row, STATS_TREND_COMPLETED);
+    sums->failed += db_rows_i64(rows, row, STATS_TREND_FAILED);
 }
 
 static void add_row(const struct history *h, struct sums *sums, const struct db_rows *rows,
@@ -278,7 +280,8 @@ static void got_series(struct gql_step *step, const struct db_reply *reply)
     struct history *h = step->host;
     const struct db_rows *rows = reply->rows[0];
     for (size_t row = 0; row < db_rows_count(rows); row++) {
-        int64_t bucket = db_rows_i64(rows, row, STATS_TREND_BUCKET);
+        int64_t at_us = db_rows_i64(rows, row, STATS_TREND_AT_S) * CLOCK_S;
+        int64_t bucket = (at_us - h->buckets.from_us) / (h->kind->bucket_s * CLOCK_S);
         if (bucket >= 0 && bucket < (int64_t)h->count)
             add_row(h, &h->sums[bucket], rows, row);
     }

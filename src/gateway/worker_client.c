@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/peer_options.h"
 #include "http/leader.h"
 #include "io/timer.h"
 
@@ -12,8 +13,6 @@ enum {
     ANSWER_BYTES_MAX = 64 << 20,
     PARSED_TIMES = 16,            /* an answer when parsed, at most: an array of digits */
     PARSED_BYTES_MAX = 256 << 20, /* of which so much is let through */
-    CONNECT_MS = 2'000,
-    BREAKER_FAILURES = 3,
     AGAIN_MS = 20, /* between two rounds, while nobody leads */
 };
 
@@ -62,18 +61,13 @@ bool worker_client_create(struct gateway_loop *loop, size_t shard,
     const char *name;
     struct str urls = worker_client_urls(loop->gateway, shard, &name),
                token = conf_str(loop->gateway->conf, CONF_GATEWAY_TOKEN);
-    struct http_client_options options = HTTP_CLIENT_DEFAULT;
+    struct http_client_options options = peer_options(loop->gateway->conf, ERR_ORIGIN_WORKER);
     *ret_client = NULL;
     if (str_is_empty(urls))
         return true;
     options.running_max = RUNNING_MAX;
     options.waiting_max = WAITING_MAX;
     options.response_bytes_max = ANSWER_BYTES_MAX;
-    options.connect_timeout_ms = CONNECT_MS;
-    options.breaker.failures_max = BREAKER_FAILURES;
-    options.breaker.open_us_max = 2 * CLOCK_S;
-    options.origin = ERR_ORIGIN_WORKER;
-    options.user_agent = "windlass-gateway";
     struct http_leader *leader;
     if (!http_leader_create(loop->io, name, urls, &options, &leader, e))
         return false;

@@ -27,7 +27,7 @@ struct batch *batch_create(struct shard *s)
     b->s = s;
     b->a = arena_create(0);
     b->first = s->end;
-    b->at_us = max_of(clock_wall_us(), s->at_us);
+    b->at_us = shard_now_us(s);
     ops_init(&b->log);
     buf_init(&b->events, 0);
     buf_init(&b->extra, 0);
@@ -261,6 +261,7 @@ void batch_committed(struct batch *b)
     s->committed = batch_next(b);
     s->end = s->committed;
     s->at_us = b->at_us;
+    s->at_mono_us = b->started_us;
     s->confirmed_us = max_of(s->confirmed_us, b->started_us);
     s->suspects -= min_of(s->suspects, b->intent_count);
     s->suspects_max = (s->suspects + 1) / 2;

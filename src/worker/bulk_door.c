@@ -8,7 +8,6 @@
  *
  * What breaks in the middle (no leader, no database) ends it; the answer says what was done.
  */
-#include "base/clock.h"
 #include "base/log.h"
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
@@ -281,7 +280,7 @@ static void judge_all(struct view *moment)
         shard_refuse(&q->broke);
     for (size_t i = q->from; i < q->to && !door_is_bad(&q->broke); i++)
         if (q->items[i].state == ITEM_OPEN || q->items[i].state == ITEM_LOOK)
-            (void)judge(&q->items[i], &q->w->shard, clock_wall_us());
+            (void)judge(&q->items[i], &q->w->shard, shard_now_us(&q->w->shard));
     end_pass(q);
 }
 

@@ -349,7 +349,7 @@ void read_overlay(const struct shard *s, const struct live *task, struct task_vi
 {
     if (!task || task->state == LIVE_GONE)
         return;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = shard_now_us(s);
     bool is_running = task->state == LIVE_RUNNING;
     v->version = task->version;
     v->attempt = task->attempt;

@@ -62,11 +62,12 @@ static void fire_apply(struct intent *intent, struct batch *b)
     struct job *job = container_of(intent, struct job, fire);
     struct rule_firing firing;
     struct err e;
+    int64_t now_us = clock_wall_us(); /* the log may be ahead of it: nothing fires early */
     job->was_refused = false;
-    if (!is_due(job, b->at_us)) /* paused meanwhile, or fired by a batch before */
+    if (!is_due(job, now_us)) /* paused meanwhile, or fired by a batch before */
         return;
     struct job_data *d = &job->now;
-    rule_job_fire(&d->cron, d->zone, d->next_run_us, b->at_us, d->misfire, d->overlap,
+    rule_job_fire(&d->cron, d->zone, d->next_run_us, now_us, d->misfire, d->overlap,
                   !list_is_empty(&job->runs), &firing);
     if (live_count(b->s->live) + firing.fire_count > b->s->options.tasks_max) {
         job->was_refused = true; /* it stays due, and is late when there is room again */

@@ -39,6 +39,7 @@ struct lead {
     bool is_started, is_ended, is_standing_by;
     bool is_warm; /* the load has once been at the log's end */
     int64_t look_ms;
+    int64_t seen_until_us, seen_us; /* the lease's end, and since when (monotonic) it is that */
     struct io_timer *notice;
     io_fn *done; /* of leaving, then of the end */
     void *owner;
@@ -120,6 +121,7 @@ static void jobs_loaded(void *owner, const struct err *err)
     }
     backoff_reset(&lead->backoff);
     s->end = s->committed = lead->end + 1;
+    s->at_mono_us = clock_mono_us();
     s->role = SHARD_LEADING;
     tick_start(s->tick, lead->ckpt_seq);
     logs_start(s->logs, s->committed);
@@ -284,6 +286,17 @@ static void made(void *owner, const struct db_reply *reply)
         look(lead);
 }
 
+/* For as long as a lease lasts, by our own clock: it is over, also where the database's clock was
+ * set back since and lets it seem to last for hours. */
+static bool is_unrenewed(struct lead *lead, int64_t until_us)
+{
+    int64_t now_us = clock_mono_us();
+    if (until_us != lead->seen_until_us)
+        lead->seen_us = now_us;
+    lead->seen_until_us = until_us;
+    return now_us - lead->seen_us > lead->s->options.lease_us;
+}
+
 static void looked(void *owner, const struct db_reply *reply)
 {
     struct lead *lead = owner;
@@ -297,7 +310,7 @@ static void looked(void *owner, const struct db_reply *reply)
         call(lead, DB_LANE_WRITE, &step, 1, made);
         return;
     }
-    bool is_free = db_rows_bool(rows, 0, 1);
+    bool is_free = is_unrenewed(lead, db_rows_time(rows, 0, 5)) || db_rows_bool(rows, 0, 1);
     lead->is_standing_by = !is_free;
     if (!is_free) {
         stand_by(lead, rows);

@@ -131,6 +131,7 @@ struct shard {
     int64_t end;          /* the number of the next change to be put together */
     int64_t committed;    /* the number of the next change to be committed */
     int64_t at_us;        /* of the last batch: its successor is no earlier */
+    int64_t at_mono_us;   /* monotonic: when that was */
     int64_t log_room;     /* change_log has partitions for numbers below it */
 
     int64_t reopened_seq; /* the number of the last reopened task */
@@ -180,6 +181,13 @@ void shard_view(struct shard *s, struct view *view);
 void shard_view_cancel(struct view *view); /* harmless when it was called */
 /* May answer: it leads, and its last word from the database is young enough. */
 [[nodiscard]] bool shard_is_leading(const struct shard *s);
+
+/*
+ * What time it is for tasks: the wall clock's, but never before the log's last change. After that
+ * clock was set back the log is ahead of it; time then goes on from there at half its pace, so that
+ * waits and timeouts do not stand still until the clock has come up to it.
+ */
+[[nodiscard]] int64_t shard_now_us(const struct shard *s);
 /* Sets UNAVAILABLE, "this worker does not lead". */
 bool shard_refuse(struct err *e);
 /* Somebody else leads, or nobody can know: everything open is refused, and memory goes as soon as

@@ -2,6 +2,7 @@
 """The mirror: the gateway's tables follow a worker that the test scripts.
 Usage: gateway_mirror_test.py PROGRAM"""
 
+import itertools
 import json
 import os
 import signal
@@ -155,7 +156,7 @@ def minute_of(at_us):
 
 
 def check_rollups(world, events):
-    """The roll-ups of all three spans against a recount of the events."""
+    """The roll-ups of all three spans, of each type and of all together, against a recount of the events."""
     expected, durations = {}, {}
     for event in events:
         task = event.get("task")
@@ -169,8 +170,8 @@ def check_rollups(world, events):
             took = ("wait", task["started_at_us"] - task["run_at_us"])
         elif column != "created" and task["started_at_us"] is not None:
             took = ("run", task["finished_at_us"] - task["started_at_us"])
-        for span in (60, 3600, 86400):
-            key = (span, event["at_us"] // (span * 1_000_000) * span, task["type"])
+        for span, kind in itertools.product((60, 3600, 86400), (task["type"], "")):
+            key = (span, event["at_us"] // (span * 1_000_000) * span, kind)
             row = expected.setdefault(key, {"created": 0, "completed": 0, "failed": 0, "started": 0})
             row[column] += 1
             if took:

@@ -33,6 +33,20 @@ def rfc3339(at_s):
     return datetime.fromtimestamp(at_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
 
 
+# The rows of all types together, of those of each.
+ALL_TYPES = """INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max)
+    SELECT r.span_s, r.at, '', sum(r.created), sum(r.completed), sum(r.failed), {wait}, {run}, max(r.wait_max), max(r.run_max)
+    FROM task_rollups AS r WHERE r.type <> '' GROUP BY 1, 2
+    ON CONFLICT (span_s, at, type, shard) DO UPDATE SET created = excluded.created, completed = excluded.completed,
+    failed = excluded.failed""".format(**{name: f"""coalesce((SELECT array_agg(n ORDER BY b) FROM (
+        SELECT u.b, sum(u.n) AS n FROM task_rollups AS x, unnest(x.{name}) WITH ORDINALITY AS u (n, b)
+        WHERE x.span_s = r.span_s AND x.at = r.at AND x.type <> '' GROUP BY u.b) AS s), '{{}}')""" for name in ("wait", "run")})
+
+
+def put_rollups(url, columns, values):
+    psql(url, f"TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, {columns}) VALUES {values}; {ALL_TYPES}")
+
+
 class World:
     def __init__(self, postgres, gateway):
         self.url, self.gateway = postgres.url, gateway
@@ -66,8 +80,7 @@ class World:
             f"({span}, to_timestamp({at}), '{kind}', {r['created']}, {r['completed']}, {r['failed']}, {array(r['wait'])}, "
             f"{array(r['run'])}, nullif({r['wait_max']}, -1), nullif({r['run_max']}, -1))"
             for (span, at, kind), r in rollups.items())
-        psql(self.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, created, completed, failed, "
-             f"wait, run, wait_max, run_max) VALUES {values}")
+        put_rollups(self.url, "created, completed, failed, wait, run, wait_max, run_max", values)
 
     def fresh(self, window):
         """The figures once nothing read before now is shown any more."""
@@ -192,15 +205,14 @@ def put_hours(world, values, what="created"):
     hour = int(time.time()) // HOUR * HOUR
     rows = ",".join(f"(3600, to_timestamp({hour - (len(values) - i) * HOUR}), '{kind}', {n})"
                     for i, n in enumerate(values) for kind in ("email", "sync"))
-    psql(world.url, f"TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, {what}) VALUES {rows}")
+    put_rollups(world.url, what, rows)
     return hour
 
 
 def points_have_no_holes_and_begin_at_whole_buckets(world):
-    psql(world.url, "TRUNCATE task_rollups")
     day = int(time.time()) // DAY * DAY
-    psql(world.url, f"INSERT INTO task_rollups (span_s, at, type, created, completed, failed) VALUES "
-         f"(86400, to_timestamp({day - 2 * DAY}), 'email', 5, 3, 1), (86400, to_timestamp({day - 2 * DAY}), 'sync', 1, 0, 0)")
+    put_rollups(world.url, "created, completed, failed", f"(86400, to_timestamp({day - 2 * DAY}), 'email', 5, 3, 1), "
+                f"(86400, to_timestamp({day - 2 * DAY}), 'sync', 1, 0, 0)")
     metrics = ["TASKS_CREATED", "TASKS_COMPLETED", "TASKS_FAILED", "FAILURE_RATE", "WAIT_P50", "USERS_CREATED"]
     trends = world.trends(metrics, bucket="DAY", **{"from": rfc3339(day - 4 * DAY + 100)})
     assert [t["metric"] for t in trends] == metrics and {t["bucket"] for t in trends} == {"DAY"}
@@ -221,7 +233,7 @@ def points_have_no_holes_and_begin_at_whole_buckets(world):
 def weeks_begin_on_monday_and_add_up_days(world):
     monday = (int(time.time()) - 4 * DAY) // WEEK * WEEK + 4 * DAY
     assert datetime.fromtimestamp(monday, timezone.utc).weekday() == 0
-    psql(world.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, created) VALUES " + ",".join(
+    put_rollups(world.url, "created", ",".join(
         f"(86400, to_timestamp({monday - 2 * WEEK + n * DAY}), 'email', {10 ** n})" for n in range(8)))
     trend = world.trends(["TASKS_CREATED"], bucket="WEEK", **{"from": rfc3339(monday - 2 * WEEK + 3 * DAY)})[0]
     assert [(p["at"], p["value"]) for p in trend["points"]] == [
@@ -235,8 +247,8 @@ def quantiles_come_from_the_histograms_of_all_types(world):
     counts[bucket_of(2.0)] = 99
     counts[bucket_of(60.0)] = 3
     array = "{" + ",".join(map(str, counts)) + "}"
-    psql(world.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, run, wait) VALUES "
-         + ",".join(f"(3600, to_timestamp({hour - HOUR}), '{kind}', '{array}', '{{}}')" for kind in ("email", "sync")))
+    put_rollups(world.url, "run, wait", ",".join(f"(3600, to_timestamp({hour - HOUR}), '{kind}', '{array}', '{{}}')"
+                                                 for kind in ("email", "sync")))
     trends = world.trends(["RUN_P50", "RUN_P99", "WAIT_P99"], **{"from": rfc3339(hour - HOUR)})
     p50, p99, wait = (t["points"][0]["value"] for t in trends)
     assert 2.0 / 1.42 < p50 < 2.0 * 1.42 and 60 / 1.42 < p99 < 60 * 1.42 and wait is None, trends

@@ -220,6 +220,7 @@ class FakeWorker:
         _, counts = self.counted("type", name)
         return {"type": name, "version": "0", "is_paused": False, "paused_by": None, "paused_reason": None,
                 "max_running": None, "max_running_per_key": None, "key_path": None, "rate_per_s": None, "burst": None,
+                "rate_per_key_per_s": None, "burst_per_key": None,
                 "max_attempts": 5, "timeout_s": 300, "retention_days": 30, **self.types.get(name, {}), **counts}
 
     def queue_of(self, name):

@@ -19,11 +19,11 @@ WAIT_S = 60  # far longer than anything here takes on a busy machine
 
 
 class Postgres:
-    """The private PostgreSQL of tests/support/pg.h."""
+    """The private PostgreSQL of tests/support/pg.h. `more` are variables of its environment."""
 
-    def __init__(self, *settings):
+    def __init__(self, *settings, more=()):
         self.process = subprocess.Popen([os.environ["WINDLASS_TEST_PG_RUN"], *settings], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                        env={**os.environ, **dict(more)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.url = self.process.stdout.readline().strip()
 
     def tell(self, word):

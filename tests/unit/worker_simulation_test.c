@@ -45,7 +45,7 @@ struct model {
 struct model_type {
     struct live_limits limits;
     uint32_t running, running_of_key[KEYS];
-    double tokens;
+    double tokens, key_tokens[KEYS];
     int64_t token_us;
 };
 
@@ -84,19 +84,23 @@ static bool percent(struct sim *s, uint32_t chance)
 
 /* ── the model ── */
 
-static double bucket(const struct live_limits *limits)
+static double bucket(double rate_per_s, uint32_t burst)
 {
-    if (limits->burst > 0)
-        return limits->burst;
-    double whole = (double)(int64_t)limits->rate_per_s;
-    whole += whole < limits->rate_per_s;
+    if (burst > 0)
+        return burst;
+    double whole = (double)(int64_t)rate_per_s;
+    whole += whole < rate_per_s;
     return max_of(whole, 1.0);
 }
 
 static void fill(struct sim *s, struct model_type *t)
 {
-    double more = t->limits.rate_per_s * (double)(s->mono_us - t->token_us) / CLOCK_S;
-    t->tokens = min_of(t->tokens + more, bucket(&t->limits));
+    const struct live_limits *l = &t->limits;
+    double passed_s = (double)(s->mono_us - t->token_us) / CLOCK_S;
+    t->tokens = min_of(t->tokens + l->rate_per_s * passed_s, bucket(l->rate_per_s, l->burst));
+    for (size_t key = 1; key < KEYS; key++)
+        t->key_tokens[key] = min_of(t->key_tokens[key] + l->rate_per_key_per_s * passed_s,
+                                    bucket(l->rate_per_key_per_s, l->burst_per_key));
     t->token_us = s->mono_us;
 }
 
@@ -119,6 +123,8 @@ static const char *obstacle(struct sim *s, const struct model *m)
         t->running_of_key[m->lane.key] >= limits->max_running_per_key)
         return "its key runs as many as it may";
     fill(s, t);
+    if (m->lane.key > 0 && limits->rate_per_key_per_s > 0 && t->key_tokens[m->lane.key] < 1 - 1e-6)
+        return "its key has no token";
     return limits->rate_per_s > 0 && t->tokens < 1 - 1e-6 ? "its type has no token" : NULL;
 }
 
@@ -273,6 +279,10 @@ static void set_limits(struct sim *s, uint32_t type, const struct live_limits *l
     fill(s, t);
     if (t->limits.rate_per_s <= 0)
         t->tokens = 0;
+    if (t->limits.rate_per_key_per_s < limits->rate_per_key_per_s ||
+        t->limits.rate_per_key_per_s > limits->rate_per_key_per_s ||
+        t->limits.burst_per_key != limits->burst_per_key)
+        memset(t->key_tokens, 0, sizeof t->key_tokens);
     t->limits = *limits;
     live_set_limits(s->set, type, limits, s->mono_us);
 }
@@ -288,6 +298,10 @@ static void change_settings(struct sim *s)
     if (percent(s, 30)) {
         limits.rate_per_s = 0.5 + below(s, 10);
         limits.burst = below(s, 5);
+    }
+    if (percent(s, 30)) {
+        limits.rate_per_key_per_s = 0.25 + below(s, 4) + percent(s, 50) * 0.125;
+        limits.burst_per_key = 1 + below(s, 4);
     }
     set_limits(s, type, &limits);
     s->is_queue_paused[queue] = percent(s, 15);
@@ -331,7 +345,9 @@ static void check_nobody(struct sim *s, bool of_crashed)
         fill(s, &s->types[m->lane.type]);
         const struct model_type *t = &s->types[m->lane.type];
         /* A token that has just come may be a rounding away. */
-        bool is_close = t->limits.rate_per_s > 0 && t->tokens < 1 + 1e-6;
+        bool is_close = (t->limits.rate_per_s > 0 && t->tokens < 1 + 1e-6) ||
+                        (t->limits.rate_per_key_per_s > 0 && m->lane.key > 0 &&
+                         t->key_tokens[m->lane.key] < 1 + 1e-6);
         if ((m->crashes > 0) == of_crashed && !is_close && obstacle(s, m) == NULL)
             fail_msg("nobody was picked though somebody could run");
     }
@@ -350,7 +366,7 @@ static void begin(struct sim *s, struct live *task, struct model *m, size_t sess
     live_place(s->set, task, s->wall_us);
     if (percent(s, 5)) { /* its batch was refused */
         live_restore(s->set, task, &was, run, s->wall_us);
-        live_untake_token(s->set, m->lane.type);
+        live_untake_token(s->set, m->lane.type, m->lane.key);
         m->was_due = m->due_us <= s->wall_us; /* it is placed by the clock as it is now */
         s->undone++;
         return;
@@ -362,6 +378,7 @@ static void begin(struct sim *s, struct live *task, struct model *m, size_t sess
     t->running++;
     t->running_of_key[m->lane.key]++;
     t->tokens -= t->limits.rate_per_s > 0;
+    t->key_tokens[m->lane.key] -= t->limits.rate_per_key_per_s > 0;
     s->used[session]++;
     s->is_alone[session] = m->crashes > 0;
     s->starts++;

@@ -35,6 +35,7 @@ bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_stat
         .is_held = db_rows_bool(rows, 0, 4),
         .updated_at_us = db_rows_time(rows, 0, 5),
         .outbox_waiting = db_rows_i64(rows, 0, 6),
+        .outbox_oldest_us = db_rows_is_null(rows, 0, 7) ? 0 : db_rows_time(rows, 0, 7),
     };
     if (ret_state->has_after)
         ret_state->snapshot_after = db_rows_uuid(rows, 0, 2);

@@ -31,7 +31,8 @@ struct mirror_state {
     struct str snapshot_cursor; /* empty: no snapshot is being read */
     bool is_held;               /* by `holder` */
     int64_t updated_at_us;
-    int64_t outbox_waiting; /* of the shard */
+    int64_t outbox_waiting;   /* of the shard */
+    int64_t outbox_oldest_us; /* wall: since when the oldest entry waits; 0: none does */
 };
 [[nodiscard]] struct db_step mirror_read_step(struct arena *a, const struct mirror_lease *lease);
 /* False: there is no row. */
@@ -63,7 +64,10 @@ struct mirror_count {
 
 enum { MIRROR_BUCKETS = 64 }; /* of a histogram; src/analyst/histogram.h says what they are */
 
-/* One row of task_rollups, but for its shard. Histograms are stored up to their last bucket that is not empty. */
+#define MIRROR_ALL_TYPES "" /* no task's type is empty: the row of all together */
+
+/* One row of task_rollups, but for its shard. Histograms are stored up to their last bucket that is
+ * not empty. */
 struct mirror_rollup {
     int64_t span_s, at_us;
     struct str type;

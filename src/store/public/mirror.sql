@@ -15,7 +15,8 @@ WHERE m.holder IS NULL OR m.holder = excluded.holder OR m.lease_until IS NULL
 -- :name mirror_read  :params name text, holder text, shard int2
 SELECT m.cursor, m.generation, m.snapshot_after, m.snapshot_cursor,
        coalesce(m.holder = $2::text, false), m.updated_at,
-       (SELECT count(*) FROM outbox AS o WHERE o.shard = $3::int2)
+       (SELECT count(*) FROM outbox AS o WHERE o.shard = $3::int2),
+       (SELECT o.created_at FROM outbox AS o WHERE o.shard = $3::int2 ORDER BY o.id LIMIT 1)
 FROM mirror AS m WHERE m.name = $1::text;
 
 -- :name mirror_release  :params name text, holder text

@@ -17,7 +17,7 @@ struct db_step stats_task_counts_step(void)
     return (struct db_step){ &stats_task_counts, NULL };
 }
 
-struct db_step stats_rollups_step(struct arena *a, const struct stats_range *ranges, size_t count)
+static struct db_args *range_args(struct arena *a, const struct stats_range *ranges, size_t count)
 {
     int64_t *spans_s = arena_new_array(a, count, int64_t);
     int64_t *from_us = arena_new_array(a, count, int64_t);
@@ -27,22 +27,32 @@ struct db_step stats_rollups_step(struct arena *a, const struct stats_range *ran
         from_us[i] = ranges[i].from_us;
         to_us[i] = ranges[i].to_us;
     }
-    return (struct db_step){ &stats_rollups,
-                             stats_rollups_args(a, spans_s, count, from_us, count, to_us, count) };
+    return stats_rollups_args(a, spans_s, count, from_us, count, to_us, count);
+}
+
+struct db_step stats_rollups_step(struct arena *a, const struct stats_range *ranges, size_t count)
+{
+    return (struct db_step){ &stats_rollups, range_args(a, ranges, count) };
+}
+
+struct db_step stats_type_rollups_step(struct arena *a, const struct stats_range *ranges,
+                                       size_t count)
+{
+    return (struct db_step){ &stats_type_rollups, range_args(a, ranges, count) };
 }
 
 struct db_step stats_trend_tasks_step(struct arena *a, const struct stats_buckets *b)
 {
     return (struct db_step){ &stats_trend_tasks,
                              stats_trend_tasks_args(a, (int32_t)b->span_s, b->from_us, b->to_us,
-                                                    b->bucket_s, b->task_type) };
+                                                    b->task_type) };
 }
 
 struct db_step stats_trend_times_step(struct arena *a, const struct stats_buckets *b)
 {
     return (struct db_step){ &stats_trend_times,
                              stats_trend_times_args(a, (int32_t)b->span_s, b->from_us, b->to_us,
-                                                    b->bucket_s, b->task_type) };
+                                                    b->task_type) };
 }
 
 struct db_step stats_trend_users_step(struct arena *a, const struct stats_buckets *b)

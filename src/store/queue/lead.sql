@@ -68,7 +68,8 @@ FROM worker.change_log AS l WHERE l.shard = $1::int2 AND l.seq = $2;
 SELECT t.id, t.name, t.version, t.is_paused, t.paused_by, coalesce(t.paused_reason, ''), t.actor,
        coalesce(t.max_running, 0), coalesce(t.max_running_per_key, 0), coalesce(t.key_path, ''),
        coalesce(t.rate_per_s, 0), coalesce(t.burst, 0), coalesce(t.max_attempts, 0),
-       coalesce(t.timeout_s, 0), coalesce(t.retention_days, 0), coalesce(t.paused_actor, '')
+       coalesce(t.timeout_s, 0), coalesce(t.retention_days, 0), coalesce(t.paused_actor, ''),
+       coalesce(t.rate_per_key_per_s, 0), coalesce(t.burst_per_key, 0)
 FROM worker.task_type AS t WHERE t.id > $1 ORDER BY t.id LIMIT 10000;
 
 -- :name load_queues  :params after int4
