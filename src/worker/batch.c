@@ -204,7 +204,7 @@ void batch_send(struct batch *b)
     batch_step(b, &batch_begin,
                batch_begin_args(b->a, b->is_alone ? STR("200ms") : STR("1s"), STR("5s")));
     batch_step(b, &batch_log,
-               batch_log_args(b->a, SHARD_ID, b->first, (int32_t)batch_size(b), s->epoch, b->at_us,
+               batch_log_args(b->a, s->id, b->first, (int32_t)batch_size(b), s->epoch, b->at_us,
                               b->sent_ops, b->sent_ids, bytes_of(&b->log.args),
                               bytes_of(&b->extra)));
     add_types(b);

@@ -148,7 +148,7 @@ static void put_answer(struct bulk *q, struct json_writer *w)
     json_end_array(w);
     if (door_is_bad(&q->broke))
         door_put_error(w, &q->broke);
-    door_put_cursor(w, "cursor", q->w->shard.committed);
+    door_put_cursor(w, "cursor", &q->w->shard, q->w->shard.committed);
     json_end_object(w);
 }
 

@@ -342,5 +342,5 @@ void feed_from_tables(struct worker *w, struct http_request *r, int64_t from, in
     arena_defer(r->arena, free_reading, q);
     q->max = min_of(max, (int64_t)TABLE_EVENTS_MAX);
     q->max = min_of(q->max, w->shard.committed - from);
-    ask(q, &read_log, read_log_args(r->arena, SHARD_ID, from, from + q->max), log_read);
+    ask(q, &read_log, read_log_args(r->arena, w->shard.id, from, from + q->max), log_read);
 }

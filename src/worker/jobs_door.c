@@ -44,7 +44,7 @@ static void answer_with(struct call *c, const char *key)
     if (c->answer.len > 0) {
         json_key(&w, str_of_c(key));
         json_write_raw(&w, c->answer);
-        door_put_cursor(&w, "cursor", c->w->shard.committed);
+        door_put_cursor(&w, "cursor", &c->w->shard, c->w->shard.committed);
     }
     json_end_object(&w);
     door_answer(c->r);
@@ -125,7 +125,9 @@ static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err 
                                         .payload = { "{}", 2 } };
     uint32_t type;
     const struct shard *s = &c->w->shard;
-    if (!shard_type_of(&c->w->shard, c->wish.text.task_type, &type, e))
+    struct str queue = c->wish.text.queue.len > 0 ? c->wish.text.queue : defaults.queue;
+    if (!shard_owns(s, "job.queue", queue, e) ||
+        !shard_type_of(&c->w->shard, c->wish.text.task_type, &type, e))
         return false;
     struct job_data d = { .text = &defaults,
                           .status = c->wish.is_paused ? JOB_PAUSED : JOB_ACTIVE,
@@ -214,7 +216,8 @@ static void update_apply(struct intent *intent, struct batch *b)
     struct call *c = container_of(intent, struct call, intent);
     struct job *job = find(c, b->s);
     uint32_t type;
-    if (job == NULL)
+    if (job == NULL || (!str_is_empty(c->wish.text.queue) &&
+                        !shard_owns(b->s, "job.queue", c->wish.text.queue, &c->err)))
         return;
     struct job_data d = job->now;
     job_wish_merge(&c->wish, &d);

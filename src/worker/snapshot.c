@@ -36,7 +36,7 @@ static void answer(struct page *p)
     size_t n = db_rows_count(p->rows);
     struct json_writer w = json_writer_to(p->r->out);
     json_begin_object(&w);
-    door_put_cursor(&w, "cursor", p->cursor);
+    door_put_cursor(&w, "cursor", s, p->cursor);
     json_key_c(&w, "tasks");
     json_begin_array(&w);
     for (size_t i = 0; i < n; i++) {
