@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "gateway/own_rows.h"
 #include "gateway/worker_client.h"
+#include "store/public/error_group.h"
 
 /*
  *   ask a page --> read it --> store it --> (last) --> end --> follow from the first page's cursor
@@ -212,6 +213,7 @@ static void store(struct snapshot *s)
         steps[count++] = task_mirror_update_step(a, s->rows, s->row_count, s->is_forced);
     }
     steps[count++] = task_mirror_prune_step(a, &s->page);
+    steps[count++] = error_group_sync_ranges_step(a, &s->page.after, &s->page.last, 1);
     if (!s->are_marks_added)
         rollups_add(m->rollups, s->marks, s->mark_count);
     s->are_marks_added = true;

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "json/writer.h"
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
 #include "worker/feed.h"
@@ -75,6 +76,16 @@ void batch_event_end(struct batch *b)
     assert(b->log.count > 0);
     buf_put_char(&b->events, ',');
     b->event_ends[b->log.count - 1] = (uint32_t)b->events.len;
+}
+
+void batch_done_by(struct batch *b, int64_t seq, struct str by)
+{
+    if (by.len == 0)
+        return;
+    buf_printf(&b->extra, "%lld ", (long long)seq);
+    struct json_writer w = json_writer_to(&b->extra);
+    json_write_string(&w, by);
+    buf_put_char(&b->extra, '\n');
 }
 
 static void add_closure(struct batch *b, struct batch_closure **list, batch_fn *fn, void *data)

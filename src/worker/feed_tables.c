@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "db/rows.h"
+#include "json/json.h"
 #include "store/queue/read_sql.h"
 #include "worker/door.h"
 #include "worker/feed.h"
@@ -18,7 +19,8 @@ enum { READ_MS = 20'000, TABLE_EVENTS_MAX = 2'000 };
 struct told {
     struct change change;
     int64_t seq, at_us;
-    struct str extra;
+    struct str counts; /* of a drop: what left, JSON */
+    struct str by;     /* who did it; empty: nobody in person */
 };
 
 struct reading {
@@ -58,26 +60,13 @@ static void ask(struct reading *q, const struct db_statement *statement, const s
 
 /* ── composing ── */
 
-/* The counts of a drop: the line of `extra` that begins with its number. */
-static struct str counts_of(const struct told *t)
-{
-    struct str rest = t->extra, line, number, counts;
-    int64_t seq;
-    for (bool more = rest.len > 0; more;) {
-        more = str_cut(rest, '\n', &line, &rest);
-        if (str_cut(line, ' ', &number, &counts) && str_to_i64(number, &seq) && seq == t->seq)
-            return counts;
-    }
-    return STR("");
-}
-
 static void put_drop_range(struct buf *out, const struct told *t)
 {
     struct uuid to = { 0 };
     uint64_t ms = (uint64_t)t->change.args[0];
     for (size_t i = 0; i < 6; i++)
         to.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
-    event_drop_range(out, t->seq, t->at_us, t->change.id, to, counts_of(t));
+    event_drop_range(out, t->seq, t->at_us, t->change.id, to, t->counts);
 }
 
 /* The error that the attempt which this change ended left behind. */
@@ -107,6 +96,7 @@ static void put_finish(struct reading *q, const struct told *t, const struct tas
         v.finished_at_us = t->at_us;
         read_error(q, t, &v);
     }
+    v.by = t->by;
     event_finish(&q->text, t->seq, t->at_us, op_from(t->change.op), &v);
 }
 
@@ -139,6 +129,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
 {
     struct task_view v;
     (void)read_task(q->r->arena, &q->w->shard, q->tasks, row, &v);
+    v.by = t->by;
     int64_t asked_max = db_rows_i64(q->tasks, row, 4);
     switch (t->change.op) {
     case OP_ADD:
@@ -214,7 +205,7 @@ static void put_job(struct reading *q, const struct told *t)
 static void put_event(struct reading *q, const struct told *t)
 {
     if (t->change.op == OP_DROP) {
-        event_drop(&q->text, t->seq, t->at_us, t->change.id, counts_of(t));
+        event_drop(&q->text, t->seq, t->at_us, t->change.id, t->counts, t->by);
     } else if (t->change.op == OP_DROP_RANGE) {
         put_drop_range(&q->text, t);
     } else if (t->change.op == OP_JOB) {
@@ -294,15 +285,41 @@ static bool is_of_task(enum op op)
            op != OP_DROP_RANGE && op != OP_TYPE && op != OP_QUEUE;
 }
 
+/* Takes the lines of `extra` up to that change; its own say more of it. */
+static void read_extra(struct reading *q, struct str *extra, struct told *t)
+{
+    struct str line, number, text, rest;
+    int64_t seq;
+    while (extra->len > 0) {
+        if (!str_cut(*extra, '\n', &line, &rest))
+            rest = STR("");
+        bool is_good = str_cut(line, ' ', &number, &text) && str_to_i64(number, &seq);
+        if (is_good && seq > t->seq)
+            return;
+        *extra = rest;
+        const struct json_value *by;
+        struct err e;
+        if (is_good && seq == t->seq && str_starts_with(text, STR("[")))
+            t->counts = text;
+        else if (is_good && seq == t->seq && json_parse(q->r->arena, text, &by, &e) &&
+                 by->type == JSON_STRING)
+            t->by = by->text;
+    }
+}
+
 static void add_row(struct reading *q, const struct log_row *row, int64_t until)
 {
+    struct str extra = row->extra;
     struct ops_reader reader = ops_read(row->ops, row->ids, row->args);
     struct change change;
     for (int64_t seq = row->seq; ops_next(&reader, &change); seq++) {
         if (seq != q->from + (int64_t)q->count || seq >= until)
             continue;
-        q->told[q->count++] =
-            (struct told){ .change = change, .seq = seq, .at_us = row->at_us, .extra = row->extra };
+        struct told *t = &q->told[q->count++];
+        *t = (struct told){
+            .change = change, .seq = seq, .at_us = row->at_us, .counts = STR(""), .by = STR("")
+        };
+        read_extra(q, &extra, t);
         if (is_of_task(change.op))
             q->ids[q->id_count++] = change.id;
     }

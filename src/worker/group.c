@@ -259,7 +259,7 @@ void group_give_up(struct batch *b, const struct uuid *children, size_t count)
             change_finish(b, child, STATE_CANCELLED,
                           &(struct change_end){ .outcome = OUTCOME_CANCELLED });
         } else {
-            change_ask_cancel(b, child);
+            change_ask_cancel(b, child, STR(""));
             batch_on_commit(b, tell_command, child);
         }
     }

@@ -38,7 +38,7 @@ static void cancel_runs(struct batch *b, struct job *job)
         if (task != NULL && task->state != LIVE_RUNNING)
             change_finish(b, task, STATE_CANCELLED, &end);
         else if (task != NULL && !(task->flags & LIVE_CANCEL_ASKED)) {
-            change_ask_cancel(b, task);
+            change_ask_cancel(b, task, STR(""));
             batch_on_commit(b, tell_command, task);
         }
     }

@@ -235,7 +235,7 @@ struct batch {
     struct buf events;    /* of the feed, one JSON object each, in order */
     uint32_t *event_ends; /* where each ends in `events` */
     size_t event_capacity;
-    struct buf extra; /* change_log.extra: "number counts\n" lines of drops */
+    struct buf extra; /* change_log.extra: lines of a number and JSON, see ops.h */
     struct list intents;
     size_t intent_count;
     bool is_alone;           /* its one intent is */
@@ -261,6 +261,8 @@ struct batch {
  */
 [[nodiscard]] int64_t batch_put(struct batch *b, const struct change *change);
 void batch_event_end(struct batch *b);
+/* The change of that number, the last one, was a person's doing; empty: it was not. */
+void batch_done_by(struct batch *b, int64_t seq, struct str by);
 /* Called, the latest first, when the batch is undone; in order, when it is committed. `data` lives
  * in the batch's arena or longer. */
 void batch_on_undo(struct batch *b, batch_fn *fn, void *data);

@@ -5,10 +5,11 @@
  *
  * The file is two int64_t: what is added to CLOCK_REALTIME, in microseconds; and, while it is not
  * 0, that nothing reaches the disk: fsync, fdatasync and pwrite begin once it is 0 again. Each call
- * reads it anew. CLOCK_MONOTONIC and all other clocks are told as they are.
+ * reads it anew. CLOCK_MONOTONIC and all other clocks are told as they are. The syncs themselves
+ * are left out: no test cuts the power, and what was written outlives a process that is killed.
  *
- * Without the variable, or where its file cannot be mapped, the process ends: a test whose faults do
- * not happen would prove nothing.
+ * Without the variable, or where its file cannot be mapped, the process ends: a test whose faults
+ * do not happen would prove nothing.
  */
 #undef _FILE_OFFSET_BITS /* else pwrite is a name of pwrite64, and both are wanted */
 #include "base/base.h"
@@ -98,14 +99,16 @@ static void wait_for_disk(void)
 
 SEEN int fsync(int fd)
 {
+    (void)fd;
     wait_for_disk();
-    return (int)syscall(SYS_fsync, fd);
+    return 0;
 }
 
 SEEN int fdatasync(int fd)
 {
+    (void)fd;
     wait_for_disk();
-    return (int)syscall(SYS_fdatasync, fd);
+    return 0;
 }
 
 SEEN ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)

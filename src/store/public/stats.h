@@ -24,6 +24,13 @@ enum stats_task_counts_column { STATS_COUNT_TYPE, STATS_COUNT_STATUS, STATS_COUN
 struct stats_range {
     int64_t span_s, from_us, to_us;
 };
+/* Ranges as statements take them: an array each. */
+struct stats_range_columns {
+    int64_t *spans_s, *from_us, *to_us;
+};
+[[nodiscard]] struct stats_range_columns
+stats_range_columns(struct arena *a, const struct stats_range *ranges, size_t count);
+
 /* Of all types together, in no order. */
 [[nodiscard]] struct db_step stats_rollups_step(struct arena *a, const struct stats_range *ranges,
                                                 size_t count);
