@@ -6,6 +6,7 @@
 #include "gateway/outbox.h"
 #include "gateway/shards.h"
 #include "gateway/task_input.h"
+#include "gateway/task_shards.h"
 #include "gateway/tasks.h"
 #include "gateway/worker_json.h"
 #include "rules/cycle.h"
@@ -67,8 +68,7 @@ static enum gql_next resolve_create(struct gql_step *step)
     one->call.tasks = &one->task;
     one->call.count = 1;
     one->call.fn = created_one;
-    submit(step, &one->call);
-    return GQL_WAIT;
+    return task_shards_go_on(step, &one->call, gql_arg(step, "input"), submit);
 }
 
 /* ── createTasks ── */
@@ -114,23 +114,6 @@ static bool check_cycle(struct gql_step *step, const struct create_call *call, s
     return err_set(e, ERR_INVALID, "inputs[%u].dependsOn: is a cycle: %s", numbers[0], text);
 }
 
-/* All or none of them: so one worker must do it. */
-static bool check_shards(const struct create_call *call, struct err *e)
-{
-    const struct create_task *first = &call->tasks[0];
-    for (size_t i = 1; i < call->count; i++) {
-        const struct create_task *task = &call->tasks[i];
-        if (task->shard != first->shard)
-            return err_set(e, ERR_INVALID,
-                           "inputs[%zu].queue: \"%.*s\" is of shard %zu and inputs[0].queue, "
-                           "\"%.*s\", of shard %zu; createTasks is all or nothing, so its tasks "
-                           "are of one shard",
-                           i, STR_FMT(str_first(task->cells[COL_tasks_queue], 20)), task->shard,
-                           STR_FMT(str_first(first->cells[COL_tasks_queue], 20)), first->shard);
-    }
-    return true;
-}
-
 static bool read_inputs(struct gql_step *step, struct create_call *call, struct err *e)
 {
     const struct gql_value *inputs = gql_arg(step, "inputs");
@@ -146,7 +129,7 @@ static bool read_inputs(struct gql_step *step, struct create_call *call, struct 
         if (!task_input_read(step, &inputs->items[i], path, &call->tasks[i], e))
             return false;
     }
-    return check_cycle(step, call, e) && check_shards(call, e);
+    return check_cycle(step, call, e) && task_shards_check(call, e);
 }
 
 static enum gql_next resolve_create_all(struct gql_step *step)
@@ -162,8 +145,7 @@ static enum gql_next resolve_create_all(struct gql_step *step)
     }
     call->is_atomic = true;
     call->fn = created_all;
-    submit(step, call);
-    return GQL_WAIT;
+    return task_shards_go_on(step, call, gql_arg(step, "inputs")->items, submit);
 }
 
 /* ── what the worker changed: store it, and read what it did not tell ── */

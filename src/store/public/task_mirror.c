@@ -246,3 +246,10 @@ struct db_step job_mirror_stands_step(struct arena *a, struct uuid id)
 {
     return (struct db_step){ &job_mirror_stands, job_mirror_stands_args(a, id) };
 }
+
+struct db_step task_mirror_foreign_step(struct arena *a, const struct uuid *ids, size_t count,
+                                        int16_t shard)
+{
+    return (struct db_step){ &task_mirror_foreign,
+                             task_mirror_foreign_args(a, ids, count, shard) };
+}

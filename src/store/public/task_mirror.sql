@@ -144,5 +144,9 @@ WHERE j.version > 0 AND (j.version < $2::int8 OR $3::bool) AND j.shard = $4::int
 -- Whether a task that there is was taken by the worker, and of which shard.
 SELECT t.accepted, t.shard FROM tasks AS t WHERE t.id = $1;
 
+-- :name task_mirror_foreign  :params ids uuid[], shard int2
+-- Those of other shards.
+SELECT t.id, t.shard FROM tasks AS t WHERE t.id = ANY ($1::uuid[]) AND t.shard <> $2::int2;
+
 -- :name job_mirror_stands  :params id uuid
 SELECT j.accepted, j.shard FROM jobs AS j WHERE j.id = $1;
