@@ -78,11 +78,12 @@ bool lease_shard_read_opening(struct arena *a, struct str body, size_t shard_cou
     *ret_shard = (struct lease_shard){ .body = body };
     const struct json_value *object = parse(a, body);
     const struct json_value *number = json_get_c(object, "shard");
-    int64_t shard;
+    int64_t shard = 0;
     if (number == NULL)
         return true;
-    if (number->type != JSON_NUMBER || !json_to_i64(number, &shard) || shard < 0 ||
-        (size_t)shard >= shard_count)
+    bool is_good = number->type == JSON_NULL ||
+                   (number->type == JSON_NUMBER && json_to_i64(number, &shard));
+    if (!is_good || shard < 0 || (size_t)shard >= shard_count)
         return err_set(e, ERR_INVALID, "shard: must be 0 to %zu, see GET /v1/shards",
                        shard_count - 1);
     ret_shard->shard = (size_t)shard;

@@ -8,6 +8,8 @@ import uuid
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
 from gateway_rig import Gateway, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
+from lease_rig import CREATE_TOKEN, LeaseClient  # noqa: E402
+from worker_rig import GATEWAY_TOKEN, Worker  # noqa: E402
 
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { id queue accepted source } }"
 CREATE_ALL = "mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id queue } }"
@@ -251,7 +253,63 @@ def changes_of_all_are_followed_and_resumed(postgres):
             assert "Last-Event-ID" in refused.text, (wrong, refused.text)
 
 
-TESTS = [a_task_goes_to_the_worker_of_its_queue, what_reaches_over_two_shards_is_refused_by_name,
+class Real:
+    """Two real workers with a database each, and a gateway before them."""
+    queues = "1:email,bulk"
+
+    def __init__(self, postgres):
+        self.url = postgres.tell("database")
+        self.workers = [Worker(postgres.tell("database"), WORKER_PORT="0", SHARD=str(shard), SHARD_QUEUES=self.queues)
+                        for shard in (0, 1)]
+        urls = [f"http://127.0.0.1:{worker.port}" for worker in self.workers]
+        self.gateway = Gateway(self.url, WORKER_URL=urls[0], SHARD_URLS=f"1:{urls[1]}", SHARD_QUEUES=self.queues,
+                               GATEWAY_TOKEN=GATEWAY_TOKEN, GATEWAY_LOOPS="1")
+        self.admin = self.gateway.set_up()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.gateway.__exit__(kind)
+        for worker in self.workers:
+            worker.__exit__(kind)
+
+    def client(self):
+        made = self.gateway.graphql(CREATE_TOKEN, {"name": "t", "role": "OPERATOR", "scopes": ["LEASE"], "types": []}, self.admin)
+        return LeaseClient(self.gateway.host, self.gateway.port, made.data["createApiToken"]["token"])
+
+    def create(self, queue):
+        return self.gateway.graphql(CREATE, {"input": {"type": "mail", "queue": queue}}, self.admin).data["createTask"]["id"]
+
+
+def sessions_belong_to_a_shard(postgres):
+    with Real(postgres) as world:
+        client = world.client()
+        assert client.shards().json == {"shards": [{"shard": 0}, {"shard": 1}]}
+        who = [client.open({"mail": {"slots": 5}}, shard=shard) for shard in (0, 1)]
+        assert "." not in who[0]["session"] and who[1]["session"].startswith("1."), who
+        tasks = [world.create("default"), world.create("bulk")]
+        for shard in (1, 0):
+            leases = client.post("/v1/leases", {**who[shard], "max": 5, "wait_ms": 20_000}).json["leases"]
+            assert [x["task"] for x in leases] == [tasks[shard]], leases
+            lease = {"task": leases[0]["task"], "fence": leases[0]["fence"]}
+            assert lease["fence"].startswith(f"{shard}:"), lease
+            beat = client.post("/v1/heartbeats", {**who[shard], "tasks": [{**lease, "progress": 0.5}]})
+            assert beat.status == 200 and beat.json["lost"] == [], beat.text
+            acked = client.post("/v1/acks", {**who[shard], "results": [{**lease, "outcome": "complete"}]})
+            assert acked.status == 200 and [a["outcome"] for a in acked.json["acks"]] == ["applied"], acked.text
+            eventually(lambda at=shard: world.gateway.graphql(TASK, {"id": tasks[at]}, world.admin).data["task"]["state"] ==
+                       "SUCCEEDED")
+        for session in ("2." + str(uuid.uuid4()), "1." + str(uuid.uuid4()), "1." + who[0]["session"]):
+            refused = client.post("/v1/heartbeats", {**who[1], "session": session, "tasks": []})
+            assert refused.status == 404, refused.text
+        assert client.end({**who[1], "session": "3." + str(uuid.uuid4())}).status == 404
+        assert client.end(who[1], release=True).status == 200
+        assert client.post("/v1/heartbeats", {**who[1], "tasks": []}).status == 404
+        assert client.post("/v1/heartbeats", {**who[0], "tasks": []}).status == 200
+
+
+TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, what_reaches_over_two_shards_is_refused_by_name,
          what_is_done_to_a_row_goes_to_its_shard, a_log_is_followed_at_its_shard, a_bulk_action_is_split,
          settings_reach_all_and_lists_are_one, figures_add_up_and_snapshots_stay_apart,
          one_shard_away_does_not_stop_the_other, changes_of_all_are_followed_and_resumed]
