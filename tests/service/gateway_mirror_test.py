@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import recount  # noqa: E402
 from fake_worker import STATUS, FakeWorker, now_us  # noqa: E402
 from gateway_rig import Gateway, Postgres, eventually, run_tests  # noqa: E402
 
@@ -70,6 +71,13 @@ class World:
         kept = {(r[0], r[1]): int(r[2]) for r in
                 sql(self.url, "SELECT type, status, count FROM task_counts WHERE count <> 0")}
         assert kept == counts, (kept, counts)
+        check_error_groups(self.url)
+
+
+def check_error_groups(url):
+    for wrong in (recount.WRONG_FAILURES, recount.WRONG_GROUPS, recount.WRONG_ERROR_ROLLUPS):
+        rows = sql(url, wrong)
+        assert not rows, (wrong, rows[:3])
 
 
 SAME = {"type": "type", "state": "state", "priority": "priority", "queue": "queue", "payload": "payload",
@@ -205,6 +213,7 @@ def roll_ups_and_counters_equal_a_recount(postgres):
             check_rollups(world, world.worker.events)
             templates = {r[0] for r in sql(world.url, "SELECT error_template FROM tasks WHERE error LIKE 'cannot: %'")}
             assert templates == {"cannot: <n>"}, templates
+            assert sql(world.url, "SELECT type, template FROM error_groups") == [["report", "cannot: <n>"]]
 
 
 # ── interruptions ──

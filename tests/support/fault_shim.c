@@ -6,7 +6,9 @@
  * The file is three int64_t: what is added to CLOCK_REALTIME, in microseconds; and, while they are
  * not 0, that nothing reaches the disk (fsync, fdatasync and pwrite begin once it is 0 again), and
  * that it is full: what would make a file longer fails with ENOSPC, what lies within one is written
- * as ever. Each call reads it anew. CLOCK_MONOTONIC and all other clocks are told as they are.
+ * as ever. Each call reads it anew. CLOCK_MONOTONIC and all other clocks are told as they are. The
+ * syncs themselves are left out: no test cuts the power, and what was written outlives a process
+ * that is killed.
  *
  * Without the variable, or where its file cannot be mapped, the process ends: a test whose faults
  * do not happen would prove nothing.
@@ -102,14 +104,16 @@ static void wait_for_disk(void)
 
 SEEN int fsync(int fd)
 {
+    (void)fd;
     wait_for_disk();
-    return (int)syscall(SYS_fsync, fd);
+    return 0;
 }
 
 SEEN int fdatasync(int fd)
 {
+    (void)fd;
     wait_for_disk();
-    return (int)syscall(SYS_fdatasync, fd);
+    return 0;
 }
 
 /* Whether a file may not reach to `end`. */

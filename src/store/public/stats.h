@@ -24,6 +24,13 @@ enum stats_task_counts_column { STATS_COUNT_TYPE, STATS_COUNT_STATUS, STATS_COUN
 struct stats_range {
     int64_t span_s, from_us, to_us;
 };
+/* Ranges as statements take them: an array each. */
+struct stats_range_columns {
+    int64_t *spans_s, *from_us, *to_us;
+};
+[[nodiscard]] struct stats_range_columns
+stats_range_columns(struct arena *a, const struct stats_range *ranges, size_t count);
+
 /* Of all types together, in no order. */
 [[nodiscard]] struct db_step stats_rollups_step(struct arena *a, const struct stats_range *ranges,
                                                 size_t count);
@@ -42,6 +49,10 @@ enum stats_rollups_column {
     STATS_ROLLUP_WAIT_MAX, /* seconds; nullable */
     STATS_ROLLUP_RUN_MAX,
 };
+
+/* At most so many; db_rows_affected tells how many. */
+[[nodiscard]] struct db_step stats_expire_step(struct arena *a, int64_t span_s, int64_t before_us,
+                                               size_t count_max);
 
 /* Of users and messages, buckets of `bucket_s` from from_us on, each at its beginning; those without
  * rows do not come. Of tasks, the roll-ups of span_s as they are. */
