@@ -50,7 +50,7 @@ static void tell_leader(const struct session_call *call, const struct http_reply
                         struct session_reply *reply)
 {
     struct http_leader *workers = call->session->workers;
-    bool has_said_no = http_reply != NULL && http_reply->status == 503;
+    bool has_said_no = http_leader_has_said_no(http_reply);
     if (http_reply == NULL || has_said_no)
         http_leader_pass(workers, call->address, has_said_no);
     else

@@ -115,10 +115,23 @@ def what_may_have_been_done_is_not_tried_elsewhere(postgres):
         world.a.is_mute_after = False
 
 
+def one_that_leads_and_has_too_much_to_do_is_not_passed_over(postgres):
+    with World(postgres) as world:
+        assert world.create()["accepted"]
+        world.a.is_overloaded = True
+        asked = creates(world.b)
+        kept = world.create()
+        assert kept["accepted"] is False, kept  # nothing was done: the outbox has it
+        assert creates(world.b) == asked, "nobody else would do it"
+        world.a.is_overloaded = False
+        eventually(lambda: world.mirrored(kept["id"]))
+
+
 TESTS = [
     a_call_goes_to_the_one_that_leads_and_stays_there,
     while_nobody_leads_a_call_waits_a_moment,
     what_may_have_been_done_is_not_tried_elsewhere,
+    one_that_leads_and_has_too_much_to_do_is_not_passed_over,
 ]
 
 if __name__ == "__main__":
