@@ -186,6 +186,21 @@ void api_put_int(struct api *api, enum conf_id id, const char *key)
         json_write_i64(&api->writer, conf_int(api->conf, id));
 }
 
+bool api_put_number(struct api *api, enum conf_id id, const char *key, struct err *e)
+{
+    const struct json_value *value;
+    struct err none;
+    if (!begin_member(api, id, key))
+        return true;
+    bool is_number = json_parse(api->arena, conf_str(api->conf, id), &value, &none) &&
+                     value->type == JSON_NUMBER;
+    if (!is_number)
+        return api_usage(api, e, "--%.*s: \"%.*s\" is no number", STR_FMT(conf_name(id)),
+                         STR_FMT(str_first(conf_str(api->conf, id), 40)));
+    json_write_value(&api->writer, value);
+    return true;
+}
+
 void api_put_bool(struct api *api, enum conf_id id, const char *key)
 {
     if (begin_member(api, id, key))

@@ -56,6 +56,8 @@ int api_run_as_nobody(const struct conf *conf, api_fn *fn);
 /* Members of an input, where their option is given. */
 void api_put_text(struct api *api, enum conf_id id, const char *key);
 void api_put_int(struct api *api, enum conf_id id, const char *key);
+/* The number that the text is. Errors: INVALID, as usage. */
+[[nodiscard]] bool api_put_number(struct api *api, enum conf_id id, const char *key, struct err *e);
 void api_put_bool(struct api *api, enum conf_id id, const char *key);
 void api_put_seconds(struct api *api, enum conf_id id, const char *key);
 /* The name of an enum's value: "run_once" is RUN_ONCE. */

@@ -464,12 +464,13 @@ struct str conf_origin(const struct conf *c, enum conf_id id)
     return c->values[id].origin;
 }
 
-/* "postgres://user:secret@host/db" without the secret; anything else is masked whole. */
+/* "postgres://user:secret@host/db" without the secret; anything else is masked whole,
+ * several URLs too. */
 static struct str masked(struct arena *a, struct str secret)
 {
     struct str scheme, rest, user, password;
     ptrdiff_t at = str_find(secret, STR("://"));
-    if (at < 0 || str_find_char(secret, '?') >= 0)
+    if (at < 0 || str_find_char(secret, '?') >= 0 || str_find_char(secret, ';') >= 0)
         return STR("********");
     scheme = str_first(secret, (size_t)at + 3);
     rest = str_from(secret, scheme.len);

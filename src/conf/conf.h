@@ -22,12 +22,12 @@ enum conf_for {
     CONF_FOR_UP = 1 << 0,
     CONF_FOR_GATEWAY = 1 << 1,
     CONF_FOR_MIGRATE = 1 << 2,
-    CONF_FOR_GQL = 1 << 3,
+    CONF_FOR_PLAIN = 1 << 3,       /* has no options of its own */
     CONF_FOR_CONFIG_SHOW = 1 << 4, /* these three take the settings of every command */
     CONF_FOR_CONFIG_CHECK = 1 << 5,
     CONF_FOR_DOCTOR = 1 << 6,
     CONF_FOR_VERSION = 1 << 7,
-    CONF_FOR_COMPLETION = 1 << 8,
+    CONF_FOR_PAUSE = 1 << 8,
     CONF_FOR_PSQL = 1 << 9,
     CONF_FOR_HEALTH = 1 << 10,
     CONF_FOR_WORKER = 1 << 11,
@@ -49,6 +49,7 @@ enum conf_for {
     CONF_FOR_ORDER = 1 << 27,
     CONF_FOR_BULK = 1 << 28,
     CONF_FOR_FOLLOW = 1 << 29,
+    CONF_FOR_TYPE_SET = 1 << 30,
     CONF_FOR_SERVICES = CONF_FOR_UP | CONF_FOR_GATEWAY,
     CONF_FOR_PROCESSES = CONF_FOR_SERVICES | CONF_FOR_WORKER | CONF_FOR_RUNNER | CONF_FOR_AI,
     CONF_FOR_DATABASE = CONF_FOR_SERVICES | CONF_FOR_WORKER | CONF_FOR_MIGRATE,

@@ -63,6 +63,8 @@ const char *conf_placeholder(enum conf_id id)
 {
     switch (options[id].type) {
     case CONF_TYPE_STRING:
+    case CONF_TYPE_SHARD_QUEUES:
+    case CONF_TYPE_SHARD_TEXTS:
         return "TEXT";
     case CONF_TYPE_PATH:
         return "PATH";

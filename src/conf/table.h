@@ -14,6 +14,8 @@ enum conf_type {
     CONF_TYPE_DURATION, /* "250ms", "30s", "5m", "12h", "7d" */
     CONF_TYPE_BYTES,    /* "512", "64KiB", "1MiB" */
     CONF_TYPE_CHOICE,
+    CONF_TYPE_SHARD_QUEUES, /* conf/shard_map.h, as the next */
+    CONF_TYPE_SHARD_TEXTS,
 };
 
 enum conf_group {

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include "conf/shard_map.h"
+
 struct unit {
     const char *name;
     int64_t factor;
@@ -215,6 +217,18 @@ static bool parse_origins(struct str text, struct err *e)
     return true;
 }
 
+static bool check_shard_queues(struct str text, struct err *e)
+{
+    struct shard_map map;
+    return shard_map_read(text, &map, e);
+}
+
+static bool check_shard_texts(struct str text, struct err *e)
+{
+    struct shard_texts texts;
+    return shard_texts_read(text, &texts, e);
+}
+
 bool value_parse(const struct conf_option *o, struct str *text, int64_t *ret_number, struct err *e)
 {
     if (str_is_empty(*text))
@@ -243,6 +257,10 @@ bool value_parse(const struct conf_option *o, struct str *text, int64_t *ret_num
         return parse_bool(*text, ret_number, e);
     case CONF_TYPE_CHOICE:
         return parse_choice(o, *text, ret_number, e);
+    case CONF_TYPE_SHARD_QUEUES:
+        return check_shard_queues(*text, e);
+    case CONF_TYPE_SHARD_TEXTS:
+        return check_shard_texts(*text, e);
     }
     base_abort("conf: option of unknown type");
 }

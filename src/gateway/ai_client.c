@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/gateway_priv.h"
+#include "gateway/peer_options.h"
 #include "http/client.h"
 #include "http/peer.h"
 #include "http/sse.h"
@@ -129,7 +130,7 @@ struct ai_client_state ai_client_state(const struct gateway_loop *loop)
     struct ai_client_state state = client->state;
     state.why = client->why;
     if (client->http != NULL)
-        state.breaker = http_client_stats(client->http).breaker;
+        state.calls = http_client_stats(client->http);
     return state;
 }
 
@@ -320,7 +321,7 @@ static bool open_peer(struct ai_client *client, const struct conf *conf, struct 
 {
     struct http_peer peer;
     struct str token = conf_str(conf, CONF_GATEWAY_TOKEN);
-    struct http_client_options options = HTTP_CLIENT_DEFAULT;
+    struct http_client_options options = peer_options(conf, ERR_ORIGIN_AI);
     if (!http_peer_parse(client->arena, "ai-url", url, &peer, e))
         return false;
     client->base_url = peer.base_url;
@@ -333,8 +334,6 @@ static bool open_peer(struct ai_client *client, const struct conf *conf, struct 
     options.running_max = RUNNING_MAX;
     options.waiting_max = WAITING_MAX;
     options.response_bytes_max = ANSWER_BYTES_MAX;
-    options.origin = ERR_ORIGIN_AI;
-    options.user_agent = "windlass gateway";
     client->http = http_client_create(client->loop->io, &options);
     client->probe = io_timer_create(client->loop->io, probe, client);
     io_timer_start(client->probe, 0);

@@ -6,7 +6,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"
-#include "http/breaker.h"
+#include "http/client.h"
 #include "json/json.h"
 
 struct ai_client;
@@ -58,7 +58,7 @@ struct ai_client_state {
     bool is_up;         /* the last call or probe was answered */
     int64_t since_us;   /* wall: when it came or went */
     int64_t latency_us; /* of the last probe that was answered; -1: none was */
-    enum http_breaker_state breaker;
+    struct http_client_stats calls;
     const char *why; /* it is not up; "" while it is */
 };
 /* As this loop sees it. */

@@ -66,27 +66,46 @@ static void look_at_database(const struct gateway_loop *loop, struct arena *a,
         part->detail = arena_copy(a, str_of_c(why->message));
 }
 
-/* Without a worker-url there is none to look at. */
-static void look_at_worker(const struct gateway_loop *loop, struct arena *a, struct health *health)
+static void look_at_calls(struct health_part *part, struct http_client_stats calls)
+{
+    part->breaker = calls.breaker;
+    part->breaker_since_us = calls.breaker_since_us;
+}
+
+/* "worker" is shard 0's, "worker-1" shard 1's. */
+static const char *worker_name(size_t shard, struct arena *a)
+{
+    return shard == 0 ? "worker" : arena_printf(a, "worker-%zu", shard).ptr;
+}
+
+static void look_at_worker(const struct gateway_loop *loop, size_t shard, struct arena *a,
+                           struct health *health)
 {
     const struct gateway *gw = loop->gateway;
-    int64_t since_us, lag_us = feed_lag_us(gw);
-    if (loop->worker == NULL)
-        return;
-    bool is_up = feed_worker_is_up(gw, &since_us);
-    struct health_part *part = add_part(health, "worker",
-                                        !is_up             ? HEALTH_DOWN
-                                        : feed_is_live(gw) ? HEALTH_UP
-                                                           : HEALTH_DEGRADED,
+    int64_t since_us, lag_us = feed_shard_lag_us(gw, shard);
+    bool is_up = feed_worker_is_up(gw, shard, &since_us);
+    bool is_live = lag_us <= conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
+    struct health_part *part = add_part(health, worker_name(shard, a),
+                                        !is_up    ? HEALTH_DOWN
+                                        : is_live ? HEALTH_UP
+                                                  : HEALTH_DEGRADED,
                                         since_us);
     if (!is_up)
         part->detail = STR("it does not answer; tasks and jobs come from the cache");
     else if (part->status == HEALTH_DEGRADED)
         part->detail = STR("the cache of tasks and jobs lags behind");
-    else
+    else if (shard == 0)
         part->detail = told_paused(gw->told, a);
     if (lag_us < INT64_MAX)
         part->feed_lag_us = lag_us;
+    look_at_calls(part, worker_client_stats(loop->workers[shard]));
+}
+
+/* Without a worker-url there is none to look at. */
+static void look_at_workers(const struct gateway_loop *loop, struct arena *a, struct health *health)
+{
+    for (size_t i = 0; i < loop->gateway->shard_count && loop->workers[i] != NULL; i++)
+        look_at_worker(loop, i, a, health);
 }
 
 /* Without an ai-url there is none to look at. Its latency is that of the last probe. */
@@ -100,6 +119,7 @@ static void look_at_ai(const struct gateway_loop *loop, struct arena *a, struct 
     if (!state.is_up)
         part->detail = arena_copy(a, str_of_c(state.why));
     part->latency_us = state.latency_us;
+    look_at_calls(part, state.calls);
 }
 
 void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health)
@@ -107,7 +127,7 @@ void health_look(const struct gateway_loop *loop, struct arena *a, struct health
     *ret_health = (struct health){ .status = HEALTH_UP };
     look_at_gateway(loop->gateway, ret_health);
     look_at_database(loop, a, ret_health);
-    look_at_worker(loop, a, ret_health);
+    look_at_workers(loop, a, ret_health);
     look_at_ai(loop, a, ret_health);
     for (size_t i = 0; i < ret_health->part_count; i++)
         if (ret_health->parts[i].status != HEALTH_UP)
@@ -121,7 +141,7 @@ void health_look(const struct gateway_loop *loop, struct arena *a, struct health
 
 struct health_view {
     struct health health;
-    int64_t outbox_waiting;
+    int64_t outbox_waiting, outbox_oldest_us;
     struct db_step ping;
     int64_t began_us;
     int64_t database_us, worker_us; /* latencies; -1: not measured */
@@ -132,6 +152,7 @@ static void look(struct health_view *view, const struct gateway_loop *loop, stru
 {
     health_look(loop, a, &view->health);
     view->outbox_waiting = feed_outbox_waiting(loop->gateway);
+    view->outbox_oldest_us = feed_outbox_oldest_us(loop->gateway);
     for (size_t i = 0; i < view->health.part_count; i++) {
         struct health_part *part = &view->health.parts[i];
         view->parts[i] = part;
@@ -166,8 +187,8 @@ static void database_pinged(struct gql_step *step, const struct db_reply *reply)
     if (reply->err == NULL)
         view->database_us = clock_mono_us() - view->began_us;
     view->began_us = clock_mono_us();
-    if (!feed_worker_is_up(await_request(step)->loop->gateway, &since_us) ||
-        !await_worker_ask(step, "/livez", worker_pinged, step))
+    if (!feed_worker_is_up(await_request(step)->loop->gateway, 0, &since_us) ||
+        !await_worker_ask(step, 0, "/livez", worker_pinged, step))
         finish_view(step);
 }
 
@@ -281,6 +302,16 @@ static void get_outbox(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_int(min_of(view->outbox_waiting, (int64_t)INT32_MAX));
 }
 
+static void get_outbox_oldest(const struct gql_field *f, void *ctx, void *parent,
+                              struct gql_value *ret_value)
+{
+    const struct health_view *view = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (view->outbox_oldest_us > 0)
+        *ret_value = binding_time(r->arena, view->outbox_oldest_us);
+}
+
 static void get_schema_version(const struct gql_field *f, void *ctx, void *parent,
                                struct gql_value *ret_value)
 {
@@ -356,12 +387,35 @@ static void get_part_lag(const struct gql_field *f, void *ctx, void *parent,
         *ret_value = gql_float((double)part->feed_lag_us / CLOCK_S);
 }
 
+static void get_part_breaker(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    static const struct str names[] = { [HTTP_BREAKER_CLOSED] = { "CLOSED", 6 },
+                                        [HTTP_BREAKER_OPEN] = { "OPEN", 4 },
+                                        [HTTP_BREAKER_HALF_OPEN] = { "HALF_OPEN", 9 } };
+    const struct health_part *part = parent;
+    (void)f, (void)ctx;
+    if (part->breaker_since_us > 0)
+        *ret_value = gql_enum(names[part->breaker]);
+}
+
+static void get_part_breaker_since(const struct gql_field *f, void *ctx, void *parent,
+                                   struct gql_value *ret_value)
+{
+    const struct health_part *part = parent;
+    const struct request *r = ctx;
+    (void)f;
+    if (part->breaker_since_us > 0)
+        *ret_value = binding_time(r->arena, part->breaker_since_us);
+}
+
 const struct gateway_binding bindings_health[] = {
     { "Query.systemHealth", { .resolve = resolve_health } },
     { "Subscription.healthChanged", { .get = get_event, .subscribe = subscribe_health } },
     { "SystemHealth.status", { .get = get_status } },
     { "SystemHealth.services", { .get = get_services } },
     { "SystemHealth.outboxWaiting", { .get = get_outbox } },
+    { "SystemHealth.outboxOldestAt", { .get = get_outbox_oldest } },
     { "SystemHealth.schemaVersion", { .get = get_schema_version } },
     { "SystemHealth.version", { .get = get_version } },
     { "SystemHealth.startedAt", { .get = get_started } },
@@ -371,5 +425,7 @@ const struct gateway_binding bindings_health[] = {
     { "ServiceHealth.since", { .get = get_part_since } },
     { "ServiceHealth.latencyMs", { .get = get_part_latency } },
     { "ServiceHealth.feedLagSeconds", { .get = get_part_lag } },
+    { "ServiceHealth.breaker", { .get = get_part_breaker } },
+    { "ServiceHealth.breakerSince", { .get = get_part_breaker_since } },
     { 0 },
 };

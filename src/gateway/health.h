@@ -14,9 +14,11 @@ struct health_part {
     int64_t since_us;
     int64_t latency_us;  /* -1: not measured */
     int64_t feed_lag_us; /* of the worker; -1: not known */
+    int64_t breaker_since_us; /* wall; 0: what it is asked with has none */
+    enum http_breaker_state breaker;
 };
 
-enum { HEALTH_PARTS_MAX = 4 };
+enum { HEALTH_PARTS_MAX = 3 + GATEWAY_SHARDS_MAX };
 /* DOWN without the database; DEGRADED where something else is not as it should be. */
 struct health {
     enum health_status status;

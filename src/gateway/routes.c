@@ -27,10 +27,15 @@ static void handle_livez(void *owner, struct http_request *http)
                  STR("ok\n"));
 }
 
-static void put_check(struct buf *out, bool is_good, const char *name, struct str why)
+/* `since_us` 0: not known. */
+static void put_check(struct buf *out, bool is_good, const char *name, struct str why,
+                      int64_t since_us)
 {
-    buf_printf(out, "[%c] %s %s%s%.*s\n", is_good ? '+' : '-', name, is_good ? "ok" : "failed",
-               why.len ? ": " : "", STR_FMT(why));
+    char since[CLOCK_TEXT_MAX] = "";
+    if (since_us > 0)
+        clock_format(since_us, since);
+    buf_printf(out, "[%c] %s %s%s%s%s%.*s\n", is_good ? '+' : '-', name, is_good ? "ok" : "failed",
+               since_us > 0 ? " since " : "", since, why.len ? ": " : "", STR_FMT(why));
 }
 
 static void put_checks(const struct gateway_loop *loop, struct http_request *http)
@@ -40,8 +45,8 @@ static void put_checks(const struct gateway_loop *loop, struct http_request *htt
     health_look(loop, http->arena, &health);
     for (size_t i = 0; i < health.part_count; i++)
         put_check(http->out, health.parts[i].status == HEALTH_UP, health.parts[i].name,
-                  health.parts[i].detail);
-    put_check(http->out, is_ready, "schema", is_ready ? STR("") : STR("not checked yet"));
+                  health.parts[i].detail, health.parts[i].since_us);
+    put_check(http->out, is_ready, "schema", is_ready ? STR("") : STR("not checked yet"), 0);
 }
 
 static void handle_readyz(void *owner, struct http_request *http)
@@ -197,6 +202,7 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
         { "/v1/acks", HTTP_METHOD_POST, LEASE_DOOR_BODY_BYTES_MAX, lease_door_acks, NULL },
         { "/v1/heartbeats", HTTP_METHOD_POST, LEASE_DOOR_BODY_BYTES_MAX, lease_door_heartbeats,
           NULL },
+        { "/v1/shards", HTTP_METHOD_GET, 0, lease_door_shards, NULL },
         { "/v1/openapi.json", HTTP_METHOD_GET, 0, lease_door_openapi, NULL },
         { "/*", HTTP_METHOD_GET, 0, handle_page, NULL },
     };

@@ -33,6 +33,7 @@ void window_destroy(struct window *w)
     mem_free(w->froms);
     mem_free(w->tos);
     mem_free(w->gone_jobs);
+    mem_free(w->failures);
     mem_free(w->marks);
     arena_destroy(w->arena);
     mem_free(w);
@@ -161,6 +162,8 @@ static void take_counts(struct window *w, const struct feed_event *event)
     case FEED_FINISH:
     case FEED_REOPEN:
         move(w, event->type, (enum task_status)event->from, status_now(event));
+        if (event->from == TASK_STATUS_FAILED || status_now(event) == TASK_STATUS_FAILED)
+            PUSH(w->failures, w->failure_count, event->id);
         break;
     case FEED_WAIT:
         move(w, event->type, TASK_STATUS_IN_PROGRESS, TASK_STATUS_PENDING);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "http/guard.h"
@@ -248,6 +249,15 @@ static bool explain(const struct http_call *call, CURLcode code, struct err *e)
     }
 }
 
+/* After all that may have changed the breaker's state. */
+static void note_breaker(struct http_client *client)
+{
+    if (client->stats.breaker == client->breaker.state)
+        return;
+    client->stats.breaker = client->breaker.state;
+    client->stats.breaker_since_us = clock_wall_us();
+}
+
 static void report_to_breaker(struct http_client *client, enum err_code code)
 {
     if (code == ERR_UNAVAILABLE || code == ERR_TIMEOUT)
@@ -256,6 +266,7 @@ static void report_to_breaker(struct http_client *client, enum err_code code)
         http_breaker_forget(&client->breaker);
     else
         http_breaker_succeeded(&client->breaker);
+    note_breaker(client);
 }
 
 static void fail(struct http_call *call, const struct err *e)
@@ -440,7 +451,9 @@ static bool check(struct http_client *client, const struct http_call_options *op
         client->stats.waiting >= client->options.waiting_max)
         return err_set_from(e, client->options.origin, ERR_RATE, "%zu calls of %s wait already",
                             client->options.waiting_max, options->url);
-    if (!http_breaker_allow(&client->breaker, io_loop_now_us(client->loop)))
+    bool is_allowed = http_breaker_allow(&client->breaker, io_loop_now_us(client->loop));
+    note_breaker(client);
+    if (!is_allowed)
         return err_set_from(e, client->options.origin, ERR_UNAVAILABLE,
                             "%s did not answer lately and is given time", options->url);
     return true;
@@ -533,6 +546,7 @@ struct http_client *http_client_create(struct io_loop *loop,
     client->user_agent = mem_cstr(str_of_c(options->user_agent));
     client->timer = io_timer_create(loop, on_timer, client);
     http_breaker_init(&client->breaker, &options->breaker);
+    client->stats.breaker_since_us = clock_wall_us();
     client->multi = curl_multi_init();
     if (!client->multi)
         base_abort("libcurl: out of memory");
@@ -578,7 +592,5 @@ struct str http_reply_header(const struct http_reply *reply, struct str name)
 
 struct http_client_stats http_client_stats(const struct http_client *client)
 {
-    struct http_client_stats stats = client->stats;
-    stats.breaker = client->breaker.state;
-    return stats;
+    return client->stats;
 }

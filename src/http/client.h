@@ -108,5 +108,6 @@ struct http_client_stats {
     uint64_t running, waiting;
     uint64_t calls, failures, timeouts, refused;
     enum http_breaker_state breaker;
+    int64_t breaker_since_us; /* wall: since when it is in that state */
 };
 [[nodiscard]] struct http_client_stats http_client_stats(const struct http_client *client);

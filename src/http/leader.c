@@ -126,6 +126,8 @@ struct http_client_stats http_leader_stats(const struct http_leader *leader)
         sum.timeouts += one.timeouts;
         sum.refused += one.refused;
     }
-    sum.breaker = http_client_stats(leader->addresses[leader->at].client).breaker;
+    struct http_client_stats asked = http_client_stats(leader->addresses[leader->at].client);
+    sum.breaker = asked.breaker;
+    sum.breaker_since_us = asked.breaker_since_us;
     return sum;
 }

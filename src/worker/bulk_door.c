@@ -8,7 +8,6 @@
  *
  * What breaks in the middle (no leader, no database) ends it; the answer says what was done.
  */
-#include "base/clock.h"
 #include "base/log.h"
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
@@ -149,7 +148,7 @@ static void put_answer(struct bulk *q, struct json_writer *w)
     json_end_array(w);
     if (door_is_bad(&q->broke))
         door_put_error(w, &q->broke);
-    door_put_cursor(w, "cursor", q->w->shard.committed);
+    door_put_cursor(w, "cursor", &q->w->shard, q->w->shard.committed);
     json_end_object(w);
 }
 
@@ -283,7 +282,7 @@ static void judge_all(struct view *moment)
         shard_refuse(&q->broke);
     for (size_t i = q->from; i < q->to && !door_is_bad(&q->broke); i++)
         if (q->items[i].state == ITEM_OPEN || q->items[i].state == ITEM_LOOK)
-            (void)judge(&q->items[i], &q->w->shard, clock_wall_us());
+            (void)judge(&q->items[i], &q->w->shard, shard_now_us(&q->w->shard));
     end_pass(q);
 }
 

@@ -157,7 +157,7 @@ bool session_set_can_claim(struct session_set *set)
     set->token_us = 0;
     if (live_ready_count(set->s->live) == 0)
         return false;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = shard_now_us(set->s);
     list_each (node, &set->parked) {
         const struct lease_wait *wait = container_of(node, struct lease_wait, node);
         if (pick(set, wait->session, now_us))

@@ -212,7 +212,7 @@ static void write_now(struct view *view)
     arena_reset(a);
     steps[count++] =
         (struct db_step){ &batch_begin_async, batch_begin_async_args(a, STR("1s"), STR("8s")) };
-    steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, SHARD_ID, s->epoch) };
+    steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, s->id, s->epoch) };
     struct live **tasks = take_marked(tick, &tick->sent_count);
     tick->sent = arena_new_array(a, tick->sent_count, struct uuid);
     for (size_t i = 0; i < tick->sent_count; i++)
@@ -232,7 +232,7 @@ static void write_now(struct view *view)
         steps[count++] = (struct db_step){ &tick_counters, counter_args(tick) };
         steps[count++] =
             (struct db_step){ &tick_checkpoint,
-                              tick_checkpoint_args(a, SHARD_ID, s->epoch, tick->seq_sent) };
+                              tick_checkpoint_args(a, s->id, s->epoch, tick->seq_sent) };
     }
     struct err e;
     const struct db_call call = { .lane = DB_LANE_WRITE,

@@ -207,7 +207,7 @@ struct str why_of_waiting(struct arena *a, struct shard *s, const struct live *t
                      .view = view,
                      .lane = live_lane_of(s->live, task),
                      .standing = live_standing_of(s->live, task, clock_mono_us()),
-                     .now_us = clock_wall_us() };
+                     .now_us = shard_now_us(s) };
     for (size_t i = 0; i < countof(reasons); i++)
         if (reasons[i](&w))
             break;

@@ -5,7 +5,7 @@ figure of a peer is of the same run, a test of all contestants in turn.
 
     T1    20,000 no-ops wait; from the moment at which they may run until the last end is durable
     T2    from before a single create to the lease in an executor's hands, on an idle system, beside
-          one fdatasync of the same disk
+          one fdatasync of the same disk and one waking of a process
     T3    32 producers, a task a call
     T4    T1 with 500,000 tasks of lower priority behind (a), and with a snapshot held open (b)
     T5    5,000 tasks of 5 ms; the runner is killed at two fifths and started anew at once
@@ -247,50 +247,99 @@ def fdatasync_ms(folder):
     return 1000 * statistics.median(took)
 
 
+def wake_ms():
+    """The median of what it takes to wake a process that sleeps in recv on an idle machine: half of a
+    byte's way to another process and back, at T2's pace."""
+    here, there = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        here.close()
+        while byte := there.recv(1):
+            there.send(byte)
+        os._exit(0)
+    there.close()
+    took = []
+    for _ in range(100):
+        time.sleep(random.uniform(0.02, 0.04))
+        began = time.perf_counter()
+        here.send(b"x")
+        here.recv(1)
+        took.append(time.perf_counter() - began)
+    here.close()
+    os.waitpid(child, 0)
+    return 500 * statistics.median(took)
+
+
+class Wire:
+    """A connection to the worker without a client library, whose own time is as long as the worker's."""
+
+    def __init__(self, port, token):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.head = f"Host: bench\r\nAuthorization: Bearer {TOKENS[token]}\r\nContent-Length: "
+
+    def request(self, path, body):
+        text = json.dumps(body)
+        return f"POST {path} HTTP/1.1\r\n{self.head}{len(text)}\r\n\r\n{text}".encode()
+
+    def answer(self):
+        """When the last byte was there, and the body."""
+        got = b""
+        while not (head := got.partition(b"\r\n\r\n"))[1] or \
+                len(head[2]) < int(re.search(rb"(?i)\ncontent-length: *(\d+)", head[0])[1]):
+            got += self.socket.recv(1 << 16)
+            at = time.perf_counter()
+        if not got.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(got.decode(errors="replace"))
+        return at, json.loads(head[2])
+
+
 class Executor(threading.Thread):
     """Leases one task after the other and notes when each was in its hands."""
 
-    def __init__(self, port):
+    def __init__(self, queue):
         super().__init__(daemon=True)
-        self.caller = Caller(port, "RUNNER_TOKEN")
-        answer = self.caller.call("POST", "/v1/sessions", {
+        answer = Caller(queue.port, "RUNNER_TOKEN").call("POST", "/v1/sessions", {
             "worker": "bench", "host": "here", "version": "1", "ttl_ms": 60_000,
             "types": {"idle": {"slots": 1}}})
+        self.wire = Wire(queue.port, "RUNNER_TOKEN")
         self.who = {name: answer[name] for name in ("session", "secret")}
         self.at = {}
 
     def run(self):
         acks = []
         while len(self.at) < IDLE_TASKS:
-            self.caller.http.request("POST", "/v1/leases", json.dumps(
-                {**self.who, "max": 1, "wait_ms": 5000, "acks": acks}), self.caller.headers)
-            answer = self.caller.http.getresponse()
-            now = time.perf_counter()
-            leases = json.loads(answer.read())["leases"]
-            acks = [{"task": x["task"], "fence": x["fence"], "outcome": "complete"} for x in leases]
-            for lease in leases:
+            self.wire.socket.send(self.wire.request("/v1/leases", {
+                **self.who, "max": 1, "wait_ms": 5000, "acks": acks}))
+            now, answer = self.wire.answer()
+            acks = [{"task": x["task"], "fence": x["fence"], "outcome": "complete"}
+                    for x in answer["leases"]]
+            for lease in answer["leases"]:
                 self.at[lease["task"]] = now
 
 
 def t2(program, server):
     with Queue(program, server) as queue:
-        executor = Executor(queue.port)
+        executor, wire = Executor(queue), Wire(queue.port, "GATEWAY_TOKEN")
         executor.start()
-        caller, made, enqueue = Caller(queue.port, "GATEWAY_TOKEN"), {}, []
+        made, enqueue = {}, []
         time.sleep(1)
-        disk = [fdatasync_ms(server.folder)]
+        disk, wake = [fdatasync_ms(server.folder)], [wake_ms()]
         for _ in range(IDLE_TASKS):
             task = str(uuid7())
+            request = wire.request("/v1/tasks", {"tasks": [{"id": task, "type": "idle", "is_fresh": True,
+                                                            "payload": {}}]})
             made[task] = time.perf_counter()
-            caller.call("POST", "/v1/tasks", {"tasks": [{"id": task, "type": "idle", "is_fresh": True,
-                                                         "payload": {}}]})
-            enqueue.append(1000 * (time.perf_counter() - made[task]))
+            wire.socket.send(request)
+            enqueue.append(1000 * (wire.answer()[0] - made[task]))
             time.sleep(random.uniform(0.02, 0.04))
         executor.join(60)
         disk.append(fdatasync_ms(server.folder))
+        wake.append(wake_ms())
         waits = [1000 * (executor.at[task] - at) for task, at in made.items()]
         return {"p50_ms": percentile(waits, 0.5), "p99_ms": percentile(waits, 0.99),
-                "enqueue_p50_ms": percentile(enqueue, 0.5), "fdatasync_ms": statistics.mean(disk)}
+                "enqueue_p50_ms": percentile(enqueue, 0.5), "fdatasync_ms": statistics.mean(disk),
+                "wake_ms": statistics.mean(wake)}
 
 
 def t3(program, server):

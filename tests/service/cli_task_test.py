@@ -413,6 +413,66 @@ def a_schedule_is_previewed(world):
     assert wrong.code == FAILURE and "(BAD_USER_INPUT)" in wrong.err and wrong.err.count("\n") == 1, wrong.err
 
 
+# ── types and queues ──
+
+def types_are_set_paused_and_listed(world):
+    world.create("settled")
+    done = world.run("type", "set", "settled", "--max-running", "5", "--max-running-per-key", "2", "--key-path",
+                     "customer.id", "--rate", "2.5", "--burst", "4", "--max-attempts", "7", "--timeout", "90s",
+                     "--retention-days", "3", "--json")
+    assert done.code == OK, done.err
+    told = done.json
+    expected = {"maxRunning": 5, "maxRunningPerKey": 2, "keyPath": "customer.id", "ratePerSecond": 2.5, "burst": 4,
+                "maxAttempts": 7, "timeoutSeconds": 90, "retentionDays": 3, "paused": False}
+    assert {name: told[name] for name in expected} == expected, told
+    assert world.run("type", "show", "settled", "--json").json["maxRunning"] == 5
+    cleared = world.run("type", "set", "settled", "--unset=max-running, burst,key-path,max-running-per-key", "--rate", "7",
+                        "--json").json
+    assert (cleared["maxRunning"], cleared["burst"], cleared["keyPath"], cleared["ratePerSecond"],
+            cleared["timeoutSeconds"]) == (None, None, None, 7, 90), cleared
+    paused = world.run("type", "pause", "settled", "--reason", "the provider is down")
+    assert re.search(r"^status +paused$", paused.out, re.M), paused.out
+    assert re.search(r"^detail +by Admin: the provider is down$", paused.out, re.M), paused.out
+    row = next(r for r in world.run("type", "list").rows if r[0] == "settled")
+    assert row[:5] == ["settled", "paused", "0", "1", "7/s"] and row[-1] == "by Admin: the provider is down", row
+    task = world.run("task", "list", "--type", "settled", "--json").lines[0]["id"]
+    assert world.run("task", "why", task, "--json").json["why"]["code"] == "PAUSED"
+    assert world.run("type", "resume", "settled", "--json").json["paused"] is False
+    listed = [t for t in world.run("type", "list", "--json").lines if t["type"] == "settled"]
+    assert len(listed) == 1 and listed[0]["waiting"] == 1 and listed[0]["source"] == "LIVE", listed
+
+
+def queues_are_paused_and_listed(world):
+    world.create("queued", "--queue", "cq")
+    paused = world.run("queue", "pause", "cq", "--reason", "until noon")
+    assert paused.code == OK and paused.rows[1][:2] == ["cq", "paused"], (paused.out, paused.err)
+    assert paused.rows[1][-1] == "by Admin: until noon", paused.out
+    told = next(q for q in world.run("queue", "list", "--json").lines if q["name"] == "cq")
+    assert told["paused"] and told["pausedReason"] == "until noon" and told["waiting"] == 1, told
+    resumed = world.run("queue", "resume", "cq", "--json").json
+    assert resumed["paused"] is False and resumed["pausedReason"] is None, resumed
+    assert ["cq", "open", "0", "1"] in [row[:4] for row in world.run("queue", "list").rows]
+    shown = at_terminal(world, 60, "queue", "list")
+    assert all(len(line) <= 60 for line in without_colour(shown).splitlines()), shown
+
+
+def wrong_settings_are_named(world):
+    cases = [
+        (["type", "set", "settled"], USAGE, "say what to set"),
+        (["type", "set", "settled", "--rate", "fast"], USAGE, '--rate: "fast" is no number'),
+        (["type", "set", "settled", "--unset", "speed"], USAGE, '"speed"'),
+        (["type", "set", "settled", "--unset", "rate", "--rate", "1"], USAGE, "--rate is given"),
+        (["type", "set", "settled", "--unset", "timeout"], FAILURE, "settings.timeoutSeconds"),
+        (["type", "set", "settled", "--max-running", "0"], USAGE, "max-running"),
+        (["type", "set", "settled", "--rate", "1e9"], FAILURE, "settings.ratePerSecond"),
+        (["type", "show", "never-heard-of"], FAILURE, "(NOT_FOUND)"),
+        (["queue", "pause", ""], FAILURE, "(BAD_USER_INPUT)"),
+    ]
+    for args, code, words in cases:
+        done = world.run(*args)
+        assert (done.code, done.out) == (code, "") and words in done.err, (args, done.code, done.out, done.err)
+
+
 # ── who asks ──
 
 def a_login_is_kept_for_its_gateway_alone(world):
@@ -534,7 +594,8 @@ def main():
                 a_log_that_is_followed_does_not_repeat_itself, who_watches_what_is_not_there_is_told,
                 waiting_ends_with_the_task, a_watch_misses_nothing_while_the_gateway_is_away,
                 a_filter_is_watched_until_it_is_stopped, a_terminal_is_shown_a_table_of_its_width,
-                a_job_lives_by_its_name, a_schedule_is_previewed, a_login_is_kept_for_its_gateway_alone,
+                a_job_lives_by_its_name, a_schedule_is_previewed, types_are_set_paused_and_listed,
+                queues_are_paused_and_listed, wrong_settings_are_named, a_login_is_kept_for_its_gateway_alone,
                 ctrl_c_at_a_password_leaves_the_terminal_as_it_was,
                 users_are_managed, tokens_are_made_listed_and_revoked, the_gateway_of_up_is_found_by_its_folder,
                 what_goes_wrong_is_told_in_one_line,

@@ -439,10 +439,11 @@ def attempts_are_asked_of_the_worker_for_each_task_at_once(world):
 def without_the_worker_the_cache_answers_and_says_so(world):
     worker, gateway = world.worker, world.gateway
     world.live()
-    health = "{ systemHealth { status outboxWaiting services { name status detail since latencyMs feedLagSeconds } } }"
+    health = "{ systemHealth { status outboxWaiting services { name status detail since latencyMs feedLagSeconds breaker breakerSince } } }"
     part = lambda h: next(s for s in h["services"] if s["name"] == "worker")  # noqa: E731
     up = eventually(lambda: (lambda h: h if h["status"] == "UP" else None)(ask(world, health)["systemHealth"]))
     assert [s["name"] for s in up["services"]] == ["gateway", "database", "worker"], up
+    assert part(up)["breaker"] == "CLOSED" and up["services"][1]["breaker"] is None, up
     assert part(up)["latencyMs"] > 0 and part(up)["feedLagSeconds"] < 2 and part(up)["detail"] is None, up
     stream = Stream(gateway, "subscription { healthChanged { status services { name status latencyMs } } }", world.admin)
     assert stream.next().data["healthChanged"]["status"] == "UP"
@@ -454,6 +455,10 @@ def without_the_worker_the_cache_answers_and_says_so(world):
         away = eventually(lambda: (lambda h: h if part(h)["status"] == "DOWN" else None)(ask(world, health)["systemHealth"]))
         assert away["status"] == "DEGRADED" and part(away)["latencyMs"] is None and part(away)["detail"], away
         assert part(away)["since"] > part(up)["since"] and away["outboxWaiting"] == 0, away
+        opened = eventually(lambda: (lambda h: h if part(h)["breaker"] == "OPEN" else None)(ask(world, health)["systemHealth"]))
+        assert part(opened)["breakerSince"] > part(up)["breakerSince"], opened
+        verbose = gateway.get("/readyz?verbose").text
+        assert f"[-] worker failed since {part(away)['since']}: " in verbose, verbose
         event = stream.next().data["healthChanged"]
         while event["services"][2]["status"] != "DOWN":
             event = stream.next().data["healthChanged"]
@@ -469,6 +474,8 @@ def without_the_worker_the_cache_answers_and_says_so(world):
     world.live()
     back = eventually(lambda: (lambda h: h if h["status"] == "UP" else None)(ask(world, health)["systemHealth"]))
     assert part(back)["since"] > part(away)["since"], back
+    closed = eventually(lambda: (lambda h: h if part(h)["breaker"] == "CLOSED" else None)(ask(world, health)["systemHealth"]))
+    assert part(closed)["breakerSince"] > part(opened)["breakerSince"], closed
     stream.close()
 
 

@@ -52,6 +52,9 @@ class World:
     def waiting(self):
         return int(psql(self.url, "SELECT count(*) FROM outbox")[0][0])
 
+    def health(self):
+        return self.ask("{ systemHealth { outboxWaiting outboxOldestAt } }").data["systemHealth"]
+
     def sent_ids(self):
         return [t["id"] for body in self.worker.seen("/v1/tasks") for t in body["tasks"]]
 
@@ -187,13 +190,18 @@ def the_outbox_is_bounded_and_says_so(postgres):
     with World(postgres, OUTBOX_MAX="3") as world:
         world.worker.vanish()
         assert [world.create().code for _ in range(3)] == ["ok"] * 3
+        assert world.health()["outboxOldestAt"] is not None  # at once, as the count
         full = world.create()
         assert full.code == "WORKER_UNAVAILABLE" and "outbox-max" in full.error["message"], full.text
         assert world.waiting() == 3
         eventually(lambda: "windlass_outbox_waiting 3\n" in world.gateway.get("/metrics").text)
+        oldest = psql(world.url, "SELECT to_char(min(created_at) AT TIME ZONE 'UTC', "
+                                 "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM outbox")[0][0]
+        eventually(lambda: world.health() == {"outboxWaiting": 3, "outboxOldestAt": oldest})
         world.worker.launch()
         world.emptied()
         assert eventually(lambda: world.create().data["createTask"]["accepted"])
+        eventually(lambda: world.health() == {"outboxWaiting": 0, "outboxOldestAt": None})
         eventually(lambda: "windlass_outbox_waiting 0\n" in world.gateway.get("/metrics").text)
 
 

@@ -195,15 +195,15 @@ class Busy:
 
 
 class Worker:
-    """One process. `settings` are WINDLASS_ variables without the prefix."""
+    """One process. `settings` are WINDLASS_ variables without the prefix, `more` whole ones."""
 
-    def __init__(self, url, wait=True, **settings):
+    def __init__(self, url, wait=True, more=(), **settings):
         environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": "0",
                        "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN, **settings}
         self.log_file = tempfile.TemporaryFile("a+")
         self.process = subprocess.Popen(
             [PROGRAM, "worker"], stdout=subprocess.DEVNULL, stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": url, **dict(more),
                  **{"WINDLASS_" + name: value for name, value in environment.items()}})
         started = self.wait_for_log(r"event=service\.started name=worker address=\S+:(\d+)")
         self.port = int(started.group(1))

@@ -540,11 +540,14 @@ static void the_breaker_opens_when_nobody_is_there_and_closes_after_a_probe(void
     options.breaker.open_us = options.breaker.open_us_max = 20'000;
     options.origin = ERR_ORIGIN_AI;
     begin(&t, options, NULL);
+    int64_t began_us = http_client_stats(t.client).breaker_since_us;
     for (int i = 0; i < 2; i++) {
         ask_and_await(&t, (struct http_call_options){ .url = "http://127.0.0.1:1/" });
         assert_int_equal(t.code, ERR_UNAVAILABLE);
         assert_int_equal(t.origin, ERR_ORIGIN_AI);
     }
+    int64_t opened_us = http_client_stats(t.client).breaker_since_us;
+    assert_true(began_us > 0 && opened_us > began_us);
     assert_false(ask(&t, (struct http_call_options){ .url = url_of(&t, "/echo") }, NULL, &e));
     assert_int_equal(e.code, ERR_UNAVAILABLE);
     assert_int_equal(http_client_stats(t.client).breaker, HTTP_BREAKER_OPEN);
@@ -555,6 +558,7 @@ static void the_breaker_opens_when_nobody_is_there_and_closes_after_a_probe(void
     ask_and_await(&t, (struct http_call_options){ .url = url_of(&t, "/echo") });
     assert_int_equal(t.status, 200);
     assert_int_equal(http_client_stats(t.client).breaker, HTTP_BREAKER_CLOSED);
+    assert_true(http_client_stats(t.client).breaker_since_us > opened_us);
     end(&t);
 }
 

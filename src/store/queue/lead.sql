@@ -1,13 +1,20 @@
 -- Who leads, and what a new leader reads.
 
+-- :name lead_alone
+-- Before lead_make, in its transaction: two shards cannot both find the table empty.
+SELECT pg_advisory_xact_lock(hashtextextended('worker.shard', 0));
+
 -- :name lead_make  :params shard int2
-INSERT INTO worker.shard (id) VALUES ($1::int2) ON CONFLICT (id) DO NOTHING;
+INSERT INTO worker.shard (id) SELECT $1::int2
+WHERE NOT EXISTS (SELECT FROM worker.shard AS o WHERE o.id <> $1)
+ON CONFLICT (id) DO NOTHING;
 
 -- :name lead_look  :params shard int2, leader text, lease_us int8
 -- Whether the lease is free, or ours from before, or its holder is gone: a process that was killed
 -- has lost its session at once, one that lives would have renewed by now, on another if need be.
--- That is courtesy; the log's key alone keeps two leaders apart.
-SELECT s.epoch,
+-- That is courtesy; the log's key alone keeps two leaders apart. Always one row: whether there is
+-- such a shard, and another one that is here.
+SELECT coalesce(s.epoch, 0),
        s.leader IS NULL OR s.lease_until IS NULL OR s.lease_until < clock_timestamp()
        OR s.leader = $2
        OR (s.lease_until < clock_timestamp() + $3 * interval '1 microsecond' * 5 / 8
@@ -15,10 +22,12 @@ SELECT s.epoch,
            AND NOT EXISTS (SELECT FROM pg_stat_activity AS a
                            WHERE a.pid = s.leader_pid
                              AND (a.backend_start IS NULL OR a.backend_start = s.leader_since))),
-       s.ckpt_seq, s.is_leaving,
+       coalesce(s.ckpt_seq, 0), coalesce(s.is_leaving, false),
        coalesce(s.standby_until < clock_timestamp() + interval '1 s', true),
-       coalesce(s.lease_until, 'epoch')
-FROM worker.shard AS s WHERE s.id = $1::int2;
+       coalesce(s.lease_until, 'epoch'),
+       s.id IS NOT NULL, coalesce(o.id, -1)
+FROM (SELECT min(a.id) FILTER (WHERE a.id <> $1::int2) AS id FROM worker.shard AS a) AS o
+LEFT JOIN worker.shard AS s ON s.id = $1::int2;
 
 -- :name lead_stand_by  :params shard int2, epoch int8
 UPDATE worker.shard AS s SET standby_until = clock_timestamp() + interval '2 s'
