@@ -368,7 +368,8 @@ void read_overlay(const struct shard *s, const struct live *task, struct task_vi
         v->updated_at_us = max_of(v->created_at_us, last_us);
     }
     const struct note *note = is_running ? notes_find(s->notes, task->id) : NULL;
-    v->progress = note ? note->progress : -1;
+    bool is_of_attempt = note && note->fence == live_run_of(s->live, task).fence;
+    v->progress = is_of_attempt ? note->progress : -1;
 }
 
 void read_put_counts(struct json_writer *w, const struct shard *s)

@@ -177,7 +177,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
         return;
     case OP_CANCEL_ASKED:
     case OP_NOTE:
-        v.progress = t->change.op == OP_NOTE ? (double)t->change.args[0] / 1e6 : -1;
+        v.progress = t->change.op == OP_NOTE ? (double)t->change.args[0] / OP_NOTE_ONE : -1;
         event_note(&q->text, t->seq, t->at_us, &v, t->change.op == OP_CANCEL_ASKED);
         return;
     case OP_NONE:

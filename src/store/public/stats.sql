@@ -25,8 +25,11 @@ FROM (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'users'::regclass) AS 
             LIMIT 1000) AS o) AS w;
 
 -- :name stats_task_counts
--- In the order of bytes, in which the gateway merges types.
-SELECT c.type, c.status, c.count FROM task_counts AS c ORDER BY c.type COLLATE "C";
+-- Of all shards together, in the order of bytes, in which the gateway merges types.
+SELECT c.type, c.status, sum(c.count)::int8 AS count
+FROM task_counts AS c
+GROUP BY c.type, c.status
+ORDER BY c.type COLLATE "C";
 
 -- :name stats_rollups  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[]
 -- The roll-ups of all types together, of each span that begin from one time on and before the
@@ -45,6 +48,17 @@ FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[])
 JOIN task_rollups AS r ON r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
 WHERE r.type <> ''
 ORDER BY r.type COLLATE "C";
+
+-- :name stats_expire  :params span_s int4, before timestamptz, row_limit int8
+-- The oldest of one span. What another gateway deletes just now is left to it.
+DELETE FROM task_rollups AS r
+USING (SELECT x.span_s, x.at, x.type
+       FROM task_rollups AS x
+       WHERE x.span_s = $1::int4 AND x.at < $2::timestamptz
+       ORDER BY x.at
+       LIMIT $3::int8
+       FOR UPDATE SKIP LOCKED) AS o
+WHERE r.span_s = o.span_s AND r.at = o.at AND r.type = o.type;
 
 -- ── trends ──
 
