@@ -248,7 +248,7 @@ static void store(struct apply *apply)
     }
     count += sync_failures(w, steps + count);
     add_figures(apply, steps, &count);
-    if (mirror_record_window(w, &steps[count]))
+    if (mirror_record_window(w, (int)m->lease.shard, &steps[count]))
         count++;
     if (apply->job_count > 0)
         steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false,

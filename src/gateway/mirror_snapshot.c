@@ -221,8 +221,11 @@ static void store(struct snapshot *s)
     size_t span_count = rollups_changed(m->rollups, a, &spans);
     if (span_count > 0)
         steps[count++] = mirror_rollup_store_step(a, spans, span_count, m->lease.shard);
-    const struct mirror_lost lost = { max_of(m->stored, INT64_C(0)), s->seq, s->is_forced,
-                                      !s->has_after };
+    const struct mirror_lost lost = { .shard = (int)m->lease.shard,
+                                      .from_seq = max_of(m->stored, INT64_C(0)),
+                                      .to_seq = s->seq,
+                                      .is_reset = s->is_forced,
+                                      .is_first = !s->has_after };
     if (mirror_record_page(a, s->body, &lost, &steps[count]))
         count++;
     if (!s->has_next)
