@@ -104,8 +104,8 @@ class Installation:
         try:
             eventually(lambda: int(sql(self.url, done)) == len(set(tasks)))
         except AssertionError:
-            print("# not done:", sql(self.url, f"SELECT id, status, state, accepted, version, attempt, error FROM tasks WHERE id IN ({ids}) "
-                                     "AND NOT (accepted AND status = 'completed' AND version > 0) LIMIT 5"))
+            print("# not done:", sql(self.url, "SELECT id, status, state, accepted, version, attempt, error FROM tasks "
+                                     f"WHERE id IN ({ids}) AND NOT (accepted AND status = 'completed') LIMIT 5"))
             raise
         told = f"SELECT count(*) FROM worker.task_done WHERE id IN ({ids}) AND error IS NULL"
         assert int(sql(self.url, told)) == len(set(tasks))
