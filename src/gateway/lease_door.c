@@ -208,10 +208,10 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
     } else if (reply->status == 503) {
         (void)set_away(&e, "the Worker Service cannot do this now; nothing was done");
     } else {
-        buf_put_str(ask->http->out, ask->is_session && reply->status / 100 == 2
-                                        ? lease_shard_answer(ask->http->arena, ask->where.shard,
-                                                             reply->body)
-                                        : reply->body);
+        buf_put_str(ask->http->out,
+                    ask->is_session && reply->status / 100 == 2
+                        ? lease_shard_answer(ask->http->arena, ask->where.shard, reply->body)
+                        : reply->body);
         answer(ask, reply->status, reply->status / 100 == 2 ? HTTP_JSON : HTTP_PROBLEM,
                buf_str(ask->http->out));
         return;
@@ -395,9 +395,8 @@ void lease_door_session_end(void *owner, struct http_request *http)
         return;
     }
     bool is_release = http_query(http, STR("release"), &release) && str_eq(release, STR("true"));
-    struct str path =
-        arena_printf(http->arena, "/v1/sessions/%.*s%s", STR_FMT(id),
-                     is_release ? "?release=true" : "");
+    struct str path = arena_printf(http->arena, "/v1/sessions/%.*s%s", STR_FMT(id),
+                                   is_release ? "?release=true" : "");
     begin(owner, http,
           (struct ask){ .path = arena_cstr(http->arena, path),
                         .where = { shard, http->body },
@@ -419,8 +418,7 @@ static bool open_doors(struct lease_door *door, size_t shard, struct err *e)
     const char *name;
     struct str urls = worker_client_urls(door->loop->gateway, shard, &name);
     struct doors *doors = &door->shards[shard];
-    struct http_client_options options =
-        peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
+    struct http_client_options options = peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
     if (str_is_empty(urls))
         return true;
     options.response_bytes_max = ANSWER_BYTES_MAX;
