@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/mirror_record.h"
 #include "gateway/own_rows.h"
 #include "gateway/worker_client.h"
 #include "store/public/error_group.h"
@@ -249,6 +250,8 @@ static void store(struct apply *apply)
     }
     count += sync_failures(w, steps + count);
     add_figures(apply, steps, &count);
+    if (mirror_record_window(w, (int)m->lease.shard, &steps[count]))
+        count++;
     if (apply->job_count > 0)
         steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false,
                                                 m->lease.shard);

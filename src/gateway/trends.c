@@ -223,10 +223,25 @@ static void make_points(const struct history *h, struct trend *trend)
     }
 }
 
+/* What began before that was counted, and is not kept any more. */
+static int64_t kept_from_us(const struct history *h)
+{
+    const struct conf *conf = await_request(h->step)->loop->gateway->conf;
+    if (h->buckets.span_s == SPAN_DAY_S)
+        return INT64_MIN;
+    return h->now_us - conf_duration_us(conf, h->buckets.span_s == SPAN_HOUR_S
+                                                  ? CONF_HOURS_RETENTION
+                                                  : CONF_MINUTES_RETENTION);
+}
+
 static void tell_trends(struct history *h)
 {
     const struct trend_wishes *w = &h->wishes;
+    const int64_t from_us = kept_from_us(h);
     struct err e;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->buckets.from_us + (int64_t)i * h->kind->bucket_s * CLOCK_S < from_us)
+            h->sums[i].is_gap = true;
     for (size_t i = 0; i < h->trend_count; i++)
         make_points(h, &h->trends[i]);
     if (!w->anomalies && !w->change && !w->slope && w->forecast == 0) {

@@ -2,8 +2,10 @@
 """dashboardStats and historicalTrends, from counters and roll-ups that are put there by SQL.
 Usage: gateway_stats_test.py PROGRAM"""
 
+import itertools
 import math
 import os
+import random
 import sys
 import time
 from datetime import datetime, timezone
@@ -310,6 +312,150 @@ def wrong_arguments_are_named(world):
     assert len(future["points"]) in (2, 3)
 
 
+# ── against a recount ──
+
+BUCKETS = {"MINUTE": MINUTE, "HOUR": HOUR, "DAY": DAY, "WEEK": WEEK}
+COUNTED = {"TASKS_CREATED": "created", "TASKS_COMPLETED": "completed", "TASKS_FAILED": "failed"}
+ENDED = ("completed", "failed")
+
+
+def begin_of(at_us, span_s):
+    """The first second of the span; weeks begin on Monday, and 1970 on a Thursday."""
+    shift = 4 * DAY if span_s == WEEK else 0
+    return (at_us // 1_000_000 - shift) // span_s * span_s + shift
+
+
+def events_at_edges(now):
+    """(microseconds, type, what, seconds): at random, and around the ends of minutes, hours, days and weeks."""
+    dice, events = random.Random(7), []
+    moments = [dice.randrange((now - 20 * DAY) * 1_000_000, now * 1_000_000) for _ in range(400)]
+    for span in BUCKETS.values():
+        edge = begin_of(now * 1_000_000, span) * 1_000_000
+        moments += [edge - n * span * 1_000_000 + off for n in range(3) for off in (-1, 0, 1)]
+    for at_us in moments:
+        if at_us <= now * 1_000_000:
+            kind, took = dice.choice(("email", "sync", "naïve 'type'")), round(2 ** dice.uniform(-12, 12), 6)
+            events += [(at_us, kind, what, took) for what in ("created", "wait", dice.choice(("completed", *ENDED)))]
+    return events
+
+
+def put_events(url, events):
+    rows = {}
+    for at_us, kind, what, took in events:
+        for span in (MINUTE, HOUR, DAY):
+            row = rows.setdefault((span, begin_of(at_us, span), kind),
+                                  {"created": 0, "completed": 0, "failed": 0, "wait": [0] * 64, "run": [0] * 64})
+            if what != "wait":
+                row[what] += 1
+            if what != "created":
+                row["wait" if what == "wait" else "run"][bucket_of(took)] += 1
+    values = []
+    for (span, at, kind), row in rows.items():
+        arrays = ["'{" + ",".join(map(str, row[name])) + "}'" for name in ("wait", "run")]
+        values.append(f"({span}, to_timestamp({at}), $t${kind}$t$, {row['created']}, {row['completed']}, {row['failed']}, "
+                      + ", ".join(arrays) + ")")
+    put_rollups(url, "created, completed, failed, wait, run", ",".join(values))
+
+
+def took_of(metric, events):
+    """The durations that a metric is about, in order."""
+    kinds = ("wait",) if metric.startswith("WAIT") else ENDED
+    return sorted(e[3] for e in events if e[2] in kinds)
+
+
+def check_point(metric, value, events):
+    """One bucket's value, against its events."""
+    told = (metric, value, events)
+    if metric in COUNTED:
+        assert value == sum(e[2] == COUNTED[metric] for e in events), told
+        return
+    took = took_of(metric, events)
+    if not took:
+        assert value is None, told
+    elif metric == "FAILURE_RATE":
+        assert value == sum(e[2] == "failed" for e in events) / len(took), told
+    else:  # as exact as the histogram's buckets are, and a rank beside
+        place = int(len(took) * int(metric[-2:]) / 100)
+        low, high = took[max(0, min(place, len(took) - 1) - 1)], took[min(len(took) - 1, place + 1)]
+        assert low / 1.42 - 0.001 <= value <= high * 1.42 + 0.001, told
+
+
+def check_trends(world, gateway, token, events, now):
+    metrics = [*COUNTED, "FAILURE_RATE", "WAIT_P50", "WAIT_P99", "RUN_P50", "RUN_P99"]
+    for (bucket, span), kind in itertools.product(BUCKETS.items(), (None, "email", "naïve 'type'", "unknown")):
+        since = now - min(20 * DAY, 1400 * span)
+        trends = gateway.graphql(TRENDS, {"metrics": metrics, "bucket": bucket, "type": kind, "from": rfc3339(since)},
+                                 token).data["historicalTrends"]
+        by_bucket = {}
+        for event in events:
+            if kind in (None, event[1]):
+                by_bucket.setdefault(begin_of(event[0], span), []).append(event)
+        for trend in trends:
+            points = {int(datetime.fromisoformat(p["at"]).timestamp()): p["value"] for p in trend["points"]}
+            assert min(points) == begin_of(since * 1_000_000, span) and max(points) >= begin_of(now * 1_000_000, span)
+            assert len(points) == (max(points) - min(points)) // span + 1
+            for at, value in points.items():
+                check_point(trend["metric"], value, by_bucket.get(at, []))
+
+
+def check_windows(gateway, token, events):
+    for window, grain in (("45m", MINUTE), ("11h", MINUTE), ("12h", HOUR), ("3d", HOUR), ("29d", HOUR)):
+        stats = gateway.graphql(STATS, {"window": window}, token).data["dashboardStats"]
+        unit = {"m": MINUTE, "h": HOUR, "d": DAY}[window[-1]]
+        generated = datetime.fromisoformat(stats["generatedAt"]).timestamp()
+        since = begin_of(int((generated - int(window[:-1]) * unit) * 1_000_000), grain)
+        inside = [e for e in events if e[0] >= since * 1_000_000]
+        ended = [e[2] for e in inside if e[2] in ENDED]
+        assert stats["successRate"] == (ended.count("completed") / len(ended) if ended else None), (window, stats)
+        for entry in stats["byType"]:
+            ended = [e[2] for e in inside if e[2] in ENDED and e[1] == entry["type"]]
+            assert entry["failureRate"] == (ended.count("failed") / len(ended) if ended else None), (window, entry)
+
+
+def every_metric_in_every_bucket_equals_a_recount(world):
+    """In a database and a process of other time zones: the API's days are UTC's."""
+    database = psql(world.url, "SELECT quote_ident(current_database())")[0][0]
+    psql(world.url, f"ALTER DATABASE {database} SET timezone = 'Asia/Kathmandu'")
+    now = int(time.time())
+    events = events_at_edges(now)
+    put_events(world.url, events)
+    with Gateway(world.url, TZ="America/St_Johns", MINUTES_RETENTION="30d") as gateway:
+        token = gateway.login("admin@example.org")
+        check_trends(world, gateway, token, events, now)
+        check_windows(gateway, token, events)
+    psql(world.url, f"ALTER DATABASE {database} RESET timezone")
+
+
+# ── what is kept ──
+
+def old_figures_go_and_trends_show_no_points_there(world):
+    now = int(time.time())
+    minute, hour, day = now // MINUTE * MINUTE, now // HOUR * HOUR, now // DAY * DAY
+    psql(world.url, f"""TRUNCATE task_rollups, error_rollups, error_groups, task_failures;
+        INSERT INTO task_rollups (span_s, at, type, created)
+        SELECT 60, to_timestamp({minute} - n * 60), t, 1 FROM generate_series(0, {3 * 1440}) AS n, unnest('{{email,""}}'::text[]) AS t;
+        INSERT INTO task_rollups (span_s, at, type, created)
+        SELECT 3600, to_timestamp({hour} - n * 3600), '', 1 FROM generate_series(0, {70 * 24}) AS n;
+        INSERT INTO task_rollups (span_s, at, type, created)
+        SELECT 86400, to_timestamp({day} - n * 86400), '', 1 FROM generate_series(0, 1000) AS n;
+        INSERT INTO error_groups (id, type, template) VALUES (1, 't', 'kept'), (2, 't', 'gone');
+        INSERT INTO task_failures (id, group_id, at) VALUES ('01000000-0000-7000-8000-000000000001', 1, now());
+        INSERT INTO error_rollups (span_s, at, group_id, count)
+        SELECT s, to_timestamp({minute} - 30 - n * 86400), 1, 1 FROM generate_series(0, 120) AS n, unnest('{{60,300,3600,86400}}'::int[]) AS s""")
+    count = lambda table, span: int(psql(world.url, f"SELECT count(*) FROM {table} WHERE span_s = {span}")[0][0])  # noqa: E731
+    with Gateway(world.url, MINUTES_RETENTION="2d", HOURS_RETENTION="62d") as gateway:
+        token = gateway.login("admin@example.org")
+        eventually(lambda: psql(world.url, "SELECT template FROM error_groups") == [["kept"]])
+        assert 2 * (2 * 1440 - 10) <= count("task_rollups", 60) <= 2 * (2 * 1440 + 1), count("task_rollups", 60)
+        assert 62 * 24 - 1 <= count("task_rollups", 3600) <= 62 * 24 + 1, count("task_rollups", 3600)
+        assert count("task_rollups", 86400) == 1001
+        assert [count("error_rollups", span) for span in (60, 300, 3600, 86400)] == [2, 2, 12, 110]
+        trend = gateway.graphql(TRENDS, {"metrics": ["TASKS_CREATED"], "bucket": "MINUTE", "from": rfc3339(minute - 2 * DAY - HOUR),
+                                         "to": rfc3339(minute - 2 * DAY + HOUR)}, token).data["historicalTrends"][0]
+        values = [p["value"] for p in trend["points"]]
+        assert set(values[:50]) == {None} and set(values[-50:]) == {1}, values
+
+
 def main():
     with Postgres() as postgres, Gateway(postgres.url) as gateway:
         run_tests([
@@ -328,6 +474,8 @@ def main():
             a_rise_a_spike_and_what_comes_next_are_told,
             too_little_says_nothing,
             wrong_arguments_are_named,
+            every_metric_in_every_bucket_equals_a_recount,
+            old_figures_go_and_trends_show_no_points_there,
         ], World(postgres, gateway))
 
 

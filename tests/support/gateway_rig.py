@@ -129,7 +129,7 @@ class Stream:
 
 
 class Gateway:
-    """One process. `settings` are WINDLASS_ variables without the prefix."""
+    """One process. `settings` are WINDLASS_ variables without the prefix, and TZ."""
 
     def __init__(self, url, wait=True, **settings):
         # However slow the machine: a create becomes an entry of the outbox only where a test wants it.
@@ -142,7 +142,7 @@ class Gateway:
         self.process = subprocess.Popen(
             [PROGRAM, "gateway"], stdout=self.out_file, stderr=self.log_file,
             env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
-                 **{"WINDLASS_" + name: value for name, value in environment.items()}})
+                 **{name if name == "TZ" else "WINDLASS_" + name: value for name, value in environment.items()}})
         started = self.wait_for_log(r"event=gateway\.started address=(\S+)")
         self.host, port = started.group(1).rsplit(":", 1)
         self.port = int(port)

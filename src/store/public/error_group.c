@@ -24,3 +24,21 @@ struct db_step error_group_list_step(struct arena *a, const struct error_group_q
                                                    count, query->ranges[0].from_us, query->type,
                                                    (int64_t)query->count_max) };
 }
+
+struct db_step error_group_expire_step(struct arena *a, int64_t span_s, int64_t before_us,
+                                       size_t count_max)
+{
+    return (struct db_step){ &error_group_expire,
+                             error_group_expire_args(a, (int32_t)span_s, before_us,
+                                                     (int64_t)count_max) };
+}
+
+struct db_step error_group_hold_step(void)
+{
+    return (struct db_step){ &error_group_hold, NULL };
+}
+
+struct db_step error_group_forget_step(struct arena *a, size_t count_max)
+{
+    return (struct db_step){ &error_group_forget, error_group_forget_args(a, (int64_t)count_max) };
+}

@@ -30,3 +30,10 @@ enum error_group_column {
     ERROR_GROUP_LAST_AT,
     ERROR_GROUP_SAMPLE, /* id of the newest */
 };
+
+/* Counts of spans of one length that began before then; at most so many, db_rows_affected tells. */
+[[nodiscard]] struct db_step error_group_expire_step(struct arena *a, int64_t span_s,
+                                                     int64_t before_us, size_t count_max);
+/* Groups without tasks, in one transaction: first hold, then forget, which tells as above. */
+[[nodiscard]] struct db_step error_group_hold_step(void);
+[[nodiscard]] struct db_step error_group_forget_step(struct arena *a, size_t count_max);

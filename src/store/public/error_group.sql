@@ -84,3 +84,26 @@ CROSS JOIN LATERAL (
     ORDER BY t.at DESC LIMIT 1
 ) AS l
 ORDER BY x.count DESC, l.at DESC, e.type, e.template;
+
+-- :name error_group_expire  :params span_s int4, before timestamptz, row_limit int8
+DELETE FROM error_rollups AS r
+USING (SELECT x.span_s, x.at, x.group_id
+       FROM error_rollups AS x
+       WHERE x.span_s = $1::int4 AND x.at < $2::timestamptz
+       ORDER BY x.at
+       LIMIT $3::int8
+       FOR UPDATE SKIP LOCKED) AS o
+WHERE r.span_s = o.span_s AND r.at = o.at AND r.group_id = o.group_id;
+
+-- :name error_group_hold
+-- Until the transaction ends no mirror's keeper stores anything, and so none counts on a group.
+SELECT m.name FROM mirror AS m ORDER BY m.name FOR UPDATE;
+
+-- :name error_group_forget  :params row_limit int8
+-- Groups that have no task any more. It stands behind error_group_hold, in its transaction.
+DELETE FROM error_groups AS e
+USING (SELECT x.id
+       FROM error_groups AS x
+       WHERE NOT EXISTS (SELECT FROM task_failures AS f WHERE f.group_id = x.id)
+       LIMIT $1::int8) AS o
+WHERE e.id = o.id;

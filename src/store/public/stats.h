@@ -50,6 +50,10 @@ enum stats_rollups_column {
     STATS_ROLLUP_RUN_MAX,
 };
 
+/* At most so many; db_rows_affected tells how many. */
+[[nodiscard]] struct db_step stats_expire_step(struct arena *a, int64_t span_s, int64_t before_us,
+                                               size_t count_max);
+
 /* Of users and messages, buckets of `bucket_s` from from_us on, each at its beginning; those without
  * rows do not come. Of tasks, the roll-ups of span_s as they are. */
 struct stats_buckets {
