@@ -188,7 +188,7 @@ def make_tasks(windlass):
         windlass.sql(
             "INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max) "
             f"SELECT {span}, date_trunc('{step}', created_at), coalesce(type, ''), count(*), count(*), 0, "
-            "array_fill(count(*), ARRAY[40]), array_fill(count(*), ARRAY[50]), 3.5, 60 FROM tasks GROUP BY 2, ROLLUP (type) "
+            "array_fill(count(*), ARRAY[40])::text, array_fill(count(*), ARRAY[50])::text, 3.5, 60 FROM tasks GROUP BY 2, ROLLUP (type) "
             "ON CONFLICT DO NOTHING")
     windlass.sql("VACUUM (ANALYZE) tasks")
 

@@ -80,13 +80,13 @@ INSERT INTO bench_events SELECT span_s, at, '', what, bucket, sum(n), max(most) 
           "ANALYZE bench_events"]
 # An array has all buckets up to the last one that is not empty.
 ARRAY_OF = """
-CREATE FUNCTION bench_array(buckets int[], counts int8[]) RETURNS int8[] LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION bench_array(buckets int[], counts int8[]) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE made int8[] := array_fill(0::int8, ARRAY[(SELECT max(b) + 1 FROM unnest(buckets) AS b)]);
 BEGIN
     FOR i IN 1 .. cardinality(buckets) LOOP
         made[buckets[i] + 1] := made[buckets[i] + 1] + counts[i];
     END LOOP;
-    RETURN made;
+    RETURN made::text;
 END $$"""
 ARRAY = ("CASE WHEN bool_or({where}) THEN bench_array(array_agg(bucket) FILTER (WHERE {where}), array_agg(n) FILTER (WHERE {where}))"
          " ELSE '{{}}' END")

@@ -47,7 +47,7 @@ WITH events AS (
     FROM events GROUP BY 1, ROLLUP (type)
 )
 SELECT r.at, r.type, r.created, n.created, r.completed, n.completed, r.failed, n.failed, r.runs, n.runs, r.run_max, n.run_max
-FROM (SELECT at, type, created, completed, failed, (SELECT coalesce(sum(x), 0) FROM unnest(run) AS x) AS runs, run_max
+FROM (SELECT at, type, created, completed, failed, (SELECT coalesce(sum(x), 0) FROM unnest(run::int8[]) AS x) AS runs, run_max
       FROM task_rollups WHERE span_s = {span} AND created + completed + failed > 0) AS r
 FULL JOIN counted AS n USING (at, type)
 WHERE (r.created, r.completed, r.failed, r.runs) IS DISTINCT FROM (n.created, n.completed, n.failed, n.runs)

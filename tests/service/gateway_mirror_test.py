@@ -185,7 +185,7 @@ def check_rollups(world, events):
             if took:
                 durations.setdefault((key, took[0]), []).append(took[1])
     rows = sql(world.url, "SELECT span_s, extract(epoch FROM at)::int8, type, created, completed, failed, "
-                          "(SELECT coalesce(sum(x), 0) FROM unnest(wait) x), (SELECT coalesce(sum(x), 0) FROM unnest(run) x), "
+                          "(SELECT coalesce(sum(x), 0) FROM unnest(wait::int8[]) x), (SELECT coalesce(sum(x), 0) FROM unnest(run::int8[]) x), "
                           "wait_max, run_max FROM task_rollups WHERE NOT is_gap")
     kept = {(int(r[0]), int(r[1]), r[2]): r[3:] for r in rows}
     assert kept.keys() == expected.keys(), (sorted(kept)[:5], sorted(expected)[:5])
