@@ -184,10 +184,10 @@ def make_tasks(windlass):
     windlass.sql(MAKE_TASKS)
     windlass.sql("INSERT INTO task_counts (type, status, count) SELECT type, status, count(*) FROM tasks GROUP BY 1, 2 "
                  "ON CONFLICT DO NOTHING")
-    for span, step in ((60, "minute"), (3600, "hour"), (86400, "day")):
+    for span in (60, 300, 3600, 86400, 864000):
         windlass.sql(
             "INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max) "
-            f"SELECT {span}, date_trunc('{step}', created_at), coalesce(type, ''), count(*), count(*), 0, "
+            f"SELECT {span}, date_bin('{span} s', created_at, 'epoch'), coalesce(type, ''), count(*), count(*), 0, "
             "array_fill(count(*), ARRAY[40])::text, array_fill(count(*), ARRAY[50])::text, 3.5, 60 FROM tasks GROUP BY 2, ROLLUP (type) "
             "ON CONFLICT DO NOTHING")
     windlass.sql("VACUUM (ANALYZE) tasks")

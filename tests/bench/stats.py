@@ -66,16 +66,17 @@ SELECT span_s, date_bin(span_s * interval '1 second', at, 'epoch') AS at, type, 
 FROM (SELECT at, type, 'created' AS what, 0 AS bucket, NULL::float8 AS took FROM bench_day
       UNION ALL SELECT started_at, type, 'wait', {BUCKET.format(took=WAIT)}, {WAIT} FROM bench_day
       UNION ALL SELECT finished_at, type, status::text, {BUCKET.format(took=RUN)}, {RUN} FROM bench_day) AS e,
-     unnest('{{60,3600}}'::int4[]) AS s (span_s)
+     unnest('{{60,300,3600}}'::int4[]) AS s (span_s)
 GROUP BY 1, 2, 3, 4, 5""", f"""
 CREATE UNLOGGED TABLE bench_events AS
 SELECT span_s, at + d * interval '1 day' AS at, type, what, bucket, sum(n)::int8 AS n, max(most) AS most
 FROM bench_events_of_day, generate_series(0, {DAYS - 1}) AS d WHERE span_s = 3600 OR d >= {DAYS} - 14
 GROUP BY 1, 2, 3, 4, 5""", """
 INSERT INTO bench_events SELECT span_s, date_bin(span_s * interval '1 second', created_at, 'epoch'), type, 'created', 0, count(*), NULL
-FROM tasks, unnest('{60,3600}'::int4[]) AS s (span_s) WHERE status IN ('pending', 'in-progress') GROUP BY 1, 2, 3""", """
-INSERT INTO bench_events SELECT 86400, date_bin('1 day', at, 'epoch'), type, what, bucket, sum(n), max(most) FROM bench_events
-WHERE span_s = 3600 GROUP BY 2, 3, 4, 5""", """
+FROM tasks, unnest('{60,300,3600}'::int4[]) AS s (span_s) WHERE status IN ('pending', 'in-progress') GROUP BY 1, 2, 3""", """
+INSERT INTO bench_events
+SELECT s, date_bin(s * interval '1 second', at, 'epoch'), type, what, bucket, sum(n), max(most)
+FROM bench_events, unnest('{86400,864000}'::int4[]) AS s WHERE span_s = 3600 GROUP BY 1, 2, 3, 4, 5""", """
 INSERT INTO bench_events SELECT span_s, at, '', what, bucket, sum(n), max(most) FROM bench_events GROUP BY 1, 2, 4, 5""",
           "ANALYZE bench_events"]
 # An array has all buckets up to the last one that is not empty.

@@ -83,7 +83,7 @@ SET created = excluded.created, completed = excluded.completed, failed = exclude
 -- What happened from then until now is not known: the worker keeps no older changes.
 INSERT INTO task_rollups AS r (span_s, at, type, is_gap)
 SELECT s.span_s, g.at, '', true
-FROM unnest(ARRAY[60, 3600, 86400]) AS s (span_s),
+FROM unnest(ARRAY[60, 300, 3600, 86400, 864000]) AS s (span_s),
      generate_series(to_timestamp(floor(extract(epoch FROM greatest($1::timestamptz,
                                                                     now() - interval '31 days'))
                                         / s.span_s) * s.span_s),
