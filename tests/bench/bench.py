@@ -24,6 +24,7 @@ import engine
 import graphql
 import proc
 import queue_bench
+import stats
 import tasks
 from windlass import Windlass
 
@@ -255,7 +256,7 @@ LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-re
          **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
 # Those that start their own programs, after the loads.
-PARTS = [*LOADS, "start", "engine", "graphql", "queue"]
+PARTS = [*LOADS, "start", "engine", "graphql", "queue", "stats"]
 
 
 def main():
@@ -298,6 +299,8 @@ def main():
                       options.peers.split(","))
     if "queue" in parts:
         queue_bench.bench(report, program, options.build.resolve(), options.tests.split(","))
+    if "stats" in parts:
+        stats.bench(report, program)
     target = options.build / "bench.json"
     target.write_text(json.dumps(report.rows, indent=1) + "\n")
     print(f"  written to {target}")

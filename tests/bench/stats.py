@@ -123,6 +123,7 @@ def load(windlass):
 
 
 def statements_of(indexes):
+    """What fills the tables, in order."""
     return [DAY, INSERT, INSERT_OPEN, "ALTER TABLE tasks ADD PRIMARY KEY (id)",
                   *(line.split("|", 1)[1] for line in indexes), COUNTS, *EVENTS, ARRAY_OF, ROLLUPS, recount.PUT_ERROR_GROUPS,
                   "DROP TABLE bench_day, bench_events_of_day, bench_events; DROP FUNCTION bench_array",
@@ -214,9 +215,29 @@ def bench(report, program):
         windlass.start()
         token = windlass.set_up()
         load(windlass)
+        check(windlass, token)
         ask_all(report, windlass, token)
     finally:
         windlass.remove()
+
+
+def check(windlass, token):
+    """What the answers say, against a count of the rows."""
+    def same(what, told, query):
+        counted = int(windlass.sql(query))
+        if told != counted:
+            raise RuntimeError(f"{what}: {told} are told, {counted} counted")
+
+    answer = windlass.graphql(STATS, {"w": "90d"}, token)["dashboardStats"]
+    for name, status in (("pending", "pending"), ("inProgress", "in-progress"), ("completed", "completed"), ("failed", "failed")):
+        same(name, answer["tasks"][name], f"SELECT count(*) FROM tasks WHERE status = '{status}'")
+    groups = windlass.graphql(ERRORS, {"w": "24h", "t": "type-3", "n": 100}, token)["errorGroups"]
+    same("errorGroups", sum(g["count"] for g in groups), "SELECT count(*) FROM tasks WHERE status = 'failed' AND type = 'type-3' AND "
+         "finished_at >= date_trunc('hour', now() - interval '24 hours')")
+    for metric, column in (("TASKS_CREATED", "created_at"), ("TASKS_COMPLETED", "finished_at")):
+        trend = windlass.graphql(TRENDS, {"m": [metric], "b": "HOUR", "f": ago(hours=47)}, token)["historicalTrends"][0]
+        same(metric, sum(p["value"] for p in trend["points"]), f"SELECT count(*) FROM tasks WHERE {column} >= '{trend['points'][0]['at']}' "
+             f"AND {column} <= now()" + (" AND status = 'completed'" if column == "finished_at" else ""))
 
 
 def ask_all(report, windlass, token):

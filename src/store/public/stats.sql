@@ -78,8 +78,9 @@ WHERE r.type IN ($4::text, '') AND r.span_s = $1::int4
   AND r.at >= $2::timestamptz AND r.at < $3::timestamptz
   AND (r.type = $4::text OR r.is_gap);
 
--- :name stats_trend_times  :params span_s int4, from_at timestamptz, to_at timestamptz, task_type text
-SELECT date_part('epoch', r.at)::int8 AS at_s, r.wait, r.run
+-- :name stats_trend_times  :params span_s int4, from_at timestamptz, to_at timestamptz, task_type text, has_wait bool, has_run bool
+SELECT date_part('epoch', r.at)::int8 AS at_s, CASE WHEN $5::bool THEN r.wait ELSE '{}' END AS wait,
+       CASE WHEN $6::bool THEN r.run ELSE '{}' END AS run
 FROM task_rollups AS r
 WHERE r.type = $4::text AND r.span_s = $1::int4
   AND r.at >= $2::timestamptz AND r.at < $3::timestamptz;
