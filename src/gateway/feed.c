@@ -203,8 +203,7 @@ int64_t feed_outbox_oldest_us(const struct gateway *gw)
 {
     int64_t oldest_us = INT64_MAX;
     for (size_t i = 0; i < gw->shard_count; i++) {
-        int64_t at_us =
-            atomic_load_explicit(&gw->feeds[i]->outbox_oldest_us, memory_order_relaxed);
+        int64_t at_us = atomic_load_explicit(&gw->feeds[i]->outbox_oldest_us, memory_order_relaxed);
         if (feed_shard_outbox_waiting(gw, i) > 0 && at_us > 0)
             oldest_us = min_of(oldest_us, at_us);
     }
@@ -399,8 +398,8 @@ static void poll(void *owner)
     feed->asked = feed->next;
     feed->asked_at_us = clock_mono_us();
     if (feed->has_cursor)
-        snprintf(path, sizeof path, "/v1/feed?cursor=%zu:%lld&wait_ms=%lld&max=%zu",
-                 feed->shard, (long long)feed->next, (long long)wait_ms(feed), feed->limit);
+        snprintf(path, sizeof path, "/v1/feed?cursor=%zu:%lld&wait_ms=%lld&max=%zu", feed->shard,
+                 (long long)feed->next, (long long)wait_ms(feed), feed->limit);
     else
         snprintf(path, sizeof path, "/v1/feed");
     const struct worker_call_options options = {

@@ -120,10 +120,10 @@ struct gateway_loop {
     struct list feed_subscriptions;
     bool is_feed_telling;
     int64_t feed_positions[GATEWAY_SHARDS_MAX]; /* see feed.h; 0: nothing was told yet */
-    struct io_turn *log_turn;    /* writes the access log's lines */
-    struct io_timer *sweep;      /* ends requests that are past their deadline */
-    struct list subscriptions;   /* see subscription.c */
-    struct list sockets;         /* see socket_priv.h */
+    struct io_turn *log_turn;                   /* writes the access log's lines */
+    struct io_timer *sweep;                     /* ends requests that are past their deadline */
+    struct list subscriptions;                  /* see subscription.c */
+    struct list sockets;                        /* see socket_priv.h */
     struct list sockets_waiting; /* those that are yet to be initialised, the oldest first */
     size_t socket_count;
     struct list streams;     /* of Server-Sent Events */

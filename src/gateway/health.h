@@ -12,8 +12,8 @@ struct health_part {
     enum health_status status;
     struct str detail; /* empty: nothing to say */
     int64_t since_us;
-    int64_t latency_us;  /* -1: not measured */
-    int64_t feed_lag_us; /* of the worker; -1: not known */
+    int64_t latency_us;       /* -1: not measured */
+    int64_t feed_lag_us;      /* of the worker; -1: not known */
     int64_t breaker_since_us; /* wall; 0: what it is asked with has none */
     enum http_breaker_state breaker;
 };

@@ -152,12 +152,13 @@ static bool goes_on(struct ask *ask, const struct http_reply *reply, bool was_se
 {
     struct err e;
     struct http_leader *leader = leader_of(ask);
-    if (reply == NULL || reply->status == 503)
-        http_leader_pass(leader, ask->address, reply != NULL);
+    bool has_said_no = http_leader_has_said_no(reply);
+    if (reply == NULL || has_said_no)
+        http_leader_pass(leader, ask->address, has_said_no);
     else
         http_leader_found(leader);
-    return (reply == NULL ? !was_sent : reply->status == 503) &&
-           ask->tries < http_leader_count(leader) && send_on(ask, &e);
+    return (reply == NULL ? !was_sent : has_said_no) && ask->tries < http_leader_count(leader) &&
+           send_on(ask, &e);
 }
 
 static void replied(void *owner, const struct http_reply *reply, const struct err *failure)

@@ -99,7 +99,8 @@ static bool page_read(struct task_log_page *page, const struct json_value *body,
         page->lines[i] = (struct task_log_line){ .attempt = number_of(&lines->items[i], "attempt"),
                                                  .at_us = number_of(&lines->items[i], "at_us"),
                                                  .stream = text_of(&lines->items[i], "stream"),
-                                                 .text = text_of(&lines->items[i], "text") };
+                                                 .text = text_of(&lines->items[i], "text"),
+                                                 .place = text_of(&lines->items[i], "n") };
     memcpy(page->next, next.ptr, next.len);
     page->is_finished =
         is_finished != NULL && is_finished->type == JSON_BOOL && is_finished->boolean;

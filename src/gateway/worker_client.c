@@ -13,7 +13,7 @@ enum {
     ANSWER_BYTES_MAX = 64 << 20,
     PARSED_TIMES = 16,            /* an answer when parsed, at most: an array of digits */
     PARSED_BYTES_MAX = 256 << 20, /* of which so much is let through */
-    AGAIN_MS = 20, /* between two rounds, while nobody leads */
+    AGAIN_MS = 20,                /* between two rounds, while nobody leads */
 };
 
 struct worker_client {
@@ -234,14 +234,15 @@ static bool goes_on(struct worker_call *call)
 }
 
 /* What the end of a call says about who leads. */
-static void tell_leader(struct worker_call *call, const struct worker_reply *reply)
+static void tell_leader(struct worker_call *call, const struct http_reply *reply)
 {
     struct http_leader *leader = call->client->leader;
-    if (reply->status == 0 || reply->status == 503)
-        http_leader_pass(leader, call->address, reply->status == 503);
+    bool has_said_no = http_leader_has_said_no(reply);
+    if (reply == NULL || has_said_no)
+        http_leader_pass(leader, call->address, has_said_no);
     else
         http_leader_found(leader);
-    call->has_heard |= reply->status == 503;
+    call->has_heard |= has_said_no;
 }
 
 /* ── the call ── */
@@ -274,8 +275,8 @@ static void replied(void *owner, const struct http_reply *http, const struct err
         }
     }
     reply.err = reply.body == NULL ? &e : NULL;
-    tell_leader(call, &reply);
-    bool is_elsewhere = reply.is_away && (reply.status == 0 || reply.status == 503);
+    tell_leader(call, http);
+    bool is_elsewhere = reply.is_away && (http == NULL || http_leader_has_said_no(http));
     if (!is_elsewhere || !goes_on(call))
         call_end(call, &reply);
 }

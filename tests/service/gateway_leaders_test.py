@@ -117,6 +117,18 @@ def what_may_have_been_done_is_not_tried_elsewhere(postgres):
         world.a.is_mute_after = False
 
 
+def one_that_leads_and_has_too_much_to_do_is_not_passed_over(postgres):
+    with World(postgres) as world:
+        assert world.create()["accepted"]
+        world.a.is_overloaded = True
+        asked = creates(world.b)
+        kept = world.create()
+        assert kept["accepted"] is False, kept  # nothing was done: the outbox has it
+        assert creates(world.b) == asked, "nobody else would do it"
+        world.a.is_overloaded = False
+        eventually(lambda: world.mirrored(kept["id"]))
+
+
 def another_gateway_keeps_the_mirror_when_the_first_is_gone(postgres):
     """The lease is never longer than mirror-lease, and another one asks for it four times in that time: so it has it
     within a quarter more, 2.5 s as the default is. How long it was on this machine is not asserted."""
@@ -142,6 +154,7 @@ TESTS = [
     a_call_goes_to_the_one_that_leads_and_stays_there,
     while_nobody_leads_a_call_waits_a_moment,
     what_may_have_been_done_is_not_tried_elsewhere,
+    one_that_leads_and_has_too_much_to_do_is_not_passed_over,
 ]
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class FakeWorker:
         self.connections = set()
         # What a test may set:
         self.is_away = False      # 503 to everything
+        self.is_overloaded = False  # the same, and yet it leads
         self.is_hanging = False   # takes requests and answers nothing
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
@@ -530,6 +531,8 @@ class FakeWorker:
                         worker.requests.append((self.command, url.path, body))
                         if worker.is_away:
                             raise Refusal(503, "UNAVAILABLE", "not leading")
+                        if worker.is_overloaded:
+                            raise Refusal(503, "OVERLOADED", "too many changes wait (limit 1)")
                         answer = worker.answer(self.command, url.path, parse_qs(url.query), body)
                     except Refusal as refusal:
                         status, answer = refusal.status, refusal.body
@@ -541,6 +544,8 @@ class FakeWorker:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(out)))
+                if status == 503 and answer["code"] == "OVERLOADED":
+                    self.send_header("Windlass-Leads", "true")
                 self.end_headers()
                 self.wfile.write(out)
 
