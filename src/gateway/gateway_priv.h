@@ -138,6 +138,7 @@ struct gateway_loop {
     struct stats_upkeep upkeep;         /* of the first loop */
     struct io_timer *tick;              /* once a second: publishes, and what else is periodic */
     bool has_old_audit, is_audit_asked; /* see audit_keep.c */
+    size_t audit_exports;               /* that run; see audit_export.c */
     struct http_route routes[GATEWAY_ROUTES_MAX];
     int64_t database_since_us; /* wall: when it came or went */
     bool is_database_up;
