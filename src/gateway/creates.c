@@ -219,10 +219,9 @@ static void store_rows(struct batch *b)
         return;
     }
     b->epoch = own_rows_epoch(own_rows_of(b->creates));
-    const struct db_step steps[] = {
-        mirror_async_step(), task_mirror_insert_step(b->arena, b->rows, b->row_count, true,
-                                                     (int16_t)b->creates->shard)
-    };
+    const struct db_step steps[] = { mirror_async_step(),
+                                     task_mirror_insert_step(b->arena, b->rows, b->row_count, true,
+                                                             (int16_t)b->creates->shard) };
     if (!write_rows(b, steps, countof(steps), inserted))
         batch_done(b);
 }
@@ -300,7 +299,8 @@ static bool ask_for_others(struct batch *b)
         .fn = got_others,
         .owner = b,
     };
-    bool is_asked = count > 0 && worker_client_call(b->creates->loop->workers[b->creates->shard], &options, &e);
+    bool is_asked =
+        count > 0 && worker_client_call(b->creates->loop->workers[b->creates->shard], &options, &e);
     buf_clear(&body);
     if (count > 0 && !is_asked) {
         const struct worker_reply reply = { .err = &e };

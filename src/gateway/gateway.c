@@ -581,8 +581,7 @@ static bool create_all(struct run *run, struct err *e)
     if (!read_settings(run, e))
         return false;
     gw->told = told_create(gw->shard_count);
-    if ( !documents_create(gw->conf, &gw->documents, e) ||
-        !bindings_create_schema(&gw->schema, e))
+    if (!documents_create(gw->conf, &gw->documents, e) || !bindings_create_schema(&gw->schema, e))
         return false;
     documents_check(gw->documents, gw->schema);
     return create_loops(run, e) && listen_all(run, e);

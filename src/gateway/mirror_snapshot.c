@@ -181,8 +181,8 @@ static size_t first_page_steps(struct snapshot *s, struct db_step *steps, struct
     steps[n++] = mirror_snapshot_begin_step(a, &m->lease, str_of_c(cursor));
     steps[n++] = mirror_count_clear_step(a, m->lease.shard);
     steps[n++] = mirror_count_add_step(a, stored_counts, count_count, m->lease.shard);
-    steps[n++] = job_mirror_upsert_step(a, s->jobs, s->job_count, true, s->is_forced,
-                                        m->lease.shard);
+    steps[n++] =
+        job_mirror_upsert_step(a, s->jobs, s->job_count, true, s->is_forced, m->lease.shard);
     steps[n++] = job_mirror_prune_step(a, &s->job_page);
     if (m->gap_since_us > 0)
         steps[n++] = mirror_rollup_gap_step(a, m->gap_since_us, m->lease.shard);
