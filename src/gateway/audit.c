@@ -1,14 +1,9 @@
 /* Query.auditLog: what was done by whom, the newest first. */
-#include "base/clock.h"
+#include "gateway/audit_filter.h"
 #include "gateway/bindings.h"
-#include "gateway/check.h"
 #include "gateway/page.h"
 #include "gateway/record.h"
 #include "gateway/users.h"
-
-enum { SUBJECT_CHARS_MAX = 400, ACTION_CHARS_MAX = 100 };
-/* How far the gateways' clocks, which make the ids, may be from the database's. */
-static const int64_t id_slack_us = INT64_C(3600) * CLOCK_S;
 
 struct audit_plan {
     uint64_t columns;
@@ -49,73 +44,27 @@ static void *prepare(struct gql_field *f, struct arena *plan_arena)
 
 /* ── what is asked for ── */
 
-struct conditions {
-    struct select_filter items[8];
-    size_t count;
-    bool is_search;
-};
-
-static void add(struct conditions *c, enum select_op op, int column, struct str value)
+static struct str text_of(const struct gql_value *v)
 {
-    assert(c->count < countof(c->items));
-    c->items[c->count++] = (struct select_filter){ .op = op, .column = column, .value = value };
+    return gql_is_null(v) ? (struct str){ 0 } : v->text;
 }
 
-static bool read_search(const struct gql_step *step, struct conditions *c, struct err *e)
+static bool read_filter(const struct gql_step *step, struct audit_filter *f, struct err *e)
 {
-    static const int columns[] = { COL_audit_log_action, COL_audit_log_subject,
-                                   COL_audit_log_actor_label, COL_audit_log_detail };
-    const struct gql_value *search = gql_arg(step, "search");
-    if (gql_is_null(search) || str_is_empty(str_trim(search->text)))
-        return true;
-    struct select_filter *any =
-        arena_new_array(step->arena, countof(columns), struct select_filter);
-    for (size_t i = 0; i < countof(columns); i++)
-        any[i] = (struct select_filter){ .op = SELECT_CONTAINS,
-                                         .column = columns[i],
-                                         .value = str_trim(search->text) };
-    c->items[c->count++] =
-        (struct select_filter){ .op = SELECT_ANY, .items = any, .item_count = countof(columns) };
-    c->is_search = true;
-    return check_search("search", search->text, e);
-}
-
-static void add_time(struct conditions *c, struct arena *a, enum select_op op,
-                     const struct gql_value *time)
-{
-    if (gql_is_null(time))
-        return;
-    int64_t bound_us = time->integer;
-    int64_t slack_us = op == SELECT_GREATER ? -id_slack_us : id_slack_us;
-    /* From that time on: the columns hold whole microseconds. */
-    add(c, op, COL_audit_log_at,
-        record_cell_of_time(a, op == SELECT_GREATER ? bound_us - 1 : bound_us));
-    add(c, op, COL_audit_log_id, record_cell_of_uuid(a, uuid_floor(bound_us + slack_us)));
-}
-
-static bool read_filter(const struct gql_step *step, struct conditions *c, struct err *e)
-{
-    const struct gql_value *subject = gql_arg(step, "subject"), *actor = gql_arg(step, "actorId"),
-                           *action = gql_arg(step, "action");
-    struct uuid actor_id;
-    if (!gql_is_null(subject)) {
-        if (!check_label("subject", subject->text, SUBJECT_CHARS_MAX, e))
-            return false;
-        add(c, SELECT_EQ, COL_audit_log_subject, subject->text);
-    }
-    if (!gql_is_null(actor)) {
-        if (!users_read_id("actorId", actor, &actor_id, e))
-            return false;
-        add(c, SELECT_EQ, COL_audit_log_actor_id, record_cell_of_uuid(step->arena, actor_id));
-    }
-    if (!gql_is_null(action)) {
-        if (!check_label("action", action->text, ACTION_CHARS_MAX, e))
-            return false;
-        add(c, SELECT_EQ, COL_audit_log_action, action->text);
-    }
-    add_time(c, step->arena, SELECT_GREATER, gql_arg(step, "from"));
-    add_time(c, step->arena, SELECT_LESS, gql_arg(step, "to"));
-    return read_search(step, c, e);
+    const struct gql_value *actor = gql_arg(step, "actorId"), *from = gql_arg(step, "from"),
+                           *to = gql_arg(step, "to");
+    *f = (struct audit_filter){ .subject = text_of(gql_arg(step, "subject")),
+                                .action = text_of(gql_arg(step, "action")),
+                                .search = text_of(gql_arg(step, "search")),
+                                .has_actor = !gql_is_null(actor),
+                                .has_from = !gql_is_null(from),
+                                .has_to = !gql_is_null(to) };
+    if (f->has_from)
+        f->from_us = from->integer;
+    if (f->has_to)
+        f->to_us = to->integer;
+    return (!f->has_actor || users_read_id("actorId", actor, &f->actor_id, e)) &&
+           audit_filter_check(f, e);
 }
 
 /* ── reading ── */
@@ -177,16 +126,15 @@ static enum gql_next resolve_audit_log(struct gql_step *step)
                                      oldest = { COL_audit_log_id, false };
     const struct audit_plan *plan = step->field->plan_data;
     struct audit *audit = arena_new(step->arena, struct audit);
-    struct conditions *conditions = arena_new(step->arena, struct conditions);
-    struct select_filter *all = arena_new(step->arena, struct select_filter);
+    struct audit_filter filter;
+    bool is_indexed;
     const struct page *page = &audit->page;
     struct err e;
     step->host = audit;
-    if (!read_filter(step, conditions, &e))
+    if (!read_filter(step, &filter, &e))
         return gql_step_fail(step, &e);
-    *all = (struct select_filter){ .op = SELECT_ALL,
-                                   .items = conditions->items,
-                                   .item_count = conditions->count };
+    const struct select_filter *all = audit_filter_select(&filter, step->arena, &is_indexed);
+    bool is_search = filter.search.ptr != NULL && !str_is_empty(str_trim(filter.search));
     const struct cursor_scope scope = { .list = CURSOR_AUDIT_LOG, .filter = page_filter(all) };
     if (!page_read(step, &scope, &audit->page, &e))
         return gql_step_fail(step, &e);
@@ -203,9 +151,8 @@ static enum gql_next resolve_audit_log(struct gql_step *step)
     struct db_step read = { select_statement(step->arena, &audit->select),
                             select_args(step->arena, &audit->select) };
     /* One member an index serves in this order; of more, it does not know all. */
-    return conditions->count <= 1 && !conditions->is_search
-               ? await_db(step, DB_LANE_READ, &read, 1, got_page)
-               : await_search(step, &read, conditions->is_search ? "search" : "from", got_page);
+    return is_indexed ? await_db(step, DB_LANE_READ, &read, 1, got_page)
+                      : await_search(step, &read, is_search ? "search" : "from", got_page);
 }
 
 /* ── fields ── */

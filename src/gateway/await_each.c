@@ -51,7 +51,8 @@ enum gql_next await_each(struct gql_step *step, int shard_column, await_each_pat
                          await_each_read_fn *read)
 {
     struct asking *asking = arena_new(step->arena, struct asking);
-    *asking = (struct asking){ .step = step, .shard_column = shard_column, .path = path, .read = read };
+    *asking =
+        (struct asking){ .step = step, .shard_column = shard_column, .path = path, .read = read };
     ask_more(asking);
     return asking->open > 0 ? GQL_WAIT : GQL_DONE;
 }

@@ -44,8 +44,8 @@ struct change {
 
 struct changes {
     struct map *by_id;
-    struct list due, reading, ready; /* with news */
-    struct list told;                /* by told_us */
+    struct list due, reading, ready;      /* with news */
+    struct list told;                     /* by told_us */
     struct list news[GATEWAY_SHARDS_MAX]; /* all with news, by news_seq, of each shard */
     size_t news_count, size_bytes;
     size_t *total_bytes; /* of all that share it */
@@ -60,7 +60,8 @@ void changes_clear(struct changes *changes);
 [[nodiscard]] struct change *changes_find(const struct changes *changes, struct uuid id);
 /* The number of the shard's first event that is not told; 0: all are. */
 [[nodiscard]] int64_t changes_first_untold(const struct changes *changes, size_t shard);
-/* It has news of `change->seq` of `change->shard`, with these cells: due, at once or when its time has come. */
+/* It has news of `change->seq` of `change->shard`, with these cells: due, at once or when its time
+ * has come. */
 void changes_note(struct changes *changes, struct change *change, const struct str *cells,
                   uint64_t given);
 /* Whether there is more than a watcher can follow. */

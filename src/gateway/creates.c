@@ -21,6 +21,7 @@ enum {
     OUTBOX_LEAST_US = 2 * CLOCK_S,
     HOLD_MS = 10, /* between two looks at whether the outbox is empty */
     HOLD_MAX_US = 1'500 * CLOCK_MS,
+    HOLD_PAUSE_US = CLOCK_S / 2, /* after which those that come are held again */
 };
 
 struct creates {
@@ -218,10 +219,9 @@ static void store_rows(struct batch *b)
         return;
     }
     b->epoch = own_rows_epoch(own_rows_of(b->creates));
-    const struct db_step steps[] = {
-        mirror_async_step(), task_mirror_insert_step(b->arena, b->rows, b->row_count, true,
-                                                     (int16_t)b->creates->shard)
-    };
+    const struct db_step steps[] = { mirror_async_step(),
+                                     task_mirror_insert_step(b->arena, b->rows, b->row_count, true,
+                                                             (int16_t)b->creates->shard) };
     if (!write_rows(b, steps, countof(steps), inserted))
         batch_done(b);
 }
@@ -299,7 +299,8 @@ static bool ask_for_others(struct batch *b)
         .fn = got_others,
         .owner = b,
     };
-    bool is_asked = count > 0 && worker_client_call(b->creates->loop->workers[b->creates->shard], &options, &e);
+    bool is_asked =
+        count > 0 && worker_client_call(b->creates->loop->workers[b->creates->shard], &options, &e);
     buf_clear(&body);
     if (count > 0 && !is_asked) {
         const struct worker_reply reply = { .err = &e };
@@ -518,7 +519,7 @@ static bool holds_back(struct creates *c)
     int64_t now_us = io_loop_now_us(c->loop->io);
     if (!feed_is_up(gw, c->shard) || feed_shard_outbox_waiting(gw, c->shard) > CREATES_TOGETHER_MAX)
         return false;
-    if (c->held_since_us == 0)
+    if (c->held_since_us == 0 || now_us - c->held_since_us > HOLD_MAX_US + HOLD_PAUSE_US)
         c->held_since_us = now_us;
     if (now_us - c->held_since_us > HOLD_MAX_US)
         return false;

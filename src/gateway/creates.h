@@ -1,6 +1,7 @@
 /*
- * creates: new tasks of one loop on their way to one shard's worker. What comes while a request is on its
- * way collects and leaves together in the next one; the answer's rows are stored together, too.
+ * creates: new tasks of one loop on their way to one shard's worker. What comes while a request is
+ * on its way collects and leaves together in the next one; the answer's rows are stored together,
+ * too.
  *
  *   submit --> (turn's end) --> ask the worker --> store the rows --> done
  *                  |                  `-- away, in doubt --> outbox --> done

@@ -1,7 +1,7 @@
 /*
- * feed: the workers' changes, followed by every gateway process: one long poll a shard, on the first
- * loop. Its events go to the shard's mirror (where this process holds its lease) and to whoever
- * subscribed, on any loop. Nothing of it comes from the tables.
+ * feed: the workers' changes, followed by every gateway process: one long poll a shard, on the
+ * first loop. Its events go to the shard's mirror (where this process holds its lease) and to
+ * whoever subscribed, on any loop. Nothing of it comes from the tables.
  *
  *   poll --> decode --> tell the loops --> subscribers
  *               `-----> mirror (first loop) --> tables

@@ -47,8 +47,7 @@ void feed_add_outbox_waiting(struct gateway *gw, size_t shard, int64_t count); /
 
 /* ── what the feed tells the mirror ── */
 
-[[nodiscard]] struct mirror *mirror_create(struct gateway *gw, struct feed *feed,
-                                           size_t shard);
+[[nodiscard]] struct mirror *mirror_create(struct gateway *gw, struct feed *feed, size_t shard);
 void mirror_destroy(struct mirror *mirror); /* accepts NULL */
 void mirror_begin(struct mirror *mirror);
 void mirror_end(struct mirror *mirror);

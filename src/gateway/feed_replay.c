@@ -64,7 +64,8 @@ static bool ask(struct feed_replay *replay, struct err *e)
     const struct worker_call_options options = {
         .path = arena_cstr(batch->arena,
                            arena_printf(batch->arena, "/v1/feed?cursor=%zu:%lld&wait_ms=0&max=%d",
-                                        replay->shard, (long long)replay->next_seq, (int)PAGE_EVENTS_MAX)),
+                                        replay->shard, (long long)replay->next_seq,
+                                        (int)PAGE_EVENTS_MAX)),
         .arena = batch->arena,
         .deadline_us = clock_mono_us() + PAGE_DEADLINE_US,
         .fn = came,
@@ -96,13 +97,16 @@ static void came(void *owner, const struct worker_reply *reply)
 }
 
 bool feed_replay_begin(struct gateway_loop *loop, size_t shard, int64_t from_seq,
-                       feed_replay_fn *fn, void *owner, struct feed_replay **ret_replay, struct err *e)
+                       feed_replay_fn *fn, void *owner, struct feed_replay **ret_replay,
+                       struct err *e)
 {
     struct feed_replay *replay = mem_new(struct feed_replay);
-    *replay = (struct feed_replay){
-        .loop = loop, .shard = shard, .fn = fn, .owner = owner, .from_seq = from_seq,
-        .next_seq = from_seq
-    };
+    *replay = (struct feed_replay){ .loop = loop,
+                                    .shard = shard,
+                                    .fn = fn,
+                                    .owner = owner,
+                                    .from_seq = from_seq,
+                                    .next_seq = from_seq };
     if (!ask(replay, e)) {
         mem_free(replay);
         return false;

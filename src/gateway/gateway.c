@@ -207,6 +207,7 @@ static bool create_pool(struct gateway_loop *loop, struct err *e)
         log_sql == CONF_SWITCH_ON ||
         (log_sql == CONF_SWITCH_AUTO && conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT);
     options.on_state = health_database_changed;
+    options.on_refused = health_writes_refused;
     options.owner = loop;
     return db_pool_create(loop->io, &options, &loop->pool, e);
 }
@@ -580,8 +581,7 @@ static bool create_all(struct run *run, struct err *e)
     if (!read_settings(run, e))
         return false;
     gw->told = told_create(gw->shard_count);
-    if ( !documents_create(gw->conf, &gw->documents, e) ||
-        !bindings_create_schema(&gw->schema, e))
+    if (!documents_create(gw->conf, &gw->documents, e) || !bindings_create_schema(&gw->schema, e))
         return false;
     documents_check(gw->documents, gw->schema);
     return create_loops(run, e) && listen_all(run, e);

@@ -94,6 +94,7 @@ struct gateway {
     struct cursor_key cursor_key;
     char schema_version[64];
 
+    atomic_llong writes_refused_since_us, writes_refused_at_us; /* wall; see health.h */
     atomic_bool is_ready; /* the database was there and its schema is right */
     atomic_bool is_draining;
     atomic_bool has_users; /* setup is over; never false again */
@@ -120,10 +121,10 @@ struct gateway_loop {
     struct list feed_subscriptions;
     bool is_feed_telling;
     int64_t feed_positions[GATEWAY_SHARDS_MAX]; /* see feed.h; 0: nothing was told yet */
-    struct io_turn *log_turn;    /* writes the access log's lines */
-    struct io_timer *sweep;      /* ends requests that are past their deadline */
-    struct list subscriptions;   /* see subscription.c */
-    struct list sockets;         /* see socket_priv.h */
+    struct io_turn *log_turn;                   /* writes the access log's lines */
+    struct io_timer *sweep;                     /* ends requests that are past their deadline */
+    struct list subscriptions;                  /* see subscription.c */
+    struct list sockets;                        /* see socket_priv.h */
     struct list sockets_waiting; /* those that are yet to be initialised, the oldest first */
     size_t socket_count;
     struct list streams;     /* of Server-Sent Events */
@@ -138,6 +139,7 @@ struct gateway_loop {
     struct stats_upkeep upkeep;         /* of the first loop */
     struct io_timer *tick;              /* once a second: publishes, and what else is periodic */
     bool has_old_audit, is_audit_asked; /* see audit_keep.c */
+    size_t audit_exports;               /* that run; see audit_export.c */
     struct http_route routes[GATEWAY_ROUTES_MAX];
     int64_t database_since_us; /* wall: when it came or went */
     bool is_database_up;

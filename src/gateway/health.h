@@ -12,8 +12,8 @@ struct health_part {
     enum health_status status;
     struct str detail; /* empty: nothing to say */
     int64_t since_us;
-    int64_t latency_us;  /* -1: not measured */
-    int64_t feed_lag_us; /* of the worker; -1: not known */
+    int64_t latency_us;       /* -1: not measured */
+    int64_t feed_lag_us;      /* of the worker; -1: not known */
     int64_t breaker_since_us; /* wall; 0: what it is asked with has none */
     enum http_breaker_state breaker;
 };
@@ -31,6 +31,9 @@ void health_look(const struct gateway_loop *loop, struct arena *a, struct health
 
 /* db_pool's on_state, with the loop as owner. */
 void health_database_changed(void *loop, bool is_up, const struct err *why);
+
+/* db_pool's on_refused. The database counts as degraded for some seconds after the last one. */
+void health_writes_refused(void *loop, const struct err *why);
 
 /* Why the process should not get requests now; NULL: it should. */
 [[nodiscard]] const char *health_not_ready(const struct gateway_loop *loop);

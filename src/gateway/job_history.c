@@ -156,7 +156,8 @@ static void get_after(const struct gql_field *f, void *ctx, void *parent,
 
 const struct gateway_binding bindings_job_history[] = {
     { "Job.changes",
-      { .resolve = resolve_changes, .data = RECORD_FIELD(SELECT_BIT(COL_jobs_id) | SELECT_BIT(COL_jobs_shard)) } },
+      { .resolve = resolve_changes,
+        .data = RECORD_FIELD(SELECT_BIT(COL_jobs_id) | SELECT_BIT(COL_jobs_shard)) } },
     { "JobChange.at", { .get = get_at } },
     { "JobChange.actorLabel", { .get = get_actor } },
     { "JobChange.before", { .get = get_before } },

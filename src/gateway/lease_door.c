@@ -4,16 +4,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/credential_watch.h"
+#include "gateway/door_problem.h"
 #include "gateway/headers.h"
 #include "gateway/lease_openapi.h"
 #include "gateway/lease_shard.h"
 #include "gateway/note.h"
 #include "gateway/peer_options.h"
-#include "gateway/problem.h"
 #include "gateway/worker_client.h"
 #include "http/leader.h"
 #include "json/check.h"
-#include "json/problem.h"
 
 enum {
     CALLS_RUNNING_MAX = 16, /* connections of a loop for all but long polls */
@@ -64,41 +63,10 @@ static void answer(struct ask *ask, int status, struct str headers, struct str b
     http_respond(ask->http, status, headers, body);
 }
 
-static struct problem told_as(struct http_request *http, const struct err *e,
-                              struct str *ret_detail)
-{
-    struct problem problem = problem_of(e);
-    bool is_told = strcmp(problem.code, PROBLEM_INTERNAL) != 0;
-    if (!is_told)
-        log_error("lease_door.failed", "req=%s error=%s", http->id,
-                  log_quote(str_of_c(err_text(e))));
-    *ret_detail = is_told ? str_of_c(e->message) : STR("something went wrong; the log tells more");
-    return problem;
-}
-
-static void put_problem(struct http_request *http, const struct err *e, int *ret_status)
-{
-    struct str detail;
-    struct problem problem = told_as(http, e, &detail);
-    struct json_writer w = json_writer_to(http->out);
-    buf_reset(http->out);
-    json_put_problem(&w, &(struct json_problem){ .status = problem.http_status,
-                                                 .title = http_reason(problem.http_status),
-                                                 .detail = detail,
-                                                 .code = problem.code,
-                                                 .now_us = clock_wall_us() });
-    if (problem.http_status == 401)
-        http_add_header(http, STR("WWW-Authenticate"), STR("Bearer"));
-    if (problem.http_status == 503 || problem.http_status == 429)
-        headers_retry_after(http, CLOCK_S);
-    request_note(http, NULL)->code = problem.code;
-    *ret_status = problem.http_status;
-}
-
 static void refuse(struct ask *ask, const struct err *e)
 {
     int status;
-    put_problem(ask->http, e, &status);
+    door_problem_put(ask->http, e, "lease_door.failed", &status);
     answer(ask, status, HTTP_PROBLEM, buf_str(ask->http->out));
 }
 
@@ -209,10 +177,10 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
     } else if (reply->status == 503) {
         (void)set_away(&e, "the Worker Service cannot do this now; nothing was done");
     } else {
-        buf_put_str(ask->http->out, ask->is_session && reply->status / 100 == 2
-                                        ? lease_shard_answer(ask->http->arena, ask->where.shard,
-                                                             reply->body)
-                                        : reply->body);
+        buf_put_str(ask->http->out,
+                    ask->is_session && reply->status / 100 == 2
+                        ? lease_shard_answer(ask->http->arena, ask->where.shard, reply->body)
+                        : reply->body);
         answer(ask, reply->status, reply->status / 100 == 2 ? HTTP_JSON : HTTP_PROBLEM,
                buf_str(ask->http->out));
         return;
@@ -316,7 +284,7 @@ static bool has_room(const struct lease_door *door, bool is_poll, struct err *e)
 static void refuse_at_once(struct http_request *http, const struct err *e)
 {
     int status;
-    put_problem(http, e, &status);
+    door_problem_put(http, e, "lease_door.failed", &status);
     http_respond(http, status, HTTP_PROBLEM, buf_str(http->out));
 }
 
@@ -396,9 +364,8 @@ void lease_door_session_end(void *owner, struct http_request *http)
         return;
     }
     bool is_release = http_query(http, STR("release"), &release) && str_eq(release, STR("true"));
-    struct str path =
-        arena_printf(http->arena, "/v1/sessions/%.*s%s", STR_FMT(id),
-                     is_release ? "?release=true" : "");
+    struct str path = arena_printf(http->arena, "/v1/sessions/%.*s%s", STR_FMT(id),
+                                   is_release ? "?release=true" : "");
     begin(owner, http,
           (struct ask){ .path = arena_cstr(http->arena, path),
                         .where = { shard, http->body },
@@ -420,8 +387,7 @@ static bool open_doors(struct lease_door *door, size_t shard, struct err *e)
     const char *name;
     struct str urls = worker_client_urls(door->loop->gateway, shard, &name);
     struct doors *doors = &door->shards[shard];
-    struct http_client_options options =
-        peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
+    struct http_client_options options = peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
     if (str_is_empty(urls))
         return true;
     options.response_bytes_max = ANSWER_BYTES_MAX;

@@ -1,7 +1,7 @@
 /*
  * lease_door: the lease protocol for outside workers. Each request is checked for a token with the
- * scope LEASE and passed on to its session's worker (see lease_shard.h) under the gateway's own name, with the token's id, by
- * which the worker knows whose a session is.
+ * scope LEASE and passed on to its session's worker (see lease_shard.h) under the gateway's own
+ * name, with the token's id, by which the worker knows whose a session is.
  *
  *   room? --> who? --> may he? --> ask the worker --> (reply) --> answer
  *     `-- 429   `-- 401   `-- 403        |-- the token ends --> 401

@@ -81,8 +81,8 @@ bool lease_shard_read_opening(struct arena *a, struct str body, size_t shard_cou
     int64_t shard = 0;
     if (number == NULL)
         return true;
-    bool is_good = number->type == JSON_NULL ||
-                   (number->type == JSON_NUMBER && json_to_i64(number, &shard));
+    bool is_good =
+        number->type == JSON_NULL || (number->type == JSON_NUMBER && json_to_i64(number, &shard));
     if (!is_good || shard < 0 || (size_t)shard >= shard_count)
         return err_set(e, ERR_INVALID, "shard: must be 0 to %zu, see GET /v1/shards",
                        shard_count - 1);

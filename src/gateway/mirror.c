@@ -133,7 +133,8 @@ static void ask(void *owner)
     struct arena *a = arena_create(1 << 16);
     struct ask *kept = arena_new(a, struct ask);
     *kept = (struct ask){ m, a };
-    const struct db_step steps[] = { mirror_async_step(), mirror_hold_step(a, &m->lease, m->lease_ms),
+    const struct db_step steps[] = { mirror_async_step(),
+                                     mirror_hold_step(a, &m->lease, m->lease_ms),
                                      mirror_read_step(a, &m->lease) };
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = steps,

@@ -202,9 +202,11 @@ static void add_figures(struct apply *apply, struct db_step *steps, size_t *coun
     w->are_marks_added = true;
     size_t span_count = rollups_changed(apply->m->rollups, w->arena, &spans);
     if (count_count > 0)
-        steps[(*count)++] = mirror_count_add_step(w->arena, counts, count_count, apply->m->lease.shard);
+        steps[(*count)++] =
+            mirror_count_add_step(w->arena, counts, count_count, apply->m->lease.shard);
     if (span_count > 0)
-        steps[(*count)++] = mirror_rollup_store_step(w->arena, spans, span_count, apply->m->lease.shard);
+        steps[(*count)++] =
+            mirror_rollup_store_step(w->arena, spans, span_count, apply->m->lease.shard);
 }
 
 /* Behind what writes the rows. */
@@ -237,8 +239,8 @@ static void store(struct apply *apply)
     if (w->dropped_count > 0)
         steps[count++] = task_mirror_drop_step(a, w->dropped, w->dropped_count);
     if (w->range_count > 0)
-        steps[count++] = task_mirror_drop_ranges_step(a, w->froms, w->tos, w->range_count,
-                                                      m->lease.shard);
+        steps[count++] =
+            task_mirror_drop_ranges_step(a, w->froms, w->tos, w->range_count, m->lease.shard);
     if (apply->born > 0)
         steps[count++] = task_mirror_insert_step(a, apply->rows, apply->born, true, m->lease.shard);
     if (apply->row_count > apply->unchanged) {
@@ -248,7 +250,7 @@ static void store(struct apply *apply)
     }
     count += sync_failures(w, steps + count);
     add_figures(apply, steps, &count);
-    if (mirror_record_window(w, &steps[count]))
+    if (mirror_record_window(w, (int)m->lease.shard, &steps[count]))
         count++;
     if (apply->job_count > 0)
         steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false,
@@ -284,7 +286,8 @@ static void load_spans(struct apply *apply)
         store(apply);
         return;
     }
-    const struct db_step step = mirror_rollup_load_step(apply->w->arena, spans, count, m->lease.shard);
+    const struct db_step step =
+        mirror_rollup_load_step(apply->w->arena, spans, count, m->lease.shard);
     const struct db_call call = { .lane = DB_LANE_READ,
                                   .steps = &step,
                                   .step_count = 1,
@@ -441,12 +444,12 @@ static void fetch_got(void *owner, const struct worker_reply *reply)
         if (worker_read_task(fetch->arena, &tasks->items[i], &row, &e))
             rows[count++] = (struct mirror_row){ row.told, row.cells };
     }
-    const struct db_step steps[] = { mirror_async_step(),
-                                     task_mirror_insert_step(fetch->arena, rows, count, true,
-                                                             fetch->m->lease.shard),
-                                     task_mirror_update_step(fetch->arena, rows, count, false),
-                                     error_group_sync_step(fetch->arena, fetch->ids + fetch->at,
-                                                           fetch->asked) };
+    const struct db_step steps[] = {
+        mirror_async_step(),
+        task_mirror_insert_step(fetch->arena, rows, count, true, fetch->m->lease.shard),
+        task_mirror_update_step(fetch->arena, rows, count, false),
+        error_group_sync_step(fetch->arena, fetch->ids + fetch->at, fetch->asked)
+    };
     if (!mirror_write(fetch->m, steps, countof(steps), fetch_stored, fetch))
         fetch_again(fetch, &e);
 }

@@ -181,8 +181,8 @@ static size_t first_page_steps(struct snapshot *s, struct db_step *steps, struct
     steps[n++] = mirror_snapshot_begin_step(a, &m->lease, str_of_c(cursor));
     steps[n++] = mirror_count_clear_step(a, m->lease.shard);
     steps[n++] = mirror_count_add_step(a, stored_counts, count_count, m->lease.shard);
-    steps[n++] = job_mirror_upsert_step(a, s->jobs, s->job_count, true, s->is_forced,
-                                        m->lease.shard);
+    steps[n++] =
+        job_mirror_upsert_step(a, s->jobs, s->job_count, true, s->is_forced, m->lease.shard);
     steps[n++] = job_mirror_prune_step(a, &s->job_page);
     if (m->gap_since_us > 0)
         steps[n++] = mirror_rollup_gap_step(a, m->gap_since_us, m->lease.shard);
@@ -221,8 +221,11 @@ static void store(struct snapshot *s)
     size_t span_count = rollups_changed(m->rollups, a, &spans);
     if (span_count > 0)
         steps[count++] = mirror_rollup_store_step(a, spans, span_count, m->lease.shard);
-    const struct mirror_lost lost = { max_of(m->stored, INT64_C(0)), s->seq, s->is_forced,
-                                      !s->has_after };
+    const struct mirror_lost lost = { .shard = (int)m->lease.shard,
+                                      .from_seq = max_of(m->stored, INT64_C(0)),
+                                      .to_seq = s->seq,
+                                      .is_reset = s->is_forced,
+                                      .is_first = !s->has_after };
     if (mirror_record_page(a, s->body, &lost, &steps[count]))
         count++;
     if (!s->has_next)

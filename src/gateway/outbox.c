@@ -25,12 +25,11 @@ bool outbox_begin(struct outbox_put *put, struct err *e)
                             (long long)waiting, (long long)most);
     steps[count++] = outbox_add_step(put->arena, put->entries, put->entry_count, shard);
     if (put->task_count > 0)
-        steps[count++] = task_mirror_insert_step(put->arena, put->tasks, put->task_count, false,
-                                                 shard);
+        steps[count++] =
+            task_mirror_insert_step(put->arena, put->tasks, put->task_count, false, shard);
     if (put->job_count > 0)
         steps[count++] =
-            job_mirror_upsert_step(put->arena, put->jobs, put->job_count, false, false,
-                                   shard);
+            job_mirror_upsert_step(put->arena, put->jobs, put->job_count, false, false, shard);
     /* No asynchronous commit here: this table is the only one that knows. A repeat changes nothing.
      */
     const struct db_call call = { .lane = DB_LANE_WRITE,

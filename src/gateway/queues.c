@@ -109,8 +109,7 @@ static enum gql_next ask(struct gql_step *step, const char *path, await_worker_f
     json_end_object(&w);
     struct str body = arena_copy(step->arena, buf_str(&out));
     buf_clear(&out);
-    size_t shard =
-        shards_of_queue(await_request(step)->loop->gateway, gql_arg(step, "name")->text);
+    size_t shard = shards_of_queue(await_request(step)->loop->gateway, gql_arg(step, "name")->text);
     return await_worker(step, shard, NULL, path, body, fn);
 }
 

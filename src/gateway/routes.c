@@ -1,6 +1,7 @@
 #include "gateway/routes.h"
 
 #include "base/clock.h"
+#include "gateway/audit_export.h"
 #include "gateway/health.h"
 #include "gateway/http_carrier.h"
 #include "gateway/lease_door.h"
@@ -196,6 +197,7 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
         { "/metrics", HTTP_METHOD_GET, 0, handle_metrics, NULL },
         { "/version", HTTP_METHOD_GET, 0, handle_version, NULL },
         { "/setup", HTTP_METHOD_GET, 0, handle_setup, NULL },
+        { "/v1/audit.ndjson", HTTP_METHOD_GET, 0, audit_export_door, NULL },
         { "/v1/sessions", HTTP_METHOD_POST, 0, lease_door_sessions, NULL },
         { "/v1/sessions/*", HTTP_METHOD_DELETE, 0, lease_door_session_end, NULL },
         { "/v1/leases", HTTP_METHOD_POST, LEASE_DOOR_BODY_BYTES_MAX, lease_door_leases, NULL },

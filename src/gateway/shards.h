@@ -13,7 +13,8 @@ struct record;
 
 /* Whose worker a new task or job of that queue goes to. */
 [[nodiscard]] size_t shards_of_queue(const struct gateway *gw, struct str queue);
-/* A number from the tables; one that there is no worker of any more is 0, which will not know it. */
+/* A number from the tables; one that there is no worker of any more is 0, which will not know it.
+ */
 [[nodiscard]] size_t shards_of_number(const struct gateway *gw, int64_t number);
 /* Of the column COL_tasks_shard or COL_jobs_shard, which the record has. */
 [[nodiscard]] size_t shards_of_record(const struct gateway *gw, const struct record *record,

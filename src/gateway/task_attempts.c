@@ -136,7 +136,8 @@ static void get_log(const struct gql_field *f, void *ctx, void *parent, struct g
 
 const struct gateway_binding bindings_task_attempts[] = {
     { "Task.attempts",
-      { .resolve = resolve_attempts, .data = RECORD_FIELD(SELECT_BIT(COL_tasks_id) | SELECT_BIT(COL_tasks_shard)) } },
+      { .resolve = resolve_attempts,
+        .data = RECORD_FIELD(SELECT_BIT(COL_tasks_id) | SELECT_BIT(COL_tasks_shard)) } },
     { "TaskAttempt.attempt", { .get = get_number } },
     { "TaskAttempt.worker", { .get = get_worker } },
     { "TaskAttempt.startedAt", { .get = get_started } },

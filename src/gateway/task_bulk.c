@@ -245,6 +245,7 @@ static void replied(void *owner, const struct worker_reply *reply)
 
 static struct str body_of(struct bulk *b)
 {
+    struct str label = await_request(b->step)->credential->owner.label;
     struct buf out;
     char id[UUID_TEXT_LEN + 1];
     buf_init(&out, 0);
@@ -253,7 +254,7 @@ static struct str body_of(struct bulk *b)
     json_key_c(&w, "action");
     json_write_string(&w, str_of_c(b->action->name));
     json_key_c(&w, "actor");
-    json_write_string(&w, await_request(b->step)->credential->owner.label);
+    json_write_string(&w, arena_printf(b->page, "bulk:%.*s", STR_FMT(label)));
     json_key_c(&w, "dry_run");
     json_write_bool(&w, b->is_dry);
     json_key_c(&w, "tasks");

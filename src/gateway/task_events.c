@@ -444,8 +444,8 @@ static void begin_shard(struct watch *w, size_t shard, int64_t resumed)
 {
     struct err e;
     w->position.seqs[shard] = resumed > 0 ? resumed : feed_position(w->loop, shard);
-    if (resumed > 0 && !feed_replay_begin(w->loop, shard, resumed, take_replayed, w,
-                                          &w->shards[shard].replay, &e))
+    if (resumed > 0 &&
+        !feed_replay_begin(w->loop, shard, resumed, take_replayed, w, &w->shards[shard].replay, &e))
         w->failure = e; /* told as the stream's own, which is there to be tried again */
 }
 

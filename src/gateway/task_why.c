@@ -241,9 +241,8 @@ static bool ask(struct asking *asking, size_t shard, const struct uuid *ids, siz
         buf_printf(&body, "%s\"%s\"", i > 0 ? "," : "", text);
     }
     buf_put_c(&body, "],\"is_brief\":true}");
-    bool is_asked =
-        await_worker_ask_for(asking->step, shard, "/v1/tasks:get", buf_str(&body), answered,
-                             asking);
+    bool is_asked = await_worker_ask_for(asking->step, shard, "/v1/tasks:get", buf_str(&body),
+                                         answered, asking);
     buf_clear(&body);
     return is_asked;
 }
@@ -273,8 +272,8 @@ static enum gql_next resolve_why(struct gql_step *step)
         const struct record_ids *ids =
             r->loop->gateway->shard_count == 1 ? asking->ids : waiting_ids(step, shard);
         for (size_t at = 0; at < ids->count; at += ASKED_MAX)
-            asking->open += ask(asking, shard, ids->items + at,
-                                min_of(ids->count - at, (size_t)ASKED_MAX));
+            asking->open +=
+                ask(asking, shard, ids->items + at, min_of(ids->count - at, (size_t)ASKED_MAX));
     }
     if (asking->open > 0)
         return GQL_WAIT;
@@ -335,9 +334,9 @@ static enum gql_next resolve_blocked_by(struct gql_step *step)
 const struct gateway_binding bindings_task_why[] = {
     { "Task.why",
       { .resolve = resolve_why,
-        .data = RECORD_FIELD(BIT(id) | BIT(status) | BIT(state) | BIT(attempt) | BIT(max_attempts) |
-                             BIT(run_at) | BIT(depends_on) | BIT(why) | BIT(accepted) |
-                             BIT(shard)) } },
+        .data =
+            RECORD_FIELD(BIT(id) | BIT(status) | BIT(state) | BIT(attempt) | BIT(max_attempts) |
+                         BIT(run_at) | BIT(depends_on) | BIT(why) | BIT(accepted) | BIT(shard)) } },
     { "WaitReason.code", { .get = get_code } },
     { "WaitReason.text", { .get = get_text } },
     { "WaitReason.expectedAt", { .get = get_expected } },

@@ -210,8 +210,8 @@ static void put_paused(const struct told *told, enum told_what what, struct buf 
 {
     for (size_t i = 0; i < told->shard_count; i++) {
         struct str text = buf_str(&told->shards[i].paused[what]);
-        bool is_said = str_is_empty(text) ||
-                       (i > 0 && str_eq(text, buf_str(&told->shards[0].paused[what])));
+        bool is_said =
+            str_is_empty(text) || (i > 0 && str_eq(text, buf_str(&told->shards[0].paused[what])));
         if (!is_said)
             buf_printf(out, "%s%.*s", out->len > 0 ? "; " : "", STR_FMT(text));
     }

@@ -1,8 +1,8 @@
 /*
  * told: what the workers alone know: their executors, the settings of task types, the queues. All
  * shards are asked each time, and what they say is one list; what each told last is kept in the
- * process, for while it is out of reach. A change that a feed or a mutation's answer tells goes into
- * what is kept.
+ * process, for while it is out of reach. A change that a feed or a mutation's answer tells goes
+ * into what is kept.
  *
  *   ask each --> (answers) --> keep --> merge --> result
  *         `----- away -----> what is kept --^ `-- nobody ever told: WORKER_UNAVAILABLE

@@ -91,9 +91,8 @@ static struct json_value merge_objects(struct arena *a, const struct lists *l,
     for (size_t i = 0; i < count; i++) {
         const struct json_value *list = list_of(bodies[i], l->list);
         for (size_t k = 0; k < list->item_count; k++) {
-            size_t at = l->name == NULL
-                            ? n
-                            : find(items, n, l->name, text_of(&list->items[k], l->name));
+            size_t at =
+                l->name == NULL ? n : find(items, n, l->name, text_of(&list->items[k], l->name));
             if (at < n)
                 merge_into(a, &items[at], &list->items[k]);
             else
@@ -106,7 +105,8 @@ static struct json_value merge_objects(struct arena *a, const struct lists *l,
 static struct json_value merge_words(struct arena *a, const char *name,
                                      const struct json_value *const *bodies, size_t count)
 {
-    struct json_value *items = arena_new_array(a, items_max(bodies, count, name), struct json_value);
+    struct json_value *items =
+        arena_new_array(a, items_max(bodies, count, name), struct json_value);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         const struct json_value *list = list_of(bodies[i], name);
@@ -129,6 +129,7 @@ struct json_value told_merge(struct arena *a, enum told_what what,
     members[0] = (struct json_member){ str_of_c(l->list), merge_objects(a, l, bodies, count) };
     if (l->words == NULL)
         return json_of_members(members, 1);
-    members[1] = (struct json_member){ str_of_c(l->words), merge_words(a, l->words, bodies, count) };
+    members[1] =
+        (struct json_member){ str_of_c(l->words), merge_words(a, l->words, bodies, count) };
     return json_of_members(members, 2);
 }

@@ -13,7 +13,7 @@ enum {
     ANSWER_BYTES_MAX = 64 << 20,
     PARSED_TIMES = 16,            /* an answer when parsed, at most: an array of digits */
     PARSED_BYTES_MAX = 256 << 20, /* of which so much is let through */
-    AGAIN_MS = 20, /* between two rounds, while nobody leads */
+    AGAIN_MS = 20,                /* between two rounds, while nobody leads */
 };
 
 struct worker_client {

@@ -1,6 +1,6 @@
 /*
- * worker_client: a loop's calls of one shard's worker, as docs/protocol.md says them. What the worker
- * refused for certain is kept apart from what it may have done though no answer came.
+ * worker_client: a loop's calls of one shard's worker, as docs/protocol.md says them. What the
+ * worker refused for certain is kept apart from what it may have done though no answer came.
  * Thread: the loop's.
  */
 #pragma once
@@ -13,7 +13,8 @@ enum { WORKER_LEADERLESS_MS = 1'000 };
 struct worker_client;
 struct worker_call;
 
-/* Where the shard's workers are: a list, empty without a worker-url; and the option that says so. */
+/* Where the shard's workers are: a list, empty without a worker-url; and the option that says so.
+ */
 [[nodiscard]] struct str worker_client_urls(const struct gateway *gw, size_t shard,
                                             const char **ret_name);
 /*

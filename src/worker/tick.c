@@ -210,8 +210,9 @@ static void write_now(struct view *view)
     struct db_step steps[7] = { 0 };
     size_t count = 0;
     arena_reset(a);
-    steps[count++] =
-        (struct db_step){ &batch_begin_async, batch_begin_async_args(a, STR("1s"), STR("8s")) };
+    /* Waits for the disk: a checkpoint that PostgreSQL shows and then loses in a crash would be
+     * built on by us, and by a standby that has seen it. */
+    steps[count++] = (struct db_step){ &batch_begin, batch_begin_args(a, STR("1s"), STR("8s")) };
     steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, s->id, s->epoch) };
     struct live **tasks = take_marked(tick, &tick->sent_count);
     tick->sent = arena_new_array(a, tick->sent_count, struct uuid);

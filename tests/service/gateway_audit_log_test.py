@@ -5,6 +5,7 @@ Usage: gateway_audit_log_test.py PROGRAM"""
 import json
 import os
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -91,6 +92,20 @@ def many_at_once_are_one_entry(world):
         assert what_was_done(world.wait_for(subject=f"task:{task}")) == [("task.create", EMAIL)]
 
 
+def changes_of_tasks_and_a_bulk_action_are_one_entry_each(world):
+    task = world.ask(CREATE, {"input": {"type": "later", "runAt": "2030-01-01T00:00:00Z"}})["createTask"]["id"]
+    act = "mutation($id: ID!) { %s(id: $id) { id } }"
+    world.ask(act % "cancelTask", {"id": task})
+    world.ask(act % "retryTask", {"id": task})
+    entries = world.wait_for(3, subject=f"task:{task}")
+    assert what_was_done(entries) == [(a, EMAIL) for a in ("task.retry", "task.cancel", "task.create")], entries
+    assert all(e["actor"] == {"id": world.admin_id} for e in entries), entries
+    world.ask("mutation($f: TaskFilter!) { cancelTasks(filter: $f) { done } }", {"f": {"type": ["later"]}})
+    world.settle()
+    assert what_was_done(world.wait_for(1, action="tasks.cancel")) == [("tasks.cancel", EMAIL)]
+    assert len(world.audit(subject=f"task:{task}")) == 3
+
+
 def a_job_is_followed_from_its_making_to_its_end(world):
     job = world.ask(CREATE_JOB, {"input": {"name": "nightly", "schedule": "0 3 * * *", "taskType": "report", "payload": {"n": 1}}})["createJob"]["id"]
     update = "mutation($id: ID!, $input: UpdateJobInput!) { updateJob(id: $id, input: $input) { id } }"
@@ -110,6 +125,49 @@ def a_job_is_followed_from_its_making_to_its_end(world):
     assert resumed["detail"]["after"] == {"status": "active"} and deleted["detail"] == {"after": {"deleted": True}}
     assert triggered["detail"]["task"] == task and not world.audit(subject=f"task:{task}"), triggered
     assert all(e["actor"] == {"id": world.admin_id} for e in entries), entries
+
+
+def export(world, query="", token=None):
+    """Status, entries, and what stood where there are none."""
+    headers = (("Authorization", f"Bearer {token or world.admin}"),) if token != "" else ()
+    answer = world.gateway.get("/v1/audit.ndjson" + query, headers)
+    text = answer.text
+    return answer.status, [json.loads(line) for line in text.splitlines()] if answer.status == 200 else text
+
+
+def the_whole_log_is_exported_the_oldest_first(world):
+    sql(world.url, "INSERT INTO audit_log (id, actor_label, action, subject, detail, at) SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000 "
+                   "- 2000 + g)::bigint), 12, '0') || '7' || right(replace(gen_random_uuid()::text, '-', ''), 19))::uuid, 'many@example.org', 'test.many', "
+                   "'test:' || g % 7, json_build_object('n', g), now() FROM generate_series(1, 1200) AS g")
+    status, entries = export(world)
+    assert status == 200 and len(entries) == int(sql(world.url, "SELECT count(*) FROM audit_log")[0][0]), len(entries)
+    assert [e["id"] for e in entries] == sorted(e["id"] for e in entries)
+    many = [e for e in entries if e["action"] == "test.many"]
+    assert [e["detail"]["n"] for e in many] == list(range(1, 1201)) and many[0]["actor"] is None, many[:2]
+    shown = {e["id"]: e for e in world.audit(first=500)}
+    told = [e for e in entries if e["id"] in shown]
+    assert len(told) == 500 and all(e == shown[e["id"]] for e in told)
+    assert len(export(world, "?action=test.many&subject=test:3")[1]) == len([n for n in range(1, 1201) if n % 7 == 3])
+    assert export(world, "?search=many%40example")[1] == many and export(world, "?to=2020-01-01T00:00:00Z")[1] == []
+    assert len(export(world, f"?actorId={world.admin_id}&from=2020-01-01T00:00:00Z")[1]) > 10
+    done = subprocess.run([sys.argv[1], "audit", "export", "test:3", "--url", f"http://{world.gateway.host}:{world.gateway.port}"],
+                          env={"WINDLASS_TOKEN": world.admin, "HOME": "/nonexistent"}, capture_output=True, text=True, check=True)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [e for e in entries if e["subject"] == "test:3"], done.stdout[:500]
+    done = subprocess.run([sys.argv[1], "audit", "list", "--search", "job.create", "--url", f"http://{world.gateway.host}:{world.gateway.port}"],
+                          env={"WINDLASS_TOKEN": world.admin, "HOME": "/nonexistent"}, capture_output=True, text=True, check=True)
+    assert "job.create" in done.stdout and EMAIL in done.stdout, done.stdout
+    sql(world.url, "DELETE FROM audit_log WHERE action = 'test.many'")
+
+
+def an_export_is_for_administrators_and_names_what_is_wrong(world):
+    create_user(world.gateway, world.admin, "operator@example.org", "OPERATOR")
+    status, text = export(world, token=world.gateway.login("operator@example.org"))
+    assert status == 403 and "for administrators" in text, text
+    assert export(world, token="")[0] == 401 and export(world, token="wrong")[0] == 401
+    for query, words in (("?from=yesterday", "from: is no time"), ("?actorId=me", "actorId: is no id"),
+                         ("?subject=" + "x" * 401, "subject: must have 1 to 400")):
+        status, text = export(world, query)
+        assert status == 400 and words in json.loads(text)["detail"], text
 
 
 def a_user_who_is_gone_is_known_by_name(world):
@@ -247,7 +305,10 @@ TESTS = [
     a_task_that_a_person_made_is_an_entry,
     what_an_executor_does_is_none,
     many_at_once_are_one_entry,
+    changes_of_tasks_and_a_bulk_action_are_one_entry_each,
     a_job_is_followed_from_its_making_to_its_end,
+    the_whole_log_is_exported_the_oldest_first,
+    an_export_is_for_administrators_and_names_what_is_wrong,
     a_user_who_is_gone_is_known_by_name,
 ]
 FAKE_TESTS = [

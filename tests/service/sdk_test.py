@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(HERE, "../support"))
 # pylint: disable=wrong-import-position
 from gateway_rig import WAIT_S, eventually, run_tests
 from lease_rig import OutsideWorld
-from worker_rig import Caller, new_id
+from worker_rig import Caller, Worker, new_id
 
 LANGUAGE = sys.argv[2]
 NO_NODE = 77
@@ -439,6 +439,38 @@ def the_example_does_what_it_says(world):
                 worker.kill()
 
 
+class TwoShards(OutsideWorld):
+    """A second worker, with a database of its own, has the queue email."""
+
+    QUEUES = "1:email"
+
+    def start_worker(self, **settings):
+        super().start_worker(SHARD_QUEUES=self.QUEUES, **settings)
+        self.second = Worker(self.postgres.tell("database"), SHARD="1", SHARD_QUEUES=self.QUEUES)
+        self.settings = {"SHARD_QUEUES": self.QUEUES, "SHARD_URLS": f"1:http://127.0.0.1:{self.second.port}"}
+
+    def __exit__(self, kind, *_):
+        try:
+            super().__exit__(kind)
+        finally:
+            self.second.__exit__(kind)
+
+
+def a_worker_has_a_session_with_each_shard(world):
+    with TwoShards() as two:
+        two.command, two.variables = world.command, world.variables
+        two.token, _ = two.make_token()
+        with Driver(two, "spread") as driver:
+            for queue in ("default", "email", "default", "email"):
+                task = two.create(type="spread", queue=queue, payload={"do": "echo", "value": queue})
+                assert finished(two, task)["result"] == {"echo": queue, "attempt": 1}
+            for worker in (two.worker, two.second):
+                caller = Caller(worker)
+                assert len([w for w in caller.get("/v1/workers").json["workers"] if w["worker"] == "driver"]) == 1
+                caller.close()
+            assert driver.end() == 0, driver.log
+
+
 TESTS = [handlers_run_at_once_up_to_their_slots, failures_are_tried_again_unless_they_are_fatal,
          a_result_that_cannot_be_kept_fails_alone, what_a_handler_says_is_kept_or_refused_to_it_alone, tasks_of_a_killed_worker_run_again,
          a_drain_finishes_what_runs_and_takes_nothing_new, a_drain_that_takes_too_long_gives_back_without_an_attempt,
@@ -447,7 +479,7 @@ TESTS = [handlers_run_at_once_up_to_their_slots, failures_are_tried_again_unless
          a_worker_that_slept_through_its_session_begins_anew, leases_of_a_lost_answer_come_back_at_once,
          leases_of_a_doubled_request_come_back,
          a_revoked_token_ends_it_with_an_error, a_task_is_created_once_however_often_it_is_asked_for,
-         the_session_names_its_host, the_example_does_what_it_says]
+         the_session_names_its_host, a_worker_has_a_session_with_each_shard, the_example_does_what_it_says]
 
 
 def main():

@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
+from shim import Shim  # noqa: E402
 from worker_rig import Busy, Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
@@ -380,8 +381,7 @@ def it_works_as_a_role_that_owns_nothing_and_without_prepared_statements(postgre
         task = caller.create_one()
         assert executor.ack(executor.one()) == "applied"
         assert caller.task(task)["state"] == "succeeded"
-        eventually(lambda: sql(url, "SELECT ckpt_seq = (SELECT max(seq + n) FROM worker.change_log) "
-                                    "FROM worker.shard") == "t")
+        eventually(lambda: is_checkpointed(url))
         eventually(lambda: worker.metric("windlass_worker_leading") == 1)
         assert "level=error" not in worker.log and "retain.failed" not in worker.log, worker.log
     sql(url, "DROP OWNED BY windlass_worker; DROP ROLE windlass_worker")
@@ -405,6 +405,43 @@ def what_a_leader_could_neither_commit_nor_renew_is_refused_and_was_not_done(pos
         assert sql(url, f"SELECT count(*) FROM worker.task WHERE id = '{task}'") == "0"
 
 
+def what_postgresql_showed_and_lost_in_its_crash_is_not_built_on(_):
+    """A commit that does not wait for the disk is seen at once, and lost when PostgreSQL is killed before it was written.
+    The checkpoint that a leader or a standby has seen must not be one of these."""
+    shim = Shim()
+    with Postgres("-c fsync=on", more=shim.environment) as postgres:
+        url = postgres.url
+        with Worker(url, **LEASE) as worker:
+            caller, executor = Caller(worker), Executor(worker)
+            first = caller.create_one()
+            lease = executor.one()
+            eventually(lambda: is_checkpointed(url))
+            assert executor.ack(lease) == "applied"
+            shim.stall(True)
+            until = time.monotonic() + 3  # some ticks
+            while time.monotonic() < until and not is_checkpointed(url):
+                time.sleep(0.05)
+            postgres.tell("kill")
+            shim.stall(False)
+            postgres.tell("launch")
+            postgres.tell("wait")
+            eventually(lambda: caller.get("/v1/feed").status == 200)
+            second = caller.create_one()
+            eventually(lambda: is_checkpointed(url))
+            worker.stop(signal.SIGKILL)
+        with Worker(url, **LEASE) as worker:
+            caller = Caller(worker)
+            states = [caller.task(task)["state"] for task in (first, second)]
+            assert states == ["succeeded", "ready"], states
+            assert worker.metric('windlass_worker_tasks{state="unfinished"}') == 1
+    shim.end()
+
+
+def is_checkpointed(url):
+    """The tables hold all that is in the log."""
+    return sql(url, "SELECT ckpt_seq = (SELECT max(seq + n) FROM worker.change_log) FROM worker.shard") == "t"
+
+
 TESTS = [
     a_commit_whose_answer_is_lost_is_found_committed,
     a_commit_that_never_was_is_found_out_and_made_again,
@@ -420,6 +457,7 @@ TESTS = [
     a_snapshot_that_somebody_holds_open_stops_nothing,
     nothing_acknowledged_is_lost_when_connections_break_all_the_time,
     while_the_database_is_away_nothing_is_promised,
+    what_postgresql_showed_and_lost_in_its_crash_is_not_built_on,
     what_a_leader_could_neither_commit_nor_renew_is_refused_and_was_not_done,
     it_works_as_a_role_that_owns_nothing_and_without_prepared_statements,
 ]

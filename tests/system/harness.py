@@ -4,6 +4,7 @@ Deadlines here only end a hanging test; they are long, and no test asserts that 
 """
 import atexit
 import http.client
+import json
 import os
 import pwd
 import re
@@ -18,6 +19,7 @@ import time
 import traceback
 
 DEADLINE_S = 60
+PASSWORD = "correct horse battery"
 GONE_S = 10  # what is promised: children of a killed supervisor are gone within it
 
 
@@ -258,6 +260,25 @@ class Up:
             return answer.status, answer.read().decode()
         finally:
             connection.close()
+
+
+def graphql(up, token, query, **variables):
+    """The data of an operation that must not fail."""
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    _, body = up.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}),
+                         headers)
+    answer = json.loads(body)
+    assert not answer.get("errors"), body
+    return answer["data"]
+
+
+def set_up(up):
+    """Makes the first user; the token of the session."""
+    return graphql(up, None, "mutation ($t: String!, $p: String!) { setup(token: $t, "
+                             "email: \"first@example.org\", name: \"First\", password: $p) { token } }",
+                   t=up.setup_token(), p=PASSWORD)["setup"]["token"]
 
 
 def run_tests(tests):

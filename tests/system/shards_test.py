@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 
-from harness import DEADLINE_S, Scratch, Up, run_tests, until
+from harness import DEADLINE_S, Scratch, Up, graphql, run_tests, set_up, until
 
 PROGRAM = os.path.realpath(sys.argv[1])
 QUEUES = ("default", "email")  # of shard 0 and of shard 1
@@ -135,6 +135,36 @@ def test_a_killed_worker_of_one_shard_leaves_the_other_going():
         assert pid_of(up, "worker") != 0 and len([line for line in up.log if "child=worker " in line and "child_ended" in line]) == 0
 
 
+def create(up, token, queue):
+    return graphql(up, token, "mutation ($q: String) { createTask(input: {type: \"noop\", queue: $q}) { id accepted } }",
+                   q=queue)["createTask"]
+
+
+def wait_completed(up, token, tasks):
+    def are_completed():
+        found = [graphql(up, token, "query ($t: ID!) { task(id: $t) { status } }", t=task)["task"] for task in tasks]
+        assert None not in found, "one is lost"
+        return all(task["status"] == "COMPLETED" for task in found)
+    until("they have run", are_completed)
+
+
+def test_the_gateway_serves_all_shards_and_keeps_what_one_cannot_take():
+    with Scratch() as scratch, start(scratch) as up:
+        up.wait_ready()
+        token = set_up(up)
+        for queue in QUEUES:
+            until(f"a task of {queue} is taken at once", lambda queue=queue: create(up, token, queue)["accepted"])
+        victim = pid_of(up, "shard1-worker")
+        os.kill(victim, signal.SIGSTOP)
+        kept = [create(up, token, "email") for _ in range(5)]
+        assert not any(task["accepted"] for task in kept), kept
+        other = [create(up, token, "default") for _ in range(20)]
+        assert all(task["accepted"] for task in other), other
+        wait_completed(up, token, [task["id"] for task in other])
+        os.kill(victim, signal.SIGKILL)
+        wait_completed(up, token, [task["id"] for task in kept])
+
+
 def test_a_shard_has_standbys_of_its_own():
     with Scratch() as scratch, start(scratch, "--workers", "2") as up:
         up.wait_ready()
@@ -160,5 +190,6 @@ if __name__ == "__main__":
     run_tests([test_each_shard_has_a_database_and_runs_its_own_tasks,
                test_what_looks_at_databases_looks_at_those_of_all_shards,
                test_a_killed_worker_of_one_shard_leaves_the_other_going,
+               test_the_gateway_serves_all_shards_and_keeps_what_one_cannot_take,
                test_a_shard_has_standbys_of_its_own,
                test_settings_that_do_not_fit_are_refused])

@@ -4,7 +4,6 @@ tasks are made and run. Figures are told, not asserted.
 
 Usage: standby_test.py WINDLASS [TEST...]
 """
-import json
 import os
 import re
 import signal
@@ -12,10 +11,9 @@ import sys
 import threading
 import time
 
-from harness import DEADLINE_S, Scratch, Up, run_tests, until
+from harness import DEADLINE_S, Scratch, Up, graphql, run_tests, set_up, until
 
 PROGRAM = os.path.realpath(sys.argv[1])
-PASSWORD = "correct horse battery"
 TAKEOVER_S = 30  # far more than it should take
 WORKERS = ("worker", "worker-2")
 
@@ -59,23 +57,6 @@ class Load:
         """The longest time without an accepted task, from a moment on."""
         times = sorted(t for t in self.times if t >= since)
         return max(b - a for a, b in zip([since] + times, times))
-
-
-def graphql(up, token, query, **variables):
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    _, body = up.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}),
-                         headers)
-    answer = json.loads(body)
-    assert not answer.get("errors"), body
-    return answer["data"]
-
-
-def set_up(up):
-    return graphql(up, None, "mutation ($t: String!, $p: String!) { setup(token: $t, "
-                             "email: \"first@example.org\", name: \"First\", password: $p) { token } }",
-                   t=up.setup_token(), p=PASSWORD)["setup"]["token"]
 
 
 def leads(up, name):

@@ -49,7 +49,7 @@ static void a_cursor_has_a_number_a_shard(void **state)
 
 static void what_is_no_cursor_is_refused(void **state)
 {
-    static const char *const texts[] = { "",     "0",        "0:",  ":1",  "0:1,",
+    static const char *const texts[] = { "",     "0",       "0:",  ":1",   "0:1,",
                                          "0:-1", "0:1,0:2", "3:1", "-1:1", "0:1;1:1" };
     struct gateway gw = gateway_of(3, "");
     struct shards_cursor cursor;

@@ -1,26 +1,16 @@
 import { hostname } from "node:os";
 import { Attempt, type Handler, type News } from "./attempt.js";
 import { ProblemError, type StopReason } from "./errors.js";
-import { Backoff, Http, sleep, type Options } from "./http.js";
+import { Backoff, Http, sleep } from "./http.js";
 import type { Ack, Answer, Beat, Lease, Named, Opened } from "./protocol.js";
+import type { Logger, WorkerOptions } from "./worker.js";
 
-export interface WorkerOptions extends Options {
-  /** For people, in lists of workers; the host and process otherwise. */
-  name?: string;
-  /** Of the caller's own program. */
-  version?: string;
-  /** Silence after which the service takes the tasks back; the service's setting otherwise. */
-  ttlMs?: number;
-  /** How long a drain lets handlers run before they are told to stop; 30 s. */
-  drainMs?: number;
-  /** Drain at SIGTERM and SIGINT; true unless said otherwise. */
-  signals?: boolean;
-  logger?: Logger;
-}
-
-export interface Logger {
-  info(message: string): void;
-  warn(message: string): void;
+/** What all sessions of a worker have in common. */
+export interface Manner {
+  http: Http;
+  options: WorkerOptions;
+  log: Logger;
+  handlers: ReadonlyMap<string, { slots: number; handler: Handler }>;
 }
 
 const WAIT_MS = 20_000, POLL_TIMEOUT_MS = 40_000; // of a long poll
@@ -28,7 +18,6 @@ const LEASES_MAX = 500, ACKS_MAX = 500; // in one request
 const BEAT_LEAST_MS = 500; // a heartbeat waits so long for its answer, even where they are more frequent
 const NEWS_MS = 1_000; // progress and logs are told so often
 const STOP_GRACE_MS = 5_000; // after the drain: handlers that were told to stop
-const SILENT: Logger = { info: () => {}, warn: () => {} };
 
 /** A session, and what runs in it. When it has ended, all of it is lost. */
 interface Session extends Opened {
@@ -40,16 +29,17 @@ interface Session extends Opened {
 }
 
 /**
- * Runs tasks of the types that it has handlers for.
+ * Runs the tasks of one shard, in one session at a time.
  *
  *   poll ──▶ leases ──▶ handlers ──▶ acknowledgements: with the next poll, or at once while one waits
  *   beat ──▶ keeps all leases, tells progress, checkpoints, logs; hears what is lost or cancelled
  */
-export class Worker {
+export class Executor {
   readonly #options: WorkerOptions;
+  readonly #shard: number;
   readonly #http: Http;
   readonly #log: Logger;
-  readonly #handlers = new Map<string, { slots: number; handler: Handler }>();
+  readonly #handlers: Manner["handlers"];
   readonly #end = new AbortController(); // aborted: no new tasks
   #session: Session | undefined;
   #failure: unknown; // what ended it for good
@@ -59,20 +49,13 @@ export class Worker {
   #wakeBeat = () => {};
   #isUrgent = false; // a checkpoint waits to be told
   #isOver = false;
-  #isRunning = false;
 
-  constructor(options: WorkerOptions) {
+  constructor({ http, options, log, handlers }: Manner, shard: number) {
+    this.#http = http;
     this.#options = options;
-    this.#http = new Http(options);
-    this.#log = options.logger ?? SILENT;
-  }
-
-  /** Before run. `slots`: how many of them may run at once here. */
-  handle(type: string, slots: number, handler: Handler): this {
-    if (this.#isRunning) throw new Error("handle: the worker runs already");
-    if (!Number.isInteger(slots) || slots < 1) throw new RangeError("slots: is no positive integer");
-    this.#handlers.set(type, { slots, handler });
-    return this;
+    this.#log = log;
+    this.#handlers = handlers;
+    this.#shard = shard;
   }
 
   /** Takes no more tasks; what runs may finish. `run` then returns. */
@@ -82,17 +65,8 @@ export class Worker {
     this.#wakePoll();
   }
 
-  /**
-   * Until `stop` or a signal. Throws where no repeat helps: the token is no longer valid, or may not
-   * take these types.
-   */
+  /** Until `stop`. Throws where no repeat helps. */
   async run(): Promise<void> {
-    if (this.#isRunning) throw new Error("run: the worker runs already");
-    if (this.#handlers.size === 0) throw new Error("run: there is no handler");
-    this.#isRunning = true;
-    const stop = () => this.stop();
-    const signals: NodeJS.Signals[] = this.#options.signals === false ? [] : ["SIGTERM", "SIGINT"];
-    for (const signal of signals) process.once(signal, stop);
     const others = [this.#tellAcks(), this.#beat()];
     try {
       await this.#take();
@@ -102,7 +76,6 @@ export class Worker {
       this.#wakeAcks();
       this.#wakeBeat();
       await Promise.all(others);
-      for (const signal of signals) process.off(signal, stop);
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -117,7 +90,7 @@ export class Worker {
       try {
         const opened = await this.#http.call("POST", "/v1/sessions", {
           worker: name ?? `${hostname()}:${process.pid}`, host: hostname(), version: version ?? null,
-          types, ttl_ms: ttlMs ?? null,
+          types, ttl_ms: ttlMs ?? null, ...(this.#shard > 0 ? { shard: this.#shard } : {}),
         }) as Opened;
         this.#log.info("windlass: a session began");
         this.#session = { ...opened, running: new Map(), owed: [], flying: new Set(), mayHoldMore: false,

@@ -1,12 +1,11 @@
-"""Runs tasks of the types that it has handlers for."""
+"""One shard's session: its leases, acknowledgements and heartbeats."""
 
 import asyncio
 import logging
-import os
-import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .attempt import Ack, Attempt, Handler, News
@@ -47,44 +46,35 @@ class _Session:
             {"task": ack["task"], "fence": ack["fence"]} for ack in self.owed]
 
 
-class Worker:
+@dataclass(frozen=True)
+class Manner:
+    """What all sessions of a worker have in common."""
+    http: Http
+    name: str
+    version: str | None
+    ttl_s: float | None
+    drain_s: float
+    log: logging.Logger
+    handlers: Mapping[str, tuple[int, Handler]]
+
+
+class Executor:
     """
-    Runs tasks of the types that it has handlers for.
+    Runs the tasks of one shard, in one session at a time.
 
       poll ──▶ leases ──▶ handlers ──▶ acknowledgements: with the next poll, or at once while one waits
       beat ──▶ keeps all leases, tells progress, checkpoints, logs; hears what is lost or cancelled
-
-    `name` is for people, in lists of workers. `ttl_s`: silence after which the service takes the tasks
-    back; the service's setting otherwise. `drain_s`: how long a drain lets handlers run before they are
-    told to stop. `signals`: drain at SIGTERM and SIGINT.
     """
 
-    def __init__(self, url: str, token: str, *, name: str | None = None, version: str | None = None,
-                 ttl_s: float | None = None, drain_s: float = 30, signals: bool = True,
-                 logger: logging.Logger | None = None) -> None:
-        self._http = Http(url, token)
-        self._name = name or f"{socket.gethostname()}:{os.getpid()}"
-        self._version, self._ttl_s, self._drain_s, self._signals = version, ttl_s, drain_s, signals
-        self._log = logger or logging.getLogger("windlass")
-        self._handlers: dict[str, tuple[int, Handler]] = {}
+    def __init__(self, manner: Manner, shard: int) -> None:
+        self._manner, self._shard = manner, shard
+        self._http, self._log, self._handlers = manner.http, manner.log, manner.handlers
         self._session: _Session | None = None
         self._failure: BaseException | None = None  # what ended it for good
         self._poll: asyncio.Task[Any] | None = None  # while a poll is out
         self._end, self._wake_poll, self._wake_acks, self._wake_beat = (asyncio.Event() for _ in range(4))
         self._is_urgent = False  # a checkpoint waits to be told
-        self._is_over = self._is_running = False
-
-    def handle(self, type: str, slots: int = 1) -> Callable[[Handler], Handler]:  # pylint: disable=redefined-builtin
-        """A decorator, before run. `slots`: how many of them may run at once here."""
-        if self._is_running:
-            raise RuntimeError("handle: the worker runs already")
-        if slots < 1:
-            raise ValueError("slots: is no positive integer")
-
-        def add(handler: Handler) -> Handler:
-            self._handlers[type] = (slots, handler)
-            return handler
-        return add
+        self._is_over = False
 
     def stop(self) -> None:
         """Takes no more tasks; what runs may finish. `run` then returns."""
@@ -92,19 +82,8 @@ class Worker:
         self._break_poll()
 
     async def run(self) -> None:
-        """
-        Until `stop` or a signal. Raises where no repeat helps: the token is no longer valid, or may not
-        take these types.
-        """
-        if self._is_running:
-            raise RuntimeError("run: the worker runs already")
-        if not self._handlers:
-            raise RuntimeError("run: there is no handler")
-        self._is_running = True
-        signals = (signal.SIGTERM, signal.SIGINT) if self._signals else ()
+        """Until `stop`. Raises where no repeat helps."""
         loop = asyncio.get_running_loop()
-        for signum in signals:
-            loop.add_signal_handler(signum, self.stop)
         others = [loop.create_task(self._tell_acks()), loop.create_task(self._beat())]
         try:
             await self._take()
@@ -114,9 +93,6 @@ class Worker:
             self._wake_acks.set()
             self._wake_beat.set()
             await asyncio.gather(*others)
-            for signum in signals:
-                loop.remove_signal_handler(signum)
-            self._http.close()
         if self._failure is not None:
             raise self._failure
 
@@ -127,9 +103,10 @@ class Worker:
         while not self._end.is_set():
             try:
                 opened = await self._http.call("POST", "/v1/sessions", {
-                    "worker": self._name, "host": socket.gethostname(), "version": self._version,
+                    "worker": self._manner.name, "host": socket.gethostname(), "version": self._manner.version,
                     "types": {type: {"slots": slots} for type, (slots, _) in self._handlers.items()},
-                    "ttl_ms": None if self._ttl_s is None else round(self._ttl_s * 1000)})
+                    "ttl_ms": None if self._manner.ttl_s is None else round(self._manner.ttl_s * 1000),
+                    **({"shard": self._shard} if self._shard else {})})
                 self._log.info("a session began")
                 self._session = _Session(opened)
                 self._wake_beat.set()
@@ -385,7 +362,7 @@ class Worker:
             return
         self._log.info("draining, %d tasks run", len(session.running))
         await self._return_unknown(session)
-        await self._until(lambda: not session.running, self._drain_s)
+        await self._until(lambda: not session.running, self._manner.drain_s)
         self._stop_all(session, "shutdown")
         await self._until(lambda: not session.running, _STOP_GRACE_S)
         await self._until(lambda: not session.owed, _STOP_GRACE_S)

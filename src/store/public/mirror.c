@@ -10,7 +10,8 @@ struct db_step mirror_async_step(void)
 
 struct db_step mirror_hold_step(struct arena *a, const struct mirror_lease *lease, int64_t lease_ms)
 {
-    return (struct db_step){ &mirror_hold, mirror_hold_args(a, lease->name, lease->holder, lease_ms) };
+    return (struct db_step){ &mirror_hold,
+                             mirror_hold_args(a, lease->name, lease->holder, lease_ms) };
 }
 
 struct db_step mirror_release_step(struct arena *a, const struct mirror_lease *lease)
@@ -20,7 +21,8 @@ struct db_step mirror_release_step(struct arena *a, const struct mirror_lease *l
 
 struct db_step mirror_read_step(struct arena *a, const struct mirror_lease *lease)
 {
-    return (struct db_step){ &mirror_read, mirror_read_args(a, lease->name, lease->holder, lease->shard) };
+    return (struct db_step){ &mirror_read,
+                             mirror_read_args(a, lease->name, lease->holder, lease->shard) };
 }
 
 bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_state)
@@ -42,31 +44,35 @@ bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_stat
     return true;
 }
 
-struct db_step mirror_advance_step(struct arena *a, const struct mirror_lease *lease, struct str cursor,
-                                   struct str next)
+struct db_step mirror_advance_step(struct arena *a, const struct mirror_lease *lease,
+                                   struct str cursor, struct str next)
 {
-    return (struct db_step){ &mirror_advance, mirror_advance_args(a, lease->name, lease->holder, cursor, next) };
+    return (struct db_step){ &mirror_advance,
+                             mirror_advance_args(a, lease->name, lease->holder, cursor, next) };
 }
 
 struct db_step mirror_snapshot_begin_step(struct arena *a, const struct mirror_lease *lease,
                                           struct str snapshot_cursor)
 {
     return (struct db_step){ &mirror_snapshot_begin,
-                             mirror_snapshot_begin_args(a, lease->name, lease->holder, snapshot_cursor) };
+                             mirror_snapshot_begin_args(a, lease->name, lease->holder,
+                                                        snapshot_cursor) };
 }
 
 struct db_step mirror_snapshot_page_step(struct arena *a, const struct mirror_lease *lease,
                                          struct str snapshot_cursor, const struct uuid *after)
 {
     return (struct db_step){ &mirror_snapshot_page,
-                             mirror_snapshot_page_args(a, lease->name, lease->holder, snapshot_cursor, after) };
+                             mirror_snapshot_page_args(a, lease->name, lease->holder,
+                                                       snapshot_cursor, after) };
 }
 
 struct db_step mirror_snapshot_end_step(struct arena *a, const struct mirror_lease *lease,
                                         struct str snapshot_cursor)
 {
-    return (struct db_step){ &mirror_snapshot_end,
-                             mirror_snapshot_end_args(a, lease->name, lease->holder, snapshot_cursor) };
+    return (
+        struct db_step){ &mirror_snapshot_end,
+                         mirror_snapshot_end_args(a, lease->name, lease->holder, snapshot_cursor) };
 }
 
 /* ── counters ── */
@@ -87,8 +93,9 @@ struct db_step mirror_count_add_step(struct arena *a, const struct mirror_count 
         statuses[i] = schema_public.enums[ENUM_task_status].labels[counts[i].status].text;
         numbers[i] = counts[i].count;
     }
-    return (struct db_step){ &mirror_count_add, mirror_count_add_args(a, types, count, statuses,
-                                                                      count, numbers, count, shard) };
+    return (struct db_step){ &mirror_count_add,
+                             mirror_count_add_args(a, types, count, statuses, count, numbers, count,
+                                                   shard) };
 }
 
 /* ── roll-ups ── */

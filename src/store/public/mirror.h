@@ -1,8 +1,8 @@
 /*
  * mirror: a shard's row of table `mirror` (how far the gateway's copies of its tasks and jobs have
- * come, and which gateway keeps them) and the figures that are exact at its cursor. The steps that move the
- * cursor stand first in their transaction and fail it with MIRROR_LOST when the lease is another's.
- * SQL: mirror.sql.
+ * come, and which gateway keeps them) and the figures that are exact at its cursor. The steps that
+ * move the cursor stand first in their transaction and fail it with MIRROR_LOST when the lease is
+ * another's. SQL: mirror.sql.
  */
 #pragma once
 #include "db/pool.h"
@@ -75,14 +75,14 @@ struct mirror_rollup {
     int64_t wait[MIRROR_BUCKETS], run[MIRROR_BUCKETS];
     double wait_max, run_max; /* seconds; -1: none */
 };
-[[nodiscard]] struct db_step
-mirror_rollup_load_step(struct arena *a, const struct mirror_rollup *const *rollups, size_t count,
-                        int16_t shard);
+[[nodiscard]] struct db_step mirror_rollup_load_step(struct arena *a,
+                                                     const struct mirror_rollup *const *rollups,
+                                                     size_t count, int16_t shard);
 /* The row's figures; its type points into the rows. */
 void mirror_rollup_read(struct arena *a, const struct db_rows *rows, size_t row,
                         struct mirror_rollup *ret_rollup);
-[[nodiscard]] struct db_step
-mirror_rollup_store_step(struct arena *a, const struct mirror_rollup *const *rollups, size_t count,
-                         int16_t shard);
+[[nodiscard]] struct db_step mirror_rollup_store_step(struct arena *a,
+                                                      const struct mirror_rollup *const *rollups,
+                                                      size_t count, int16_t shard);
 [[nodiscard]] struct db_step mirror_rollup_gap_step(struct arena *a, int64_t since_us,
                                                     int16_t shard);

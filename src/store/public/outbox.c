@@ -17,9 +17,9 @@ struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entri
         bodies[i] = entries[i].body;
         are_sent[i] = entries[i].is_sent;
     }
-    return (struct db_step){ &outbox_add, outbox_add_args(a, ids, count, kinds, count, subjects,
-                                                          count, bodies, count, are_sent, count,
-                                                          shard) };
+    return (struct db_step){ &outbox_add,
+                             outbox_add_args(a, ids, count, kinds, count, subjects, count, bodies,
+                                             count, are_sent, count, shard) };
 }
 
 struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max, int16_t shard)

@@ -232,9 +232,9 @@ struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids, siz
 
 struct db_step job_mirror_prune_step(struct arena *a, const struct mirror_page *page)
 {
-    return (struct db_step){ &job_mirror_prune, job_mirror_prune_args(a, page->ids, page->id_count,
-                                                                      page->seq, page->is_forced,
-                                                                      page->shard) };
+    return (struct db_step){ &job_mirror_prune,
+                             job_mirror_prune_args(a, page->ids, page->id_count, page->seq,
+                                                   page->is_forced, page->shard) };
 }
 
 struct db_step task_mirror_stands_step(struct arena *a, struct uuid id)
@@ -250,6 +250,5 @@ struct db_step job_mirror_stands_step(struct arena *a, struct uuid id)
 struct db_step task_mirror_foreign_step(struct arena *a, const struct uuid *ids, size_t count,
                                         int16_t shard)
 {
-    return (struct db_step){ &task_mirror_foreign,
-                             task_mirror_foreign_args(a, ids, count, shard) };
+    return (struct db_step){ &task_mirror_foreign, task_mirror_foreign_args(a, ids, count, shard) };
 }
