@@ -426,9 +426,15 @@ void batch_replied(void *owner, const struct db_reply *reply)
     } else {
         log_warn("batch.delayed", "changes=%zu error=%s", batch_size(b),
                  log_quote(str_of_c(err_text(reply->err))));
-        /* A leader that cannot know any more whether it leads keeps nobody waiting. */
-        bool is_over = reply->err->code == ERR_CANCELLED || !shard_is_leading(s);
-        struct err e = *reply->err;
+        /* A leader that cannot know any more whether it leads keeps nobody waiting: nothing was
+         * done, and another may do it. */
+        bool is_stopping = reply->err->code == ERR_CANCELLED;
+        bool is_over = is_stopping || !shard_is_leading(s);
+        struct err e = { 0 };
+        if (is_stopping)
+            e = *reply->err;
+        else
+            shard_refuse(&e);
         shard_pause(s);
         batch_refused(b, is_over ? &e : NULL);
         if (is_over)

@@ -598,7 +598,7 @@ void change_note(struct batch *b, struct live *task, double progress)
 {
     assert(task->state == LIVE_RUNNING);
     touch(b, task);
-    int64_t millionths = (int64_t)(progress * 1e6);
+    int64_t millionths = (int64_t)(progress * OP_NOTE_ONE);
     int64_t seq = batch_put(b, &(struct change){ .op = OP_NOTE,
                                                  .id = task->id,
                                                  .session = live_run_of(b->s->live, task).session,
@@ -607,7 +607,7 @@ void change_note(struct batch *b, struct live *task, double progress)
     task->version = seq;
     live_place(b->s->live, task, b->at_us);
     struct task_view view = brief(b, task);
-    view.progress = (double)millionths / 1e6;
+    view.progress = (double)millionths / OP_NOTE_ONE;
     event_note(&b->events, seq, b->at_us, &view, false);
     batch_event_end(b);
 }

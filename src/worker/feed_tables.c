@@ -7,8 +7,10 @@
 #include "db/rows.h"
 #include "json/json.h"
 #include "store/queue/read_sql.h"
+#include "store/queue/schedule_sql.h"
 #include "worker/door.h"
 #include "worker/feed.h"
+#include "worker/jobs.h"
 #include "worker/logrow.h"
 #include "worker/meter.h"
 #include "worker/settings.h"
@@ -32,6 +34,7 @@ struct reading {
     struct uuid *ids;
     size_t id_count;
     struct db_rows *tasks, *errors;
+    struct db_rows *job_changes; /* NULL: no job has changed */
     struct map *task_rows;
     struct buf text;
 };
@@ -174,7 +177,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
         return;
     case OP_CANCEL_ASKED:
     case OP_NOTE:
-        v.progress = t->change.op == OP_NOTE ? (double)t->change.args[0] / 1e6 : -1;
+        v.progress = t->change.op == OP_NOTE ? (double)t->change.args[0] / OP_NOTE_ONE : -1;
         event_note(&q->text, t->seq, t->at_us, &v, t->change.op == OP_CANCEL_ASKED);
         return;
     case OP_NONE:
@@ -193,13 +196,23 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
 static void put_job(struct reading *q, const struct told *t)
 {
     struct shard *s = &q->w->shard;
+    struct str change = job_change_told(q->r->arena, q->job_changes, t->seq);
     struct buf job;
     buf_init(&job, 0);
-    if (s->job_hooks && s->job_hooks->put_one(s, t->change.id, &job))
-        event_job(&q->text, t->seq, t->at_us, buf_str(&job));
+    if (t->change.op == OP_JOB_GONE)
+        event_job_gone(&q->text, t->seq, t->at_us, t->change.id, change);
+    else if (s->job_hooks && s->job_hooks->put_one(s, t->change.id, &job))
+        event_job(&q->text, t->seq, t->at_us, buf_str(&job), change);
+    else if (!str_is_empty(change)) /* of one that is gone by now */
+        event_job_gone(&q->text, t->seq, t->at_us, t->change.id, change);
     else
         event_none(&q->text, t->seq);
     buf_clear(&job);
+}
+
+static bool is_of_job(enum op op)
+{
+    return op == OP_JOB || op == OP_JOB_GONE;
 }
 
 static void put_event(struct reading *q, const struct told *t)
@@ -208,10 +221,8 @@ static void put_event(struct reading *q, const struct told *t)
         event_drop(&q->text, t->seq, t->at_us, t->change.id, t->counts, t->by);
     } else if (t->change.op == OP_DROP_RANGE) {
         put_drop_range(&q->text, t);
-    } else if (t->change.op == OP_JOB) {
+    } else if (is_of_job(t->change.op)) {
         put_job(q, t);
-    } else if (t->change.op == OP_JOB_GONE) {
-        event_job_gone(&q->text, t->seq, t->at_us, t->change.id);
     } else if (t->change.op == OP_TYPE || t->change.op == OP_QUEUE) {
         if (!settings_put_event(&q->w->shard, &q->text, t->seq, t->at_us, &t->change))
             event_none(&q->text, t->seq);
@@ -251,6 +262,28 @@ static void errors_read(void *owner, const struct db_reply *reply)
     answer(q);
 }
 
+static void read_errors_of(struct reading *q);
+
+static void job_changes_read_to(void *owner, const struct db_reply *reply)
+{
+    struct reading *q = owner;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], q->r->arena);
+    q->job_changes = reply->rows[0];
+    read_errors_of(q);
+}
+
+static bool needs_job_changes(const struct reading *q)
+{
+    for (size_t i = 0; i < q->count; i++)
+        if (is_of_job(q->told[i].change.op))
+            return true;
+    return false;
+}
+
 static bool needs_errors(const struct reading *q)
 {
     for (size_t i = 0; i < q->count; i++)
@@ -258,6 +291,14 @@ static bool needs_errors(const struct reading *q)
             q->told[i].change.op == OP_DIE || q->told[i].change.op == OP_CANCEL_RUNNING)
             return true;
     return false;
+}
+
+static void read_errors_of(struct reading *q)
+{
+    if (needs_errors(q))
+        ask(q, &read_errors, read_errors_args(q->r->arena, q->ids, q->id_count), errors_read);
+    else
+        answer(q);
 }
 
 static void tasks_read(void *owner, const struct db_reply *reply)
@@ -273,16 +314,18 @@ static void tasks_read(void *owner, const struct db_reply *reply)
         struct uuid id = db_rows_uuid(q->tasks, i, 0);
         (void)map_put(q->task_rows, uuid_bytes(&id), (void *)(i + 1));
     }
-    if (needs_errors(q))
-        ask(q, &read_errors, read_errors_args(q->r->arena, q->ids, q->id_count), errors_read);
+    if (needs_job_changes(q))
+        ask(q, &job_changes_between,
+            job_changes_between_args(q->r->arena, q->from, q->from + (int64_t)q->count, q->max),
+            job_changes_read_to);
     else
-        answer(q);
+        read_errors_of(q);
 }
 
 static bool is_of_task(enum op op)
 {
-    return op != OP_NONE && op != OP_JOB && op != OP_JOB_GONE && op != OP_DROP &&
-           op != OP_DROP_RANGE && op != OP_TYPE && op != OP_QUEUE;
+    return op != OP_NONE && !is_of_job(op) && op != OP_DROP && op != OP_DROP_RANGE &&
+           op != OP_TYPE && op != OP_QUEUE;
 }
 
 /* Takes the lines of `extra` up to that change; its own say more of it. */

@@ -168,8 +168,7 @@ static void create_apply(struct intent *intent, struct batch *b)
             jobs_forget(jobs, job);
             return;
         }
-        job_added(b, job);
-        job_note_change(b, job, NULL, c->actor);
+        job_added(b, job, job_change_of(b, job, NULL, c->actor));
         keep_job(c, job);
     }
 }
@@ -235,8 +234,7 @@ static void update_apply(struct intent *intent, struct batch *b)
     job_save(b, job);
     job_text_unref(job->now.text);
     job->now = d;
-    job_changed(b, job);
-    job_note_change(b, job, &was, c->actor);
+    job_changed(b, job, job_change_of(b, job, &was, c->actor));
     keep_job(c, job);
 }
 
@@ -262,8 +260,7 @@ static void pause_apply(struct intent *intent, struct batch *b)
         job_save(b, job);
         job->now.status = JOB_PAUSED;
         job->now.next_run_us = 0;
-        job_changed(b, job);
-        job_note_change(b, job, &was, c->actor);
+        job_changed(b, job, job_change_of(b, job, &was, c->actor));
     }
     keep_job(c, job);
 }
@@ -285,8 +282,7 @@ static void resume_apply(struct intent *intent, struct batch *b)
         job->now.status = JOB_ACTIVE;
         job->now.consecutive_failures = 0;
         job->now.next_run_us = job_next_us(&job->now, b->at_us);
-        job_changed(b, job);
-        job_note_change(b, job, &was, c->actor);
+        job_changed(b, job, job_change_of(b, job, &was, c->actor));
     }
     keep_job(c, job);
 }
@@ -305,8 +301,7 @@ static void delete_apply(struct intent *intent, struct batch *b)
     job->now.deleted_at_us = b->at_us;
     job->now.next_run_us = 0;
     job->jobs->count--;
-    job_changed(b, job);
-    job_note_change(b, job, &job->now, c->actor);
+    job_changed(b, job, job_change_of(b, job, &job->now, c->actor));
 }
 
 /* ── :trigger ── */
@@ -337,12 +332,13 @@ static void trigger_apply(struct intent *intent, struct batch *b)
                 b->s->options.tasks_max);
         return;
     }
-    struct task_view *view = job_run_add(b, job, c->task, b->at_us, false, &c->err);
+    struct task_view *view = job_run_add(b, job, c->task, b->at_us,
+                                         str_is_empty(c->actor) ? STR("") : c->actor, &c->err);
     if (view == NULL)
         return;
     job_save(b, job);
     job->now.last_run_us = max_of(job->now.last_run_us, b->at_us);
-    job_changed(b, job);
+    job_changed(b, job, NULL);
     keep_task(c, view);
 }
 

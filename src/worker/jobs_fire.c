@@ -50,7 +50,7 @@ static bool fire_all(struct batch *b, struct job *job, const struct rule_firing 
     for (size_t i = 0; i < firing->fire_count; i++) {
         if (job->now.overlap == OVERLAP_CANCEL_RUNNING)
             cancel_runs(b, job);
-        if (!job_run_add(b, job, uuid_v7(), firing->fire_us[i], true, e))
+        if (!job_run_add(b, job, uuid_v7(), firing->fire_us[i], (struct str){ 0 }, e))
             return false;
         job->now.last_run_us = firing->fire_us[i];
     }
@@ -78,7 +78,7 @@ static void fire_apply(struct intent *intent, struct batch *b)
         log_error("job.not_fired", "job=%s error=%s", log_quote(d->text->name),
                   log_quote(str_of_c(err_text(&e))));
     d->next_run_us = firing.has_next ? firing.next_us : 0;
-    job_changed(b, job);
+    job_changed(b, job, NULL);
 }
 
 static void fire_done(struct intent *intent, const struct err *err)

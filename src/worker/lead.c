@@ -23,8 +23,9 @@ enum {
     RETRY_FIRST_MS = 50,
     RETRY_MAX_MS = 1'000,
     LOG_PARTS_AHEAD = 2,
-    LOOK_MAX_MS = 250,     /* between two looks of a standby */
-    LOOK_LEAVING_MS = 10,  /* while the leader is about to go */
+    WRITER_AGE_US = 300'000, /* of a transaction that a leader left behind, at least */
+    LOOK_MAX_MS = 250,       /* between two looks of a standby */
+    LOOK_LEAVING_MS = 10,    /* while the leader is about to go */
     LEAVE_NOTICE_MS = 300, /* what a leader gives the standby to look so often; over LOOK_MAX_MS */
 };
 
@@ -39,6 +40,7 @@ struct lead {
     int64_t renewal_us;
     struct load *load; /* the memory's; a standby's follows the log */
     int64_t ckpt_seq, end;
+    int64_t looked_epoch; /* whose lease is free */
     bool is_started, is_ended, is_standing_by;
     bool is_warm; /* the load has once been at the log's end */
     int64_t look_ms;
@@ -219,10 +221,40 @@ static void read_end(struct lead *lead)
     call(lead, DB_LANE_READ, &step, 1, end_read);
 }
 
+/* Then on: who leads reads the log's end, who could not take the lease looks again. */
+static void writers_ended(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    if (!answered(lead, reply))
+        return;
+    int64_t count = db_rows_i64(reply->rows[0], 0, 0);
+    if (count > 0)
+        log_warn("lead.writers_ended", "count=%lld", (long long)count);
+    if (lead->s->role == SHARD_TAKING)
+        read_end(lead);
+    else
+        look_later(lead, lead->look_ms);
+}
+
+/* What the leader before left in the middle must not hold up the next one. */
+static void end_writers(struct lead *lead, int64_t epoch)
+{
+    arena_reset(lead->a);
+    const struct db_step step = { &lead_end_writers,
+                                  lead_end_writers_args(lead->a, lead->s->id, epoch,
+                                                        str_of_c(lead->s->name), WRITER_AGE_US) };
+    call(lead, DB_LANE_READ, &step, 1, writers_ended);
+}
+
 static void taken(void *owner, const struct db_reply *reply)
 {
     struct lead *lead = owner;
     struct shard *s = lead->s;
+    if (reply->err && strcmp(reply->sqlstate, DB_STATE_LOCK_NOT_AVAILABLE) == 0) {
+        lead->call = NULL; /* somebody holds the row, without a lease */
+        end_writers(lead, lead->looked_epoch);
+        return;
+    }
     if (!answered(lead, reply))
         return;
     const struct db_rows *rows = reply->rows[1];
@@ -235,7 +267,7 @@ static void taken(void *owner, const struct db_reply *reply)
     s->role = SHARD_TAKING;
     s->confirmed_us = clock_mono_us();
     io_timer_repeat(lead->renew, s->options.lease_us / CLOCK_MS / 4);
-    read_end(lead);
+    end_writers(lead, s->epoch);
 }
 
 /* ── standing by ── */
@@ -337,6 +369,7 @@ static void looked(void *owner, const struct db_reply *reply)
         stand_by(lead, rows);
         return;
     }
+    lead->looked_epoch = db_rows_i64(rows, 0, 0);
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
         { &lead_take,

@@ -48,7 +48,7 @@ enum op {
     OP_COUNT
 };
 
-enum { OP_ARGS_MAX = 2 };
+enum { OP_ARGS_MAX = 2, OP_NOTE_ONE = 1'000'000 }; /* all of a progress */
 
 [[nodiscard]] unsigned op_args(enum op op);
 /* STATUS_COUNT: none, or it does not change. */

@@ -354,7 +354,7 @@ static bool read_beat_item(struct beat *beat, const struct json_value *v, size_t
 /* Remembers what was said; the feed hears of progress now and then. */
 static void note_progress(struct shard *s, struct beat_item *item)
 {
-    struct note *note = notes_of(s->notes, item->task);
+    struct note *note = notes_of_attempt(s->notes, item->task, item->fence);
     int64_t now_us = clock_mono_us();
     note->progress = item->progress;
     item->is_news =

@@ -255,19 +255,28 @@ void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid f
     json_end_object(&w);
 }
 
-void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job)
+static void put_job_change(struct json_writer *w, struct str change)
+{
+    if (!str_is_empty(change)) {
+        json_key_c(w, "change");
+        json_write_raw(w, change);
+    }
+    json_end_object(w);
+}
+
+void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job, struct str change)
 {
     struct json_writer w = event_begin(out, seq, at_us, "job");
     json_key_c(&w, "job");
     json_write_raw(&w, job);
-    json_end_object(&w);
+    put_job_change(&w, change);
 }
 
-void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id)
+void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str change)
 {
     struct json_writer w = event_begin(out, seq, at_us, "job_gone");
     json_put_id(&w, "id", id);
-    json_end_object(&w);
+    put_job_change(&w, change);
 }
 
 void event_none(struct buf *out, int64_t seq)

@@ -59,7 +59,7 @@ void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, str
                 struct str by);
 void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid from, struct uuid to,
                       struct str counts);
-/* `job` is the job's object. */
-void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job);
-void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id);
+/* `job` is the job's object, and `change` an object, or empty: who did what to its settings. */
+void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job, struct str change);
+void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str change);
 void event_none(struct buf *out, int64_t seq);

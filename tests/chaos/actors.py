@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from worker_rig import GATEWAY_TOKEN, RUNNER_TOKEN, Caller, new_id  # noqa: E402
 
 TTL_MS = 2_000
-TYPES = dict.fromkeys(("work", "limited", "keyed", "rated", "fragile", "checked", "parent", "child", "tick", "tock",
+TYPES = dict.fromkeys(("work", "limited", "keyed", "rated", "paced", "fragile", "checked", "parent", "child", "tick", "tock",
                        "tack"), 40)  # slots
 EXPLAINED = (429, 503)
 NUMBERS = itertools.count(1)  # of checkpoints
@@ -60,7 +60,7 @@ class Actor(threading.Thread):
 class Creator(Actor):
     """Each batch is sent again until it is acknowledged; some tasks are cancelled later."""
 
-    KINDS = ["one", "many", "many", "side", "keyed", "rated", "fragile", "checked", "parent", "chain", "group", "far", "bad"]
+    KINDS = ["one", "many", "many", "side", "keyed", "rated", "paced", "fragile", "checked", "parent", "chain", "group", "far", "bad"]
 
     def act(self):
         kind = self.dice.choice(self.KINDS)
@@ -105,7 +105,10 @@ class Creator(Actor):
         return [{"type": "keyed", "payload": {"key": self.dice.choice("abc")}} for _ in range(3)]
 
     def rated(self):
-        return [{"type": "rated", "payload": {"key": self.dice.choice("ab")}} for _ in range(2)]
+        return [{"type": "rated"} for _ in range(6)]
+
+    def paced(self):
+        return [{"type": "paced", "payload": {"key": key}} for key in "aab"]
 
     def fragile(self):
         return [{"type": "fragile"}]
@@ -227,6 +230,19 @@ class Executor(Actor):
             self.history.note_checkpoint(lease["task"], number, sent_at, True)
             self.history.count("checkpoints")
 
+    def pretend(self, lease):
+        """That it still has the lease of before, which somebody had."""
+        number = int(lease["fence"].partition(":")[2])
+        older = [f for f in list(self.history.leases[lease["task"]]) if int(f.partition(":")[2]) < number]
+        ack = {"task": lease["task"], "fence": older[-1] if older else "0:1", "outcome": "complete", "result": {"fence": "old"}}
+        answer = self.ask("POST", "/v1/acks", {**self.session, "results": [ack]})
+        if answer is None or answer.status == 404:
+            return
+        assert answer.status == 200, answer.text
+        self.history.count("old fences")
+        if answer.json["acks"][0]["outcome"] == "applied":
+            self.history.accuse(f"task {ack['task']} took {ack['fence']} for {lease['fence']}")
+
     def take(self):
         """New leases; None where no answer came."""
         asked_at = time.monotonic()
@@ -261,6 +277,8 @@ class Executor(Actor):
             return
         if not self.is_calm:
             time.sleep(self.dice.uniform(0, 0.02))
+            if self.dice.random() < 0.1:
+                self.pretend(self.dice.choice(leases))
         acks = [self.judge(lease) for lease in leases]
         if self.send(acks) is None:
             self.unheard = acks if self.session else []

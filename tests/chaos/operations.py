@@ -6,7 +6,8 @@ from actors import Actor
 from worker_rig import new_id, sql
 
 LIMITS = {"limited": {"max_running": 3}, "keyed": {"key_path": "key", "max_running_per_key": 2},
-          "rated": {"rate_per_s": 5, "burst": 3}}
+          "rated": {"rate_per_s": 3, "burst": 2},  # less than is asked for, each of them
+          "paced": {"key_path": "key", "rate_per_key_per_s": 0.5, "burst_per_key": 1}}
 
 
 class Patient(Actor):

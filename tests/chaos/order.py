@@ -110,13 +110,11 @@ def a_bulk_action_changes_the_version_that_it_names(world, _):
     return wrong
 
 
-def rates_are_never_exceeded(world, _):
+def rates_are_never_exceeded(world, tasks):
     """Leases that were asked for and heard of within a window began within it. Windows are of the monotonic clock,
     which the worker's buckets are filled by."""
     wrong = []
-    until = world.history.unlimited_at
-    for rate, burst, leases in rated_leases(world):
-        leases = [lease for lease in leases if until is None or lease[1] < until]
+    for rate, burst, leases in rated_leases(world, tasks):
         by_end = sorted(leases, key=lambda lease: lease[1])
         for begun_at in sorted({asked_at for asked_at, _, _ in leases}):
             count = 0
@@ -128,11 +126,16 @@ def rates_are_never_exceeded(world, _):
     return wrong
 
 
-def rated_leases(world):
-    """(rate, burst, leases) of each bucket."""
-    limits = world.limits["rated"]
-    leases = world.history.lease_times["rated"]
-    yield limits["rate_per_s"], limits["burst"], leases
+def rated_leases(world, tasks):
+    """(rate, burst, leases) of the type and of each key, until the rates are lifted at the end."""
+    of_type, of_key, buckets = world.limits["rated"], world.limits["paced"], collections.defaultdict(list)
+    for kind in ("rated", "paced"):
+        for lease in world.history.lease_times[kind]:
+            if lease[1] < world.history.unlimited_at:
+                buckets[kind == "paced" and tasks[lease[2]]["payload"]["key"]].append(lease)
+    yield of_type["rate_per_s"], of_type["burst"], buckets.pop(False, [])
+    for leases in buckets.values():
+        yield of_key["rate_per_key_per_s"], of_key["burst_per_key"], leases
 
 
 def who_was_told_of_a_pause_sees_nothing_start(world, tasks):
@@ -174,7 +177,13 @@ def spoil_key_limits(world, _):
 
 
 def spoil_rates(world, _):
-    world.history.lease_times["rated"] += [(0.0, 1.0, f"spoiled {n}") for n in range(9)]
+    world.history.lease_times["rated"] += [(0.0, 1.0, f"spoiled {n}") for n in range(6)]
+
+
+def spoil_key_rates(world, tasks):
+    for n in range(2):
+        tasks[f"spoiled {n}"] = {"payload": {"key": "spoiled"}}
+        world.history.lease_times["paced"].append((0.0, 1.0, f"spoiled {n}"))
 
 
 def spoil_type_pause(world, _):
@@ -207,7 +216,8 @@ def spoil_bulk(world, _):
 
 SPOILED = [
     (spoil_limits, limits_are_never_exceeded), (spoil_key_limits, limits_are_never_exceeded),
-    (spoil_rates, rates_are_never_exceeded), (spoil_type_pause, nothing_starts_while_it_is_paused),
+    (spoil_rates, rates_are_never_exceeded), (spoil_key_rates, rates_are_never_exceeded),
+    (spoil_type_pause, nothing_starts_while_it_is_paused),
     (spoil_queue_pause, nothing_starts_while_it_is_paused),
     (spoil_told_pause, who_was_told_of_a_pause_sees_nothing_start),
     (spoil_order, nothing_starts_before_what_it_depends_on),

@@ -44,6 +44,26 @@ SET epoch = s.epoch + 1, leader = $4,
 WHERE s.id = $1::int2 AND s.epoch = $2 AND coalesce(s.lease_until, 'epoch') = $3
 RETURNING s.epoch, s.ckpt_seq;
 
+-- :name lead_end_writers  :params shard int2, epoch int8, leader text, age_us int8
+-- Ends the sessions of a leader that is no more and whose transaction does not end: one that was
+-- stopped in the middle of sending it leaves a session that waits for the rest, for ever, and holds
+-- the log's end, or rows of `shard` or of the checkpoint. Behind a pooler that session need not be
+-- the one that last renewed, so it is not leader_pid that tells, but who holds locks on what the
+-- worker alone writes: in this database, of this role, in a transaction that is older than any that
+-- still moves. Only while the caller leads, or nobody does.
+SELECT count(*) FILTER (WHERE pg_terminate_backend(w.pid))
+FROM (SELECT DISTINCT a.pid
+      FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid AND a.datid = l.database
+      WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'RowExclusiveLock'
+        AND l.relation IN ('worker.change_log'::regclass, 'worker.shard'::regclass,
+                           'worker.task_live'::regclass)
+        AND a.datname = current_database() AND a.usename = current_user
+        AND a.pid <> pg_backend_pid()
+        AND a.xact_start < clock_timestamp() - $4 * interval '1 microsecond') AS w
+WHERE EXISTS (SELECT FROM worker.shard AS s
+              WHERE s.id = $1::int2 AND s.epoch = $2
+                AND (s.leader IS NULL OR s.leader = $3 OR s.lease_until < clock_timestamp()));
+
 -- :name lead_renew  :params shard int2, epoch int8, lease_us int8
 UPDATE worker.shard AS s
 SET lease_until = clock_timestamp() + $3 * interval '1 microsecond',
@@ -103,7 +123,7 @@ FROM worker.shard AS s LEFT JOIN worker.counter AS c ON true WHERE s.id = $1::in
 -- Nothing that makes the planner think of its compiler (jit): a page would take ten times as long.
 SELECT l.id, l.version, l.type, l.state, l.priority, l.flags, l.crashes, l.attempt, l.max_attempts,
        l.timeout_s, l.session, l.fence, l.at_us, coalesce(l.idempotency_key, ''),
-       coalesce(l.queue, -1), coalesce(l.key_hash, 0)
+       coalesce(l.queue, -1), coalesce(l.key_hash, 0), l.progress
 FROM worker.task_live AS l WHERE l.id > $1 ORDER BY l.id LIMIT 20000;
 
 -- :name load_log  :params shard int2, after int8, until int8
