@@ -213,6 +213,8 @@ static void add_figures(struct apply *apply, struct db_step *steps, size_t *coun
 static size_t sync_failures(struct window *w, struct db_step *steps)
 {
     size_t count = 0;
+    if (w->failure_count + w->dropped_count + w->range_count > 0)
+        steps[count++] = error_group_hold_step();
     if (w->failure_count > 0)
         steps[count++] = error_group_sync_step(w->arena, w->failures, w->failure_count);
     if (w->dropped_count > 0)
@@ -447,7 +449,7 @@ static void fetch_got(void *owner, const struct worker_reply *reply)
     const struct db_step steps[] = {
         mirror_async_step(),
         task_mirror_insert_step(fetch->arena, rows, count, true, fetch->m->lease.shard),
-        task_mirror_update_step(fetch->arena, rows, count, false),
+        task_mirror_update_step(fetch->arena, rows, count, false), error_group_hold_step(),
         error_group_sync_step(fetch->arena, fetch->ids + fetch->at, fetch->asked)
     };
     if (!mirror_write(fetch->m, steps, countof(steps), fetch_stored, fetch))

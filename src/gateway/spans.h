@@ -40,10 +40,9 @@ void spans_periods(int64_t now_us, int64_t window_s, struct spans_period *ret_no
                    struct spans_period *ret_before);
 
 /*
- * The spans of errors from the beginning of a window up to now, the last of which now is in; how many
- * ranges were put. It begins at a full minute; of 30
- * minutes and more at five full ones, of 12 hours and more at a full hour, of ten days and more at a
- * full day.
+ * The spans of errors from the beginning of a window up to now, the last of which now is in; how
+ * many ranges were put. It begins at a full minute; of 30 minutes and more at five full ones, of 12
+ * hours and more at a full hour, of ten days and more at a full day.
  */
 size_t spans_of_errors(int64_t now_us, int64_t window_s,
                        struct stats_range ret_ranges[SPANS_COUNT]);

@@ -13,7 +13,7 @@ enum { BATCH_ROWS = 2'000, BATCH_DEADLINE_US = 10 * CLOCK_S };
 static const struct kept {
     enum { KEPT_ROLLUPS, KEPT_ERRORS, KEPT_GROUPS } what;
     int64_t span_s;
-    int64_t kept_s;       /* 0: as `option` says */
+    int64_t kept_s; /* 0: as `option` says */
     enum conf_id option;
 } kept[] = {
     { KEPT_ROLLUPS, SPAN_MINUTE_S, 0, CONF_MINUTES_RETENTION },
@@ -54,8 +54,8 @@ static void done(void *owner, const struct db_reply *reply)
 static size_t steps_of(const struct kept *k, const struct conf *conf, struct arena *a,
                        struct db_step steps[2])
 {
-    int64_t kept_us = k->option != CONF_COUNT ? conf_duration_us(conf, k->option)
-                                              : k->kept_s * CLOCK_S;
+    int64_t kept_us =
+        k->option != CONF_COUNT ? conf_duration_us(conf, k->option) : k->kept_s * CLOCK_S;
     int64_t before_us = clock_wall_us() - kept_us;
     switch (k->what) {
     case KEPT_ROLLUPS:
@@ -84,8 +84,8 @@ void stats_upkeep_tick(struct gateway_loop *loop)
     *batch = (struct batch){ loop, a };
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = steps,
-                                  .step_count = steps_of(&kept[upkeep->at], loop->gateway->conf, a,
-                                                         steps),
+                                  .step_count =
+                                      steps_of(&kept[upkeep->at], loop->gateway->conf, a, steps),
                                   .deadline_us = clock_mono_us() + BATCH_DEADLINE_US,
                                   .is_idempotent = true,
                                   .fn = done,

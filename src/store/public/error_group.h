@@ -6,6 +6,8 @@
 #pragma once
 #include "store/public/stats.h"
 
+/* Stands before the others that change something, in their transaction: one at a time does. */
+[[nodiscard]] struct db_step error_group_hold_step(void);
 /* Of these tasks; each may come more than once. */
 [[nodiscard]] struct db_step error_group_sync_step(struct arena *a, const struct uuid *ids,
                                                    size_t count);
@@ -34,6 +36,5 @@ enum error_group_column {
 /* Counts of spans of one length that began before then; at most so many, db_rows_affected tells. */
 [[nodiscard]] struct db_step error_group_expire_step(struct arena *a, int64_t span_s,
                                                      int64_t before_us, size_t count_max);
-/* Groups without tasks, in one transaction: first hold, then forget, which tells as above. */
-[[nodiscard]] struct db_step error_group_hold_step(void);
+/* Groups without tasks; tells as above. */
 [[nodiscard]] struct db_step error_group_forget_step(struct arena *a, size_t count_max);

@@ -4,7 +4,8 @@
 -- :name error_group_sync  :params ids uuid[], from_ids uuid[], to_ids uuid[]
 -- Makes groups and counts agree with the tasks of these ids, and of all from one id to another. What
 -- is asked about twice is counted once: the difference between the failures that are known and those
--- that the rows tell of is what counts. It stands behind what writes the rows, in their transaction.
+-- that the rows tell of is what counts. It stands behind what writes the rows, in their transaction,
+-- and behind error_group_hold.
 -- A count of a span that was deleted for its age does not come back when its tasks go.
 WITH given AS MATERIALIZED (
     SELECT unnest($1::uuid[]) AS id
@@ -102,8 +103,9 @@ USING (SELECT x.span_s, x.at, x.group_id
 WHERE r.span_s = o.span_s AND r.at = o.at AND r.group_id = o.group_id;
 
 -- :name error_group_hold
--- Until the transaction ends no mirror's keeper stores anything, and so none counts on a group.
-SELECT m.name FROM mirror AS m ORDER BY m.name FOR UPDATE;
+-- Until the transaction ends nobody else changes failures, groups or counts: the keepers of several
+-- shards would each count the same difference.
+SELECT pg_advisory_xact_lock(hashtextextended('public.error_groups', 0));
 
 -- :name error_group_forget  :params row_limit int8
 -- Groups that have no task any more. It stands behind error_group_hold, in its transaction.

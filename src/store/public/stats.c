@@ -46,8 +46,8 @@ struct db_step stats_type_rollups_step(struct arena *a, const struct stats_range
 struct db_step stats_expire_step(struct arena *a, int64_t span_s, int64_t before_us,
                                  size_t count_max)
 {
-    return (struct db_step){ &stats_expire, stats_expire_args(a, (int32_t)span_s, before_us,
-                                                              (int64_t)count_max) };
+    return (struct db_step){ &stats_expire,
+                             stats_expire_args(a, (int32_t)span_s, before_us, (int64_t)count_max) };
 }
 
 struct db_step stats_trend_tasks_step(struct arena *a, const struct stats_buckets *b)

@@ -35,9 +35,8 @@ stats_range_columns(struct arena *a, const struct stats_range *ranges, size_t co
 [[nodiscard]] struct db_step stats_rollups_step(struct arena *a, const struct stats_range *ranges,
                                                 size_t count);
 /* Of each type, in order of type; without waits. */
-[[nodiscard]] struct db_step stats_type_rollups_step(struct arena *a,
-                                                     const struct stats_range *ranges,
-                                                     size_t count);
+[[nodiscard]] struct db_step
+stats_type_rollups_step(struct arena *a, const struct stats_range *ranges, size_t count);
 enum stats_rollups_column {
     STATS_ROLLUP_RANGE, /* from 1 */
     STATS_ROLLUP_TYPE,
@@ -54,12 +53,12 @@ enum stats_rollups_column {
 [[nodiscard]] struct db_step stats_expire_step(struct arena *a, int64_t span_s, int64_t before_us,
                                                size_t count_max);
 
-/* Of users and messages, buckets of `bucket_s` from from_us on, each at its beginning; those without
- * rows do not come. Of tasks, the roll-ups of span_s as they are. */
+/* Of users and messages, buckets of `bucket_s` from from_us on, each at its beginning; those
+ * without rows do not come. Of tasks, the roll-ups of span_s as they are. */
 struct stats_buckets {
     int64_t from_us, to_us, bucket_s;
-    int64_t span_s;       /* of the roll-ups that buckets are made of */
-    struct str task_type; /* empty: all */
+    int64_t span_s;           /* of the roll-ups that buckets are made of */
+    struct str task_type;     /* empty: all */
     bool has_waits, has_runs; /* which durations are wanted */
 };
 [[nodiscard]] struct db_step stats_trend_tasks_step(struct arena *a, const struct stats_buckets *b);
