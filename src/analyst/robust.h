@@ -24,7 +24,7 @@
 
 /* Beyond so many points the trend is taken of medians of so many blocks: pairs grow as the square.
  */
-enum { ROBUST_TREND_POINTS_MAX = 512 };
+enum { ROBUST_TREND_POINTS_MAX = 128 };
 
 struct robust_trend {
     double slope;     /* a point; Theil and Sen's */

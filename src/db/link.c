@@ -149,6 +149,9 @@ static void note_failure(struct db_link *link, const struct op *op, const PGresu
     snprintf(f->sqlstate, sizeof f->sqlstate, "%s", sqlstate);
     snprintf(f->constraint, sizeof f->constraint, "%s", field(result, PG_DIAG_CONSTRAINT_NAME));
     db_step_fail(result, r->steps[op->step].step.statement->name, &f->err);
+    const struct db_pool_options *options = &r->lane->pool->options;
+    if (options->on_refused && db_sqlstate_is_no_writes(sqlstate))
+        options->on_refused(options->owner, &f->err);
 }
 
 static void step_answered(const struct op *op, struct db_rows *rows)

@@ -41,6 +41,10 @@ struct db_lane_options {
 /* Called when the first connection opens and when the last one is lost; `why` NULL: it is up. */
 typedef void db_state_fn(void *owner, bool is_up, const struct err *why);
 
+/* Called with each statement that the server refuses because it takes no writes at present: it is
+ * read-only, or its disk is full. */
+typedef void db_refused_fn(void *owner, const struct err *why);
+
 struct db_pool_options {
     struct str url;               /* as in db/conn.h; copied */
     const char *application_name; /* copied */
@@ -51,6 +55,7 @@ struct db_pool_options {
     bool is_prepare_off;        /* WINDLASS_DB_PREPARE=off */
     bool is_logging_statements; /* WINDLASS_LOG_SQL: name, time, rows at INFO; never a value */
     db_state_fn *on_state;      /* may be NULL */
+    db_refused_fn *on_refused;  /* may be NULL */
     void *owner;
 };
 

@@ -47,3 +47,9 @@ bool db_sqlstate_is_outage(const char *sqlstate)
     static const char *const states[] = { "25006", "57P01", "57P02", "57P03", "57P05" };
     return is_one_of(sqlstate, states, countof(states)) || strncmp(sqlstate, "08", 2) == 0;
 }
+
+bool db_sqlstate_is_no_writes(const char *sqlstate)
+{
+    static const char *const states[] = { "25006", "53100" };
+    return is_one_of(sqlstate, states, countof(states));
+}

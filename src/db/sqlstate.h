@@ -32,3 +32,5 @@ enum { DB_SQLSTATE_LEN = 5 };
 [[nodiscard]] bool db_sqlstate_is_retriable(const char *sqlstate);
 /* The server is going away, is not there yet, or is not the primary any more. */
 [[nodiscard]] bool db_sqlstate_is_outage(const char *sqlstate);
+/* The server takes this write from nobody at present: 25006, 53100 (its disk is full). */
+[[nodiscard]] bool db_sqlstate_is_no_writes(const char *sqlstate);

@@ -71,11 +71,14 @@ static bool tell(const struct err *failure, struct err *e)
 
 /* ── up or down ── */
 
+static const char senseless[] = "the ai service gave an answer that is none";
+
 static void set_state(struct ai_client *client, const struct err *why)
 {
     bool is_up = why == NULL;
     struct ai_client_state *state = &client->state;
-    snprintf(client->why, sizeof client->why, "%s", is_up ? "" : why->message);
+    const char *text = !is_up ? why->message : state->is_senseless ? senseless : "";
+    snprintf(client->why, sizeof client->why, "%s", text);
     if (client->is_asked && state->is_up == is_up)
         return;
     client->is_asked = true;
@@ -87,6 +90,20 @@ static void set_state(struct ai_client *client, const struct err *why)
         log_info("ai.up", "url=%s", client->base_url);
     else
         log_warn("ai.down", "reason=%s", log_quote(str_of_c(err_text(why))));
+}
+
+/* By the answers alone: a probe tells that somebody is there, not that he makes sense. */
+static void set_sense(struct ai_client *client, bool is_senseless)
+{
+    struct ai_client_state *state = &client->state;
+    if (state->is_senseless == is_senseless)
+        return;
+    state->is_senseless = is_senseless;
+    state->since_us = clock_wall_us();
+    if (state->is_up)
+        snprintf(client->why, sizeof client->why, "%s", is_senseless ? senseless : "");
+    if (is_senseless)
+        log_warn("ai.senseless", "url=%s", client->base_url);
 }
 
 static void probed(void *owner, const struct http_reply *reply, const struct err *e)
@@ -152,8 +169,7 @@ static void count(struct ai_client *client, const struct err *e)
 
 static bool is_garbage(struct err *e)
 {
-    return err_set_from(e, ERR_ORIGIN_AI, ERR_UNAVAILABLE,
-                        "the ai service gave an answer that is none");
+    return err_set_from(e, ERR_ORIGIN_AI, ERR_UNAVAILABLE, "%s", senseless);
 }
 
 /* A problem's code and detail: only what is wrong with the input is the asker's business. */
@@ -209,18 +225,23 @@ static bool conclude(struct ai_running *r, const struct http_reply *reply,
 static void replied(void *owner, const struct http_reply *reply, const struct err *failure)
 {
     struct ai_running *r = owner;
+    struct ai_client *client = r->client;
     const struct json_value *answer = NULL;
     struct err e = { 0 };
     bool is_good = conclude(r, reply, failure, &answer, &e);
-    r->client->stats.running--;
-    count(r->client, is_good ? NULL : &e);
-    if (is_good || reply != NULL)
-        set_state(r->client, NULL);
+    bool is_answered = is_good || reply != NULL;
+    client->stats.running--;
+    count(client, is_good ? NULL : &e);
+    if (is_answered)
+        set_state(client, NULL);
     else if (failure->code == ERR_UNAVAILABLE || failure->code == ERR_TIMEOUT)
-        set_state(r->client, &e);
+        set_state(client, &e);
     if (r->call.is_chat)
         http_sse_clear(&r->events);
-    r->call.fn(r->call.owner, is_good ? answer : NULL, is_good ? NULL : &e);
+    bool is_understood =
+        r->call.fn(r->call.owner, is_good ? answer : NULL, is_good ? NULL : &e) && is_good;
+    if (is_answered)
+        set_sense(client, !is_understood && e.code != ERR_INVALID);
 }
 
 /* ── the events of a chat; what comes before `done` is for whoever watches ── */

@@ -19,8 +19,9 @@ struct gateway_loop;
 /* Calls that still run end without their callback. */
 void ai_client_destroy(struct ai_client *client); /* accepts NULL */
 
-/* `e` NULL: `answer` is an object, in the call's arena. */
-typedef void ai_answer_fn(void *owner, const struct json_value *answer, const struct err *e);
+/* `e` NULL: `answer` is an object, in the call's arena. False: it is no answer to what was asked.
+ */
+typedef bool ai_answer_fn(void *owner, const struct json_value *answer, const struct err *e);
 /* What a chat tells before its answer: "delta" or "tool", an object that lives during the call.
  * False: it is none, and the answer is broken off. From within the client: it may not be cancelled
  * here. */
@@ -56,10 +57,11 @@ struct ai_client_stats {
 struct ai_client_state {
     bool is_configured; /* there is an ai-url */
     bool is_up;         /* the last call or probe was answered */
+    bool is_senseless;  /* but the last answer was none, whatever the probes say */
     int64_t since_us;   /* wall: when it came or went */
     int64_t latency_us; /* of the last probe that was answered; -1: none was */
     struct http_client_stats calls;
-    const char *why; /* it is not up; "" while it is */
+    const char *why; /* it is not up, or senseless; "" else */
 };
 /* As this loop sees it. */
 [[nodiscard]] struct ai_client_state ai_client_state(const struct gateway_loop *loop);

@@ -114,7 +114,7 @@ static void got_insights(struct gql_step *step, const struct db_reply *reply)
     finish_recommendations(step);
 }
 
-static void got_recommendations(void *owner, const struct json_value *answer,
+static bool got_recommendations(void *owner, const struct json_value *answer,
                                 const struct err *failure)
 {
     struct gql_step *step = owner;
@@ -123,16 +123,20 @@ static void got_recommendations(void *owner, const struct json_value *answer,
     step->host = list;
     if (failure != NULL) {
         (void)gql_step_fail(step, failure);
-    } else if (!read_recommendations(step->arena, answer, (size_t)gql_arg(step, "limit")->integer,
-                                     list)) {
+        return false;
+    }
+    if (!read_recommendations(step->arena, answer, (size_t)gql_arg(step, "limit")->integer, list)) {
         is_no_answer(&e);
         (void)gql_step_fail(step, &e);
-    } else if (gql_child(step->field, "insight") == NULL) {
+        return false;
+    }
+    if (gql_child(step->field, "insight") == NULL) {
         finish_recommendations(step);
     } else {
         struct db_step open = insights_list_step(await_request(step)->loop, step->arena);
         (void)await_db(step, DB_LANE_READ, &open, 1, got_insights);
     }
+    return true;
 }
 
 static void gathered(void *owner, struct str facts, const struct err *failure)
@@ -289,21 +293,23 @@ static void name_as_input(const struct err *failure, struct err *e)
     err_set(e, ERR_INVALID, "input.%s", message);
 }
 
-static void got_analysis(void *owner, const struct json_value *answer, const struct err *failure)
+static bool got_analysis(void *owner, const struct json_value *answer, const struct err *failure)
 {
     struct gql_step *step = owner;
     struct analysis_view *view = arena_new(step->arena, struct analysis_view);
     struct err e;
-    if (failure != NULL) {
-        name_as_input(failure, &e);
-        (void)gql_step_fail(step, &e);
-    } else if (!read_analysis(step->arena, answer, view)) {
-        is_no_answer(&e);
-        (void)gql_step_fail(step, &e);
-    } else {
+    bool is_read = failure == NULL && read_analysis(step->arena, answer, view);
+    if (is_read) {
         step->results[0] = gql_object(view);
         gql_step_finish(step);
+        return true;
     }
+    if (failure != NULL)
+        name_as_input(failure, &e);
+    else
+        is_no_answer(&e);
+    (void)gql_step_fail(step, &e);
+    return false;
 }
 
 static bool check_analyze(const struct gql_step *step, const struct gql_value *input, struct err *e)

@@ -69,18 +69,18 @@ static void stand_in(struct gql_step *step, const struct err *why)
 
 /* ── asking ai ── */
 
-static void ai_answered(void *owner, const struct json_value *done, const struct err *failure)
+static bool ai_answered(void *owner, const struct json_value *done, const struct err *failure)
 {
     struct gql_step *step = owner;
     struct chat *chat = step->host;
     struct err e;
     capability_close(await_request(step)->loop->gateway->capabilities, chat->capability.hash);
-    if (failure != NULL)
-        stand_in(step, failure);
-    else if (!chat_answer_read(step->arena, done, &chat->answer, &e))
-        stand_in(step, &e);
-    else
+    bool is_read = failure == NULL && chat_answer_read(step->arena, done, &chat->answer, &e);
+    if (is_read)
         store_answer(step);
+    else
+        stand_in(step, failure != NULL ? failure : &e);
+    return is_read;
 }
 
 static void ask_ai(struct gql_step *step)

@@ -211,18 +211,18 @@ static bool ai_told(void *owner, struct str name, const struct json_value *event
     return str_eq_c(name, "delta") ? take_delta(s, event) : take_tool(s, event);
 }
 
-static void ai_answered(void *owner, const struct json_value *done, const struct err *failure)
+static bool ai_answered(void *owner, const struct json_value *done, const struct err *failure)
 {
     struct chat_stream *s = owner;
     struct err e;
     s->running = NULL;
     capability_close(s->loop->gateway->capabilities, s->capability.hash);
-    if (failure != NULL)
-        do_without_ai(s, failure);
-    else if (!chat_answer_read(s->arena, done, &s->answer, &e))
-        do_without_ai(s, &e);
-    else
+    bool is_read = failure == NULL && chat_answer_read(s->arena, done, &s->answer, &e);
+    if (is_read)
         store(s);
+    else
+        do_without_ai(s, failure != NULL ? failure : &e);
+    return is_read;
 }
 
 static void ask_ai(struct chat_stream *s, const struct request *r, const struct chat_asked *asked)

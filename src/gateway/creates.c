@@ -21,6 +21,7 @@ enum {
     OUTBOX_LEAST_US = 2 * CLOCK_S,
     HOLD_MS = 10, /* between two looks at whether the outbox is empty */
     HOLD_MAX_US = 1'500 * CLOCK_MS,
+    HOLD_PAUSE_US = CLOCK_S / 2, /* after which those that come are held again */
 };
 
 struct creates {
@@ -518,7 +519,7 @@ static bool holds_back(struct creates *c)
     int64_t now_us = io_loop_now_us(c->loop->io);
     if (!feed_is_up(gw, c->shard) || feed_shard_outbox_waiting(gw, c->shard) > CREATES_TOGETHER_MAX)
         return false;
-    if (c->held_since_us == 0)
+    if (c->held_since_us == 0 || now_us - c->held_since_us > HOLD_MAX_US + HOLD_PAUSE_US)
         c->held_since_us = now_us;
     if (now_us - c->held_since_us > HOLD_MAX_US)
         return false;

@@ -121,7 +121,7 @@ static enum gql_next resolve_groups(struct gql_step *step)
         return gql_step_fail(step, &e);
     }
     step->host = arena_new(step->arena, struct groups);
-    struct stats_range ranges[SPANS_OF_ERRORS];
+    struct stats_range ranges[SPANS_COUNT];
     const struct error_group_query query = {
         .ranges = ranges,
         .range_count = spans_of_errors(clock_wall_us(), window_s, ranges),

@@ -19,6 +19,7 @@ enum {
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 2'000,
     SAMPLES = 128,
+    SENSELESS_MAX = 10, /* answers in a row that make no sense: then it begins anew */
 };
 
 /* The worker's end of the feed, and when it was there. */
@@ -39,7 +40,8 @@ struct feed {
     int64_t asked;
     int64_t asked_at_us;
     size_t limit;
-    double rate; /* changes a second, lately */
+    size_t senseless; /* answers in a row */
+    double rate;      /* changes a second, lately */
     struct sample samples[SAMPLES];
     size_t sample_count; /* in all; the newest at (count - 1) % SAMPLES */
     int64_t reached;     /* what the tables hold, as far as known */
@@ -310,16 +312,32 @@ static void take_told(const struct feed *feed, const struct feed_batch *batch)
     }
 }
 
+static void fell(struct feed *feed)
+{
+    feed->is_down = true;
+    note_worker(feed, false);
+    feed->rate = 0;
+    poll_after(feed, backoff_next_ms(&feed->backoff));
+}
+
+/* Not the worker's, perhaps, but of something between: it is asked again for the same. */
+static void got_nonsense(struct feed *feed, const struct err *e)
+{
+    log_error("feed.broken", "shard=%zu error=%s", feed->shard, log_quote(str_of_c(err_text(e))));
+    if (++feed->senseless % SENSELESS_MAX == 0)
+        lost_track(feed);
+    fell(feed);
+}
+
 static void got_answer(struct feed *feed, const struct json_value *body, struct feed_batch *batch)
 {
     struct err e;
     int64_t head;
     if (!read_answer(feed, body, batch, &head, &e)) {
-        log_error("feed.broken", "shard=%zu error=%s", feed->shard,
-                  log_quote(str_of_c(err_text(&e))));
-        lost_track(feed);
+        got_nonsense(feed, &e);
         return;
     }
+    feed->senseless = 0;
     if (feed->is_down)
         log_info("feed.up", "cursor=%zu:%lld", feed->shard, (long long)feed->next);
     feed->is_down = false;
@@ -348,10 +366,7 @@ static void got_failure(struct feed *feed, const struct worker_reply *reply)
     else if (!feed->is_down)
         log_warn("feed.down", "shard=%zu error=%s", feed->shard,
                  log_quote(str_of_c(err_text(reply->err))));
-    feed->is_down = true;
-    note_worker(feed, false);
-    feed->rate = 0;
-    poll_after(feed, backoff_next_ms(&feed->backoff));
+    fell(feed);
 }
 
 struct poll {

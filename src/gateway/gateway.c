@@ -207,6 +207,7 @@ static bool create_pool(struct gateway_loop *loop, struct err *e)
         log_sql == CONF_SWITCH_ON ||
         (log_sql == CONF_SWITCH_AUTO && conf_choice(conf, CONF_ENV) == CONF_ENV_DEVELOPMENT);
     options.on_state = health_database_changed;
+    options.on_refused = health_writes_refused;
     options.owner = loop;
     return db_pool_create(loop->io, &options, &loop->pool, e);
 }

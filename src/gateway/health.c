@@ -25,6 +25,25 @@ void health_database_changed(void *owner, bool is_up, const struct err *why)
         log_warn("database.down", "reason=%s", log_quote(str_of_c(why ? why->message : "")));
 }
 
+enum { REFUSED_SHOWN_US = 5 * CLOCK_S }; /* writes are tried every second, at least */
+
+static bool refuses_writes(const struct gateway *gw, int64_t now_us)
+{
+    return now_us - atomic_load(&gw->writes_refused_at_us) <= REFUSED_SHOWN_US;
+}
+
+void health_writes_refused(void *owner, const struct err *why)
+{
+    const struct gateway_loop *loop = owner;
+    struct gateway *gw = loop->gateway;
+    int64_t now_us = clock_wall_us();
+    if (!refuses_writes(gw, now_us)) {
+        atomic_store(&gw->writes_refused_since_us, now_us);
+        log_warn("database.no-writes", "reason=%s", log_quote(str_of_c(err_text(why))));
+    }
+    atomic_store(&gw->writes_refused_at_us, now_us);
+}
+
 const char *health_not_ready(const struct gateway_loop *loop)
 {
     const struct gateway *gw = loop->gateway;
@@ -64,6 +83,11 @@ static void look_at_database(const struct gateway_loop *loop, struct arena *a,
                  loop->database_since_us);
     if (!loop->is_database_up && why->code != ERR_NONE)
         part->detail = arena_copy(a, str_of_c(why->message));
+    if (!loop->is_database_up || !refuses_writes(loop->gateway, clock_wall_us()))
+        return;
+    part->status = HEALTH_DEGRADED;
+    part->since_us = atomic_load(&loop->gateway->writes_refused_since_us);
+    part->detail = STR("it takes no writes: it is read-only, or its disk is full");
 }
 
 static void look_at_calls(struct health_part *part, struct http_client_stats calls)
@@ -114,9 +138,12 @@ static void look_at_ai(const struct gateway_loop *loop, struct arena *a, struct 
     struct ai_client_state state = ai_client_state(loop);
     if (!state.is_configured)
         return;
-    struct health_part *part =
-        add_part(health, "ai", state.is_up ? HEALTH_UP : HEALTH_DOWN, state.since_us);
-    if (!state.is_up)
+    struct health_part *part = add_part(health, "ai",
+                                        !state.is_up         ? HEALTH_DOWN
+                                        : state.is_senseless ? HEALTH_DEGRADED
+                                                             : HEALTH_UP,
+                                        state.since_us);
+    if (part->status != HEALTH_UP)
         part->detail = arena_copy(a, str_of_c(state.why));
     part->latency_us = state.latency_us;
     look_at_calls(part, state.calls);

@@ -32,5 +32,8 @@ void health_look(const struct gateway_loop *loop, struct arena *a, struct health
 /* db_pool's on_state, with the loop as owner. */
 void health_database_changed(void *loop, bool is_up, const struct err *why);
 
+/* db_pool's on_refused. The database counts as degraded for some seconds after the last one. */
+void health_writes_refused(void *loop, const struct err *why);
+
 /* Why the process should not get requests now; NULL: it should. */
 [[nodiscard]] const char *health_not_ready(const struct gateway_loop *loop);

@@ -143,19 +143,19 @@ static void get_is_stale(const struct gql_field *f, void *ctx, void *parent,
 
 /* ── insights: check --> gather facts --> ask ai ── */
 
-static void ai_answered(void *owner, const struct json_value *answer, const struct err *failure)
+static bool ai_answered(void *owner, const struct json_value *answer, const struct err *failure)
 {
     struct gql_step *step = owner;
     struct insight_views views;
     struct err e;
-    if (failure != NULL) {
-        (void)gql_step_fail(step, failure);
-    } else if (!insight_views_of_json(step->arena, answer, &views, &e)) {
-        (void)gql_step_fail(step, &e);
-    } else {
+    bool is_read = failure == NULL && insight_views_of_json(step->arena, answer, &views, &e);
+    if (is_read) {
         step->results[0] = gql_objects(views.objects, views.count);
         gql_step_finish(step);
+    } else {
+        (void)gql_step_fail(step, failure != NULL ? failure : &e);
     }
+    return is_read;
 }
 
 static struct str insights_body(const struct gql_step *step, struct str facts)

@@ -196,16 +196,16 @@ static void do_without_ai(struct job *job, const struct err *why)
 
 /* ── with ai ── */
 
-static void ai_answered(void *owner, const struct json_value *answer, const struct err *failure)
+static bool ai_answered(void *owner, const struct json_value *answer, const struct err *failure)
 {
     struct job *job = owner;
     struct err e;
-    if (failure != NULL)
-        do_without_ai(job, failure);
-    else if (!insight_views_of_json(job->arena, answer, &job->views, &e))
-        do_without_ai(job, &e);
-    else
+    bool is_read = failure == NULL && insight_views_of_json(job->arena, answer, &job->views, &e);
+    if (is_read)
         store(job);
+    else
+        do_without_ai(job, failure != NULL ? failure : &e);
+    return is_read;
 }
 
 static void gathered(void *owner, struct str facts, const struct err *failure)

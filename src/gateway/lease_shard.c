@@ -63,7 +63,8 @@ bool lease_shard_read(struct arena *a, struct str body, size_t shard_count,
     const struct json_value *object = shard_count > 1 ? parse(a, body) : NULL;
     const struct json_value *session = json_get_c(object, "session");
     struct str id;
-    if (session == NULL || session->type != JSON_STRING || str_find_char(session->text, '.') < 0)
+    if (object == NULL || session == NULL || session->type != JSON_STRING ||
+        str_find_char(session->text, '.') < 0)
         return true;
     if (!lease_shard_of_session(session->text, shard_count, &ret_shard->shard, &id))
         return err_set(e, ERR_NOT_FOUND, "there is no such session");
@@ -79,7 +80,7 @@ bool lease_shard_read_opening(struct arena *a, struct str body, size_t shard_cou
     const struct json_value *object = parse(a, body);
     const struct json_value *number = json_get_c(object, "shard");
     int64_t shard = 0;
-    if (number == NULL)
+    if (object == NULL || number == NULL)
         return true;
     bool is_good =
         number->type == JSON_NULL || (number->type == JSON_NUMBER && json_to_i64(number, &shard));
@@ -95,7 +96,7 @@ struct str lease_shard_answer(struct arena *a, size_t shard, struct str body)
 {
     const struct json_value *object = shard > 0 ? parse(a, body) : NULL;
     const struct json_value *session = json_get_c(object, "session");
-    if (session == NULL || session->type != JSON_STRING)
+    if (object == NULL || session == NULL || session->type != JSON_STRING)
         return body;
     const struct json_value outside =
         json_of_string(arena_printf(a, "%zu.%.*s", shard, STR_FMT(session->text)));

@@ -4,14 +4,13 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "gateway/spans.h"
 
 static_assert((int)MIRROR_BUCKETS == (int)HISTOGRAM_BUCKETS, "a stored histogram is a histogram");
 
-static const int64_t spans_s[ROLLUP_SPANS] = { 60, 3'600, 86'400 };
-
 enum { KEY_MAX = 1'024, FORGET_AFTER_S = 120 };
 /* A mark counts in each span, for its type and for all. */
-enum { SPANS_A_MARK = 2 * ROLLUP_SPANS };
+enum { SPANS_A_MARK = 2 * SPANS_COUNT };
 
 struct span {
     struct mirror_rollup rollup; /* its type is owned */
@@ -75,13 +74,6 @@ static struct str key_of(char buffer[KEY_MAX], int64_t span_s, int64_t at_us, st
     return str_of(buffer, min_of((size_t)len, (size_t)KEY_MAX - 1));
 }
 
-static int64_t begin_of(int64_t at_us, int64_t span_s)
-{
-    int64_t span_us = span_s * CLOCK_S;
-    int64_t into_us = at_us % span_us;
-    return at_us - (into_us < 0 ? into_us + span_us : into_us);
-}
-
 /* The span, made where there was none. */
 static struct span *find(struct rollups *r, int64_t span_s, int64_t at_us, struct str type)
 {
@@ -102,9 +94,9 @@ static struct span *find(struct rollups *r, int64_t span_s, int64_t at_us, struc
 
 static struct span *find_of_mark(struct rollups *r, const struct rollup_mark *mark, size_t n)
 {
-    int64_t span_s = spans_s[n % ROLLUP_SPANS];
-    return find(r, span_s, begin_of(mark->at_us, span_s),
-                n < ROLLUP_SPANS ? mark->type : STR(MIRROR_ALL_TYPES));
+    int64_t span_s = spans_s[n % SPANS_COUNT];
+    return find(r, span_s, spans_floor(mark->at_us, span_s),
+                n < SPANS_COUNT ? mark->type : STR(MIRROR_ALL_TYPES));
 }
 
 static bool holds(const struct mirror_rollup *const *list, size_t count,

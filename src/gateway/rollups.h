@@ -1,5 +1,5 @@
 /*
- * rollups: what happened in each minute, hour and day, by type and in all, in the memory of the
+ * rollups: what happened in each span, by type and in all, in the memory of the
  * gateway that keeps the mirror. A span that is touched first is loaded; what has changed is stored
  * whole, with the cursor. Spans that nobody touches any more are forgotten once they are stored.
  * Thread: one.
@@ -7,8 +7,6 @@
 #pragma once
 #include "gateway/feed.h"
 #include "store/public/mirror.h"
-
-enum { ROLLUP_SPANS = 3 };
 
 struct rollups;
 

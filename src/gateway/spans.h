@@ -1,5 +1,5 @@
 /*
- * spans: which roll-ups make up a period. A period is a range of time; days, hours and minutes are
+ * spans: which roll-ups make up a period. A period is a range of time; spans of several lengths are
  * put together so that few rows cover it exactly.
  */
 #pragma once
@@ -9,8 +9,13 @@
 
 enum { SPAN_MINUTE_S = 60, SPAN_HOUR_S = 3'600, SPAN_DAY_S = 86'400, SPAN_WEEK_S = 604'800 };
 
-/* minutes, hours, days, hours, minutes */
-enum { SPANS_RANGES_MAX = 5 };
+/* What is rolled up, each some ten times as long as the one before, so that few rows make any
+ * period: a minute, five minutes, an hour, a day, ten days. */
+enum { SPANS_COUNT = 5 };
+extern const int64_t spans_s[SPANS_COUNT];
+
+/* minutes, fives, hours, days, tens, days, hours, fives, minutes */
+enum { SPANS_RANGES_MAX = 2 * SPANS_COUNT - 1 };
 
 /* The ranges of [from_us, to_us), whose ends are full minutes; how many were put. */
 size_t spans_cover(int64_t from_us, int64_t to_us, struct stats_range ret_ranges[SPANS_RANGES_MAX]);
@@ -35,11 +40,10 @@ void spans_periods(int64_t now_us, int64_t window_s, struct spans_period *ret_no
                    struct spans_period *ret_before);
 
 /*
- * The spans of errors (60, 300, 3,600, 86,400 and 864,000 seconds) from the beginning of a window up
- * to now, the last of which now is in; how many ranges were put. It begins at a full minute; of 30
+ * The spans of errors from the beginning of a window up to now, the last of which now is in; how many
+ * ranges were put. It begins at a full minute; of 30
  * minutes and more at five full ones, of 12 hours and more at a full hour, of ten days and more at a
  * full day.
  */
-enum { SPANS_OF_ERRORS = 5 };
 size_t spans_of_errors(int64_t now_us, int64_t window_s,
-                       struct stats_range ret_ranges[SPANS_OF_ERRORS]);
+                       struct stats_range ret_ranges[SPANS_COUNT]);

@@ -89,6 +89,8 @@ static bool read_metrics(struct history *h, struct err *e)
                                                .bucket_s = h->kind->bucket_s };
                 h->objects[i] = &h->trends[i];
                 h->needs |= 1U << series_of[metric];
+                h->buckets.has_waits |= metric == TREND_WAIT_P50 || metric == TREND_WAIT_P99;
+                h->buckets.has_runs |= metric == TREND_RUN_P50 || metric == TREND_RUN_P99;
             }
     h->trend_count = metrics->count;
     return true;

@@ -24,6 +24,7 @@ import engine
 import graphql
 import proc
 import queue_bench
+import stats
 import tasks
 from windlass import Windlass
 
@@ -184,11 +185,11 @@ def make_tasks(windlass):
     windlass.sql(MAKE_TASKS)
     windlass.sql("INSERT INTO task_counts (type, status, count) SELECT type, status, count(*) FROM tasks GROUP BY 1, 2 "
                  "ON CONFLICT DO NOTHING")
-    for span, step in ((60, "minute"), (3600, "hour"), (86400, "day")):
+    for span in (60, 300, 3600, 86400, 864000):
         windlass.sql(
             "INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max) "
-            f"SELECT {span}, date_trunc('{step}', created_at), coalesce(type, ''), count(*), count(*), 0, "
-            "array_fill(count(*), ARRAY[40]), array_fill(count(*), ARRAY[50]), 3.5, 60 FROM tasks GROUP BY 2, ROLLUP (type) "
+            f"SELECT {span}, date_bin('{span} s', created_at, 'epoch'), coalesce(type, ''), count(*), count(*), 0, "
+            "array_fill(count(*), ARRAY[40])::text, array_fill(count(*), ARRAY[50])::text, 3.5, 60 FROM tasks GROUP BY 2, ROLLUP (type) "
             "ON CONFLICT DO NOTHING")
     windlass.sql("VACUUM (ANALYZE) tasks")
 
@@ -255,7 +256,7 @@ LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-re
          **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
 # Those that start their own programs, after the loads.
-PARTS = [*LOADS, "start", "engine", "graphql", "queue"]
+PARTS = [*LOADS, "start", "engine", "graphql", "queue", "stats"]
 
 
 def main():
@@ -298,6 +299,8 @@ def main():
                       options.peers.split(","))
     if "queue" in parts:
         queue_bench.bench(report, program, options.build.resolve(), options.tests.split(","))
+    if "stats" in parts:
+        stats.bench(report, program)
     target = options.build / "bench.json"
     target.write_text(json.dumps(report.rows, indent=1) + "\n")
     print(f"  written to {target}")

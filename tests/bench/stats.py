@@ -66,27 +66,28 @@ SELECT span_s, date_bin(span_s * interval '1 second', at, 'epoch') AS at, type, 
 FROM (SELECT at, type, 'created' AS what, 0 AS bucket, NULL::float8 AS took FROM bench_day
       UNION ALL SELECT started_at, type, 'wait', {BUCKET.format(took=WAIT)}, {WAIT} FROM bench_day
       UNION ALL SELECT finished_at, type, status::text, {BUCKET.format(took=RUN)}, {RUN} FROM bench_day) AS e,
-     unnest('{{60,3600}}'::int4[]) AS s (span_s)
+     unnest('{{60,300,3600}}'::int4[]) AS s (span_s)
 GROUP BY 1, 2, 3, 4, 5""", f"""
 CREATE UNLOGGED TABLE bench_events AS
 SELECT span_s, at + d * interval '1 day' AS at, type, what, bucket, sum(n)::int8 AS n, max(most) AS most
 FROM bench_events_of_day, generate_series(0, {DAYS - 1}) AS d WHERE span_s = 3600 OR d >= {DAYS} - 14
 GROUP BY 1, 2, 3, 4, 5""", """
 INSERT INTO bench_events SELECT span_s, date_bin(span_s * interval '1 second', created_at, 'epoch'), type, 'created', 0, count(*), NULL
-FROM tasks, unnest('{60,3600}'::int4[]) AS s (span_s) WHERE status IN ('pending', 'in-progress') GROUP BY 1, 2, 3""", """
-INSERT INTO bench_events SELECT 86400, date_bin('1 day', at, 'epoch'), type, what, bucket, sum(n), max(most) FROM bench_events
-WHERE span_s = 3600 GROUP BY 2, 3, 4, 5""", """
+FROM tasks, unnest('{60,300,3600}'::int4[]) AS s (span_s) WHERE status IN ('pending', 'in-progress') GROUP BY 1, 2, 3""", """
+INSERT INTO bench_events
+SELECT s, date_bin(s * interval '1 second', at, 'epoch'), type, what, bucket, sum(n), max(most)
+FROM bench_events, unnest('{86400,864000}'::int4[]) AS s WHERE span_s = 3600 GROUP BY 1, 2, 3, 4, 5""", """
 INSERT INTO bench_events SELECT span_s, at, '', what, bucket, sum(n), max(most) FROM bench_events GROUP BY 1, 2, 4, 5""",
           "ANALYZE bench_events"]
 # An array has all buckets up to the last one that is not empty.
 ARRAY_OF = """
-CREATE FUNCTION bench_array(buckets int[], counts int8[]) RETURNS int8[] LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION bench_array(buckets int[], counts int8[]) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE made int8[] := array_fill(0::int8, ARRAY[(SELECT max(b) + 1 FROM unnest(buckets) AS b)]);
 BEGIN
     FOR i IN 1 .. cardinality(buckets) LOOP
         made[buckets[i] + 1] := made[buckets[i] + 1] + counts[i];
     END LOOP;
-    RETURN made;
+    RETURN made::text;
 END $$"""
 ARRAY = ("CASE WHEN bool_or({where}) THEN bench_array(array_agg(bucket) FILTER (WHERE {where}), array_agg(n) FILTER (WHERE {where}))"
          " ELSE '{{}}' END")
@@ -122,6 +123,7 @@ def load(windlass):
 
 
 def statements_of(indexes):
+    """What fills the tables, in order."""
     return [DAY, INSERT, INSERT_OPEN, "ALTER TABLE tasks ADD PRIMARY KEY (id)",
                   *(line.split("|", 1)[1] for line in indexes), COUNTS, *EVENTS, ARRAY_OF, ROLLUPS, recount.PUT_ERROR_GROUPS,
                   "DROP TABLE bench_day, bench_events_of_day, bench_events; DROP FUNCTION bench_array",
@@ -213,9 +215,29 @@ def bench(report, program):
         windlass.start()
         token = windlass.set_up()
         load(windlass)
+        check(windlass, token)
         ask_all(report, windlass, token)
     finally:
         windlass.remove()
+
+
+def check(windlass, token):
+    """What the answers say, against a count of the rows."""
+    def same(what, told, query):
+        counted = int(windlass.sql(query))
+        if told != counted:
+            raise RuntimeError(f"{what}: {told} are told, {counted} counted")
+
+    answer = windlass.graphql(STATS, {"w": "90d"}, token)["dashboardStats"]
+    for name, status in (("pending", "pending"), ("inProgress", "in-progress"), ("completed", "completed"), ("failed", "failed")):
+        same(name, answer["tasks"][name], f"SELECT count(*) FROM tasks WHERE status = '{status}'")
+    groups = windlass.graphql(ERRORS, {"w": "24h", "t": "type-3", "n": 100}, token)["errorGroups"]
+    same("errorGroups", sum(g["count"] for g in groups), "SELECT count(*) FROM tasks WHERE status = 'failed' AND type = 'type-3' AND "
+         "finished_at >= date_trunc('hour', now() - interval '24 hours')")
+    for metric, column in (("TASKS_CREATED", "created_at"), ("TASKS_COMPLETED", "finished_at")):
+        trend = windlass.graphql(TRENDS, {"m": [metric], "b": "HOUR", "f": ago(hours=47)}, token)["historicalTrends"][0]
+        same(metric, sum(p["value"] for p in trend["points"]), f"SELECT count(*) FROM tasks WHERE {column} >= '{trend['points'][0]['at']}' "
+             f"AND {column} <= now()" + (" AND status = 'completed'" if column == "finished_at" else ""))
 
 
 def ask_all(report, windlass, token):

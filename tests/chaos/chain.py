@@ -47,7 +47,7 @@ WITH events AS (
     FROM events GROUP BY 1, ROLLUP (type)
 )
 SELECT r.at, r.type, r.created, n.created, r.completed, n.completed, r.failed, n.failed, r.runs, n.runs, r.run_max, n.run_max
-FROM (SELECT at, type, created, completed, failed, (SELECT coalesce(sum(x), 0) FROM unnest(run) AS x) AS runs, run_max
+FROM (SELECT at, type, created, completed, failed, (SELECT coalesce(sum(x), 0) FROM unnest(run::int8[]) AS x) AS runs, run_max
       FROM task_rollups WHERE span_s = {span} AND created + completed + failed > 0) AS r
 FULL JOIN counted AS n USING (at, type)
 WHERE (r.created, r.completed, r.failed, r.runs) IS DISTINCT FROM (n.created, n.completed, n.failed, n.runs)
@@ -342,7 +342,7 @@ def check_counts(checks, windlass):
         " AS c FULL JOIN (SELECT type, status, count(*) AS count FROM tasks GROUP BY type, status)"
         " AS n USING (type, status) WHERE c.count IS DISTINCT FROM n.count")
     checks(not wrong, f"{len(wrong)} counters of the gateway differ from a recount {wrong[:3]}")
-    for span in (60, 3600, 86400):
+    for span in (60, 300, 3600, 86400, 864000):
         wrong = windlass.sql(ROLLUPS_WRONG.format(span=span))
         checks(not wrong, f"{len(wrong)} roll-ups of {span} s differ from a recount of the worker's tasks {wrong[:3]}")
     for wrong in (recount.WRONG_FAILURES, recount.WRONG_GROUPS, recount.WRONG_ERROR_ROLLUPS):

@@ -22,11 +22,11 @@ SECRET = "service-secret"
 class Ai:
     """One `windlass ai` on a free port."""
 
-    def __init__(self):
+    def __init__(self, token=SECRET):
         self.log_file = tempfile.TemporaryFile("a+")
         self.process = subprocess.Popen(
             [PROGRAM, "ai", "--ai-port=0"], stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], "WINDLASS_GATEWAY_TOKEN": SECRET})
+            env={"PATH": os.environ["PATH"], "WINDLASS_GATEWAY_TOKEN": token})
         self.url = "http://" + eventually(self.address)
 
     def address(self):

@@ -151,6 +151,39 @@ def they_are_computed_once_and_then_served_from_the_table(world):
     assert world.asked() == asked + 3
 
 
+def insights_ttl_says_for_how_long(world):
+    world.forget()
+    world.found = [insight()]
+    world.dashboard()
+    with Gateway(world.url, AI_URL=world.ai.url, INSIGHTS_TTL="2h") as other:
+        asked = world.asked()
+        for age, is_cached in (("90 minutes", True), ("121 minutes", False)):
+            world.sql(f"UPDATE insight_runs SET generated_at = now() - interval '{age}'")
+            answer = world.dashboard(gateway=other)
+            assert answer["cached"] is is_cached, (age, answer)
+            assert datetime.fromisoformat(answer["nextAt"]) - datetime.fromisoformat(answer["generatedAt"]) == timedelta(hours=2)
+        assert world.asked() == asked + 1
+
+
+def what_ai_says_without_sense_is_told_of_it(world):
+    """A probe says that it is there, its answers that they are none; the first that is one ends it."""
+    health = "{ systemHealth { status services { name status detail since } } }"
+    part = lambda: next(p for p in world.gateway.graphql(health, None, world.admin).data["systemHealth"]["services"]  # noqa: E731
+                        if p["name"] == "ai")
+    world.forget()
+    world.dashboard()
+    before, world.ai.answers["/v1/insights"] = world.ai.answers["/v1/insights"], lambda _: (200, {"insights": 1})
+
+    def seen(status):  # each loop says what itself has heard
+        world.dashboard(refresh=True)
+        told = part()
+        return told if told["status"] == status else None
+    degraded = eventually(lambda: seen("DEGRADED"))
+    assert degraded["detail"] == "the ai service gave an answer that is none", degraded
+    world.ai.answers["/v1/insights"] = before
+    assert eventually(lambda: seen("UP"))["detail"] is None
+
+
 def many_who_ask_at_once_cause_one_computation(world):
     world.found = [insight()]
     with Gateway(world.url, AI_URL=world.ai.url) as other:
@@ -272,6 +305,12 @@ def without_ai_and_without_older_ones_the_analyst_looks_itself(world):
         assert ("failure-rate", "email") in types, found
         again = world.dashboard(gateway=alone)
         assert again["cached"] is True and again["insights"] == found["insights"]
+        for answer in ((503, {}), (200, {"insights": "none"})):  # an ai that fails is none
+            world.forget()
+            before, world.ai.answers["/v1/insights"] = world.ai.answers["/v1/insights"], lambda _, a=answer: a
+            own = world.dashboard()
+            world.ai.answers["/v1/insights"] = before
+            assert titles(own) == titles(found) and (own["stale"], own["cached"]) == (False, False), own
         assert alone.graphql(NOW, {}, world.admin).code == "AI_UNAVAILABLE"
         with Gateway(world.url, AI_URL="http://127.0.0.1:1") as cut_off:
             answer = cut_off.graphql(NOW, {}, world.admin)
@@ -350,6 +389,8 @@ def main():
             ai_is_told_the_facts_of_the_tables,
             insights_are_what_ai_finds_now,
             they_are_computed_once_and_then_served_from_the_table,
+            insights_ttl_says_for_how_long,
+            what_ai_says_without_sense_is_told_of_it,
             many_who_ask_at_once_cause_one_computation,
             what_still_holds_keeps_its_id_and_what_does_not_is_resolved,
             what_is_dismissed_stays_so_while_it_holds,

@@ -365,6 +365,18 @@ def addresses_methods_and_lengths_are_problems_too(world):
     client.close()
 
 
+def a_type_that_is_quiet_is_not_leased(world):
+    client = world.client()
+    who = client.open({"hush": {"slots": 1}})
+    task = world.create(type="hush")
+    poll = {**who, "max": 1, "wait_ms": 0}
+    assert client.post("/v1/leases", {**poll, "quiet": ["hush"]}).json["leases"] == []
+    leases = client.post("/v1/leases", {**poll, "wait_ms": 20_000}).json["leases"]
+    assert [x["task"] for x in leases] == [task], leases
+    client.post("/v1/acks", {**who, "results": [{"task": task, "fence": leases[0]["fence"], "outcome": "complete"}]})
+    client.end(who)
+
+
 def one_shard_is_all_there_is(world):
     client = world.client()
     assert client.shards().json == {"shards": [{"shard": 0}]}
@@ -396,7 +408,7 @@ TESTS = [a_task_goes_through_its_life, a_cancelled_task_is_told_to_its_worker, o
          polls_have_a_bound_and_hold_up_nothing_else, a_worker_that_is_away_is_503_and_comes_back,
          a_session_goes_on_with_the_worker_that_takes_over,
          bad_input_is_refused_with_its_place, addresses_methods_and_lengths_are_problems_too,
-         one_shard_is_all_there_is, the_document_is_served_and_all_of_it_was_seen]
+         a_type_that_is_quiet_is_not_leased, one_shard_is_all_there_is, the_document_is_served_and_all_of_it_was_seen]
 
 if __name__ == "__main__":
     with OutsideWorld() as the_world:

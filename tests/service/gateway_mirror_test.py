@@ -164,7 +164,7 @@ def minute_of(at_us):
 
 
 def check_rollups(world, events):
-    """The roll-ups of all three spans, of each type and of all together, against a recount of the events."""
+    """The roll-ups of all spans, of each type and of all together, against a recount of the events."""
     expected, durations = {}, {}
     for event in events:
         task = event.get("task")
@@ -178,14 +178,14 @@ def check_rollups(world, events):
             took = ("wait", task["started_at_us"] - task["run_at_us"])
         elif column != "created" and task["started_at_us"] is not None:
             took = ("run", task["finished_at_us"] - task["started_at_us"])
-        for span, kind in itertools.product((60, 3600, 86400), (task["type"], "")):
+        for span, kind in itertools.product((60, 300, 3600, 86400, 864000), (task["type"], "")):
             key = (span, event["at_us"] // (span * 1_000_000) * span, kind)
             row = expected.setdefault(key, {"created": 0, "completed": 0, "failed": 0, "started": 0})
             row[column] += 1
             if took:
                 durations.setdefault((key, took[0]), []).append(took[1])
     rows = sql(world.url, "SELECT span_s, extract(epoch FROM at)::int8, type, created, completed, failed, "
-                          "(SELECT coalesce(sum(x), 0) FROM unnest(wait) x), (SELECT coalesce(sum(x), 0) FROM unnest(run) x), "
+                          "(SELECT coalesce(sum(x), 0) FROM unnest(wait::int8[]) x), (SELECT coalesce(sum(x), 0) FROM unnest(run::int8[]) x), "
                           "wait_max, run_max FROM task_rollups WHERE NOT is_gap")
     kept = {(int(r[0]), int(r[1]), r[2]): r[3:] for r in rows}
     assert kept.keys() == expected.keys(), (sorted(kept)[:5], sorted(expected)[:5])
@@ -292,7 +292,7 @@ def a_cursor_that_is_gone_rebuilds_while_rows_stay_readable(postgres):
             world.check_equal()
         assert len(seen) >= 3 and min(seen) >= len(made) - len(gone), seen
         gaps = sql(world.url, "SELECT DISTINCT span_s FROM task_rollups WHERE is_gap ORDER BY 1")
-        assert gaps == [["60"], ["3600"], ["86400"]], gaps
+        assert gaps == [["60"], ["300"], ["3600"], ["86400"], ["864000"]], gaps
 
 
 def a_worker_that_began_anew_replaces_everything(postgres):

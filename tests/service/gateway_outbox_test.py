@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
@@ -114,6 +115,13 @@ def every_other_change_says_that_the_worker_is_away(postgres):
         assert world.ask("mutation($id: ID!) { deleteJob(id: $id) }", {"id": job}).code == "WORKER_UNAVAILABLE"
         update = "mutation($id: ID!) { updateJob(id: $id, input: { name: \"x\" }) { id } }"
         assert world.ask(update, {"id": job}).code == "WORKER_UNAVAILABLE"
+        for change in ("retryTasks(filter: { type: \"email\" }) { done }", "cancelTasks(filter: { type: \"email\" }) { done }",
+                       "deleteTasks(filter: { type: \"email\" }) { done }", "pauseQueue(name: \"q\") { name }",
+                       "resumeQueue(name: \"q\") { name }",
+                       "updateTaskType(type: \"email\", settings: { paused: true }) { type }"):
+            answer = world.ask("mutation { %s }" % change)
+            assert answer.code == "WORKER_UNAVAILABLE", (change, answer.text)
+        assert world.waiting() == 0
         assert world.read(task)["status"] == "PENDING"
 
 
@@ -238,6 +246,64 @@ def a_repeat_of_the_same_id_waits_once(postgres):
         assert list(world.worker.tasks) == [own]
 
 
+def an_entry_and_its_row_are_one_commit_that_is_on_the_disk(postgres):
+    with World(postgres) as world:
+        psql(world.url, """
+            CREATE TABLE seen (name text, tx text, synchronous text);
+            CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO seen VALUES (TG_TABLE_NAME, txid_current(), current_setting('synchronous_commit'));
+                RETURN NULL; END $$;
+            CREATE TRIGGER note AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION note();
+            CREATE TRIGGER note AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION note();""")
+        world.worker.vanish()
+        assert world.create().data["createTask"]["accepted"] is False
+        rows = psql(world.url, "SELECT regexp_replace(name, '_.*', ''), tx, synchronous FROM seen ORDER BY 1")
+        assert [(name, synchronous) for name, _, synchronous in rows] == [("outbox", "on"), ("tasks", "on")], rows
+        assert rows[0][1] == rows[1][1], rows
+
+
+def an_id_out_of_time_is_refused_before_the_outbox(postgres):
+    """As the worker would, and with the server's time; so nothing is kept that it would refuse."""
+    with World(postgres, ID_PAST="2h", ID_FUTURE="1h") as world:
+        world.worker.vanish()
+        hour_us = 3_600_000_000
+        now_us = time.time_ns() // 1000
+        for bad in (uuid7(now_us - 3 * hour_us), uuid7(now_us + 2 * hour_us), "00000000-0000-4000-8000-000000000000"):
+            for answer in (world.create(id=bad), world.ask(CREATE_ALL, {"inputs": [{"type": "email", "id": bad}]}),
+                           world.ask(CREATE_JOB, {"input": {"id": bad, "name": "n", "schedule": "@daily", "taskType": "email"}})):
+                assert answer.code == "BAD_USER_INPUT" and "id: " in answer.error["message"], answer.text
+                assert bad[14] == "4" or str(datetime.now(timezone.utc).year) in answer.error["message"], answer.text
+        assert world.waiting() == 0
+        for good in (uuid7(now_us - hour_us), uuid7(now_us + hour_us // 2)):
+            assert world.create(id=good).data["createTask"]["id"] == good
+        assert world.waiting() == 2
+
+
+def one_gateway_alone_sends_what_all_of_them_kept(postgres):
+    with World(postgres) as world, Gateway(world.url, **world.settings) as other:
+        world.worker.vanish()
+        gateways = (world.gateway, other)
+        kept = [world.ask(CREATE, {"input": {"type": "email"}}, gateways[i % 2]).data["createTask"]["id"] for i in range(8)]
+        assert world.waiting() == 8
+        world.worker.launch()
+        world.emptied()
+        assert sorted(world.sent_ids()) == sorted(kept)  # each once
+        assert sum("outbox.forwarded" in gateway.log for gateway in gateways) == 1
+
+
+def what_comes_while_entries_wait_goes_behind_them(postgres):
+    """Though the worker answers again: only the table's order is the order of acceptance."""
+    with World(postgres) as world:
+        world.worker.vanish()
+        first = world.create().data["createTask"]["id"]
+        world.worker.launch()
+        second = world.create().data["createTask"]
+        world.emptied()
+        eventually(lambda: world.read(second["id"])["accepted"])
+        sent = world.sent_ids()
+        assert sent.index(first) < sent.index(second["id"]), sent
+
+
 def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
     with World(postgres) as world, Gateway(world.url, **world.settings) as other:
         accepted, kept, is_over = [[], []], [], threading.Event()
@@ -271,9 +337,12 @@ TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,
          what_the_worker_refuses_stays_visible_as_failed_with_its_reason,
          a_key_that_another_task_holds_ends_the_entry_as_its_duplicate, the_outbox_is_bounded_and_says_so,
+         an_entry_and_its_row_are_one_commit_that_is_on_the_disk, an_id_out_of_time_is_refused_before_the_outbox,
+         one_gateway_alone_sends_what_all_of_them_kept, what_comes_while_entries_wait_goes_behind_them,
          entries_survive_a_kill_and_a_rebuild_of_the_mirror, a_repeat_of_the_same_id_waits_once,
          an_outage_ends_for_every_gateway_while_creates_keep_coming]
 
 if __name__ == "__main__":
+    wanted = [test for test in TESTS if not sys.argv[2:] or test.__name__ in sys.argv[2:]]
     with Postgres() as the_postgres:
-        run_tests(TESTS, the_postgres)
+        run_tests(wanted, the_postgres)

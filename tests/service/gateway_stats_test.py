@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from gateway_rig import Gateway, Postgres, at_once, create_user, eventually, psql, run_tests  # noqa: E402
 
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86400, 604800
+SPANS = (MINUTE, 5 * MINUTE, HOUR, DAY, 10 * DAY)  # of the roll-ups
 STATS = ("query($window: String) { dashboardStats(window: $window) { users chatMessages jobs { total active paused failed } "
          "tasks { total pending inProgress completed failed exact } window throughputPerMinute successRate "
          "waitSeconds { p50 p90 p99 max } runSeconds { p50 p90 p99 max } oldestPendingSeconds "
@@ -40,8 +41,8 @@ ALL_TYPES = """INSERT INTO task_rollups (span_s, at, type, created, completed, f
     SELECT r.span_s, r.at, '', sum(r.created), sum(r.completed), sum(r.failed), {wait}, {run}, max(r.wait_max), max(r.run_max)
     FROM task_rollups AS r WHERE r.type <> '' GROUP BY 1, 2
     ON CONFLICT (span_s, at, type, shard) DO UPDATE SET created = excluded.created, completed = excluded.completed,
-    failed = excluded.failed""".format(**{name: f"""coalesce((SELECT array_agg(n ORDER BY b) FROM (
-        SELECT u.b, sum(u.n) AS n FROM task_rollups AS x, unnest(x.{name}) WITH ORDINALITY AS u (n, b)
+    failed = excluded.failed""".format(**{name: f"""coalesce((SELECT array_agg(n ORDER BY b)::text FROM (
+        SELECT u.b, sum(u.n) AS n FROM task_rollups AS x, unnest(x.{name}::int8[]) WITH ORDINALITY AS u (n, b)
         WHERE x.span_s = r.span_s AND x.at = r.at AND x.type <> '' GROUP BY u.b) AS s), '{{}}')""" for name in ("wait", "run")})
 
 
@@ -65,10 +66,10 @@ class World:
         return self.graphql(TRENDS, {"metrics": metrics, **variables}).data["historicalTrends"]
 
     def put(self, events):
-        """(seconds ago, type, what, wait, run) into the roll-ups of all three spans."""
+        """(seconds ago, type, what, wait, run) into the roll-ups of all spans."""
         rollups = {}
         for ago, kind, what, wait, run in events:
-            for span in (MINUTE, HOUR, DAY):
+            for span in SPANS:
                 at = (self.now - ago) // span * span
                 r = rollups.setdefault((span, at, kind), {"created": 0, "completed": 0, "failed": 0, "wait": [0] * 64,
                                                           "run": [0] * 64, "wait_max": -1, "run_max": -1})
@@ -342,7 +343,7 @@ def events_at_edges(now):
 def put_events(url, events):
     rows = {}
     for at_us, kind, what, took in events:
-        for span in (MINUTE, HOUR, DAY):
+        for span in SPANS:
             row = rows.setdefault((span, begin_of(at_us, span), kind),
                                   {"created": 0, "completed": 0, "failed": 0, "wait": [0] * 64, "run": [0] * 64})
             if what != "wait":

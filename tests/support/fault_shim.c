@@ -1,12 +1,14 @@
 /*
- * fault_shim: a library for LD_PRELOAD that makes a process's wall clock jump and its disk hang, as
- * a file says that the process maps: FAULT_SHIM names it. For tests alone, of the worker,
+ * fault_shim: a library for LD_PRELOAD that makes a process's wall clock jump and its disk hang or
+ * full, as a file says that the process maps: FAULT_SHIM names it. For tests alone, of the worker,
  * the runner and PostgreSQL's server; tests/support/shim.py writes the file.
  *
- * The file is two int64_t: what is added to CLOCK_REALTIME, in microseconds; and, while it is not
- * 0, that nothing reaches the disk: fsync, fdatasync and pwrite begin once it is 0 again. Each call
- * reads it anew. CLOCK_MONOTONIC and all other clocks are told as they are. The syncs themselves
- * are left out: no test cuts the power, and what was written outlives a process that is killed.
+ * The file is three int64_t: what is added to CLOCK_REALTIME, in microseconds; and, while they are
+ * not 0, that nothing reaches the disk (fsync, fdatasync and pwrite begin once it is 0 again), and
+ * that it is full: what would make a file longer fails with ENOSPC, what lies within one is written
+ * as ever. Each call reads it anew. CLOCK_MONOTONIC and all other clocks are told as they are. The
+ * syncs themselves are left out: no test cuts the power, and what was written outlives a process
+ * that is killed.
  *
  * Without the variable, or where its file cannot be mapped, the process ends: a test whose faults
  * do not happen would prove nothing.
@@ -14,9 +16,11 @@
 #undef _FILE_OFFSET_BITS /* else pwrite is a name of pwrite64, and both are wanted */
 #include "base/base.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -30,6 +34,7 @@ enum { US = 1'000'000, NS_OF_US = 1'000, STALL_LOOK_NS = 2'000'000 };
 struct faults {
     int64_t ahead_us;
     int64_t is_stalled;
+    int64_t is_full;
 };
 
 static const volatile struct faults *faults;
@@ -111,13 +116,55 @@ SEEN int fdatasync(int fd)
     return 0;
 }
 
+/* Whether a file may not reach to `end`. */
+static bool is_refused(int fd, off64_t end)
+{
+    struct stat file;
+    if (!faults || !faults->is_full || fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) ||
+        end <= file.st_size)
+        return false;
+    errno = ENOSPC;
+    return true;
+}
+
 SEEN ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
     wait_for_disk();
+    if (is_refused(fd, at + (off_t)len))
+        return -1;
     return syscall(SYS_pwrite64, fd, bytes, len, at);
 }
 
 SEEN ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 {
     return pwrite(fd, bytes, len, at);
+}
+
+/* PostgreSQL makes a new segment of its log with these. */
+SEEN ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
+{
+    off_t end = at;
+    wait_for_disk();
+    for (int i = 0; i < count; i++)
+        end += (off_t)parts[i].iov_len;
+    if (is_refused(fd, end))
+        return -1;
+    return syscall(SYS_pwritev, fd, parts, count, at, 0);
+}
+
+SEEN ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at)
+{
+    return pwritev(fd, parts, count, at);
+}
+
+SEEN int posix_fallocate(int fd, off_t at, off_t len)
+{
+    if (is_refused(fd, at + len))
+        return ENOSPC;
+    return syscall(SYS_fallocate, fd, 0, at, len) == 0 ? 0 : errno;
+}
+
+SEEN int posix_fallocate64(int fd, off64_t at, off64_t len)
+{
+    return posix_fallocate(fd, at, len);
 }

@@ -8,9 +8,9 @@ ERROR_ROLLUPS = f"""SELECT span_s, to_timestamp(floor(extract(epoch FROM at) / s
     FROM ({FAILURES}) AS f, unnest('{{60,300,3600,86400,864000}}'::int[]) AS s (span_s) GROUP BY 1, 2, 3"""
 
 PUT_ERROR_GROUPS = f"""TRUNCATE error_groups, task_failures, error_rollups;
-    INSERT INTO task_failures (id, group_id, at) {FAILURES};
+    INSERT INTO task_failures (id, group_id, at) {FAILURES} ORDER BY 3;
     INSERT INTO error_groups (id, type, template) {GROUPS};
-    INSERT INTO error_rollups (span_s, at, group_id, count) {ERROR_ROLLUPS}"""
+    INSERT INTO error_rollups (span_s, at, group_id, count) {ERROR_ROLLUPS} ORDER BY 2, 1, 3"""
 
 # Rows that are on one side only, or differ; none are wanted. A group may outlive its last task.
 WRONG_FAILURES = (f"SELECT * FROM task_failures AS a FULL JOIN ({FAILURES}) AS b USING (id) "

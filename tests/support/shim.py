@@ -1,4 +1,4 @@
-"""A wall clock that jumps and a disk that hangs, for a process and its children: tests/support/fault_shim.c, preloaded."""
+"""A wall clock that jumps and a disk that hangs or is full, for a process and its children: tests/support/fault_shim.c, preloaded."""
 
 import mmap
 import os
@@ -21,8 +21,8 @@ class Shim:
         os.chmod(library, 0o755)
         path = os.path.join(self.folder, "faults")
         with open(path, "wb+") as file:
-            file.truncate(16)
-            self.map = mmap.mmap(file.fileno(), 16)
+            file.truncate(24)
+            self.map = mmap.mmap(file.fileno(), 24)
         os.chmod(path, 0o644)
         self.environment = {
             "LD_PRELOAD": library, "FAULT_SHIM": path,
@@ -40,6 +40,10 @@ class Shim:
 
     def stall(self, is_stalled):
         struct.pack_into("q", self.map, 8, int(is_stalled))
+
+    def fill(self, is_full):
+        """No file grows while the disk is full."""
+        struct.pack_into("q", self.map, 16, int(is_full))
 
     def end(self):
         self.map.close()

@@ -160,6 +160,32 @@ def test_kill_9_of_the_supervisor_loses_nothing():
             assert graphql(second, "{ me { email } }", token)["me"]
 
 
+def test_kill_9_of_the_supervisor_keeps_tasks_and_the_outbox():
+    """Those that the worker took, and those that wait for it because it hangs; all run after the next start."""
+    create = "mutation { createTask(input: {type: \"noop\"}) { id accepted } }"
+    settings = {"WINDLASS_WORKER_CREATE_TIMEOUT": "500ms"}
+    with Scratch() as scratch:
+        with Up(PROGRAM, scratch, ["--env", "development"], env=settings, fresh=True) as up:
+            up.wait_ready()
+            token = set_up(up)
+            accepted = [graphql(up, create, token)["createTask"] for _ in range(5)]
+            os.kill(up.service("worker"), signal.SIGSTOP)
+            kept = [until("the outbox keeps it", lambda: (lambda t: t if not t["accepted"] else None)(
+                graphql(up, create, token)["createTask"])) for _ in range(5)]
+            with Up(PROGRAM, scratch, run=scratch.join("run2")) as second:
+                assert second.wait_exit() == 69, "the data folder was not held by a lock"
+            children = set(descendants(up.process.pid))
+            up.process.kill()
+            up.process.wait()
+            until("all children are gone", lambda: not any(map(is_alive, children)), GONE_S)
+        with Up(PROGRAM, scratch, ["--env", "development"]) as up:
+            up.wait_ready()
+            for task in accepted + kept:
+                read = "query ($id: ID!) { task(id: $id) { status accepted } }"
+                until("it has run", lambda t=task: graphql(up, read, token, id=t["id"])["task"] ==
+                      {"status": "COMPLETED", "accepted": True})
+
+
 def test_readiness_follows_the_database():
     with Scratch() as scratch, Up(PROGRAM, scratch) as up:
         up.wait_ready()

@@ -33,6 +33,8 @@ static void only_bad_luck_is_repeated_and_only_outages_end_a_connection(void **s
     assert_true(db_sqlstate_is_outage("57P01") && db_sqlstate_is_outage("08P01"));
     assert_true(db_sqlstate_is_outage("25006"));
     assert_false(db_sqlstate_is_outage("53300") || db_sqlstate_is_outage("57014"));
+    assert_true(db_sqlstate_is_no_writes("25006") && db_sqlstate_is_no_writes("53100"));
+    assert_false(db_sqlstate_is_no_writes("53300") || db_sqlstate_is_no_writes("57P01"));
 }
 
 int main(void)

@@ -76,10 +76,10 @@ static void spans_of_errors_lead_up_to_now(void **state)
     (void)state;
     for (int64_t window_s = 60; window_s <= 90 * SPAN_DAY_S; window_s += WINDOW_STEP_S)
         for (int64_t into_s = 0; into_s < 20 * SPAN_DAY_S; into_s += NOW_STEP_S * 7) {
-            struct stats_range ranges[SPANS_OF_ERRORS];
+            struct stats_range ranges[SPANS_COUNT];
             int64_t now_us = base_us + into_s * CLOCK_S + 1, rows = 0;
             size_t count = spans_of_errors(now_us, window_s, ranges);
-            assert_true(count >= 1 && count <= SPANS_OF_ERRORS);
+            assert_true(count >= 1 && count <= SPANS_COUNT);
             int64_t early_us = now_us - window_s * CLOCK_S - ranges[0].from_us;
             assert_true(early_us >= 0);
             assert_true(early_us < max_of(window_s / 6, (int64_t)SPAN_MINUTE_S) * CLOCK_S);

@@ -1,5 +1,6 @@
 #include "gateway/window.h"
 
+#include "gateway/spans.h"
 #include "gateway/worker_json.h"
 #include "test.h"
 
@@ -150,7 +151,7 @@ static void a_thousand_changes_grow_every_list(void **state)
 
 static void roll_ups_count_each_mark_in_all_spans_once_they_are_loaded(void **state)
 {
-    enum { SPANS = 2 * ROLLUP_SPANS }; /* of the type, and of all types */
+    enum { SPANS = 2 * SPANS_COUNT }; /* of the type, and of all types */
     (void)state;
     const char *const texts[] = { ADD(1, A), START(2, A), FINISH(3, A, "succeeded"), ADD(4, B) };
     struct window *w = window_create(1);

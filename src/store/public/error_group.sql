@@ -59,16 +59,22 @@ ORDER BY 1, 2, 3
 ON CONFLICT (span_s, at, group_id) DO UPDATE SET count = r.count + excluded.count;
 
 -- :name error_group_list  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[], since timestamptz, task_type text?, row_limit int8
--- The largest groups of those that failed since then, in the spans that cover that time.
+-- The largest groups of those that failed since then, in the spans that cover that time. OFFSET 0:
+-- range by range by the index, whatever the planner expects of times that it does not know.
 SELECT e.type, e.template, x.count, f.at AS first_at, l.at AS last_at, l.id AS sample_id
 FROM (
-    SELECT r.group_id, sum(r.count) AS count
+    SELECT y.group_id, sum(y.count) AS count
     FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[]) AS g (span_s, from_at, to_at)
-    JOIN error_rollups AS r ON r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
+    CROSS JOIN LATERAL (
+        SELECT r.group_id, r.count
+        FROM error_rollups AS r
+        WHERE r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
+        OFFSET 0
+    ) AS y
     WHERE $5::text IS NULL
-       OR r.group_id IN (SELECT o.id FROM error_groups AS o WHERE o.type = $5::text)
-    GROUP BY r.group_id
-    HAVING sum(r.count) > 0
+       OR y.group_id IN (SELECT o.id FROM error_groups AS o WHERE o.type = $5::text)
+    GROUP BY y.group_id
+    HAVING sum(y.count) > 0
     ORDER BY 2 DESC, 1
     LIMIT $6::int8
 ) AS x

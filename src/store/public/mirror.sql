@@ -70,7 +70,7 @@ JOIN task_rollups AS r ON r.span_s = g.span_s AND r.at = g.at AND r.type = g.typ
 -- Whole rows, from the memory of the one that keeps the mirror.
 INSERT INTO task_rollups AS r (span_s, at, type, created, completed, failed, wait, run, wait_max,
                                run_max, shard)
-SELECT g.span_s, g.at, g.type, g.created, g.completed, g.failed, g.wait::int8[], g.run::int8[],
+SELECT g.span_s, g.at, g.type, g.created, g.completed, g.failed, g.wait, g.run,
        nullif(g.wait_max, -1), nullif(g.run_max, -1), $11::int2
 FROM unnest($1::int4[], $2::timestamptz[], $3::text[], $4::int8[], $5::int8[], $6::int8[],
             $7::text[], $8::text[], $9::float8[], $10::float8[])
@@ -84,7 +84,7 @@ SET created = excluded.created, completed = excluded.completed, failed = exclude
 -- What happened from then until now is not known: the worker keeps no older changes.
 INSERT INTO task_rollups AS r (span_s, at, type, is_gap, shard)
 SELECT s.span_s, g.at, '', true, $2::int2
-FROM unnest(ARRAY[60, 3600, 86400]) AS s (span_s),
+FROM unnest(ARRAY[60, 300, 3600, 86400, 864000]) AS s (span_s),
      generate_series(to_timestamp(floor(extract(epoch FROM greatest($1::timestamptz,
                                                                     now() - interval '31 days'))
                                         / s.span_s) * s.span_s),

@@ -1,11 +1,6 @@
 #include "store/public/stats.h"
 
-#include "base/clock.h"
 #include "store/public/stats_sql.h"
-
-/* How far the time in an id may lie from the row's own: a client may have made it, on another clock
- * or long before it got through. */
-static const int64_t id_slack_us = INT64_C(8) * 86'400 * CLOCK_S;
 
 struct db_step stats_totals_step(void)
 {
@@ -66,21 +61,17 @@ struct db_step stats_trend_times_step(struct arena *a, const struct stats_bucket
 {
     return (struct db_step){ &stats_trend_times,
                              stats_trend_times_args(a, (int32_t)b->span_s, b->from_us, b->to_us,
-                                                    b->task_type) };
+                                                    b->task_type, b->has_waits, b->has_runs) };
 }
 
 struct db_step stats_trend_users_step(struct arena *a, const struct stats_buckets *b)
 {
     return (struct db_step){ &stats_trend_users,
-                             stats_trend_users_args(a, b->from_us, b->to_us, b->bucket_s,
-                                                    uuid_floor(b->from_us - id_slack_us),
-                                                    uuid_floor(b->to_us + id_slack_us)) };
+                             stats_trend_users_args(a, b->from_us, b->to_us, b->bucket_s) };
 }
 
 struct db_step stats_trend_messages_step(struct arena *a, const struct stats_buckets *b)
 {
     return (struct db_step){ &stats_trend_messages,
-                             stats_trend_messages_args(a, b->from_us, b->to_us, b->bucket_s,
-                                                       uuid_floor(b->from_us - id_slack_us),
-                                                       uuid_floor(b->to_us + id_slack_us)) };
+                             stats_trend_messages_args(a, b->from_us, b->to_us, b->bucket_s) };
 }

@@ -60,6 +60,7 @@ struct stats_buckets {
     int64_t from_us, to_us, bucket_s;
     int64_t span_s;       /* of the roll-ups that buckets are made of */
     struct str task_type; /* empty: all */
+    bool has_waits, has_runs; /* which durations are wanted */
 };
 [[nodiscard]] struct db_step stats_trend_tasks_step(struct arena *a, const struct stats_buckets *b);
 enum stats_trend_tasks_column {

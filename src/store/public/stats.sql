@@ -2,11 +2,11 @@
 -- feed's events.
 
 -- :name stats_totals
--- Beyond 100,000 users and messages are what the server estimates: counting them costs more than
--- the figure is worth. The oldest task that waits is looked for among the first of the open ones.
-SELECT CASE WHEN u.reltuples > 100000 THEN u.reltuples::int8
+-- Beyond 20,000 users and messages are what the server estimates: counting them costs more than the
+-- figure is worth. The oldest task that waits is looked for among the first of the open ones.
+SELECT CASE WHEN u.reltuples > 20000 THEN u.reltuples::int8
             ELSE (SELECT count(*) FROM users) END AS users,
-       CASE WHEN m.reltuples > 100000 THEN m.reltuples::int8
+       CASE WHEN m.reltuples > 20000 THEN m.reltuples::int8
             ELSE (SELECT count(*) FROM chat_messages) END AS messages,
        j.active, j.paused, j.failed,
        extract(epoch FROM now() - w.since)::float8 AS oldest_pending_seconds
@@ -33,21 +33,30 @@ ORDER BY c.type COLLATE "C";
 
 -- :name stats_rollups  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[]
 -- The roll-ups of all types together, of each span that begin from one time on and before the
--- other; `n` counts the ranges from 1.
-SELECT g.n, r.type, r.created, r.completed, r.failed, r.wait, r.run, r.wait_max, r.run_max
+-- other; `n` counts the ranges from 1. OFFSET 0: range by range by the index, whatever the planner
+-- expects of times that it does not know.
+SELECT g.n, '', x.created, x.completed, x.failed, x.wait, x.run, x.wait_max, x.run_max
 FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[])
      WITH ORDINALITY AS g (span_s, from_at, to_at, n)
-JOIN task_rollups AS r ON r.type = '' AND r.span_s = g.span_s AND r.at >= g.from_at
-                      AND r.at < g.to_at;
+CROSS JOIN LATERAL (
+    SELECT r.created, r.completed, r.failed, r.wait, r.run, r.wait_max, r.run_max
+    FROM task_rollups AS r
+    WHERE r.type = '' AND r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
+    OFFSET 0
+) AS x;
 
 -- :name stats_type_rollups  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[]
 -- The same of each type, in the order of bytes; only what is told of types.
-SELECT g.n, r.type, r.created, r.completed, r.failed, '{}', r.run, NULL, r.run_max
+SELECT g.n, x.type, x.created, x.completed, x.failed, '{}', x.run, NULL, x.run_max
 FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[])
      WITH ORDINALITY AS g (span_s, from_at, to_at, n)
-JOIN task_rollups AS r ON r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
-WHERE r.type <> ''
-ORDER BY r.type COLLATE "C";
+CROSS JOIN LATERAL (
+    SELECT r.type, r.created, r.completed, r.failed, r.run, r.run_max
+    FROM task_rollups AS r
+    WHERE r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at AND r.type <> ''
+    OFFSET 0
+) AS x
+ORDER BY x.type COLLATE "C";
 
 -- :name stats_expire  :params span_s int4, before timestamptz, row_limit int8
 -- The oldest of one span. What another gateway deletes just now is left to it.
@@ -72,25 +81,26 @@ WHERE r.type IN ($4::text, '') AND r.span_s = $1::int4
   AND r.at >= $2::timestamptz AND r.at < $3::timestamptz
   AND (r.type = $4::text OR r.is_gap);
 
--- :name stats_trend_times  :params span_s int4, from_at timestamptz, to_at timestamptz, task_type text
-SELECT date_part('epoch', r.at)::int8 AS at_s, r.wait, r.run
+-- :name stats_trend_times  :params span_s int4, from_at timestamptz, to_at timestamptz, task_type text, has_wait bool, has_run bool
+SELECT date_part('epoch', r.at)::int8 AS at_s, CASE WHEN $5::bool THEN r.wait ELSE '{}' END AS wait,
+       CASE WHEN $6::bool THEN r.run ELSE '{}' END AS run
 FROM task_rollups AS r
 WHERE r.type = $4::text AND r.span_s = $1::int4
   AND r.at >= $2::timestamptz AND r.at < $3::timestamptz;
 
--- :name stats_trend_users  :params from_at timestamptz, to_at timestamptz, bucket_s int8, first_id uuid, end_id uuid
--- Ids are in order of creation, give or take a clock: they bound what is looked at.
-SELECT floor(date_part('epoch', u.created_at - $1::timestamptz) / $3::int8)::int8 * $3::int8
-       + date_part('epoch', $1::timestamptz)::int8 AS at_s, count(*) AS count
-FROM users AS u
-WHERE u.created_at >= $1::timestamptz AND u.created_at < $2::timestamptz
-  AND u.id >= $4::uuid AND u.id < $5::uuid
-GROUP BY 1;
+-- :name stats_trend_users  :params from_at timestamptz, to_at timestamptz, bucket_s int8
+-- The index on their time tells all.
+SELECT date_part('epoch', x.at)::int8 AS at_s, x.count
+FROM (SELECT date_bin($3::int8 * interval '1 second', u.created_at, $1::timestamptz) AS at,
+             count(*) AS count
+      FROM users AS u
+      WHERE u.created_at >= $1::timestamptz AND u.created_at < $2::timestamptz
+      GROUP BY 1) AS x;
 
--- :name stats_trend_messages  :params from_at timestamptz, to_at timestamptz, bucket_s int8, first_id uuid, end_id uuid
-SELECT floor(date_part('epoch', m.timestamp - $1::timestamptz) / $3::int8)::int8 * $3::int8
-       + date_part('epoch', $1::timestamptz)::int8 AS at_s, count(*) AS count
-FROM chat_messages AS m
-WHERE m.timestamp >= $1::timestamptz AND m.timestamp < $2::timestamptz
-  AND m.id >= $4::uuid AND m.id < $5::uuid
-GROUP BY 1;
+-- :name stats_trend_messages  :params from_at timestamptz, to_at timestamptz, bucket_s int8
+SELECT date_part('epoch', x.at)::int8 AS at_s, x.count
+FROM (SELECT date_bin($3::int8 * interval '1 second', m.timestamp, $1::timestamptz) AS at,
+             count(*) AS count
+      FROM chat_messages AS m
+      WHERE m.timestamp >= $1::timestamptz AND m.timestamp < $2::timestamptz
+      GROUP BY 1) AS x;
