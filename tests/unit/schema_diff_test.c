@@ -22,7 +22,8 @@ static void an_empty_database_becomes_the_entities_and_nothing_differs_from_itse
         assert_true(i == 0 || diff.changes[i - 1].phase <= diff.changes[i].phase);
     }
     diff_models(arena, &declared, &nothing, &options, &diff);
-    assert_int_equal(diff.count, schema_public.table_count + schema_public.enum_count);
+    assert_int_equal(diff.count, schema_public.table_count + schema_public.enum_count +
+                                     schema_public.function_count);
     for (size_t i = 0; i < diff.count; i++)
         assert_int_equal(diff.changes[i].kind, DIFF_EXTRA);
 }
