@@ -16,7 +16,8 @@ WHERE m.holder IS NULL OR m.holder = excluded.holder OR m.lease_until IS NULL
 SELECT m.cursor, m.generation, m.snapshot_after, m.snapshot_cursor,
        coalesce(m.holder = $1::text, false), m.updated_at,
        (SELECT count(*) FROM outbox AS o),
-       (SELECT o.created_at FROM outbox AS o ORDER BY o.id LIMIT 1)
+       (SELECT o.created_at FROM outbox AS o ORDER BY o.id LIMIT 1),
+       coalesce(m.audit_asked_at > coalesce(m.audit_began_at, '-infinity'), false), m.audited_at
 FROM mirror AS m WHERE m.name = 'tasks';
 
 -- :name mirror_release  :params holder text
