@@ -13,7 +13,7 @@ static const struct {
     [ERR_DENIED] = { "FORBIDDEN", 403 },        [ERR_LIMIT] = { "BAD_USER_INPUT", 400 },
     [ERR_RATE] = { "RATE_LIMITED", 429 },       [ERR_TIMEOUT] = { "TIMEOUT", 504 },
     [ERR_UNAVAILABLE] = { "UNAVAILABLE", 503 }, [ERR_CANCELLED] = { "TIMEOUT", 503 },
-    [ERR_INTERNAL] = { "INTERNAL", 500 },
+    [ERR_INTERNAL] = { "INTERNAL", 500 },       [ERR_MISDIRECTED] = { "BAD_USER_INPUT", 421 },
 };
 
 const char *problem_code(const struct err *e)

@@ -15,6 +15,7 @@ static const char *const code_names[ERR_CODE_COUNT] = {
     [ERR_UNAVAILABLE] = "unavailable",
     [ERR_CANCELLED] = "cancelled",
     [ERR_INTERNAL] = "internal",
+    [ERR_MISDIRECTED] = "misdirected",
 };
 
 static void born(struct err *e, enum err_code code, enum err_origin origin, const char *file,

@@ -17,7 +17,8 @@ enum err_code {
     ERR_TIMEOUT,
     ERR_UNAVAILABLE, /* `origin` tells who */
     ERR_CANCELLED,
-    ERR_INTERNAL, /* a bug or the unforeseen; its text is never shown to a user */
+    ERR_INTERNAL,    /* a bug or the unforeseen; its text is never shown to a user */
+    ERR_MISDIRECTED, /* it belongs to another shard of the queue */
     ERR_CODE_COUNT
 };
 

@@ -159,6 +159,7 @@ static int exit_code_for(const struct err *e)
     case ERR_RATE:
     case ERR_CANCELLED:
     case ERR_INTERNAL:
+    case ERR_MISDIRECTED:
     case ERR_CODE_COUNT:
         break;
     }

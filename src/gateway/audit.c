@@ -6,7 +6,7 @@
 #include "gateway/record.h"
 #include "gateway/users.h"
 
-enum { SUBJECT_CHARS_MAX = 400 };
+enum { SUBJECT_CHARS_MAX = 400, ACTION_CHARS_MAX = 100 };
 /* How far the gateways' clocks, which make the ids, may be from the database's. */
 static const int64_t id_slack_us = INT64_C(3600) * CLOCK_S;
 
@@ -50,7 +50,7 @@ static void *prepare(struct gql_field *f, struct arena *plan_arena)
 /* ── what is asked for ── */
 
 struct conditions {
-    struct select_filter items[7];
+    struct select_filter items[8];
     size_t count;
     bool is_search;
 };
@@ -95,7 +95,8 @@ static void add_time(struct conditions *c, struct arena *a, enum select_op op,
 
 static bool read_filter(const struct gql_step *step, struct conditions *c, struct err *e)
 {
-    const struct gql_value *subject = gql_arg(step, "subject"), *actor = gql_arg(step, "actorId");
+    const struct gql_value *subject = gql_arg(step, "subject"), *actor = gql_arg(step, "actorId"),
+                           *action = gql_arg(step, "action");
     struct uuid actor_id;
     if (!gql_is_null(subject)) {
         if (!check_label("subject", subject->text, SUBJECT_CHARS_MAX, e))
@@ -106,6 +107,11 @@ static bool read_filter(const struct gql_step *step, struct conditions *c, struc
         if (!users_read_id("actorId", actor, &actor_id, e))
             return false;
         add(c, SELECT_EQ, COL_audit_log_actor_id, record_cell_of_uuid(step->arena, actor_id));
+    }
+    if (!gql_is_null(action)) {
+        if (!check_label("action", action->text, ACTION_CHARS_MAX, e))
+            return false;
+        add(c, SELECT_EQ, COL_audit_log_action, action->text);
     }
     add_time(c, step->arena, SELECT_GREATER, gql_arg(step, "from"));
     add_time(c, step->arena, SELECT_LESS, gql_arg(step, "to"));

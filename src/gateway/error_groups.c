@@ -79,8 +79,8 @@ static void got_groups(struct gql_step *step, const struct db_reply *reply)
         struct err e = *reply->err;
         if (e.code == ERR_TIMEOUT)
             err_set(&e, ERR_TIMEOUT,
-                    "window: looked through too many failed tasks for the time there is; "
-                    "narrow it by a shorter one, or by taskType");
+                    "window: there are too many groups for the time there is; narrow it by a "
+                    "shorter one, or by taskType");
         (void)gql_step_fail(step, &e);
         return;
     }
@@ -121,8 +121,14 @@ static enum gql_next resolve_groups(struct gql_step *step)
         return gql_step_fail(step, &e);
     }
     step->host = arena_new(step->arena, struct groups);
-    struct db_step list = error_group_list_step(step->arena, clock_wall_us() - window_s * CLOCK_S,
-                                                type, (size_t)limit->integer);
+    struct stats_range ranges[SPANS_OF_ERRORS];
+    const struct error_group_query query = {
+        .ranges = ranges,
+        .range_count = spans_of_errors(clock_wall_us(), window_s, ranges),
+        .type = type,
+        .count_max = (size_t)limit->integer,
+    };
+    struct db_step list = error_group_list_step(step->arena, &query);
     return await_db_any(step, DB_LANE_SLOW, &list, 1, got_groups);
 }
 

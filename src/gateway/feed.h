@@ -63,7 +63,10 @@ struct feed_event {
     const struct feed_count *counts;
     size_t count_count;
 
-    const struct json_value *object; /* TYPE, QUEUE: the object as the worker tells it */
+    /* TYPE, QUEUE: the object as the worker tells it. JOB, JOB_GONE: who changed what (`change`);
+     * NULL: nobody did. */
+    const struct json_value *object;
+    struct str actor; /* who did it, as people know them; empty: nobody in person */
 };
 
 /*

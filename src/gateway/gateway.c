@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "gateway/access.h"
 #include "gateway/ai_client.h"
+#include "gateway/audit_keep.h"
 #include "gateway/bindings.h"
 #include "gateway/capability.h"
 #include "gateway/chat.h"
@@ -164,6 +165,7 @@ static void sweep_hourly(struct gateway_loop *loop)
     expire_sessions(loop);
     conversations_purge(loop);
     insights_purge(loop);
+    stats_upkeep_begin(loop);
 }
 
 static void tick(void *owner)
@@ -173,9 +175,13 @@ static void tick(void *owner)
     sse_tick(loop);
     subscription_tick(loop);
     credential_watch_tick(loop);
-    if (loop->number == 0 && atomic_load(&loop->gateway->is_ready) &&
-        loop->ticks++ % SWEEP_TICKS == 0)
+    if (loop->number != 0 || !atomic_load(&loop->gateway->is_ready))
+        return;
+    bool is_due = loop->ticks++ % SWEEP_TICKS == 0;
+    if (is_due)
         sweep_hourly(loop);
+    stats_upkeep_tick(loop);
+    audit_keep_tick(loop, is_due);
 }
 
 static void sweep(void *owner)

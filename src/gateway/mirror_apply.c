@@ -4,8 +4,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/mirror_audit.h"
+#include "gateway/mirror_record.h"
 #include "gateway/own_rows.h"
 #include "gateway/worker_client.h"
+#include "store/public/error_group.h"
 
 /*
  *   take --> (window) --> load spans --> store --> (stored) --> next window
@@ -207,6 +209,19 @@ static void add_figures(struct apply *apply, struct db_step *steps, size_t *coun
         steps[(*count)++] = mirror_rollup_store_step(w->arena, spans, span_count);
 }
 
+/* Behind what writes the rows. */
+static size_t sync_failures(struct window *w, struct db_step *steps)
+{
+    size_t count = 0;
+    if (w->failure_count > 0)
+        steps[count++] = error_group_sync_step(w->arena, w->failures, w->failure_count);
+    if (w->dropped_count > 0)
+        steps[count++] = error_group_sync_step(w->arena, w->dropped, w->dropped_count);
+    if (w->range_count > 0)
+        steps[count++] = error_group_sync_ranges_step(w->arena, w->froms, w->tos, w->range_count);
+    return count;
+}
+
 static void store(struct apply *apply)
 {
     struct mirror *m = apply->m;
@@ -232,7 +247,10 @@ static void store(struct apply *apply)
         steps[count++] = task_mirror_update_step(a, apply->rows + apply->unchanged,
                                                  apply->row_count - apply->unchanged, false);
     }
+    count += sync_failures(w, steps + count);
     add_figures(apply, steps, &count);
+    if (mirror_record_window(w, &steps[count]))
+        count++;
     if (apply->job_count > 0)
         steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false);
     if (w->gone_job_count > 0)
@@ -424,9 +442,11 @@ static void fetch_got(void *owner, const struct worker_reply *reply)
         if (worker_read_task(fetch->arena, &tasks->items[i], &row, &e))
             rows[count++] = (struct mirror_row){ row.told, row.cells };
     }
-    const struct db_step steps[] = { mirror_async_step(),
-                                     task_mirror_insert_step(fetch->arena, rows, count, true),
-                                     task_mirror_update_step(fetch->arena, rows, count, false) };
+    const struct db_step steps[] = {
+        mirror_async_step(), task_mirror_insert_step(fetch->arena, rows, count, true),
+        task_mirror_update_step(fetch->arena, rows, count, false),
+        error_group_sync_step(fetch->arena, fetch->ids + fetch->at, fetch->asked)
+    };
     if (!mirror_write(fetch->m, steps, countof(steps), fetch_stored, fetch))
         fetch_again(fetch, &e);
 }

@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/mirror_record.h"
 #include "gateway/own_rows.h"
 #include "gateway/worker_client.h"
+#include "store/public/error_group.h"
 
 /*
  *   ask a page --> read it --> store it --> (last) --> end --> follow from the first page's cursor
@@ -211,12 +213,17 @@ static void store(struct snapshot *s)
         steps[count++] = task_mirror_update_step(a, s->rows, s->row_count, s->is_forced);
     }
     steps[count++] = task_mirror_prune_step(a, &s->page);
+    steps[count++] = error_group_sync_ranges_step(a, &s->page.after, &s->page.last, 1);
     if (!s->are_marks_added)
         rollups_add(m->rollups, s->marks, s->mark_count);
     s->are_marks_added = true;
     size_t span_count = rollups_changed(m->rollups, a, &spans);
     if (span_count > 0)
         steps[count++] = mirror_rollup_store_step(a, spans, span_count);
+    const struct mirror_lost lost = { max_of(m->stored, INT64_C(0)), s->seq, s->is_forced,
+                                      !s->has_after };
+    if (mirror_record_page(a, s->body, &lost, &steps[count]))
+        count++;
     if (!s->has_next)
         steps[count++] = mirror_snapshot_end_step(a, m->holder, str_of_c(cursor));
     s->is_busy = mirror_write(m, steps, count, stored, s);
@@ -423,8 +430,11 @@ static void ask(void *owner)
         return;
     arena_reset(s->arena);
     uuid_format(s->after, after);
-    snprintf(path, sizeof path, "/v1/snapshot?limit=%zu%s%s", s->limit,
-             s->has_after ? "&after=" : "", s->has_after ? after : "");
+    if (s->has_after)
+        snprintf(path, sizeof path, "/v1/snapshot?limit=%zu&after=%s", s->limit, after);
+    else
+        snprintf(path, sizeof path, "/v1/snapshot?limit=%zu&job_changes_from=%lld", s->limit,
+                 (long long)max_of(s->m->stored, INT64_C(0)));
     const struct worker_call_options options = { .path = path,
                                                  .arena = s->arena,
                                                  .deadline_us = clock_mono_us() + ASK_DEADLINE_US,

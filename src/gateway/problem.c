@@ -13,6 +13,7 @@ static const struct problem problems[ERR_CODE_COUNT] = {
     [ERR_UNAVAILABLE] = { PROBLEM_INTERNAL, 503 }, /* of our own parts; others: by origin */
     [ERR_CANCELLED] = { PROBLEM_TIMEOUT, 503 },
     [ERR_INTERNAL] = { PROBLEM_INTERNAL, 500 },
+    [ERR_MISDIRECTED] = { PROBLEM_INPUT, 421 },
 };
 
 static const struct problem unavailable[] = {

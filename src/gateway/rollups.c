@@ -10,6 +10,8 @@ static_assert((int)MIRROR_BUCKETS == (int)HISTOGRAM_BUCKETS, "a stored histogram
 static const int64_t spans_s[ROLLUP_SPANS] = { 60, 3'600, 86'400 };
 
 enum { KEY_MAX = 1'024, FORGET_AFTER_S = 120 };
+/* A mark counts in each span, for its type and for all. */
+enum { SPANS_A_MARK = 2 * ROLLUP_SPANS };
 
 struct span {
     struct mirror_rollup rollup; /* its type is owned */
@@ -98,6 +100,13 @@ static struct span *find(struct rollups *r, int64_t span_s, int64_t at_us, struc
     return span;
 }
 
+static struct span *find_of_mark(struct rollups *r, const struct rollup_mark *mark, size_t n)
+{
+    int64_t span_s = spans_s[n % ROLLUP_SPANS];
+    return find(r, span_s, begin_of(mark->at_us, span_s),
+                n < ROLLUP_SPANS ? mark->type : STR(MIRROR_ALL_TYPES));
+}
+
 static bool holds(const struct mirror_rollup *const *list, size_t count,
                   const struct mirror_rollup *rollup)
 {
@@ -111,12 +120,11 @@ size_t rollups_missing(struct rollups *r, struct arena *a, const struct rollup_m
                        size_t count, const struct mirror_rollup *const **ret_spans)
 {
     const struct mirror_rollup **list =
-        arena_new_array(a, count * ROLLUP_SPANS, const struct mirror_rollup *);
+        arena_new_array(a, count * SPANS_A_MARK, const struct mirror_rollup *);
     size_t missing = 0;
     for (size_t i = 0; i < count; i++)
-        for (size_t s = 0; s < ROLLUP_SPANS; s++) {
-            struct span *span =
-                find(r, spans_s[s], begin_of(marks[i].at_us, spans_s[s]), marks[i].type);
+        for (size_t n = 0; n < SPANS_A_MARK; n++) {
+            struct span *span = find_of_mark(r, &marks[i], n);
             if (!span->is_loaded && !holds(list, missing, &span->rollup))
                 list[missing++] = &span->rollup;
         }
@@ -177,9 +185,8 @@ static void add_mark(struct mirror_rollup *rollup, const struct rollup_mark *mar
 void rollups_add(struct rollups *r, const struct rollup_mark *marks, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        for (size_t s = 0; s < ROLLUP_SPANS; s++) {
-            struct span *span =
-                find(r, spans_s[s], begin_of(marks[i].at_us, spans_s[s]), marks[i].type);
+        for (size_t n = 0; n < SPANS_A_MARK; n++) {
+            struct span *span = find_of_mark(r, &marks[i], n);
             assert(span->is_loaded);
             span->is_changed = true;
             add_mark(&span->rollup, &marks[i]);

@@ -1,7 +1,7 @@
 /*
- * rollups: what happened in each minute, hour and day, by type, in the memory of the gateway that
- * keeps the mirror. A span that is touched first is loaded; what has changed is stored whole, with
- * the cursor. Spans that nobody touches any more are forgotten once they are stored.
+ * rollups: what happened in each minute, hour and day, by type and in all, in the memory of the
+ * gateway that keeps the mirror. A span that is touched first is loaded; what has changed is stored
+ * whole, with the cursor. Spans that nobody touches any more are forgotten once they are stored.
  * Thread: one.
  */
 #pragma once

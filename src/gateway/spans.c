@@ -82,3 +82,38 @@ void spans_periods(int64_t now_us, int64_t window_s, struct spans_period *ret_no
     *ret_before = (struct spans_period){ .from_us = before_us, .to_us = from_us };
     ret_before->range_count = spans_cover(before_us, from_us, ret_before->ranges);
 }
+
+/* Each some ten times as long as the one before: so few rows make any window, however many groups
+ * there are. `from_s`: windows of that length and more begin with this span or a longer one. */
+static const struct {
+    int64_t span_s, from_s;
+} error_spans[SPANS_OF_ERRORS] = {
+    { SPAN_MINUTE_S, 0 },
+    { 5 * SPAN_MINUTE_S, 30 * SPAN_MINUTE_S },
+    { SPAN_HOUR_S, HOUR_GRAIN_FROM_S },
+    { SPAN_DAY_S, 10 * SPAN_DAY_S },
+    { 10 * SPAN_DAY_S, INT64_MAX },
+};
+
+size_t spans_of_errors(int64_t now_us, int64_t window_s,
+                       struct stats_range ret_ranges[SPANS_OF_ERRORS])
+{
+    size_t first = 0, count = 0;
+    while (window_s >= error_spans[first + 1].from_s)
+        first++;
+    int64_t at_us = spans_floor(now_us - window_s * CLOCK_S, error_spans[first].span_s);
+    for (size_t i = first; i < SPANS_OF_ERRORS; i++) {
+        int64_t span_s = error_spans[i].span_s, end_us = spans_floor(now_us, span_s);
+        if (i + 1 < SPANS_OF_ERRORS) { /* up to where longer ones can begin */
+            int64_t next_s = error_spans[i + 1].span_s;
+            int64_t up_us = spans_floor(at_us + next_s * CLOCK_S - 1, next_s);
+            if (up_us <= now_us) {
+                count += put_range(&ret_ranges[count], span_s, &at_us, up_us);
+                continue;
+            }
+        }
+        count += put_range(&ret_ranges[count], span_s, &at_us, end_us + span_s * CLOCK_S);
+        break;
+    }
+    return count;
+}

@@ -33,3 +33,13 @@ struct spans_period {
 };
 void spans_periods(int64_t now_us, int64_t window_s, struct spans_period *ret_now,
                    struct spans_period *ret_before);
+
+/*
+ * The spans of errors (60, 300, 3,600, 86,400 and 864,000 seconds) from the beginning of a window up
+ * to now, the last of which now is in; how many ranges were put. It begins at a full minute; of 30
+ * minutes and more at five full ones, of 12 hours and more at a full hour, of ten days and more at a
+ * full day.
+ */
+enum { SPANS_OF_ERRORS = 5 };
+size_t spans_of_errors(int64_t now_us, int64_t window_s,
+                       struct stats_range ret_ranges[SPANS_OF_ERRORS]);

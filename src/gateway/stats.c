@@ -12,6 +12,9 @@ enum {
     READING_DEADLINE_US = 10 * CLOCK_S,
 };
 
+/* What a reading is made of. */
+enum { ROWS_TOTALS, ROWS_COUNTS, ROWS_ROLLUPS, ROWS_TYPE_ROLLUPS, ROWS_KINDS };
+
 /* A window, its last reading, and the one that is under way. */
 struct board_entry {
     struct list by_board; /* the one that was asked for last comes last */
@@ -19,14 +22,12 @@ struct board_entry {
     char window[8];          /* as it was asked for */
     struct reading *reading; /* NULL: none yet */
     struct reading *next;    /* NULL: nothing is being read */
-    struct db_request *requests[3];
-    struct db_rows *rows[3];
+    struct db_request *requests[ROWS_KINDS];
+    struct db_rows *rows[ROWS_KINDS];
     size_t open;         /* replies to come */
     struct err failure;  /* of the first that failed */
     struct list waiting; /* struct stats_waiter */
 };
-
-enum { ROWS_TOTALS, ROWS_COUNTS, ROWS_ROLLUPS };
 
 struct stats_board {
     struct gateway_loop *loop;
@@ -97,28 +98,30 @@ static void take_counts(struct merge *m, struct type_stats *type)
     }
 }
 
-/* The ranges of now come first. */
 static void take_rollups(struct merge *m, struct type_stats *type)
 {
-    struct reading *reading = m->reading;
     for (; m->rollup_row < db_rows_count(m->rollups); m->rollup_row++) {
         if (!str_eq(db_rows_text(m->rollups, m->rollup_row, STATS_ROLLUP_TYPE), type->type))
             return;
-        int64_t range = db_rows_i64(m->rollups, m->rollup_row, STATS_ROLLUP_RANGE);
-        if (range <= (int64_t)reading->now.range_count) {
-            figures_add_row(&type->figures, m->rollups, m->rollup_row);
-            figures_add_row(&reading->all.figures, m->rollups, m->rollup_row);
-        } else {
-            figures_add_row(&reading->figures_before, m->rollups, m->rollup_row);
-        }
+        figures_add_row(&type->figures, m->rollups, m->rollup_row);
     }
 }
 
-static void add_up(struct reading *reading, struct db_rows *const rows[3])
+/* The ranges of now come before those of the period before. */
+static void add_periods(struct reading *reading, const struct db_rows *rollups)
+{
+    for (size_t row = 0; row < db_rows_count(rollups); row++) {
+        int64_t range = db_rows_i64(rollups, row, STATS_ROLLUP_RANGE);
+        bool is_now = range <= (int64_t)reading->now.range_count;
+        figures_add_row(is_now ? &reading->all.figures : &reading->figures_before, rollups, row);
+    }
+}
+
+static void add_up(struct reading *reading, struct db_rows *const rows[ROWS_KINDS])
 {
     struct merge m = { .reading = reading,
                        .counts = rows[ROWS_COUNTS],
-                       .rollups = rows[ROWS_ROLLUPS] };
+                       .rollups = rows[ROWS_TYPE_ROLLUPS] };
     size_t types_max = db_rows_count(m.counts) + db_rows_count(m.rollups);
     reading->types = arena_new_array(reading->arena, types_max, struct type_stats);
     reading->type_objects = arena_new_array(reading->arena, types_max, void *);
@@ -130,6 +133,7 @@ static void add_up(struct reading *reading, struct db_rows *const rows[3])
         take_counts(&m, type);
         take_rollups(&m, type);
     }
+    add_periods(reading, rows[ROWS_ROLLUPS]);
     for (size_t i = 0; i < countof(reading->totals); i++)
         reading->totals[i] = db_rows_i64(rows[ROWS_TOTALS], 0, i);
     bool is_waiting = !db_rows_is_null(rows[ROWS_TOTALS], 0, STATS_OLDEST_PENDING);
@@ -196,6 +200,11 @@ static void got_rollups(void *owner, const struct db_reply *reply)
     replied(owner, ROWS_ROLLUPS, reply);
 }
 
+static void got_type_rollups(void *owner, const struct db_reply *reply)
+{
+    replied(owner, ROWS_TYPE_ROLLUPS, reply);
+}
+
 static struct db_step rollups_step(const struct reading *reading)
 {
     struct stats_range ranges[2 * SPANS_RANGES_MAX];
@@ -205,6 +214,11 @@ static struct db_step rollups_step(const struct reading *reading)
     for (size_t i = 0; i < reading->before.range_count; i++)
         ranges[count++] = reading->before.ranges[i];
     return stats_rollups_step(reading->arena, ranges, count);
+}
+
+static struct db_step type_rollups_step(const struct reading *reading)
+{
+    return stats_type_rollups_step(reading->arena, reading->now.ranges, reading->now.range_count);
 }
 
 /* A call that cannot begin counts as one that failed. */
@@ -219,7 +233,8 @@ static void begin(struct board_entry *entry, int64_t window_s)
     } calls[] = {
         [ROWS_TOTALS] = { stats_totals_step(), DB_LANE_SLOW, got_totals },
         [ROWS_COUNTS] = { stats_task_counts_step(), DB_LANE_READ, got_counts },
-        [ROWS_ROLLUPS] = { rollups_step(entry->next), DB_LANE_SLOW, got_rollups },
+        [ROWS_ROLLUPS] = { rollups_step(entry->next), DB_LANE_READ, got_rollups },
+        [ROWS_TYPE_ROLLUPS] = { type_rollups_step(entry->next), DB_LANE_SLOW, got_type_rollups },
     };
     for (size_t i = 0; i < countof(calls); i++) {
         const struct db_call call = { .lane = calls[i].lane,

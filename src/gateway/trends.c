@@ -131,7 +131,7 @@ static bool read_arguments(struct history *h, struct err *e)
             (type->text.len > 0 && memchr(type->text.ptr, '\0', type->text.len)))
             return err_set(e, ERR_INVALID, "taskType: no type has U+0000 or more than %d bytes",
                            TASK_TYPE_BYTES_MAX);
-        h->buckets.task_type = &type->text;
+        h->buckets.task_type = type->text;
     }
     int64_t points = gql_is_null(forecast) ? 0 : forecast->integer;
     if (points < 0 || points > TREND_FORECAST_MAX)
@@ -223,10 +223,25 @@ static void make_points(const struct history *h, struct trend *trend)
     }
 }
 
+/* What began before that was counted, and is not kept any more. */
+static int64_t kept_from_us(const struct history *h)
+{
+    const struct conf *conf = await_request(h->step)->loop->gateway->conf;
+    if (h->buckets.span_s == SPAN_DAY_S)
+        return INT64_MIN;
+    return h->now_us - conf_duration_us(conf, h->buckets.span_s == SPAN_HOUR_S
+                                                  ? CONF_HOURS_RETENTION
+                                                  : CONF_MINUTES_RETENTION);
+}
+
 static void tell_trends(struct history *h)
 {
     const struct trend_wishes *w = &h->wishes;
+    const int64_t from_us = kept_from_us(h);
     struct err e;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->buckets.from_us + (int64_t)i * h->kind->bucket_s * CLOCK_S < from_us)
+            h->sums[i].is_gap = true;
     for (size_t i = 0; i < h->trend_count; i++)
         make_points(h, &h->trends[i]);
     if (!w->anomalies && !w->change && !w->slope && w->forecast == 0) {
@@ -245,10 +260,12 @@ static void read_next(struct history *h);
 
 static void add_tasks(struct sums *sums, const struct db_rows *rows, size_t row)
 {
-    sums->created = db_rows_i64(rows, row, STATS_TREND_CREATED);
-    sums->completed = db_rows_i64(rows, row, STATS_TREND_COMPLETED);
-    sums->failed = db_rows_i64(rows, row, STATS_TREND_FAILED);
-    sums->is_gap = db_rows_bool(rows, row, STATS_TREND_IS_GAP);
+    sums->is_gap |= db_rows_bool(rows, row, STATS_TREND_IS_GAP);
+    if (!db_rows_bool(rows, row, STATS_TREND_IS_COUNTED))
+        return;
+    sums->created += db_rows_i64(rows, row, STATS_TREND_CREATED);
+    sums->completed += db_rows_i64(rows, row, STATS_TREND_COMPLETED);
+    sums->failed += db_rows_i64(rows, row, STATS_TREND_FAILED);
 }
 
 static void add_row(const struct history *h, struct sums *sums, const struct db_rows *rows,
@@ -278,7 +295,8 @@ static void got_series(struct gql_step *step, const struct db_reply *reply)
     struct history *h = step->host;
     const struct db_rows *rows = reply->rows[0];
     for (size_t row = 0; row < db_rows_count(rows); row++) {
-        int64_t bucket = db_rows_i64(rows, row, STATS_TREND_BUCKET);
+        int64_t at_us = db_rows_i64(rows, row, STATS_TREND_AT_S) * CLOCK_S;
+        int64_t bucket = (at_us - h->buckets.from_us) / (h->kind->bucket_s * CLOCK_S);
         if (bucket >= 0 && bucket < (int64_t)h->count)
             add_row(h, &h->sums[bucket], rows, row);
     }

@@ -33,6 +33,7 @@ void window_destroy(struct window *w)
     mem_free(w->froms);
     mem_free(w->tos);
     mem_free(w->gone_jobs);
+    mem_free(w->failures);
     mem_free(w->marks);
     arena_destroy(w->arena);
     mem_free(w);
@@ -186,6 +187,9 @@ void window_count(const struct feed_event *event, window_count_fn *fn, void *own
 static void take_counts(struct window *w, const struct feed_event *event)
 {
     window_count(event, add_count, w);
+    bool is_moved = event->op == FEED_FINISH || event->op == FEED_REOPEN;
+    if (is_moved && (event->from == TASK_STATUS_FAILED || status_now(event) == TASK_STATUS_FAILED))
+        PUSH(w->failures, w->failure_count, event->id);
     struct rollup_mark mark;
     if (rollup_mark_of(event, &mark))
         PUSH(w->marks, w->mark_count, mark);

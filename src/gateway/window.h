@@ -30,6 +30,8 @@ struct window {
     size_t task_count, job_count;
     struct uuid *dropped, *froms, *tos, *gone_jobs;
     size_t dropped_count, range_count, gone_job_count;
+    struct uuid *failures; /* tasks that failed, or do no longer */
+    size_t failure_count;
     struct rollup_mark *marks;
     size_t mark_count;
     struct map *counts; /* by type: int64_t[TASK_STATUS_COUNT] */

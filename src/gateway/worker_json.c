@@ -493,6 +493,19 @@ static bool read_told(const struct json_value *told, struct feed_event *event, s
     return (told != NULL && told->type == JSON_OBJECT) || err_set(e, ERR_INVALID, "is no object");
 }
 
+/* Of a new task and of a job's change it stands within. */
+static void read_actor(const struct json_value *object, struct feed_event *event)
+{
+    const struct json_value *holder = object;
+    if (event->op == FEED_ADD)
+        holder = json_get_c(object, "task");
+    if (event->op == FEED_JOB || event->op == FEED_JOB_GONE)
+        holder = event->object = json_get_c(object, "change");
+    const struct json_value *actor = json_get_c(holder, "actor");
+    if (actor != NULL && actor->type == JSON_STRING)
+        event->actor = actor->text;
+}
+
 static bool read_op(const struct json_value *v, enum feed_op *ret_op)
 {
     static const char *const names[FEED_OP_COUNT] = {
@@ -539,6 +552,7 @@ bool worker_read_event(struct arena *a, const struct json_value *event,
         is_good = read_told(json_get_c(event, "queue"), &read, e);
     if (!is_good)
         return err_in(e, "event %lld", (long long)ret_event->seq);
+    read_actor(event, &read);
     *ret_event = read;
     return true;
 }

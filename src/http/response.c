@@ -35,6 +35,7 @@ struct str http_reason(int status)
         REASON(414, "URI Too Long");
         REASON(415, "Unsupported Media Type");
         REASON(417, "Expectation Failed");
+        REASON(421, "Misdirected Request");
         REASON(422, "Unprocessable Content");
         REASON(426, "Upgrade Required");
         REASON(429, "Too Many Requests");

@@ -185,7 +185,7 @@ static void hear_mode(struct session *s, enum wire_mode mode)
 
 static void start_leases(struct session *s, const struct wire_answer *answer)
 {
-    int64_t now_us = clock_wall_us() + s->ahead_us;
+    int64_t now_us = clock_mono_us() + s->ahead_us;
     for (size_t i = 0; i < answer->lease_count; i++) {
         const struct wire_lease *lease = &answer->leases[i];
         runner_start_task(s->runner, lease,
@@ -216,7 +216,8 @@ static void opened(struct session *s, const struct session_reply *reply)
     s->secret = mem_cstr(session.secret);
     s->ttl_ms = session.ttl_ms;
     s->heartbeat_ms = session.heartbeat_ms;
-    s->ahead_us = session.server_time_us ? session.server_time_us - clock_wall_us() : 0;
+    int64_t there_us = session.server_time_us ? session.server_time_us : clock_wall_us();
+    s->ahead_us = there_us - clock_mono_us();
     s->state = SESSION_OPEN;
     log_info("session.opened", "session=%s ttl_ms=%lld heartbeat_ms=%lld", s->id,
              (long long)s->ttl_ms, (long long)s->heartbeat_ms);

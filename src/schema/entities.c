@@ -14,6 +14,12 @@ const struct schema_enum schema_public_enums[] = {
 #include "schema/entities_pass.h"
 };
 
+static const struct schema_function functions[] = {
+#define FUNCTION(function, grants, text)                                                           \
+    { .name = STR(#function), .sql = STR(text), .rights = STR(grants) },
+#include "schema/entities_pass.h"
+};
+
 const struct schema_set schema_public = {
     .name = STR("public"),
     .role = STR("windlass_gateway"),
@@ -21,6 +27,8 @@ const struct schema_set schema_public = {
     .enum_count = countof(schema_public_enums),
     .tables = tables,
     .table_count = countof(tables),
+    .functions = functions,
+    .function_count = countof(functions),
 };
 
 static const struct str type_names[SCHEMA_TYPE_COUNT] = {

@@ -142,13 +142,13 @@ static void tell_command(struct shard *s, void *data)
     session_command(s->sessions, data);
 }
 
-static void cancel(struct batch *b, struct live *task)
+static void cancel(const struct act *act, struct batch *b, struct live *task)
 {
     if (task->state != LIVE_RUNNING) {
         change_finish(b, task, STATE_CANCELLED,
-                      &(struct change_end){ .outcome = OUTCOME_CANCELLED });
+                      &(struct change_end){ .outcome = OUTCOME_CANCELLED, .by = act->by });
     } else {
-        change_ask_cancel(b, task);
+        change_ask_cancel(b, task, act->by);
         batch_on_commit(b, tell_command, task);
     }
 }
@@ -169,7 +169,7 @@ static void reopen(const struct act *act, struct batch *b)
         open++;
     }
     bool is_group = group_is(b->s, type); /* it is gathered anew */
-    change_reopen(b, row, type, open > 0 || is_group);
+    change_reopen(b, row, type, open > 0 || is_group, act->by);
     if (is_group && open == 0)
         group_ended(b, row->id);
 }
@@ -179,9 +179,9 @@ void act_do(const struct act *act, struct batch *b)
     struct live *task = live_find(b->s->live, act->id);
     assert(act->kind != ACT_DELETE);
     if (act->kind == ACT_CANCEL)
-        cancel(b, task);
+        cancel(act, b, task);
     else if (task)
-        change_hurry(b, task);
+        change_hurry(b, task, act->by);
     else
         reopen(act, b);
 }

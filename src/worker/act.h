@@ -7,12 +7,15 @@
 #include "worker/standing.h"
 #include "worker/task_view.h"
 
+enum { ACT_BY_MAX = 400 };
+
 enum act_kind { ACT_CANCEL, ACT_RETRY, ACT_PROMOTE, ACT_DELETE };
 
 /* One task that something is to be done to. */
 struct act {
     enum act_kind kind;
     struct uuid id;
+    struct str by;               /* the person who does it, as people know them; empty: nobody */
     int64_t version;             /* it must still be at; 0: at any */
     bool is_read;                /* the tables were asked */
     const struct task_view *row; /* a finished one as they have it; NULL: none, or unfinished */

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "json/writer.h"
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
 #include "worker/feed.h"
@@ -27,7 +28,7 @@ struct batch *batch_create(struct shard *s)
     b->s = s;
     b->a = arena_create(0);
     b->first = s->end;
-    b->at_us = max_of(clock_wall_us(), s->at_us);
+    b->at_us = shard_now_us(s);
     ops_init(&b->log);
     buf_init(&b->events, 0);
     buf_init(&b->extra, 0);
@@ -75,6 +76,16 @@ void batch_event_end(struct batch *b)
     assert(b->log.count > 0);
     buf_put_char(&b->events, ',');
     b->event_ends[b->log.count - 1] = (uint32_t)b->events.len;
+}
+
+void batch_done_by(struct batch *b, int64_t seq, struct str by)
+{
+    if (by.len == 0)
+        return;
+    buf_printf(&b->extra, "%lld ", (long long)seq);
+    struct json_writer w = json_writer_to(&b->extra);
+    json_write_string(&w, by);
+    buf_put_char(&b->extra, '\n');
 }
 
 static void add_closure(struct batch *b, struct batch_closure **list, batch_fn *fn, void *data)
@@ -204,7 +215,7 @@ void batch_send(struct batch *b)
     batch_step(b, &batch_begin,
                batch_begin_args(b->a, b->is_alone ? STR("200ms") : STR("1s"), STR("5s")));
     batch_step(b, &batch_log,
-               batch_log_args(b->a, SHARD_ID, b->first, (int32_t)batch_size(b), s->epoch, b->at_us,
+               batch_log_args(b->a, s->id, b->first, (int32_t)batch_size(b), s->epoch, b->at_us,
                               b->sent_ops, b->sent_ids, bytes_of(&b->log.args),
                               bytes_of(&b->extra)));
     add_types(b);
@@ -261,6 +272,7 @@ void batch_committed(struct batch *b)
     s->committed = batch_next(b);
     s->end = s->committed;
     s->at_us = b->at_us;
+    s->at_mono_us = b->started_us;
     s->confirmed_us = max_of(s->confirmed_us, b->started_us);
     s->suspects -= min_of(s->suspects, b->intent_count);
     s->suspects_max = (s->suspects + 1) / 2;
@@ -414,9 +426,15 @@ void batch_replied(void *owner, const struct db_reply *reply)
     } else {
         log_warn("batch.delayed", "changes=%zu error=%s", batch_size(b),
                  log_quote(str_of_c(err_text(reply->err))));
-        /* A leader that cannot know any more whether it leads keeps nobody waiting. */
-        bool is_over = reply->err->code == ERR_CANCELLED || !shard_is_leading(s);
-        struct err e = *reply->err;
+        /* A leader that cannot know any more whether it leads keeps nobody waiting: nothing was
+         * done, and another may do it. */
+        bool is_stopping = reply->err->code == ERR_CANCELLED;
+        bool is_over = is_stopping || !shard_is_leading(s);
+        struct err e = { 0 };
+        if (is_stopping)
+            e = *reply->err;
+        else
+            shard_refuse(&e);
         shard_pause(s);
         batch_refused(b, is_over ? &e : NULL);
         if (is_over)

@@ -8,7 +8,6 @@
  *
  * What breaks in the middle (no leader, no database) ends it; the answer says what was done.
  */
-#include "base/clock.h"
 #include "base/log.h"
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
@@ -17,7 +16,7 @@
 #include "worker/drop.h"
 #include "worker/worker_priv.h"
 
-enum { TASKS_MAX = 10'000, CHUNK = 500, PASSES_MAX = 5, REFUSED_SHOWN = 100, ACTOR_MAX = 400 };
+enum { TASKS_MAX = 10'000, CHUNK = 500, PASSES_MAX = 5, REFUSED_SHOWN = 100, ACTION_MAX = 20 };
 
 enum item_state { ITEM_OPEN, ITEM_LOOK, ITEM_DONE, ITEM_REFUSED };
 
@@ -149,7 +148,7 @@ static void put_answer(struct bulk *q, struct json_writer *w)
     json_end_array(w);
     if (door_is_bad(&q->broke))
         door_put_error(w, &q->broke);
-    door_put_cursor(w, "cursor", q->w->shard.committed);
+    door_put_cursor(w, "cursor", &q->w->shard, q->w->shard.committed);
     json_end_object(w);
 }
 
@@ -199,7 +198,9 @@ static bool judge(struct item *item, const struct shard *s, int64_t now_us)
 static void drop(struct item *item, struct batch *b)
 {
     const struct task_view *row = &item->row;
-    struct drop task = { .id = row->id, .seq = row->version, .state = row->state };
+    struct drop task = {
+        .id = row->id, .seq = row->version, .state = row->state, .by = item->act.by
+    };
     bool is_known = shard_find_type(b->s, row->type, &task.type);
     assert(is_known);
     drop_task(b, &task);
@@ -281,7 +282,7 @@ static void judge_all(struct view *moment)
         shard_refuse(&q->broke);
     for (size_t i = q->from; i < q->to && !door_is_bad(&q->broke); i++)
         if (q->items[i].state == ITEM_OPEN || q->items[i].state == ITEM_LOOK)
-            (void)judge(&q->items[i], &q->w->shard, clock_wall_us());
+            (void)judge(&q->items[i], &q->w->shard, shard_now_us(&q->w->shard));
     end_pass(q);
 }
 
@@ -407,7 +408,7 @@ static bool read_item(struct bulk *q, const struct json_value *v, size_t index, 
     char at[40];
     snprintf(at, sizeof at, "tasks[%zu].", index);
     *item = (struct item){ .bulk = q };
-    item->act = (struct act){ .kind = q->kind, .standings = &q->standings };
+    item->act = (struct act){ .kind = q->kind, .by = q->actor, .standings = &q->standings };
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
     if (!door_only(v, at, members, e))
@@ -423,7 +424,7 @@ static bool read_item(struct bulk *q, const struct json_value *v, size_t index, 
 static bool read_action(const struct json_value *body, enum act_kind *ret_kind, struct err *e)
 {
     struct str name;
-    if (!door_text(body, "", "action", ACTOR_MAX, &name, e))
+    if (!door_text(body, "", "action", ACTION_MAX, &name, e))
         return door_is_bad(e) ? false : door_missing(e, "", "action");
     for (size_t i = 0; i < countof(actions); i++)
         if (str_eq_c(name, actions[i].name)) {
@@ -441,7 +442,7 @@ static bool read_body(struct bulk *q, const struct json_value *body, struct err 
     q->actor = STR("");
     if (!door_only(body, "", members, e) || !read_action(body, &q->kind, e))
         return false;
-    door_text(body, "", "actor", ACTOR_MAX, &q->actor, e);
+    door_text(body, "", "actor", ACT_BY_MAX, &q->actor, e);
     if (!door_is_bad(e))
         door_flag(body, "", "dry_run", &q->is_dry, e);
     if (door_is_bad(e))

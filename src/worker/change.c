@@ -449,6 +449,8 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     view.has_error = row->has_error;
     view.error = row->error;
     view.why = row->why;
+    view.by = end->by;
+    batch_done_by(b, seq, end->by);
     event_finish(&b->events, seq, b->at_us, op_from(op), &view);
     batch_event_end(b);
     log_status(b, live_type_of(b->s->live, task), op);
@@ -502,7 +504,7 @@ void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_
 }
 
 /* Its attempts and its time are told anew: it begins by OP_START. */
-static void reopened(struct batch *b, struct live *task, enum op op)
+static void reopened(struct batch *b, struct live *task, enum op op, struct str by)
 {
     uint32_t more = (uint32_t)task->attempt + 1;
     task->max_attempts = (uint16_t)max_of((uint32_t)task->max_attempts, more);
@@ -519,15 +521,17 @@ static void reopened(struct batch *b, struct live *task, enum op op)
     struct task_view view = brief(b, task);
     view.state = op == OP_REOPEN_BLOCKED ? STATE_BLOCKED : STATE_READY;
     view.run_at_us = b->at_us;
+    view.by = by;
+    batch_done_by(b, seq, by);
     event_reopen(&b->events, seq, b->at_us, op_from(op), &view);
     batch_event_end(b);
 }
 
-void change_hurry(struct batch *b, struct live *task)
+void change_hurry(struct batch *b, struct live *task, struct str by)
 {
     assert(task->state == LIVE_WAITING);
     touch(b, task);
-    reopened(b, task, OP_REOPEN_WAITING);
+    reopened(b, task, OP_REOPEN_WAITING, by);
 }
 
 void change_unblock(struct batch *b, struct live *task)
@@ -535,7 +539,7 @@ void change_unblock(struct batch *b, struct live *task)
     assert(task->state == LIVE_BLOCKED);
     touch(b, task);
     if (!(task->flags & LIVE_FRESH)) { /* the log must tell its attempts */
-        reopened(b, task, OP_REOPEN_WAITING);
+        reopened(b, task, OP_REOPEN_WAITING, STR(""));
         return;
     }
     int64_t seq = batch_put(b, &(struct change){ .op = OP_UNBLOCK, .id = task->id });
@@ -549,7 +553,8 @@ void change_unblock(struct batch *b, struct live *task)
     batch_event_end(b);
 }
 
-void change_reopen(struct batch *b, const struct task_view *view, uint32_t type, bool is_blocked)
+void change_reopen(struct batch *b, const struct task_view *view, uint32_t type, bool is_blocked,
+                   struct str by)
 {
     struct shard *s = b->s;
     struct live *task = live_add(s->live, view->id);
@@ -563,7 +568,7 @@ void change_reopen(struct batch *b, const struct task_view *view, uint32_t type,
     tick_mark(s->tick, task);
     struct reopened_row *row = vector_add(&b->rows->reopened);
     *row = (struct reopened_row){ .id = view->id, .seq = view->version };
-    reopened(b, task, is_blocked ? OP_REOPEN_BLOCKED : OP_REOPEN_FAILED);
+    reopened(b, task, is_blocked ? OP_REOPEN_BLOCKED : OP_REOPEN_FAILED, by);
     s->reopened_seq = task->version;
     if (view->has_job)
         task->flags |= LIVE_JOB;
@@ -571,7 +576,7 @@ void change_reopen(struct batch *b, const struct task_view *view, uint32_t type,
         s->job_hooks->task_reopened(b, view->job_id, view->id);
 }
 
-void change_ask_cancel(struct batch *b, struct live *task)
+void change_ask_cancel(struct batch *b, struct live *task, struct str by)
 {
     assert(task->state == LIVE_RUNNING);
     touch(b, task);
@@ -583,6 +588,8 @@ void change_ask_cancel(struct batch *b, struct live *task)
     task->version = seq;
     live_place(b->s->live, task, b->at_us);
     struct task_view view = brief(b, task);
+    view.by = by;
+    batch_done_by(b, seq, by);
     event_note(&b->events, seq, b->at_us, &view, true);
     batch_event_end(b);
 }
@@ -591,7 +598,7 @@ void change_note(struct batch *b, struct live *task, double progress)
 {
     assert(task->state == LIVE_RUNNING);
     touch(b, task);
-    int64_t millionths = (int64_t)(progress * 1e6);
+    int64_t millionths = (int64_t)(progress * OP_NOTE_ONE);
     int64_t seq = batch_put(b, &(struct change){ .op = OP_NOTE,
                                                  .id = task->id,
                                                  .session = live_run_of(b->s->live, task).session,
@@ -600,7 +607,7 @@ void change_note(struct batch *b, struct live *task, double progress)
     task->version = seq;
     live_place(b->s->live, task, b->at_us);
     struct task_view view = brief(b, task);
-    view.progress = (double)millionths / 1e6;
+    view.progress = (double)millionths / OP_NOTE_ONE;
     event_note(&b->events, seq, b->at_us, &view, false);
     batch_event_end(b);
 }

@@ -24,6 +24,7 @@ struct change_end {
     const char *why_code, *why_text;  /* NULL: none */
     const struct uuid *blocked_by;    /* of `why`: the task that failed it; NULL: none */
     const struct log_lines *logs;     /* the attempt's last words; NULL: none */
+    struct str by;                    /* the person who ended it; empty: nobody */
 };
 /* The task's `why` of that end, JSON; empty: none. */
 [[nodiscard]] struct str change_why(struct arena *a, const struct change_end *end);
@@ -34,15 +35,17 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
  * looks at the logs alone. */
 void change_wait(struct batch *b, struct live *task, enum op op, int64_t run_at_us,
                  const struct change_end *end);
-/* A scheduled or retrying one is ready now, with at least one more attempt. */
-void change_hurry(struct batch *b, struct live *task);
+/* A scheduled or retrying one is ready now, with at least one more attempt. `by`, here and below,
+ * is the person who does it; empty: nobody. */
+void change_hurry(struct batch *b, struct live *task, struct str by);
 /* A blocked one waits for nothing any more but its time. */
 void change_unblock(struct batch *b, struct live *task);
 /* A finished one, as the tables have it, is ready again, with at least one more attempt; or
  * blocked, and deps_add_in has told by what. */
-void change_reopen(struct batch *b, const struct task_view *view, uint32_t type, bool is_blocked);
+void change_reopen(struct batch *b, const struct task_view *view, uint32_t type, bool is_blocked,
+                   struct str by);
 /* A running one shall be cancelled. */
-void change_ask_cancel(struct batch *b, struct live *task);
+void change_ask_cancel(struct batch *b, struct live *task, struct str by);
 /* Progress of a running one, 0 to 1. */
 void change_note(struct batch *b, struct live *task, double progress);
 

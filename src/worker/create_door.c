@@ -54,7 +54,7 @@ static void answer(struct view *moment)
     for (size_t i = 0; i < c->count; i++)
         put_item(c, &w, &c->items[i]);
     json_end_array(&w);
-    door_put_cursor(&w, "cursor", c->w->shard.committed);
+    door_put_cursor(&w, "cursor", &c->w->shard, c->w->shard.committed);
     json_end_object(&w);
     door_answer(c->r);
 }

@@ -24,7 +24,7 @@ struct create_item {
     enum item_outcome outcome;
     struct uuid duplicate_of;
     struct err err;
-    const struct err *wrong; /* its payload, should it be new; NULL: nothing is */
+    const struct err *wrong; /* should it be new: its queue or payload; NULL: nothing */
     size_t row;              /* + 1: of `found` */
 };
 

@@ -56,13 +56,15 @@ static bool read_depends_on(struct create *c, const struct json_value *list, con
     return true;
 }
 
-/* A repeat of a task that is stored is answered whatever was stored then. */
-static void check_payload(struct create_item *item, uint32_t type, const struct json_value *v,
-                          const char *at)
+/* A repeat of a task that is stored is answered whatever was stored then, also when its queue was
+ * given to another shard meanwhile. */
+static void check_new(struct create_item *item, uint32_t type, const struct json_value *v,
+                      const char *at)
 {
     struct create *c = item->create;
     struct err e;
-    if (task_check_payload(&c->w->shard, type, v, at, &e))
+    if (task_check_queue(&c->w->shard, item->view.queue, at, &e) &&
+        task_check_payload(&c->w->shard, type, v, at, &e))
         return;
     struct err *kept = arena_new(c->a, struct err);
     *kept = e;
@@ -106,7 +108,7 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
         !read_texts(c->w, v, at, t, &type, e) || !task_read_numbers(v, at, t, &item->limits, e) ||
         !task_read_payload(c->a, &c->w->shard, v, at, &t->payload, e))
         return false;
-    check_payload(item, type, v, at);
+    check_new(item, type, v, at);
     if (!count_children(c, type, v, index, e))
         return false;
     t->arena = c->a;

@@ -32,6 +32,7 @@ static const struct {
     [ERR_UNAVAILABLE] = { "UNAVAILABLE", 503 },
     [ERR_CANCELLED] = { "UNAVAILABLE", 503 },
     [ERR_INTERNAL] = { "INTERNAL", 500 },
+    [ERR_MISDIRECTED] = { "BAD_USER_INPUT", 421 },
 };
 
 static struct str message_of(const struct err *e)
@@ -235,12 +236,12 @@ bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_v
     return false;
 }
 
-void door_put_cursor(struct json_writer *w, const char *key, int64_t number)
+void door_put_cursor(struct json_writer *w, const char *key, const struct shard *s, int64_t number)
 {
-    char text[32];
-    int len = snprintf(text, sizeof text, "%d:%lld", SHARD_ID, (long long)number);
+    char text[SHARD_NUMBER_MAX];
+    shard_number_format(s, number, text);
     json_key(w, str_of_c(key));
-    json_write_string(w, str_of(text, (size_t)len));
+    json_write_string(w, str_of_c(text));
 }
 
 struct str door_json_text(struct arena *a, const struct json_value *value)
@@ -349,7 +350,7 @@ void read_overlay(const struct shard *s, const struct live *task, struct task_vi
 {
     if (!task || task->state == LIVE_GONE)
         return;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = shard_now_us(s);
     bool is_running = task->state == LIVE_RUNNING;
     v->version = task->version;
     v->attempt = task->attempt;
@@ -367,7 +368,8 @@ void read_overlay(const struct shard *s, const struct live *task, struct task_vi
         v->updated_at_us = max_of(v->created_at_us, last_us);
     }
     const struct note *note = is_running ? notes_find(s->notes, task->id) : NULL;
-    v->progress = note ? note->progress : -1;
+    bool is_of_attempt = note && note->fence == live_run_of(s->live, task).fence;
+    v->progress = is_of_attempt ? note->progress : -1;
 }
 
 void read_put_counts(struct json_writer *w, const struct shard *s)

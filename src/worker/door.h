@@ -53,7 +53,7 @@ bool door_only(const struct json_value *object, const char *at, const char *cons
 /* An id at the end of the path, "UUID" or "UUID:verb"; else it is answered 404 and false. */
 [[nodiscard]] bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_verb);
 /* "0:991" of a number of the log. */
-void door_put_cursor(struct json_writer *w, const char *key, int64_t number);
+void door_put_cursor(struct json_writer *w, const char *key, const struct shard *s, int64_t number);
 /* The JSON text of a value, in the arena. */
 [[nodiscard]] struct str door_json_text(struct arena *a, const struct json_value *value);
 

@@ -123,7 +123,7 @@ static void settled(void *owner, const struct db_reply *reply)
         return;
     }
     arena_reset(d->a);
-    const struct db_step step = { &lead_row, lead_row_args(d->a, SHARD_ID, b->first) };
+    const struct db_step step = { &lead_row, lead_row_args(d->a, d->b->s->id, b->first) };
     call(d, DB_LANE_READ, &step, 1, read_row);
 }
 
@@ -138,7 +138,7 @@ static void settle(void *owner)
     ops_finish(&log);
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(d->a, STR("1s"), STR("3s")) },
-        { &batch_log, batch_log_args(d->a, SHARD_ID, b->first, 1, b->s->epoch, b->at_us,
+        { &batch_log, batch_log_args(d->a, b->s->id, b->first, 1, b->s->epoch, b->at_us,
                                      buf_str(&log.ops), buf_str(&log.ids), STR(""), STR("")) },
     };
     ops_clear(&log);

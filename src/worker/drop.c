@@ -101,7 +101,8 @@ void drop_task(struct batch *b, const struct drop *task)
     const struct drop_count one = { task->type, task->state, 1 };
     struct str counts = counts_of(b, &one, 1);
     buf_printf(&b->extra, "%lld %.*s\n", (long long)seq, STR_FMT(counts));
-    event_drop(&b->events, seq, b->at_us, task->id, counts);
+    batch_done_by(b, seq, task->by);
+    event_drop(&b->events, seq, b->at_us, task->id, counts, task->by);
     batch_event_end(b);
     grow(b, d);
     d->ids[d->count] = task->id;

@@ -10,6 +10,7 @@ struct drop {
     int64_t seq; /* the number of its end: it must still be that one, else the batch is refused */
     uint32_t type;
     enum rule_state state;
+    struct str by; /* the person who deletes it; empty: nobody */
 };
 
 /* Its id is remembered where it may be sent again: it is refused then. */

@@ -102,8 +102,8 @@ void feed_answer(const struct shard *s, struct http_request *r, int64_t cursor, 
 {
     struct json_writer w = json_writer_to(r->out);
     json_begin_object(&w);
-    door_put_cursor(&w, "cursor", cursor);
-    door_put_cursor(&w, "head", s->committed);
+    door_put_cursor(&w, "cursor", s, cursor);
+    door_put_cursor(&w, "head", s, s->committed);
     json_key_c(&w, "now_us");
     json_write_i64(&w, clock_wall_us());
     json_key_c(&w, "events");
@@ -226,11 +226,9 @@ static bool read_number(struct http_request *r, const char *name, int64_t max, i
     return err_set(e, ERR_INVALID, "%s: is not within 0 and %lld", name, (long long)max);
 }
 
-static bool read_cursor(struct str text, int64_t *ret_number)
+static bool read_cursor(const struct shard *s, struct str text, int64_t *ret_number)
 {
-    struct str shard, number;
-    return str_cut(text, ':', &shard, &number) && str_eq(shard, STR("0")) &&
-           str_to_i64(number, ret_number) && *ret_number >= 1;
+    return shard_number_parse(s, text, ret_number) && *ret_number >= 1;
 }
 
 void feed_door(void *owner, struct http_request *r)
@@ -251,7 +249,7 @@ void feed_door(void *owner, struct http_request *r)
         feed_answer(s, r, s->committed, STR(""));
         return;
     }
-    if (!read_cursor(cursor, &from)) {
+    if (!read_cursor(s, cursor, &from)) {
         err_set(&e, ERR_INVALID, "cursor: is none");
         door_fail(r, &e);
         return;

@@ -5,9 +5,12 @@
  */
 #include "base/clock.h"
 #include "db/rows.h"
+#include "json/json.h"
 #include "store/queue/read_sql.h"
+#include "store/queue/schedule_sql.h"
 #include "worker/door.h"
 #include "worker/feed.h"
+#include "worker/jobs.h"
 #include "worker/logrow.h"
 #include "worker/meter.h"
 #include "worker/settings.h"
@@ -18,7 +21,8 @@ enum { READ_MS = 20'000, TABLE_EVENTS_MAX = 2'000 };
 struct told {
     struct change change;
     int64_t seq, at_us;
-    struct str extra;
+    struct str counts; /* of a drop: what left, JSON */
+    struct str by;     /* who did it; empty: nobody in person */
 };
 
 struct reading {
@@ -30,6 +34,7 @@ struct reading {
     struct uuid *ids;
     size_t id_count;
     struct db_rows *tasks, *errors;
+    struct db_rows *job_changes; /* NULL: no job has changed */
     struct map *task_rows;
     struct buf text;
 };
@@ -58,26 +63,13 @@ static void ask(struct reading *q, const struct db_statement *statement, const s
 
 /* ── composing ── */
 
-/* The counts of a drop: the line of `extra` that begins with its number. */
-static struct str counts_of(const struct told *t)
-{
-    struct str rest = t->extra, line, number, counts;
-    int64_t seq;
-    for (bool more = rest.len > 0; more;) {
-        more = str_cut(rest, '\n', &line, &rest);
-        if (str_cut(line, ' ', &number, &counts) && str_to_i64(number, &seq) && seq == t->seq)
-            return counts;
-    }
-    return STR("");
-}
-
 static void put_drop_range(struct buf *out, const struct told *t)
 {
     struct uuid to = { 0 };
     uint64_t ms = (uint64_t)t->change.args[0];
     for (size_t i = 0; i < 6; i++)
         to.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
-    event_drop_range(out, t->seq, t->at_us, t->change.id, to, counts_of(t));
+    event_drop_range(out, t->seq, t->at_us, t->change.id, to, t->counts);
 }
 
 /* The error that the attempt which this change ended left behind. */
@@ -107,6 +99,7 @@ static void put_finish(struct reading *q, const struct told *t, const struct tas
         v.finished_at_us = t->at_us;
         read_error(q, t, &v);
     }
+    v.by = t->by;
     event_finish(&q->text, t->seq, t->at_us, op_from(t->change.op), &v);
 }
 
@@ -139,6 +132,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
 {
     struct task_view v;
     (void)read_task(q->r->arena, &q->w->shard, q->tasks, row, &v);
+    v.by = t->by;
     int64_t asked_max = db_rows_i64(q->tasks, row, 4);
     switch (t->change.op) {
     case OP_ADD:
@@ -183,7 +177,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
         return;
     case OP_CANCEL_ASKED:
     case OP_NOTE:
-        v.progress = t->change.op == OP_NOTE ? (double)t->change.args[0] / 1e6 : -1;
+        v.progress = t->change.op == OP_NOTE ? (double)t->change.args[0] / OP_NOTE_ONE : -1;
         event_note(&q->text, t->seq, t->at_us, &v, t->change.op == OP_CANCEL_ASKED);
         return;
     case OP_NONE:
@@ -202,25 +196,33 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
 static void put_job(struct reading *q, const struct told *t)
 {
     struct shard *s = &q->w->shard;
+    struct str change = job_change_told(q->r->arena, q->job_changes, t->seq);
     struct buf job;
     buf_init(&job, 0);
-    if (s->job_hooks && s->job_hooks->put_one(s, t->change.id, &job))
-        event_job(&q->text, t->seq, t->at_us, buf_str(&job));
+    if (t->change.op == OP_JOB_GONE)
+        event_job_gone(&q->text, t->seq, t->at_us, t->change.id, change);
+    else if (s->job_hooks && s->job_hooks->put_one(s, t->change.id, &job))
+        event_job(&q->text, t->seq, t->at_us, buf_str(&job), change);
+    else if (!str_is_empty(change)) /* of one that is gone by now */
+        event_job_gone(&q->text, t->seq, t->at_us, t->change.id, change);
     else
         event_none(&q->text, t->seq);
     buf_clear(&job);
 }
 
+static bool is_of_job(enum op op)
+{
+    return op == OP_JOB || op == OP_JOB_GONE;
+}
+
 static void put_event(struct reading *q, const struct told *t)
 {
     if (t->change.op == OP_DROP) {
-        event_drop(&q->text, t->seq, t->at_us, t->change.id, counts_of(t));
+        event_drop(&q->text, t->seq, t->at_us, t->change.id, t->counts, t->by);
     } else if (t->change.op == OP_DROP_RANGE) {
         put_drop_range(&q->text, t);
-    } else if (t->change.op == OP_JOB) {
+    } else if (is_of_job(t->change.op)) {
         put_job(q, t);
-    } else if (t->change.op == OP_JOB_GONE) {
-        event_job_gone(&q->text, t->seq, t->at_us, t->change.id);
     } else if (t->change.op == OP_TYPE || t->change.op == OP_QUEUE) {
         if (!settings_put_event(&q->w->shard, &q->text, t->seq, t->at_us, &t->change))
             event_none(&q->text, t->seq);
@@ -260,6 +262,28 @@ static void errors_read(void *owner, const struct db_reply *reply)
     answer(q);
 }
 
+static void read_errors_of(struct reading *q);
+
+static void job_changes_read_to(void *owner, const struct db_reply *reply)
+{
+    struct reading *q = owner;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], q->r->arena);
+    q->job_changes = reply->rows[0];
+    read_errors_of(q);
+}
+
+static bool needs_job_changes(const struct reading *q)
+{
+    for (size_t i = 0; i < q->count; i++)
+        if (is_of_job(q->told[i].change.op))
+            return true;
+    return false;
+}
+
 static bool needs_errors(const struct reading *q)
 {
     for (size_t i = 0; i < q->count; i++)
@@ -267,6 +291,14 @@ static bool needs_errors(const struct reading *q)
             q->told[i].change.op == OP_DIE || q->told[i].change.op == OP_CANCEL_RUNNING)
             return true;
     return false;
+}
+
+static void read_errors_of(struct reading *q)
+{
+    if (needs_errors(q))
+        ask(q, &read_errors, read_errors_args(q->r->arena, q->ids, q->id_count), errors_read);
+    else
+        answer(q);
 }
 
 static void tasks_read(void *owner, const struct db_reply *reply)
@@ -282,27 +314,55 @@ static void tasks_read(void *owner, const struct db_reply *reply)
         struct uuid id = db_rows_uuid(q->tasks, i, 0);
         (void)map_put(q->task_rows, uuid_bytes(&id), (void *)(i + 1));
     }
-    if (needs_errors(q))
-        ask(q, &read_errors, read_errors_args(q->r->arena, q->ids, q->id_count), errors_read);
+    if (needs_job_changes(q))
+        ask(q, &job_changes_between,
+            job_changes_between_args(q->r->arena, q->from, q->from + (int64_t)q->count, q->max),
+            job_changes_read_to);
     else
-        answer(q);
+        read_errors_of(q);
 }
 
 static bool is_of_task(enum op op)
 {
-    return op != OP_NONE && op != OP_JOB && op != OP_JOB_GONE && op != OP_DROP &&
-           op != OP_DROP_RANGE && op != OP_TYPE && op != OP_QUEUE;
+    return op != OP_NONE && !is_of_job(op) && op != OP_DROP && op != OP_DROP_RANGE &&
+           op != OP_TYPE && op != OP_QUEUE;
+}
+
+/* Takes the lines of `extra` up to that change; its own say more of it. */
+static void read_extra(struct reading *q, struct str *extra, struct told *t)
+{
+    struct str line, number, text, rest;
+    int64_t seq;
+    while (extra->len > 0) {
+        if (!str_cut(*extra, '\n', &line, &rest))
+            rest = STR("");
+        bool is_good = str_cut(line, ' ', &number, &text) && str_to_i64(number, &seq);
+        if (is_good && seq > t->seq)
+            return;
+        *extra = rest;
+        const struct json_value *by;
+        struct err e;
+        if (is_good && seq == t->seq && str_starts_with(text, STR("[")))
+            t->counts = text;
+        else if (is_good && seq == t->seq && json_parse(q->r->arena, text, &by, &e) &&
+                 by->type == JSON_STRING)
+            t->by = by->text;
+    }
 }
 
 static void add_row(struct reading *q, const struct log_row *row, int64_t until)
 {
+    struct str extra = row->extra;
     struct ops_reader reader = ops_read(row->ops, row->ids, row->args);
     struct change change;
     for (int64_t seq = row->seq; ops_next(&reader, &change); seq++) {
         if (seq != q->from + (int64_t)q->count || seq >= until)
             continue;
-        q->told[q->count++] =
-            (struct told){ .change = change, .seq = seq, .at_us = row->at_us, .extra = row->extra };
+        struct told *t = &q->told[q->count++];
+        *t = (struct told){
+            .change = change, .seq = seq, .at_us = row->at_us, .counts = STR(""), .by = STR("")
+        };
+        read_extra(q, &extra, t);
         if (is_of_task(change.op))
             q->ids[q->id_count++] = change.id;
     }
@@ -342,5 +402,5 @@ void feed_from_tables(struct worker *w, struct http_request *r, int64_t from, in
     arena_defer(r->arena, free_reading, q);
     q->max = min_of(max, (int64_t)TABLE_EVENTS_MAX);
     q->max = min_of(q->max, w->shard.committed - from);
-    ask(q, &read_log, read_log_args(r->arena, SHARD_ID, from, from + q->max), log_read);
+    ask(q, &read_log, read_log_args(r->arena, w->shard.id, from, from + q->max), log_read);
 }

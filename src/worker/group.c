@@ -63,6 +63,15 @@ bool group_has_child(struct uuid group, struct uuid id)
 
 /* ── payloads ── */
 
+/* A group lies in one shard with its children. */
+static bool check_queue(const struct shard *s, struct str queue, size_t child, const char *place,
+                        struct err *e)
+{
+    char at[96];
+    snprintf(at, sizeof at, "%s: $.tasks[%zu].queue", place, child);
+    return shard_owns(s, at, queue, e);
+}
+
 static bool check_children(const struct shard *s, const struct payload_group_input *input,
                            const char *place, struct err *e)
 {
@@ -71,6 +80,8 @@ static bool check_children(const struct shard *s, const struct payload_group_inp
         char at[96];
         uint32_t type;
         snprintf(at, sizeof at, "%s: $.tasks[%zu].payload", place, i);
+        if (child->queue.ptr != NULL && !check_queue(s, child->queue, i, place, e))
+            return false;
         if (shard_find_type(s, child->type, &type) &&
             !session_set_check_payload(s->sessions, type, child->payload_value, at, e))
             return false;
@@ -248,7 +259,7 @@ void group_give_up(struct batch *b, const struct uuid *children, size_t count)
             change_finish(b, child, STATE_CANCELLED,
                           &(struct change_end){ .outcome = OUTCOME_CANCELLED });
         } else {
-            change_ask_cancel(b, child);
+            change_ask_cancel(b, child, STR(""));
             batch_on_commit(b, tell_command, child);
         }
     }

@@ -199,32 +199,30 @@ static void look_again(struct shard *s, void *data)
     jobs_look_soon(data);
 }
 
-static void put_change(struct batch *b, struct job *job)
+void job_changed(struct batch *b, struct job *job, struct job_change *change)
 {
     bool is_gone = job->now.deleted_at_us != 0;
     enum op op = is_gone ? OP_JOB_GONE : OP_JOB;
     int64_t seq = batch_put(b, &(struct change){ .op = op, .id = job->id });
     job->now.version = seq;
     job->now.updated_at_us = b->at_us;
+    struct str told = change != NULL ? job_change_text(b->a, change) : STR("");
+    if (change != NULL)
+        job_change_keep(b, change, seq);
     if (is_gone)
-        event_job_gone(&b->events, seq, b->at_us, job->id);
+        event_job_gone(&b->events, seq, b->at_us, job->id, told);
     else
-        event_job(&b->events, seq, b->at_us, job_text_of(b->a, job));
+        event_job(&b->events, seq, b->at_us, job_text_of(b->a, job), told);
     batch_event_end(b);
     batch_on_commit(b, look_again, job->jobs);
 }
 
-void job_added(struct batch *b, struct job *job)
+void job_added(struct batch *b, struct job *job, struct job_change *change)
 {
     job->jobs->count++;
     batch_on_undo(b, take_back, job);
     note_row(b, job, 0);
-    put_change(b, job);
-}
-
-void job_changed(struct batch *b, struct job *job)
-{
-    put_change(b, job);
+    job_changed(b, job, change);
 }
 
 void jobs_sweep_rows(struct batch *b, int64_t runs_us, int64_t deleted_us, int64_t changes_us)
@@ -283,10 +281,11 @@ static void add_run_row(struct batch *b, const struct job *job, struct uuid task
 }
 
 struct task_view *job_run_add(struct batch *b, struct job *job, struct uuid task, int64_t firing_us,
-                              bool is_scheduled, struct err *e)
+                              struct str actor, struct err *e)
 {
     const struct job_data *d = &job->now;
     struct task_view *view = arena_new(b->a, struct task_view);
+    bool is_scheduled = actor.ptr == NULL;
     uint32_t type;
     if (!shard_type_of(b->s, d->text->task_type, &type, e))
         return NULL;
@@ -294,7 +293,7 @@ struct task_view *job_run_add(struct batch *b, struct job *job, struct uuid task
         .id = task,
         .queue = d->text->queue,
         .payload = d->text->payload,
-        .actor = STR("scheduler"),
+        .actor = is_scheduled ? STR("scheduler") : arena_copy(b->a, actor),
         .priority = d->priority,
         .max_attempts = d->max_attempts,
         .timeout_s = d->timeout_s,
@@ -328,8 +327,7 @@ static void count_end(struct batch *b, struct job *job, enum rule_state state)
         job->now.status = JOB_FAILED;
         job->now.next_run_us = 0;
     }
-    job_changed(b, job);
-    job_note_change(b, job, &was, STR("scheduler"));
+    job_changed(b, job, job_change_of(b, job, &was, STR("scheduler")));
 }
 
 void jobs_task_ended(struct batch *b, struct uuid task, enum rule_state state)

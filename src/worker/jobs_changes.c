@@ -10,18 +10,18 @@
 
 /* ── the rows of a batch ── */
 
-struct change_row {
-    struct change_row *next;
+struct job_change {
+    struct job_change *next;
     struct uuid job;
     int64_t version;
     struct str actor, before, after; /* JSON; `before` empty: none */
 };
 
 struct change_rows {
-    struct change_row *rows;
+    struct job_change *rows;
 };
 
-static void put_row(struct json_writer *w, const struct change_row *row)
+static void put_row(struct json_writer *w, const struct job_change *row)
 {
     json_begin_object(w);
     json_put_id(w, "job_id", row->job);
@@ -45,7 +45,7 @@ static void put_steps(struct batch *b, void *data)
     buf_init(&out, 0);
     struct json_writer w = json_writer_to(&out);
     json_begin_array(&w);
-    for (const struct change_row *row = rows->rows; row != NULL; row = row->next)
+    for (const struct job_change *row = rows->rows; row != NULL; row = row->next)
         put_row(&w, row);
     json_end_array(&w);
     struct str json = arena_copy(b->a, buf_str(&out));
@@ -124,34 +124,108 @@ static struct str object_of(struct arena *a, const struct setting *settings,
     return text;
 }
 
-void job_note_change(struct batch *b, const struct job *job, const struct job_data *was,
-                     struct str actor)
+struct job_change *job_change_of(struct batch *b, const struct job *job, const struct job_data *was,
+                                 struct str actor)
 {
     struct setting before[SETTINGS_MAX], after[SETTINGS_MAX];
-    struct change_row *row = arena_new(b->a, struct change_row);
+    struct job_change *row = arena_new(b->a, struct job_change);
     size_t count = settings_of(b->a, &job->now, after);
     if (was != NULL)
         (void)settings_of(b->a, was, before);
-    *row = (struct change_row){
+    *row = (struct job_change){
         .job = job->id,
-        .version = job->now.version,
         .actor = arena_copy(b->a, actor),
         .before = was != NULL ? object_of(b->a, before, after, count) : STR(""),
         .after = object_of(b->a, after, was != NULL ? before : NULL, count),
     };
     if (job->now.deleted_at_us != 0)
         row->after = STR("{\"deleted\":true}");
-    if (str_is_empty(row->after))
-        return;
+    return str_is_empty(row->after) ? NULL : row;
+}
+
+void job_change_keep(struct batch *b, struct job_change *change, int64_t version)
+{
     struct change_rows *rows = batch_section(b, &changes_section);
-    row->next = rows->rows;
-    rows->rows = row;
+    change->version = version;
+    change->next = rows->rows;
+    rows->rows = change;
+}
+
+static void put_change(struct json_writer *w, const struct job_change *change)
+{
+    json_key_c(w, "actor");
+    json_write_string(w, change->actor);
+    json_key_c(w, "before");
+    if (str_is_empty(change->before))
+        json_write_null(w);
+    else
+        json_write_raw(w, change->before);
+    json_key_c(w, "after");
+    json_write_raw(w, change->after);
+}
+
+struct str job_change_text(struct arena *a, const struct job_change *change)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    struct json_writer w = json_writer_to(&out);
+    json_begin_object(&w);
+    put_change(&w, change);
+    json_end_object(&w);
+    struct str text = arena_copy(a, buf_str(&out));
+    buf_clear(&out);
+    return text;
+}
+
+/* ── out of the table ── */
+
+enum { READ_VERSION, READ_AT, READ_ACTOR, READ_BEFORE, READ_AFTER, READ_JOB };
+
+static struct job_change row_of(const struct db_rows *rows, size_t i)
+{
+    return (struct job_change){
+        .actor = db_rows_text(rows, i, READ_ACTOR),
+        .before = db_rows_text(rows, i, READ_BEFORE),
+        .after = db_rows_text(rows, i, READ_AFTER),
+    };
+}
+
+/* Into the object that is open. */
+static void put_row_told(struct json_writer *w, const struct db_rows *rows, size_t i)
+{
+    const struct job_change change = row_of(rows, i);
+    json_put_number(w, "version", db_rows_i64(rows, i, READ_VERSION));
+    json_put_time(w, "at_us", db_rows_time(rows, i, READ_AT));
+    put_change(w, &change);
+}
+
+struct str job_change_told(struct arena *a, const struct db_rows *rows, int64_t version)
+{
+    for (size_t i = 0; rows != NULL && i < db_rows_count(rows); i++) {
+        if (db_rows_i64(rows, i, READ_VERSION) != version)
+            continue;
+        const struct job_change change = row_of(rows, i);
+        return job_change_text(a, &change);
+    }
+    return STR("");
+}
+
+void job_changes_put(struct json_writer *w, const struct db_rows *rows)
+{
+    json_key_c(w, "job_changes");
+    json_begin_array(w);
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        json_begin_object(w);
+        json_put_id(w, "job", db_rows_uuid(rows, i, READ_JOB));
+        put_row_told(w, rows, i);
+        json_end_object(w);
+    }
+    json_end_array(w);
 }
 
 /* ── GET /v1/jobs/ID/changes ── */
 
 enum { LIMIT_DEFAULT = 20 };
-enum { READ_VERSION, READ_AT, READ_ACTOR, READ_BEFORE, READ_AFTER };
 
 struct asked {
     struct http_request *r;
@@ -179,17 +253,7 @@ static void answer(void *owner, const struct db_reply *reply)
     json_begin_array(&w);
     for (size_t i = 0; i < count; i++) {
         json_begin_object(&w);
-        json_put_number(&w, "version", db_rows_i64(rows, i, READ_VERSION));
-        json_put_time(&w, "at_us", db_rows_time(rows, i, READ_AT));
-        json_key_c(&w, "actor");
-        json_write_string(&w, db_rows_text(rows, i, READ_ACTOR));
-        json_key_c(&w, "before");
-        if (db_rows_is_null(rows, i, READ_BEFORE))
-            json_write_null(&w);
-        else
-            json_write_raw(&w, db_rows_text(rows, i, READ_BEFORE));
-        json_key_c(&w, "after");
-        json_write_raw(&w, db_rows_text(rows, i, READ_AFTER));
+        put_row_told(&w, rows, i);
         json_end_object(&w);
     }
     json_end_array(&w);

@@ -44,7 +44,7 @@ static void answer_with(struct call *c, const char *key)
     if (c->answer.len > 0) {
         json_key(&w, str_of_c(key));
         json_write_raw(&w, c->answer);
-        door_put_cursor(&w, "cursor", c->w->shard.committed);
+        door_put_cursor(&w, "cursor", &c->w->shard, c->w->shard.committed);
     }
     json_end_object(&w);
     door_answer(c->r);
@@ -125,7 +125,9 @@ static bool make_job(struct call *c, struct job *job, int64_t at_us, struct err 
                                         .payload = { "{}", 2 } };
     uint32_t type;
     const struct shard *s = &c->w->shard;
-    if (!shard_type_of(&c->w->shard, c->wish.text.task_type, &type, e))
+    struct str queue = c->wish.text.queue.len > 0 ? c->wish.text.queue : defaults.queue;
+    if (!shard_owns(s, "job.queue", queue, e) ||
+        !shard_type_of(&c->w->shard, c->wish.text.task_type, &type, e))
         return false;
     struct job_data d = { .text = &defaults,
                           .status = c->wish.is_paused ? JOB_PAUSED : JOB_ACTIVE,
@@ -166,8 +168,7 @@ static void create_apply(struct intent *intent, struct batch *b)
             jobs_forget(jobs, job);
             return;
         }
-        job_added(b, job);
-        job_note_change(b, job, NULL, c->actor);
+        job_added(b, job, job_change_of(b, job, NULL, c->actor));
         keep_job(c, job);
     }
 }
@@ -214,7 +215,8 @@ static void update_apply(struct intent *intent, struct batch *b)
     struct call *c = container_of(intent, struct call, intent);
     struct job *job = find(c, b->s);
     uint32_t type;
-    if (job == NULL)
+    if (job == NULL || (!str_is_empty(c->wish.text.queue) &&
+                        !shard_owns(b->s, "job.queue", c->wish.text.queue, &c->err)))
         return;
     struct job_data d = job->now;
     job_wish_merge(&c->wish, &d);
@@ -232,8 +234,7 @@ static void update_apply(struct intent *intent, struct batch *b)
     job_save(b, job);
     job_text_unref(job->now.text);
     job->now = d;
-    job_changed(b, job);
-    job_note_change(b, job, &was, c->actor);
+    job_changed(b, job, job_change_of(b, job, &was, c->actor));
     keep_job(c, job);
 }
 
@@ -259,8 +260,7 @@ static void pause_apply(struct intent *intent, struct batch *b)
         job_save(b, job);
         job->now.status = JOB_PAUSED;
         job->now.next_run_us = 0;
-        job_changed(b, job);
-        job_note_change(b, job, &was, c->actor);
+        job_changed(b, job, job_change_of(b, job, &was, c->actor));
     }
     keep_job(c, job);
 }
@@ -282,8 +282,7 @@ static void resume_apply(struct intent *intent, struct batch *b)
         job->now.status = JOB_ACTIVE;
         job->now.consecutive_failures = 0;
         job->now.next_run_us = job_next_us(&job->now, b->at_us);
-        job_changed(b, job);
-        job_note_change(b, job, &was, c->actor);
+        job_changed(b, job, job_change_of(b, job, &was, c->actor));
     }
     keep_job(c, job);
 }
@@ -302,8 +301,7 @@ static void delete_apply(struct intent *intent, struct batch *b)
     job->now.deleted_at_us = b->at_us;
     job->now.next_run_us = 0;
     job->jobs->count--;
-    job_changed(b, job);
-    job_note_change(b, job, &job->now, c->actor);
+    job_changed(b, job, job_change_of(b, job, &job->now, c->actor));
 }
 
 /* ── :trigger ── */
@@ -334,12 +332,13 @@ static void trigger_apply(struct intent *intent, struct batch *b)
                 b->s->options.tasks_max);
         return;
     }
-    struct task_view *view = job_run_add(b, job, c->task, b->at_us, false, &c->err);
+    struct task_view *view = job_run_add(b, job, c->task, b->at_us,
+                                         str_is_empty(c->actor) ? STR("") : c->actor, &c->err);
     if (view == NULL)
         return;
     job_save(b, job);
     job->now.last_run_us = max_of(job->now.last_run_us, b->at_us);
-    job_changed(b, job);
+    job_changed(b, job, NULL);
     keep_task(c, view);
 }
 

@@ -38,7 +38,7 @@ static void cancel_runs(struct batch *b, struct job *job)
         if (task != NULL && task->state != LIVE_RUNNING)
             change_finish(b, task, STATE_CANCELLED, &end);
         else if (task != NULL && !(task->flags & LIVE_CANCEL_ASKED)) {
-            change_ask_cancel(b, task);
+            change_ask_cancel(b, task, STR(""));
             batch_on_commit(b, tell_command, task);
         }
     }
@@ -50,7 +50,7 @@ static bool fire_all(struct batch *b, struct job *job, const struct rule_firing 
     for (size_t i = 0; i < firing->fire_count; i++) {
         if (job->now.overlap == OVERLAP_CANCEL_RUNNING)
             cancel_runs(b, job);
-        if (!job_run_add(b, job, uuid_v7(), firing->fire_us[i], true, e))
+        if (!job_run_add(b, job, uuid_v7(), firing->fire_us[i], (struct str){ 0 }, e))
             return false;
         job->now.last_run_us = firing->fire_us[i];
     }
@@ -62,11 +62,12 @@ static void fire_apply(struct intent *intent, struct batch *b)
     struct job *job = container_of(intent, struct job, fire);
     struct rule_firing firing;
     struct err e;
+    int64_t now_us = clock_wall_us(); /* the log may be ahead of it: nothing fires early */
     job->was_refused = false;
-    if (!is_due(job, b->at_us)) /* paused meanwhile, or fired by a batch before */
+    if (!is_due(job, now_us)) /* paused meanwhile, or fired by a batch before */
         return;
     struct job_data *d = &job->now;
-    rule_job_fire(&d->cron, d->zone, d->next_run_us, b->at_us, d->misfire, d->overlap,
+    rule_job_fire(&d->cron, d->zone, d->next_run_us, now_us, d->misfire, d->overlap,
                   !list_is_empty(&job->runs), &firing);
     if (live_count(b->s->live) + firing.fire_count > b->s->options.tasks_max) {
         job->was_refused = true; /* it stays due, and is late when there is room again */
@@ -77,7 +78,7 @@ static void fire_apply(struct intent *intent, struct batch *b)
         log_error("job.not_fired", "job=%s error=%s", log_quote(d->text->name),
                   log_quote(str_of_c(err_text(&e))));
     d->next_run_us = firing.has_next ? firing.next_us : 0;
-    job_changed(b, job);
+    job_changed(b, job, NULL);
 }
 
 static void fire_done(struct intent *intent, const struct err *err)

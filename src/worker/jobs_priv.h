@@ -91,15 +91,18 @@ void job_put(struct json_writer *w, const struct job *job, const struct job_data
 
 /* ── jobs_change.c: for `apply` ── */
 
+struct job_change;
+
 /* Call it before the job's first change in each call of `apply`; then jobs_changed once. */
 void job_save(struct batch *b, struct job *job);
-/* A new one; its data is set already. */
-void job_added(struct batch *b, struct job *job);
+/* A new one; its data is set already. `change` is told with it and kept; NULL: nobody's. */
+void job_added(struct batch *b, struct job *job, struct job_change *change);
 /* Its number, row and event, as it is now. */
-void job_changed(struct batch *b, struct job *job);
-/* A new task of the job; `firing_us` is its instant, and `is_scheduled` false for a trigger. */
+void job_changed(struct batch *b, struct job *job, struct job_change *change);
+/* A new task of the job; `firing_us` is its instant, and `actor` who triggered it, ptr NULL where
+ * its schedule did. */
 [[nodiscard]] struct task_view *job_run_add(struct batch *b, struct job *job, struct uuid task,
-                                            int64_t firing_us, bool is_scheduled, struct err *e);
+                                            int64_t firing_us, struct str actor, struct err *e);
 /* A task with LIVE_JOB has finished, after its own change; or it is open again. */
 void jobs_task_ended(struct batch *b, struct uuid task, enum rule_state state);
 void jobs_task_reopened(struct batch *b, struct uuid job, struct uuid task);
@@ -109,11 +112,15 @@ void jobs_sweep_rows(struct batch *b, int64_t runs_us, int64_t deleted_us, int64
 /* ── jobs_changes.c ── */
 
 enum { JOB_CHANGES_MAX = 500 }; /* in an answer */
-/* After job_added or job_changed: who made the change. What it changed of the job's settings since
- * `was` (NULL: it is new) gets a row in this batch; where that is nothing, it gets none. The texts
- * of `was` must be there yet: those that job_save has kept are. */
-void job_note_change(struct batch *b, const struct job *job, const struct job_data *was,
-                     struct str actor);
+/* Who changed what of a job's settings. */
+/* Of the job as it is now, since `was` (NULL: it is new), by `actor`. NULL where that is nothing.
+ * The texts of `was` must be there yet: those that job_save has kept are. */
+[[nodiscard]] struct job_change *job_change_of(struct batch *b, const struct job *job,
+                                               const struct job_data *was, struct str actor);
+/* It has that version: it gets a row in this batch. */
+void job_change_keep(struct batch *b, struct job_change *change, int64_t version);
+/* As the member `change` of an event. */
+[[nodiscard]] struct str job_change_text(struct arena *a, const struct job_change *change);
 /* GET /v1/jobs/ID/changes. */
 void job_changes_answer(struct worker *w, struct http_request *r, struct uuid id);
 

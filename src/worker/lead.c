@@ -1,5 +1,8 @@
 #include "worker/lead.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,8 +23,9 @@ enum {
     RETRY_FIRST_MS = 50,
     RETRY_MAX_MS = 1'000,
     LOG_PARTS_AHEAD = 2,
-    LOOK_MAX_MS = 250,     /* between two looks of a standby */
-    LOOK_LEAVING_MS = 10,  /* while the leader is about to go */
+    WRITER_AGE_US = 300'000, /* of a transaction that a leader left behind, at least */
+    LOOK_MAX_MS = 250,       /* between two looks of a standby */
+    LOOK_LEAVING_MS = 10,    /* while the leader is about to go */
     LEAVE_NOTICE_MS = 300, /* what a leader gives the standby to look so often; over LOOK_MAX_MS */
 };
 
@@ -36,9 +40,11 @@ struct lead {
     int64_t renewal_us;
     struct load *load; /* the memory's; a standby's follows the log */
     int64_t ckpt_seq, end;
+    int64_t looked_epoch; /* whose lease is free */
     bool is_started, is_ended, is_standing_by;
     bool is_warm; /* the load has once been at the log's end */
     int64_t look_ms;
+    int64_t seen_until_us, seen_us; /* the lease's end, and since when (monotonic) it is that */
     struct io_timer *notice;
     io_fn *done; /* of leaving, then of the end */
     void *owner;
@@ -120,14 +126,16 @@ static void jobs_loaded(void *owner, const struct err *err)
     }
     backoff_reset(&lead->backoff);
     s->end = s->committed = lead->end + 1;
+    s->at_mono_us = clock_mono_us();
     s->role = SHARD_LEADING;
     tick_start(s->tick, lead->ckpt_seq);
     logs_start(s->logs, s->committed);
     groups_start(s->groups);
     retain_start(s->retain);
     inbox_start(s->inbox);
-    log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu sum=%016llx", (long long)s->epoch,
-             (long long)s->end, live_count(s->live), (unsigned long long)sums_of_memory(s));
+    log_info("shard.leads", "epoch=%lld next=%lld unfinished=%zu sum=%016llx shard=%d",
+             (long long)s->epoch, (long long)s->end, live_count(s->live),
+             (unsigned long long)sums_of_memory(s), s->id);
     session_set_start(s->sessions);
     if (s->job_hooks)
         s->job_hooks->start(s);
@@ -174,7 +182,7 @@ static void write_epoch(struct lead *lead)
     ops_finish(&log);
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
-        { &batch_log, batch_log_args(lead->a, SHARD_ID, lead->end, 1, s->epoch, clock_wall_us(),
+        { &batch_log, batch_log_args(lead->a, s->id, lead->end, 1, s->epoch, clock_wall_us(),
                                      buf_str(&log.ops), buf_str(&log.ids), STR(""), STR("")) },
     };
     ops_clear(&log);
@@ -209,14 +217,44 @@ static void end_read(void *owner, const struct db_reply *reply)
 static void read_end(struct lead *lead)
 {
     arena_reset(lead->a);
-    const struct db_step step = { &lead_log_end, lead_log_end_args(lead->a, SHARD_ID) };
+    const struct db_step step = { &lead_log_end, lead_log_end_args(lead->a, lead->s->id) };
     call(lead, DB_LANE_READ, &step, 1, end_read);
+}
+
+/* Then on: who leads reads the log's end, who could not take the lease looks again. */
+static void writers_ended(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    if (!answered(lead, reply))
+        return;
+    int64_t count = db_rows_i64(reply->rows[0], 0, 0);
+    if (count > 0)
+        log_warn("lead.writers_ended", "count=%lld", (long long)count);
+    if (lead->s->role == SHARD_TAKING)
+        read_end(lead);
+    else
+        look_later(lead, lead->look_ms);
+}
+
+/* What the leader before left in the middle must not hold up the next one. */
+static void end_writers(struct lead *lead, int64_t epoch)
+{
+    arena_reset(lead->a);
+    const struct db_step step = { &lead_end_writers,
+                                  lead_end_writers_args(lead->a, SHARD_ID, epoch,
+                                                        str_of_c(lead->s->name), WRITER_AGE_US) };
+    call(lead, DB_LANE_READ, &step, 1, writers_ended);
 }
 
 static void taken(void *owner, const struct db_reply *reply)
 {
     struct lead *lead = owner;
     struct shard *s = lead->s;
+    if (reply->err && strcmp(reply->sqlstate, DB_STATE_LOCK_NOT_AVAILABLE) == 0) {
+        lead->call = NULL; /* somebody holds the row, without a lease */
+        end_writers(lead, lead->looked_epoch);
+        return;
+    }
     if (!answered(lead, reply))
         return;
     const struct db_rows *rows = reply->rows[1];
@@ -229,7 +267,7 @@ static void taken(void *owner, const struct db_reply *reply)
     s->role = SHARD_TAKING;
     s->confirmed_us = clock_mono_us();
     io_timer_repeat(lead->renew, s->options.lease_us / CLOCK_MS / 4);
-    read_end(lead);
+    end_writers(lead, s->epoch);
 }
 
 /* ── standing by ── */
@@ -272,7 +310,7 @@ static void stand_by(struct lead *lead, const struct db_rows *rows)
     }
     const struct db_step steps[] = {
         { &batch_begin_async, batch_begin_async_args(lead->a, STR("1s"), STR("2s")) },
-        { &lead_stand_by, lead_stand_by_args(lead->a, SHARD_ID, db_rows_i64(rows, 0, 0)) },
+        { &lead_stand_by, lead_stand_by_args(lead->a, s->id, db_rows_i64(rows, 0, 0)) },
     };
     call(lead, DB_LANE_WRITE, steps, countof(steps), told);
 }
@@ -284,6 +322,26 @@ static void made(void *owner, const struct db_reply *reply)
         look(lead);
 }
 
+/* For as long as a lease lasts, by our own clock: it is over, also where the database's clock was
+ * set back since and lets it seem to last for hours. */
+static bool is_unrenewed(struct lead *lead, int64_t until_us)
+{
+    int64_t now_us = clock_mono_us();
+    if (until_us != lead->seen_until_us)
+        lead->seen_us = now_us;
+    lead->seen_until_us = until_us;
+    return now_us - lead->seen_us > lead->s->options.lease_us;
+}
+
+/* Its numbers would stand between those of another log's feed, and its tasks in two shards. */
+static void refuse(struct lead *lead, int64_t other)
+{
+    log_error("lead.refused", "shard=%d error=\"this database holds the log of shard %lld\"",
+              lead->s->id, (long long)other);
+    lead->is_ended = true;
+    (void)kill(getpid(), SIGTERM); /* its frame drains, and whoever started it tries again */
+}
+
 static void looked(void *owner, const struct db_reply *reply)
 {
     struct lead *lead = owner;
@@ -292,21 +350,30 @@ static void looked(void *owner, const struct db_reply *reply)
         return;
     const struct db_rows *rows = reply->rows[0];
     arena_reset(lead->a);
-    if (db_rows_count(rows) == 0) {
-        const struct db_step step = { &lead_make, lead_make_args(lead->a, SHARD_ID) };
-        call(lead, DB_LANE_WRITE, &step, 1, made);
+    if (db_rows_i64(rows, 0, 7) >= 0) {
+        refuse(lead, db_rows_i64(rows, 0, 7));
         return;
     }
-    bool is_free = db_rows_bool(rows, 0, 1);
+    if (!db_rows_bool(rows, 0, 6)) {
+        const struct db_step steps[] = {
+            { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
+            { &lead_alone, NULL },
+            { &lead_make, lead_make_args(lead->a, s->id) },
+        };
+        call(lead, DB_LANE_WRITE, steps, countof(steps), made);
+        return;
+    }
+    bool is_free = is_unrenewed(lead, db_rows_time(rows, 0, 5)) || db_rows_bool(rows, 0, 1);
     lead->is_standing_by = !is_free;
     if (!is_free) {
         stand_by(lead, rows);
         return;
     }
+    lead->looked_epoch = db_rows_i64(rows, 0, 0);
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
         { &lead_take,
-          lead_take_args(lead->a, SHARD_ID, db_rows_i64(rows, 0, 0), db_rows_time(rows, 0, 5),
+          lead_take_args(lead->a, s->id, db_rows_i64(rows, 0, 0), db_rows_time(rows, 0, 5),
                          str_of_c(s->name), s->options.lease_us) },
     };
     call(lead, DB_LANE_WRITE, steps, countof(steps), taken);
@@ -323,7 +390,7 @@ static void look(void *owner)
         return;
     }
     arena_reset(lead->a);
-    const struct db_step step = { &lead_look, lead_look_args(lead->a, SHARD_ID, str_of_c(s->name),
+    const struct db_step step = { &lead_look, lead_look_args(lead->a, s->id, str_of_c(s->name),
                                                              s->options.lease_us) };
     call(lead, DB_LANE_READ, &step, 1, looked);
 }
@@ -355,7 +422,7 @@ static void renew(void *owner)
     arena_reset(lead->renew_a);
     const struct db_step steps[] = {
         { &batch_begin_async, batch_begin_async_args(lead->renew_a, STR("1s"), STR("2s")) },
-        { &lead_renew, lead_renew_args(lead->renew_a, SHARD_ID, s->epoch, s->options.lease_us) },
+        { &lead_renew, lead_renew_args(lead->renew_a, s->id, s->epoch, s->options.lease_us) },
     };
     lead->renewal_us = clock_mono_us();
     const struct db_call c = { .lane = DB_LANE_WRITE,
@@ -403,7 +470,7 @@ void lead_leave(struct lead *lead, io_fn *done, void *owner)
     arena_reset(lead->a);
     const struct db_step steps[] = {
         { &batch_begin_async, batch_begin_async_args(lead->a, STR("1s"), STR("2s")) },
-        { &lead_leave_row, lead_leave_row_args(lead->a, SHARD_ID, s->epoch) },
+        { &lead_leave_row, lead_leave_row_args(lead->a, s->id, s->epoch) },
     };
     const struct db_call c = { .lane = DB_LANE_WRITE,
                                .steps = steps,
@@ -502,8 +569,7 @@ void lead_end(struct lead *lead, io_fn *done, void *owner)
     s->role = SHARD_ENDED;
     struct err e;
     arena_reset(lead->a);
-    const struct db_step step = { &lead_give_back,
-                                  lead_give_back_args(lead->a, SHARD_ID, s->epoch) };
+    const struct db_step step = { &lead_give_back, lead_give_back_args(lead->a, s->id, s->epoch) };
     const struct db_call c = { .lane = DB_LANE_WRITE,
                                .steps = &step,
                                .step_count = 1,

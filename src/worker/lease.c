@@ -29,18 +29,6 @@ struct str lease_answer_name(enum lease_answer answer)
     return names[answer];
 }
 
-bool fence_parse(struct str text, int64_t *ret_number)
-{
-    struct str shard, number;
-    return str_cut(text, ':', &shard, &number) && str_eq(shard, STR("0")) &&
-           str_to_i64(number, ret_number) && *ret_number >= 0;
-}
-
-void fence_format(int64_t number, char ret_text[FENCE_TEXT_MAX])
-{
-    snprintf(ret_text, FENCE_TEXT_MAX, "%d:%lld", SHARD_ID, (long long)number);
-}
-
 static struct str worker_of(const struct batch *b, const struct live *task)
 {
     const struct session *session =

@@ -38,8 +38,3 @@ struct lease_ack {
 [[nodiscard]] struct str lease_answer_name(enum lease_answer answer);
 /* An intent's apply. */
 void lease_apply_ack(struct intent *intent, struct batch *b);
-
-/* "0:991". */
-[[nodiscard]] bool fence_parse(struct str text, int64_t *ret_number);
-enum { FENCE_TEXT_MAX = 32 };
-void fence_format(int64_t number, char ret_text[FENCE_TEXT_MAX]);

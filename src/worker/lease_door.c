@@ -85,8 +85,8 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct cla
 {
     struct shard *s = &l->w->shard;
     const struct db_rows *rows = l->bodies;
-    char fence[FENCE_TEXT_MAX];
-    fence_format(c->fence, fence);
+    char fence[SHARD_NUMBER_MAX];
+    shard_number_format(s, c->fence, fence);
     json_begin_object(w);
     json_put_id(w, "task", c->id);
     json_key_c(w, "type");
@@ -376,11 +376,11 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
         return false;
     if (!door_id(v, at, "task", &ack->task, e))
         return door_is_bad(e) ? false : door_missing(e, at, "task");
-    if (!door_text(v, at, "fence", FENCE_TEXT_MAX, &fence, e))
+    if (!door_text(v, at, "fence", SHARD_NUMBER_MAX, &fence, e))
         return door_is_bad(e) ? false : door_missing(e, at, "fence");
-    if (!fence_parse(fence, &ack->fence))
+    if (!shard_number_parse(&l->w->shard, fence, &ack->fence))
         return err_set(e, ERR_INVALID, "%sfence: is none", at);
-    if (!door_text(v, at, "outcome", FENCE_TEXT_MAX, &word, e))
+    if (!door_text(v, at, "outcome", SHARD_NUMBER_MAX, &word, e))
         return door_is_bad(e) ? false : door_missing(e, at, "outcome");
     if (!lease_word_of(word, &ack->word))
         return err_set(e, ERR_INVALID, "%soutcome: is none", at);
@@ -457,9 +457,9 @@ static bool read_held(struct leasing *l, const struct json_value *list, struct e
             return false;
         if (!door_id(&list->items[i], at, "task", &held->task, e))
             return door_is_bad(e) ? false : door_missing(e, at, "task");
-        if (!door_text(&list->items[i], at, "fence", FENCE_TEXT_MAX, &fence, e))
+        if (!door_text(&list->items[i], at, "fence", SHARD_NUMBER_MAX, &fence, e))
             return door_is_bad(e) ? false : door_missing(e, at, "fence");
-        if (!fence_parse(fence, &held->fence))
+        if (!shard_number_parse(&l->w->shard, fence, &held->fence))
             return err_set(e, ERR_INVALID, "%sfence: is none", at);
     }
     return true;

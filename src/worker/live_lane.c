@@ -17,7 +17,7 @@ static uint64_t hash_of_group(const struct group *group)
 
 static uint64_t hash_of_key(const struct lane_key *key)
 {
-    return index_mix(key->hash ^ (uint64_t)key->type << 40);
+    return lane_key_mix(lane_key_name(key));
 }
 
 static uint64_t lane_hash(const void *owner, uint32_t item)
@@ -75,6 +75,7 @@ void lanes_init(struct lanes *lanes)
     index_init(&lanes->lane_index, lane_hash, lane_is);
     index_init(&lanes->group_index, group_hash, group_is);
     index_init(&lanes->key_index, key_hash, key_is);
+    lane_buckets_init(lanes);
 }
 
 void lanes_clear(struct lanes *lanes)
@@ -88,6 +89,7 @@ void lanes_clear(struct lanes *lanes)
     index_clear(&lanes->lane_index);
     index_clear(&lanes->group_index);
     index_clear(&lanes->key_index);
+    lane_buckets_clear(lanes);
     mem_free(lanes->types);
     mem_free(lanes->queues);
 }
@@ -98,7 +100,7 @@ size_t lanes_bytes(const struct lanes *lanes)
            live_pool_bytes(&lanes->keys) + index_bytes(&lanes->lane_index) +
            index_bytes(&lanes->group_index) + index_bytes(&lanes->key_index) +
            lanes->type_count * sizeof *lanes->types + lanes->queue_count * sizeof *lanes->queues +
-           lanes->item_bytes;
+           lanes->item_bytes + lane_buckets_bytes(lanes);
 }
 
 /* Room for the item of that number; what is new is zeroed. */
@@ -241,6 +243,30 @@ uint32_t live_crash(struct live_set *set, struct live *task)
     task->lane = enlist(lanes, lane.group, lane.key, lane.band % PRIORITY_COUNT + PRIORITY_COUNT) &
                  LIVE_NONE;
     return left;
+}
+
+/* NULL: no task has it. */
+static struct lane_key *key_named(const struct lanes *lanes, struct lane_key_name name)
+{
+    const struct lane_key like = { .hash = name.hash, .type = name.type };
+    int64_t item = index_find(&lanes->key_index, lanes, hash_of_key(&like), &like);
+    return item == INDEX_NONE ? NULL : lane_key_at(lanes, (uint32_t)item);
+}
+
+void lane_key_wake(struct lanes *lanes, struct lane_key_name name)
+{
+    struct lane_key *key = key_named(lanes, name);
+    if (key && !lane_key_is_full(lanes, key))
+        lane_key_release(lanes, key);
+}
+
+void lane_keys_wake_all(struct lanes *lanes, uint32_t type)
+{
+    for (uint32_t i = 0; i < lanes->keys.count; i++) {
+        struct lane_key *key = lane_key_at(lanes, i);
+        if (key->refs > 0 && key->type == type && !lane_key_is_full(lanes, key))
+            lane_key_release(lanes, key);
+    }
 }
 
 size_t live_lane_count(const struct live_set *set)

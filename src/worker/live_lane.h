@@ -16,8 +16,8 @@
  * So nothing starves, and a type, a queue or a key with a million tasks delays others by one turn.
  *
  * What may not run leaves the rings when it is met, and comes back when that ends: a lane whose key
- * runs as many as it may, a queue that is paused. A type that is paused, full or without a token is
- * passed over at once. So a pick costs nothing for those that cannot run.
+ * runs as many as it may or has no token, a queue that is paused. A type that is paused, full or
+ * without a token is passed over at once. So a pick costs nothing for those that cannot run.
  *
  * Source: docs/decisions/0022-lanes.md.
  */
@@ -30,6 +30,8 @@ struct live_limits {
     uint32_t max_running, max_running_per_key;
     double rate_per_s; /* of starts; a bucket of `burst` tokens, empty at first */
     uint32_t burst;
+    double rate_per_key_per_s; /* the same of each key; empty again when either is changed */
+    uint32_t burst_per_key;
 };
 
 struct live_lane {
@@ -64,7 +66,7 @@ struct live_pick {
     struct live *best[PRIORITY_COUNT];
     uint64_t turn[PRIORITY_COUNT];
     uint8_t counts_as[PRIORITY_COUNT];
-    int64_t token_us; /* monotonic: when the first of those without a token has one; 0: none */
+    int64_t token_us; /* monotonic: when to look again for a token; 0: nobody needs one */
 };
 
 void live_pick_consider(struct live_pick *pick, uint32_t type);
@@ -74,8 +76,13 @@ void live_pick_consider(struct live_pick *pick, uint32_t type);
                                   const struct live *b);
 /* It begins: before it is lifted. Its turn, and those of its lane, queue and type, are over. */
 void live_take_turn(struct live_set *set, const struct live *task, int64_t mono_us);
-/* The batch in which it began is undone: its token is there again. */
-void live_untake_token(struct live_set *set, uint32_t type);
+/* The batch in which it began is undone: its tokens are there again. `key` 0: it had none. */
+void live_untake_token(struct live_set *set, uint32_t type, uint64_t key);
+/* What time gives to keys: callers of live_ripen call it as well, so that memory of keys that have
+ * not run for a while goes. */
+void live_refill(struct live_set *set, int64_t mono_us);
+/* Keys that have begun something of late. */
+[[nodiscard]] size_t live_bucket_count(const struct live_set *set);
 
 /* ── why ── */
 
@@ -84,6 +91,7 @@ struct live_standing {
     size_t queue_waiting, queue_running; /* of all types; waiting: due or not */
     size_t type_ready;
     int64_t token_us;     /* monotonic: when the type has a token again; 0: it has one */
+    int64_t key_token_us; /* the same of its key */
     size_t ahead;         /* in its lane, where it is due */
     bool is_estimate;     /* `ahead` is of a part, since the lane is long */
     size_t lanes;         /* that take turns with its own, it included */

@@ -1,5 +1,6 @@
 /* live_lane_priv: what the files of lanes share: live_lane.c (which there are), live_ring.c (where
- * they stand), live_turn.c (which is next) and live_standing.c (how things are). */
+ * they stand), live_turn.c (which is next), live_rate.c (how often) and live_standing.c (how things
+ * are). */
 #pragma once
 #include "worker/live_lane.h"
 #include "worker/live_pool.h"
@@ -9,6 +10,12 @@ enum { LIVE_BANDS = 2 * PRIORITY_COUNT }; /* the levels, and again for those tha
 /* Of a ring: each item knows both neighbours; a ring is named by its first. */
 struct live_link {
     uint32_t next, prev;
+};
+
+/* A binary heap of numbered things, each of which knows its place in it. */
+struct live_heap {
+    uint32_t *items;
+    uint32_t count, capacity;
 };
 
 enum live_where { LIVE_OUT, LIVE_IN, LIVE_HELD };
@@ -37,6 +44,31 @@ struct group {
     } band[LIVE_BANDS];
 };
 
+/* Tokens of a rate: whoever begins takes one. */
+struct live_rate {
+    double per_s;
+    uint32_t burst; /* so many at most; 0: those of a second, and one at least */
+};
+
+struct live_bucket {
+    double tokens;
+    int64_t at_us; /* monotonic: up to when they were counted */
+};
+
+/* What finds a key and its bucket. */
+struct lane_key_name {
+    uint64_t hash;
+    uint32_t type;
+};
+
+struct key_bucket {
+    uint64_t hash;
+    uint32_t type;
+    uint32_t pos; /* in its type's clock */
+    struct live_bucket bucket;
+    int64_t look_us; /* monotonic: when it has a token for lanes that wait, or is full */
+};
+
 struct lane_key {
     uint64_t hash;
     uint32_t type;
@@ -49,8 +81,11 @@ struct lane_type {
     struct live_limits limits;
     uint32_t running;
     size_t ready;
-    double tokens;
-    int64_t token_us; /* monotonic: up to when tokens were counted */
+    struct live_bucket bucket;
+    struct live_heap clock; /* of the buckets of its keys, by when to look at them */
+    int64_t keys_since_us;  /* monotonic: when its keys' rate was set */
+    int64_t
+        first_token_us; /* monotonic: when lanes wake whose keys have no bucket; 0: none sleep */
     struct {
         uint32_t first; /* group */
         uint64_t turn;  /* when it was served last */
@@ -64,8 +99,8 @@ struct lane_queue {
 };
 
 struct lanes {
-    struct live_pool lanes, groups, keys;
-    struct index lane_index, group_index, key_index;
+    struct live_pool lanes, groups, keys, buckets;
+    struct index lane_index, group_index, key_index, bucket_index;
     struct lane_type *types;
     struct lane_queue *queues;
     size_t type_count, queue_count;
@@ -87,6 +122,34 @@ struct lanes {
 [[nodiscard]] static inline struct lane_key *lane_key_at(const struct lanes *lanes, uint32_t key)
 {
     return live_pool_at(&lanes->keys, key);
+}
+
+[[nodiscard]] static inline uint64_t lane_key_mix(struct lane_key_name name)
+{
+    return index_mix(name.hash ^ (uint64_t)name.type << 40);
+}
+
+[[nodiscard]] static inline struct lane_key_name lane_key_name(const struct lane_key *key)
+{
+    return (struct lane_key_name){ key->hash, key->type };
+}
+
+[[nodiscard]] static inline struct live_rate live_rate_of(const struct live_limits *limits)
+{
+    return (struct live_rate){ limits->rate_per_s, limits->burst };
+}
+
+[[nodiscard]] static inline struct live_rate live_rate_per_key(const struct live_limits *limits)
+{
+    return (struct live_rate){ limits->rate_per_key_per_s, limits->burst_per_key };
+}
+
+/* It runs as many as it may. */
+[[nodiscard]] static inline bool lane_key_is_full(const struct lanes *lanes,
+                                                  const struct lane_key *key)
+{
+    uint32_t max = lanes->types[key->type].limits.max_running_per_key;
+    return max > 0 && key->running >= max;
 }
 
 /* The lane's heap. */
@@ -111,6 +174,10 @@ void lanes_clear(struct lanes *lanes);
 /* Made where there was none; others may move. */
 [[nodiscard]] struct lane_type *lane_type_at(struct lanes *lanes, uint32_t type);
 [[nodiscard]] struct lane_queue *lane_queue_at(struct lanes *lanes, uint32_t queue);
+/* Releases the lanes that the key holds back, if it is not full; or those of all keys of the type.
+ */
+void lane_key_wake(struct lanes *lanes, struct lane_key_name name);
+void lane_keys_wake_all(struct lanes *lanes, uint32_t type);
 
 /* ── live_ring.c ── */
 
@@ -131,3 +198,27 @@ void lanes_begin(struct live_set *set, uint32_t lane);
 void lanes_end(struct live_set *set, uint32_t lane);
 /* When it has a token; 0: it has one now. */
 [[nodiscard]] int64_t lane_type_token_us(struct lane_type *type, int64_t mono_us);
+
+/* ── live_rate.c ── */
+
+void lane_buckets_init(struct lanes *lanes);
+void lane_buckets_clear(struct lanes *lanes); /* before the types */
+[[nodiscard]] size_t lane_buckets_bytes(const struct lanes *lanes);
+void live_bucket_fill(struct live_bucket *bucket, struct live_rate rate, int64_t mono_us);
+/* No more than the rate lets it hold. */
+void live_bucket_cap(struct live_bucket *bucket, struct live_rate rate);
+/* When it has a token; 0: it has one now. */
+[[nodiscard]] int64_t live_bucket_token_us(struct live_bucket *bucket, struct live_rate rate,
+                                           int64_t mono_us);
+/* The same of a key. */
+[[nodiscard]] int64_t lane_key_token_us(const struct lanes *lanes, struct lane_key_name name,
+                                        int64_t mono_us);
+/* Its lanes are held back until then. */
+void lane_key_sleep(struct lanes *lanes, struct lane_key_name name, int64_t token_us);
+void lane_key_take_token(struct lanes *lanes, struct lane_key_name name, int64_t mono_us);
+void lane_key_untake_token(struct lanes *lanes, struct lane_key_name name);
+/* Lanes whose keys have a token again may run, full buckets go. Returns when to call it next; 0:
+ * nothing waits for it. */
+int64_t lane_keys_wake(struct lanes *lanes, uint32_t type, int64_t mono_us);
+/* All keys of the type have empty buckets. */
+void lane_keys_start_anew(struct lanes *lanes, uint32_t type, int64_t mono_us);

@@ -14,12 +14,6 @@ struct live_chunk {
 };
 static_assert(sizeof(struct live_chunk) <= LIVE_CHUNK_BYTES, "a chunk has room for these");
 
-/* A binary heap of tasks; each knows its place in it. */
-struct live_heap {
-    uint32_t *items;
-    uint32_t count, capacity;
-};
-
 typedef bool live_before_fn(const struct live *a, const struct live *b);
 
 struct live_key_slot;

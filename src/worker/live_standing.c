@@ -32,6 +32,9 @@ struct live_standing live_standing_of(struct live_set *set, const struct live *t
         .token_us = lane_type_token_us(type, mono_us),
         .lanes = group->band[lane->band].lanes,
     };
+    if (lane->key != LIVE_NONE)
+        standing.key_token_us =
+            lane_key_token_us(lanes, lane_key_name(lane_key_at(lanes, lane->key)), mono_us);
     standing.ahead = count_ahead(set, lane, task, &standing.is_estimate);
     for (unsigned band = lane->band + 1U; band % PRIORITY_COUNT != 0; band++)
         standing.has_more_urgent |= type->band[band].first != LIVE_NONE;

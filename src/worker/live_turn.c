@@ -1,16 +1,7 @@
 /* live_turn: what may begin, by limits and tokens, and which of that is next. */
-#include <math.h>
-
-#include "base/clock.h"
 #include "worker/live_priv.h"
 
 /* ── limits ── */
-
-static bool is_full(const struct lanes *lanes, const struct lane_key *key)
-{
-    uint32_t max = lanes->types[key->type].limits.max_running_per_key;
-    return max > 0 && key->running >= max;
-}
 
 void lanes_begin(struct live_set *set, uint32_t item)
 {
@@ -34,32 +25,15 @@ void lanes_end(struct live_set *set, uint32_t item)
         return;
     struct lane_key *key = lane_key_at(lanes, lane->key);
     key->running--;
-    if (key->held != LIVE_NONE && !is_full(lanes, key))
+    if (key->held != LIVE_NONE && !lane_key_is_full(lanes, key))
         lane_key_release(lanes, key);
-}
-
-static double bucket_of(const struct live_limits *limits)
-{
-    return limits->burst > 0 ? limits->burst : fmax(1, ceil(limits->rate_per_s));
-}
-
-static void fill_bucket(struct lane_type *type, int64_t mono_us)
-{
-    double more = type->limits.rate_per_s * (double)(mono_us - type->token_us) / CLOCK_S;
-    if (mono_us <= type->token_us)
-        return;
-    type->tokens = fmin(type->tokens + more, bucket_of(&type->limits));
-    type->token_us = mono_us;
 }
 
 int64_t lane_type_token_us(struct lane_type *type, int64_t mono_us)
 {
     if (type->limits.rate_per_s <= 0)
         return 0;
-    fill_bucket(type, mono_us);
-    if (type->tokens >= 1)
-        return 0;
-    return mono_us + 1 + (int64_t)((1 - type->tokens) / type->limits.rate_per_s * CLOCK_S);
+    return live_bucket_token_us(&type->bucket, live_rate_of(&type->limits), mono_us);
 }
 
 void live_set_limits(struct live_set *set, uint32_t type, const struct live_limits *limits,
@@ -67,34 +41,45 @@ void live_set_limits(struct live_set *set, uint32_t type, const struct live_limi
 {
     struct lanes *lanes = &set->lanes;
     struct lane_type *t = lane_type_at(lanes, type);
-    bool had_rate = t->limits.rate_per_s > 0;
-    bool is_per_key_new = t->limits.max_running_per_key != limits->max_running_per_key;
-    if (had_rate)
-        fill_bucket(t, mono_us); /* what has passed counts at the old rate */
+    const struct live_limits was = t->limits;
+    if (was.rate_per_s > 0) /* what has passed counts at the old rate */
+        live_bucket_fill(&t->bucket, live_rate_of(&was), mono_us);
+    else
+        t->bucket = (struct live_bucket){ .at_us = mono_us };
     t->limits = *limits;
-    if (!had_rate) {
-        t->tokens = 0;
-        t->token_us = mono_us;
-    }
-    t->tokens = fmin(t->tokens, bucket_of(limits));
-    for (uint32_t i = 0; is_per_key_new && i < lanes->keys.count; i++) {
-        struct lane_key *key = lane_key_at(lanes, i);
-        if (key->refs > 0 && key->type == type && key->held != LIVE_NONE && !is_full(lanes, key))
-            lane_key_release(lanes, key);
-    }
+    live_bucket_cap(&t->bucket, live_rate_of(limits));
+    if (was.rate_per_key_per_s < limits->rate_per_key_per_s ||
+        was.rate_per_key_per_s > limits->rate_per_key_per_s ||
+        was.burst_per_key != limits->burst_per_key)
+        lane_keys_start_anew(lanes, type, mono_us);
+    else if (was.max_running_per_key != limits->max_running_per_key)
+        lane_keys_wake_all(lanes, type);
 }
 
-void live_untake_token(struct live_set *set, uint32_t type)
+void live_untake_token(struct live_set *set, uint32_t type, uint64_t key)
 {
     struct lane_type *t = lane_type_at(&set->lanes, type);
     if (t->limits.rate_per_s > 0)
-        t->tokens += 1;
+        t->bucket.tokens += 1;
+    if (key > 0)
+        lane_key_untake_token(&set->lanes, (struct lane_key_name){ key, type });
 }
 
 /* ── picking ── */
 
+/* Whether a lane of the key may run; until when it sleeps, where a token is all it wants. */
+static bool may_key_begin(const struct lanes *lanes, const struct lane_key *key, int64_t mono_us,
+                          int64_t *ret_token_us)
+{
+    *ret_token_us = 0;
+    if (lane_key_is_full(lanes, key))
+        return false;
+    *ret_token_us = lane_key_token_us(lanes, lane_key_name(key), mono_us);
+    return *ret_token_us == 0;
+}
+
 /* The first lane at that level which may run; those before it that may not are held back. */
-static uint32_t first_lane(struct lanes *lanes, uint32_t type, unsigned band)
+static uint32_t first_lane(struct lanes *lanes, uint32_t type, unsigned band, int64_t mono_us)
 {
     const uint32_t *first = &lanes->types[type].band[band].first;
     while (*first != LIVE_NONE) {
@@ -105,8 +90,12 @@ static uint32_t first_lane(struct lanes *lanes, uint32_t type, unsigned band)
             continue;
         }
         const struct lane *lane = lane_at(lanes, item);
-        if (lane->key == LIVE_NONE || !is_full(lanes, lane_key_at(lanes, lane->key)))
+        int64_t token_us;
+        if (lane->key == LIVE_NONE ||
+            may_key_begin(lanes, lane_key_at(lanes, lane->key), mono_us, &token_us))
             return item;
+        if (token_us > 0)
+            lane_key_sleep(lanes, lane_key_name(lane_key_at(lanes, lane->key)), token_us);
         lane_hold(lanes, item);
     }
     return LIVE_NONE;
@@ -120,15 +109,22 @@ static uint8_t counts_as(const struct live_pick *pick, const struct live *task, 
     return (uint8_t)min_of((int64_t)level + steps, (int64_t)PRIORITY_HIGH);
 }
 
-static bool may_begin(struct live_pick *pick, struct lane_type *type)
+/* Somebody gets a token then. */
+static void note_token(struct live_pick *pick, int64_t token_us)
 {
+    if (token_us > 0 && (pick->token_us == 0 || token_us < pick->token_us))
+        pick->token_us = token_us;
+}
+
+static bool may_begin(struct live_pick *pick, uint32_t number)
+{
+    struct lane_type *type = &pick->set->lanes.types[number];
     const struct live_limits *limits = &type->limits;
     if (type->ready == 0 || limits->is_paused ||
         (limits->max_running > 0 && type->running >= limits->max_running))
         return false;
     int64_t token_us = lane_type_token_us(type, pick->mono_us);
-    if (token_us > 0 && (pick->token_us == 0 || token_us < pick->token_us))
-        pick->token_us = token_us;
+    note_token(pick, token_us);
     return token_us == 0;
 }
 
@@ -136,11 +132,14 @@ void live_pick_consider(struct live_pick *pick, uint32_t type)
 {
     struct lanes *lanes = &pick->set->lanes;
     if (type >= lanes->type_count || (pick->of_crashed && lanes->crashed_ready == 0) ||
-        !may_begin(pick, &lanes->types[type]))
+        !may_begin(pick, type))
         return;
+    bool has_key_rate = lanes->types[type].limits.rate_per_key_per_s > 0;
+    if (has_key_rate)
+        (void)lane_keys_wake(lanes, type, pick->mono_us);
     for (unsigned level = 0; level < PRIORITY_COUNT; level++) {
         unsigned band = level + (pick->of_crashed ? PRIORITY_COUNT : 0);
-        uint32_t item = first_lane(lanes, type, band);
+        uint32_t item = first_lane(lanes, type, band, pick->mono_us);
         if (item == LIVE_NONE)
             continue;
         struct live *task = live_at(pick->set, lane_items(lane_at(lanes, item))[0]);
@@ -155,6 +154,8 @@ void live_pick_consider(struct live_pick *pick, uint32_t type)
         pick->best[level] = task;
         pick->turn[level] = turn;
     }
+    if (has_key_rate)
+        note_token(pick, lane_keys_wake(lanes, type, pick->mono_us));
 }
 
 struct live *live_pick_end(const struct live_pick *pick)
@@ -191,8 +192,10 @@ void live_take_turn(struct live_set *set, const struct live *task, int64_t mono_
     type->band[lane->band].turn = ++lanes->turn;
     group->band[lane->band].first = lane->link.next;
     type->band[lane->band].first = group->band[lane->band].link.next;
-    if (type->limits.rate_per_s <= 0)
-        return;
-    fill_bucket(type, mono_us);
-    type->tokens -= 1;
+    if (type->limits.rate_per_s > 0) {
+        live_bucket_fill(&type->bucket, live_rate_of(&type->limits), mono_us);
+        type->bucket.tokens -= 1;
+    }
+    if (lane->key != LIVE_NONE)
+        lane_key_take_token(lanes, lane_key_name(lane_key_at(lanes, lane->key)), mono_us);
 }

@@ -150,7 +150,7 @@ static void ask_log(struct load *load)
                     : load->is_finishing     ? load->until
                                              : INT64_MAX;
     arena_reset(load->a);
-    load_ask(load, &load_log, load_log_args(load->a, SHARD_ID, load->next, until), log_read);
+    load_ask(load, &load_log, load_log_args(load->a, load->s->id, load->next, until), log_read);
 }
 
 /* ── the tables ── */
@@ -180,7 +180,7 @@ static void live_read(void *owner, const struct db_reply *reply)
     bool is_asked =
         n > 0 ? load_try_ask(load, &load_live,
                              load_live_args(load->a, db_rows_uuid(rows, n - 1, 0)), live_read, &e)
-              : load_try_ask(load, &load_counters, load_counters_args(load->a, SHARD_ID),
+              : load_try_ask(load, &load_counters, load_counters_args(load->a, load->s->id),
                              counters_read, &e);
     for (size_t i = 0; i < n; i++)
         load_put_stored(load, rows, i, now_us);
@@ -235,7 +235,7 @@ static void go(struct load *load)
 {
     if (load->phase == LOAD_NOTHING) {
         arena_reset(load->a);
-        load_ask(load, &load_begin, load_begin_args(load->a, SHARD_ID), begun);
+        load_ask(load, &load_begin, load_begin_args(load->a, load->s->id), begun);
     } else {
         ask_log(load);
     }

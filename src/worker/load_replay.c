@@ -6,6 +6,7 @@
 #include "json/json.h"
 #include "worker/load_priv.h"
 #include "worker/logrow.h"
+#include "worker/notes.h"
 
 enum { EXTRA_BYTES = 64 << 20 };
 
@@ -50,6 +51,9 @@ static void replay_running(struct shard *s, struct live *task, const struct chan
         task->attempt = (uint16_t)change->attempt;
         live_set_run(s->live, task, (struct live_run){ seq, change->session });
         task->flags &= (uint8_t) ~(LIVE_OF_ATTEMPT | LIVE_FRESH);
+    } else if (change->op == OP_NOTE) {
+        notes_told(s->notes, task->id, live_run_of(s->live, task).fence,
+                   (double)change->args[0] / OP_NOTE_ONE);
     }
 }
 
@@ -58,6 +62,7 @@ static void replay_finish(struct load *load, struct live *task, int64_t seq)
     load->ended = mem_grow(load->ended, load->ended_count, &load->ended_capacity, LOAD_FIRST,
                            sizeof *load->ended);
     load->ended[load->ended_count++] = (struct load_ended){ .id = task->id, .seq = seq };
+    notes_forget(load->s->notes, task->id);
     live_remove(load->s->live, task);
 }
 

@@ -1,6 +1,7 @@
 /* How a task comes into memory: out of task_live, or as the log tells that it was made. */
 #include "base/mem.h"
 #include "worker/load_priv.h"
+#include "worker/notes.h"
 
 /* ── keys ── */
 
@@ -103,5 +104,8 @@ void load_put_stored(struct load *load, const struct db_rows *rows, size_t row, 
                                     .session = (uint32_t)db_rows_i64(rows, row, 10) });
     task->at_us = db_rows_i64(rows, row, 12);
     hold_key(load, task, db_rows_text(rows, row, 13));
+    if (task->state == LIVE_RUNNING && !db_rows_is_null(rows, row, 16))
+        notes_told(load->s->notes, task->id, db_rows_i64(rows, row, 11),
+                   (double)db_rows_i64(rows, row, 16) / OP_NOTE_ONE);
     live_place(live, task, now_us);
 }

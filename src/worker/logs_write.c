@@ -142,7 +142,8 @@ static void flush(struct logs *logs)
         return;
     steps[count++] =
         (struct db_step){ &batch_begin_async, batch_begin_async_args(a, STR("1s"), STR("5s")) };
-    steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, SHARD_ID, logs->s->epoch) };
+    steps[count++] =
+        (struct db_step){ &tick_guard, tick_guard_args(a, logs->s->id, logs->s->epoch) };
     if (rows.count > 0)
         steps[count++] = (struct db_step){ &log_put, put_args(a, &rows, SOURCE_FLUSH) };
     steps[count++] = (struct db_step){ &log_trim, trim_args(a, logs->sent, logs->sent_count) };

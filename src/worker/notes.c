@@ -50,6 +50,23 @@ struct note *notes_of(struct notes *notes, struct uuid id)
     return note;
 }
 
+struct note *notes_of_attempt(struct notes *notes, struct uuid id, int64_t fence)
+{
+    struct note *note = notes_of(notes, id);
+    if (note->fence != fence) {
+        note->progress = note->told = -1;
+        note->told_us = 0;
+    }
+    note->fence = fence;
+    return note;
+}
+
+void notes_told(struct notes *notes, struct uuid id, int64_t fence, double progress)
+{
+    struct note *note = notes_of_attempt(notes, id, fence);
+    note->progress = note->told = progress;
+}
+
 void notes_forget(struct notes *notes, struct uuid id)
 {
     if (map_count(notes->by_id) > 0)

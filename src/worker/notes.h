@@ -1,6 +1,7 @@
 /*
- * notes: what executors said of tasks that they run: how far they are, which is in memory alone (a
- * new leader begins without), and whether a checkpoint is stored (checkpoint.h).
+ * notes: what executors said of tasks that they run: how far they are, which a new leader knows as
+ * the feed was told (from the log, and from task_live), and whether a checkpoint is stored
+ * (checkpoint.h).
  */
 #pragma once
 #include "base/str.h"
@@ -9,6 +10,7 @@
 struct notes;
 
 struct note {
+    int64_t fence;       /* of the attempt that the progress is of */
     double progress;     /* negative: not said */
     double told;         /* the progress that the feed knows */
     int64_t told_us;     /* monotonic: since when */
@@ -22,4 +24,8 @@ void notes_clear(struct notes *notes);
 [[nodiscard]] struct note *notes_find(const struct notes *notes, struct uuid id);
 /* Made where it is new. */
 [[nodiscard]] struct note *notes_of(struct notes *notes, struct uuid id);
+/* The same; what was said of the progress of another attempt is forgotten. */
+[[nodiscard]] struct note *notes_of_attempt(struct notes *notes, struct uuid id, int64_t fence);
+/* What is stored of an attempt: the feed knows it. */
+void notes_told(struct notes *notes, struct uuid id, int64_t fence, double progress);
 void notes_forget(struct notes *notes, struct uuid id);

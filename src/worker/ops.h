@@ -6,9 +6,11 @@
  *          counts of a row's runs add up to n.
  *   ids    16 bytes a change, in order: the task's id, or the job's
  *   args   8 bytes each, big-endian, in order: op_args(op) of them a change
+ *   extra  lines of a change's number and JSON, in order: an array of what a drop took from the
+ *          counters, a text of the person who did it
  *
  * Old and new status follow from the op alone, and together with the tables' rows and the state
- * before, a replay follows from the three columns.
+ * before, a replay follows from the first three columns and from what drops took.
  */
 #pragma once
 #include "base/buf.h"
@@ -46,7 +48,7 @@ enum op {
     OP_COUNT
 };
 
-enum { OP_ARGS_MAX = 2 };
+enum { OP_ARGS_MAX = 2, OP_NOTE_ONE = 1'000'000 }; /* all of a progress */
 
 [[nodiscard]] unsigned op_args(enum op op);
 /* STATUS_COUNT: none, or it does not change. */

@@ -287,7 +287,7 @@ static void sweep(struct retain *t)
     arena_reset(t->a);
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(t->a, STR("200ms"), STR("8s")) },
-        { &tick_guard, tick_guard_args(t->a, SHARD_ID, t->s->epoch) },
+        { &tick_guard, tick_guard_args(t->a, t->s->id, t->s->epoch) },
         { &retain_gone_sweep, retain_gone_sweep_args(t->a, forgotten) },
         { &inbox_sweep, inbox_sweep_args(t->a, t->now_us - t->s->options.retention_us) },
     };
@@ -355,7 +355,7 @@ static void newest_read(void *owner, const struct db_reply *reply)
     arena_reset(t->a);
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(t->a, STR("200ms"), STR("8s")) },
-        { &tick_guard, tick_guard_args(t->a, SHARD_ID, t->s->epoch) },
+        { &tick_guard, tick_guard_args(t->a, t->s->id, t->s->epoch) },
         { &retain_log_drop, retain_log_drop_args(t->a, t->log_part) },
     };
     call(t, DB_LANE_WRITE, steps, countof(steps), log_dropped);
@@ -378,7 +378,7 @@ static void log_parts_read(void *owner, const struct db_reply *reply)
         return;
     }
     arena_reset(t->a);
-    ask(t, &retain_log_newest, retain_log_newest_args(t->a, SHARD_ID, from, to), newest_read);
+    ask(t, &retain_log_newest, retain_log_newest_args(t->a, t->s->id, from, to), newest_read);
 }
 
 static void ask_log_parts(struct retain *t)

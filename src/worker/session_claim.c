@@ -55,13 +55,14 @@ static struct live *pick(struct session_set *set, const struct session *session,
 struct moved {
     struct session *session;
     uint32_t type;
+    uint64_t key; /* of what it claimed; 0: none */
     bool was_alone;
 };
 
 static void untake(struct shard *s, void *data)
 {
     const struct moved *m = data;
-    live_untake_token(s->live, m->type);
+    live_untake_token(s->live, m->type, m->key);
     struct session_type *slot = session_slot_of(m->session, m->type);
     m->session->leases--;
     m->session->is_alone = m->was_alone;
@@ -93,7 +94,9 @@ struct live *session_claim(struct batch *b, struct session *session)
     if (!task)
         return NULL;
     uint32_t type = live_type_of(b->s->live, task);
-    batch_on_undo(b, untake, remember(b, session, type));
+    struct moved *m = remember(b, session, type);
+    m->key = live_lane_of(b->s->live, task).key;
+    batch_on_undo(b, untake, m);
     session->leases++;
     session->is_alone = task->crashes > 0;
     struct session_type *slot = session_slot_of(session, type);
@@ -154,7 +157,7 @@ bool session_set_can_claim(struct session_set *set)
     set->token_us = 0;
     if (live_ready_count(set->s->live) == 0)
         return false;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = shard_now_us(set->s);
     list_each (node, &set->parked) {
         const struct lease_wait *wait = container_of(node, struct lease_wait, node);
         if (pick(set, wait->session, now_us))

@@ -41,7 +41,7 @@ static void ending_done(struct intent *intent, const struct err *err)
     if (task) {
         live_lift(ending->s->live, task);
         task->flags &= (uint8_t)~LIVE_ENDING;
-        live_place(ending->s->live, task, clock_wall_us());
+        live_place(ending->s->live, task, shard_now_us(ending->s));
     }
     mem_free(ending);
 }
@@ -72,7 +72,7 @@ static void look_at_deadlines(struct session_set *set)
 {
     enum { AT_ONCE_MAX = 1'000 };
     struct shard *s = set->s;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = shard_now_us(s);
     for (size_t i = 0; i < AT_ONCE_MAX; i++) {
         struct live *task = live_first_deadline(s->live);
         if (!task || live_deadline_us(task) > now_us)
@@ -124,15 +124,15 @@ static int64_t sooner(int64_t a_us, int64_t b_us)
 static int64_t next_ms(const struct session_set *set)
 {
     const struct shard *s = set->s;
-    int64_t wall_us = clock_wall_us(), mono_us = clock_mono_us();
+    int64_t now_us = shard_now_us(s), mono_us = clock_mono_us();
     int64_t left_us = CLOCK_MAX_MS * CLOCK_MS;
     const struct live *due = live_first_due(s->live), *end = live_first_deadline(s->live);
     if (due && set->parked_count > 0)
-        left_us = sooner(left_us, due->at_us - wall_us);
+        left_us = sooner(left_us, due->at_us - now_us);
     if (set->token_us > 0 && set->parked_count > 0)
         left_us = sooner(left_us, set->token_us - mono_us);
     if (end)
-        left_us = sooner(left_us, live_deadline_us(end) - wall_us);
+        left_us = sooner(left_us, live_deadline_us(end) - now_us);
     list_each (node, &set->parked)
         left_us = sooner(left_us, container_of(node, struct lease_wait, node)->until_us - mono_us);
     return max_of((left_us + CLOCK_MS - 1) / CLOCK_MS, (int64_t)1);
@@ -154,7 +154,8 @@ void session_on_clock(void *owner)
     struct shard *s = set->s;
     wake_late(set);
     if (shard_is_leading(s)) {
-        live_ripen(s->live, clock_wall_us());
+        live_ripen(s->live, shard_now_us(s));
+        live_refill(s->live, clock_mono_us());
         look_at_deadlines(set);
         expire(set);
         shard_wake(s);

@@ -79,8 +79,8 @@ void session_put_commands(struct json_writer *w, const struct shard *s, struct s
             run = live_run_of(s->live, task);
         if (run.fence == 0 || run.session != session->number)
             continue;
-        char fence[FENCE_TEXT_MAX];
-        fence_format(run.fence, fence);
+        char fence[SHARD_NUMBER_MAX];
+        shard_number_format(s, run.fence, fence);
         session->commands[kept++] = task->id;
         json_begin_object(w);
         json_key_c(w, "kind");
@@ -338,8 +338,8 @@ static bool read_beat_item(struct beat *beat, const struct json_value *v, size_t
     item->fence_text = STR("");
     item->fence = -1;
     item->is_lost = !door_id(v, "", "task", &item->task, &bad) ||
-                    !door_text(v, "", "fence", FENCE_TEXT_MAX, &item->fence_text, &bad) ||
-                    !fence_parse(item->fence_text, &item->fence) || !held(s, beat, item);
+                    !door_text(v, "", "fence", SHARD_NUMBER_MAX, &item->fence_text, &bad) ||
+                    !shard_number_parse(s, item->fence_text, &item->fence) || !held(s, beat, item);
     item->has_progress = progress && progress->type == JSON_NUMBER &&
                          json_to_double(progress, &item->progress) && item->progress >= 0 &&
                          item->progress <= 1;
@@ -354,7 +354,7 @@ static bool read_beat_item(struct beat *beat, const struct json_value *v, size_t
 /* Remembers what was said; the feed hears of progress now and then. */
 static void note_progress(struct shard *s, struct beat_item *item)
 {
-    struct note *note = notes_of(s->notes, item->task);
+    struct note *note = notes_of_attempt(s->notes, item->task, item->fence);
     int64_t now_us = clock_mono_us();
     note->progress = item->progress;
     item->is_news =
@@ -402,7 +402,7 @@ static bool check_beat(const struct json_value *v, size_t i, struct err *e)
         return false;
     if (!door_id(v, at, "task", &id, e))
         return door_is_bad(e) ? false : door_missing(e, at, "task");
-    if (!door_text(v, at, "fence", FENCE_TEXT_MAX, &fence, e))
+    if (!door_text(v, at, "fence", SHARD_NUMBER_MAX, &fence, e))
         return door_is_bad(e) ? false : door_missing(e, at, "fence");
     return !progress || progress->type == JSON_NULL ||
            (progress->type == JSON_NUMBER && json_to_double(progress, &value) && value >= 0 &&

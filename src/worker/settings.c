@@ -16,9 +16,15 @@ const struct setting_number setting_numbers[SETTING_COUNT] = {
     [SETTING_MAX_RUNNING] = { "max_running", SETTINGS_RUNNING_MAX },
     [SETTING_MAX_RUNNING_PER_KEY] = { "max_running_per_key", SETTINGS_RUNNING_MAX },
     [SETTING_BURST] = { "burst", SETTINGS_BURST_MAX },
+    [SETTING_BURST_PER_KEY] = { "burst_per_key", SETTINGS_BURST_MAX },
     [SETTING_MAX_ATTEMPTS] = { "max_attempts", SETTINGS_ATTEMPTS_MAX },
     [SETTING_TIMEOUT_S] = { "timeout_s", SETTINGS_TIMEOUT_MAX_S },
     [SETTING_RETENTION_DAYS] = { "retention_days", 0 },
+};
+
+const char *const setting_rates[SETTING_RATE_COUNT] = {
+    [SETTING_RATE] = "rate_per_s",
+    [SETTING_RATE_PER_KEY] = "rate_per_key_per_s",
 };
 
 /* ── what stands ── */
@@ -96,8 +102,10 @@ static void put_limits(struct shard *s, uint32_t type)
         .is_paused = d->pause.is_on,
         .max_running = (uint32_t)d->numbers[SETTING_MAX_RUNNING],
         .max_running_per_key = (uint32_t)d->numbers[SETTING_MAX_RUNNING_PER_KEY],
-        .rate_per_s = d->rate_per_s,
+        .rate_per_s = d->rates[SETTING_RATE],
         .burst = (uint32_t)d->numbers[SETTING_BURST],
+        .rate_per_key_per_s = d->rates[SETTING_RATE_PER_KEY],
+        .burst_per_key = (uint32_t)d->numbers[SETTING_BURST_PER_KEY],
     };
     live_set_limits(s->live, type, &limits, clock_mono_us());
 }

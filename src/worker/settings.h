@@ -28,11 +28,15 @@ enum setting {
     SETTING_MAX_RUNNING,
     SETTING_MAX_RUNNING_PER_KEY,
     SETTING_BURST,
+    SETTING_BURST_PER_KEY,
     SETTING_MAX_ATTEMPTS,
     SETTING_TIMEOUT_S,
     SETTING_RETENTION_DAYS,
     SETTING_COUNT
 };
+
+/* Starts a second; 0: not set. */
+enum setting_rate { SETTING_RATE, SETTING_RATE_PER_KEY, SETTING_RATE_COUNT };
 
 struct pause {
     bool is_on, has_user;
@@ -47,7 +51,7 @@ struct type_settings {
     struct str actor; /* who made the last change */
     struct str key_path;
     int64_t numbers[SETTING_COUNT];
-    double rate_per_s; /* 0: not set */
+    double rates[SETTING_RATE_COUNT];
 };
 
 struct queue_settings {
@@ -58,7 +62,7 @@ struct queue_settings {
 
 /* What an update names; the rest stays. */
 struct type_wish {
-    bool has_number[SETTING_COUNT], has_rate, has_path, has_pause, has_reason;
+    bool has_number[SETTING_COUNT], has_rate[SETTING_RATE_COUNT], has_path, has_pause, has_reason;
     struct type_settings to; /* texts are the caller's */
 };
 

@@ -51,7 +51,7 @@ static void change_done(struct intent *intent, const struct err *err)
     json_begin_object(&w);
     json_key(&w, str_of_c(c->what));
     json_write_raw(&w, c->answer);
-    door_put_cursor(&w, "cursor", c->w->shard.committed);
+    door_put_cursor(&w, "cursor", &c->w->shard, c->w->shard.committed);
     json_end_object(&w);
     door_answer(c->r);
 }

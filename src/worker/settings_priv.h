@@ -12,6 +12,7 @@ struct setting_number {
     int64_t max; /* 0: it depends */
 };
 extern const struct setting_number setting_numbers[SETTING_COUNT];
+extern const char *const setting_rates[SETTING_RATE_COUNT];
 
 /* A copy of it stands from now on; the caller has what stood. */
 void settings_set_type(struct shard *s, uint32_t type, const struct type_settings *settings);
@@ -44,5 +45,5 @@ void settings_put_queue_event(struct buf *out, const struct shard *s, int64_t se
 void json_put_i64(struct json_writer *w, const char *key, int64_t value);
 void json_put_i64_set(struct json_writer *w, const char *key, int64_t value);
 void json_put_text_set(struct json_writer *w, const char *key, struct str text);
-void json_put_rate(struct json_writer *w, double rate_per_s);
+void json_put_rate(struct json_writer *w, const char *key, double rate_per_s);
 void json_put_pause(struct json_writer *w, const struct pause *pause);

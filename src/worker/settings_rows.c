@@ -42,7 +42,8 @@ static void put_type_row(struct json_writer *w, const struct shard *s, const str
     const struct type_settings *d = settings_of_type(s, row->number);
     put_row_head(w, row, d->version, &d->pause, d->actor);
     json_put_text_set(w, "key_path", d->key_path);
-    json_put_rate(w, d->rate_per_s);
+    for (size_t i = 0; i < SETTING_RATE_COUNT; i++)
+        json_put_rate(w, setting_rates[i], d->rates[i]);
     for (size_t i = 0; i < SETTING_COUNT; i++)
         json_put_i64_set(w, setting_numbers[i].name, d->numbers[i]);
 }
@@ -128,10 +129,12 @@ void settings_load_type(struct shard *s, const struct db_rows *rows, size_t row)
                    .reason = db_rows_text(rows, row, 5) },
         .actor = db_rows_text(rows, row, 6),
         .key_path = db_rows_text(rows, row, 9),
-        .rate_per_s = db_rows_double(rows, row, 10),
+        .rates = { [SETTING_RATE] = db_rows_double(rows, row, 10),
+                   [SETTING_RATE_PER_KEY] = db_rows_double(rows, row, 16) },
         .numbers = { [SETTING_MAX_RUNNING] = db_rows_i64(rows, row, 7),
                      [SETTING_MAX_RUNNING_PER_KEY] = db_rows_i64(rows, row, 8),
                      [SETTING_BURST] = db_rows_i64(rows, row, 11),
+                     [SETTING_BURST_PER_KEY] = db_rows_i64(rows, row, 17),
                      [SETTING_MAX_ATTEMPTS] = db_rows_i64(rows, row, 12),
                      [SETTING_TIMEOUT_S] = db_rows_i64(rows, row, 13),
                      [SETTING_RETENTION_DAYS] = db_rows_i64(rows, row, 14) },

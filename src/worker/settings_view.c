@@ -29,9 +29,9 @@ void json_put_text_set(struct json_writer *w, const char *key, struct str text)
         json_write_null(w);
 }
 
-void json_put_rate(struct json_writer *w, double rate_per_s)
+void json_put_rate(struct json_writer *w, const char *key, double rate_per_s)
 {
-    json_key_c(w, "rate_per_s");
+    json_key(w, str_of_c(key));
     if (rate_per_s > 0)
         json_write_double(w, rate_per_s);
     else
@@ -64,8 +64,10 @@ void settings_put_type(struct json_writer *w, const struct shard *s, uint32_t ty
     json_put_i64_set(w, "max_running", d->numbers[SETTING_MAX_RUNNING]);
     json_put_i64_set(w, "max_running_per_key", d->numbers[SETTING_MAX_RUNNING_PER_KEY]);
     json_put_text_set(w, "key_path", d->key_path);
-    json_put_rate(w, d->rate_per_s);
+    for (size_t i = 0; i < SETTING_RATE_COUNT; i++)
+        json_put_rate(w, setting_rates[i], d->rates[i]);
     json_put_i64_set(w, "burst", d->numbers[SETTING_BURST]);
+    json_put_i64_set(w, "burst_per_key", d->numbers[SETTING_BURST_PER_KEY]);
     json_put_i64(w, "max_attempts",
                  settings_or(s, type, SETTING_MAX_ATTEMPTS, SHARD_ATTEMPTS_DEFAULT));
     json_put_i64(w, "timeout_s", settings_or(s, type, SETTING_TIMEOUT_S, SHARD_TIMEOUT_DEFAULT_S));

@@ -21,18 +21,26 @@ static bool read_numbers(const struct shard *s, const struct json_value *v, stru
     return true;
 }
 
-static bool read_rate(const struct json_value *v, struct type_wish *wish, struct err *e)
+static bool read_rate(const struct json_value *v, enum setting_rate which, struct type_wish *wish,
+                      struct err *e)
 {
-    const struct json_value *rate = json_get_c(v, "rate_per_s");
-    wish->has_rate = rate != NULL;
+    const char *name = setting_rates[which];
+    const struct json_value *rate = json_get(v, str_of_c(name));
+    double *to = &wish->to.rates[which];
+    wish->has_rate[which] = rate != NULL;
     if (!rate || rate->type == JSON_NULL)
         return true;
-    if (rate->type != JSON_NUMBER || !json_to_double(rate, &wish->to.rate_per_s))
-        return err_set(e, ERR_INVALID, "%srate_per_s: is no number", at);
-    if (wish->to.rate_per_s < settings_rate_min || wish->to.rate_per_s > SETTINGS_RATE_MAX)
-        return err_set(e, ERR_INVALID, "%srate_per_s: is not within %g and %d", at,
-                       settings_rate_min, SETTINGS_RATE_MAX);
+    if (rate->type != JSON_NUMBER || !json_to_double(rate, to))
+        return err_set(e, ERR_INVALID, "%s%s: is no number", at, name);
+    if (*to < settings_rate_min || *to > SETTINGS_RATE_MAX)
+        return err_set(e, ERR_INVALID, "%s%s: is not within %g and %d", at, name, settings_rate_min,
+                       SETTINGS_RATE_MAX);
     return true;
+}
+
+static bool read_rates(const struct json_value *v, struct type_wish *wish, struct err *e)
+{
+    return read_rate(v, SETTING_RATE, wish, e) && read_rate(v, SETTING_RATE_PER_KEY, wish, e);
 }
 
 static bool read_path(const struct json_value *v, struct type_wish *wish, struct err *e)
@@ -61,13 +69,15 @@ static bool read_pause(const struct json_value *v, struct type_wish *wish, struc
 
 static bool is_known(struct str name)
 {
-    static const struct str others[] = { STR("is_paused"), STR("paused_reason"), STR("key_path"),
-                                         STR("rate_per_s") };
+    static const struct str others[] = { STR("is_paused"), STR("paused_reason"), STR("key_path") };
     for (size_t i = 0; i < countof(others); i++)
         if (str_eq(name, others[i]))
             return true;
     for (size_t i = 0; i < SETTING_COUNT; i++)
         if (str_eq_c(name, setting_numbers[i].name))
+            return true;
+    for (size_t i = 0; i < SETTING_RATE_COUNT; i++)
+        if (str_eq_c(name, setting_rates[i]))
             return true;
     return false;
 }
@@ -82,7 +92,7 @@ bool type_wish_read(const struct shard *s, const struct json_value *settings,
         if (!is_known(settings->members[i].key))
             return err_set(e, ERR_INVALID, "%s%.*s: is no setting", at,
                            STR_FMT(str_first(settings->members[i].key, 60)));
-    return read_numbers(s, settings, ret_wish, e) && read_rate(settings, ret_wish, e) &&
+    return read_numbers(s, settings, ret_wish, e) && read_rates(settings, ret_wish, e) &&
            read_path(settings, ret_wish, e) && read_pause(settings, ret_wish, e);
 }
 
@@ -95,8 +105,9 @@ static struct type_settings merge(const struct type_settings *now, const struct 
     for (size_t i = 0; i < SETTING_COUNT; i++)
         if (wish->has_number[i])
             d.numbers[i] = wish->to.numbers[i];
-    if (wish->has_rate)
-        d.rate_per_s = wish->to.rate_per_s;
+    for (size_t i = 0; i < SETTING_RATE_COUNT; i++)
+        if (wish->has_rate[i])
+            d.rates[i] = wish->to.rates[i];
     if (wish->has_path)
         d.key_path = wish->to.key_path;
     if (wish->has_pause && !wish->to.pause.is_on)
@@ -108,12 +119,28 @@ static struct type_settings merge(const struct type_settings *now, const struct 
     return d;
 }
 
+/* What makes no sense alone, and what it needs. */
+static const char *missing(const struct type_settings *d, const char **ret_needs)
+{
+    *ret_needs = "key_path";
+    if (d->numbers[SETTING_MAX_RUNNING_PER_KEY] > 0 && d->key_path.len == 0)
+        return setting_numbers[SETTING_MAX_RUNNING_PER_KEY].name;
+    if (d->rates[SETTING_RATE_PER_KEY] > 0 && d->key_path.len == 0)
+        return setting_rates[SETTING_RATE_PER_KEY];
+    *ret_needs = setting_rates[SETTING_RATE];
+    if (d->numbers[SETTING_BURST] > 0 && d->rates[SETTING_RATE] <= 0)
+        return setting_numbers[SETTING_BURST].name;
+    *ret_needs = setting_rates[SETTING_RATE_PER_KEY];
+    if (d->numbers[SETTING_BURST_PER_KEY] > 0 && d->rates[SETTING_RATE_PER_KEY] <= 0)
+        return setting_numbers[SETTING_BURST_PER_KEY].name;
+    return NULL;
+}
+
 static bool fits(const struct type_settings *d, struct err *e)
 {
-    if (d->numbers[SETTING_MAX_RUNNING_PER_KEY] > 0 && d->key_path.len == 0)
-        return err_set(e, ERR_INVALID, "%smax_running_per_key: needs a key_path", at);
-    if (d->numbers[SETTING_BURST] > 0 && d->rate_per_s <= 0)
-        return err_set(e, ERR_INVALID, "%sburst: needs a rate_per_s", at);
+    const char *needs, *name = missing(d, &needs);
+    if (name)
+        return err_set(e, ERR_INVALID, "%s%s: needs a %s", at, name, needs);
     if (d->pause.reason.len > 0 && !d->pause.is_on)
         return err_set(e, ERR_INVALID, "%spaused_reason: the type is not paused", at);
     return true;

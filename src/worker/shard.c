@@ -234,6 +234,12 @@ static void on_gap(void *owner)
     shard_wake(owner);
 }
 
+int64_t shard_now_us(const struct shard *s)
+{
+    int64_t since_us = clock_mono_us() - s->at_mono_us;
+    return max_of(clock_wall_us(), s->at_us + since_us / 2);
+}
+
 /* ── views ── */
 
 void shard_view(struct shard *s, struct view *view)

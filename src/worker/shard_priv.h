@@ -25,6 +25,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "conf/conf.h"
+#include "conf/shard_map.h"
 #include "db/pool.h"
 #include "io/timer.h"
 #include "obs/metrics.h"
@@ -86,7 +87,6 @@ struct shard_options {
 };
 
 enum {
-    SHARD_ID = 0,
     SHARD_ATTEMPTS_DEFAULT = 5,
     SHARD_TIMEOUT_DEFAULT_S = 300,
     SHARD_FLUSH_AT = 128,         /* intents that do not wait for the least time between batches */
@@ -123,6 +123,9 @@ struct shard {
     struct shard_options options;
     struct worker_meter *meter;
 
+    int16_t id;            /* the number of this shard: its log's, its fences' and cursors' */
+    struct shard_map *map; /* which shard owns which queue; NULL: this one owns all */
+
     enum shard_role role;
     bool is_leaving; /* leads no more, and a batch is still in flight */
     char name[64];   /* who we are, in shard.leader */
@@ -131,6 +134,7 @@ struct shard {
     int64_t end;          /* the number of the next change to be put together */
     int64_t committed;    /* the number of the next change to be committed */
     int64_t at_us;        /* of the last batch: its successor is no earlier */
+    int64_t at_mono_us;   /* monotonic: when that was */
     int64_t log_room;     /* change_log has partitions for numbers below it */
 
     int64_t reopened_seq; /* the number of the last reopened task */
@@ -180,6 +184,13 @@ void shard_view(struct shard *s, struct view *view);
 void shard_view_cancel(struct view *view); /* harmless when it was called */
 /* May answer: it leads, and its last word from the database is young enough. */
 [[nodiscard]] bool shard_is_leading(const struct shard *s);
+
+/*
+ * What time it is for tasks: the wall clock's, but never before the log's last change. After that
+ * clock was set back the log is ahead of it; time then goes on from there at half its pace, so that
+ * waits and timeouts do not stand still until the clock has come up to it.
+ */
+[[nodiscard]] int64_t shard_now_us(const struct shard *s);
 /* Sets UNAVAILABLE, "this worker does not lead". */
 bool shard_refuse(struct err *e);
 /* Somebody else leads, or nobody can know: everything open is refused, and memory goes as soon as
@@ -198,6 +209,17 @@ void shard_wake(struct shard *s);
                                   struct err *e);
 [[nodiscard]] bool shard_find_queue(const struct shard *s, struct str name, uint32_t *ret_queue);
 
+/* ── shard_own.c ── */
+
+enum { SHARD_NUMBER_MAX = 32 };
+/* "0:991": a number of this shard's log, as fences and cursors show it. */
+void shard_number_format(const struct shard *s, int64_t number, char ret_text[SHARD_NUMBER_MAX]);
+/* False also for one of another shard. */
+[[nodiscard]] bool shard_number_parse(const struct shard *s, struct str text, int64_t *ret_number);
+/* New work of that queue is this shard's. Errors: MISDIRECTED, beginning with `place`. */
+[[nodiscard]] bool shard_owns(const struct shard *s, const char *place, struct str queue,
+                              struct err *e);
+
 /* ── batch.c: for `apply` ── */
 
 typedef void batch_fn(struct shard *s, void *data);
@@ -213,7 +235,7 @@ struct batch {
     struct buf events;    /* of the feed, one JSON object each, in order */
     uint32_t *event_ends; /* where each ends in `events` */
     size_t event_capacity;
-    struct buf extra; /* change_log.extra: "number counts\n" lines of drops */
+    struct buf extra; /* change_log.extra: lines of a number and JSON, see ops.h */
     struct list intents;
     size_t intent_count;
     bool is_alone;           /* its one intent is */
@@ -239,6 +261,8 @@ struct batch {
  */
 [[nodiscard]] int64_t batch_put(struct batch *b, const struct change *change);
 void batch_event_end(struct batch *b);
+/* The change of that number, the last one, was a person's doing; empty: it was not. */
+void batch_done_by(struct batch *b, int64_t seq, struct str by);
 /* Called, the latest first, when the batch is undone; in order, when it is committed. `data` lives
  * in the batch's arena or longer. */
 void batch_on_undo(struct batch *b, batch_fn *fn, void *data);

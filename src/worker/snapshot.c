@@ -1,15 +1,24 @@
 /*
  * snapshot: GET /v1/snapshot, a page of tasks in order of id. The cursor and the counters are taken
- * first, so that the feed from there on has all that the page may lack.
+ * first, so that the feed from there on has all that the page may lack. A reader who has lost what
+ * the feed told since a cursor may ask by it for what people changed of jobs meanwhile.
  */
 #include "base/clock.h"
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
+#include "store/queue/schedule_sql.h"
 #include "worker/door.h"
+#include "worker/jobs.h"
 #include "worker/settings.h"
 #include "worker/worker_priv.h"
 
-enum { LIMIT_DEFAULT = 1'000, LIMIT_MAX = 5'000, READ_MS = 20'000, READS_MAX = 5 };
+enum {
+    LIMIT_DEFAULT = 1'000,
+    LIMIT_MAX = 5'000,
+    CHANGES_MAX = 10'000,
+    READ_MS = 20'000,
+    READS_MAX = 5
+};
 
 struct page {
     struct worker *w;
@@ -17,7 +26,8 @@ struct page {
     struct uuid after;
     bool is_first;
     int64_t limit, cursor;
-    struct db_rows *rows;
+    int64_t lost_from; /* the number; -1: nothing was lost */
+    struct db_rows *rows, *job_changes;
     struct view moment;
     struct buf head; /* counts, jobs, types and queues, as they were at the cursor */
     unsigned reads;
@@ -36,7 +46,7 @@ static void answer(struct page *p)
     size_t n = db_rows_count(p->rows);
     struct json_writer w = json_writer_to(p->r->out);
     json_begin_object(&w);
-    door_put_cursor(&w, "cursor", p->cursor);
+    door_put_cursor(&w, "cursor", s, p->cursor);
     json_key_c(&w, "tasks");
     json_begin_array(&w);
     for (size_t i = 0; i < n; i++) {
@@ -52,6 +62,8 @@ static void answer(struct page *p)
         json_key_c(&w, "next");
         json_write_null(&w);
     }
+    if (p->job_changes)
+        job_changes_put(&w, p->job_changes);
     if (p->head.len > 2) /* its members go on */
         buf_printf(p->r->out, ",%.*s", (int)(p->head.len - 2), p->head.ptr + 1);
     json_end_object(&w);
@@ -83,6 +95,39 @@ static void compose(struct view *moment)
     }
 }
 
+static void compose_soon(struct page *p)
+{
+    p->moment.fn = compose;
+    shard_view(&p->w->shard, &p->moment);
+}
+
+static void ask(struct page *p, const struct db_statement *statement, const struct db_args *args,
+                db_reply_fn *fn)
+{
+    struct err e;
+    const struct db_step step = { statement, args };
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
+                                  .fn = fn,
+                                  .owner = p };
+    if (!db_pool_call(p->w->shard.pool, &call, NULL, &e))
+        door_fail(p->r, &e);
+}
+
+static void changes_read(void *owner, const struct db_reply *reply)
+{
+    struct page *p = owner;
+    if (reply->err) {
+        door_fail(p->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], p->r->arena);
+    p->job_changes = reply->rows[0];
+    compose_soon(p);
+}
+
 static void rows_read(void *owner, const struct db_reply *reply)
 {
     struct page *p = owner;
@@ -92,23 +137,18 @@ static void rows_read(void *owner, const struct db_reply *reply)
     }
     db_rows_keep(reply->rows[0], p->r->arena);
     p->rows = reply->rows[0];
-    p->moment.fn = compose;
-    shard_view(&p->w->shard, &p->moment);
+    if (p->is_first && p->lost_from >= 0 && p->job_changes == NULL)
+        ask(p, &job_changes_between,
+            job_changes_between_args(p->r->arena, p->lost_from, p->cursor, CHANGES_MAX),
+            changes_read);
+    else
+        compose_soon(p);
 }
 
 static void read_rows(struct page *p)
 {
-    struct err e;
-    const struct db_step step = { &read_page, read_page_args(p->r->arena, p->after, p->limit) };
-    const struct db_call call = { .lane = DB_LANE_READ,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
-                                  .fn = rows_read,
-                                  .owner = p };
     p->reads++;
-    if (!db_pool_call(p->w->shard.pool, &call, NULL, &e))
-        door_fail(p->r, &e);
+    ask(p, &read_page, read_page_args(p->r->arena, p->after, p->limit), rows_read);
 }
 
 static void take_cursor(struct view *moment)
@@ -135,12 +175,12 @@ static void take_cursor(struct view *moment)
 void snapshot_door(void *owner, struct http_request *r)
 {
     struct worker *w = owner;
-    struct str after, limit;
+    struct str after, limit, lost;
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_GATEWAY))
         return;
     struct page *p = arena_new(r->arena, struct page);
-    *p = (struct page){ .w = w, .r = r, .limit = LIMIT_DEFAULT };
+    *p = (struct page){ .w = w, .r = r, .limit = LIMIT_DEFAULT, .lost_from = -1 };
     buf_init(&p->head, 0);
     arena_defer(r->arena, free_head, &p->head);
     p->is_first = !http_query(r, STR("after"), &after) || after.len == 0;
@@ -149,6 +189,9 @@ void snapshot_door(void *owner, struct http_request *r)
     if (http_query(r, STR("limit"), &limit) &&
         (!str_to_i64(limit, &p->limit) || p->limit < 1 || p->limit > LIMIT_MAX))
         err_set(&e, ERR_INVALID, "limit: is not within 1 and %d", LIMIT_MAX);
+    if (http_query(r, STR("job_changes_from"), &lost) &&
+        (!str_to_i64(lost, &p->lost_from) || p->lost_from < 0))
+        err_set(&e, ERR_INVALID, "job_changes_from: is no number");
     if (door_is_bad(&e)) {
         door_fail(r, &e);
         return;

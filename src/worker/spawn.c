@@ -17,7 +17,7 @@ static bool read_one(struct shard *s, const struct json_value *v, const char *at
         !task_read_payload(t->arena, s, v, at, &t->payload, e))
         return false;
     task_put_limits(t, &limits, s, *ret_type);
-    return task_check_payload(s, *ret_type, v, at, e);
+    return task_check_queue(s, t->queue, at, e) && task_check_payload(s, *ret_type, v, at, e);
 }
 
 bool spawn_read(struct worker *w, struct http_request *r, const struct json_value *list,

@@ -137,7 +137,7 @@ static void answer(struct sums *m, int64_t cursor)
 {
     struct json_writer w = json_writer_to(m->r->out);
     json_begin_object(&w);
-    door_put_cursor(&w, "cursor", cursor);
+    door_put_cursor(&w, "cursor", &m->w->shard, cursor);
     json_key_c(&w, "day");
     json_write_i64(&w, m->day);
     json_key_c(&w, "buckets");
@@ -217,7 +217,7 @@ static void read_day(void *owner)
 {
     struct sums *m = owner;
     arena_reset(m->a);
-    call(m, &sums_day, sums_day_args(m->a, SHARD_ID, (int32_t)m->day, CHANGES_MAX), day_read);
+    call(m, &sums_day, sums_day_args(m->a, m->w->shard.id, (int32_t)m->day, CHANGES_MAX), day_read);
 }
 
 static void days_read(void *owner, const struct db_reply *reply)

@@ -393,7 +393,10 @@ void task_post_door(void *owner, struct http_request *r)
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !(body = door_body(r)))
         return;
-    if (!door_only(body, "", members, &e)) {
+    struct str by = STR("");
+    if (door_only(body, "", members, &e))
+        door_text(body, "", "actor", ACT_BY_MAX, &by, &e);
+    if (door_is_bad(&e)) {
         door_fail(r, &e);
         return;
     }
@@ -403,6 +406,6 @@ void task_post_door(void *owner, struct http_request *r)
         return;
     }
     struct asked *q = asked_create(w, r, id);
-    q->act = (struct act){ .kind = kind, .id = id, .standings = &q->standings };
+    q->act = (struct act){ .kind = kind, .id = id, .by = by, .standings = &q->standings };
     resubmit(q);
 }

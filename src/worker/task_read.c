@@ -65,6 +65,13 @@ bool task_check_payload(const struct shard *s, uint32_t type, const struct json_
     return session_set_check_payload(s->sessions, type, json_get_c(v, "payload"), place, e);
 }
 
+bool task_check_queue(const struct shard *s, struct str queue, const char *at, struct err *e)
+{
+    char place[64];
+    snprintf(place, sizeof place, "%squeue", at);
+    return shard_owns(s, place, queue, e);
+}
+
 void task_put_limits(struct task_view *t, const struct task_limits *limits, const struct shard *s,
                      uint32_t type)
 {

@@ -137,9 +137,16 @@ static void begin_task(struct json_writer *w, const struct task_view *t)
     put_text(w, "type", t->type);
 }
 
-static void end_task(struct json_writer *w)
+static void put_by(struct json_writer *w, struct str by)
+{
+    if (by.len > 0)
+        put_text(w, "actor", by);
+}
+
+static void end_task(struct json_writer *w, const struct task_view *t)
 {
     json_end_object(w);
+    put_by(w, t->by);
     json_end_object(w);
 }
 
@@ -158,7 +165,7 @@ void event_start(struct buf *out, int64_t seq, int64_t at_us, const struct task_
     put_int(&w, "attempt", task->attempt);
     json_put_time(&w, "started_at_us", task->started_at_us);
     json_put_time(&w, "run_at_us", task->run_at_us);
-    end_task(&w);
+    end_task(&w, task);
 }
 
 void event_finish(struct buf *out, int64_t seq, int64_t at_us, enum rule_status from,
@@ -172,7 +179,7 @@ void event_finish(struct buf *out, int64_t seq, int64_t at_us, enum rule_status 
     json_put_time(&w, "started_at_us", task->started_at_us);
     json_put_time(&w, "finished_at_us", task->finished_at_us);
     put_ends(&w, task);
-    end_task(&w);
+    end_task(&w, task);
 }
 
 void event_wait(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task)
@@ -183,7 +190,7 @@ void event_wait(struct buf *out, int64_t seq, int64_t at_us, const struct task_v
     put_int(&w, "attempt", task->attempt);
     json_put_time(&w, "run_at_us", task->run_at_us);
     put_maybe_text(&w, "error", task->has_error, task->error);
-    end_task(&w);
+    end_task(&w, task);
 }
 
 void event_reopen(struct buf *out, int64_t seq, int64_t at_us, enum rule_status from,
@@ -196,7 +203,7 @@ void event_reopen(struct buf *out, int64_t seq, int64_t at_us, enum rule_status 
     put_int(&w, "attempt", task->attempt);
     put_int(&w, "max_attempts", task->max_attempts);
     json_put_time(&w, "run_at_us", task->run_at_us);
-    end_task(&w);
+    end_task(&w, task);
 }
 
 void event_note(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task,
@@ -211,17 +218,17 @@ void event_note(struct buf *out, int64_t seq, int64_t at_us, const struct task_v
         json_key_c(&w, "progress");
         json_write_double(&w, task->progress);
     }
-    end_task(&w);
+    end_task(&w, task);
 }
 
 static void put_counts(struct json_writer *w, struct str counts)
 {
     json_key_c(w, "counts");
     json_write_raw(w, counts.len > 0 ? counts : STR("[]"));
-    json_end_object(w);
 }
 
-void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str counts)
+void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str counts,
+                struct str by)
 {
     char text[UUID_TEXT_LEN + 1];
     struct json_writer w = event_begin(out, seq, at_us, "drop");
@@ -231,6 +238,8 @@ void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, str
     json_write_string(&w, str_of(text, UUID_TEXT_LEN));
     json_end_array(&w);
     put_counts(&w, counts);
+    put_by(&w, by);
+    json_end_object(&w);
 }
 
 void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid from, struct uuid to,
@@ -243,21 +252,31 @@ void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid f
     json_put_id(&w, "to", to);
     json_end_object(&w);
     put_counts(&w, counts);
+    json_end_object(&w);
 }
 
-void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job)
+static void put_job_change(struct json_writer *w, struct str change)
+{
+    if (!str_is_empty(change)) {
+        json_key_c(w, "change");
+        json_write_raw(w, change);
+    }
+    json_end_object(w);
+}
+
+void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job, struct str change)
 {
     struct json_writer w = event_begin(out, seq, at_us, "job");
     json_key_c(&w, "job");
     json_write_raw(&w, job);
-    json_end_object(&w);
+    put_job_change(&w, change);
 }
 
-void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id)
+void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str change)
 {
     struct json_writer w = event_begin(out, seq, at_us, "job_gone");
     json_put_id(&w, "id", id);
-    json_end_object(&w);
+    put_job_change(&w, change);
 }
 
 void event_none(struct buf *out, int64_t seq)

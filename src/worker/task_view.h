@@ -14,7 +14,8 @@ struct task_view {
     int64_t added;                   /* the number of its beginning; 0: left out */
     struct str type, queue, payload; /* payload empty: left out */
     struct str key;                  /* empty: none */
-    struct str actor;
+    struct str actor;                /* who made it */
+    struct str by; /* of an event: the person who did this; empty: nobody in person */
     enum rule_state state;
     enum rule_priority priority;
     uint32_t attempt, max_attempts, timeout_s;
@@ -53,11 +54,12 @@ void event_reopen(struct buf *out, int64_t seq, int64_t at_us, enum rule_status 
 /* `member` is one more member of the task: "cancel_requested" true, or progress. */
 void event_note(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task,
                 bool is_cancel);
-/* `counts` is the JSON array of what left. */
-void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str counts);
+/* `counts` is the JSON array of what left, `by` the person who deleted it; empty: nobody. */
+void event_drop(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str counts,
+                struct str by);
 void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid from, struct uuid to,
                       struct str counts);
-/* `job` is the job's object. */
-void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job);
-void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id);
+/* `job` is the job's object, and `change` an object, or empty: who did what to its settings. */
+void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job, struct str change);
+void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str change);
 void event_none(struct buf *out, int64_t seq);

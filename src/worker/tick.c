@@ -6,6 +6,7 @@
 #include "store/queue/batch_sql.h"
 #include "store/queue/tick_sql.h"
 #include "worker/meter.h"
+#include "worker/notes.h"
 
 enum { EVERY_MS = 1'000, AGAIN_MS = 5, ROWS_MAX = 5'000, FIRST = 256, KEEP_MAX = 65'536 };
 
@@ -122,6 +123,24 @@ static const struct db_args *live_args(struct arena *a, const struct live_set *l
                           ats, n, keyed, n, queues, n, hashes, n);
 }
 
+/* How far the running ones are, as the feed knows it. NULL: none has said so. */
+static const struct db_args *progress_args(struct arena *a, const struct shard *s,
+                                           struct live *const *t, size_t n)
+{
+    struct uuid *ids = arena_new_array(a, n, struct uuid);
+    int64_t *millionths = arena_new_array(a, n, int64_t);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct note *note =
+            t[i]->state == LIVE_RUNNING ? notes_find(s->notes, t[i]->id) : NULL;
+        if (!note || note->told < 0 || note->fence != live_run_of(s->live, t[i]).fence)
+            continue;
+        ids[count] = t[i]->id;
+        millionths[count++] = (int64_t)(note->told * OP_NOTE_ONE);
+    }
+    return count > 0 ? tick_progress_args(a, ids, count, millionths, count) : NULL;
+}
+
 /* Of the types whose counts have changed; after a failure and at the start, of all. */
 static const struct db_args *counter_args(struct tick *tick)
 {
@@ -188,12 +207,12 @@ static void write_now(struct view *view)
         return;
     }
     struct arena *a = tick->a;
-    struct db_step steps[6] = { 0 };
+    struct db_step steps[7] = { 0 };
     size_t count = 0;
     arena_reset(a);
     steps[count++] =
         (struct db_step){ &batch_begin_async, batch_begin_async_args(a, STR("1s"), STR("8s")) };
-    steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, SHARD_ID, s->epoch) };
+    steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, s->id, s->epoch) };
     struct live **tasks = take_marked(tick, &tick->sent_count);
     tick->sent = arena_new_array(a, tick->sent_count, struct uuid);
     for (size_t i = 0; i < tick->sent_count; i++)
@@ -201,6 +220,9 @@ static void write_now(struct view *view)
     if (tick->sent_count > 0)
         steps[count++] =
             (struct db_step){ &tick_live, live_args(a, s->live, tasks, tick->sent_count) };
+    const struct db_args *progress = progress_args(a, s, tasks, tick->sent_count);
+    if (progress)
+        steps[count++] = (struct db_step){ &tick_progress, progress };
     tick->seq_sent = tick->marked_count == 0 ? s->committed : 0;
     if (tick->seq_sent != 0) {
         const struct db_args *gone = gone_args(tick);
@@ -210,7 +232,7 @@ static void write_now(struct view *view)
         steps[count++] = (struct db_step){ &tick_counters, counter_args(tick) };
         steps[count++] =
             (struct db_step){ &tick_checkpoint,
-                              tick_checkpoint_args(a, SHARD_ID, s->epoch, tick->seq_sent) };
+                              tick_checkpoint_args(a, s->id, s->epoch, tick->seq_sent) };
     }
     struct err e;
     const struct db_call call = { .lane = DB_LANE_WRITE,

@@ -116,17 +116,37 @@ static bool is_limited(struct why *w)
                             STR_FMT(str_first(key, KEY_SHOWN))));
 }
 
+/* Those before it in its lane take theirs first. */
+static int64_t rated_us(const struct why *w, int64_t token_us, double rate_per_s)
+{
+    double behind_us = (double)w->standing.ahead / rate_per_s * CLOCK_S;
+    return token_us == 0 ? 0 : w->now_us + token_us - clock_mono_us() + (int64_t)behind_us;
+}
+
+/* The later one of the two that it may need. */
 static bool is_rated(struct why *w)
 {
     const struct type_settings *d = settings_of_type(w->s, w->lane.type);
-    if (w->standing.token_us == 0)
+    const struct live_standing *st = &w->standing;
+    const char *about = st->is_estimate ? "about " : "";
+    int64_t type_us = rated_us(w, st->token_us, d->rates[SETTING_RATE]);
+    int64_t key_us = rated_us(w, st->key_token_us, d->rates[SETTING_RATE_PER_KEY]);
+    w->expected_us = max_of(type_us, key_us);
+    if (w->expected_us == 0)
         return false;
-    double behind_us = (double)w->standing.ahead / d->rate_per_s * CLOCK_S;
-    w->expected_us = w->now_us + w->standing.token_us - clock_mono_us() + (int64_t)behind_us;
-    return say(
-        w, "RATE_LIMIT",
-        arena_printf(w->a, "%g tasks of its type may begin in a second; %s%zu stand before it.",
-                     d->rate_per_s, w->standing.is_estimate ? "about " : "", w->standing.ahead));
+    if (type_us > key_us)
+        return say(w, "RATE_LIMIT",
+                   arena_printf(w->a,
+                                "%g tasks of its type may begin in a second; %s%zu stand before "
+                                "it.",
+                                d->rates[SETTING_RATE], about, st->ahead));
+    struct str key = settings_key_text(w->a, w->s, w->lane.type, w->view->payload);
+    return say(w, "RATE_LIMIT",
+               arena_printf(w->a,
+                            "%g tasks with its key may begin in a second (rate_per_key_per_s; %.*s "
+                            "is %.*s); %s%zu of them stand before it.",
+                            d->rates[SETTING_RATE_PER_KEY], STR_FMT(d->key_path),
+                            STR_FMT(str_first(key, KEY_SHOWN)), about, st->ahead));
 }
 
 /* Lanes take turns: as many of each of the others as of its own go before it, or so. */
@@ -187,7 +207,7 @@ struct str why_of_waiting(struct arena *a, struct shard *s, const struct live *t
                      .view = view,
                      .lane = live_lane_of(s->live, task),
                      .standing = live_standing_of(s->live, task, clock_mono_us()),
-                     .now_us = clock_wall_us() };
+                     .now_us = shard_now_us(s) };
     for (size_t i = 0; i < countof(reasons); i++)
         if (reasons[i](&w))
             break;

@@ -71,6 +71,17 @@ static struct shard_options options_of(const struct conf *conf)
     };
 }
 
+/* One shard has no map: nothing is to be looked up. */
+static void read_map(struct shard *s, struct str text)
+{
+    struct err e;
+    s->map = mem_new(struct shard_map);
+    bool is_good = shard_map_read(text, s->map, &e);
+    assert(is_good); /* checked when the settings were read */
+    if (s->id == 0 && s->map->queue_count == 0)
+        mem_free(take(s->map));
+}
+
 /* Unique to this process: a lease of the same name is ours. */
 static void make_name(struct shard *s)
 {
@@ -110,6 +121,8 @@ bool worker_create(struct io_loop *loop, const struct conf *conf, struct worker 
         return false;
     }
     s->options = options_of(conf);
+    s->id = (int16_t)conf_int(conf, CONF_SHARD);
+    read_map(s, conf_str(conf, CONF_SHARD_QUEUES));
     make_name(s);
     shard_init(s);
     s->meter = worker_meter_create();
@@ -227,5 +240,6 @@ void worker_destroy(struct worker *w)
     inbox_destroy(s->inbox);
     shard_clear(s);
     worker_meter_destroy(s->meter);
+    mem_free(s->map);
     mem_free(w);
 }

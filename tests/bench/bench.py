@@ -187,8 +187,8 @@ def make_tasks(windlass):
     for span, step in ((60, "minute"), (3600, "hour"), (86400, "day")):
         windlass.sql(
             "INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max) "
-            f"SELECT {span}, date_trunc('{step}', created_at), type, count(*), count(*), 0, "
-            "array_fill(count(*), ARRAY[40]), array_fill(count(*), ARRAY[50]), 3.5, 60 FROM tasks GROUP BY 2, 3 "
+            f"SELECT {span}, date_trunc('{step}', created_at), coalesce(type, ''), count(*), count(*), 0, "
+            "array_fill(count(*), ARRAY[40]), array_fill(count(*), ARRAY[50]), 3.5, 60 FROM tasks GROUP BY 2, ROLLUP (type) "
             "ON CONFLICT DO NOTHING")
     windlass.sql("VACUUM (ANALYZE) tasks")
 

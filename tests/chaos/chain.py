@@ -322,8 +322,8 @@ def check_counts(checks, windlass):
     checks(not wrong, f"{len(wrong)} counters of the gateway differ from a recount {wrong[:3]}")
     wrong = windlass.sql(
         "SELECT r.type, r.created, n.created, r.ended, n.ended FROM (SELECT type, sum(created) AS"
-        " created, sum(completed + failed) AS ended FROM task_rollups WHERE span_s = 60 GROUP BY type)"
-        " AS r FULL JOIN (SELECT type, count(*) AS created, count(finished_at) AS ended FROM tasks"
+        " created, sum(completed + failed) AS ended FROM task_rollups WHERE span_s = 60 AND type <> ''"
+        " GROUP BY type) AS r FULL JOIN (SELECT type, count(*) AS created, count(finished_at) AS ended FROM tasks"
         " GROUP BY type) AS n USING (type) WHERE (r.created, r.ended) IS DISTINCT FROM"
         " (n.created, n.ended)")
     checks(not wrong, f"{len(wrong)} roll-ups differ from a recount {wrong[:3]}")

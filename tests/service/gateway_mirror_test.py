@@ -2,6 +2,7 @@
 """The mirror: the gateway's tables follow a worker that the test scripts.
 Usage: gateway_mirror_test.py PROGRAM"""
 
+import itertools
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import recount  # noqa: E402
 from fake_worker import STATUS, FakeWorker, now_us  # noqa: E402
 from gateway_rig import Gateway, Postgres, eventually, run_tests  # noqa: E402
 
@@ -69,6 +71,13 @@ class World:
         kept = {(r[0], r[1]): int(r[2]) for r in
                 sql(self.url, "SELECT type, status, count FROM task_counts WHERE count <> 0")}
         assert kept == counts, (kept, counts)
+        check_error_groups(self.url)
+
+
+def check_error_groups(url):
+    for wrong in (recount.WRONG_FAILURES, recount.WRONG_GROUPS, recount.WRONG_ERROR_ROLLUPS):
+        rows = sql(url, wrong)
+        assert not rows, (wrong, rows[:3])
 
 
 SAME = {"type": "type", "state": "state", "priority": "priority", "queue": "queue", "payload": "payload",
@@ -155,7 +164,7 @@ def minute_of(at_us):
 
 
 def check_rollups(world, events):
-    """The roll-ups of all three spans against a recount of the events."""
+    """The roll-ups of all three spans, of each type and of all together, against a recount of the events."""
     expected, durations = {}, {}
     for event in events:
         task = event.get("task")
@@ -169,8 +178,8 @@ def check_rollups(world, events):
             took = ("wait", task["started_at_us"] - task["run_at_us"])
         elif column != "created" and task["started_at_us"] is not None:
             took = ("run", task["finished_at_us"] - task["started_at_us"])
-        for span in (60, 3600, 86400):
-            key = (span, event["at_us"] // (span * 1_000_000) * span, task["type"])
+        for span, kind in itertools.product((60, 3600, 86400), (task["type"], "")):
+            key = (span, event["at_us"] // (span * 1_000_000) * span, kind)
             row = expected.setdefault(key, {"created": 0, "completed": 0, "failed": 0, "started": 0})
             row[column] += 1
             if took:
@@ -204,6 +213,7 @@ def roll_ups_and_counters_equal_a_recount(postgres):
             check_rollups(world, world.worker.events)
             templates = {r[0] for r in sql(world.url, "SELECT error_template FROM tasks WHERE error LIKE 'cannot: %'")}
             assert templates == {"cannot: <n>"}, templates
+            assert sql(world.url, "SELECT type, template FROM error_groups") == [["report", "cannot: <n>"]]
 
 
 # ── interruptions ──

@@ -9,8 +9,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from fake_worker import FakeWorker, now_us  # noqa: E402
 from gateway_rig import Gateway, Postgres, create_user, eventually, psql, run_tests  # noqa: E402
 
-TYPE = ("type paused pausedBy { id email } pausedReason maxRunning maxRunningPerKey keyPath ratePerSecond burst maxAttempts "
-        "timeoutSeconds retentionDays running waiting source")
+TYPE = ("type paused pausedBy { id email } pausedReason maxRunning maxRunningPerKey keyPath ratePerSecond burst "
+        "ratePerKeyPerSecond burstPerKey maxAttempts timeoutSeconds retentionDays running waiting source")
 QUEUE = "name paused pausedBy { id } pausedReason waiting running oldestWaitingSeconds source"
 TYPES = "query($type: String) { taskTypeSettings(type: $type) { %s } }" % TYPE
 QUEUES = "{ queues { %s } }" % QUEUE
@@ -19,7 +19,8 @@ UPDATE = ("mutation($type: String!, $settings: TaskTypeSettingsInput!) { updateT
 PAUSE = "mutation($name: String!, $reason: String) { pauseQueue(name: $name, reason: $reason) { %s } }" % QUEUE
 RESUME = "mutation($name: String!) { resumeQueue(name: $name) { %s } }" % QUEUE
 DEFAULTS = {"paused": False, "pausedBy": None, "pausedReason": None, "maxRunning": None, "maxRunningPerKey": None,
-            "keyPath": None, "ratePerSecond": None, "burst": None, "maxAttempts": 5, "timeoutSeconds": 300,
+            "keyPath": None, "ratePerSecond": None, "burst": None, "ratePerKeyPerSecond": None, "burstPerKey": None,
+            "maxAttempts": 5, "timeoutSeconds": 300,
             "retentionDays": 30, "running": 0, "waiting": 0, "source": "LIVE"}
 
 
@@ -61,14 +62,14 @@ def types_are_shown_as_the_worker_tells_them(world):
 
 
 def what_changes_reaches_the_worker_and_nothing_else(world):
-    settings = {"maxRunning": 2, "ratePerSecond": 1.5, "burst": 10, "keyPath": "a.b", "maxRunningPerKey": 1, "maxAttempts": 7,
-                "timeoutSeconds": 30, "retentionDays": 3}
+    settings = {"maxRunning": 2, "ratePerSecond": 1.5, "burst": 10, "keyPath": "a.b", "maxRunningPerKey": 1,
+                "ratePerKeyPerSecond": 0.25, "burstPerKey": 4, "maxAttempts": 7, "timeoutSeconds": 30, "retentionDays": 3}
     got = world.do(UPDATE, type="mail", settings=settings).data["updateTaskType"]
     assert got == {"type": "mail", **DEFAULTS, **settings}, got
     sent = world.worker.seen("/v1/types:update")[-1]
     assert sent == {"type": "mail", "actor": "op@example.org", "user": world.operator_id,
                     "settings": {"max_running": 2, "rate_per_s": 1.5, "burst": 10, "key_path": "a.b", "max_running_per_key": 1,
-                                 "max_attempts": 7, "timeout_s": 30, "retention_days": 3}}, sent
+                                 "rate_per_key_per_s": 0.25, "burst_per_key": 4, "max_attempts": 7, "timeout_s": 30, "retention_days": 3}}, sent
     got = world.do(UPDATE, type="mail", settings={"maxRunning": None, "keyPath": None}).data["updateTaskType"]
     assert got == {"type": "mail", **DEFAULTS, **settings, "maxRunning": None, "keyPath": None}, got
     assert world.worker.seen("/v1/types:update")[-1]["settings"] == {"max_running": None, "key_path": None}
@@ -104,6 +105,8 @@ def wrong_settings_are_refused_by_name_before_the_worker_is_asked(world):
             ({"maxRunningPerKey": -1}, "settings.maxRunningPerKey: must be 1 to 1000000, not -1"),
             ({"burst": 1000001}, "settings.burst: must be 1 to 1000000, not 1000001"),
             ({"ratePerSecond": 0}, "settings.ratePerSecond: must be 0.001 to 100000, not 0"),
+            ({"ratePerKeyPerSecond": 0.0001}, "settings.ratePerKeyPerSecond: must be 0.001 to 100000, not 0.0001"),
+            ({"burstPerKey": 0}, "settings.burstPerKey: must be 1 to 1000000, not 0"),
             ({"ratePerSecond": -1e300}, "settings.ratePerSecond: must be 0.001 to 100000, not -1e+300"),
             ({"ratePerSecond": 100000.5}, "settings.ratePerSecond: must be 0.001 to 100000, not 100000.5"),
             ({"maxAttempts": 1001}, "settings.maxAttempts: must be 1 to 1000, not 1001"),
@@ -129,6 +132,7 @@ def wrong_settings_are_refused_by_name_before_the_worker_is_asked(world):
 def what_the_worker_refuses_is_said_in_the_words_of_the_api(world):
     for told, message in (("settings.max_running_per_key: needs a key_path", "settings.maxRunningPerKey: needs a keyPath"),
                           ("settings.burst: needs a rate_per_s", "settings.burst: needs a ratePerSecond"),
+                          ("settings.rate_per_key_per_s: needs a key_path", "settings.ratePerKeyPerSecond: needs a keyPath"),
                           ("settings.max_running: is too much", "settings.maxRunning: is too much"),
                           ("settings.key_path: is no path", "settings.keyPath: is no path"), ("is no my_key_path_s", "is no my_key_path_s"),
                           ("type: is no name", "type: is no name"), ("settings.other: what", "settings.other: what")):

@@ -2,8 +2,10 @@
 """dashboardStats and historicalTrends, from counters and roll-ups that are put there by SQL.
 Usage: gateway_stats_test.py PROGRAM"""
 
+import itertools
 import math
 import os
+import random
 import sys
 import time
 from datetime import datetime, timezone
@@ -31,6 +33,20 @@ def bucket_of(seconds):
 
 def rfc3339(at_s):
     return datetime.fromtimestamp(at_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+
+
+# The rows of all types together, of those of each.
+ALL_TYPES = """INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max)
+    SELECT r.span_s, r.at, '', sum(r.created), sum(r.completed), sum(r.failed), {wait}, {run}, max(r.wait_max), max(r.run_max)
+    FROM task_rollups AS r WHERE r.type <> '' GROUP BY 1, 2
+    ON CONFLICT (span_s, at, type) DO UPDATE SET created = excluded.created, completed = excluded.completed,
+    failed = excluded.failed""".format(**{name: f"""coalesce((SELECT array_agg(n ORDER BY b) FROM (
+        SELECT u.b, sum(u.n) AS n FROM task_rollups AS x, unnest(x.{name}) WITH ORDINALITY AS u (n, b)
+        WHERE x.span_s = r.span_s AND x.at = r.at AND x.type <> '' GROUP BY u.b) AS s), '{{}}')""" for name in ("wait", "run")})
+
+
+def put_rollups(url, columns, values):
+    psql(url, f"TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, {columns}) VALUES {values}; {ALL_TYPES}")
 
 
 class World:
@@ -66,8 +82,7 @@ class World:
             f"({span}, to_timestamp({at}), '{kind}', {r['created']}, {r['completed']}, {r['failed']}, {array(r['wait'])}, "
             f"{array(r['run'])}, nullif({r['wait_max']}, -1), nullif({r['run_max']}, -1))"
             for (span, at, kind), r in rollups.items())
-        psql(self.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, created, completed, failed, "
-             f"wait, run, wait_max, run_max) VALUES {values}")
+        put_rollups(self.url, "created, completed, failed, wait, run, wait_max, run_max", values)
 
     def fresh(self, window):
         """The figures once nothing read before now is shown any more."""
@@ -192,15 +207,14 @@ def put_hours(world, values, what="created"):
     hour = int(time.time()) // HOUR * HOUR
     rows = ",".join(f"(3600, to_timestamp({hour - (len(values) - i) * HOUR}), '{kind}', {n})"
                     for i, n in enumerate(values) for kind in ("email", "sync"))
-    psql(world.url, f"TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, {what}) VALUES {rows}")
+    put_rollups(world.url, what, rows)
     return hour
 
 
 def points_have_no_holes_and_begin_at_whole_buckets(world):
-    psql(world.url, "TRUNCATE task_rollups")
     day = int(time.time()) // DAY * DAY
-    psql(world.url, f"INSERT INTO task_rollups (span_s, at, type, created, completed, failed) VALUES "
-         f"(86400, to_timestamp({day - 2 * DAY}), 'email', 5, 3, 1), (86400, to_timestamp({day - 2 * DAY}), 'sync', 1, 0, 0)")
+    put_rollups(world.url, "created, completed, failed", f"(86400, to_timestamp({day - 2 * DAY}), 'email', 5, 3, 1), "
+                f"(86400, to_timestamp({day - 2 * DAY}), 'sync', 1, 0, 0)")
     metrics = ["TASKS_CREATED", "TASKS_COMPLETED", "TASKS_FAILED", "FAILURE_RATE", "WAIT_P50", "USERS_CREATED"]
     trends = world.trends(metrics, bucket="DAY", **{"from": rfc3339(day - 4 * DAY + 100)})
     assert [t["metric"] for t in trends] == metrics and {t["bucket"] for t in trends} == {"DAY"}
@@ -221,7 +235,7 @@ def points_have_no_holes_and_begin_at_whole_buckets(world):
 def weeks_begin_on_monday_and_add_up_days(world):
     monday = (int(time.time()) - 4 * DAY) // WEEK * WEEK + 4 * DAY
     assert datetime.fromtimestamp(monday, timezone.utc).weekday() == 0
-    psql(world.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, created) VALUES " + ",".join(
+    put_rollups(world.url, "created", ",".join(
         f"(86400, to_timestamp({monday - 2 * WEEK + n * DAY}), 'email', {10 ** n})" for n in range(8)))
     trend = world.trends(["TASKS_CREATED"], bucket="WEEK", **{"from": rfc3339(monday - 2 * WEEK + 3 * DAY)})[0]
     assert [(p["at"], p["value"]) for p in trend["points"]] == [
@@ -235,8 +249,8 @@ def quantiles_come_from_the_histograms_of_all_types(world):
     counts[bucket_of(2.0)] = 99
     counts[bucket_of(60.0)] = 3
     array = "{" + ",".join(map(str, counts)) + "}"
-    psql(world.url, "TRUNCATE task_rollups; INSERT INTO task_rollups (span_s, at, type, run, wait) VALUES "
-         + ",".join(f"(3600, to_timestamp({hour - HOUR}), '{kind}', '{array}', '{{}}')" for kind in ("email", "sync")))
+    put_rollups(world.url, "run, wait", ",".join(f"(3600, to_timestamp({hour - HOUR}), '{kind}', '{array}', '{{}}')"
+                                                 for kind in ("email", "sync")))
     trends = world.trends(["RUN_P50", "RUN_P99", "WAIT_P99"], **{"from": rfc3339(hour - HOUR)})
     p50, p99, wait = (t["points"][0]["value"] for t in trends)
     assert 2.0 / 1.42 < p50 < 2.0 * 1.42 and 60 / 1.42 < p99 < 60 * 1.42 and wait is None, trends
@@ -298,6 +312,150 @@ def wrong_arguments_are_named(world):
     assert len(future["points"]) in (2, 3)
 
 
+# ── against a recount ──
+
+BUCKETS = {"MINUTE": MINUTE, "HOUR": HOUR, "DAY": DAY, "WEEK": WEEK}
+COUNTED = {"TASKS_CREATED": "created", "TASKS_COMPLETED": "completed", "TASKS_FAILED": "failed"}
+ENDED = ("completed", "failed")
+
+
+def begin_of(at_us, span_s):
+    """The first second of the span; weeks begin on Monday, and 1970 on a Thursday."""
+    shift = 4 * DAY if span_s == WEEK else 0
+    return (at_us // 1_000_000 - shift) // span_s * span_s + shift
+
+
+def events_at_edges(now):
+    """(microseconds, type, what, seconds): at random, and around the ends of minutes, hours, days and weeks."""
+    dice, events = random.Random(7), []
+    moments = [dice.randrange((now - 20 * DAY) * 1_000_000, now * 1_000_000) for _ in range(400)]
+    for span in BUCKETS.values():
+        edge = begin_of(now * 1_000_000, span) * 1_000_000
+        moments += [edge - n * span * 1_000_000 + off for n in range(3) for off in (-1, 0, 1)]
+    for at_us in moments:
+        if at_us <= now * 1_000_000:
+            kind, took = dice.choice(("email", "sync", "naïve 'type'")), round(2 ** dice.uniform(-12, 12), 6)
+            events += [(at_us, kind, what, took) for what in ("created", "wait", dice.choice(("completed", *ENDED)))]
+    return events
+
+
+def put_events(url, events):
+    rows = {}
+    for at_us, kind, what, took in events:
+        for span in (MINUTE, HOUR, DAY):
+            row = rows.setdefault((span, begin_of(at_us, span), kind),
+                                  {"created": 0, "completed": 0, "failed": 0, "wait": [0] * 64, "run": [0] * 64})
+            if what != "wait":
+                row[what] += 1
+            if what != "created":
+                row["wait" if what == "wait" else "run"][bucket_of(took)] += 1
+    values = []
+    for (span, at, kind), row in rows.items():
+        arrays = ["'{" + ",".join(map(str, row[name])) + "}'" for name in ("wait", "run")]
+        values.append(f"({span}, to_timestamp({at}), $t${kind}$t$, {row['created']}, {row['completed']}, {row['failed']}, "
+                      + ", ".join(arrays) + ")")
+    put_rollups(url, "created, completed, failed, wait, run", ",".join(values))
+
+
+def took_of(metric, events):
+    """The durations that a metric is about, in order."""
+    kinds = ("wait",) if metric.startswith("WAIT") else ENDED
+    return sorted(e[3] for e in events if e[2] in kinds)
+
+
+def check_point(metric, value, events):
+    """One bucket's value, against its events."""
+    told = (metric, value, events)
+    if metric in COUNTED:
+        assert value == sum(e[2] == COUNTED[metric] for e in events), told
+        return
+    took = took_of(metric, events)
+    if not took:
+        assert value is None, told
+    elif metric == "FAILURE_RATE":
+        assert value == sum(e[2] == "failed" for e in events) / len(took), told
+    else:  # as exact as the histogram's buckets are, and a rank beside
+        place = int(len(took) * int(metric[-2:]) / 100)
+        low, high = took[max(0, min(place, len(took) - 1) - 1)], took[min(len(took) - 1, place + 1)]
+        assert low / 1.42 - 0.001 <= value <= high * 1.42 + 0.001, told
+
+
+def check_trends(world, gateway, token, events, now):
+    metrics = [*COUNTED, "FAILURE_RATE", "WAIT_P50", "WAIT_P99", "RUN_P50", "RUN_P99"]
+    for (bucket, span), kind in itertools.product(BUCKETS.items(), (None, "email", "naïve 'type'", "unknown")):
+        since = now - min(20 * DAY, 1400 * span)
+        trends = gateway.graphql(TRENDS, {"metrics": metrics, "bucket": bucket, "type": kind, "from": rfc3339(since)},
+                                 token).data["historicalTrends"]
+        by_bucket = {}
+        for event in events:
+            if kind in (None, event[1]):
+                by_bucket.setdefault(begin_of(event[0], span), []).append(event)
+        for trend in trends:
+            points = {int(datetime.fromisoformat(p["at"]).timestamp()): p["value"] for p in trend["points"]}
+            assert min(points) == begin_of(since * 1_000_000, span) and max(points) >= begin_of(now * 1_000_000, span)
+            assert len(points) == (max(points) - min(points)) // span + 1
+            for at, value in points.items():
+                check_point(trend["metric"], value, by_bucket.get(at, []))
+
+
+def check_windows(gateway, token, events):
+    for window, grain in (("45m", MINUTE), ("11h", MINUTE), ("12h", HOUR), ("3d", HOUR), ("29d", HOUR)):
+        stats = gateway.graphql(STATS, {"window": window}, token).data["dashboardStats"]
+        unit = {"m": MINUTE, "h": HOUR, "d": DAY}[window[-1]]
+        generated = datetime.fromisoformat(stats["generatedAt"]).timestamp()
+        since = begin_of(int((generated - int(window[:-1]) * unit) * 1_000_000), grain)
+        inside = [e for e in events if e[0] >= since * 1_000_000]
+        ended = [e[2] for e in inside if e[2] in ENDED]
+        assert stats["successRate"] == (ended.count("completed") / len(ended) if ended else None), (window, stats)
+        for entry in stats["byType"]:
+            ended = [e[2] for e in inside if e[2] in ENDED and e[1] == entry["type"]]
+            assert entry["failureRate"] == (ended.count("failed") / len(ended) if ended else None), (window, entry)
+
+
+def every_metric_in_every_bucket_equals_a_recount(world):
+    """In a database and a process of other time zones: the API's days are UTC's."""
+    database = psql(world.url, "SELECT quote_ident(current_database())")[0][0]
+    psql(world.url, f"ALTER DATABASE {database} SET timezone = 'Asia/Kathmandu'")
+    now = int(time.time())
+    events = events_at_edges(now)
+    put_events(world.url, events)
+    with Gateway(world.url, TZ="America/St_Johns", MINUTES_RETENTION="30d") as gateway:
+        token = gateway.login("admin@example.org")
+        check_trends(world, gateway, token, events, now)
+        check_windows(gateway, token, events)
+    psql(world.url, f"ALTER DATABASE {database} RESET timezone")
+
+
+# ── what is kept ──
+
+def old_figures_go_and_trends_show_no_points_there(world):
+    now = int(time.time())
+    minute, hour, day = now // MINUTE * MINUTE, now // HOUR * HOUR, now // DAY * DAY
+    psql(world.url, f"""TRUNCATE task_rollups, error_rollups, error_groups, task_failures;
+        INSERT INTO task_rollups (span_s, at, type, created)
+        SELECT 60, to_timestamp({minute} - n * 60), t, 1 FROM generate_series(0, {3 * 1440}) AS n, unnest('{{email,""}}'::text[]) AS t;
+        INSERT INTO task_rollups (span_s, at, type, created)
+        SELECT 3600, to_timestamp({hour} - n * 3600), '', 1 FROM generate_series(0, {70 * 24}) AS n;
+        INSERT INTO task_rollups (span_s, at, type, created)
+        SELECT 86400, to_timestamp({day} - n * 86400), '', 1 FROM generate_series(0, 1000) AS n;
+        INSERT INTO error_groups (id, type, template) VALUES (1, 't', 'kept'), (2, 't', 'gone');
+        INSERT INTO task_failures (id, group_id, at) VALUES ('01000000-0000-7000-8000-000000000001', 1, now());
+        INSERT INTO error_rollups (span_s, at, group_id, count)
+        SELECT s, to_timestamp({minute} - 30 - n * 86400), 1, 1 FROM generate_series(0, 120) AS n, unnest('{{60,300,3600,86400}}'::int[]) AS s""")
+    count = lambda table, span: int(psql(world.url, f"SELECT count(*) FROM {table} WHERE span_s = {span}")[0][0])  # noqa: E731
+    with Gateway(world.url, MINUTES_RETENTION="2d", HOURS_RETENTION="62d") as gateway:
+        token = gateway.login("admin@example.org")
+        eventually(lambda: psql(world.url, "SELECT template FROM error_groups") == [["kept"]])
+        assert 2 * (2 * 1440 - 10) <= count("task_rollups", 60) <= 2 * (2 * 1440 + 1), count("task_rollups", 60)
+        assert 62 * 24 - 1 <= count("task_rollups", 3600) <= 62 * 24 + 1, count("task_rollups", 3600)
+        assert count("task_rollups", 86400) == 1001
+        assert [count("error_rollups", span) for span in (60, 300, 3600, 86400)] == [2, 2, 12, 110]
+        trend = gateway.graphql(TRENDS, {"metrics": ["TASKS_CREATED"], "bucket": "MINUTE", "from": rfc3339(minute - 2 * DAY - HOUR),
+                                         "to": rfc3339(minute - 2 * DAY + HOUR)}, token).data["historicalTrends"][0]
+        values = [p["value"] for p in trend["points"]]
+        assert set(values[:50]) == {None} and set(values[-50:]) == {1}, values
+
+
 def main():
     with Postgres() as postgres, Gateway(postgres.url) as gateway:
         run_tests([
@@ -316,6 +474,8 @@ def main():
             a_rise_a_spike_and_what_comes_next_are_told,
             too_little_says_nothing,
             wrong_arguments_are_named,
+            every_metric_in_every_bucket_equals_a_recount,
+            old_figures_go_and_trends_show_no_points_there,
         ], World(postgres, gateway))
 
 

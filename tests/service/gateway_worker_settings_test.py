@@ -35,8 +35,8 @@ class World:
         return self.do(CHANGES, id=job, first=first)["job"]["changes"]
 
 
-TYPE = ("type paused pausedBy { email } pausedReason maxRunning maxRunningPerKey keyPath ratePerSecond burst maxAttempts "
-        "timeoutSeconds retentionDays running waiting source")
+TYPE = ("type paused pausedBy { email } pausedReason maxRunning maxRunningPerKey keyPath ratePerSecond burst "
+        "ratePerKeyPerSecond burstPerKey maxAttempts timeoutSeconds retentionDays running waiting source")
 UPDATE = "mutation($type: String!, $settings: TaskTypeSettingsInput!) { updateTaskType(type: $type, settings: $settings) { %s } }" % TYPE
 TYPES = "query($type: String) { taskTypeSettings(type: $type) { %s } }" % TYPE
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { id state maxAttempts timeoutSeconds } }"
@@ -45,8 +45,8 @@ HEALTH = "{ systemHealth { services { name detail } } }"
 
 
 def settings_of_a_type_are_kept_and_apply(world):
-    settings = {"maxRunning": 1, "maxRunningPerKey": 1, "keyPath": "customer.id", "ratePerSecond": 0.5, "burst": 3, "maxAttempts": 9,
-                "timeoutSeconds": 60, "retentionDays": 2}
+    settings = {"maxRunning": 1, "maxRunningPerKey": 1, "keyPath": "customer.id", "ratePerSecond": 0.5, "burst": 3,
+                "ratePerKeyPerSecond": 0.25, "burstPerKey": 4, "maxAttempts": 9, "timeoutSeconds": 60, "retentionDays": 2}
     got = world.do(UPDATE, type="mail", settings=settings)["updateTaskType"]
     assert got == {"type": "mail", "paused": False, "pausedBy": None, "pausedReason": None, "running": 0, "waiting": 0,
                    "source": "LIVE", **settings}, got
@@ -57,9 +57,11 @@ def settings_of_a_type_are_kept_and_apply(world):
     assert (task["maxAttempts"], task["timeoutSeconds"]) == (2, 7), task
     cleared = world.do(UPDATE, type="mail", settings={"ratePerSecond": None, "burst": None, "maxRunning": None})["updateTaskType"]
     assert (cleared["ratePerSecond"], cleared["burst"], cleared["maxRunning"], cleared["waiting"]) == (None, None, None, 2), cleared
-    world.do(UPDATE, type="mail", settings={"maxRunningPerKey": None, "keyPath": None})
+    world.do(UPDATE, type="mail", settings={"maxRunningPerKey": None, "keyPath": None, "ratePerKeyPerSecond": None, "burstPerKey": None})
     for wrong, message in (({"maxRunningPerKey": 2}, "settings.maxRunningPerKey: needs a keyPath"),
                            ({"burst": 2}, "settings.burst: needs a ratePerSecond"),
+                           ({"ratePerKeyPerSecond": 2}, "settings.ratePerKeyPerSecond: needs a keyPath"),
+                           ({"burstPerKey": 2}, "settings.burstPerKey: needs a ratePerKeyPerSecond"),
                            ({"pausedReason": "why"}, "settings.pausedReason: the type is not paused")):
         answer = world.gateway.graphql(UPDATE, {"type": "mail", "settings": wrong}, world.operator)
         assert answer.code == "BAD_USER_INPUT" and answer.error["message"] == message, answer.text

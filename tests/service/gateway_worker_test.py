@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import now_us  # noqa: E402
-from gateway_mirror_test import check_rollups, check_task, sql  # noqa: E402
+from gateway_mirror_test import check_error_groups, check_rollups, check_task, sql  # noqa: E402
 from gateway_rig import Gateway, Postgres, at_once, eventually, run_tests  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Caller, Executor, Worker, new_id  # noqa: E402
 
@@ -80,6 +80,7 @@ class World:
         kept = {(r[0], r[1]): int(r[2]) for r in
                 sql(self.url, "SELECT type, status, count FROM task_counts WHERE count <> 0")}
         assert kept == counts, (kept, counts)
+        check_error_groups(self.url)
         return tasks
 
     def close(self):

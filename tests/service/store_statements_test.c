@@ -96,7 +96,7 @@ static void every_filter_prepares_with_every_order(void **state)
                 if (select_op_fits((enum select_op)op, &table->columns[column]))
                     leaves[count++] = (struct select_filter){ .op = (enum select_op)op,
                                                               .column = column,
-                                                              .labels = (uint32_t)t };
+                                                              .labels = (uint32_t)t | 1 };
             group =
                 (struct select_filter){ .op = SELECT_ANY, .items = leaves, .item_count = count };
             not_group =

@@ -387,6 +387,24 @@ def it_works_as_a_role_that_owns_nothing_and_without_prepared_statements(postgre
     sql(url, "DROP OWNED BY windlass_worker; DROP ROLE windlass_worker")
 
 
+def what_a_leader_could_neither_commit_nor_renew_is_refused_and_was_not_done(postgres):
+    """Others may lead by now: whoever asked goes to them at once, and need not be in doubt."""
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as worker:
+        caller, task = Caller(worker), new_id()
+        caller.create_one()
+        with subprocess.Popen(["psql", "-XqAt", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            holder.stdin.write("BEGIN; LOCK TABLE worker.shard, worker.change_log IN SHARE MODE; SELECT 'held';\n")
+            holder.stdin.flush()
+            assert holder.stdout.readline().strip() == "held"
+            answer = caller.create({"id": task, "type": "work"})
+            assert answer.status == 503 and answer.code == "UNAVAILABLE", answer.text
+            holder.stdin.close()
+        eventually(lambda: caller.get("/v1/feed").status == 200)
+        assert caller.get(f"/v1/tasks/{task}").status == 404
+        assert sql(url, f"SELECT count(*) FROM worker.task WHERE id = '{task}'") == "0"
+
+
 TESTS = [
     a_commit_whose_answer_is_lost_is_found_committed,
     a_commit_that_never_was_is_found_out_and_made_again,
@@ -402,6 +420,7 @@ TESTS = [
     a_snapshot_that_somebody_holds_open_stops_nothing,
     nothing_acknowledged_is_lost_when_connections_break_all_the_time,
     while_the_database_is_away_nothing_is_promised,
+    what_a_leader_could_neither_commit_nor_renew_is_refused_and_was_not_done,
     it_works_as_a_role_that_owns_nothing_and_without_prepared_statements,
 ]
 

@@ -2,6 +2,7 @@
 """Feed, snapshot and retention. Usage: worker_feed_test.py PROGRAM"""
 
 import os
+import signal
 import sys
 import time
 
@@ -24,7 +25,7 @@ def live_a_little(worker):
     executor.ack(executor.one(), "fail", error="twice")
     caller.create_one(run_at_us=now_us + 10**10)
     waiting = caller.create_one(run_at_us=now_us + 10**10)
-    caller.post(f"/v1/tasks/{waiting}:cancel", {})
+    caller.post(f"/v1/tasks/{waiting}:cancel", {"actor": "ada@example.org"})
     running = caller.create_one()
     lease = executor.one()
     executor.heartbeat({"task": running, "fence": lease["fence"], "progress": 0.5})
@@ -59,6 +60,57 @@ def the_feed_is_the_same_from_memory_and_from_the_tables(postgres):
             assert one == other, (one, other)
         assert worker.metric('windlass_worker_feed_events_total{from="tables"}') >= len(read)
         assert caller.feed(head).json["events"] == []
+
+
+def do_by_people(caller, executor):
+    """Each kind of thing that a person does to a task, each time by somebody else."""
+    now_us = time.time_ns() // 1000
+    first = caller.create_one(actor="ann", run_at_us=now_us + 10**10)
+    behind = caller.create_one(actor="bob", depends_on=[first])
+    gone = caller.create_one(run_at_us=now_us + 10**10)
+    act = lambda task, verb, actor: caller.post(f"/v1/tasks/{task}:{verb}", {"actor": actor})
+    bulk = lambda action, actor, *tasks: caller.post("/v1/tasks:bulk", {
+        "action": action, "actor": actor, "tasks": [{"id": task} for task in tasks]}).json["done"]
+    act(first, "promote", "cleo")
+    lease = executor.one()
+    act(first, "cancel", 'dan "the\nstopper" ☃')
+    executor.ack(lease, "cancelled")  # and what depends on it fails, by nobody in person
+    act(first, "retry", "eve")
+    act(behind, "retry", "finn")
+    assert bulk("cancel", "gus", behind, first, gone) == 3
+    assert bulk("retry", "hana", first) == 1
+    assert bulk("delete", "jo", gone) == 1
+    assert act(first, "cancel", "x" * 401).status == 400
+    return first, behind, gone
+
+
+def who_did_what(events, task):
+    return [(e["op"], e.get("actor")) for e in events
+            if task == e.get("task", {}).get("id") or task in e.get("ids", [])]
+
+
+def who_did_it_is_told_from_memory_and_from_the_tables(postgres):
+    url = postgres.tell("database")
+    with Worker(url) as worker:
+        caller, executor = Caller(worker), Executor(worker, {"work": 1})
+        cursor = caller.get("/v1/feed").json["head"]
+        first, behind, gone = do_by_people(caller, executor)
+        remembered = caller.whole_feed(cursor)
+        worker.stop(signal.SIGKILL)  # so that the log is replayed
+    assert who_did_what(remembered, first) == [
+        ("add", None), ("reopen", "cleo"), ("start", None), ("note", 'dan "the\nstopper" ☃'),
+        ("finish", None), ("reopen", "eve"), ("finish", "gus"), ("reopen", "hana")]
+    assert who_did_what(remembered, behind) == [
+        ("add", None), ("finish", None), ("reopen", "finn"), ("finish", "gus")]
+    assert who_did_what(remembered, gone) == [("add", None), ("finish", "gus"), ("drop", "jo")]
+    assert [e["task"]["actor"] for e in remembered if e["op"] == "add"][:2] == ["ann", "bob"]
+    with Worker(url) as worker:
+        read = Caller(worker).whole_feed(cursor, max=3)[:len(remembered)]
+        for task in (first, behind):
+            assert who_did_what(read, task) == who_did_what(remembered, task), read
+        assert who_did_what(read, gone) == [("drop", "jo")], read  # its row is gone
+        drops = [[e for e in events if e["op"] == "drop"] for events in (remembered, read)]
+        assert drops[0] == drops[1], drops
 
 
 def what_was_reopened_since_is_told_without_its_old_result(postgres):
@@ -197,6 +249,7 @@ def a_day_goes_when_nothing_of_it_is_unfinished_or_young(postgres):
 
 TESTS = [
     the_feed_is_the_same_from_memory_and_from_the_tables,
+    who_did_it_is_told_from_memory_and_from_the_tables,
     what_was_reopened_since_is_told_without_its_old_result,
     cursors_that_cannot_be_followed_are_gone,
     a_reader_that_waits_hears_at_once,

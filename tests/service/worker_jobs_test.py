@@ -251,6 +251,36 @@ def every_change_is_in_the_feed_as_the_whole_job(worker):
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), seqs
 
 
+def who_changed_a_job_is_told_from_memory_from_the_tables_and_by_the_snapshot(worker):
+    cursor = worker.good("GET", "/v1/feed")["head"]
+    job = worker.make_job(name="watched")
+    worker.act(job["id"], "update", job={"name": "watched more"})
+    worker.act(job["id"], "update", job={"name": "watched more"})  # changes nothing
+    run = worker.act(job["id"], "trigger")["task"]
+    worker.delete(job["id"])
+
+    def told():
+        feed = worker.good("GET", f"/v1/feed?cursor={cursor}&wait_ms=1000&max=5000")["events"]
+        return [(e["op"], e["seq"], e.get("change")) for e in feed if e.get("job", {}).get("id", e.get("id")) == job["id"]]
+    fed = told()
+    assert [(op, change and change["actor"]) for op, _, change in fed] == [
+        ("job", "ada@example.org"), ("job", "ada"), ("job", None), ("job", None), ("job_gone", "")], fed
+    assert fed[0][2]["before"] is None and fed[0][2]["after"]["name"] == "watched", fed
+    assert fed[1][2] == {"actor": "ada", "before": {"name": "watched"}, "after": {"name": "watched more"}}, fed
+    assert fed[-1][2] == {"actor": "", "before": None, "after": {"deleted": True}}, fed
+    assert run["actor"] == "ada", run
+    first = int(cursor.split(":")[1])
+    page = worker.good("GET", f"/v1/snapshot?limit=1&job_changes_from={first}")
+    mine = [c for c in page["job_changes"] if c["job"] == job["id"]]
+    assert [(c["version"], {n: c[n] for n in ("actor", "before", "after")}) for c in mine] == [
+        (seq, change) for _, seq, change in fed if change], mine
+    assert "job_changes" not in worker.good("GET", "/v1/snapshot?limit=1")
+    assert worker.ask("GET", "/v1/snapshot?job_changes_from=x").status == 400
+    worker.stop()
+    worker.start()
+    assert told() == [("job_gone", seq, change) for _, seq, change in fed if change]  # it is gone by now
+
+
 def the_snapshot_has_all_jobs(worker):
     job, gone = worker.make_job(), worker.make_job()
     worker.delete(gone["id"])
@@ -432,7 +462,7 @@ def jobs_survive_a_restart(worker):
     worker.start()
     assert worker.job(job["id"]) == renamed
     events = worker.good("GET", f"/v1/feed?cursor={cursor}&wait_ms=1000&max=100")["events"]
-    assert [e["op"] for e in events[:3]] == ["job", "none", "job_gone"], events  # out of the tables
+    assert [e["op"] for e in events[:3]] == ["job", "job_gone", "job_gone"], events  # out of the tables
     assert events[0]["job"] == renamed and events[2]["id"] == gone["id"], events
     assert worker.ask("GET", f"/v1/jobs/{gone['id']}").status == 404
     again = worker.ask("POST", "/v1/jobs", {"job": {"id": gone["id"], "name": "x", "task_type": "x",
@@ -548,6 +578,7 @@ def main():
             a_deleted_job_is_gone_and_its_id_remembered,
             a_trigger_is_one_run_beside_the_schedule,
             every_change_is_in_the_feed_as_the_whole_job,
+            who_changed_a_job_is_told_from_memory_from_the_tables_and_by_the_snapshot,
             the_snapshot_has_all_jobs,
             a_job_each_second_runs,
             jitter_delays_the_run_and_not_the_firing,

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import WAIT_S, Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Worker, sql  # noqa: E402
+from worker_rig import Caller, Executor, OpenTransaction, Worker, sql  # noqa: E402
 
 BOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:" + os.environ["PATH"])
 # Without prepared statements: PgBouncer before 1.21 does not follow them.
@@ -91,6 +91,22 @@ def a_standby_takes_over_behind_it_and_a_stopped_leader_steps_down(postgres):
                         "FROM worker.change_log) l WHERE later < epoch") == "0"
 
 
+def what_a_leader_left_at_the_logs_end_is_ended_behind_it(postgres):
+    url = postgres.tell("database")
+    with Worker(url):
+        pass
+    with Bouncer(url, 6) as bouncer, Worker(bouncer.url, **SETTINGS) as first, \
+            Worker(bouncer.url, wait=False, **SETTINGS) as second:
+        second.wait_for_log("event=lead.warm")
+        task = Caller(first).create_one()
+        left = OpenTransaction(bouncer.url, """INSERT INTO worker.change_log (shard, seq, n, epoch, at, ops, ids, args)
+            SELECT 0, max(seq + n), 1, 1, now(), '', '', '' FROM worker.change_log""")
+        first.stop(signal.SIGKILL)
+        second.wait_leading()
+        assert not left.end()
+        assert Caller(second).task(task)["state"] == "ready"
+
+
 def commits_in_doubt_are_settled_when_it_falls(postgres):
     url = postgres.tell("database")
     with Worker(url):
@@ -114,6 +130,7 @@ def commits_in_doubt_are_settled_when_it_falls(postgres):
 TESTS = [
     tasks_live_through_it,
     a_standby_takes_over_behind_it_and_a_stopped_leader_steps_down,
+    what_a_leader_left_at_the_logs_end_is_ended_behind_it,
     commits_in_doubt_are_settled_when_it_falls,
 ]
 

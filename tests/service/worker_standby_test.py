@@ -5,11 +5,12 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import WAIT_S, Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Busy, Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+from worker_rig import Busy, Caller, Executor, OpenTransaction, Proxy, Worker, new_id, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 
@@ -132,22 +133,49 @@ def stored(url):
     return set(sql(url, "SELECT id FROM worker.task").splitlines())
 
 
-def stop_and_follow(first, second):
-    """
-    SIGSTOP, until the second leads. Stopped in the middle of sending a batch, the first one's backend waits for the rest
-    and holds the log's end, which nobody can take from it: then it is let go and stopped once more.
-    """
-    leads = lambda: Caller(second).get("/v1/feed").status == 200  # noqa: E731
-    for _ in range(5):
+def one_that_stops_in_the_middle_of_a_batch_does_not_hold_the_log(postgres):
+    """Its backend waits for the rest of the batch, for ever, and holds the log's end."""
+    url = postgres.tell("database")
+    proxy = Proxy(url)
+    with Worker(proxy.url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
+        eventually(lambda: is_warm(second))
+        before = Caller(first).create_one()
+        cut = {"id": new_id(), "type": "work", "is_fresh": True}
+        # Somebody of the same role reads the log and writes into the inbox.
+        bystander = OpenTransaction(url, "SELECT count(*) FROM worker.change_log",
+                                    "SELECT windlass.enqueue('other', '{}')")
+        proxy.plan = ["stall"]
+        call = threading.Thread(target=lambda: answers.append(Caller(first).create(cut)))
+        answers = []
+        call.start()
+        assert proxy.is_stalled.wait(WAIT_S)
         first.process.send_signal(signal.SIGSTOP)
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            if leads():
-                return
-            time.sleep(0.05)
+        second.wait_leading()
+        second.wait_for_log(r"event=lead\.writers_ended count=1")
+        after = Caller(second).create_one()
+        assert stored(url) == {before, after}
         first.process.send_signal(signal.SIGCONT)
-        time.sleep(0.2)
-    raise AssertionError("the second one never led")
+        proxy.go_on.set()
+        first.wait_for_log(r"event=shard\.stepped_down")
+        call.join(WAIT_S)
+        assert answers[0].status == 503, answers[0].text
+        assert stored(url) == {before, after}
+        assert_one_at_a_time(url)
+        assert bystander.end()
+    proxy.end()
+
+
+def what_a_dead_leader_holds_of_its_own_row_is_taken_from_it(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
+        eventually(lambda: is_warm(second))
+        task = Caller(first).create_one()
+        left = OpenTransaction(url, "UPDATE worker.shard SET is_leaving = is_leaving")
+        first.stop(signal.SIGKILL)
+        second.wait_leading()
+        second.wait_for_log(r"event=lead\.writers_ended count=1")
+        assert not left.end()
+        assert Caller(second).task(task)["state"] == "ready"
 
 
 def of_two_leaders_the_one_that_was_stopped_commits_nothing_more(postgres):
@@ -158,7 +186,8 @@ def of_two_leaders_the_one_that_was_stopped_commits_nothing_more(postgres):
             eventually(lambda: is_warm(second))
             busy = Everything(first)
             eventually(lambda: len(busy.created) > 500)
-            stop_and_follow(first, second)
+            first.process.send_signal(signal.SIGSTOP)
+            second.wait_leading()
             there = stored(url)
             if is_cut:  # what it asks on its way up is asked on new connections
                 proxy.cut_all()
@@ -243,6 +272,55 @@ def who_leads_hands_over_without_a_pause_and_no_lease_is_lost(postgres):
         assert_one_at_a_time(url)
 
 
+def how_far_a_task_is_outlives_who_leads(postgres):
+    url = postgres.tell("database")
+    said_of = {}
+
+    def say(executor, lease, progress):
+        said_of[lease["task"]] = progress
+        beat = executor.heartbeat({"task": lease["task"], "fence": lease["fence"], "progress": progress})
+        assert beat.status == 200 and beat.json["lost"] == [], beat.text
+        eventually(lambda: told(executor.worker)[-1:] == [progress])
+
+    def told(worker):
+        return [e["task"]["progress"] for e in Caller(worker).whole_feed() if e["op"] == "note"]
+
+    def known(worker):
+        return {task: Caller(worker).task(task)["progress"] for task in said_of}
+
+    with Worker(url, **LEASE) as first:
+        executor = Executor(first, {"work": 3}, ttl_ms=60_000)
+        for _ in range(3):
+            Caller(first).create_one()
+        leases = executor.leases(3)
+        say(executor, leases[0], 0.25)
+        wait_checkpoint(url)
+        say(executor, leases[1], 0.5)  # the log alone may know of this one
+        first.stop(signal.SIGKILL)
+    with Worker(url, **LEASE) as second, Worker(url, wait=False, **LEASE) as third:
+        assert known(second) == said_of
+        eventually(lambda: is_warm(third))
+        executor.close()
+        executor.worker = second
+        say(executor, leases[2], 0.75)
+        second.stop(signal.SIGKILL)
+        third.wait_leading()
+        assert known(third) == said_of
+        executor.close()
+        executor.worker = third
+        # The next attempt has its own, and what it says is told though the one before said the same.
+        assert executor.ack(leases[0], "fail", retry_in_ms=0) == "applied"
+        again = executor.one()
+        assert again["task"] == leases[0]["task"] and known(third)[again["task"]] is None
+        wait_checkpoint(url)
+        assert told(third) == [0.25, 0.5, 0.75]
+        executor.heartbeat({"task": again["task"], "fence": again["fence"], "progress": 0.25})
+        eventually(lambda: told(third) == [0.25, 0.5, 0.75, 0.25])
+        third.stop(signal.SIGKILL)
+    with Worker(url, **LEASE) as last:
+        assert known(last) == said_of
+
+
 def one_that_missed_what_the_log_keeps_no_more_begins_anew(postgres):
     url = postgres.tell("database")
     with Worker(url, **LEASE) as first, Worker(url, wait=False, **LEASE) as second:
@@ -262,7 +340,10 @@ def one_that_missed_what_the_log_keeps_no_more_begins_anew(postgres):
 
 
 TESTS = [
+    how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
+    one_that_stops_in_the_middle_of_a_batch_does_not_hold_the_log,
+    what_a_dead_leader_holds_of_its_own_row_is_taken_from_it,
     of_two_leaders_the_one_that_was_stopped_commits_nothing_more,
     one_that_is_killed_is_followed_long_before_its_lease_is_over,
     who_leads_hands_over_without_a_pause_and_no_lease_is_lost,

@@ -16,6 +16,7 @@ from worker_rig import Caller, Executor, Worker, new_id, run_with_worker, sql  #
 ADA = str(uuid.uuid4())
 UNSET = {"is_paused": False, "paused_by": None, "paused_reason": None, "max_running": None,
          "max_running_per_key": None, "key_path": None, "rate_per_s": None, "burst": None,
+         "rate_per_key_per_s": None, "burst_per_key": None,
          "max_attempts": 5, "timeout_s": 300, "retention_days": 30}
 
 
@@ -47,9 +48,11 @@ def settings_of(told):
 def a_type_is_made_by_its_settings_and_changed_member_by_member(worker, _):
     caller = Caller(worker)
     made = set_type(caller, "made", max_running=3, key_path="customer.id", max_running_per_key=2,
-                    rate_per_s=2.5, burst=7, max_attempts=9, timeout_s=11, retention_days=4)
+                    rate_per_s=2.5, burst=7, rate_per_key_per_s=0.5, burst_per_key=3,
+                    max_attempts=9, timeout_s=11, retention_days=4)
     assert settings_of(made) == {**UNSET, "max_running": 3, "key_path": "customer.id",
                                  "max_running_per_key": 2, "rate_per_s": 2.5, "burst": 7,
+                                 "rate_per_key_per_s": 0.5, "burst_per_key": 3,
                                  "max_attempts": 9, "timeout_s": 11, "retention_days": 4}, made
     changed = set_type(caller, "made", max_running=None, rate_per_s=0.5, max_attempts=None,
                        retention_days=None)
@@ -65,6 +68,11 @@ def bad_settings_are_refused_by_name_and_range(worker, _):
         ({"max_running": 0}, "settings.max_running: is not within 1 and 1000000"),
         ({"max_running_per_key": 1}, "settings.max_running_per_key: needs a key_path"),
         ({"burst": 1}, "settings.burst: needs a rate_per_s"),
+        ({"rate_per_key_per_s": 1}, "settings.rate_per_key_per_s: needs a key_path"),
+        ({"burst_per_key": 1}, "settings.burst_per_key: needs a rate_per_key_per_s"),
+        ({"rate_per_key_per_s": True}, "settings.rate_per_key_per_s: is no number"),
+        ({"rate_per_key_per_s": 1e6},
+         "settings.rate_per_key_per_s: is not within 0.001 and 100000"),
         ({"rate_per_s": 0}, "settings.rate_per_s: is not within 0.001 and 100000"),
         ({"rate_per_s": "1"}, "settings.rate_per_s: is no number"),
         ({"rate_per_s": 1, "burst": 1_000_001}, "settings.burst: is not within 1 and 1000000"),
@@ -155,7 +163,7 @@ def settings_outlive_the_worker(main_worker, _):
     with Worker(postgres_url) as worker:
         caller = Caller(worker)
         set_type(caller, "kept", max_running=3, key_path="a", max_running_per_key=2, rate_per_s=2.5,
-                 burst=7, is_paused=True, paused_reason="because")
+                 burst=7, rate_per_key_per_s=1.5, burst_per_key=4, is_paused=True, paused_reason="because")
         task = caller.create_one(type="kept", payload={"a": 1})
         before = types(caller)["kept"]
         worker.stop(signal.SIGKILL)
@@ -254,6 +262,28 @@ def a_rate_bounds_how_many_begin(worker, _):
     set_type(caller, "rated", rate_per_s=50, burst=2)
     begun = [executor.one()["task"] for _ in range(4)]  # a waiting request is told by the clock
     assert len(set(begun)) == 4, begun
+
+
+def a_rate_per_key_bounds_how_many_of_it_begin(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"keyed-rate": 50})
+    set_type(caller, "keyed-rate", key_path="c", rate_per_key_per_s=0.001, burst_per_key=2)
+    create = lambda payload: caller.create_one(type="keyed-rate", payload=payload)
+    first, second = create({"c": "ann"}), create({"c": "ann"})
+    free = create({})
+    assert [lease["task"] for lease in executor.leases(50)] == [free]  # empty at first, no key
+    told, behind = why(caller, first), why(caller, second)
+    now_us = time.time() * 1e6
+    assert told["code"] == behind["code"] == "RATE_LIMIT", (told, behind)
+    assert told["text"] == ('0.001 tasks with its key may begin in a second (rate_per_key_per_s; '
+                            'c is "ann"); 0 of them stand before it.'), told
+    assert now_us < told["expected_at_us"] <= now_us + 1000e6, told
+    assert abs(behind["expected_at_us"] - told["expected_at_us"] - 1000e6) < 10e6, (told, behind)
+    set_type(caller, "keyed-rate", rate_per_key_per_s=50, burst_per_key=1)
+    assert executor.one()["task"] == first  # a waiting request is told by the clock
+    assert executor.one()["task"] == second
+    set_type(caller, "keyed-rate", rate_per_key_per_s=None, burst_per_key=None)
+    create({"c": "bob"})
+    assert len(executor.leases(50)) == 1
 
 
 def why(caller, task):
@@ -393,6 +423,7 @@ TESTS = [
     no_more_of_a_type_run_than_it_may,
     no_more_of_a_key_run_than_they_may,
     a_rate_bounds_how_many_begin,
+    a_rate_per_key_bounds_how_many_of_it_begin,
     a_waiting_task_says_why,
     limits_of_key_and_rate_say_why,
     a_quarantined_task_says_so,

@@ -62,6 +62,9 @@ class FakeWorker:
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
         self.whys = {}            # task id: why it waits, instead of what its state says
         self.job_changes = {}     # job id: what it tells of who changed what, the newest first
+        self.job_records = []     # the same of all jobs, as the snapshot tells it
+        self.added = {}           # task id: the number of its making
+        self.actor = None         # who does what comes next
         self.attempts = {}        # task id: what it tells of its attempts
         self.lines = {}           # task id: lines of its log, see write()
         self.workers = []         # what it tells of its executors; their types are the task types
@@ -78,7 +81,8 @@ class FakeWorker:
 
     def put_event(self, event):
         with self.changed:
-            event = {"seq": str(self.head), "at_us": now_us(), **event}
+            by = {"actor": self.actor} if self.actor and event["op"] in ("finish", "reopen", "note", "drop") else {}
+            event = {"seq": str(self.head), "at_us": now_us(), **event, **by}
             self.events.append(event)
             self.head += 1
             self.changed.notify_all()
@@ -102,6 +106,7 @@ class FakeWorker:
             task.update({name: value for name, value in fields.items() if value is not None or name in
                          ("result", "why", "error")})
             self.tasks[task["id"]] = task
+            self.added[task["id"]] = str(self.head)
             self.put_event({"op": "add", "at_us": at_us, "task": dict(task)})
             return task["id"]
 
@@ -181,9 +186,10 @@ class FakeWorker:
             self.put_event({"op": "drop", "range": {"from": first, "to": end}, "counts": counts})
 
     def put_job(self, **fields):
-        """A new job, or the changed fields of one; gives its id."""
+        """A new job, or the changed fields of one, with `change` by a person; gives its id."""
         with self.lock:
             job_id = fields.get("id") or uuid7()
+            change = fields.pop("change", None)
             job = self.jobs.setdefault(job_id, {
                 "id": job_id, "name": "nightly", "schedule": "0 3 * * *", "time_zone": "UTC", "status": "active",
                 "last_run_us": None, "next_run_us": now_us() + 3_600_000_000, "task_type": "email", "payload": {},
@@ -191,7 +197,9 @@ class FakeWorker:
                 "fail_after": 0, "consecutive_failures": 0, "queue": "default", "timeout_s": 300, "jitter_s": 0,
                 "created_by": None, "created_at_us": now_us()})
             job.update(fields, version=str(self.head), updated_at_us=now_us())
-            self.put_event({"op": "job", "job": dict(job)})
+            event = self.put_event({"op": "job", "job": dict(job), **({"change": change} if change else {})})
+            if change:
+                self.job_records.append({"job": job_id, "version": event["seq"], "at_us": event["at_us"], **change})
             return job_id
 
     def drop_job(self, job_id):
@@ -220,6 +228,7 @@ class FakeWorker:
         _, counts = self.counted("type", name)
         return {"type": name, "version": "0", "is_paused": False, "paused_by": None, "paused_reason": None,
                 "max_running": None, "max_running_per_key": None, "key_path": None, "rate_per_s": None, "burst": None,
+                "rate_per_key_per_s": None, "burst_per_key": None,
                 "max_attempts": 5, "timeout_s": 300, "retention_days": 30, **self.types.get(name, {}), **counts}
 
     def queue_of(self, name):
@@ -434,10 +443,12 @@ class FakeWorker:
         self.afters.append(after)
         limit = min(int(query.get("limit", ["1000"])[0]), self.page_max)
         ids = sorted(i for i in self.tasks if i > after)
-        page = {"cursor": f"0:{self.head}", "tasks": [self.tasks[i] for i in ids[:limit]],
+        page = {"cursor": f"0:{self.head}", "tasks": [{**self.tasks[i], "added": self.added[i]} for i in ids[:limit]],
                 "next": ids[limit - 1] if len(ids) > limit else None}
         if not after:
-            page.update(jobs=list(self.jobs.values()), counts=self.counts())
+            lost_from = int(query.get("job_changes_from", ["0"])[0])
+            page.update(jobs=list(self.jobs.values()), counts=self.counts(),
+                        job_changes=[c for c in self.job_records if int(c["version"]) >= lost_from])
         page = json.loads(json.dumps(page))
         self.pages += 1
         if self.on_page:

@@ -19,11 +19,11 @@ WAIT_S = 60  # far longer than anything here takes on a busy machine
 
 
 class Postgres:
-    """The private PostgreSQL of tests/support/pg.h."""
+    """The private PostgreSQL of tests/support/pg.h. `more` are variables of its environment."""
 
-    def __init__(self, *settings):
+    def __init__(self, *settings, more=()):
         self.process = subprocess.Popen([os.environ["WINDLASS_TEST_PG_RUN"], *settings], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                        env={**os.environ, **dict(more)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.url = self.process.stdout.readline().strip()
 
     def tell(self, word):
@@ -129,7 +129,7 @@ class Stream:
 
 
 class Gateway:
-    """One process. `settings` are WINDLASS_ variables without the prefix."""
+    """One process. `settings` are WINDLASS_ variables without the prefix, and TZ."""
 
     def __init__(self, url, wait=True, **settings):
         # However slow the machine: a create becomes an entry of the outbox only where a test wants it.
@@ -142,7 +142,7 @@ class Gateway:
         self.process = subprocess.Popen(
             [PROGRAM, "gateway"], stdout=self.out_file, stderr=self.log_file,
             env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
-                 **{"WINDLASS_" + name: value for name, value in environment.items()}})
+                 **{name if name == "TZ" else "WINDLASS_" + name: value for name, value in environment.items()}})
         started = self.wait_for_log(r"event=gateway\.started address=(\S+)")
         self.host, port = started.group(1).rsplit(":", 1)
         self.port = int(port)

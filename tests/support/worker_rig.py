@@ -195,15 +195,15 @@ class Busy:
 
 
 class Worker:
-    """One process. `settings` are WINDLASS_ variables without the prefix."""
+    """One process. `settings` are WINDLASS_ variables without the prefix, `more` whole ones."""
 
-    def __init__(self, url, wait=True, **settings):
+    def __init__(self, url, wait=True, more=(), **settings):
         environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": "0",
                        "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN, **settings}
         self.log_file = tempfile.TemporaryFile("a+")
         self.process = subprocess.Popen(
             [PROGRAM, "worker"], stdout=subprocess.DEVNULL, stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": url, **dict(more),
                  **{"WINDLASS_" + name: value for name, value in environment.items()}})
         started = self.wait_for_log(r"event=service\.started name=worker address=\S+:(\d+)")
         self.port = int(started.group(1))
@@ -256,13 +256,41 @@ class Worker:
             self.log_file.close()
 
 
+class OpenTransaction:
+    """Somebody with a database session who has done something in a transaction and does not end it."""
+
+    def __init__(self, url, *statements):
+        self.process = subprocess.Popen(["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", url], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL)
+        self.say(f"BEGIN; {'; '.join(statements)}; SELECT 'done';")
+        while (line := self.process.stdout.readline()) != "done\n":
+            assert line, "the transaction could not be begun"
+
+    def say(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        """Rolls it back; whether the session was still there."""
+        try:
+            self.say("ROLLBACK; SELECT 'still here';")
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
+        is_there = self.process.stdout.readline() == "still here\n"
+        self.process.stdout.close()
+        self.process.wait(WAIT_S)
+        return is_there
+
+
 class Proxy:
     """
     Stands between a worker and PostgreSQL. `plan` tells what becomes of the next transactions that
     write to the log, one word each: "pass"; "lose" sends it, waits until it has ended, and loses
     its answer and the connection; "cut" loses the connection before its end was sent; "fall" is that,
-    and from then on nobody gets through. While
-    `is_closed`, new connections are refused.
+    and from then on nobody gets through; "stall" sends all but its end, sets `is_stalled`, and sends
+    that when `go_on` is set. While `is_closed`, new connections are refused.
     """
 
     SYNC = b"S\x00\x00\x00\x04"
@@ -275,6 +303,7 @@ class Proxy:
         self.url = url + "&port=5433"
         self.plan, self.is_closed, self.done = [], False, []
         self.pairs, self.lock = [], threading.Lock()
+        self.is_stalled, self.go_on = threading.Event(), threading.Event()
         if os.path.exists(self.path):
             os.unlink(self.path)
         self.listener = socket.socket(socket.AF_UNIX)
@@ -338,6 +367,11 @@ class Proxy:
                     break
                 if pair.get("is_cut"):
                     break
+                if word == "stall":
+                    pair["server"].sendall(pending[:-len(self.SYNC)])
+                    self.is_stalled.set()
+                    self.go_on.wait()
+                    pending = self.SYNC
                 pair["server"].sendall(pending)
                 pending = b""
         except OSError:

@@ -214,8 +214,124 @@ static void a_rate_gives_its_burst_and_then_its_rate(void **state)
         begin(set, task, later_us);
     }
     assert_int_equal(begun, 3);
-    live_untake_token(set, 0);
+    live_untake_token(set, 0, 0);
     assert_non_null(pick(set, 1, later_us, 0));
+    live_destroy(set);
+}
+
+/* Begins what may at that time; how many. */
+static size_t begin_all(struct live_set *set, int64_t now_us)
+{
+    size_t begun = 0;
+    for (struct live *task; (task = pick(set, 1, now_us, 0)) != NULL; begun++)
+        begin(set, task, now_us);
+    return begun;
+}
+
+static void a_rate_per_key_holds_back_that_key_alone(void **state)
+{
+    struct live_set *set = live_create();
+    size_t begun = 0;
+    (void)state;
+    live_set_limits(set, 0, &(struct live_limits){ .rate_per_key_per_s = 10, .burst_per_key = 3 },
+                    0);
+    for (uint64_t i = 0; i < 2'000; i++)
+        (void)add(set, (struct live_lane){ .key = 1 + i % 2 }, 0, 0);
+    for (int i = 0; i < 5; i++)
+        (void)add(set, (struct live_lane){ 0 }, 0, 0);
+    assert_int_equal(begin_all(set, 0), 5); /* those without a key; all buckets are empty */
+    assert_int_equal(live_bucket_count(set), 0);
+    for (int64_t now_us = 0; now_us <= 10 * CLOCK_S; now_us += 7'000)
+        begun += begin_all(set, now_us);
+    assert_in_range(begun, 198, 200); /* 99 or 100 of each */
+    assert_int_equal(live_bucket_count(set), 2);
+    (void)add(set, (struct live_lane){ .key = 3 }, 0, 0);
+    assert_int_equal(begin_all(set, 1'428 * 7'000), 1); /* while the others sleep */
+    assert_int_equal(begin_all(set, 100 * CLOCK_S), 6); /* full, and no more */
+    live_destroy(set);
+}
+
+static void who_sleeps_for_a_token_is_told_when(void **state)
+{
+    struct live_set *set = live_create();
+    struct live_pick p = { .set = set, .now_us = 0, .mono_us = 4 * CLOCK_S };
+    (void)state;
+    live_set_limits(set, 0, &(struct live_limits){ .rate_per_key_per_s = 0.5 }, CLOCK_S);
+    for (int i = 0; i < 3; i++)
+        (void)add(set, (struct live_lane){ .key = 9 }, 0, 0);
+    assert_null(pick(set, 1, 2 * CLOCK_S, 0)); /* the first token comes at 3 s */
+    struct live *first = pick(set, 1, 3 * CLOCK_S + 2, 0);
+    assert_non_null(first);
+    begin(set, first, 3 * CLOCK_S + 2);
+    live_pick_consider(&p, 0);
+    assert_null(live_pick_end(&p));
+    assert_in_range(p.token_us, 5 * CLOCK_S, 5 * CLOCK_S + 3);
+    struct live_standing standing = live_standing_of(set, live_running_at(set, 0), p.mono_us);
+    assert_int_equal(standing.key_token_us, p.token_us);
+    assert_int_equal(standing.token_us, 0);
+    assert_non_null(pick(set, 1, p.token_us, 0));
+    live_destroy(set);
+}
+
+static void a_new_rate_per_key_begins_with_empty_buckets(void **state)
+{
+    struct live_set *set = live_create();
+    struct live_limits limits = { .rate_per_key_per_s = 1, .burst_per_key = 2 };
+    (void)state;
+    live_set_limits(set, 0, &limits, 0);
+    for (int i = 0; i < 100; i++)
+        (void)add(set, (struct live_lane){ .key = 1 }, 0, 0);
+    assert_int_equal(begin_all(set, 10 * CLOCK_S), 2);
+    limits.is_paused = true; /* nothing of the rate: the buckets stay as they are */
+    live_set_limits(set, 0, &limits, 10 * CLOCK_S);
+    limits.is_paused = false;
+    live_set_limits(set, 0, &limits, 10 * CLOCK_S);
+    assert_int_equal(live_bucket_count(set), 1);
+    limits.burst_per_key = 50;
+    live_set_limits(set, 0, &limits, 20 * CLOCK_S);
+    assert_int_equal(live_bucket_count(set), 0);
+    assert_int_equal(begin_all(set, 20 * CLOCK_S), 0);
+    assert_int_equal(begin_all(set, 24 * CLOCK_S), 4);
+    live_set_limits(set, 0, &(struct live_limits){ 0 }, 24 * CLOCK_S);
+    assert_int_equal(begin_all(set, 24 * CLOCK_S), 94);
+    live_destroy(set);
+}
+
+/* Keys that come once and never again cost nothing when they are full. */
+static void full_buckets_go(void **state)
+{
+    enum { KEYS_MANY = 5'000 };
+    struct live_set *set = live_create();
+    (void)state;
+    live_set_limits(set, 0, &(struct live_limits){ .rate_per_key_per_s = 2 }, 0);
+    for (uint64_t i = 0; i < KEYS_MANY; i++) {
+        int64_t now_us = 10 * CLOCK_S + (int64_t)i * 1'000;
+        struct live *task = add(set, (struct live_lane){ .key = 1 + i }, 0, 0);
+        assert_ptr_equal(pick(set, 1, now_us, 0), task);
+        begin(set, task, now_us);
+        live_remove(set, task);
+        assert_in_range(live_bucket_count(set), 1, 502); /* of half a second */
+    }
+    live_refill(set, 20 * CLOCK_S); /* nothing begins any more */
+    assert_int_equal(live_bucket_count(set), 0);
+    live_destroy(set);
+}
+
+static void an_undone_start_gives_the_token_of_its_key_back(void **state)
+{
+    struct live_set *set = live_create();
+    (void)state;
+    live_set_limits(set, 0, &(struct live_limits){ .rate_per_key_per_s = 0.1 }, 0);
+    struct live *task = add(set, (struct live_lane){ .key = 4 }, 0, 0);
+    (void)add(set, (struct live_lane){ .key = 4 }, 1, 1);
+    int64_t now_us = 100 * CLOCK_S;
+    struct live was = *task;
+    begin(set, task, now_us);
+    assert_null(pick(set, 1, now_us, 0));
+    live_restore(set, task, &was, (struct live_run){ 0 }, now_us);
+    assert_null(pick(set, 1, now_us, 0));
+    live_untake_token(set, 0, 4);
+    assert_ptr_equal(pick(set, 1, now_us, 0), task);
     live_destroy(set);
 }
 
@@ -268,7 +384,7 @@ struct world {
     struct item items[TASKS_MAX];
     size_t count;
     struct live_limits limits[TYPES];
-    double tokens[TYPES];
+    double tokens[TYPES], key_tokens[TYPES][KEYS];
     int64_t token_us[TYPES];
     bool is_paused[QUEUES];
     int64_t now_us;
@@ -291,10 +407,12 @@ static size_t running(const struct world *w, uint32_t type, uint64_t key)
 static void fill(struct world *w, uint32_t type)
 {
     const struct live_limits *l = &w->limits[type];
+    double passed_s = (double)(w->now_us - w->token_us[type]) / CLOCK_S;
     if (l->rate_per_s > 0)
-        w->tokens[type] = fmin(
-            w->tokens[type] + l->rate_per_s * (double)(w->now_us - w->token_us[type]) / CLOCK_S,
-            l->burst);
+        w->tokens[type] = fmin(w->tokens[type] + l->rate_per_s * passed_s, l->burst);
+    for (size_t key = 1; l->rate_per_key_per_s > 0 && key < KEYS; key++)
+        w->key_tokens[type][key] =
+            fmin(w->key_tokens[type][key] + l->rate_per_key_per_s * passed_s, l->burst_per_key);
     w->token_us[type] = w->now_us;
 }
 
@@ -305,7 +423,19 @@ static bool may_run(const struct world *w, const struct item *i)
            (l->max_running == 0 || running(w, i->lane.type, 0) < l->max_running) &&
            (l->max_running_per_key == 0 || i->lane.key == 0 ||
             running(w, i->lane.type, i->lane.key) < l->max_running_per_key) &&
-           (l->rate_per_s <= 0 || w->tokens[i->lane.type] >= 1);
+           (l->rate_per_s <= 0 || w->tokens[i->lane.type] >= 1) &&
+           (l->rate_per_key_per_s <= 0 || i->lane.key == 0 ||
+            w->key_tokens[i->lane.type][i->lane.key] >= 1);
+}
+
+/* One of the lane begins, or, with a minus, has not begun. */
+static void take_tokens(struct world *w, const struct live_lane *lane, double count)
+{
+    const struct live_limits *l = &w->limits[lane->type];
+    if (l->rate_per_s > 0)
+        w->tokens[lane->type] -= count;
+    if (l->rate_per_key_per_s > 0)
+        w->key_tokens[lane->type][lane->key] -= count;
 }
 
 static int level_of(const struct world *w, const struct item *i)
@@ -382,14 +512,12 @@ static void choose(struct world *w)
     struct live was = *task;
     struct live_lane lane = live_lane_of(w->set, task);
     begin(w->set, task, w->now_us);
-    if (w->limits[lane.type].rate_per_s > 0)
-        w->tokens[lane.type] -= 1;
+    take_tokens(w, &lane, 1);
     if (chance(5) > 0)
         return;
     live_restore(w->set, task, &was, (struct live_run){ 0 }, w->now_us); /* its batch failed */
-    live_untake_token(w->set, lane.type);
-    if (w->limits[lane.type].rate_per_s > 0)
-        w->tokens[lane.type] += 1;
+    live_untake_token(w->set, lane.type, lane.key);
+    take_tokens(w, &lane, -1);
 }
 
 static void end_one(struct world *w)
@@ -423,9 +551,15 @@ static void change_a_limit(struct world *w)
                                   .max_running = chance(2) ? chance(20) : 0,
                                   .max_running_per_key = chance(2) ? chance(5) : 0,
                                   .rate_per_s = chance(3) ? 0 : exact_rate,
-                                  .burst = 4 };
-    if (w->limits[type].rate_per_s <= 0)
+                                  .burst = 4,
+                                  .rate_per_key_per_s = chance(2) ? 0 : exact_rate,
+                                  .burst_per_key = 1 + chance(2) };
+    const struct live_limits *was = &w->limits[type];
+    if (was->rate_per_s <= 0)
         w->tokens[type] = 0;
+    if ((was->rate_per_key_per_s > 0) != (limits.rate_per_key_per_s > 0) ||
+        was->burst_per_key != limits.burst_per_key)
+        memset(w->key_tokens[type], 0, sizeof w->key_tokens[type]);
     w->limits[type] = limits;
     live_set_limits(w->set, type, &limits, w->now_us);
 }
@@ -498,6 +632,11 @@ int main(void)
         cmocka_unit_test(an_aged_backlog_does_not_hold_back_its_own_level),
         cmocka_unit_test(a_full_key_is_passed_over_until_one_of_it_ends),
         cmocka_unit_test(a_rate_gives_its_burst_and_then_its_rate),
+        cmocka_unit_test(a_rate_per_key_holds_back_that_key_alone),
+        cmocka_unit_test(who_sleeps_for_a_token_is_told_when),
+        cmocka_unit_test(a_new_rate_per_key_begins_with_empty_buckets),
+        cmocka_unit_test(full_buckets_go),
+        cmocka_unit_test(an_undone_start_gives_the_token_of_its_key_back),
         cmocka_unit_test(a_paused_queue_waits_and_comes_back),
         cmocka_unit_test(held_back_lanes_cost_nothing),
         cmocka_unit_test(it_agrees_with_a_model_that_looks_at_all),

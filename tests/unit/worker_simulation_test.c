@@ -6,8 +6,8 @@
  *
  * It proves at each step: nothing begins before it was due, while it is paused, beyond a limit or a
  * rate, or twice at a time; the one that begins is the first of its lane, and of the most urgent
- * level where nothing ages; and when nobody is picked, nobody could have been. At the end of each
- * history everything that was asked for has ended.
+ * level, or of one that has aged up to it; and when nobody is picked, nobody could have been. At
+ * the end of each history everything that was asked for has ended.
  */
 #include "worker/live_lane.h"
 
@@ -45,7 +45,7 @@ struct model {
 struct model_type {
     struct live_limits limits;
     uint32_t running, running_of_key[KEYS];
-    double tokens;
+    double tokens, key_tokens[KEYS];
     int64_t token_us;
 };
 
@@ -84,19 +84,23 @@ static bool percent(struct sim *s, uint32_t chance)
 
 /* ── the model ── */
 
-static double bucket(const struct live_limits *limits)
+static double bucket(double rate_per_s, uint32_t burst)
 {
-    if (limits->burst > 0)
-        return limits->burst;
-    double whole = (double)(int64_t)limits->rate_per_s;
-    whole += whole < limits->rate_per_s;
+    if (burst > 0)
+        return burst;
+    double whole = (double)(int64_t)rate_per_s;
+    whole += whole < rate_per_s;
     return max_of(whole, 1.0);
 }
 
 static void fill(struct sim *s, struct model_type *t)
 {
-    double more = t->limits.rate_per_s * (double)(s->mono_us - t->token_us) / CLOCK_S;
-    t->tokens = min_of(t->tokens + more, bucket(&t->limits));
+    const struct live_limits *l = &t->limits;
+    double passed_s = (double)(s->mono_us - t->token_us) / CLOCK_S;
+    t->tokens = min_of(t->tokens + l->rate_per_s * passed_s, bucket(l->rate_per_s, l->burst));
+    for (size_t key = 1; key < KEYS; key++)
+        t->key_tokens[key] = min_of(t->key_tokens[key] + l->rate_per_key_per_s * passed_s,
+                                    bucket(l->rate_per_key_per_s, l->burst_per_key));
     t->token_us = s->mono_us;
 }
 
@@ -119,6 +123,8 @@ static const char *obstacle(struct sim *s, const struct model *m)
         t->running_of_key[m->lane.key] >= limits->max_running_per_key)
         return "its key runs as many as it may";
     fill(s, t);
+    if (m->lane.key > 0 && limits->rate_per_key_per_s > 0 && t->key_tokens[m->lane.key] < 1 - 1e-6)
+        return "its key has no token";
     return limits->rate_per_s > 0 && t->tokens < 1 - 1e-6 ? "its type has no token" : NULL;
 }
 
@@ -273,6 +279,10 @@ static void set_limits(struct sim *s, uint32_t type, const struct live_limits *l
     fill(s, t);
     if (t->limits.rate_per_s <= 0)
         t->tokens = 0;
+    if (t->limits.rate_per_key_per_s < limits->rate_per_key_per_s ||
+        t->limits.rate_per_key_per_s > limits->rate_per_key_per_s ||
+        t->limits.burst_per_key != limits->burst_per_key)
+        memset(t->key_tokens, 0, sizeof t->key_tokens);
     t->limits = *limits;
     live_set_limits(s->set, type, limits, s->mono_us);
 }
@@ -288,6 +298,10 @@ static void change_settings(struct sim *s)
     if (percent(s, 30)) {
         limits.rate_per_s = 0.5 + below(s, 10);
         limits.burst = below(s, 5);
+    }
+    if (percent(s, 30)) {
+        limits.rate_per_key_per_s = 0.25 + below(s, 4) + percent(s, 50) * 0.125;
+        limits.burst_per_key = 1 + below(s, 4);
     }
     set_limits(s, type, &limits);
     s->is_queue_paused[queue] = percent(s, 15);
@@ -308,6 +322,21 @@ static struct live *pick(struct sim *s, bool of_crashed)
     return live_pick_end(&p);
 }
 
+/* Whether one of its priority that may begin has waited until it counts as that urgent. Which of
+ * them then begins is a matter of turns. */
+static bool has_aged(struct sim *s, const struct model *chosen, enum rule_priority priority)
+{
+    int64_t steps = (int64_t)priority - (int64_t)chosen->lane.priority;
+    for (size_t i = 0; i < TASKS && s->ageing_us > 0; i++) {
+        const struct model *m = &s->tasks[i];
+        if (m->lane.priority == chosen->lane.priority &&
+            (m->crashes > 0) == (chosen->crashes > 0) &&
+            s->wall_us - m->due_us >= steps * s->ageing_us && obstacle(s, m) == NULL)
+            return true;
+    }
+    return false;
+}
+
 static void check_choice(struct sim *s, const struct model *chosen)
 {
     const char *why = obstacle(s, chosen);
@@ -319,7 +348,7 @@ static void check_choice(struct sim *s, const struct model *chosen)
             continue;
         if (is_same_lane(m, chosen) && is_earlier(m, chosen))
             fail_msg("a task began before the first of its lane");
-        if (s->ageing_us == 0 && m->lane.priority > chosen->lane.priority)
+        if (m->lane.priority > chosen->lane.priority && !has_aged(s, chosen, m->lane.priority))
             fail_msg("a task began before one that is more urgent");
     }
 }
@@ -331,7 +360,9 @@ static void check_nobody(struct sim *s, bool of_crashed)
         fill(s, &s->types[m->lane.type]);
         const struct model_type *t = &s->types[m->lane.type];
         /* A token that has just come may be a rounding away. */
-        bool is_close = t->limits.rate_per_s > 0 && t->tokens < 1 + 1e-6;
+        bool is_close = (t->limits.rate_per_s > 0 && t->tokens < 1 + 1e-6) ||
+                        (t->limits.rate_per_key_per_s > 0 && m->lane.key > 0 &&
+                         t->key_tokens[m->lane.key] < 1 + 1e-6);
         if ((m->crashes > 0) == of_crashed && !is_close && obstacle(s, m) == NULL)
             fail_msg("nobody was picked though somebody could run");
     }
@@ -350,7 +381,7 @@ static void begin(struct sim *s, struct live *task, struct model *m, size_t sess
     live_place(s->set, task, s->wall_us);
     if (percent(s, 5)) { /* its batch was refused */
         live_restore(s->set, task, &was, run, s->wall_us);
-        live_untake_token(s->set, m->lane.type);
+        live_untake_token(s->set, m->lane.type, m->lane.key);
         m->was_due = m->due_us <= s->wall_us; /* it is placed by the clock as it is now */
         s->undone++;
         return;
@@ -362,6 +393,7 @@ static void begin(struct sim *s, struct live *task, struct model *m, size_t sess
     t->running++;
     t->running_of_key[m->lane.key]++;
     t->tokens -= t->limits.rate_per_s > 0;
+    t->key_tokens[m->lane.key] -= t->limits.rate_per_key_per_s > 0;
     s->used[session]++;
     s->is_alone[session] = m->crashes > 0;
     s->starts++;

@@ -9,3 +9,18 @@ struct audit_entry {
     struct str detail;          /* JSON; ptr NULL: none */
 };
 [[nodiscard]] struct db_step audit_add_step(struct arena *a, const struct audit_entry *entry);
+
+/* Deletes at most `most` of those that are older; audit_expired tells how many. */
+[[nodiscard]] struct db_step audit_expire_step(struct arena *a, int64_t kept_us, int32_t most);
+[[nodiscard]] int64_t audit_expired(const struct db_rows *rows);
+
+/* One that the worker's record tells: shard and number name it for ever. */
+struct audit_record {
+    int shard;
+    int64_t seq, at_us;
+    struct uuid user_id; /* nil: whoever has the label as email address, if anybody has */
+    struct str label, action, subject;
+    struct str detail; /* JSON */
+};
+[[nodiscard]] struct db_step audit_record_step(struct arena *a, const struct audit_record *records,
+                                               size_t count);

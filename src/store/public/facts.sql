@@ -30,6 +30,7 @@ FROM (
     FROM task_rollups AS r
     WHERE r.span_s = 3600
       AND r.at >= $1::timestamptz
+      AND r.type <> ''
     GROUP BY r.type
     UNION ALL
     SELECT c.type, 0, sum(c.count)

@@ -55,6 +55,8 @@ struct mirror_count {
 
 enum { MIRROR_BUCKETS = 64 }; /* of a histogram; src/analyst/histogram.h says what they are */
 
+#define MIRROR_ALL_TYPES "" /* no task's type is empty: the row of all together */
+
 /* One row of task_rollups. Histograms are stored up to their last bucket that is not empty. */
 struct mirror_rollup {
     int64_t span_s, at_us;

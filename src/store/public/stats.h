@@ -24,9 +24,20 @@ enum stats_task_counts_column { STATS_COUNT_TYPE, STATS_COUNT_STATUS, STATS_COUN
 struct stats_range {
     int64_t span_s, from_us, to_us;
 };
-/* In order of type. */
+/* Ranges as statements take them: an array each. */
+struct stats_range_columns {
+    int64_t *spans_s, *from_us, *to_us;
+};
+[[nodiscard]] struct stats_range_columns
+stats_range_columns(struct arena *a, const struct stats_range *ranges, size_t count);
+
+/* Of all types together, in no order. */
 [[nodiscard]] struct db_step stats_rollups_step(struct arena *a, const struct stats_range *ranges,
                                                 size_t count);
+/* Of each type, in order of type; without waits. */
+[[nodiscard]] struct db_step stats_type_rollups_step(struct arena *a,
+                                                     const struct stats_range *ranges,
+                                                     size_t count);
 enum stats_rollups_column {
     STATS_ROLLUP_RANGE, /* from 1 */
     STATS_ROLLUP_TYPE,
@@ -39,21 +50,26 @@ enum stats_rollups_column {
     STATS_ROLLUP_RUN_MAX,
 };
 
-/* Buckets of `bucket_s` from from_us on, counted from 0; those without rows do not come. */
+/* At most so many; db_rows_affected tells how many. */
+[[nodiscard]] struct db_step stats_expire_step(struct arena *a, int64_t span_s, int64_t before_us,
+                                               size_t count_max);
+
+/* Of users and messages, buckets of `bucket_s` from from_us on, each at its beginning; those without
+ * rows do not come. Of tasks, the roll-ups of span_s as they are. */
 struct stats_buckets {
     int64_t from_us, to_us, bucket_s;
-    int64_t span_s;              /* of the roll-ups that they are made of */
-    const struct str *task_type; /* NULL: all */
+    int64_t span_s;       /* of the roll-ups that buckets are made of */
+    struct str task_type; /* empty: all */
 };
 [[nodiscard]] struct db_step stats_trend_tasks_step(struct arena *a, const struct stats_buckets *b);
 enum stats_trend_tasks_column {
-    STATS_TREND_BUCKET, /* the first column of all trends */
+    STATS_TREND_AT_S, /* the first column of all trends */
     STATS_TREND_CREATED,
     STATS_TREND_COMPLETED,
     STATS_TREND_FAILED,
     STATS_TREND_IS_GAP,
+    STATS_TREND_IS_COUNTED, /* else the row only tells of a gap */
 };
-/* Several rows a bucket. */
 [[nodiscard]] struct db_step stats_trend_times_step(struct arena *a, const struct stats_buckets *b);
 enum stats_trend_times_column { STATS_TREND_WAIT = 1, STATS_TREND_RUN };
 [[nodiscard]] struct db_step stats_trend_users_step(struct arena *a, const struct stats_buckets *b);

@@ -25,48 +25,68 @@ FROM (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'users'::regclass) AS 
             LIMIT 1000) AS o) AS w;
 
 -- :name stats_task_counts
-SELECT c.type, c.status, c.count FROM task_counts AS c ORDER BY c.type;
+-- In the order of bytes, in which the gateway merges types.
+SELECT c.type, c.status, c.count FROM task_counts AS c ORDER BY c.type COLLATE "C";
 
 -- :name stats_rollups  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[]
--- The roll-ups of each span that begin from one time on and before the other; `n` counts the
--- ranges from 1.
+-- The roll-ups of all types together, of each span that begin from one time on and before the
+-- other; `n` counts the ranges from 1.
 SELECT g.n, r.type, r.created, r.completed, r.failed, r.wait, r.run, r.wait_max, r.run_max
+FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[])
+     WITH ORDINALITY AS g (span_s, from_at, to_at, n)
+JOIN task_rollups AS r ON r.type = '' AND r.span_s = g.span_s AND r.at >= g.from_at
+                      AND r.at < g.to_at;
+
+-- :name stats_type_rollups  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[]
+-- The same of each type, in the order of bytes; only what is told of types.
+SELECT g.n, r.type, r.created, r.completed, r.failed, '{}', r.run, NULL, r.run_max
 FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[])
      WITH ORDINALITY AS g (span_s, from_at, to_at, n)
 JOIN task_rollups AS r ON r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
 WHERE r.type <> ''
-ORDER BY r.type;
+ORDER BY r.type COLLATE "C";
 
--- ── trends: `n` is the bucket, counted from 0 at $from ──
+-- :name stats_expire  :params span_s int4, before timestamptz, row_limit int8
+-- The oldest of one span. What another gateway deletes just now is left to it.
+DELETE FROM task_rollups AS r
+USING (SELECT x.span_s, x.at, x.type
+       FROM task_rollups AS x
+       WHERE x.span_s = $1::int4 AND x.at < $2::timestamptz
+       ORDER BY x.at
+       LIMIT $3::int8
+       FOR UPDATE SKIP LOCKED) AS o
+WHERE r.span_s = o.span_s AND r.at = o.at AND r.type = o.type;
 
--- :name stats_trend_tasks  :params span_s int4, from_at timestamptz, to_at timestamptz, bucket_s int8, task_type text?
--- A gap is a time that nobody counted: its row has no type.
-SELECT floor(extract(epoch FROM r.at - $2::timestamptz) / $4::int8)::int8 AS n,
-       sum(r.created)::int8 AS created, sum(r.completed)::int8 AS completed,
-       sum(r.failed)::int8 AS failed, bool_or(r.is_gap) AS is_gap
+-- ── trends ──
+
+-- :name stats_trend_tasks  :params span_s int4, from_at timestamptz, to_at timestamptz, task_type text
+-- Of one type, or of '', which is all together. A gap is a time that nobody counted: the row of all
+-- tells.
+SELECT date_part('epoch', r.at)::int8 AS at_s, r.created, r.completed, r.failed, r.is_gap,
+       r.type = $4::text AS is_counted
 FROM task_rollups AS r
-WHERE r.span_s = $1::int4 AND r.at >= $2::timestamptz AND r.at < $3::timestamptz
-  AND ($5::text IS NULL OR r.type = $5::text OR r.is_gap)
-GROUP BY 1;
+WHERE r.type IN ($4::text, '') AND r.span_s = $1::int4
+  AND r.at >= $2::timestamptz AND r.at < $3::timestamptz
+  AND (r.type = $4::text OR r.is_gap);
 
--- :name stats_trend_times  :params span_s int4, from_at timestamptz, to_at timestamptz, bucket_s int8, task_type text?
-SELECT floor(extract(epoch FROM r.at - $2::timestamptz) / $4::int8)::int8 AS n, r.wait, r.run
+-- :name stats_trend_times  :params span_s int4, from_at timestamptz, to_at timestamptz, task_type text
+SELECT date_part('epoch', r.at)::int8 AS at_s, r.wait, r.run
 FROM task_rollups AS r
-WHERE r.span_s = $1::int4 AND r.at >= $2::timestamptz AND r.at < $3::timestamptz
-  AND ($5::text IS NULL OR r.type = $5::text) AND (r.wait <> '{}' OR r.run <> '{}');
+WHERE r.type = $4::text AND r.span_s = $1::int4
+  AND r.at >= $2::timestamptz AND r.at < $3::timestamptz;
 
 -- :name stats_trend_users  :params from_at timestamptz, to_at timestamptz, bucket_s int8, first_id uuid, end_id uuid
 -- Ids are in order of creation, give or take a clock: they bound what is looked at.
-SELECT floor(extract(epoch FROM u.created_at - $1::timestamptz) / $3::int8)::int8 AS n,
-       count(*) AS count
+SELECT floor(date_part('epoch', u.created_at - $1::timestamptz) / $3::int8)::int8 * $3::int8
+       + date_part('epoch', $1::timestamptz)::int8 AS at_s, count(*) AS count
 FROM users AS u
 WHERE u.created_at >= $1::timestamptz AND u.created_at < $2::timestamptz
   AND u.id >= $4::uuid AND u.id < $5::uuid
 GROUP BY 1;
 
 -- :name stats_trend_messages  :params from_at timestamptz, to_at timestamptz, bucket_s int8, first_id uuid, end_id uuid
-SELECT floor(extract(epoch FROM m.timestamp - $1::timestamptz) / $3::int8)::int8 AS n,
-       count(*) AS count
+SELECT floor(date_part('epoch', m.timestamp - $1::timestamptz) / $3::int8)::int8 * $3::int8
+       + date_part('epoch', $1::timestamptz)::int8 AS at_s, count(*) AS count
 FROM chat_messages AS m
 WHERE m.timestamp >= $1::timestamptz AND m.timestamp < $2::timestamptz
   AND m.id >= $4::uuid AND m.id < $5::uuid

@@ -1,13 +1,20 @@
 -- Who leads, and what a new leader reads.
 
+-- :name lead_alone
+-- Before lead_make, in its transaction: two shards cannot both find the table empty.
+SELECT pg_advisory_xact_lock(hashtextextended('worker.shard', 0));
+
 -- :name lead_make  :params shard int2
-INSERT INTO worker.shard (id) VALUES ($1::int2) ON CONFLICT (id) DO NOTHING;
+INSERT INTO worker.shard (id) SELECT $1::int2
+WHERE NOT EXISTS (SELECT FROM worker.shard AS o WHERE o.id <> $1)
+ON CONFLICT (id) DO NOTHING;
 
 -- :name lead_look  :params shard int2, leader text, lease_us int8
 -- Whether the lease is free, or ours from before, or its holder is gone: a process that was killed
 -- has lost its session at once, one that lives would have renewed by now, on another if need be.
--- That is courtesy; the log's key alone keeps two leaders apart.
-SELECT s.epoch,
+-- That is courtesy; the log's key alone keeps two leaders apart. Always one row: whether there is
+-- such a shard, and another one that is here.
+SELECT coalesce(s.epoch, 0),
        s.leader IS NULL OR s.lease_until IS NULL OR s.lease_until < clock_timestamp()
        OR s.leader = $2
        OR (s.lease_until < clock_timestamp() + $3 * interval '1 microsecond' * 5 / 8
@@ -15,10 +22,12 @@ SELECT s.epoch,
            AND NOT EXISTS (SELECT FROM pg_stat_activity AS a
                            WHERE a.pid = s.leader_pid
                              AND (a.backend_start IS NULL OR a.backend_start = s.leader_since))),
-       s.ckpt_seq, s.is_leaving,
+       coalesce(s.ckpt_seq, 0), coalesce(s.is_leaving, false),
        coalesce(s.standby_until < clock_timestamp() + interval '1 s', true),
-       coalesce(s.lease_until, 'epoch')
-FROM worker.shard AS s WHERE s.id = $1::int2;
+       coalesce(s.lease_until, 'epoch'),
+       s.id IS NOT NULL, coalesce(o.id, -1)
+FROM (SELECT min(a.id) FILTER (WHERE a.id <> $1::int2) AS id FROM worker.shard AS a) AS o
+LEFT JOIN worker.shard AS s ON s.id = $1::int2;
 
 -- :name lead_stand_by  :params shard int2, epoch int8
 UPDATE worker.shard AS s SET standby_until = clock_timestamp() + interval '2 s'
@@ -34,6 +43,26 @@ SET epoch = s.epoch + 1, leader = $4,
     is_leaving = false, standby_until = NULL
 WHERE s.id = $1::int2 AND s.epoch = $2 AND coalesce(s.lease_until, 'epoch') = $3
 RETURNING s.epoch, s.ckpt_seq;
+
+-- :name lead_end_writers  :params shard int2, epoch int8, leader text, age_us int8
+-- Ends the sessions of a leader that is no more and whose transaction does not end: one that was
+-- stopped in the middle of sending it leaves a session that waits for the rest, for ever, and holds
+-- the log's end, or rows of `shard` or of the checkpoint. Behind a pooler that session need not be
+-- the one that last renewed, so it is not leader_pid that tells, but who holds locks on what the
+-- worker alone writes: in this database, of this role, in a transaction that is older than any that
+-- still moves. Only while the caller leads, or nobody does.
+SELECT count(*) FILTER (WHERE pg_terminate_backend(w.pid))
+FROM (SELECT DISTINCT a.pid
+      FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid AND a.datid = l.database
+      WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'RowExclusiveLock'
+        AND l.relation IN ('worker.change_log'::regclass, 'worker.shard'::regclass,
+                           'worker.task_live'::regclass)
+        AND a.datname = current_database() AND a.usename = current_user
+        AND a.pid <> pg_backend_pid()
+        AND a.xact_start < clock_timestamp() - $4 * interval '1 microsecond') AS w
+WHERE EXISTS (SELECT FROM worker.shard AS s
+              WHERE s.id = $1::int2 AND s.epoch = $2
+                AND (s.leader IS NULL OR s.leader = $3 OR s.lease_until < clock_timestamp()));
 
 -- :name lead_renew  :params shard int2, epoch int8, lease_us int8
 UPDATE worker.shard AS s
@@ -68,7 +97,8 @@ FROM worker.change_log AS l WHERE l.shard = $1::int2 AND l.seq = $2;
 SELECT t.id, t.name, t.version, t.is_paused, t.paused_by, coalesce(t.paused_reason, ''), t.actor,
        coalesce(t.max_running, 0), coalesce(t.max_running_per_key, 0), coalesce(t.key_path, ''),
        coalesce(t.rate_per_s, 0), coalesce(t.burst, 0), coalesce(t.max_attempts, 0),
-       coalesce(t.timeout_s, 0), coalesce(t.retention_days, 0), coalesce(t.paused_actor, '')
+       coalesce(t.timeout_s, 0), coalesce(t.retention_days, 0), coalesce(t.paused_actor, ''),
+       coalesce(t.rate_per_key_per_s, 0), coalesce(t.burst_per_key, 0)
 FROM worker.task_type AS t WHERE t.id > $1 ORDER BY t.id LIMIT 10000;
 
 -- :name load_queues  :params after int4
@@ -93,7 +123,7 @@ FROM worker.shard AS s LEFT JOIN worker.counter AS c ON true WHERE s.id = $1::in
 -- Nothing that makes the planner think of its compiler (jit): a page would take ten times as long.
 SELECT l.id, l.version, l.type, l.state, l.priority, l.flags, l.crashes, l.attempt, l.max_attempts,
        l.timeout_s, l.session, l.fence, l.at_us, coalesce(l.idempotency_key, ''),
-       coalesce(l.queue, -1), coalesce(l.key_hash, 0)
+       coalesce(l.queue, -1), coalesce(l.key_hash, 0), l.progress
 FROM worker.task_live AS l WHERE l.id > $1 ORDER BY l.id LIMIT 20000;
 
 -- :name load_log  :params shard int2, after int8, until int8

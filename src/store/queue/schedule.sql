@@ -64,6 +64,13 @@ FROM worker.job_change AS c
 WHERE c.job_id = $1::uuid
 ORDER BY c.version DESC LIMIT $2;
 
+-- :name job_changes_between  :params from_seq int8, to_seq int8, limit int8
+-- Of all jobs: the first of those that the feed's numbers from one on and below the other tell.
+SELECT c.version, c.at, c.actor, c.before, c.after, c.job_id
+FROM worker.job_change AS c
+WHERE c.version >= $1 AND c.version < $2
+ORDER BY c.version LIMIT $3;
+
 -- :name job_old  :params runs_before timestamptz, deleted_before timestamptz, changes_before timestamptz
 -- Whether there is something for job_sweep.
 SELECT EXISTS (SELECT FROM worker.job_run AS r WHERE r.scheduled_for < $1)

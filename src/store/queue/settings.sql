@@ -8,12 +8,13 @@ WITH changed AS (
         paused_reason = r.paused_reason, actor = r.actor, max_running = r.max_running,
         max_running_per_key = r.max_running_per_key, key_path = r.key_path,
         rate_per_s = r.rate_per_s, burst = r.burst, max_attempts = r.max_attempts,
-        timeout_s = r.timeout_s, retention_days = r.retention_days, paused_actor = r.paused_actor
+        timeout_s = r.timeout_s, retention_days = r.retention_days, paused_actor = r.paused_actor,
+        rate_per_key_per_s = r.rate_per_key_per_s, burst_per_key = r.burst_per_key
     FROM json_to_recordset($1::json)
          AS r (id int4, was int8, version int8, is_paused bool, paused_by uuid, paused_reason text,
                actor text, max_running int4, max_running_per_key int4, key_path text,
                rate_per_s float8, burst int4, max_attempts int4, timeout_s int4, retention_days int4,
-               paused_actor text)
+               paused_actor text, rate_per_key_per_s float8, burst_per_key int4)
     WHERE t.id = r.id AND t.version = r.was
     RETURNING t.id
 )

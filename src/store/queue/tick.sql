@@ -18,7 +18,13 @@ FROM unnest($1::uuid[], $2::int8[], $3::int4[], $4::int4[], $5::int4[], $6::int4
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, state = excluded.state, flags = excluded.flags,
     crashes = excluded.crashes, attempt = excluded.attempt, max_attempts = excluded.max_attempts,
-    session = excluded.session, fence = excluded.fence, at_us = excluded.at_us;
+    session = excluded.session, fence = excluded.fence, at_us = excluded.at_us,
+    progress = CASE WHEN l.fence = excluded.fence THEN l.progress END;
+
+-- :name tick_progress  :params ids uuid[], millionths int4[]
+-- After tick_live, of the few that say how far they are.
+UPDATE worker.task_live AS l SET progress = u.millionths
+FROM unnest($1::uuid[], $2::int4[]) AS u (id, millionths) WHERE l.id = u.id;
 
 -- :name tick_gone_rows  :params ids uuid[]
 DELETE FROM worker.task_live WHERE id = ANY ($1::uuid[]);

@@ -1,0 +1,316 @@
+#include "gateway/mirror_record.h"
+
+#include "base/clock.h"
+#include "gateway/record_detail.h"
+#include "gateway/worker_json.h"
+#include "store/public/audit.h"
+
+/*
+ * Of the same kind by the same person up to EACH_MAX tasks of a window are entries of their own,
+ * which their subject finds; more are one entry, as a bulk action is: it tells how many, of which
+ * types, until when, and the first IDS_MAX ids.
+ */
+enum { EACH_MAX = 100, IDS_MAX = 100, TYPES_MAX = 20 };
+
+static const int record_shard = 0;
+
+enum act { ACT_CREATE, ACT_CANCEL, ACT_RETRY, ACT_DELETE, ACT_TRIGGER, ACT_NONE };
+
+static const struct {
+    const char *one, *many;
+} act_names[] = {
+    [ACT_CREATE] = { "task.create", "tasks.create" },
+    [ACT_CANCEL] = { "task.cancel", "tasks.cancel" },
+    [ACT_RETRY] = { "task.retry", "tasks.retry" },
+    [ACT_DELETE] = { "task.delete", "tasks.delete" },
+    [ACT_TRIGGER] = { "job.trigger", "job.trigger" },
+};
+
+/* What one person did to tasks in one way. */
+struct deed {
+    struct deed *next;
+    enum act act;
+    struct str actor;
+    struct audit_record **each; /* EACH_MAX */
+    struct record_many many;
+};
+
+struct recording {
+    struct arena *a;
+    struct audit_record *records;
+    size_t count;
+    struct deed *deeds;
+};
+
+static bool is_person(struct str actor)
+{
+    return !str_is_empty(actor) && !str_eq_c(actor, "scheduler") &&
+           !str_starts_with(actor, STR("task "));
+}
+
+/* ── tasks ── */
+
+static struct deed *deed_of(struct recording *r, enum act act, struct str actor)
+{
+    for (struct deed *d = r->deeds; d != NULL; d = d->next)
+        if (d->act == act && str_eq(d->actor, actor))
+            return d;
+    struct deed *d = arena_new(r->a, struct deed);
+    *d = (struct deed){ .next = r->deeds, .act = act, .actor = actor };
+    d->each = arena_new_array(r->a, EACH_MAX, struct audit_record *);
+    d->many.ids = arena_new_array(r->a, IDS_MAX, struct uuid);
+    d->many.types = arena_new_array(r->a, TYPES_MAX, struct feed_count);
+    r->deeds = d;
+    return d;
+}
+
+static void count_type(struct record_many *many, struct str type)
+{
+    size_t i = 0;
+    while (i < many->type_count && !str_eq(many->types[i].type, type))
+        i++;
+    if (i == TYPES_MAX)
+        return;
+    if (i == many->type_count)
+        many->types[many->type_count++].type = type;
+    many->types[i].count++;
+}
+
+static void add_task(struct recording *r, enum act act, const struct audit_record *record,
+                     struct uuid id, struct str type)
+{
+    struct deed *d = deed_of(r, act, record->label);
+    if (d->many.count < EACH_MAX) {
+        d->each[d->many.count] = arena_new(r->a, struct audit_record);
+        *d->each[d->many.count] = *record;
+    }
+    if (d->many.count < IDS_MAX)
+        d->many.ids[d->many.id_count++] = id;
+    count_type(&d->many, type);
+    d->many.until_us = max_of(d->many.until_us, record->at_us);
+    d->many.count++;
+}
+
+static struct str subject_of(struct arena *a, const char *kind, struct uuid id)
+{
+    char text[UUID_TEXT_LEN + 1];
+    uuid_format(id, text);
+    return arena_printf(a, "%s:%s", kind, text);
+}
+
+/* The first one's number and moment stand for them all. */
+static void close_deeds(struct recording *r)
+{
+    for (const struct deed *d = r->deeds; d != NULL; d = d->next) {
+        size_t each = d->many.count > EACH_MAX ? 1 : d->many.count;
+        for (size_t i = 0; i < each; i++)
+            r->records[r->count++] = *d->each[i];
+        if (d->many.count <= EACH_MAX)
+            continue;
+        struct audit_record *one = &r->records[r->count - 1];
+        one->action = str_of_c(act_names[d->act].many);
+        one->subject = STR("tasks");
+        one->detail = record_detail_many(r->a, &d->many);
+    }
+}
+
+/* A task that a person made for a job is a trigger of the job. */
+static void take_new_task(struct recording *r, const struct audit_record *base,
+                          const struct str *cells, struct uuid id)
+{
+    struct audit_record record = *base;
+    struct uuid job;
+    bool is_run = cells[COL_tasks_job_id].ptr != NULL && uuid_parse(cells[COL_tasks_job_id], &job);
+    if (is_run) {
+        record.action = str_of_c(act_names[ACT_TRIGGER].one);
+        record.subject = subject_of(r->a, "job", job);
+        record.detail = record_detail_task(r->a, cells, &id);
+        r->records[r->count++] = record;
+        return;
+    }
+    if (cells[COL_tasks_created_by].ptr != NULL)
+        (void)uuid_parse(cells[COL_tasks_created_by], &record.user_id);
+    record.action = str_of_c(act_names[ACT_CREATE].one);
+    record.subject = subject_of(r->a, "task", id);
+    record.detail = record_detail_task(r->a, cells, NULL);
+    add_task(r, ACT_CREATE, &record, id, cells[COL_tasks_type]);
+}
+
+static enum act act_of(const struct feed_event *event)
+{
+    switch (event->op) {
+    case FEED_FINISH:
+    case FEED_NOTE:
+        return ACT_CANCEL;
+    case FEED_REOPEN:
+        return ACT_RETRY;
+    case FEED_DROP:
+        return ACT_DELETE;
+    case FEED_NONE:
+    case FEED_ADD:
+    case FEED_START:
+    case FEED_WAIT:
+    case FEED_JOB:
+    case FEED_JOB_GONE:
+    case FEED_TYPE:
+    case FEED_QUEUE:
+    case FEED_OP_COUNT:
+        break;
+    }
+    return ACT_NONE;
+}
+
+static void take_task_event(struct recording *r, const struct audit_record *base,
+                            const struct feed_event *event)
+{
+    enum act act = act_of(event);
+    struct audit_record record = *base;
+    if (event->op == FEED_ADD)
+        take_new_task(r, base, event->cells, event->id);
+    if (act == ACT_NONE)
+        return;
+    record.action = str_of_c(act_names[act].one);
+    for (size_t i = 0; i < (event->op == FEED_DROP ? event->id_count : 1); i++) {
+        struct uuid id = event->op == FEED_DROP ? event->ids[i] : event->id;
+        struct str type = event->type;
+        if (event->op == FEED_DROP)
+            type = event->count_count > 0 ? event->counts[0].type : STR("");
+        record.subject = subject_of(r->a, "task", id);
+        record.detail = record_detail_type(r->a, type);
+        add_task(r, act, &record, id, type);
+    }
+}
+
+/* ── jobs ── */
+
+static void take_job_change(struct recording *r, const struct audit_record *base, struct uuid job,
+                            const struct json_value *change)
+{
+    struct audit_record record = *base;
+    record.action = record_job_action(change);
+    record.subject = subject_of(r->a, "job", job);
+    record.detail = record_detail_job(r->a, change);
+    r->records[r->count++] = record;
+}
+
+/* ── a window ── */
+
+static void take_event(struct recording *r, const struct feed_event *event)
+{
+    const struct audit_record base = {
+        .shard = record_shard, .seq = event->seq, .at_us = event->at_us, .label = event->actor
+    };
+    if (!is_person(event->actor))
+        return;
+    if (event->op != FEED_JOB && event->op != FEED_JOB_GONE)
+        take_task_event(r, &base, event);
+    else if (event->object != NULL)
+        take_job_change(r, &base, event->id, event->object);
+}
+
+static bool finish(struct recording *r, struct db_step *ret_step)
+{
+    close_deeds(r);
+    if (r->count == 0)
+        return false;
+    *ret_step = audit_record_step(r->a, r->records, r->count);
+    return true;
+}
+
+bool mirror_record_window(const struct window *w, struct db_step *ret_step)
+{
+    struct recording r = { .a = w->arena };
+    size_t people = 0;
+    for (size_t b = 0; b < w->batch_count; b++)
+        for (size_t i = 0; i < w->batches[b]->count; i++)
+            if (is_person(w->batches[b]->events[i].actor))
+                people += max_of(w->batches[b]->events[i].id_count, (size_t)1);
+    if (people == 0)
+        return false;
+    r.records = arena_new_array(w->arena, people, struct audit_record);
+    for (size_t b = 0; b < w->batch_count; b++)
+        for (size_t i = 0; i < w->batches[b]->count; i++)
+            take_event(&r, &w->batches[b]->events[i]);
+    return finish(&r, ret_step);
+}
+
+/* ── a page of the snapshot ── */
+
+static bool read_number(const struct json_value *v, bool is_text, int64_t *ret_number)
+{
+    if (v == NULL)
+        return false;
+    return is_text ? v->type == JSON_STRING && str_to_i64(v->text, ret_number)
+                   : v->type == JSON_NUMBER && json_to_i64(v, ret_number);
+}
+
+static bool read_base(const struct json_value *object, const char *number, const char *at,
+                      const struct mirror_lost *lost, struct audit_record *ret_base)
+{
+    const struct json_value *actor = json_get_c(object, "actor");
+    *ret_base = (struct audit_record){ .shard = record_shard };
+    if (!read_number(json_get(object, str_of_c(number)), true, &ret_base->seq) ||
+        !read_number(json_get(object, str_of_c(at)), false, &ret_base->at_us) || actor == NULL ||
+        actor->type != JSON_STRING || !is_person(actor->text))
+        return false;
+    ret_base->label = actor->text;
+    return ret_base->seq >= lost->from_seq && ret_base->seq < lost->to_seq;
+}
+
+static void take_page_task(struct recording *r, const struct json_value *task,
+                           const struct mirror_lost *lost)
+{
+    struct audit_record base;
+    struct worker_row row;
+    struct uuid id;
+    struct err e;
+    if (read_base(task, "added", "created_at_us", lost, &base) &&
+        worker_read_task(r->a, task, &row, &e) && uuid_parse(row.cells[COL_tasks_id], &id))
+        take_new_task(r, &base, row.cells, id);
+}
+
+static void take_page_change(struct recording *r, const struct json_value *change,
+                             const struct mirror_lost *lost)
+{
+    const struct json_value *job = json_get_c(change, "job");
+    struct audit_record base;
+    struct uuid id;
+    if (read_base(change, "version", "at_us", lost, &base) && job != NULL &&
+        job->type == JSON_STRING && uuid_parse(job->text, &id))
+        take_job_change(r, &base, id, change);
+}
+
+static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost)
+{
+    struct audit_record record = {
+        .shard = record_shard,
+        .seq = lost->to_seq,
+        .at_us = clock_wall_us(),
+        .label = STR("windlass"),
+        .action = lost->from_seq == 0 && !lost->is_reset ? STR("record.begin") : STR("record.gap"),
+        .subject = arena_printf(r->a, "shard:%d", record_shard),
+    };
+    record.detail =
+        record_detail_lost(r->a, record_shard, lost->from_seq, lost->to_seq, lost->is_reset);
+    r->records[r->count++] = record;
+}
+
+bool mirror_record_page(struct arena *a, const struct json_value *body,
+                        const struct mirror_lost *lost, struct db_step *ret_step)
+{
+    const struct json_value *tasks = json_get_c(body, "tasks"),
+                            *changes = json_get_c(body, "job_changes");
+    size_t task_count = tasks != NULL && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
+    size_t change_count = changes != NULL && changes->type == JSON_ARRAY ? changes->item_count : 0;
+    bool is_known = lost->from_seq > 0 && !lost->is_reset;
+    struct recording r = { .a = a };
+    r.records = arena_new_array(a, task_count + change_count + 1, struct audit_record);
+    for (size_t i = 0; is_known && i < task_count; i++)
+        take_page_task(&r, &tasks->items[i], lost);
+    for (size_t i = 0; is_known && i < change_count; i++)
+        take_page_change(&r, &changes->items[i], lost);
+    bool is_gap = lost->to_seq > max_of(lost->from_seq, INT64_C(1)) || lost->is_reset;
+    if (lost->is_first && is_gap)
+        say_what_is_lost(&r, lost);
+    return finish(&r, ret_step);
+}

@@ -1,0 +1,24 @@
+/*
+ * mirror_record: what people did to tasks and jobs, out of the worker's own record: entries of the
+ * audit log for the transaction that moves the mirror's cursor past them, so that each is written
+ * once, whichever gateway keeps the mirror and whenever it is killed. What the scheduler and
+ * executors did is no entry; settings of types and queues, and bulk actions, write theirs where
+ * they are asked for (audited.h). Source: docs/operations.md "The audit log".
+ */
+#pragma once
+#include "gateway/window.h"
+
+/* A step that writes what was done in the window. False: nothing was. */
+[[nodiscard]] bool mirror_record_window(const struct window *w, struct db_step *ret_step);
+
+/* Changes that the feed does not tell any more: from this number on, below that one. */
+struct mirror_lost {
+    int64_t from_seq; /* 0: there was no mirror before */
+    int64_t to_seq;
+    bool is_reset; /* the worker's log began anew: the numbers mean nothing */
+    bool is_first; /* page of the snapshot */
+};
+/* The same for a page of the snapshot: what its tasks and job changes tell of them, and with the
+ * first page the entry that says what cannot be known. `body` is the worker's answer. */
+[[nodiscard]] bool mirror_record_page(struct arena *a, const struct json_value *body,
+                                      const struct mirror_lost *lost, struct db_step *ret_step);

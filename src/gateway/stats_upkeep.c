@@ -1,0 +1,95 @@
+#include "gateway/stats_upkeep.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "gateway/gateway_priv.h"
+#include "gateway/spans.h"
+#include "store/public/error_group.h"
+
+enum { BATCH_ROWS = 2'000, BATCH_DEADLINE_US = 10 * CLOCK_S };
+
+/* What is kept, and for how long. The counts of errors are only ever asked for by windows. */
+static const struct kept {
+    enum { KEPT_ROLLUPS, KEPT_ERRORS, KEPT_GROUPS } what;
+    int64_t span_s;
+    int64_t kept_s;       /* 0: as `option` says */
+    enum conf_id option;
+} kept[] = {
+    { KEPT_ROLLUPS, SPAN_MINUTE_S, 0, CONF_MINUTES_RETENTION },
+    { KEPT_ROLLUPS, SPAN_HOUR_S, 0, CONF_HOURS_RETENTION },
+    { KEPT_ERRORS, SPAN_MINUTE_S, 2 * SPAN_DAY_S, CONF_COUNT },
+    { KEPT_ERRORS, 5 * SPAN_MINUTE_S, 2 * SPAN_DAY_S, CONF_COUNT },
+    { KEPT_ERRORS, SPAN_HOUR_S, 12 * SPAN_DAY_S, CONF_COUNT },
+    { KEPT_ERRORS, SPAN_DAY_S, 110 * SPAN_DAY_S, CONF_COUNT },
+    { KEPT_ERRORS, 10 * SPAN_DAY_S, 110 * SPAN_DAY_S, CONF_COUNT },
+    { KEPT_GROUPS, 0, 0, CONF_COUNT },
+};
+
+struct batch {
+    struct gateway_loop *loop;
+    struct arena *arena;
+};
+
+void stats_upkeep_begin(struct gateway_loop *loop)
+{
+    loop->upkeep.at = 0;
+}
+
+static void done(void *owner, const struct db_reply *reply)
+{
+    const struct batch *batch = owner;
+    struct stats_upkeep *upkeep = &batch->loop->upkeep;
+    upkeep->is_busy = false;
+    if (reply->err != NULL) { /* the next hour tries again */
+        log_debug("stats.upkeep", "error=%s", log_quote(str_of_c(reply->err->message)));
+        upkeep->at = countof(kept);
+    } else if (db_rows_affected(reply->rows[reply->rows_count - 1]) < BATCH_ROWS) {
+        upkeep->at++;
+    }
+    arena_destroy(batch->arena);
+}
+
+static size_t steps_of(const struct kept *k, const struct conf *conf, struct arena *a,
+                       struct db_step steps[2])
+{
+    int64_t kept_us = k->option != CONF_COUNT ? conf_duration_us(conf, k->option)
+                                              : k->kept_s * CLOCK_S;
+    int64_t before_us = clock_wall_us() - kept_us;
+    switch (k->what) {
+    case KEPT_ROLLUPS:
+        steps[0] = stats_expire_step(a, k->span_s, before_us, BATCH_ROWS);
+        return 1;
+    case KEPT_ERRORS:
+        steps[0] = error_group_expire_step(a, k->span_s, before_us, BATCH_ROWS);
+        return 1;
+    case KEPT_GROUPS:
+        break;
+    }
+    steps[0] = error_group_hold_step();
+    steps[1] = error_group_forget_step(a, BATCH_ROWS);
+    return 2;
+}
+
+void stats_upkeep_tick(struct gateway_loop *loop)
+{
+    struct stats_upkeep *upkeep = &loop->upkeep;
+    struct db_step steps[2];
+    struct err e;
+    if (upkeep->is_busy || upkeep->at >= countof(kept))
+        return;
+    struct arena *a = arena_create(1 << 16);
+    struct batch *batch = arena_new(a, struct batch);
+    *batch = (struct batch){ loop, a };
+    const struct db_call call = { .lane = DB_LANE_WRITE,
+                                  .steps = steps,
+                                  .step_count = steps_of(&kept[upkeep->at], loop->gateway->conf, a,
+                                                         steps),
+                                  .deadline_us = clock_mono_us() + BATCH_DEADLINE_US,
+                                  .is_idempotent = true,
+                                  .fn = done,
+                                  .owner = batch };
+    upkeep->is_busy = db_pool_call(loop->pool, &call, NULL, &e);
+    if (!upkeep->is_busy)
+        arena_destroy(a);
+}

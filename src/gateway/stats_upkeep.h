@@ -1,0 +1,18 @@
+/*
+ * stats_upkeep: deletes figures that have been kept for long enough, a batch a second, so that
+ * nothing waits for it. Every gateway does; what one deletes the others do not find.
+ */
+#pragma once
+#include "base/base.h"
+
+struct gateway_loop;
+
+struct stats_upkeep {
+    size_t at; /* of what there is to look through; behind the last one: nothing to do */
+    bool is_busy;
+};
+
+/* From the first of it on. */
+void stats_upkeep_begin(struct gateway_loop *loop);
+/* Once a second. */
+void stats_upkeep_tick(struct gateway_loop *loop);
