@@ -241,7 +241,7 @@ static void end_writers(struct lead *lead, int64_t epoch)
 {
     arena_reset(lead->a);
     const struct db_step step = { &lead_end_writers,
-                                  lead_end_writers_args(lead->a, SHARD_ID, epoch,
+                                  lead_end_writers_args(lead->a, lead->s->id, epoch,
                                                         str_of_c(lead->s->name), WRITER_AGE_US) };
     call(lead, DB_LANE_READ, &step, 1, writers_ended);
 }
