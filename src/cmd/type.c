@@ -5,7 +5,8 @@ enum { NAME_WIDTH_MIN = 8, DETAIL_WIDTH_MIN = 10 };
 
 #define TYPE_LINE                                                                                  \
     "type paused pausedBy { id name } pausedReason maxRunning maxRunningPerKey keyPath "           \
-    "ratePerSecond burst maxAttempts timeoutSeconds retentionDays running waiting source "
+    "ratePerSecond burst ratePerKeyPerSecond burstPerKey maxAttempts timeoutSeconds "              \
+    "retentionDays running waiting source "
 
 /* ── what settings look like ── */
 
@@ -66,6 +67,9 @@ static void put_facts(struct api *api, const struct json_value *type)
     api_fact(facts, "key path", api_text(type, "keyPath"), TABLE_PLAIN);
     api_fact(facts, "rate", with_unit(api, type, "ratePerSecond", "/s"), TABLE_PLAIN);
     api_fact(facts, "burst", api_text(type, "burst"), TABLE_PLAIN);
+    api_fact(facts, "rate of one key", with_unit(api, type, "ratePerKeyPerSecond", "/s"),
+             TABLE_PLAIN);
+    api_fact(facts, "burst of one key", api_text(type, "burstPerKey"), TABLE_PLAIN);
     api_fact(facts, "attempts", api_text(type, "maxAttempts"), TABLE_PLAIN);
     api_fact(facts, "timeout", with_unit(api, type, "timeoutSeconds", "s"), TABLE_PLAIN);
     api_fact(facts, "kept", with_unit(api, type, "retentionDays", " days"), TABLE_PLAIN);
@@ -165,10 +169,12 @@ static const struct setting {
     { CONF_MAX_RUNNING_PER_KEY, "maxRunningPerKey", api_put_int },
     { CONF_KEY_PATH, "keyPath", api_put_text },
     { CONF_BURST, "burst", api_put_int },
+    { CONF_BURST_PER_KEY, "burstPerKey", api_put_int },
     { CONF_MAX_ATTEMPTS, "maxAttempts", api_put_int },
     { CONF_TIMEOUT, "timeoutSeconds", api_put_seconds },
     { CONF_RETENTION_DAYS, "retentionDays", api_put_int },
     { CONF_RATE, "ratePerSecond", NULL }, /* api_put_number */
+    { CONF_RATE_PER_KEY, "ratePerKeyPerSecond", NULL },
 };
 
 /* The names of --unset as nulls. */

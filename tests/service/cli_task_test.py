@@ -390,15 +390,17 @@ def a_schedule_is_previewed(world):
 def types_are_set_paused_and_listed(world):
     world.create("settled")
     done = world.run("type", "set", "settled", "--max-running", "5", "--max-running-per-key", "2", "--key-path",
-                     "customer.id", "--rate", "2.5", "--burst", "4", "--max-attempts", "7", "--timeout", "90s",
+                     "customer.id", "--rate", "2.5", "--burst", "4", "--rate-per-key", "0.5", "--burst-per-key", "2", "--max-attempts", "7", "--timeout", "90s",
                      "--retention-days", "3", "--json")
     assert done.code == OK, done.err
     told = done.json
     expected = {"maxRunning": 5, "maxRunningPerKey": 2, "keyPath": "customer.id", "ratePerSecond": 2.5, "burst": 4,
+                "ratePerKeyPerSecond": 0.5, "burstPerKey": 2,
                 "maxAttempts": 7, "timeoutSeconds": 90, "retentionDays": 3, "paused": False}
     assert {name: told[name] for name in expected} == expected, told
     assert world.run("type", "show", "settled", "--json").json["maxRunning"] == 5
-    cleared = world.run("type", "set", "settled", "--unset=max-running, burst,key-path,max-running-per-key", "--rate", "7",
+    cleared = world.run("type", "set", "settled", "--unset=max-running, burst,key-path,max-running-per-key,"
+                        "rate-per-key,burst-per-key", "--rate", "7",
                         "--json").json
     assert (cleared["maxRunning"], cleared["burst"], cleared["keyPath"], cleared["ratePerSecond"],
             cleared["timeoutSeconds"]) == (None, None, None, 7, 90), cleared
