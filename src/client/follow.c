@@ -226,6 +226,12 @@ struct follow *follow_create(struct client *client, const struct client_request 
     return f;
 }
 
+void follow_ask(struct follow *f, const struct client_request *request)
+{
+    buf_reset(&f->body);
+    client_put_request(&f->body, request);
+}
+
 void follow_destroy(struct follow *f)
 {
     if (f == NULL)

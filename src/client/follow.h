@@ -23,5 +23,7 @@ struct follow;
 [[nodiscard]] struct follow *follow_create(struct client *client,
                                            const struct client_request *request,
                                            const struct follow_events *events, void *owner);
+/* From within on_break: what is asked for on the next connection. */
+void follow_ask(struct follow *follow, const struct client_request *request);
 void follow_destroy(struct follow *follow); /* accepts NULL */
 DEFINE_SCOPED(follow);

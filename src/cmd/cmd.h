@@ -70,6 +70,8 @@ int cmd_print(const struct buf *b);
 /* Tells the error on standard error, "windlass: message (context)", and returns `exit_code`. */
 int cmd_fail(int exit_code, const struct err *e);
 
+[[nodiscard]] bool cmd_audit_export(struct api *api, struct err *e);
+[[nodiscard]] bool cmd_audit_list(struct api *api, struct err *e);
 [[nodiscard]] bool cmd_job_create(struct api *api, struct err *e);
 [[nodiscard]] bool cmd_job_delete(struct api *api, struct err *e);
 [[nodiscard]] bool cmd_job_list(struct api *api, struct err *e);

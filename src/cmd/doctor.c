@@ -52,13 +52,16 @@ static void put_json(struct buf *b, const struct doctor *d)
 
 static void put_text(struct buf *b, const struct doctor *d)
 {
-    enum { STATE_WIDTH = 9, CHECK_WIDTH = 12 };
+    enum { STATE_WIDTH = 9, CHECK_WIDTH_MIN = 12 };
+    size_t width = CHECK_WIDTH_MIN;
+    for (size_t i = 0; i < d->count; i++)
+        width = max_of(width, strlen(d->findings[i].check) + 1);
     for (size_t i = 0; i < d->count; i++) {
         const struct doctor_finding *finding = &d->findings[i];
-        buf_printf(b, "%-*s%-*s%.*s\n", STATE_WIDTH, doctor_state_name(finding->state), CHECK_WIDTH,
+        buf_printf(b, "%-*s%-*s%.*s\n", STATE_WIDTH, doctor_state_name(finding->state), (int)width,
                    finding->check, STR_FMT(finding->detail));
         if (finding->state != DOCTOR_OK)
-            buf_printf(b, "%*s=> %.*s\n", STATE_WIDTH + CHECK_WIDTH, "", STR_FMT(finding->cure));
+            buf_printf(b, "%*s=> %.*s\n", STATE_WIDTH + (int)width, "", STR_FMT(finding->cure));
     }
     size_t warnings = count_of(d, DOCTOR_WARNING), failures = count_of(d, DOCTOR_FAILURE);
     buf_printf(b, "\n%zu ok, %zu warning%s, %zu failure%s\n", count_of(d, DOCTOR_OK), warnings,

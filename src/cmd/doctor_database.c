@@ -6,9 +6,11 @@
 
 #include "cmd/doctor_priv.h"
 #include "cmd/up_cluster_priv.h"
+#include "conf/shard_map.h"
 
 /* The server's own cluster, or what DATABASE_URL names; NULL when there is nothing to look at. */
-static const char *find_database(struct doctor *d, const char **ret_run)
+static const char *find_database(struct doctor *d, struct up_cluster *ret_cluster,
+                                 const char **ret_run)
 {
     struct up_cluster cluster;
     struct err e;
@@ -33,8 +35,9 @@ static const char *find_database(struct doctor *d, const char **ret_run)
     }
     doctor_report(d, "programs", DOCTOR_OK, NULL, "PostgreSQL %d in %s", cluster.version,
                   cluster.programs);
-    if (up_cluster_join(&cluster, UP_ROLE_SUPERUSER, &url, &e)) {
+    if (up_cluster_join(&cluster, UP_ROLE_SUPERUSER, 0, &url, &e)) {
         *ret_run = cluster.run;
+        *ret_cluster = cluster;
         return url;
     }
     if (e.code != ERR_NOT_FOUND)
@@ -48,9 +51,26 @@ static const char *find_database(struct doctor *d, const char **ret_run)
     return NULL;
 }
 
+/* Those of shards 1 and up: in the cluster, or where shard-database-urls says. */
+static void check_shards(struct doctor *d, const struct up_cluster *cluster)
+{
+    struct shard_texts given;
+    struct err e;
+    bool is_good = shard_texts_read(conf_str(d->conf, CONF_SHARD_DATABASE_URLS), &given, &e);
+    assert(is_good); /* checked when the settings were read */
+    int count = (int)conf_int(d->conf, CONF_SHARDS);
+    for (int shard = 1; shard < (int)given.shard_count; shard++)
+        doctor_check_shard(d, shard, arena_cstr(d->arena, given.texts[shard]));
+    for (int shard = 1; shard < count && given.shard_count == 1 && cluster->arena; shard++)
+        doctor_check_shard(d, shard, up_cluster_url(cluster, UP_ROLE_SUPERUSER, shard));
+}
+
 void doctor_check_database(struct doctor *d, const char **ret_run)
 {
-    const char *url = find_database(d, ret_run);
-    if (url != NULL)
-        doctor_check_server(d, url);
+    struct up_cluster cluster = { 0 };
+    const char *url = find_database(d, &cluster, ret_run);
+    if (url == NULL)
+        return;
+    doctor_check_server(d, url);
+    check_shards(d, &cluster);
 }

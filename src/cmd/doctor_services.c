@@ -50,17 +50,38 @@ static void check_service(struct doctor *d, const char *run, enum up_service id,
         doctor_report(d, name, DOCTOR_OK, NULL, "ready (%.*s)", STR_FMT(where));
 }
 
-/* Each that worker-url names, or that has a socket in the folder. */
-static void check_workers(struct doctor *d, const char *run)
+/* Each that the list names, or of the shard that has a socket in the folder. */
+static void check_workers(struct doctor *d, const char *run, int shard, struct str urls)
 {
-    struct str urls = conf_str(d->conf, CONF_WORKER_URL), one;
+    struct str one;
     bool is_elsewhere = !str_is_empty(urls);
     bool more = true;
-    for (enum up_service id = UP_WORKER; more && id < UP_WORKERS_MAX; id++) {
+    for (int nth = 0; more && nth < UP_WORKERS_MAX; nth++) {
+        enum up_service id = (enum up_service)UP_WORKER_OF(shard, nth);
         if (!is_elsewhere && access(up_service_path(d->arena, run, id), F_OK) != 0)
             return;
         more = str_cut(urls, ',', &one, &urls) || !is_elsewhere;
         check_service(d, run, id, str_trim(one));
+    }
+}
+
+/* Of shards 1 and up, where there are some. */
+static void check_shards(struct doctor *d, const char *run)
+{
+    struct shard_texts urls;
+    struct err e;
+    bool is_good = shard_texts_read(conf_str(d->conf, CONF_SHARD_URLS), &urls, &e);
+    assert(is_good); /* checked when the settings were read */
+    for (int shard = 1; shard < UP_SHARDS_MAX; shard++)
+        check_workers(d, run, shard, urls.texts[shard]);
+}
+
+static void check_runners(struct doctor *d, const char *run)
+{
+    for (int shard = 0; shard < UP_SHARDS_MAX; shard++) {
+        enum up_service id = (enum up_service)UP_RUNNER_OF(shard);
+        if (shard == 0 || access(up_service_path(d->arena, run, id), F_OK) == 0)
+            check_service(d, run, id, STR(""));
     }
 }
 
@@ -82,9 +103,10 @@ void doctor_check_services(struct doctor *d, const char *run)
                           "none run in %s; `windlass up` starts them", run);
         return;
     }
-    check_workers(d, run);
+    check_workers(d, run, 0, conf_str(d->conf, CONF_WORKER_URL));
+    check_shards(d, run);
     if (!is_elsewhere || conf_is_given(d->conf, CONF_AI_URL))
         check_service(d, run, UP_AI, conf_str(d->conf, CONF_AI_URL));
     if (!is_elsewhere)
-        check_service(d, run, UP_RUNNER, STR(""));
+        check_runners(d, run);
 }

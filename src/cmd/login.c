@@ -42,11 +42,27 @@ static bool login(struct api *api, struct err *e)
     return true;
 }
 
+/* The environment's token comes first with every command, so it is its session that ends; what
+ * `login` keeps is another. */
+static bool logout_of_token(struct api *api, struct err *e)
+{
+    const struct json_value *data;
+    if (!api_ask(api, "mutation { logout }", &data, e))
+        return false;
+    buf_printf(&api->out,
+               "ended the session of WINDLASS_TOKEN; what `windlass login` keeps for %.*s stays: "
+               "unset WINDLASS_TOKEN and run `windlass logout` to end that\n",
+               STR_FMT(api->url));
+    return true;
+}
+
 /* The session ends at the gateway, and is forgotten here, also where the gateway has lost it. */
 bool cmd_logout(struct api *api, struct err *e)
 {
     const struct json_value *data;
     const char *path;
+    if (conf_str(api->conf, CONF_TOKEN).len > 0)
+        return logout_of_token(api, e);
     if (!session_path(api->arena, &path, e))
         return false;
     bool is_ended = api_ask(api, "mutation { logout }", &data, e);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "conf/shard_map.h"
 #include "json/writer.h"
 #include "schema/generate.h"
 #include "schema/migrate.h"
@@ -18,7 +19,9 @@ static const struct schema_set *const sets[] = { &schema_public, &schema_worker,
 struct session {
     const struct conf *conf;
     struct arena *a;
-    struct str url;
+    struct str url; /* of the database that is being worked on */
+    unsigned shard; /* whose it is; those of shards 1 and up have no schema `public` */
+    struct shard_texts given;
     bool reads_folder;  /* the files of --dir stand in for those of the program */
     const char *folder; /* of the set's migrations; NULL: those that the program carries */
     struct migration_list list;
@@ -30,24 +33,53 @@ static void session_clear(struct session *s)
     arena_destroy(s->a);
 }
 
-/* `reads_folder`: the files of --dir stand in for those of the program. */
+/* What follows is about the database of this shard. */
+static void session_turn_to(struct session *s, unsigned shard)
+{
+    struct str url = conf_str(s->conf, CONF_MIGRATE_DATABASE_URL);
+    s->shard = shard;
+    s->url = shard > 0 && s->given.shard_count > 1 ? s->given.texts[shard]
+             : url.len > 0                         ? url
+                                                   : conf_str(s->conf, CONF_DATABASE_URL);
+}
+
+/* To the one after it; false: all have been worked on. */
+static bool session_next(struct session *s)
+{
+    if (conf_is_given(s->conf, CONF_SHARD) || s->shard + 1 >= s->given.shard_count)
+        return false;
+    session_turn_to(s, s->shard + 1);
+    return true;
+}
+
+/*
+ * Where `shard` names one, its database alone: that of shard-database-urls, or else the main one,
+ * which then is that shard's. `reads_folder`: the files of --dir stand in for those of the program.
+ */
 static bool session_open(struct session *s, const struct conf *conf, bool reads_folder,
                          schema_report_fn *report, void *owner, struct err *e)
 {
-    struct str url = conf_str(conf, CONF_MIGRATE_DATABASE_URL);
-    *s = (struct session){ .conf = conf,
-                           .a = arena_create(0),
-                           .url = url.len ? url : conf_str(conf, CONF_DATABASE_URL),
-                           .reads_folder = reads_folder };
+    int64_t shard = conf_int(conf, CONF_SHARD);
+    *s = (struct session){ .conf = conf, .a = arena_create(0), .reads_folder = reads_folder };
     s->options = (struct schema_options){
         .connect_timeout_ms = conf_duration_us(conf, CONF_DB_CONNECT_TIMEOUT) / CLOCK_MS,
         .report = report,
         .owner = owner,
     };
-    if (str_is_empty(s->url))
-        return err_set(e, ERR_INVALID,
-                       "no database is named: give --database-url or set DATABASE_URL");
-    return true;
+    if (!shard_texts_read(conf_str(conf, CONF_SHARD_DATABASE_URLS), &s->given, e))
+        return false;
+    if (s->given.shard_count > 1 && shard >= (int64_t)s->given.shard_count)
+        return err_set(e, ERR_INVALID, "shard-database-urls has no shard %lld", (long long)shard);
+    session_turn_to(s, (unsigned)shard);
+    return !str_is_empty(s->url) ||
+           err_set(e, ERR_INVALID, "no database is named: give --database-url or set DATABASE_URL");
+}
+
+/* The sets of this database, from the first that it has. */
+static size_t first_set(const struct session *s)
+{
+    assert(sets[0] == &schema_public);
+    return s->shard > 0 ? 1 : 0;
 }
 
 /* What follows is about this set. */
@@ -69,6 +101,13 @@ static int fail(const struct err *e)
                     : is_outage              ? CMD_UNAVAILABLE
                                              : CMD_FAILURE,
                     e);
+}
+
+static int fail_in(const struct session *s, struct err *e)
+{
+    if (s->shard > 0)
+        err_in(e, "shard %u", s->shard);
+    return fail(e);
 }
 
 /* A migration to write is no log line: it goes to standard output, ready for a file. */
@@ -116,9 +155,11 @@ static int prepare(const struct conf *conf, enum schema_mode mode)
         return fail(&e);
     s.options.allow_drop = mode == SCHEMA_MODE_SYNCHRONISE && conf_bool(conf, CONF_ALLOW_DROP);
     int64_t start_us = clock_mono_us();
-    for (size_t i = 0; i < countof(sets); i++)
-        if (!session_use(&s, sets[i], &e) || !schema_prepare(s.url, mode, &s.options, &e))
-            return fail(&e);
+    do {
+        for (size_t i = first_set(&s); i < countof(sets); i++)
+            if (!session_use(&s, sets[i], &e) || !schema_prepare(s.url, mode, &s.options, &e))
+                return fail_in(&s, &e);
+    } while (session_next(&s));
     log_info("schema.ready", "version=%s ms=%lld", schema_version(),
              (long long)((clock_mono_us() - start_us) / CLOCK_MS));
     return CMD_OK;
@@ -136,7 +177,7 @@ int cmd_migrate_run(const struct conf *conf)
 
 /* What a check found, to be written as text or as JSON. */
 struct findings {
-    const struct schema_set *set; /* that is being compared */
+    const struct session *s; /* what is being compared */
     struct buf text;
     struct buf missing, extra; /* elements of JSON arrays */
 };
@@ -150,8 +191,10 @@ static void collect(enum schema_report kind, struct str text, void *owner)
     struct buf where;
     buf_init(&where, 0);
     buf_put_str(&where, text);
-    if (f->set != &schema_public)
-        buf_printf(&where, " (schema %.*s)", STR_FMT(f->set->name));
+    if (f->s->options.set != &schema_public)
+        buf_printf(&where, " (schema %.*s)", STR_FMT(f->s->options.set->name));
+    if (f->s->shard > 0)
+        buf_printf(&where, " (shard %u)", f->s->shard);
     buf_printf(&f->text, "%s: %.*s\n", is_extra ? "extra" : "missing", STR_FMT(buf_str(&where)));
     buf_put_c(list, list->len ? "," : "");
     json_put_string(list, buf_str(&where));
@@ -174,24 +217,35 @@ static int print_findings(const struct findings *f, bool is_json, bool agrees)
     return exit_code;
 }
 
+/* One database. False: it cannot be judged, and `e` says why; else, where it lacks something,
+ * `*agrees` becomes false and `e` says so. */
+static bool check_one(struct session *s, bool *agrees, struct err *e)
+{
+    for (size_t i = first_set(s); i < countof(sets); i++) {
+        struct err why = { 0 };
+        if (session_use(s, sets[i], &why) &&
+            schema_prepare(s->url, SCHEMA_MODE_CHECK, &s->options, &why))
+            continue;
+        bool is_judged = why.code == ERR_CONFLICT;
+        *e = *agrees || !is_judged ? why : *e;
+        *agrees = false;
+        if (!is_judged)
+            return false;
+    }
+    return true;
+}
+
 int cmd_migrate_check(const struct conf *conf)
 {
     struct err e = { 0 };
-    struct findings f = { 0 };
     scoped(session_clear) struct session s = { 0 };
+    struct findings f = { .s = &s };
     if (!session_open(&s, conf, true, collect, &f, &e))
         return fail(&e);
-    bool agrees = true, is_judged = true;
-    for (size_t i = 0; i < countof(sets) && is_judged; i++) {
-        struct err why = { 0 };
-        f.set = sets[i];
-        if (session_use(&s, sets[i], &why) &&
-            schema_prepare(s.url, SCHEMA_MODE_CHECK, &s.options, &why))
-            continue;
-        is_judged = why.code == ERR_CONFLICT;
-        e = agrees || !is_judged ? why : e;
-        agrees = false;
-    }
+    bool agrees = true, is_judged;
+    do {
+        is_judged = check_one(&s, &agrees, &e);
+    } while (is_judged && session_next(&s));
     int exit_code = CMD_OK;
     if (is_judged)
         exit_code = print_findings(&f, conf_bool(conf, CONF_JSON), agrees);
@@ -206,15 +260,17 @@ static const char *const state_names[] = { [MIGRATE_APPLIED] = "applied",
                                            [MIGRATE_EDITED] = "edited",
                                            [MIGRATE_UNKNOWN] = "unknown" };
 
-static void put_status_json(struct json_writer *w, const struct schema_set *set,
+static void put_status_json(struct json_writer *w, const struct session *s,
                             const struct migrate_entry *entries, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         char at[CLOCK_TEXT_MAX];
         clock_format(entries[i].applied_at_us, at);
         json_begin_object(w);
+        json_key_c(w, "shard");
+        json_write_i64(w, s->shard);
         json_key_c(w, "schema");
-        json_write_string(w, set->name);
+        json_write_string(w, s->options.set->name);
         json_key_c(w, "number");
         json_write_i64(w, entries[i].number);
         json_key_c(w, "name");
@@ -230,49 +286,62 @@ static void put_status_json(struct json_writer *w, const struct schema_set *set,
     }
 }
 
-static void put_status(struct buf *b, const struct schema_set *set,
-                       const struct migrate_entry *entries, size_t count)
+static void put_status(struct buf *b, const struct session *s, const struct migrate_entry *entries,
+                       size_t count)
 {
     size_t width = 0;
+    if (s->options.set == sets[first_set(s)] && s->shard > 0)
+        buf_printf(b, "shard %u:\n", s->shard);
     for (size_t i = 0; i < count; i++)
         width = max_of(width, entries[i].name.len);
     for (size_t i = 0; i < count; i++) {
         char at[CLOCK_TEXT_MAX];
         clock_format(entries[i].applied_at_us, at);
-        buf_printf(b, "%-6.*s  %-*.*s  %-7s  %s\n", STR_FMT(set->name), (int)width,
+        buf_printf(b, "%-6.*s  %-*.*s  %-7s  %s\n", STR_FMT(s->options.set->name), (int)width,
                    STR_FMT(entries[i].name), state_names[entries[i].state],
                    entries[i].applied_at_us ? at : "");
     }
 }
 
+/* Of one database; as JSON where `w` is given, else as text. */
+static bool tell_status(struct session *s, struct json_writer *w, struct buf *b, bool *needs_person,
+                        struct err *e)
+{
+    struct migrate_entry *entries;
+    size_t count;
+    for (size_t i = first_set(s); i < countof(sets); i++) {
+        if (!session_use(s, sets[i], e) ||
+            !migrate_status(s->url, &s->options, s->a, &entries, &count, e))
+            return false;
+        for (size_t k = 0; k < count; k++)
+            *needs_person |= entries[k].state == MIGRATE_EDITED;
+        if (w)
+            put_status_json(w, s, entries, count);
+        else
+            put_status(b, s, entries, count);
+    }
+    return true;
+}
+
 int cmd_migrate_status(const struct conf *conf)
 {
     struct err e = { 0 };
-    struct migrate_entry *entries;
-    size_t count;
     scoped(session_clear) struct session s = { 0 };
     if (!session_open(&s, conf, true, report_to_terminal, NULL, &e))
         return fail(&e);
-    bool needs_person = false, is_json = conf_bool(conf, CONF_JSON), is_good = true;
+    bool needs_person = false, is_json = conf_bool(conf, CONF_JSON), is_good;
     struct buf b;
     buf_init(&b, 0);
     struct json_writer w = json_writer_to(&b);
     if (is_json)
         json_begin_array(&w);
-    for (size_t i = 0; i < countof(sets) && is_good; i++) {
-        is_good = session_use(&s, sets[i], &e) &&
-                  migrate_status(s.url, &s.options, s.a, &entries, &count, &e);
-        for (size_t k = 0; is_good && k < count; k++)
-            needs_person |= entries[k].state == MIGRATE_EDITED;
-        if (is_good && is_json)
-            put_status_json(&w, sets[i], entries, count);
-        else if (is_good)
-            put_status(&b, sets[i], entries, count);
-    }
+    do {
+        is_good = tell_status(&s, is_json ? &w : NULL, &b, &needs_person, &e);
+    } while (is_good && session_next(&s));
     if (is_json)
         json_end_array(&w);
     buf_put_c(&b, is_json ? "\n" : "");
-    int exit_code = is_good ? cmd_print(&b) : fail(&e);
+    int exit_code = is_good ? cmd_print(&b) : fail_in(&s, &e);
     buf_clear(&b);
     return exit_code == CMD_OK && needs_person ? CMD_FINDINGS : exit_code;
 }
@@ -303,7 +372,7 @@ static bool find_newest(struct session *s, const struct schema_set **ret_set, st
 {
     int64_t newest_us = 0;
     *ret_set = NULL;
-    for (size_t i = 0; i < countof(sets); i++) {
+    for (size_t i = first_set(s); i < countof(sets); i++) {
         struct migrate_entry *entries;
         size_t count;
         if (!session_use(s, sets[i], e) ||
@@ -322,7 +391,7 @@ static bool find_newest(struct session *s, const struct schema_set **ret_set, st
 static bool revert_one(struct session *s, struct err *e)
 {
     const struct schema_set *set;
-    return find_newest(s, &set, e) && session_use(s, set ? set : &schema_public, e) &&
+    return find_newest(s, &set, e) && session_use(s, set ? set : sets[first_set(s)], e) &&
            migrate_revert(s->url, &s->options, 1, e);
 }
 
@@ -338,17 +407,33 @@ int cmd_migrate_revert(const struct conf *conf)
         return fail(&e);
     }
     bool done = session_open(&s, conf, true, report_to_terminal, NULL, &e);
+    if (done && s.given.shard_count > 1 && !conf_is_given(conf, CONF_SHARD))
+        done =
+            err_set(&e, ERR_INVALID,
+                    "there are %zu databases: --shard names the one to revert, 0 is the main one",
+                    s.given.shard_count);
     for (int64_t i = 0; done && i < count; i++)
         done = revert_one(&s, &e);
     return done ? CMD_OK : fail(&e);
+}
+
+static bool baseline_one(struct session *s, struct err *e)
+{
+    for (size_t i = first_set(s); i < countof(sets); i++)
+        if (!session_use(s, sets[i], e) || !migrate_baseline(s->url, &s->options, e))
+            return false;
+    return true;
 }
 
 int cmd_migrate_baseline(const struct conf *conf)
 {
     struct err e = { 0 };
     scoped(session_clear) struct session s = { 0 };
-    bool done = session_open(&s, conf, true, report_to_terminal, NULL, &e);
-    for (size_t i = 0; done && i < countof(sets); i++)
-        done = session_use(&s, sets[i], &e) && migrate_baseline(s.url, &s.options, &e);
-    return done ? CMD_OK : fail(&e);
+    if (!session_open(&s, conf, true, report_to_terminal, NULL, &e))
+        return fail(&e);
+    do {
+        if (!baseline_one(&s, &e))
+            return fail_in(&s, &e);
+    } while (session_next(&s));
+    return CMD_OK;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd/up_cluster_priv.h"
+#include "conf/shard_map.h"
 #include "db/conn.h"
 
 enum { ARENA_BYTES = 1 << 20 };
@@ -23,10 +24,19 @@ static bool find_target(const struct conf *conf, struct arena *a, struct target 
     const struct up_cluster_options options = { .arena = a,
                                                 .data = conf_cstr(conf, CONF_DATA),
                                                 .programs = programs };
-    struct target target = { .url = conf_str(conf, CONF_DATABASE_URL), .program = "psql" };
+    int64_t shard = conf_int(conf, CONF_SHARD);
+    struct shard_texts given;
+    if (!shard_texts_read(conf_str(conf, CONF_SHARD_DATABASE_URLS), &given, e))
+        return false;
+    struct target target = { .url = shard > 0 && given.shard_count > 1
+                                        ? given.texts[shard]
+                                        : conf_str(conf, CONF_DATABASE_URL),
+                             .program = "psql" };
+    if (given.shard_count > 1 && shard >= (int64_t)given.shard_count)
+        return err_set(e, ERR_INVALID, "shard-database-urls has no shard %lld", (long long)shard);
     if (target.url.len == 0) {
         if (!up_cluster_find(&options, &cluster, e) ||
-            !up_cluster_join(&cluster, UP_ROLE_OWNER, &url, e))
+            !up_cluster_join(&cluster, UP_ROLE_OWNER, (int)shard, &url, e))
             return false;
         target.url = str_of_c(url);
         programs = cluster.programs;

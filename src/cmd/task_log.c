@@ -7,6 +7,9 @@
 struct listening {
     struct api *api;
     struct arena *lasting; /* the command's; the api's is a line's own while one is told */
+    struct str id;
+    struct buf place; /* of the last line; empty: none came yet */
+    struct follow *follow;
     struct err failure;
 };
 
@@ -66,6 +69,9 @@ static void on_next(void *owner, const struct json_value *data)
     struct api *api = l->api;
     const struct json_value *line = api_member(data, "taskLog");
     struct str stream = api_text(line, "stream");
+    if (api_text(line, "place").len > 0)
+        buf_reset(&l->place);
+    buf_put_str(&l->place, api_text(line, "place"));
     scoped(arena_destroyp) struct arena *a = arena_create(SIZE_MAX);
     api->arena = a;
     if (api->is_json)
@@ -87,24 +93,51 @@ static void on_end(void *owner, const struct err *e)
     end(owner, e);
 }
 
+/* What comes behind the last line. */
+static struct client_request request_of(const struct listening *l, struct buf *variables)
+{
+    struct json_writer w = json_writer_to(variables);
+    json_begin_object(&w);
+    json_key_c(&w, "id");
+    json_write_string(&w, l->id);
+    if (l->place.len > 0) {
+        json_key_c(&w, "after");
+        json_write_string(&w, buf_str(&l->place));
+    }
+    json_end_object(&w);
+    return (struct client_request){
+        .document = "subscription($id: ID!, $after: String) { taskLog(id: $id, after: $after) { "
+                    "attempt at stream text place } }",
+        .variables = buf_str(variables),
+    };
+}
+
+static void on_break(void *owner, const struct err *e)
+{
+    struct listening *l = owner;
+    struct buf variables;
+    buf_init(&variables, 0);
+    const struct client_request request = request_of(l, &variables);
+    follow_ask(l->follow, &request);
+    buf_clear(&variables);
+    task_on_break(l, e);
+}
+
 static bool tell_all(struct api *api, struct str id, struct err *e)
 {
     static const struct follow_events events = {
-        .on_begin = on_begin, .on_next = on_next, .on_break = task_on_break, .on_end = on_end
+        .on_begin = on_begin, .on_next = on_next, .on_break = on_break, .on_end = on_end
     };
-    struct listening l = { .api = api, .lasting = api->arena };
-    struct json_writer *w = api_variables(api);
-    json_key_c(w, "id");
-    json_write_string(w, id);
-    json_end_object(w);
-    const struct client_request request = {
-        .document = "subscription($id: ID!) { taskLog(id: $id) { attempt at stream text } }",
-        .variables = buf_str(&api->variables),
-    };
-    scoped(follow_destroyp) struct follow *follow =
-        follow_create(api->client, &request, &events, &l);
-    buf_reset(&api->variables);
+    struct listening l = { .api = api, .lasting = api->arena, .id = id };
+    struct buf variables;
+    buf_init(&l.place, 0);
+    buf_init(&variables, 0);
+    const struct client_request request = request_of(&l, &variables);
+    l.follow = follow_create(api->client, &request, &events, &l);
+    buf_clear(&variables);
     client_run(api->client);
+    follow_destroy(l.follow);
+    buf_clear(&l.place);
     *e = l.failure;
     return l.failure.code == ERR_NONE;
 }

@@ -30,6 +30,8 @@ struct watch {
     struct io_timer *timer; /* to the next look at those */
     struct backoff looks;
     struct arena *look_arena;
+    struct awaited
+        *absent; /* the one that the last look did not find, and that is asked for alone */
     bool is_looking;
     bool is_told; /* each change, not only the end */
     bool is_over;
@@ -189,6 +191,84 @@ static void on_next(void *owner, const struct json_value *data)
     with_own_arena(owner, tell_event, data);
 }
 
+static void look_later(struct watch *w)
+{
+    if (!w->is_over)
+        io_timer_start(w->timer, backoff_next_ms(&w->looks));
+}
+
+static void call_api(struct watch *w, const char *document, struct buf *variables,
+                     client_answer_fn *fn)
+{
+    const struct client_request request = { .document = document, .variables = buf_str(variables) };
+    struct err e;
+    w->is_looking = client_call(w->api->client, w->look_arena, &request, fn, w, &e);
+    if (!w->is_looking)
+        look_later(w);
+    buf_clear(variables);
+}
+
+/* ── one that is not there ── */
+
+static void tell_asked(struct watch *w, const struct json_value *data)
+{
+    const struct json_value *task = api_member(data, "task");
+    struct awaited *absent = take(w->absent);
+    struct err e;
+    if (task == NULL && absent->shown[0] == '\0') {
+        (void)task_is_missing(absent->id, &e);
+        fail(w, &e);
+    } else if (task == NULL) {
+        const struct json_member members[] = {
+            { STR("id"), json_of_string(absent->id) },
+            { STR("kind"), json_of_string(STR("DELETED")) },
+            { STR("task"), { .type = JSON_NULL } },
+        };
+        const struct json_value event = json_of_members(members, countof(members));
+        tell(w, STR("DELETED"), absent->id, NULL, &event);
+    }
+}
+
+/* The worker itself was asked, where the tables have no such task. */
+static void on_asked(void *owner, const struct json_value *data, const struct err *e)
+{
+    struct watch *w = owner;
+    w->is_looking = false;
+    if (data != NULL)
+        with_own_arena(w, tell_asked, data);
+    else if (e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT)
+        fail(w, e);
+    look_later(w);
+}
+
+static void ask_absent(struct watch *w)
+{
+    struct buf variables;
+    buf_init(&variables, 0);
+    struct json_writer writer = json_writer_to(&variables);
+    json_begin_object(&writer);
+    json_key_c(&writer, "id");
+    json_write_string(&writer, w->absent->id);
+    json_end_object(&writer);
+    arena_reset(w->look_arena);
+    call_api(w, "query($id: ID!) { task(id: $id) { id } }", &variables, on_asked);
+}
+
+static void note_absent(struct watch *w, const struct json_value *data)
+{
+    const struct json_value *nodes = api_member(data, "tasks.nodes");
+    w->absent = NULL;
+    for (size_t i = 0; nodes != NULL && i < w->awaited_count && w->absent == NULL; i++) {
+        bool is_there = w->awaited[i].has_ended;
+        for (size_t k = 0; k < nodes->item_count && !is_there; k++)
+            is_there = str_eq(api_text(&nodes->items[k], "id"), w->awaited[i].id);
+        if (!is_there)
+            w->absent = &w->awaited[i];
+    }
+}
+
+/* ── looks ── */
+
 /*
  * A gateway tells a change before its tables hold it. Whoever subscribes in between is not told,
  * and a first look may come too early as well: so another follows, ever more seldom.
@@ -197,18 +277,22 @@ static void on_present(void *owner, const struct json_value *data, const struct 
 {
     struct watch *w = owner;
     w->is_looking = false;
-    if (data != NULL)
+    w->absent = NULL;
+    if (data != NULL) {
         with_own_arena(w, tell_present, data);
-    else if (e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT)
+        note_absent(w, data);
+    } else if (e->code != ERR_UNAVAILABLE && e->code != ERR_TIMEOUT) {
         fail(w, e);
-    if (!w->is_over)
-        io_timer_start(w->timer, backoff_next_ms(&w->looks));
+    }
+    if (w->absent != NULL && !w->is_over)
+        ask_absent(w);
+    else
+        look_later(w);
 }
 
 static void look(void *owner)
 {
     struct watch *w = owner;
-    struct err e;
     struct buf variables;
     if (w->is_looking)
         return;
@@ -222,16 +306,10 @@ static void look(void *owner)
         json_write_string(&writer, w->awaited[i].id);
     json_end_array(&writer);
     json_end_object(&writer);
-    const struct client_request request = {
-        .document =
-            "query($ids: [ID!]!) { tasks(filter: {ids: $ids}, first: 100) { nodes { " TASK_LINE
-            "payload result } } }",
-        .variables = buf_str(&variables),
-    };
-    w->is_looking = client_call(w->api->client, w->look_arena, &request, on_present, w, &e);
-    if (!w->is_looking)
-        io_timer_start(w->timer, backoff_next_ms(&w->looks));
-    buf_clear(&variables);
+    call_api(w,
+             "query($ids: [ID!]!) { tasks(filter: {ids: $ids}, first: 100) { nodes { " TASK_LINE
+             "payload result } } }",
+             &variables, on_present);
 }
 
 /* Changes will be told from here on; those till now are what a look at the tasks shows. */

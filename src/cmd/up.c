@@ -27,7 +27,7 @@ enum {
     DRAIN_EXTRA_MS = 5'000,      /* what services may take beyond their own drain time-out */
     SERVER_PATIENCE_MS = 60'000, /* a fast shutdown's checkpoint; then an immediate one */
     SERVER_GIVE_UP_MS = 120'000,
-    ARENA_BYTES = 1 << 20,
+    ARENA_BYTES = 4 << 20, /* of which the environments of all services take most */
 };
 
 static up_step_fn begin, stop_services, await_services_stopped, stop_server, await_server_stopped;

@@ -174,6 +174,7 @@ bool up_cluster_find(const struct up_cluster_options *options, struct up_cluster
     struct up_cluster c = { .arena = a,
                             .run = options->run,
                             .connections_max = options->connections_max,
+                            .shard_count = options->shard_count,
                             .is_for_developers = options->is_for_developers };
     c.folder = in_arena(a, "%s/postgres", options->data);
     int existing = highest_in(c.folder, holds_cluster);
@@ -213,9 +214,21 @@ static const char *url_of(const struct up_cluster *c, enum up_role role, const c
     return text;
 }
 
-const char *up_cluster_url(const struct up_cluster *c, enum up_role role)
+/* "windlass" of shard 0, "windlass_shard1", … */
+enum { DATABASE_NAME_MAX = 32 };
+static void name_database(int shard, char ret_name[DATABASE_NAME_MAX])
 {
-    return url_of(c, role, DATABASE);
+    if (shard > 0)
+        snprintf(ret_name, DATABASE_NAME_MAX, DATABASE "_shard%d", shard);
+    else
+        snprintf(ret_name, DATABASE_NAME_MAX, DATABASE);
+}
+
+const char *up_cluster_url(const struct up_cluster *c, enum up_role role, int shard)
+{
+    char name[DATABASE_NAME_MAX];
+    name_database(shard, name);
+    return url_of(c, role, name);
 }
 
 /* Making it. */
@@ -406,7 +419,8 @@ pid_t up_cluster_orphan(const struct up_cluster *c)
     return file.pid;
 }
 
-bool up_cluster_join(struct up_cluster *c, enum up_role role, const char **ret_url, struct err *e)
+bool up_cluster_join(struct up_cluster *c, enum up_role role, int shard, const char **ret_url,
+                     struct err *e)
 {
     char bytes[PIDFILE_BYTES_MAX];
     struct up_pidfile file;
@@ -416,23 +430,34 @@ bool up_cluster_join(struct up_cluster *c, enum up_role role, const char **ret_u
     if (!up_secret(c->arena, c->secrets, role_names[role], false, &c->passwords[role], e))
         return false;
     c->run = text_of(c->arena, file.sockets);
-    *ret_url = up_cluster_url(c, role);
+    *ret_url = up_cluster_url(c, role, shard);
     return true;
+}
+
+/* Of one shard. The gateway has no business in the databases of shards 1 and up. */
+static bool provide(const struct up_cluster *c, struct db_conn *conn, int shard, struct err *e)
+{
+    static const enum up_role wanted[] = { UP_ROLE_OWNER, UP_ROLE_WORKER, UP_ROLE_GATEWAY };
+    size_t count = shard == 0 ? countof(wanted) : countof(wanted) - 1;
+    struct schema_role roles[countof(wanted)];
+    char name[DATABASE_NAME_MAX];
+    name_database(shard, name);
+    for (size_t i = 0; i < count; i++)
+        roles[i] = (struct schema_role){ .name = str_of_c(role_names[wanted[i]]),
+                                         .password = c->passwords[wanted[i]] };
+    return schema_provision(conn, str_of_c(name), roles, count, e);
 }
 
 /* Not in the arena: the loop's thread uses it meanwhile. */
 bool up_cluster_provision(const struct up_cluster *c, struct err *e)
 {
-    struct schema_role roles[UP_ROLE_COUNT - UP_ROLE_OWNER];
     scoped(db_conn_destroyp) struct db_conn *conn = NULL;
     const struct db_conn_options options = {
         .url = str_of_c(c->superuser_url),
         .application_name = "windlass up",
     };
-    for (size_t i = 0; i < countof(roles); i++)
-        roles[i] = (struct schema_role){ .name = str_of_c(role_names[UP_ROLE_OWNER + i]),
-                                         .password = c->passwords[UP_ROLE_OWNER + i] };
-    return (db_conn_open(&options, &conn, e) &&
-            schema_provision(conn, STR(DATABASE), roles, countof(roles), e)) ||
-           err_in(e, "provide roles and database");
+    bool is_done = db_conn_open(&options, &conn, e);
+    for (int shard = 0; is_done && (shard == 0 || shard < c->shard_count); shard++)
+        is_done = provide(c, conn, shard, e);
+    return is_done || err_in(e, "provide roles and databases");
 }

@@ -36,6 +36,7 @@ struct up_cluster {
     bool is_made; /* `data` exists */
     bool is_for_developers;
     int connections_max;
+    int shard_count; /* with a database each */
     struct str passwords[UP_ROLE_COUNT];
 };
 
@@ -45,6 +46,7 @@ struct up_cluster_options {
     const char *run;      /* at most UP_SOCKET_FOLDER_MAX bytes */
     const char *programs; /* WINDLASS_PG_BIN; "": look for them */
     int connections_max;
+    int shard_count;
     bool is_for_developers; /* statements that failed are logged with their text */
 };
 
@@ -80,16 +82,17 @@ struct up_pidfile {
 /* A server that runs on our data although nobody supervises it any more; 0: none. */
 [[nodiscard]] pid_t up_cluster_orphan(const struct up_cluster *cluster);
 
-/* "postgresql://role:password@/database?host=…" in the arena. */
-[[nodiscard]] const char *up_cluster_url(const struct up_cluster *cluster, enum up_role role);
+/* "postgresql://role:password@/database?host=…" in the arena; the database is the shard's. */
+[[nodiscard]] const char *up_cluster_url(const struct up_cluster *cluster, enum up_role role,
+                                         int shard);
 /*
  * The same for a cluster that already runs, found by its postmaster.pid. Makes nothing.
  *
  * Errors: NOT_FOUND when it does not run (yet); else as up_secret, for it belongs to another user.
  */
-[[nodiscard]] bool up_cluster_join(struct up_cluster *cluster, enum up_role role,
+[[nodiscard]] bool up_cluster_join(struct up_cluster *cluster, enum up_role role, int shard,
                                    const char **ret_url, struct err *e);
-/* Roles, passwords, database. Blocks on the database: for another thread than the loop's. */
+/* Roles, passwords, databases. Blocks on the database: for another thread than the loop's. */
 [[nodiscard]] bool up_cluster_provision(const struct up_cluster *cluster, struct err *e);
 
 /* "postgres (PostgreSQL) 15.20 (Debian …)" gives 15; 0 when it says nothing known. */

@@ -4,22 +4,43 @@
 
 #define ARGS(name) ((const char *const[]){ "windlass", (name), NULL })
 
-/* One of them leads, the others stand by for it. */
-#define WORKER_KIND(text)                                                                          \
-    {                                                                                              \
-        .name = (text), .command = CONF_FOR_WORKER, .wave = UP_WAVE_WORKER, .args = ARGS("worker") \
-    }
+/* One of a shard's workers leads, the others stand by for it. */
+#define WORKER_KIND(text, of, number)                                                              \
+    [UP_WORKER_OF(of, number)] = { .name = (text),                                                 \
+                                   .command = CONF_FOR_WORKER,                                     \
+                                   .wave = UP_WAVE_WORKER,                                         \
+                                   .shard = (of),                                                  \
+                                   .nth = (number),                                                \
+                                   .args = ARGS("worker") }
+#define RUNNER_KIND(text, of)                                                                      \
+    [UP_RUNNER_OF(of)] = { .name = (text),                                                         \
+                           .command = CONF_FOR_RUNNER,                                             \
+                           .wave = UP_WAVE_ASKERS,                                                 \
+                           .shard = (of),                                                          \
+                           .args = ARGS("runner") }
+#define SHARD(of, prefix)                                                                          \
+    WORKER_KIND(prefix "worker", of, 0), WORKER_KIND(prefix "worker-2", of, 1),                    \
+        WORKER_KIND(prefix "worker-3", of, 2), WORKER_KIND(prefix "worker-4", of, 3),              \
+        RUNNER_KIND(prefix "runner", of)
 
 const struct up_service_kind up_roster[UP_SERVICE_COUNT] = {
-    [UP_WORKER] = WORKER_KIND("worker"),
-    [UP_WORKER_2] = WORKER_KIND("worker-2"),
-    [UP_WORKER_3] = WORKER_KIND("worker-3"),
-    [UP_WORKER_4] = WORKER_KIND("worker-4"),
+    SHARD(0, ""),
+    SHARD(1, "shard1-"),
+    SHARD(2, "shard2-"),
+    SHARD(3, "shard3-"),
+    SHARD(4, "shard4-"),
+    SHARD(5, "shard5-"),
+    SHARD(6, "shard6-"),
+    SHARD(7, "shard7-"),
+    SHARD(8, "shard8-"),
+    SHARD(9, "shard9-"),
+    SHARD(10, "shard10-"),
+    SHARD(11, "shard11-"),
+    SHARD(12, "shard12-"),
+    SHARD(13, "shard13-"),
+    SHARD(14, "shard14-"),
+    SHARD(15, "shard15-"),
     [UP_AI] = { .name = "ai", .command = CONF_FOR_AI, .wave = UP_WAVE_ASKED, .args = ARGS("ai") },
-    [UP_RUNNER] = { .name = "runner",
-                    .command = CONF_FOR_RUNNER,
-                    .wave = UP_WAVE_ASKERS,
-                    .args = ARGS("runner") },
     [UP_GATEWAY] = { .name = "gateway",
                      .command = CONF_FOR_GATEWAY,
                      .wave = UP_WAVE_ASKERS,
@@ -28,7 +49,8 @@ const struct up_service_kind up_roster[UP_SERVICE_COUNT] = {
 
 bool up_is_wanted(const struct conf *conf, enum up_service id)
 {
-    return id >= UP_WORKERS_MAX || (int64_t)id < conf_int(conf, CONF_WORKERS);
+    return up_roster[id].shard < conf_int(conf, CONF_SHARDS) &&
+           up_roster[id].nth < conf_int(conf, CONF_WORKERS);
 }
 
 const char *up_service_path(struct arena *a, const char *run, enum up_service id)
@@ -55,14 +77,24 @@ static const char *unix_url(struct arena *a, const struct up_links *links, enum 
     return arena_printf(a, "unix:%s", up_service_path(a, links->run, id)).ptr;
 }
 
-/* All of them: who asks finds the one that leads. */
-static const char *worker_urls(struct arena *a, const struct up_links *links)
+/* All of the shard: who asks finds the one that leads. */
+static const char *worker_urls(struct arena *a, const struct up_links *links, int shard)
 {
     struct str urls = STR("");
-    for (enum up_service id = UP_WORKER; id < links->worker_count; id++)
-        urls = arena_printf(a, "%.*s%s%s", STR_FMT(urls), id == UP_WORKER ? "" : ",",
-                            unix_url(a, links, id));
+    for (int nth = 0; nth < links->worker_count; nth++)
+        urls = arena_printf(a, "%.*s%s%s", STR_FMT(urls), nth == 0 ? "" : ",",
+                            unix_url(a, links, (enum up_service)UP_WORKER_OF(shard, nth)));
     return arena_cstr(a, urls);
+}
+
+/* "1:unix:…;2:unix:…"; NULL: there is shard 0 alone. */
+static const char *shard_urls(struct arena *a, const struct up_links *links)
+{
+    struct str urls = STR("");
+    for (int shard = 1; shard < links->shard_count; shard++)
+        urls = arena_printf(a, "%.*s%s%d:%s", STR_FMT(urls), shard == 1 ? "" : ";", shard,
+                            worker_urls(a, links, shard));
+    return urls.len > 0 ? arena_cstr(a, urls) : NULL;
 }
 
 /* How the ai service reaches the gateway, on this machine. */
@@ -75,11 +107,9 @@ static const char *callback_url(struct arena *a, const struct io_listen_set *soc
     return arena_cstr(a, str_of_c(url));
 }
 
-enum { EVERYBODY = (1 << UP_SERVICE_COUNT) - 1 };
-
 /* Settings that `up` knows better than whoever wrote them; NULL takes one away. */
 struct rule {
-    unsigned services; /* a bit for each enum up_service */
+    unsigned services; /* those that have these commands, enum conf_for */
     enum conf_id id;
     const char *value;
 };
@@ -87,35 +117,40 @@ struct rule {
 const char *const *up_service_env(struct arena *a, enum up_service id, const struct up_links *links,
                                   const struct up_env_options *base)
 {
-    enum { WORKER = (1 << UP_WORKERS_MAX) - 1, AI = 1 << UP_AI, RUNNER = 1 << UP_RUNNER };
-    enum { GATEWAY = 1 << UP_GATEWAY };
+    enum { WORKER = CONF_FOR_WORKER, AI = CONF_FOR_AI, RUNNER = CONF_FOR_RUNNER };
+    enum { GATEWAY = CONF_FOR_GATEWAY, EVERYBODY = WORKER | AI | RUNNER | GATEWAY };
+    const struct up_service_kind *kind = &up_roster[id];
+    const char *database = links->worker_databases[kind->shard];
+    const char *shard = kind->shard > 0 ? arena_printf(a, "%d", kind->shard).ptr : NULL;
     const struct rule rules[] = {
         { EVERYBODY, CONF_LOG_FORMAT, links->log_format },
-        { WORKER, CONF_LOG_NAME, up_roster[id].name },
+        { WORKER | RUNNER, CONF_LOG_NAME, kind->name },
+        { WORKER, CONF_SHARD, shard },
         { WORKER | GATEWAY, CONF_SCHEMA, "check" }, /* migrate has been there */
         { WORKER | GATEWAY, CONF_MIGRATE_DATABASE_URL, NULL },
         { GATEWAY, CONF_DATABASE_URL, links->gateway_database },
-        { WORKER, CONF_DATABASE_URL, links->worker_database },
-        { WORKER, CONF_WORKER_DATABASE_URL, links->worker_database },
+        { WORKER, CONF_DATABASE_URL, database },
+        { WORKER, CONF_WORKER_DATABASE_URL, database },
         { GATEWAY, CONF_PORT, arena_printf(a, "%d", links->sockets->port).ptr },
         { GATEWAY, CONF_GATEWAY_LOOPS, arena_printf(a, "%zu", links->sockets->count).ptr },
         { GATEWAY, CONF_CALLBACK_URL, callback_url(a, links->sockets) },
         { GATEWAY, CONF_AI_URL, unix_url(a, links, UP_AI) },
-        { GATEWAY | RUNNER, CONF_WORKER_URL, worker_urls(a, links) },
+        { GATEWAY | RUNNER, CONF_WORKER_URL, worker_urls(a, links, kind->shard) },
+        { GATEWAY, CONF_SHARD_URLS, shard_urls(a, links) },
         { RUNNER, CONF_COMMANDS_SOCKET, links->commands_socket },
         { WORKER, CONF_WORKER_LISTEN, unix_url(a, links, id) },
         { AI, CONF_AI_LISTEN, unix_url(a, links, UP_AI) },
-        { RUNNER, CONF_RUNNER_LISTEN, unix_url(a, links, UP_RUNNER) },
+        { RUNNER, CONF_RUNNER_LISTEN, unix_url(a, links, id) },
         { GATEWAY | WORKER | AI, CONF_GATEWAY_TOKEN, links->gateway_token },
         { WORKER | RUNNER, CONF_RUNNER_TOKEN, links->runner_token },
     };
     struct up_override overrides[countof(rules)];
     struct up_env_options options = *base;
-    options.command = up_roster[id].command;
+    options.command = kind->command;
     options.overrides = overrides;
     options.override_count = 0;
     for (size_t i = 0; i < countof(rules); i++)
-        if ((rules[i].services & (1U << id)) != 0)
+        if ((rules[i].services & kind->command) != 0)
             overrides[options.override_count++] =
                 (struct up_override){ .id = rules[i].id, .value = rules[i].value };
     return up_env(a, &options);

@@ -6,19 +6,23 @@
 #include "base/arena.h"
 #include "base/base64.h"
 #include "cmd/up_plan_priv.h"
+#include "conf/shard_map.h"
 
-/* Workers come first; `workers` says how many of them there are. */
+enum {
+    UP_SHARDS_MAX = SHARD_MAP_SHARDS_MAX,
+    UP_WORKERS_MAX = 4, /* of a shard */
+};
+
+/* The workers of all shards, a runner of each, then what there is once. */
 enum up_service {
-    UP_WORKER,
-    UP_WORKER_2,
-    UP_WORKER_3,
-    UP_WORKER_4,
-    UP_WORKERS_MAX,
-    UP_AI = UP_WORKERS_MAX,
-    UP_RUNNER,
+    UP_WORKER, /* the first of shard 0; UP_WORKER_OF and UP_RUNNER_OF tell the others */
+    UP_RUNNER = UP_SHARDS_MAX * UP_WORKERS_MAX,
+    UP_AI = UP_RUNNER + UP_SHARDS_MAX,
     UP_GATEWAY,
     UP_SERVICE_COUNT
 };
+#define UP_WORKER_OF(shard, nth) ((shard)*UP_WORKERS_MAX + (nth))
+#define UP_RUNNER_OF(shard) (UP_RUNNER + (shard))
 
 /*
  * Who asks others stops before them: the runner acknowledges to the worker, the gateway asks
@@ -30,6 +34,8 @@ struct up_service_kind {
     const char *name;  /* in the log, and of its socket */
     unsigned command;  /* enum conf_for: whose settings go along */
     enum up_wave wave; /* when it stops */
+    int shard;         /* 0 also of what has none */
+    int nth;           /* of its shard's workers */
     const char *const *args;
 };
 
@@ -42,12 +48,12 @@ enum { UP_TOKEN_BYTES = 32, UP_TOKEN_LEN = BASE64URL_LEN(UP_TOKEN_BYTES) };
 
 /* What the services are told of each other. */
 struct up_links {
-    const char *run; /* the folder of the sockets */
-    size_t worker_count;
+    const char *run;               /* the folder of the sockets */
+    int shard_count, worker_count; /* workers of a shard */
     const struct io_listen_set *sockets;
     const char *log_format;
     const char *gateway_database; /* URLs; NULL: none is known */
-    const char *worker_database;
+    const char *worker_databases[UP_SHARDS_MAX];
     const char *commands_socket;          /* NULL: there is no spawner */
     char gateway_token[UP_TOKEN_LEN + 1]; /* new at each start, and nowhere but in environments */
     char runner_token[UP_TOKEN_LEN + 1];

@@ -60,6 +60,16 @@ static const char *schema_action(const struct up *u)
     return u->site.has_cluster ? "run" : NULL;
 }
 
+/* "1:postgresql://…;2:…", as who owns them; NULL: there is shard 0 alone. */
+static const char *shard_databases(const struct up *u)
+{
+    struct str urls = STR("");
+    for (int shard = 1; shard < u->site.shard_count; shard++)
+        urls = arena_printf(u->arena, "%.*s%s%d:%s", STR_FMT(urls), shard == 1 ? "" : ";", shard,
+                            up_site_shard_database(&u->site, UP_ROLE_OWNER, shard));
+    return urls.len > 0 ? arena_cstr(u->arena, urls) : NULL;
+}
+
 enum up_next up_begin_services(struct up *u)
 {
     struct err e;
@@ -67,16 +77,19 @@ enum up_next up_begin_services(struct up *u)
     if (!action)
         return go(u, start_services);
     const char *const args[] = { "windlass", "migrate", action, NULL };
-    const char *url = u->site.has_cluster ? up_cluster_url(&u->site.cluster, UP_ROLE_OWNER) : NULL;
+    const char *url =
+        u->site.has_cluster ? up_cluster_url(&u->site.cluster, UP_ROLE_OWNER, 0) : NULL;
     const struct up_override overrides[] = {
         { CONF_LOG_FORMAT, log_format_name(u) },
+        { CONF_SHARD, NULL }, /* all of them */
+        { CONF_SHARD_DATABASE_URLS, shard_databases(u) },
         { CONF_DATABASE_URL, url },
         { CONF_MIGRATE_DATABASE_URL, url },
     };
     struct up_env_options options = env_options(u);
     options.command = CONF_FOR_MIGRATE;
     options.overrides = overrides;
-    options.override_count = url ? countof(overrides) : 1;
+    options.override_count = url ? countof(overrides) : 3;
     const struct up_child_plan plan = { .name = "migrate",
                                         .spec = own_spec(u, args, up_env(u->arena, &options)) };
     return up_helper_start(u, &plan, &e) ? go(u, await_migrated) : up_fail(u, &e);
@@ -111,17 +124,20 @@ static void link_services(struct up *u)
     const struct up_cluster *cluster = u->site.has_cluster ? &u->site.cluster : NULL;
     u->links = (struct up_links){
         .run = u->site.run,
-        .worker_count = (size_t)conf_int(u->conf, CONF_WORKERS),
+        .shard_count = u->site.shard_count,
+        .worker_count = (int)conf_int(u->conf, CONF_WORKERS),
         .sockets = &u->site.sockets[UP_GATEWAY],
         .log_format = log_format_name(u),
         .commands_socket = u->site.has_spawner ? u->site.spawner.address : NULL,
         .gateway_database =
-            cluster ? up_cluster_url(cluster, UP_ROLE_GATEWAY) : given_url(u, CONF_DATABASE_URL),
-        .worker_database = cluster ? up_cluster_url(cluster, UP_ROLE_WORKER)
-                           : conf_is_given(u->conf, CONF_WORKER_DATABASE_URL)
-                               ? conf_cstr(u->conf, CONF_WORKER_DATABASE_URL)
-                               : given_url(u, CONF_DATABASE_URL),
+            cluster ? up_cluster_url(cluster, UP_ROLE_GATEWAY, 0) : given_url(u, CONF_DATABASE_URL),
+        .worker_databases = { cluster ? up_cluster_url(cluster, UP_ROLE_WORKER, 0)
+                              : conf_is_given(u->conf, CONF_WORKER_DATABASE_URL)
+                                  ? conf_cstr(u->conf, CONF_WORKER_DATABASE_URL)
+                                  : given_url(u, CONF_DATABASE_URL) },
     };
+    for (int shard = 1; shard < u->site.shard_count; shard++)
+        u->links.worker_databases[shard] = up_site_shard_database(&u->site, UP_ROLE_WORKER, shard);
     up_links_make_tokens(&u->links);
 }
 
@@ -205,12 +221,22 @@ static bool a_service_refuses(struct up *u, struct err *e)
     return false;
 }
 
-static bool has_ready_worker(const struct up *u)
+static bool is_shard_ready(const struct up *u, int shard)
 {
-    for (enum up_service id = UP_WORKER; id < UP_WORKERS_MAX; id++)
-        if (u->services[id] && up_child_is_ready(u->services[id]))
+    for (int nth = 0; nth < UP_WORKERS_MAX; nth++) {
+        const struct up_child *worker = u->services[UP_WORKER_OF(shard, nth)];
+        if (worker && up_child_is_ready(worker))
             return true;
+    }
     return false;
+}
+
+static bool are_shards_ready(const struct up *u)
+{
+    for (int shard = 0; shard < u->site.shard_count; shard++)
+        if (!is_shard_ready(u, shard))
+            return false;
+    return true;
 }
 
 /* Served is who the gateway serves; the others may follow, though the worker is waited for. */
@@ -221,12 +247,12 @@ static enum up_next await_services(struct up *u)
         return up_fail(u, &e);
     int64_t left_ms = WORKER_PATIENCE_MS - up_step_age_ms(u);
     bool is_served = up_child_is_ready(u->services[UP_GATEWAY]);
-    bool has_worker = has_ready_worker(u);
-    if (!is_served || (!has_worker && left_ms > 0)) {
+    bool has_workers = are_shards_ready(u);
+    if (!is_served || (!has_workers && left_ms > 0)) {
         up_tell_news(u, "up.services_awaited", "waiting for the services");
         return up_wait_ms(u, is_served ? left_ms : NEWS_MS);
     }
-    if (!has_worker)
+    if (!has_workers)
         log_warn("up.worker_late", "waited_ms=%lld what=%s", (long long)up_step_age_ms(u),
                  log_quote(STR("tasks and jobs wait in the outbox until it is ready")));
     announce(u);

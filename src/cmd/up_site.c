@@ -119,9 +119,11 @@ static bool prepare_cluster(struct up_site *site, struct err *e)
         .data = site->data,
         .run = site->run,
         .programs = conf_cstr(site->conf, CONF_PG_BIN),
-        .connections_max = (int)(connections_a_loop * (int64_t)site->sockets[UP_GATEWAY].count) +
-                           CONNECTIONS_WORKER * (int)conf_int(site->conf, CONF_WORKERS) +
-                           CONNECTIONS_SPARE,
+        .connections_max =
+            (int)(connections_a_loop * (int64_t)site->sockets[UP_GATEWAY].count) +
+            CONNECTIONS_WORKER * (int)conf_int(site->conf, CONF_WORKERS) * site->shard_count +
+            CONNECTIONS_SPARE,
+        .shard_count = site->shard_databases.shard_count > 1 ? 1 : site->shard_count,
         .is_for_developers = conf_choice(site->conf, CONF_ENV) == CONF_ENV_DEVELOPMENT,
     };
     return up_cluster_find(&options, &site->cluster, e) && up_cluster_prepare(&site->cluster, e);
@@ -183,12 +185,38 @@ static bool start_spawner(struct up_site *site, struct err *e)
     return site->has_spawner || err_in(e, "command-list");
 }
 
+/* How many there are, and that each can have a database. */
+static bool prepare_shards(struct up_site *site, struct err *e)
+{
+    struct shard_map map;
+    site->shard_count = (int)conf_int(site->conf, CONF_SHARDS);
+    if (!shard_map_read(conf_str(site->conf, CONF_SHARD_QUEUES), &map, e) ||
+        !shard_map_fits(&map, (size_t)site->shard_count, e) ||
+        !shard_texts_read(conf_str(site->conf, CONF_SHARD_DATABASE_URLS), &site->shard_databases,
+                          e))
+        return false;
+    int given = (int)site->shard_databases.shard_count;
+    if (given == site->shard_count || (given == 1 && site->has_cluster))
+        return true;
+    return err_set(e, ERR_INVALID,
+                   "with %d shards, shard-database-urls names %d databases (those of shards 1 and "
+                   "up), not %d",
+                   site->shard_count, site->shard_count - 1, given - 1);
+}
+
+const char *up_site_shard_database(const struct up_site *site, enum up_role role, int shard)
+{
+    return site->shard_databases.shard_count > 1
+               ? arena_cstr(site->arena, site->shard_databases.texts[shard])
+               : up_cluster_url(&site->cluster, role, shard);
+}
+
 /* What may need root comes first; then we are the services' user and the rest is done as it. */
 static bool prepare(struct up_site *site, struct err *e)
 {
     site->has_cluster = str_is_empty(conf_str(site->conf, CONF_DATABASE_URL));
     site->has_terminal = up_has_terminal();
-    if (!up_identity_find(site->arena, &site->identity, e) ||
+    if (!prepare_shards(site, e) || !up_identity_find(site->arena, &site->identity, e) ||
         !up_program_open(&site->identity, &site->program_fd, e) ||
         (site->has_cluster && !prepare_data(site, e)) || !open_sockets(site, e) ||
         !prepare_run(site, e) || !start_spawner(site, e) || !up_identity_drop(&site->identity, e))
@@ -208,6 +236,7 @@ bool up_site_prepare(const struct conf *conf, struct arena *a, struct up_site *r
                      struct err *e)
 {
     struct up_site site = { .conf = conf, .arena = a };
+    site.sockets = arena_new_array(a, UP_SERVICE_COUNT, struct io_listen_set);
     open_standard_fds();
     (void)umask(0077);
     if (!prepare(&site, e)) {
@@ -224,7 +253,7 @@ void up_site_clear(struct up_site *site)
         (void)unlink(up_url_file(site->arena, site->run));
     if (site->has_spawner)
         (void)close(site->spawner.lifeline);
-    for (enum up_service id = 0; id < UP_SERVICE_COUNT; id++) {
+    for (enum up_service id = 0; site->sockets && id < UP_SERVICE_COUNT; id++) {
         if (id != UP_GATEWAY && site->sockets[id].count > 0)
             (void)unlink(up_service_path(site->arena, site->run, id));
         io_listen_set_close(&site->sockets[id]);

@@ -13,8 +13,8 @@ struct up_site {
     struct arena *arena;
     struct up_identity identity;
     /* The gateway's are the installation's address. They stay open here, so that a service which
-     * is started again has lost no caller. */
-    struct io_listen_set sockets[UP_SERVICE_COUNT];
+     * is started again has lost no caller. By enum up_service. */
+    struct io_listen_set *sockets;
     const char *data; /* NULL without a cluster of our own */
     const char *run;
     int data_lock, run_lock; /* held until the process ends */
@@ -24,6 +24,8 @@ struct up_site {
     struct spawner spawner;
     bool has_cluster; /* of our own: DATABASE_URL is not set */
     struct up_cluster cluster;
+    int shard_count;
+    struct shard_texts shard_databases; /* that were given: else they are the cluster's */
 };
 
 /*
@@ -34,6 +36,11 @@ struct up_site {
  */
 [[nodiscard]] bool up_site_prepare(const struct conf *conf, struct arena *a,
                                    struct up_site *ret_site, struct err *e);
+
+/* The URL of the database of shard 1 or up, for that role where it is the cluster's; in the arena.
+ */
+[[nodiscard]] const char *up_site_shard_database(const struct up_site *site, enum up_role role,
+                                                 int shard);
 
 /* Closes what is left open, and removes the services' sockets. */
 void up_site_clear(struct up_site *site);

@@ -67,7 +67,8 @@ static void check_load(struct doctor *d, const struct schema_server *server,
                       clock_difference_us / CLOCK_S);
 }
 
-static bool open_database(struct doctor *d, const char *url, struct db_conn **ret_conn)
+static bool open_database(struct doctor *d, const char *url, const char *check,
+                          struct db_conn **ret_conn)
 {
     const struct db_conn_options options = {
         .url = str_of_c(url),
@@ -78,9 +79,8 @@ static bool open_database(struct doctor *d, const char *url, struct db_conn **re
     if (db_conn_open(&options, ret_conn, &e))
         return true;
     doctor_report_err(
-        d, "database", &e,
-        "check database-url, that the server runs, and that pg_hba.conf lets this role "
-        "in");
+        d, check, &e,
+        "check its URL, that the server runs, and that pg_hba.conf lets this role in");
     return false;
 }
 
@@ -143,35 +143,44 @@ static bool check_schema(struct doctor *d, const char *url, const struct schema_
     return false;
 }
 
-static void check_leader(struct doctor *d, struct db_conn *conn)
+static void check_leader(struct doctor *d, struct db_conn *conn, const char *check)
 {
     struct schema_leader leader;
     struct err e;
     if (!schema_server_leader(conn, &leader, &e))
-        doctor_report_err(d, "queue", &e, "see the server's log");
+        doctor_report_err(d, check, &e, "see the server's log");
     else if (leader.is_held)
-        doctor_report(d, "queue", DOCTOR_OK, NULL, "its schema is complete, %s leads it",
+        doctor_report(d, check, DOCTOR_OK, NULL, "its schema is complete, %s leads it",
                       leader.name);
     else if (leader.was_led)
-        doctor_report(d, "queue", DOCTOR_WARNING,
+        doctor_report(d, check, DOCTOR_WARNING,
                       "start a worker: `windlass up` does, or `windlass worker`",
                       "no worker leads it: tasks wait, and new ones are kept by the gateway");
     else
-        doctor_report(d, "queue", DOCTOR_OK, NULL,
+        doctor_report(d, check, DOCTOR_OK, NULL,
                       "its schema is complete, no worker has led it yet");
 }
 
 void doctor_check_server(struct doctor *d, const char *url)
 {
     scoped(db_conn_destroyp) struct db_conn *conn = NULL;
-    if (!open_database(d, url, &conn) || !check_server(d, conn, url))
+    if (!open_database(d, url, "database", &conn) || !check_server(d, conn, url))
         return;
     if (check_schema(d, url, &schema_public, "schema"))
         doctor_report(d, "schema", DOCTOR_OK, NULL, "%s, complete", schema_version());
     if (!check_schema(d, url, &schema_worker, "queue"))
         return;
-    check_leader(d, conn);
+    check_leader(d, conn, "queue");
     if (check_schema(d, url, &schema_windlass, "enqueue"))
         doctor_report(d, "enqueue", DOCTOR_OK, NULL,
                       "windlass.enqueue is there, for those alone who were given it");
+}
+
+void doctor_check_shard(struct doctor *d, int shard, const char *url)
+{
+    const char *check = arena_printf(d->arena, "shard%d", shard).ptr;
+    scoped(db_conn_destroyp) struct db_conn *conn = NULL;
+    if (open_database(d, url, check, &conn) && check_schema(d, url, &schema_worker, check) &&
+        check_schema(d, url, &schema_windlass, check))
+        check_leader(d, conn, check);
 }

@@ -33,7 +33,7 @@ void doctor_report(struct doctor *d, const char *check, enum doctor_state state,
 void doctor_report_err(struct doctor *d, const char *check, const struct err *e, const char *cure);
 
 enum {
-    DOCTOR_FINDINGS_MAX = 64,    /* of all checks together */
+    DOCTOR_FINDINGS_MAX = 256,   /* of all checks together */
     DOCTOR_STATEMENT_MS = 5'000, /* what a check of the database may wait for */
 };
 
@@ -49,3 +49,5 @@ void doctor_check_limits(struct doctor *d);
 void doctor_check_data(struct doctor *d);
 /* The server behind the URL, both schemas, and who leads the queue. */
 void doctor_check_server(struct doctor *d, const char *url);
+/* The database of shard 1 or up: its two schemas, and who leads it. */
+void doctor_check_shard(struct doctor *d, int shard, const char *url);

@@ -11,4 +11,6 @@ typedef const char *await_each_path_fn(const struct gql_step *step, size_t paren
 typedef struct gql_value await_each_read_fn(const struct gql_step *step,
                                             const struct json_value *body);
 
-enum gql_next await_each(struct gql_step *step, await_each_path_fn *path, await_each_read_fn *read);
+/* The parents are records; `shard_column` tells whose worker knows of each. */
+enum gql_next await_each(struct gql_step *step, int shard_column, await_each_path_fn *path,
+                         await_each_read_fn *read);

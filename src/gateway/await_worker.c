@@ -1,37 +1,62 @@
 #include "gateway/await_worker.h"
 
 #include "base/clock.h"
+#include "gateway/shards.h"
 #include "gateway/worker_client.h"
+#include "store/public/task_mirror.h"
 
 /* What the worker answered must be stored within the request's deadline, too. */
 enum { STORE_MARGIN_US = CLOCK_S };
 
+/*
+ *   (its row names the shard, or none) --> ask it --> answer
+ *                                           `-- not known there, and no row --> ask the next one
+ */
 struct await {
     struct gql_step *step;
+    size_t shard;
+    bool is_anywhere; /* it may be of any shard: the next one is asked where it is not known */
+    const char *method, *path;
+    struct str body;
     await_worker_fn *fn;
     await_worker_words_fn *words; /* NULL: the worker's own */
 };
+
+static enum gql_next ask(struct await *await);
 
 /* Nothing was asked, or it cannot now. */
 static enum gql_next fail_away(const struct await *await, const struct err *why)
 {
     struct err e;
-    (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
-                       "the Worker Service is out of reach; nothing was changed (%.100s)",
-                       why->message);
+    bool is_one_of_many = await_request(await->step)->loop->gateway->shard_count > 1;
+    if (is_one_of_many)
+        (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
+                           "the Worker Service of shard %zu is out of reach; nothing was changed "
+                           "there (%.80s)",
+                           await->shard, why->message);
+    else
+        (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
+                           "the Worker Service is out of reach; nothing was changed (%.100s)",
+                           why->message);
     return gql_step_fail(await->step, &e);
 }
 
 static void replied(void *owner, const struct worker_reply *reply)
 {
-    const struct await *await = owner;
+    struct await *await = owner;
     struct err e;
     if (reply->body != NULL) {
-        await->fn(await->step, reply->body);
+        await->fn(await->step, await->shard, reply->body);
         return;
     }
     if (reply->is_away) {
         (void)fail_away(await, reply->err);
+        return;
+    }
+    if (await->is_anywhere && reply->err->code == ERR_NOT_FOUND &&
+        await->shard + 1 < await_request(await->step)->loop->gateway->shard_count) {
+        await->shard++;
+        (void)ask(await);
         return;
     }
     e = *reply->err;
@@ -56,40 +81,90 @@ int64_t await_worker_create_us(const struct gateway_loop *loop, int64_t deadline
     return min_of((deadline_us - now_us) / 2, wait_us);
 }
 
-enum gql_next await_worker_in_words(struct gql_step *step, const char *method, const char *path,
-                                    struct str body, await_worker_fn *fn,
-                                    await_worker_words_fn *words)
+static enum gql_next ask(struct await *await)
 {
-    const struct request *r = await_request(step);
-    struct await *await = arena_new(step->arena, struct await);
+    const struct request *r = await_request(await->step);
     struct err e;
-    *await = (struct await){ step, fn, words };
     const struct worker_call_options options = {
-        .method = method,
-        .path = path,
-        .body = body,
-        .arena = step->arena,
+        .method = await->method,
+        .path = await->path,
+        .body = await->body,
+        .arena = await->step->arena,
         .deadline_us = deadline_of(r, CONF_WORKER_CHANGE_TIMEOUT),
         .fn = replied,
         .owner = await,
     };
-    if (!worker_client_call(r->loop->worker, &options, &e))
+    if (!worker_client_call(r->loop->workers[await->shard], &options, &e))
         return fail_away(await, &e);
     return GQL_WAIT;
 }
 
-enum gql_next await_worker(struct gql_step *step, const char *method, const char *path,
-                           struct str body, await_worker_fn *fn)
+enum gql_next await_worker_in_words(struct gql_step *step, size_t shard, const char *method,
+                                    const char *path, struct str body, await_worker_fn *fn,
+                                    await_worker_words_fn *words)
 {
-    return await_worker_in_words(step, method, path, body, fn, NULL);
+    struct await *await = arena_new(step->arena, struct await);
+    *await = (struct await){ .step = step,
+                             .shard = shard,
+                             .method = method,
+                             .path = path,
+                             .body = body,
+                             .fn = fn,
+                             .words = words };
+    return ask(await);
 }
 
-bool await_worker_ask(struct gql_step *step, const char *path, await_worker_ask_fn *fn, void *owner)
+enum gql_next await_worker(struct gql_step *step, size_t shard, const char *method,
+                           const char *path, struct str body, await_worker_fn *fn)
 {
-    return await_worker_ask_for(step, path, (struct str){ 0 }, fn, owner);
+    return await_worker_in_words(step, shard, method, path, body, fn, NULL);
 }
 
-bool await_worker_ask_for(struct gql_step *step, const char *path, struct str body,
+/* ── a row's worker ── */
+
+static void found_row(void *owner, const struct db_reply *reply)
+{
+    struct await *await = owner;
+    const struct gateway *gw = await_request(await->step)->loop->gateway;
+    bool is_there = reply->err == NULL && db_rows_count(reply->rows[0]) > 0;
+    await->is_anywhere = !is_there;
+    if (is_there)
+        await->shard = shards_of_number(gw, db_rows_i64(reply->rows[0], 0, 1));
+    (void)ask(await);
+}
+
+enum gql_next await_worker_of(struct gql_step *step, enum await_row kind, struct uuid id,
+                              const char *method, const char *path, struct str body,
+                              await_worker_fn *fn)
+{
+    const struct request *r = await_request(step);
+    struct arena *a = step->arena;
+    struct await *await = arena_new(a, struct await);
+    struct err e;
+    *await = (struct await){ .step = step, .method = method, .path = path, .body = body, .fn = fn };
+    if (r->loop->gateway->shard_count == 1)
+        return ask(await);
+    await->path = arena_cstr(a, str_of_c(path));
+    struct db_step look =
+        kind == AWAIT_TASK ? task_mirror_stands_step(a, id) : job_mirror_stands_step(a, id);
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &look,
+                                  .step_count = 1,
+                                  .deadline_us = deadline_of(r, CONF_WORKER_ASK_TIMEOUT),
+                                  .fn = found_row,
+                                  .owner = await };
+    if (!db_pool_call(r->loop->pool, &call, NULL, &e))
+        return gql_step_fail(step, &e);
+    return GQL_WAIT;
+}
+
+bool await_worker_ask(struct gql_step *step, size_t shard, const char *path,
+                      await_worker_ask_fn *fn, void *owner)
+{
+    return await_worker_ask_for(step, shard, path, (struct str){ 0 }, fn, owner);
+}
+
+bool await_worker_ask_for(struct gql_step *step, size_t shard, const char *path, struct str body,
                           await_worker_ask_fn *fn, void *owner)
 {
     const struct request *r = await_request(step);
@@ -102,5 +177,5 @@ bool await_worker_ask_for(struct gql_step *step, const char *path, struct str bo
         .fn = fn,
         .owner = owner,
     };
-    return worker_client_call(r->loop->worker, &options, &e);
+    return worker_client_call(r->loop->workers[shard], &options, &e);
 }

@@ -1,20 +1,27 @@
-/* await_worker: how a resolver waits for the worker; see await.h. */
+/* await_worker: how a resolver waits for a worker; see await.h. */
 #pragma once
 #include "gateway/await.h"
 #include "json/json.h"
 
-/* `body` is what the worker answered, in the step's arena. */
-typedef void await_worker_fn(struct gql_step *step, const struct json_value *body);
+/* `body` is what that shard's worker answered, in the step's arena. */
+typedef void await_worker_fn(struct gql_step *step, size_t shard, const struct json_value *body);
 
-/* Asks within the request's deadline; failures end the step with the error. `method` NULL: POST
- * with a body, else GET. */
-enum gql_next await_worker(struct gql_step *step, const char *method, const char *path,
-                           struct str body, await_worker_fn *fn);
+/* Asks the shard's worker within the request's deadline; failures end the step with the error.
+ * `method` NULL: POST with a body, else GET. */
+enum gql_next await_worker(struct gql_step *step, size_t shard, const char *method,
+                           const char *path, struct str body, await_worker_fn *fn);
 /* The same; what the worker refuses is first put into the caller's words. */
 typedef void await_worker_words_fn(struct err *e);
-enum gql_next await_worker_in_words(struct gql_step *step, const char *method, const char *path,
-                                    struct str body, await_worker_fn *fn,
+enum gql_next await_worker_in_words(struct gql_step *step, size_t shard, const char *method,
+                                    const char *path, struct str body, await_worker_fn *fn,
                                     await_worker_words_fn *words);
+
+/* The same of a task or a job: the worker of the shard that its row names is asked; where there is
+ * no row, one worker after the other, until one knows it. `body` lives as long as the step. */
+enum await_row { AWAIT_TASK, AWAIT_JOB };
+enum gql_next await_worker_of(struct gql_step *step, enum await_row kind, struct uuid id,
+                              const char *method, const char *path, struct str body,
+                              await_worker_fn *fn);
 
 struct worker_reply;
 /* Of a GET that may go without an answer; `owner` is what was given. */
@@ -22,11 +29,11 @@ typedef void await_worker_ask_fn(void *owner, const struct worker_reply *reply);
 
 /* For what a query shows of the worker itself: waits a moment only. The answer lives in the step's
  * arena. False where nothing could be asked: `fn` does not come. */
-[[nodiscard]] bool await_worker_ask(struct gql_step *step, const char *path,
+[[nodiscard]] bool await_worker_ask(struct gql_step *step, size_t shard, const char *path,
                                     await_worker_ask_fn *fn, void *owner);
 /* The same by POST, with a body that changes nothing either. */
-[[nodiscard]] bool await_worker_ask_for(struct gql_step *step, const char *path, struct str body,
-                                        await_worker_ask_fn *fn, void *owner);
+[[nodiscard]] bool await_worker_ask_for(struct gql_step *step, size_t shard, const char *path,
+                                        struct str body, await_worker_ask_fn *fn, void *owner);
 
 /* How long what is new may wait for the worker, of a request with that deadline: the other half of
  * its time is the outbox's. */

@@ -9,7 +9,8 @@ void changes_init(struct changes *changes, size_t *total_bytes)
     list_init(&changes->reading);
     list_init(&changes->ready);
     list_init(&changes->told);
-    list_init(&changes->news);
+    for (size_t i = 0; i < countof(changes->news); i++)
+        list_init(&changes->news[i]);
 }
 
 static void count_bytes(struct changes *changes, size_t gone, size_t come)
@@ -77,17 +78,16 @@ void changes_note(struct changes *changes, struct change *change, const struct s
         return;
     change->has_news = true;
     change->news_seq = change->seq;
-    list_push(&changes->news, &change->news);
+    list_push(&changes->news[change->shard], &change->news);
     changes->news_count++;
     if (list_is_empty(&change->link)) /* it was not told lately */
         list_push(&changes->due, &change->link);
 }
 
-int64_t changes_first_untold(const struct changes *changes)
+int64_t changes_first_untold(const struct changes *changes, size_t shard)
 {
-    return list_is_empty(&changes->news)
-               ? 0
-               : container_of(changes->news.next, struct change, news)->news_seq;
+    const struct list *news = &changes->news[shard];
+    return list_is_empty(news) ? 0 : container_of(news->next, struct change, news)->news_seq;
 }
 
 bool changes_are_too_many(const struct changes *changes)

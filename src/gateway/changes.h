@@ -10,6 +10,7 @@
 #pragma once
 #include "base/list.h"
 #include "base/map.h"
+#include "gateway/gateway_priv.h"
 #include "gateway/record.h"
 #include "gateway/task_filter.h"
 
@@ -23,9 +24,10 @@ enum {
 
 struct change {
     struct list link; /* in one of the lists below */
-    struct list news; /* in changes.news, while it has some */
+    struct list news; /* in its shard's changes.news, while it has some */
     struct uuid id;
     struct record_kept kept; /* what events told since the last message */
+    size_t shard;            /* whose events tell of it */
     int64_t seq;             /* of the last event */
     int64_t news_seq;        /* of the first event that is not told */
     int from;                /* the status before the first of them; -1: the same */
@@ -44,7 +46,7 @@ struct changes {
     struct map *by_id;
     struct list due, reading, ready; /* with news */
     struct list told;                /* by told_us */
-    struct list news;                /* all with news, by news_seq */
+    struct list news[GATEWAY_SHARDS_MAX]; /* all with news, by news_seq, of each shard */
     size_t news_count, size_bytes;
     size_t *total_bytes; /* of all that share it */
 };
@@ -56,9 +58,9 @@ void changes_clear(struct changes *changes);
 /* The entry of that id, made if need be. */
 [[nodiscard]] struct change *changes_at(struct changes *changes, struct uuid id);
 [[nodiscard]] struct change *changes_find(const struct changes *changes, struct uuid id);
-/* The number of the first event that is not told; 0: all are. */
-[[nodiscard]] int64_t changes_first_untold(const struct changes *changes);
-/* It has news of `change->seq`, with these cells: due, at once or when its time has come. */
+/* The number of the shard's first event that is not told; 0: all are. */
+[[nodiscard]] int64_t changes_first_untold(const struct changes *changes, size_t shard);
+/* It has news of `change->seq` of `change->shard`, with these cells: due, at once or when its time has come. */
 void changes_note(struct changes *changes, struct change *change, const struct str *cells,
                   uint64_t given);
 /* Whether there is more than a watcher can follow. */

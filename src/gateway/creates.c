@@ -7,6 +7,7 @@
 #include "gateway/feed_priv.h"
 #include "gateway/outbox.h"
 #include "gateway/own_rows.h"
+#include "gateway/shards.h"
 #include "gateway/tasks.h"
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"
@@ -24,6 +25,7 @@ enum {
 
 struct creates {
     struct gateway_loop *loop;
+    size_t shard;
     struct list waiting; /* of struct create_call */
     struct io_turn *turn;
     struct io_timer *hold;
@@ -53,10 +55,11 @@ struct batch {
 static void turn_ended(void *owner);
 static void to_outbox(struct batch *b);
 
-struct creates *creates_create(struct gateway_loop *loop)
+struct creates *creates_create(struct gateway_loop *loop, size_t shard)
 {
     struct creates *c = mem_new(struct creates);
     c->loop = loop;
+    c->shard = shard;
     list_init(&c->waiting);
     c->turn = io_turn_create(loop->io, turn_ended, c);
     c->hold = io_timer_create(loop->io, turn_ended, c);
@@ -185,13 +188,18 @@ static bool write_rows(struct batch *b, const struct db_step *steps, size_t coun
     return db_pool_call(b->creates->loop->pool, &call, NULL, &e);
 }
 
+static struct own_rows *own_rows_of(const struct creates *c)
+{
+    return c->loop->gateway->own_rows[c->shard];
+}
+
 /* Rows that were there already (a repeat, or the mirror was quicker) may be older. */
 static void inserted(void *owner, const struct db_reply *reply)
 {
     struct batch *b = owner;
     bool is_done = reply->err == NULL && db_rows_affected(reply->rows[1]) == b->row_count;
     if (is_done)
-        own_rows_add(b->creates->loop->gateway->own_rows, b->epoch, b->row_ids, b->row_count);
+        own_rows_add(own_rows_of(b->creates), b->epoch, b->row_ids, b->row_count);
     if (reply->err != NULL || is_done) {
         updated(b, reply);
         return;
@@ -209,9 +217,10 @@ static void store_rows(struct batch *b)
         batch_done(b);
         return;
     }
-    b->epoch = own_rows_epoch(b->creates->loop->gateway->own_rows);
+    b->epoch = own_rows_epoch(own_rows_of(b->creates));
     const struct db_step steps[] = {
-        mirror_async_step(), task_mirror_insert_step(b->arena, b->rows, b->row_count, true)
+        mirror_async_step(), task_mirror_insert_step(b->arena, b->rows, b->row_count, true,
+                                                     (int16_t)b->creates->shard)
     };
     if (!write_rows(b, steps, countof(steps), inserted))
         batch_done(b);
@@ -259,6 +268,7 @@ static void got_others(void *owner, const struct worker_reply *reply)
         } else if (worker_read_task(b->arena, other, &row, &task->err)) {
             memcpy(task->cells, row.cells, COL_tasks_COUNT * sizeof *row.cells);
             worker_complete_row(tasks_table(), task->cells);
+            task->cells[COL_tasks_shard] = shards_cell(b->creates->shard);
             task->is_accepted = true;
         }
     }
@@ -289,7 +299,7 @@ static bool ask_for_others(struct batch *b)
         .fn = got_others,
         .owner = b,
     };
-    bool is_asked = count > 0 && worker_client_call(b->creates->loop->worker, &options, &e);
+    bool is_asked = count > 0 && worker_client_call(b->creates->loop->workers[b->creates->shard], &options, &e);
     buf_clear(&body);
     if (count > 0 && !is_asked) {
         const struct worker_reply reply = { .err = &e };
@@ -449,7 +459,7 @@ static void ask(struct batch *b)
                                                  .deadline_us = now_us + wait_us,
                                                  .fn = replied,
                                                  .owner = b };
-    bool is_asked = worker_client_call(c->loop->worker, &options, &e);
+    bool is_asked = worker_client_call(c->loop->workers[c->shard], &options, &e);
     buf_clear(&body);
     if (is_asked)
         c->asking++;
@@ -484,6 +494,7 @@ static void to_outbox(struct batch *b)
     }
     b->put = (struct outbox_put){
         .loop = b->creates->loop,
+        .shard = b->creates->shard,
         .arena = b->arena,
         .entries = entries,
         .entry_count = b->task_count,
@@ -505,7 +516,7 @@ static bool holds_back(struct creates *c)
 {
     const struct gateway *gw = c->loop->gateway;
     int64_t now_us = io_loop_now_us(c->loop->io);
-    if (!feed_is_up(gw) || feed_outbox_waiting(gw) > CREATES_TOGETHER_MAX)
+    if (!feed_is_up(gw, c->shard) || feed_shard_outbox_waiting(gw, c->shard) > CREATES_TOGETHER_MAX)
         return false;
     if (c->held_since_us == 0)
         c->held_since_us = now_us;
@@ -520,7 +531,7 @@ static void turn_ended(void *owner)
 {
     struct creates *c = owner;
     while (!list_is_empty(&c->waiting)) {
-        bool is_queued = outbox_is_waiting(c->loop->gateway);
+        bool is_queued = outbox_is_waiting(c->loop->gateway, c->shard);
         bool goes_alone = is_alone(container_of(c->waiting.next, struct create_call, node));
         if (is_queued && holds_back(c))
             return;

@@ -1,5 +1,5 @@
 /*
- * creates: new tasks of one loop on their way to the worker. What comes while a request is on its
+ * creates: new tasks of one loop on their way to one shard's worker. What comes while a request is on its
  * way collects and leaves together in the next one; the answer's rows are stored together, too.
  *
  *   submit --> (turn's end) --> ask the worker --> store the rows --> done
@@ -18,6 +18,7 @@ struct creates;
 /* One task. In: what is asked. Out: its row, or why there is none. */
 struct create_task {
     struct uuid id;
+    size_t shard;      /* of its queue; all of a call have the same */
     struct str body;   /* JSON object of POST /v1/tasks, without is_fresh */
     struct str *cells; /* COL_tasks_COUNT, as the outbox would show it; the worker's replace them */
     bool is_fresh;     /* the id was made for this call */
@@ -41,7 +42,8 @@ struct create_call {
 
 enum { CREATES_TOGETHER_MAX = 500, CREATES_ATOMIC_MAX = 10'000 };
 
-[[nodiscard]] struct creates *creates_create(struct gateway_loop *loop);
+[[nodiscard]] struct creates *creates_create(struct gateway_loop *loop, size_t shard);
 /* Nothing may be open. Accepts NULL. */
 void creates_destroy(struct creates *c);
+/* `c` is the one of the shard that all its tasks are of. */
 void creates_submit(struct creates *c, struct create_call *call);

@@ -27,16 +27,18 @@ struct gathering {
 /* ── writing ── */
 
 /* "{1,0,3}"; what is shorter than a histogram ends with zeroes. */
-static bool read_histogram(struct str text, struct histogram *ret_histogram)
+static bool add_histogram(struct str text, struct histogram *histogram)
 {
-    struct histogram h = { 0 };
+    struct histogram h = *histogram;
+    int64_t count;
     struct str inner = text.len > 2 ? str_of(text.ptr + 1, text.len - 2) : STR(""), item;
     for (size_t i = 0; i < HISTOGRAM_BUCKETS && !str_is_empty(inner); i++) {
         (void)str_cut(inner, ',', &item, &inner);
-        if (!str_to_i64(item, &h.counts[i]))
+        if (!str_to_i64(item, &count))
             return false;
+        h.counts[i] += count;
     }
-    *ret_histogram = h;
+    *histogram = h;
     return true;
 }
 
@@ -53,15 +55,23 @@ static const struct figure figures[] = {
     { "run_p99_s", FACTS_ROLLUPS_RUN, 0.99 },
 };
 
+/* Of the rows `from` to `to`, one a shard. */
 static void write_figure(struct json_writer *w, const struct figure *figure,
-                         const struct db_rows *rows, size_t row)
+                         const struct db_rows *rows, size_t from, size_t to)
 {
-    struct histogram h;
+    struct histogram h = { 0 };
     double seconds = 0;
+    int64_t sum = 0;
+    bool is_read = true;
+    for (size_t row = from; row < to; row++) {
+        if (figure->quantile < 0)
+            sum += db_rows_i64(rows, row, (size_t)figure->column);
+        else
+            is_read = add_histogram(db_rows_text(rows, row, (size_t)figure->column), &h) && is_read;
+    }
     if (figure->quantile < 0)
-        json_write_i64(w, db_rows_i64(rows, row, (size_t)figure->column));
-    else if (read_histogram(db_rows_text(rows, row, (size_t)figure->column), &h) &&
-             histogram_quantile(&h, figure->quantile, &seconds))
+        json_write_i64(w, sum);
+    else if (is_read && histogram_quantile(&h, figure->quantile, &seconds))
         json_write_double(w, seconds);
     else
         json_write_null(w);
@@ -75,12 +85,11 @@ static void write_buckets(struct json_writer *w, const struct gathering *g,
     json_key(w, str_of_c(figure->key));
     json_begin_array(w);
     for (int64_t bucket = 0; bucket < g->hours; bucket++) {
-        if (from < to && db_rows_i64(rows, from, FACTS_ROLLUPS_BUCKET) == bucket)
-            write_figure(w, figure, rows, from++);
-        else if (figure->quantile < 0)
-            json_write_i64(w, 0);
-        else
-            json_write_null(w);
+        size_t end = from;
+        while (end < to && db_rows_i64(rows, end, FACTS_ROLLUPS_BUCKET) == bucket)
+            end++;
+        write_figure(w, figure, rows, from, end);
+        from = end;
     }
     json_end_array(w);
 }

@@ -29,6 +29,7 @@ struct sample {
 struct feed {
     struct gateway *gw;
     struct gateway_loop *loop; /* the first */
+    size_t shard;
     struct mirror *mirror;
     struct io_timer *timer; /* to the next poll */
     struct backoff backoff;
@@ -85,13 +86,15 @@ void feed_unsubscribe(struct feed_subscription *s)
         subscription_free(s);
 }
 
-int64_t feed_position(const struct gateway_loop *loop)
+int64_t feed_position(const struct gateway_loop *loop, size_t shard)
 {
-    return loop->feed_position > 0 ? loop->feed_position : atomic_load(&loop->gateway->feed->began);
+    int64_t position = loop->feed_positions[shard];
+    return position > 0 ? position : atomic_load(&loop->gateway->feeds[shard]->began);
 }
 
 /* `batch` NULL: changes were missed. */
 struct telling {
+    size_t shard;
     struct feed_batch *batch;
     size_t from; /* the first event to tell */
 };
@@ -100,16 +103,17 @@ static void tell(struct gateway_loop *loop, const void *message)
 {
     const struct telling *telling = message;
     struct feed_batch *batch = telling->batch;
-    loop->feed_position = batch != NULL ? batch->next_seq : 0;
+    loop->feed_positions[telling->shard] = batch != NULL ? batch->next_seq : 0;
     loop->is_feed_telling = true;
     list_each (node, &loop->feed_subscriptions) {
         struct feed_subscription *s = container_of(node, struct feed_subscription, node);
         if (s->fn == NULL)
             continue;
         if (batch == NULL)
-            s->fn(s->owner, NULL, 0);
+            s->fn(s->owner, telling->shard, NULL, 0);
         else
-            s->fn(s->owner, batch->events + telling->from, batch->count - telling->from);
+            s->fn(s->owner, telling->shard, batch->events + telling->from,
+                  batch->count - telling->from);
     }
     loop->is_feed_telling = false;
     list_each (node, &loop->feed_subscriptions) {
@@ -122,7 +126,7 @@ static void tell(struct gateway_loop *loop, const void *message)
 
 static void tell_loops(struct feed *feed, struct feed_batch *batch)
 {
-    struct telling telling = { .batch = batch };
+    struct telling telling = { .shard = feed->shard, .batch = batch };
     if (batch != NULL) {
         while (telling.from < batch->count && batch->events[telling.from].seq < feed->told)
             telling.from++;
@@ -141,46 +145,69 @@ bool feed_is_live(const struct gateway *gw)
     return feed_lag_us(gw) <= conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
 }
 
+int64_t feed_shard_lag_us(const struct gateway *gw, size_t shard)
+{
+    int64_t at_us = atomic_load_explicit(&gw->feeds[shard]->current_at_us, memory_order_relaxed);
+    return at_us == 0 ? INT64_MAX : max_of(clock_mono_us() - at_us, (int64_t)0);
+}
+
 int64_t feed_lag_us(const struct gateway *gw)
 {
-    int64_t at_us = atomic_load_explicit(&gw->feed->current_at_us, memory_order_relaxed);
-    return at_us == 0 ? INT64_MAX : max_of(clock_mono_us() - at_us, (int64_t)0);
+    int64_t lag_us = 0;
+    for (size_t i = 0; i < gw->shard_count; i++)
+        lag_us = max_of(lag_us, feed_shard_lag_us(gw, i));
+    return lag_us;
+}
+
+int64_t feed_shard_outbox_waiting(const struct gateway *gw, size_t shard)
+{
+    return atomic_load_explicit(&gw->feeds[shard]->outbox_waiting, memory_order_relaxed);
 }
 
 int64_t feed_outbox_waiting(const struct gateway *gw)
 {
-    return atomic_load_explicit(&gw->feed->outbox_waiting, memory_order_relaxed);
+    int64_t waiting = 0;
+    for (size_t i = 0; i < gw->shard_count; i++)
+        waiting += feed_shard_outbox_waiting(gw, i);
+    return waiting;
 }
 
-void feed_set_outbox_waiting(struct gateway *gw, int64_t count, int64_t puts_before)
+void feed_set_outbox_waiting(struct gateway *gw, size_t shard, int64_t count, int64_t puts_before)
 {
-    int64_t since = feed_outbox_puts(gw) - puts_before;
-    atomic_store(&gw->feed->outbox_waiting, count + since);
+    int64_t since = feed_outbox_puts(gw, shard) - puts_before;
+    atomic_store(&gw->feeds[shard]->outbox_waiting, count + since);
 }
 
-int64_t feed_outbox_puts(const struct gateway *gw)
+int64_t feed_outbox_puts(const struct gateway *gw, size_t shard)
 {
-    return atomic_load(&gw->feed->outbox_puts);
+    return atomic_load(&gw->feeds[shard]->outbox_puts);
 }
 
-void feed_add_outbox_waiting(struct gateway *gw, int64_t count)
+void feed_add_outbox_waiting(struct gateway *gw, size_t shard, int64_t count)
 {
+    struct feed *feed = gw->feeds[shard];
     if (count > 0)
-        atomic_fetch_add(&gw->feed->outbox_puts, count);
-    if (atomic_fetch_add(&gw->feed->outbox_waiting, count) <= 0)
-        feed_set_outbox_oldest(gw, clock_wall_us());
+        atomic_fetch_add(&feed->outbox_puts, count);
+    if (atomic_fetch_add(&feed->outbox_waiting, count) <= 0)
+        feed_set_outbox_oldest(gw, shard, clock_wall_us());
 }
 
-void feed_set_outbox_oldest(struct gateway *gw, int64_t at_us)
+void feed_set_outbox_oldest(struct gateway *gw, size_t shard, int64_t at_us)
 {
-    if (at_us > 0 || feed_outbox_waiting(gw) <= 0) /* else one was put in since the table was read */
-        atomic_store_explicit(&gw->feed->outbox_oldest_us, at_us, memory_order_relaxed);
+    /* None: unless one was put in since the table was read. */
+    if (at_us > 0 || feed_shard_outbox_waiting(gw, shard) <= 0)
+        atomic_store_explicit(&gw->feeds[shard]->outbox_oldest_us, at_us, memory_order_relaxed);
 }
 
 int64_t feed_outbox_oldest_us(const struct gateway *gw)
 {
-    int64_t at_us = atomic_load_explicit(&gw->feed->outbox_oldest_us, memory_order_relaxed);
-    return feed_outbox_waiting(gw) > 0 ? at_us : 0;
+    int64_t oldest_us = INT64_MAX;
+    for (size_t i = 0; i < gw->shard_count; i++) {
+        int64_t at_us = atomic_load_explicit(&gw->feeds[i]->outbox_oldest_us, memory_order_relaxed);
+        if (feed_shard_outbox_waiting(gw, i) > 0 && at_us > 0)
+            oldest_us = min_of(oldest_us, at_us);
+    }
+    return oldest_us == INT64_MAX ? 0 : oldest_us;
 }
 
 /* The newest moment whose end of the feed the tables have reached. */
@@ -221,15 +248,15 @@ static void poll_after(struct feed *feed, int64_t delay_ms)
 /* What the worker keeps begins later than what was asked for, or its log began anew. */
 static void lost_track(struct feed *feed)
 {
-    log_warn("feed.gap", "cursor=0:%lld reason=\"the worker keeps no such cursor\"",
+    log_warn("feed.gap", "cursor=%zu:%lld reason=\"the worker keeps no such cursor\"", feed->shard,
              (long long)feed->asked);
     feed->has_cursor = false;
     atomic_store(&feed->began, 0);
     feed->sample_count = 0;
     feed->reached = -1;
     tell_loops(feed, NULL);
-    told_forget(feed->gw->told);
-    told_refresh(feed->loop);
+    told_forget(feed->gw->told, feed->shard);
+    told_refresh(feed->loop, feed->shard);
     mirror_lost_track(feed->mirror);
     poll_after(feed, BUSY_PAUSE_MS);
 }
@@ -238,8 +265,8 @@ static bool read_answer(struct feed *feed, const struct json_value *body, struct
                         int64_t *ret_head, struct err *e)
 {
     int64_t cursor;
-    if (!worker_read_cursor(json_get_c(body, "cursor"), &cursor, e) ||
-        !worker_read_cursor(json_get_c(body, "head"), ret_head, e))
+    if (!worker_read_cursor(json_get_c(body, "cursor"), feed->shard, &cursor, e) ||
+        !worker_read_cursor(json_get_c(body, "head"), feed->shard, ret_head, e))
         return false;
     if (!feed->has_cursor) {
         feed->has_cursor = true;
@@ -270,7 +297,7 @@ static void note_worker(struct feed *feed, bool is_up)
         return;
     atomic_store(&feed->worker_since_us, is_up ? clock_wall_us() : -clock_wall_us());
     if (is_up)
-        told_refresh(feed->loop);
+        told_refresh(feed->loop, feed->shard);
 }
 
 static void take_told(const struct feed *feed, const struct feed_batch *batch)
@@ -278,7 +305,7 @@ static void take_told(const struct feed *feed, const struct feed_batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         const struct feed_event *event = &batch->events[i];
         if (event->op == FEED_TYPE || event->op == FEED_QUEUE)
-            told_put(feed->gw->told, event->op == FEED_TYPE ? TOLD_TYPES : TOLD_QUEUES,
+            told_put(feed->gw->told, feed->shard, event->op == FEED_TYPE ? TOLD_TYPES : TOLD_QUEUES,
                      event->object);
     }
 }
@@ -288,12 +315,13 @@ static void got_answer(struct feed *feed, const struct json_value *body, struct 
     struct err e;
     int64_t head;
     if (!read_answer(feed, body, batch, &head, &e)) {
-        log_error("feed.broken", "error=%s", log_quote(str_of_c(err_text(&e))));
+        log_error("feed.broken", "shard=%zu error=%s", feed->shard,
+                  log_quote(str_of_c(err_text(&e))));
         lost_track(feed);
         return;
     }
     if (feed->is_down)
-        log_info("feed.up", "cursor=0:%lld", (long long)feed->next);
+        log_info("feed.up", "cursor=%zu:%lld", feed->shard, (long long)feed->next);
     feed->is_down = false;
     note_worker(feed, true);
     feed->next = batch->next_seq;
@@ -318,7 +346,8 @@ static void got_failure(struct feed *feed, const struct worker_reply *reply)
     if (reply->err->code == ERR_LIMIT && feed->limit > 1)
         feed->limit /= 2;
     else if (!feed->is_down)
-        log_warn("feed.down", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+        log_warn("feed.down", "shard=%zu error=%s", feed->shard,
+                 log_quote(str_of_c(err_text(reply->err))));
     feed->is_down = true;
     note_worker(feed, false);
     feed->rate = 0;
@@ -363,13 +392,13 @@ static void poll(void *owner)
         return;
     if (mirror_is_full(feed->mirror))
         return; /* feed_go_on */
-    struct feed_batch *batch = feed_batch_create();
+    struct feed_batch *batch = feed_batch_create(feed->shard);
     struct poll *poll = arena_new(batch->arena, struct poll);
     *poll = (struct poll){ feed, batch };
     feed->asked = feed->next;
     feed->asked_at_us = clock_mono_us();
     if (feed->has_cursor)
-        snprintf(path, sizeof path, "/v1/feed?cursor=0:%lld&wait_ms=%lld&max=%zu",
+        snprintf(path, sizeof path, "/v1/feed?cursor=%zu:%lld&wait_ms=%lld&max=%zu", feed->shard,
                  (long long)feed->next, (long long)wait_ms(feed), feed->limit);
     else
         snprintf(path, sizeof path, "/v1/feed");
@@ -380,7 +409,7 @@ static void poll(void *owner)
         .fn = polled,
         .owner = poll,
     };
-    if (worker_client_call(feed->loop->worker, &options, &e)) {
+    if (worker_client_call(feed->loop->workers[feed->shard], &options, &e)) {
         feed->is_polling = true;
         return;
     }
@@ -396,9 +425,9 @@ void feed_seek(struct feed *feed, int64_t seq)
     poll_after(feed, 0);
 }
 
-bool feed_is_up(const struct gateway *gw)
+bool feed_is_up(const struct gateway *gw, size_t shard)
 {
-    return atomic_load_explicit(&gw->feed->worker_since_us, memory_order_relaxed) > 0;
+    return atomic_load_explicit(&gw->feeds[shard]->worker_since_us, memory_order_relaxed) > 0;
 }
 
 void feed_go_on(struct feed *feed)
@@ -409,63 +438,76 @@ void feed_go_on(struct feed *feed)
 
 struct mirror_stats feed_mirror_stats(const struct gateway *gw)
 {
-    struct mirror_stats stats = mirror_stats(gw->feed->mirror);
-    stats.unreadable = gw->feed->skipped;
-    return stats;
+    struct mirror_stats all = { 0 };
+    for (size_t i = 0; i < gw->shard_count; i++) {
+        struct mirror_stats stats = mirror_stats(gw->feeds[i]->mirror);
+        all.windows += stats.windows;
+        all.changes += stats.changes;
+        all.refused_rows += stats.refused_rows;
+        all.snapshots += stats.snapshots;
+        all.audits += stats.audits;
+        all.mended += stats.mended;
+        all.unreadable += gw->feeds[i]->skipped;
+    }
+    return all;
 }
 
 /* ── life ── */
 
-void feed_open(struct gateway *gw)
+static struct feed *feed_create(struct gateway *gw, size_t shard)
 {
     struct feed *feed = mem_new(struct feed);
     *feed = (struct feed){ .gw = gw,
                            .loop = &gw->loops[0],
+                           .shard = shard,
                            .backoff = { .min_ms = RETRY_MIN_MS, .max_ms = RETRY_MAX_MS },
                            .limit = EVENTS_MAX,
                            .reached = -1 };
     atomic_init(&feed->worker_since_us, -clock_wall_us());
-    gw->feed = feed;
-    gw->own_rows = own_rows_create();
     feed->timer = io_timer_create(feed->loop->io, poll, feed);
-    feed->mirror = mirror_create(gw, feed);
+    feed->mirror = mirror_create(gw, feed, shard);
+    return feed;
+}
+
+void feed_open(struct gateway *gw)
+{
+    for (size_t i = 0; i < gw->shard_count; i++) {
+        gw->own_rows[i] = own_rows_create();
+        gw->feeds[i] = feed_create(gw, i);
+    }
 }
 
 void feed_begin(struct gateway *gw)
 {
-    struct feed *feed = gw->feed;
-    if (gw->loops[0].worker == NULL)
-        return;
-    feed->is_running = true;
-    mirror_begin(feed->mirror);
-    poll_after(feed, 0);
+    for (size_t i = 0; i < gw->shard_count && gw->loops[0].workers[i] != NULL; i++) {
+        gw->feeds[i]->is_running = true;
+        mirror_begin(gw->feeds[i]->mirror);
+        poll_after(gw->feeds[i], 0);
+    }
 }
 
 void feed_end(struct gateway *gw)
 {
-    struct feed *feed = gw->feed;
-    if (feed == NULL)
-        return;
-    feed->is_running = false;
-    io_timer_stop(feed->timer);
-    mirror_end(feed->mirror);
+    for (size_t i = 0; i < gw->shard_count && gw->feeds[i] != NULL; i++) {
+        gw->feeds[i]->is_running = false;
+        io_timer_stop(gw->feeds[i]->timer);
+        mirror_end(gw->feeds[i]->mirror);
+    }
 }
 
 void feed_close(struct gateway *gw)
 {
-    if (gw->feed == NULL)
-        return;
-    mirror_destroy(gw->feed->mirror);
-    io_timer_destroy(gw->feed->timer);
-    mem_free(gw->feed);
-    own_rows_destroy(gw->own_rows);
-    gw->feed = NULL;
-    gw->own_rows = NULL;
+    for (size_t i = 0; i < gw->shard_count && gw->feeds[i] != NULL; i++) {
+        mirror_destroy(gw->feeds[i]->mirror);
+        io_timer_destroy(gw->feeds[i]->timer);
+        mem_free(take(gw->feeds[i]));
+        own_rows_destroy(take(gw->own_rows[i]));
+    }
 }
 
-bool feed_worker_is_up(const struct gateway *gw, int64_t *ret_since_us)
+bool feed_worker_is_up(const struct gateway *gw, size_t shard, int64_t *ret_since_us)
 {
-    int64_t since_us = atomic_load(&gw->feed->worker_since_us);
+    int64_t since_us = atomic_load(&gw->feeds[shard]->worker_since_us);
     *ret_since_us = since_us > 0 ? since_us : -since_us;
     return since_us > 0;
 }

@@ -1,11 +1,12 @@
 /*
- * feed: the worker's changes, followed by every gateway process: one long poll, on the first loop.
- * Its events go to the mirror (where this process holds its lease) and to whoever subscribed, on
- * any loop. Nothing of it comes from the tables.
+ * feed: the workers' changes, followed by every gateway process: one long poll a shard, on the first
+ * loop. Its events go to the shard's mirror (where this process holds its lease) and to whoever
+ * subscribed, on any loop. Nothing of it comes from the tables.
  *
  *   poll --> decode --> tell the loops --> subscribers
  *               `-----> mirror (first loop) --> tables
  *
+ * Numbers are of one shard: those of two cannot be compared.
  * Source: docs/protocol.md "Feed and snapshot"; ARCHITECTURE.md.
  */
 #pragma once
@@ -70,10 +71,10 @@ struct feed_event {
 };
 
 /*
- * Called with what came, in order; everything lives during the call. `count` 0: changes were missed
- * (the gateway was away for longer than the worker keeps them), so read anew.
+ * Called with what came of a shard, in order; everything lives during the call. `count` 0: changes
+ * were missed (the gateway was away for longer than the worker keeps them), so read anew.
  */
-typedef void feed_fn(void *owner, const struct feed_event *events, size_t count);
+typedef void feed_fn(void *owner, size_t shard, const struct feed_event *events, size_t count);
 
 struct feed_subscription;
 /* Thread: the loop's; `fn` comes there, too. From within `fn`, too. */
@@ -81,22 +82,24 @@ struct feed_subscription;
                                                        void *owner);
 void feed_unsubscribe(struct feed_subscription *subscription); /* accepts NULL */
 
-/* The first number that the loop has yet to be told of, or an earlier one: who subscribes now gets
- * all from it on. 0: the worker's is not known yet. */
-[[nodiscard]] int64_t feed_position(const struct gateway_loop *loop);
+/* The first number of the shard that the loop has yet to be told of, or an earlier one: who
+ * subscribes now gets all from it on. 0: the worker's is not known yet. */
+[[nodiscard]] int64_t feed_position(const struct gateway_loop *loop, size_t shard);
 
 /*
- * Whether what the tables hold of tasks and jobs is LIVE: all that the worker had done at some time
- * within feed-lag-max is in them, whichever gateway keeps the mirror. By the monotonic clock.
- * Thread: any.
+ * Whether what the tables hold of tasks and jobs is LIVE: all that the workers of all shards had
+ * done at some time within feed-lag-max is in them, whichever gateways keep the mirrors. By the
+ * monotonic clock. Thread: any.
  */
 [[nodiscard]] bool feed_is_live(const struct gateway *gw);
 /* How old the tables' tasks and jobs are at most; INT64_MAX: not known yet. Thread: any. */
 [[nodiscard]] int64_t feed_lag_us(const struct gateway *gw);
+[[nodiscard]] int64_t feed_shard_lag_us(const struct gateway *gw, size_t shard);
 /* Entries of the outbox: of all gateways, as known for about a second. Thread: any. */
 [[nodiscard]] int64_t feed_outbox_waiting(const struct gateway *gw);
+[[nodiscard]] int64_t feed_shard_outbox_waiting(const struct gateway *gw, size_t shard);
 /* Since when (wall) the oldest of them waits; 0: none does. Thread: any. */
 [[nodiscard]] int64_t feed_outbox_oldest_us(const struct gateway *gw);
-/* Whether the worker answered the last time that it was asked for changes, and since when (wall) it
- * does or does not. Without a worker-url it never does. Thread: any. */
-[[nodiscard]] bool feed_worker_is_up(const struct gateway *gw, int64_t *ret_since_us);
+/* Whether the shard's worker answered the last time that it was asked for changes, and since when
+ * (wall) it does or does not. Without a worker-url it never does. Thread: any. */
+[[nodiscard]] bool feed_worker_is_up(const struct gateway *gw, size_t shard, int64_t *ret_since_us);

@@ -4,11 +4,12 @@
 
 enum { BATCH_BYTES = 64 << 20 };
 
-struct feed_batch *feed_batch_create(void)
+struct feed_batch *feed_batch_create(size_t shard)
 {
     struct arena *a = arena_create(BATCH_BYTES);
     struct feed_batch *batch = arena_new(a, struct feed_batch);
     batch->arena = a;
+    batch->shard = shard;
     atomic_init(&batch->refs, 1);
     return batch;
 }

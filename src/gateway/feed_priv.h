@@ -1,5 +1,5 @@
-/* feed_priv: the feed's life, and its side to the mirror. Thread: the first loop's, but where it
- * says any. */
+/* feed_priv: the life of the feeds, one a shard, and their side to the mirrors. Thread: the first
+ * loop's, but where it says any. */
 #pragma once
 #include "gateway/feed.h"
 
@@ -12,10 +12,11 @@ struct feed_batch {
     struct arena *arena;
     struct feed_event *events; /* without those that concern nobody */
     size_t count;
+    size_t shard;
     int64_t first_seq, next_seq; /* of the first event, and of the first one that is not here */
     uint64_t skipped;            /* that could not be read */
 };
-[[nodiscard]] struct feed_batch *feed_batch_create(void); /* any */
+[[nodiscard]] struct feed_batch *feed_batch_create(size_t shard); /* any */
 /* What a page of the feed that was asked for from `asked` on holds. Errors: INVALID. */
 [[nodiscard]] bool feed_batch_read(struct feed_batch *batch, const struct json_value *body,
                                    int64_t asked, struct err *e);
@@ -33,20 +34,21 @@ void feed_close(struct gateway *gw); /* after the loop's clients and pool; accep
 void feed_seek(struct feed *feed, int64_t seq);
 /* The mirror has room again. */
 void feed_go_on(struct feed *feed);
-/* The worker answered its last poll. */
-[[nodiscard]] bool feed_is_up(const struct gateway *gw); /* any */
+/* The shard's worker answered its last poll. */
+[[nodiscard]] bool feed_is_up(const struct gateway *gw, size_t shard); /* any */
 /* The tables hold all before `seq`. */
 void feed_table_reached(struct feed *feed, int64_t seq);
-/* So many the table held; what this process has put in since is added. */
-void feed_set_outbox_waiting(struct gateway *gw, int64_t count, int64_t puts_before);
-void feed_set_outbox_oldest(struct gateway *gw, int64_t at_us);
-void feed_add_outbox_waiting(struct gateway *gw, int64_t count); /* any */
-/* How many entries this process has put in. */
-[[nodiscard]] int64_t feed_outbox_puts(const struct gateway *gw); /* any */
+/* So many the table held of that shard; what this process has put in since is added. */
+void feed_set_outbox_waiting(struct gateway *gw, size_t shard, int64_t count, int64_t puts_before);
+void feed_set_outbox_oldest(struct gateway *gw, size_t shard, int64_t at_us);
+void feed_add_outbox_waiting(struct gateway *gw, size_t shard, int64_t count); /* any */
+/* How many entries of that shard this process has put in. */
+[[nodiscard]] int64_t feed_outbox_puts(const struct gateway *gw, size_t shard); /* any */
 
 /* ── what the feed tells the mirror ── */
 
-[[nodiscard]] struct mirror *mirror_create(struct gateway *gw, struct feed *feed);
+[[nodiscard]] struct mirror *mirror_create(struct gateway *gw, struct feed *feed,
+                                           size_t shard);
 void mirror_destroy(struct mirror *mirror); /* accepts NULL */
 void mirror_begin(struct mirror *mirror);
 void mirror_end(struct mirror *mirror);
@@ -55,7 +57,7 @@ void mirror_take(struct mirror *mirror, struct feed_batch *batch);
 /* 410: what the mirror has not seen is not kept any more. */
 void mirror_lost_track(struct mirror *mirror);
 
-/* For metrics: what this process has done since its start. */
+/* For metrics: what this process has done since its start, for all shards. */
 struct mirror_stats {
     uint64_t windows, changes, refused_rows, snapshots;
     uint64_t audits, mended; /* rows and counters that an audit found wrong */

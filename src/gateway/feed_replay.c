@@ -17,6 +17,7 @@ struct feed_replay {
     struct gateway_loop *loop;
     feed_replay_fn *fn; /* NULL: ended */
     void *owner;
+    size_t shard;
     int64_t from_seq, next_seq;
     struct feed_batch *batch; /* that is asked for; NULL: none */
     bool is_telling;
@@ -45,9 +46,10 @@ static bool read_page(struct feed_batch *batch, const struct worker_reply *reply
 static bool tell(struct feed_replay *replay, const struct feed_batch *batch, const struct err *e)
 {
     if (e != NULL)
-        return replay->fn(replay->owner, NULL, 0, replay->next_seq, e);
+        return replay->fn(replay->owner, replay->shard, NULL, 0, replay->next_seq, e);
     replay->next_seq = batch->next_seq;
-    return replay->fn(replay->owner, batch->events, batch->count, batch->next_seq, NULL);
+    return replay->fn(replay->owner, replay->shard, batch->events, batch->count, batch->next_seq,
+                      NULL);
 }
 
 static void came(void *owner, const struct worker_reply *reply);
@@ -58,17 +60,17 @@ static bool ask(struct feed_replay *replay, struct err *e)
         return err_set(e, ERR_LIMIT,
                        "more changes since Last-Event-ID than are told; read anew and subscribe "
                        "without it");
-    struct feed_batch *batch = feed_batch_create();
+    struct feed_batch *batch = feed_batch_create(replay->shard);
     const struct worker_call_options options = {
         .path = arena_cstr(batch->arena,
-                           arena_printf(batch->arena, "/v1/feed?cursor=0:%lld&wait_ms=0&max=%d",
-                                        (long long)replay->next_seq, (int)PAGE_EVENTS_MAX)),
+                           arena_printf(batch->arena, "/v1/feed?cursor=%zu:%lld&wait_ms=0&max=%d",
+                                        replay->shard, (long long)replay->next_seq, (int)PAGE_EVENTS_MAX)),
         .arena = batch->arena,
         .deadline_us = clock_mono_us() + PAGE_DEADLINE_US,
         .fn = came,
         .owner = replay,
     };
-    if (!worker_client_call(replay->loop->worker, &options, e)) {
+    if (!worker_client_call(replay->loop->workers[replay->shard], &options, e)) {
         feed_batch_unref(batch);
         return false;
     }
@@ -93,12 +95,13 @@ static void came(void *owner, const struct worker_reply *reply)
     release(replay);
 }
 
-bool feed_replay_begin(struct gateway_loop *loop, int64_t from_seq, feed_replay_fn *fn, void *owner,
-                       struct feed_replay **ret_replay, struct err *e)
+bool feed_replay_begin(struct gateway_loop *loop, size_t shard, int64_t from_seq,
+                       feed_replay_fn *fn, void *owner, struct feed_replay **ret_replay, struct err *e)
 {
     struct feed_replay *replay = mem_new(struct feed_replay);
     *replay = (struct feed_replay){
-        .loop = loop, .fn = fn, .owner = owner, .from_seq = from_seq, .next_seq = from_seq
+        .loop = loop, .shard = shard, .fn = fn, .owner = owner, .from_seq = from_seq,
+        .next_seq = from_seq
     };
     if (!ask(replay, e)) {
         mem_free(replay);

@@ -26,6 +26,7 @@
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
+#include "gateway/shards.h"
 #include "gateway/socket.h"
 #include "gateway/sse_carrier.h"
 #include "gateway/start.h"
@@ -261,6 +262,17 @@ static void create_server(struct gateway_loop *loop, struct arena *a)
     loop->server = http_server_create(loop->io, &options);
 }
 
+/* What each shard has of its own. */
+static bool create_shards(struct gateway_loop *loop, struct err *e)
+{
+    for (size_t i = 0; i < loop->gateway->shard_count; i++) {
+        if (!worker_client_create(loop, i, &loop->workers[i], e))
+            return false;
+        loop->creates[i] = creates_create(loop, i);
+    }
+    return true;
+}
+
 static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *e)
 {
     const struct conf *conf = loop->gateway->conf;
@@ -274,11 +286,10 @@ static bool create_loop(struct gateway_loop *loop, struct arena *a, struct err *
     list_init(&loop->feed_subscriptions);
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
-    if (!create_pool(loop, e) || !worker_client_create(loop, &loop->worker, e) ||
+    if (!create_pool(loop, e) || !create_shards(loop, e) ||
         !task_logs_create(loop, &loop->task_logs, e) || !ai_client_create(loop, &loop->ai, e) ||
         !lease_door_create(loop, &loop->lease_door, e))
         return false;
-    loop->creates = creates_create(loop);
     const struct credentials_options credentials = {
         .loop = loop->io,
         .pool = loop->pool,
@@ -317,8 +328,10 @@ static void destroy_loop(struct gateway_loop *loop)
     stats_board_destroy(loop->stats);
     io_offload_destroy(loop->judges);
     task_logs_destroy(loop->task_logs);
-    worker_client_destroy(loop->worker);
-    creates_destroy(loop->creates);
+    for (size_t i = 0; i < loop->gateway->shard_count; i++) {
+        worker_client_destroy(loop->workers[i]);
+        creates_destroy(loop->creates[i]);
+    }
     db_pool_destroy(loop->pool);
     if (loop->number == 0)
         feed_close(loop->gateway);
@@ -482,7 +495,8 @@ static bool read_settings(struct run *run, struct err *e)
     snprintf(gw->schema_version, sizeof gw->schema_version, "%s", schema_version());
     if (str_is_empty(conf_str(conf, CONF_DATABASE_URL)))
         return err_set(e, ERR_INVALID, "database-url is not set; `windlass up` brings its own");
-    return http_proxies_create(conf_str(conf, CONF_TRUSTED_PROXIES), &gw->proxies, e);
+    return shards_read(gw, e) &&
+           http_proxies_create(conf_str(conf, CONF_TRUSTED_PROXIES), &gw->proxies, e);
 }
 
 static void create_gate(struct gateway *gw)
@@ -563,8 +577,10 @@ static bool create_all(struct run *run, struct err *e)
     gw->zones = zone_cache_create();
     gw->capabilities = capabilities_create(CHATS_OPEN_MAX);
     gw->chat_limits = chat_limits_create(gw->conf);
-    gw->told = told_create();
-    if (!read_settings(run, e) || !documents_create(gw->conf, &gw->documents, e) ||
+    if (!read_settings(run, e))
+        return false;
+    gw->told = told_create(gw->shard_count);
+    if ( !documents_create(gw->conf, &gw->documents, e) ||
         !bindings_create_schema(&gw->schema, e))
         return false;
     documents_check(gw->documents, gw->schema);

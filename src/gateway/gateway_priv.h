@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/sha256.h"
+#include "conf/shard_map.h"
 #include "db/pool.h"
 #include "gateway/ai_client.h"
 #include "gateway/credentials.h"
@@ -43,7 +44,7 @@ struct insight_watch;
 struct task_logs;
 struct lease_door;
 
-enum { GATEWAY_ROUTES_MAX = 40 };
+enum { GATEWAY_ROUTES_MAX = 40, GATEWAY_SHARDS_MAX = SHARD_MAP_SHARDS_MAX };
 
 /* What the loop has told the meter so far. */
 struct gateway_published {
@@ -65,8 +66,10 @@ struct gateway {
     struct gate *gate; /* on the first loop */
     struct meter *meter;
     struct zone_cache *zones;
-    struct feed *feed; /* on the first loop; see feed.h */
-    struct own_rows *own_rows;
+    size_t shard_count;                     /* 1 at least */
+    struct shard_map shards;                /* which queue is whose */
+    struct feed *feeds[GATEWAY_SHARDS_MAX]; /* on the first loop; see feed.h */
+    struct own_rows *own_rows[GATEWAY_SHARDS_MAX];
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
     struct told *told;
@@ -111,12 +114,12 @@ struct gateway_loop {
     struct insight_watch *insight_watch;
     struct task_logs *task_logs;
     struct http_server *server;
-    struct worker_client *worker; /* NULL: no worker-url */
-    struct creates *creates;
+    struct worker_client *workers[GATEWAY_SHARDS_MAX]; /* NULL: no worker-url */
+    struct creates *creates[GATEWAY_SHARDS_MAX];
     struct lease_door *lease_door;
     struct list feed_subscriptions;
     bool is_feed_telling;
-    int64_t feed_position;       /* see feed.h; 0: nothing was told yet */
+    int64_t feed_positions[GATEWAY_SHARDS_MAX]; /* see feed.h; 0: nothing was told yet */
     struct io_turn *log_turn;    /* writes the access log's lines */
     struct io_timer *sweep;      /* ends requests that are past their deadline */
     struct list subscriptions;   /* see subscription.c */

@@ -72,28 +72,40 @@ static void look_at_calls(struct health_part *part, struct http_client_stats cal
     part->breaker_since_us = calls.breaker_since_us;
 }
 
-/* Without a worker-url there is none to look at. */
-static void look_at_worker(const struct gateway_loop *loop, struct arena *a, struct health *health)
+/* "worker" is shard 0's, "worker-1" shard 1's. */
+static const char *worker_name(size_t shard, struct arena *a)
+{
+    return shard == 0 ? "worker" : arena_printf(a, "worker-%zu", shard).ptr;
+}
+
+static void look_at_worker(const struct gateway_loop *loop, size_t shard, struct arena *a,
+                           struct health *health)
 {
     const struct gateway *gw = loop->gateway;
-    int64_t since_us, lag_us = feed_lag_us(gw);
-    if (loop->worker == NULL)
-        return;
-    bool is_up = feed_worker_is_up(gw, &since_us);
-    struct health_part *part = add_part(health, "worker",
-                                        !is_up             ? HEALTH_DOWN
-                                        : feed_is_live(gw) ? HEALTH_UP
-                                                           : HEALTH_DEGRADED,
+    int64_t since_us, lag_us = feed_shard_lag_us(gw, shard);
+    bool is_up = feed_worker_is_up(gw, shard, &since_us);
+    bool is_live = lag_us <= conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
+    struct health_part *part = add_part(health, worker_name(shard, a),
+                                        !is_up    ? HEALTH_DOWN
+                                        : is_live ? HEALTH_UP
+                                                  : HEALTH_DEGRADED,
                                         since_us);
     if (!is_up)
         part->detail = STR("it does not answer; tasks and jobs come from the cache");
     else if (part->status == HEALTH_DEGRADED)
         part->detail = STR("the cache of tasks and jobs lags behind");
-    else
+    else if (shard == 0)
         part->detail = told_paused(gw->told, a);
     if (lag_us < INT64_MAX)
         part->feed_lag_us = lag_us;
-    look_at_calls(part, worker_client_stats(loop->worker));
+    look_at_calls(part, worker_client_stats(loop->workers[shard]));
+}
+
+/* Without a worker-url there is none to look at. */
+static void look_at_workers(const struct gateway_loop *loop, struct arena *a, struct health *health)
+{
+    for (size_t i = 0; i < loop->gateway->shard_count && loop->workers[i] != NULL; i++)
+        look_at_worker(loop, i, a, health);
 }
 
 /* Without an ai-url there is none to look at. Its latency is that of the last probe. */
@@ -115,7 +127,7 @@ void health_look(const struct gateway_loop *loop, struct arena *a, struct health
     *ret_health = (struct health){ .status = HEALTH_UP };
     look_at_gateway(loop->gateway, ret_health);
     look_at_database(loop, a, ret_health);
-    look_at_worker(loop, a, ret_health);
+    look_at_workers(loop, a, ret_health);
     look_at_ai(loop, a, ret_health);
     for (size_t i = 0; i < ret_health->part_count; i++)
         if (ret_health->parts[i].status != HEALTH_UP)
@@ -175,8 +187,8 @@ static void database_pinged(struct gql_step *step, const struct db_reply *reply)
     if (reply->err == NULL)
         view->database_us = clock_mono_us() - view->began_us;
     view->began_us = clock_mono_us();
-    if (!feed_worker_is_up(await_request(step)->loop->gateway, &since_us) ||
-        !await_worker_ask(step, "/livez", worker_pinged, step))
+    if (!feed_worker_is_up(await_request(step)->loop->gateway, 0, &since_us) ||
+        !await_worker_ask(step, 0, "/livez", worker_pinged, step))
         finish_view(step);
 }
 

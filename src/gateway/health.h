@@ -18,7 +18,7 @@ struct health_part {
     enum http_breaker_state breaker;
 };
 
-enum { HEALTH_PARTS_MAX = 4 };
+enum { HEALTH_PARTS_MAX = 3 + GATEWAY_SHARDS_MAX };
 /* DOWN without the database; DEGRADED where something else is not as it should be. */
 struct health {
     enum health_status status;

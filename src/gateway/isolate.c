@@ -100,7 +100,8 @@ static void step(struct isolate *i)
     struct range now = i->now = i->stack[--i->depth];
     size_t born = now.from < i->born ? min_of(now.to, i->born) - now.from : 0;
     if (born > 0)
-        steps[count++] = task_mirror_insert_step(i->arena, i->rows + now.from, born, true);
+        steps[count++] = task_mirror_insert_step(i->arena, i->rows + now.from, born, true,
+                                                 i->m->lease.shard);
     steps[count++] =
         task_mirror_update_step(i->arena, i->rows + now.from, now.to - now.from, false);
     if (!mirror_write(i->m, steps, count, stored, i))

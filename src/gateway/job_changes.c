@@ -8,6 +8,7 @@
 #include "gateway/await_worker.h"
 #include "gateway/bindings.h"
 #include "gateway/outbox.h"
+#include "gateway/shards.h"
 #include "gateway/task_changes.h"
 #include "gateway/task_input.h"
 #include "gateway/tasks.h"
@@ -29,7 +30,7 @@ static void stored(struct gql_step *step, const struct db_reply *reply)
     gql_step_finish(step);
 }
 
-static void answer_job(struct gql_step *step, const struct json_value *body)
+static void answer_job(struct gql_step *step, size_t shard, const struct json_value *body)
 {
     struct mirror_row *row = arena_new(step->arena, struct mirror_row);
     struct worker_row job;
@@ -39,10 +40,12 @@ static void answer_job(struct gql_step *step, const struct json_value *body)
         return;
     }
     worker_complete_row(jobs_table(), job.cells);
+    job.cells[COL_jobs_shard] = shards_cell(shard);
     *row = (struct mirror_row){ job.told, job.cells };
     step->host = row;
     const struct db_step steps[] = { mirror_async_step(),
-                                     job_mirror_upsert_step(step->arena, row, 1, true, false) };
+                                     job_mirror_upsert_step(step->arena, row, 1, true, false,
+                                                            (int16_t)shard) };
     (void)await_db_any(step, DB_LANE_WRITE, steps, countof(steps), stored);
 }
 
@@ -79,6 +82,7 @@ static enum gql_next to_outbox(struct create_job *create, bool is_in_doubt)
                                            .is_sent = is_in_doubt };
     create->row = (struct mirror_row){ .cells = create->job.cells };
     create->put = (struct outbox_put){ .loop = r->loop,
+                                       .shard = create->job.shard,
                                        .arena = create->step->arena,
                                        .entries = &create->entry,
                                        .entry_count = 1,
@@ -96,7 +100,7 @@ static void created(void *owner, const struct worker_reply *reply)
 {
     struct create_job *create = owner;
     if (reply->body != NULL)
-        answer_job(create->step, reply->body);
+        answer_job(create->step, reply->shard, reply->body);
     else if (reply->is_away || reply->is_in_doubt)
         (void)to_outbox(create, reply->is_in_doubt);
     else
@@ -112,7 +116,7 @@ static enum gql_next resolve_create(struct gql_step *step)
     create->step = step;
     if (!job_input_read(step, &create->job, &e))
         return gql_step_fail(step, &e);
-    if (outbox_is_waiting(r->loop->gateway))
+    if (outbox_is_waiting(r->loop->gateway, create->job.shard))
         return to_outbox(create, false);
     const struct worker_call_options options = {
         .path = "/v1/jobs",
@@ -122,9 +126,10 @@ static enum gql_next resolve_create(struct gql_step *step)
         .fn = created,
         .owner = create,
     };
-    if (worker_client_call(r->loop->worker, &options, &e))
+    struct worker_client *worker = r->loop->workers[create->job.shard];
+    if (worker_client_call(worker, &options, &e))
         return GQL_WAIT;
-    return r->loop->worker == NULL ? gql_step_fail(step, &e) : to_outbox(create, false);
+    return worker == NULL ? gql_step_fail(step, &e) : to_outbox(create, false);
 }
 
 /* ── the others ── */
@@ -139,7 +144,7 @@ static enum gql_next ask_for(struct gql_step *step, const char *action, struct s
         return gql_step_fail(step, &e);
     uuid_format(id, text);
     snprintf(path, sizeof path, "/v1/jobs/%s:%s", text, action);
-    return await_worker(step, NULL, path, body, fn);
+    return await_worker_of(step, AWAIT_JOB, id, NULL, path, body, fn);
 }
 
 static enum gql_next resolve_update(struct gql_step *step)
@@ -178,10 +183,10 @@ static void deleted(struct gql_step *step, const struct db_reply *reply)
     gql_step_finish(step);
 }
 
-static void gone(struct gql_step *step, const struct json_value *body)
+static void gone(struct gql_step *step, size_t shard, const struct json_value *body)
 {
     struct uuid id;
-    (void)body;
+    (void)shard, (void)body;
     (void)uuid_parse(gql_arg(step, "id")->text, &id);
     const struct db_step steps[] = { mirror_async_step(),
                                      job_mirror_drop_step(step->arena, &id, 1) };
@@ -197,7 +202,7 @@ static enum gql_next resolve_delete(struct gql_step *step)
         return gql_step_fail(step, &e);
     uuid_format(id, text);
     snprintf(path, sizeof path, "/v1/jobs/%s", text);
-    return await_worker(step, "DELETE", path, task_input_actor(step), gone);
+    return await_worker_of(step, AWAIT_JOB, id, "DELETE", path, task_input_actor(step), gone);
 }
 
 const struct gateway_binding bindings_job_changes[] = {

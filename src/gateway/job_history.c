@@ -116,7 +116,7 @@ static enum gql_next resolve_changes(struct gql_step *step)
     }
     for (size_t i = 0; i < step->count; i++)
         step->results[i] = gql_list(NULL, 0);
-    return first->integer > 0 ? await_each(step, path_of, changes_of) : GQL_DONE;
+    return first->integer > 0 ? await_each(step, COL_jobs_shard, path_of, changes_of) : GQL_DONE;
 }
 
 /* ── JobChange ── */
@@ -156,7 +156,7 @@ static void get_after(const struct gql_field *f, void *ctx, void *parent,
 
 const struct gateway_binding bindings_job_history[] = {
     { "Job.changes",
-      { .resolve = resolve_changes, .data = RECORD_FIELD(SELECT_BIT(COL_jobs_id)) } },
+      { .resolve = resolve_changes, .data = RECORD_FIELD(SELECT_BIT(COL_jobs_id) | SELECT_BIT(COL_jobs_shard)) } },
     { "JobChange.at", { .get = get_at } },
     { "JobChange.actorLabel", { .get = get_actor } },
     { "JobChange.before", { .get = get_before } },

@@ -6,9 +6,11 @@
 #include "gateway/credential_watch.h"
 #include "gateway/headers.h"
 #include "gateway/lease_openapi.h"
+#include "gateway/lease_shard.h"
 #include "gateway/note.h"
 #include "gateway/peer_options.h"
 #include "gateway/problem.h"
+#include "gateway/worker_client.h"
 #include "http/leader.h"
 #include "json/check.h"
 #include "json/problem.h"
@@ -25,10 +27,12 @@ enum {
 
 struct lease_door {
     struct gateway_loop *loop;
-    struct http_leader *polls, *calls; /* NULL: no worker-url */
-    struct arena *arena;               /* of the text below */
-    struct str token_header;           /* empty: over a unix socket none is needed */
-    struct list asked;                 /* struct ask that have not ended */
+    struct doors {
+        struct http_leader *polls, *calls; /* NULL: no worker-url */
+    } shards[GATEWAY_SHARDS_MAX];
+    struct arena *arena;     /* of the text below */
+    struct str token_header; /* empty: over a unix socket none is needed */
+    struct list asked;       /* struct ask that have not ended */
     size_t poll_count, polls_max;
 };
 
@@ -37,8 +41,9 @@ struct ask {
     struct lease_door *door;
     struct http_request *http;
     struct str token;
-    const char *path;
-    bool is_poll, is_session;
+    const char *path;         /* NULL: the answer is the list of shards */
+    struct lease_shard where; /* whose worker, and what it gets */
+    bool is_poll, is_session, is_end;
     struct credential_wait who;
     struct credential_watch watch;
     struct http_call *call; /* while the worker is asked */
@@ -122,7 +127,8 @@ static http_reply_fn replied;
 
 static struct http_leader *leader_of(const struct ask *ask)
 {
-    return ask->is_poll ? ask->door->polls : ask->door->calls;
+    const struct doors *doors = &ask->door->shards[ask->where.shard];
+    return ask->is_poll ? doors->polls : doors->calls;
 }
 
 static void add_header(struct ask *ask, const char *name, struct str value)
@@ -139,7 +145,7 @@ static bool send_on(struct ask *ask, struct err *e)
         .method = http_method_name(ask->http->method),
         .headers = ask->headers,
         .header_count = ask->header_count,
-        .body = ask->http->body,
+        .body = ask->where.body,
         .deadline_ms = ask->is_poll ? POLL_DEADLINE_MS
                                     : ask->door->loop->gateway->request_timeout_us / CLOCK_MS,
         .fn = replied,
@@ -158,7 +164,7 @@ static bool ask_worker(struct ask *ask, const struct credential *c, struct err *
 {
     char token_id[UUID_TEXT_LEN + 1];
     struct str secret = http_header(ask->http, STR("Windlass-Session-Secret"));
-    if (ask->door->calls == NULL)
+    if (ask->door->shards[0].calls == NULL)
         return set_away(e, "no Worker Service is configured (worker-url)");
     uuid_format(c->id, token_id);
     add_header(ask, "Content-Type", STR("application/json"));
@@ -178,12 +184,13 @@ static bool goes_on(struct ask *ask, const struct http_reply *reply, bool was_se
 {
     struct err e;
     struct http_leader *leader = leader_of(ask);
-    if (reply == NULL || reply->status == 503)
-        http_leader_pass(leader, ask->address, reply != NULL);
+    bool has_said_no = http_leader_has_said_no(reply);
+    if (reply == NULL || has_said_no)
+        http_leader_pass(leader, ask->address, has_said_no);
     else
         http_leader_found(leader);
-    return (reply == NULL ? !was_sent : reply->status == 503) &&
-           ask->tries < http_leader_count(leader) && send_on(ask, &e);
+    return (reply == NULL ? !was_sent : has_said_no) && ask->tries < http_leader_count(leader) &&
+           send_on(ask, &e);
 }
 
 static void replied(void *owner, const struct http_reply *reply, const struct err *failure)
@@ -202,7 +209,10 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
     } else if (reply->status == 503) {
         (void)set_away(&e, "the Worker Service cannot do this now; nothing was done");
     } else {
-        buf_put_str(ask->http->out, reply->body);
+        buf_put_str(ask->http->out, ask->is_session && reply->status / 100 == 2
+                                        ? lease_shard_answer(ask->http->arena, ask->where.shard,
+                                                             reply->body)
+                                        : reply->body);
         answer(ask, reply->status, reply->status / 100 == 2 ? HTTP_JSON : HTTP_PROBLEM,
                buf_str(ask->http->out));
         return;
@@ -242,6 +252,25 @@ static bool check_types(struct ask *ask, const struct credential *c, struct err 
     return true;
 }
 
+/* Whose worker is asked; of a session's end the path has told. */
+static bool find_shard(struct ask *ask, struct err *e)
+{
+    struct http_request *http = ask->http;
+    size_t count = ask->door->loop->gateway->shard_count;
+    if (ask->is_end)
+        return true;
+    return ask->is_session
+               ? lease_shard_read_opening(http->arena, http->body, count, &ask->where, e)
+               : lease_shard_read(http->arena, http->body, count, &ask->where, e);
+}
+
+static void answer_shards(struct ask *ask)
+{
+    buf_put_str(ask->http->out,
+                lease_shard_list(ask->http->arena, ask->door->loop->gateway->shard_count));
+    answer(ask, 200, HTTP_JSON, buf_str(ask->http->out));
+}
+
 static bool may_lease(const struct credential *c, struct err *e)
 {
     if (c == NULL)
@@ -260,11 +289,15 @@ static void identified(void *owner, const struct credential *c, const struct err
         return;
     }
     if (!may_lease(c, &e) || (ask->is_session && !check_types(ask, c, &e)) ||
-        !ask_worker(ask, c, &e)) {
+        !find_shard(ask, &e) || (ask->path != NULL && !ask_worker(ask, c, &e))) {
         refuse(ask, &e);
         return;
     }
     request_note(ask->http, NULL)->user = c->owner.user_id;
+    if (ask->path == NULL) {
+        answer_shards(ask);
+        return;
+    }
     if (ask->is_poll)
         credential_watch_start(&ask->watch, ask->door->loop, ask->token, c, token_lost, ask);
 }
@@ -345,23 +378,31 @@ void lease_door_heartbeats(void *owner, struct http_request *http)
     begin(owner, http, (struct ask){ .path = "/v1/heartbeats" });
 }
 
+void lease_door_shards(void *owner, struct http_request *http)
+{
+    begin(owner, http, (struct ask){ 0 });
+}
+
 void lease_door_session_end(void *owner, struct http_request *http)
 {
-    struct uuid id;
-    struct str release = STR("");
-    char text[UUID_TEXT_LEN + 1];
+    const struct gateway_loop *loop = owner;
+    struct str release = STR(""), id;
+    size_t shard;
     struct err e;
-    if (!uuid_parse(http->rest, &id)) {
+    if (!lease_shard_of_session(http->rest, loop->gateway->shard_count, &shard, &id)) {
         (void)request_note(http, "lease");
         (void)err_set(&e, ERR_NOT_FOUND, "there is no such session");
         refuse_at_once(http, &e);
         return;
     }
-    uuid_format(id, text);
     bool is_release = http_query(http, STR("release"), &release) && str_eq(release, STR("true"));
     struct str path =
-        arena_printf(http->arena, "/v1/sessions/%s%s", text, is_release ? "?release=true" : "");
-    begin(owner, http, (struct ask){ .path = arena_cstr(http->arena, path) });
+        arena_printf(http->arena, "/v1/sessions/%.*s%s", STR_FMT(id),
+                     is_release ? "?release=true" : "");
+    begin(owner, http,
+          (struct ask){ .path = arena_cstr(http->arena, path),
+                        .where = { shard, http->body },
+                        .is_end = true });
 }
 
 void lease_door_openapi(void *owner, struct http_request *http)
@@ -374,23 +415,28 @@ void lease_door_openapi(void *owner, struct http_request *http)
 
 /* ── life ── */
 
-static bool open_leaders(struct lease_door *door, struct str urls, struct err *e)
+static bool open_doors(struct lease_door *door, size_t shard, struct err *e)
 {
+    const char *name;
+    struct str urls = worker_client_urls(door->loop->gateway, shard, &name);
+    struct doors *doors = &door->shards[shard];
     struct http_client_options options =
         peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
+    if (str_is_empty(urls))
+        return true;
     options.response_bytes_max = ANSWER_BYTES_MAX;
     options.running_max = CALLS_RUNNING_MAX;
     options.waiting_max = CALLS_WAITING_MAX;
-    if (!http_leader_create(door->loop->io, "worker-url", urls, &options, &door->calls, e))
+    if (!http_leader_create(door->loop->io, name, urls, &options, &doors->calls, e))
         return false;
     options.running_max = options.waiting_max = door->polls_max;
-    return http_leader_create(door->loop->io, "worker-url", urls, &options, &door->polls, e);
+    return http_leader_create(door->loop->io, name, urls, &options, &doors->polls, e);
 }
 
 bool lease_door_create(struct gateway_loop *loop, struct lease_door **ret_door, struct err *e)
 {
     const struct conf *conf = loop->gateway->conf;
-    struct str urls = conf_str(conf, CONF_WORKER_URL), token = conf_str(conf, CONF_GATEWAY_TOKEN);
+    struct str token = conf_str(conf, CONF_GATEWAY_TOKEN);
     struct lease_door *door = mem_new(struct lease_door);
     struct arena *a = door->arena = arena_create(1 << 14);
     door->loop = loop;
@@ -399,10 +445,11 @@ bool lease_door_create(struct gateway_loop *loop, struct lease_door **ret_door, 
     if (!str_is_empty(token))
         door->token_header =
             str_of_c(arena_cstr(a, arena_printf(a, "Authorization: Bearer %.*s", STR_FMT(token))));
-    if (!str_is_empty(urls) && !open_leaders(door, urls, e)) {
-        lease_door_destroy(door);
-        return false;
-    }
+    for (size_t i = 0; i < loop->gateway->shard_count; i++)
+        if (!open_doors(door, i, e)) {
+            lease_door_destroy(door);
+            return false;
+        }
     *ret_door = door;
     return true;
 }
@@ -420,8 +467,10 @@ void lease_door_destroy(struct lease_door *door)
     if (door == NULL)
         return;
     lease_door_drain(door);
-    http_leader_destroy(door->polls);
-    http_leader_destroy(door->calls);
+    for (size_t i = 0; i < countof(door->shards); i++) {
+        http_leader_destroy(door->shards[i].polls);
+        http_leader_destroy(door->shards[i].calls);
+    }
     arena_destroy(door->arena);
     mem_free(door);
 }

@@ -1,6 +1,6 @@
 /*
  * lease_door: the lease protocol for outside workers. Each request is checked for a token with the
- * scope LEASE and passed on to the worker under the gateway's own name, with the token's id, by
+ * scope LEASE and passed on to its session's worker (see lease_shard.h) under the gateway's own name, with the token's id, by
  * which the worker knows whose a session is.
  *
  *   room? --> who? --> may he? --> ask the worker --> (reply) --> answer
@@ -29,4 +29,4 @@ void lease_door_destroy(struct lease_door *door); /* accepts NULL; drains */
 
 /* Handlers; their owner is the loop. */
 http_handler_fn lease_door_sessions, lease_door_session_end, lease_door_leases, lease_door_acks,
-    lease_door_heartbeats, lease_door_openapi;
+    lease_door_heartbeats, lease_door_shards, lease_door_openapi;

@@ -210,8 +210,15 @@ static void publish_lane(struct meter *m, struct gateway_loop *loop, enum db_lan
 
 static void publish_worker(struct meter *m, struct gateway_loop *loop)
 {
-    struct http_client_stats now = worker_client_stats(loop->worker);
+    struct http_client_stats now = { 0 };
     struct gateway_published *before = &loop->published;
+    for (size_t i = 0; i < loop->gateway->shard_count; i++) {
+        struct http_client_stats one = worker_client_stats(loop->workers[i]);
+        now.calls += one.calls;
+        now.failures += one.failures;
+        now.timeouts += one.timeouts;
+        now.refused += one.refused;
+    }
     const uint64_t counts[] = { now.calls, now.failures, now.timeouts, now.refused };
     for (size_t i = 0; i < countof(counts); i++)
         add(m->worker_calls, metric_series(m->worker_calls, i, 0), counts[i],

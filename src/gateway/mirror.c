@@ -7,8 +7,7 @@
 #include "gateway/own_rows.h"
 
 enum {
-    LEASE_MS = 5'000,
-    RENEW_MS = 1'000,
+    RENEWALS = 4, /* within the lease's time */
     ASK_DEADLINE_US = 3 * CLOCK_S,
     WRITE_DEADLINE_US = 30 * CLOCK_S,
     ROLLUP_RETRY_MS = 200,
@@ -49,9 +48,9 @@ bool mirror_is_refusal(const struct db_reply *reply)
 void mirror_stand_by(struct mirror *m)
 {
     if (m->phase != MIRROR_STANDBY)
-        log_info("mirror.standby", "holder=%s", m->holder_text);
+        log_info("mirror.standby", "shard=%zu holder=%s", m->shard, m->holder_text);
     m->phase = MIRROR_STANDBY;
-    own_rows_end(m->gw->own_rows);
+    own_rows_end(m->gw->own_rows[m->shard]);
     mirror_apply_clear(m);
     mirror_snapshot_clear(m);
     rollups_destroy(m->rollups);
@@ -61,16 +60,16 @@ void mirror_stand_by(struct mirror *m)
 static void take_over(struct mirror *m, const struct mirror_state *state)
 {
     int64_t seq;
-    if (worker_parse_cursor(state->snapshot_cursor, &seq)) {
+    if (worker_parse_cursor(state->snapshot_cursor, m->shard, &seq)) {
         log_info("mirror.held", "snapshot=%.*s", STR_FMT(state->snapshot_cursor));
-        if (!worker_parse_cursor(state->cursor, &m->stored))
+        if (!worker_parse_cursor(state->cursor, m->shard, &m->stored))
             m->stored = -1;
         mirror_snapshot_resume(m, seq, state->has_after ? &state->snapshot_after : NULL);
-    } else if (worker_parse_cursor(state->cursor, &seq)) {
+    } else if (worker_parse_cursor(state->cursor, m->shard, &seq)) {
         log_info("mirror.held", "cursor=%.*s", STR_FMT(state->cursor));
         mirror_follow(m, seq);
     } else {
-        log_info("mirror.held", "cursor=none");
+        log_info("mirror.held", "shard=%zu cursor=none", m->shard);
         m->stored = -1;
         mirror_snapshot_start(m);
     }
@@ -80,9 +79,9 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
 {
     int64_t seq = -1;
     m->stored_at_us = state->updated_at_us;
-    bool has_cursor = worker_parse_cursor(state->cursor, &seq);
-    feed_set_outbox_waiting(m->gw, state->outbox_waiting, m->puts_before);
-    feed_set_outbox_oldest(m->gw, state->outbox_oldest_us);
+    bool has_cursor = worker_parse_cursor(state->cursor, m->shard, &seq);
+    feed_set_outbox_waiting(m->gw, m->shard, state->outbox_waiting, m->puts_before);
+    feed_set_outbox_oldest(m->gw, m->shard, state->outbox_oldest_us);
     if (!state->is_held) {
         if (m->phase != MIRROR_STANDBY)
             mirror_stand_by(m);
@@ -95,7 +94,7 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
     else if (m->phase == MIRROR_FOLLOW && has_cursor)
         mirror_apply_checked(m, seq);
     mirror_audit_look(m->audit, state);
-    if (state->outbox_waiting > 0 && feed_is_up(m->gw))
+    if (state->outbox_waiting > 0 && feed_is_up(m->gw, m->shard))
         outbox_forward(m);
 }
 
@@ -110,7 +109,7 @@ static void asked(void *owner, const struct db_reply *reply)
         know_state(m, &state);
     else if (reply->err != NULL)
         log_debug("mirror.lease", "error=%s", log_quote(str_of_c(err_text(reply->err))));
-    io_timer_start(m->lease_timer, RENEW_MS);
+    io_timer_start(m->lease_timer, m->lease_ms / RENEWALS);
 }
 
 struct ask {
@@ -132,12 +131,13 @@ static void ask(void *owner)
     struct err e;
     if (m->is_asking || !m->is_running)
         return;
-    m->puts_before = feed_outbox_puts(m->gw);
+    m->puts_before = feed_outbox_puts(m->gw, m->shard);
     struct arena *a = arena_create(1 << 16);
     struct ask *kept = arena_new(a, struct ask);
     *kept = (struct ask){ m, a };
-    const struct db_step steps[] = { mirror_async_step(), mirror_hold_step(a, m->holder, LEASE_MS),
-                                     mirror_read_step(a, m->holder) };
+    const struct db_step steps[] = { mirror_async_step(),
+                                     mirror_hold_step(a, &m->lease, m->lease_ms),
+                                     mirror_read_step(a, &m->lease) };
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = steps,
                                   .step_count = countof(steps),
@@ -149,7 +149,7 @@ static void ask(void *owner)
     if (m->is_asking)
         return;
     arena_destroy(a);
-    io_timer_start(m->lease_timer, RENEW_MS);
+    io_timer_start(m->lease_timer, m->lease_ms / RENEWALS);
 }
 
 void mirror_recheck(struct mirror *m)
@@ -188,16 +188,27 @@ struct mirror_stats mirror_stats(const struct mirror *m)
 
 /* ── life ── */
 
-struct mirror *mirror_create(struct gateway *gw, struct feed *feed)
+/* Shard 0's row is as old as the table. */
+static void name_lease(struct mirror *m)
+{
+    uuid_format(uuid_v7(), m->holder_text);
+    snprintf(m->name_text, sizeof m->name_text, m->shard > 0 ? "tasks-%zu" : "tasks", m->shard);
+    m->lease = (struct mirror_lease){ .name = str_of_c(m->name_text),
+                                      .holder = str_of_c(m->holder_text),
+                                      .shard = (int16_t)m->shard };
+}
+
+struct mirror *mirror_create(struct gateway *gw, struct feed *feed, size_t shard)
 {
     struct mirror *m = mem_new(struct mirror);
     *m = (struct mirror){ .gw = gw,
                           .loop = &gw->loops[0],
                           .feed = feed,
+                          .shard = shard,
+                          .lease_ms = conf_duration_us(gw->conf, CONF_MIRROR_LEASE) / CLOCK_MS,
                           .rollups = rollups_create(),
                           .backoff = { .min_ms = 50, .max_ms = 2'000 } };
-    uuid_format(uuid_v7(), m->holder_text);
-    m->holder = str_of_c(m->holder_text);
+    name_lease(m);
     m->lease_timer = io_timer_create(m->loop->io, ask, m);
     mirror_apply_init(m);
     m->audit = mirror_audit_create(m);
@@ -221,7 +232,7 @@ static void release(struct mirror *m)
 {
     struct arena *a = arena_create(1 << 12);
     struct err e;
-    const struct db_step step = mirror_release_step(a, m->holder);
+    const struct db_step step = mirror_release_step(a, &m->lease);
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = &step,
                                   .step_count = 1,

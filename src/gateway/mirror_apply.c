@@ -164,7 +164,7 @@ void mirror_apply_checked(struct mirror *m, int64_t seq)
     } else if (apply->job_count > 0) {
         refused_again(apply);
     } else {
-        log_error("mirror.stuck", "cursor=0:%lld", (long long)seq);
+        log_error("mirror.stuck", "cursor=%zu:%lld", m->shard, (long long)seq);
         wait_for_check(apply, true);
     }
 }
@@ -204,9 +204,11 @@ static void add_figures(struct apply *apply, struct db_step *steps, size_t *coun
     w->are_marks_added = true;
     size_t span_count = rollups_changed(apply->m->rollups, w->arena, &spans);
     if (count_count > 0)
-        steps[(*count)++] = mirror_count_add_step(w->arena, counts, count_count);
+        steps[(*count)++] =
+            mirror_count_add_step(w->arena, counts, count_count, apply->m->lease.shard);
     if (span_count > 0)
-        steps[(*count)++] = mirror_rollup_store_step(w->arena, spans, span_count);
+        steps[(*count)++] =
+            mirror_rollup_store_step(w->arena, spans, span_count, apply->m->lease.shard);
 }
 
 /* Behind what writes the rows. */
@@ -228,20 +230,21 @@ static void store(struct apply *apply)
     struct window *w = apply->w;
     struct arena *a = w->arena;
     char from[WORKER_CURSOR_MAX], to[WORKER_CURSOR_MAX];
-    worker_format_cursor(w->first_seq, from);
-    worker_format_cursor(w->next_seq, to);
+    worker_format_cursor(m->shard, w->first_seq, from);
+    worker_format_cursor(m->shard, w->next_seq, to);
     struct db_step steps[DB_STEPS_MAX] = {
         mirror_async_step(),
-        mirror_advance_step(a, m->holder, str_of_c(from), str_of_c(to)),
+        mirror_advance_step(a, &m->lease, str_of_c(from), str_of_c(to)),
     };
     size_t count = 2;
     apply->update_at = 0;
     if (w->dropped_count > 0)
         steps[count++] = task_mirror_drop_step(a, w->dropped, w->dropped_count);
     if (w->range_count > 0)
-        steps[count++] = task_mirror_drop_ranges_step(a, w->froms, w->tos, w->range_count);
+        steps[count++] =
+            task_mirror_drop_ranges_step(a, w->froms, w->tos, w->range_count, m->lease.shard);
     if (apply->born > 0)
-        steps[count++] = task_mirror_insert_step(a, apply->rows, apply->born, true);
+        steps[count++] = task_mirror_insert_step(a, apply->rows, apply->born, true, m->lease.shard);
     if (apply->row_count > apply->unchanged) {
         apply->update_at = count;
         steps[count++] = task_mirror_update_step(a, apply->rows + apply->unchanged,
@@ -249,10 +252,11 @@ static void store(struct apply *apply)
     }
     count += sync_failures(w, steps + count);
     add_figures(apply, steps, &count);
-    if (mirror_record_window(w, &steps[count]))
+    if (mirror_record_window(w, (int)m->lease.shard, &steps[count]))
         count++;
     if (apply->job_count > 0)
-        steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false);
+        steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false,
+                                                m->lease.shard);
     if (w->gone_job_count > 0)
         steps[count++] = job_mirror_drop_step(a, w->gone_jobs, w->gone_job_count);
     if (!mirror_write(m, steps, count, stored, apply))
@@ -284,7 +288,8 @@ static void load_spans(struct apply *apply)
         store(apply);
         return;
     }
-    const struct db_step step = mirror_rollup_load_step(apply->w->arena, spans, count);
+    const struct db_step step =
+        mirror_rollup_load_step(apply->w->arena, spans, count, m->lease.shard);
     const struct db_call call = { .lane = DB_LANE_READ,
                                   .steps = &step,
                                   .step_count = 1,
@@ -314,7 +319,7 @@ static void leave_out_own(struct apply *apply)
         struct uuid id;
         bool is_done = i < apply->unchanged &&
                        uuid_parse(apply->rows[i].cells[COL_tasks_id], &id) &&
-                       own_rows_take(apply->m->gw->own_rows, id);
+                       own_rows_take(apply->m->gw->own_rows[apply->m->shard], id);
         if (!is_done)
             apply->rows[kept++] = apply->rows[i];
     }
@@ -356,7 +361,7 @@ void mirror_apply_init(struct mirror *m)
 void mirror_follow(struct mirror *m, int64_t seq)
 {
     m->phase = MIRROR_FOLLOW;
-    own_rows_begin(m->gw->own_rows);
+    own_rows_begin(m->gw->own_rows[m->shard]);
     m->stored = seq;
     m->open = window_create(seq);
     feed_table_reached(m->feed, seq);
@@ -443,7 +448,8 @@ static void fetch_got(void *owner, const struct worker_reply *reply)
             rows[count++] = (struct mirror_row){ row.told, row.cells };
     }
     const struct db_step steps[] = {
-        mirror_async_step(), task_mirror_insert_step(fetch->arena, rows, count, true),
+        mirror_async_step(),
+        task_mirror_insert_step(fetch->arena, rows, count, true, fetch->m->lease.shard),
         task_mirror_update_step(fetch->arena, rows, count, false),
         error_group_sync_step(fetch->arena, fetch->ids + fetch->at, fetch->asked)
     };
@@ -483,7 +489,7 @@ static void fetch_ask(struct fetch *fetch)
         .fn = fetch_got,
         .owner = fetch,
     };
-    if (!worker_client_call(fetch->m->loop->worker, &options, &e)) {
+    if (!worker_client_call(fetch->m->loop->workers[fetch->m->shard], &options, &e)) {
         log_error("mirror.rows-missing", "count=%zu error=%s", fetch->count - fetch->at,
                   log_quote(str_of_c(err_text(&e))));
         fetch_end(fetch);

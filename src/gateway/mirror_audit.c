@@ -70,7 +70,8 @@ static void look_whether_stored(struct audit_run *run)
     } else if (clock_mono_us() < run->stored_by_us) {
         audit_then(run, STORED_LOOK_MS, look_whether_stored);
     } else {
-        err_set(&e, ERR_TIMEOUT, "the mirror does not come to 0:%lld", (long long)run->stored_seq);
+        err_set(&e, ERR_TIMEOUT, "the mirror does not come to %zu:%lld", run->m->shard,
+                (long long)run->stored_seq);
         audit_fail(run, &e);
     }
 }
@@ -91,7 +92,7 @@ void audit_ask(struct audit_run *run, const char *path, worker_reply_fn *fn, aud
                                                  .deadline_us = clock_mono_us() + ASK_DEADLINE_US,
                                                  .fn = fn,
                                                  .owner = run };
-    run->is_busy = worker_client_call(run->m->loop->worker, &options, &e);
+    run->is_busy = worker_client_call(run->m->loop->workers[run->m->shard], &options, &e);
     if (!run->is_busy)
         audit_again(run, again, &e);
 }
@@ -164,11 +165,13 @@ static void end(struct audit_run *run, const struct err *e)
     int64_t mended = r->missing + r->extra + r->wrong + r->jobs + r->counts;
     run->m->stats.audits++;
     log_at(e != NULL || mended > 0 ? LOG_WARN : LOG_INFO, "mirror.audit",
-           "days=%lld rows=%lld missing=%lld extra=%lld wrong=%lld jobs=%lld counts=%lld error=%s",
-           (long long)r->days, (long long)r->rows, (long long)r->missing, (long long)r->extra,
-           (long long)r->wrong, (long long)r->jobs, (long long)r->counts,
+           "shard=%zu days=%lld rows=%lld missing=%lld extra=%lld wrong=%lld jobs=%lld counts=%lld "
+           "error=%s",
+           run->m->shard, (long long)r->days, (long long)r->rows, (long long)r->missing,
+           (long long)r->extra, (long long)r->wrong, (long long)r->jobs, (long long)r->counts,
            log_quote(str_of_c(e != NULL ? err_text(e) : "")));
-    const struct db_step step = mirror_audit_end_step(run->kept, report_json(run, e));
+    const struct db_step step =
+        mirror_audit_end_step(run->kept, &run->m->lease, report_json(run, e));
     struct err none;
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = &step,
@@ -210,7 +213,7 @@ static void begun(void *owner, const struct db_reply *reply)
 
 static void begin(struct audit_run *run)
 {
-    const struct db_step step = mirror_audit_begin_step();
+    const struct db_step step = mirror_audit_begin_step(run->kept, &run->m->lease);
     audit_call(run, DB_LANE_WRITE, &step, 1, begun, begin);
 }
 

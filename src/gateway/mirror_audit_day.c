@@ -70,7 +70,8 @@ static void got_part(void *owner, const struct db_reply *reply)
 static void read_part(struct audit_run *run)
 {
     arena_reset(run->arena);
-    const struct db_step step = mirror_audit_sums_step(run->arena, run->at, run->last, PART_ROWS);
+    const struct db_step step =
+        mirror_audit_sums_step(run->arena, run->at, run->last, PART_ROWS, run->m->lease.shard);
     audit_call(run, DB_LANE_SLOW, &step, 1, got_part, ask_sums);
 }
 
@@ -88,7 +89,7 @@ static bool read_sums(struct audit_run *run, const struct json_value *body, int6
 {
     const struct json_value *buckets = json_get_c(body, "buckets");
     memset(run->theirs, 0, sizeof run->theirs);
-    if (!worker_read_cursor(json_get_c(body, "cursor"), ret_seq, e))
+    if (!worker_read_cursor(json_get_c(body, "cursor"), run->m->shard, ret_seq, e))
         return false;
     for (size_t i = 0; buckets != NULL && i < buckets->item_count; i++) {
         const struct json_value *bucket = &buckets->items[i];

@@ -169,12 +169,13 @@ static void mend(struct audit_run *run, const struct mirror_count *counts, size_
     struct db_step steps[4] = { mirror_async_step() };
     size_t n = 1;
     if (count > 0)
-        steps[n++] = mirror_count_add_step(a, counts, count);
+        steps[n++] = mirror_count_add_step(a, counts, count, run->m->lease.shard);
     if (jobs->bad_count > 0)
         steps[n++] =
             mirror_audit_clear_jobs_step(a, jobs->bad, jobs->bad_versions, jobs->bad_count);
     if (jobs->mended_count > 0)
-        steps[n++] = job_mirror_upsert_step(a, jobs->mended, jobs->mended_count, true, false);
+        steps[n++] = job_mirror_upsert_step(a, jobs->mended, jobs->mended_count, true, false,
+                                            run->m->lease.shard);
     run->report.counts += (int64_t)count;
     run->report.jobs += (int64_t)jobs->count;
     run->m->stats.mended += count + jobs->count;
@@ -195,7 +196,7 @@ static void compare(struct audit_run *run, const struct db_rows *rows)
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         struct str text = db_rows_text(rows, i, 1), status = db_rows_text(rows, i, 2);
         int64_t kind = db_rows_i64(rows, i, 0);
-        if (kind == 0 && !worker_parse_cursor(text, &stored))
+        if (kind == 0 && !worker_parse_cursor(text, run->m->shard, &stored))
             err_set(&e, ERR_INTERNAL, "the mirror has no cursor");
         else if (kind == 1)
             add_to(
@@ -229,7 +230,7 @@ static void got_own(void *owner, const struct db_reply *reply)
 
 static void read_own(struct audit_run *run)
 {
-    const struct db_step step = mirror_audit_figures_step();
+    const struct db_step step = mirror_audit_figures_step(run->arena, &run->m->lease);
     audit_call(run, DB_LANE_SLOW, &step, 1, got_own, ask_figures);
 }
 
@@ -242,7 +243,7 @@ static void got_theirs(void *owner, const struct worker_reply *reply)
     run->body = reply->body;
     if (reply->body == NULL)
         audit_again(run, ask_figures, reply->err);
-    else if (!worker_read_cursor(json_get_c(run->body, "cursor"), &run->seq, &e))
+    else if (!worker_read_cursor(json_get_c(run->body, "cursor"), run->m->shard, &run->seq, &e))
         audit_again(run, ask_figures, &e);
     else
         audit_once_stored(run, run->seq, read_own);

@@ -121,7 +121,8 @@ static void mend(struct audit_run *run)
         steps[n++] = mirror_audit_clear_tasks_step(run->arena, page->bad, page->bad_versions,
                                                    page->bad_count);
     if (page->mended_count > 0)
-        steps[n++] = task_mirror_insert_step(run->arena, page->mended, page->mended_count, true);
+        steps[n++] = task_mirror_insert_step(run->arena, page->mended, page->mended_count, true,
+                                             run->m->lease.shard);
     audit_call(run, DB_LANE_WRITE, steps, n, mended, ask_page);
 }
 
@@ -179,7 +180,8 @@ static void judge(struct audit_run *run, const struct db_rows *rows)
         page_done(run);
         return;
     }
-    log_warn("mirror.audit-damage", "day=%lld missing=%lld extra=%lld wrong=%lld first=%s",
+    log_warn("mirror.audit-damage",
+             "shard=%zu day=%lld missing=%lld extra=%lld wrong=%lld first=%s", run->m->shard,
              (long long)run->days[run->day_at], (long long)d.missing, (long long)d.extra,
              (long long)d.wrong, d.first);
     run->report.missing += d.missing;
@@ -208,8 +210,8 @@ static void compared(void *owner, const struct db_reply *reply)
 static void compare(struct audit_run *run)
 {
     struct audit_page *page = &run->page;
-    const struct db_step step =
-        mirror_audit_compare_step(run->arena, page->after, page->last, &page->told);
+    const struct db_step step = mirror_audit_compare_step(run->arena, page->after, page->last,
+                                                          &page->told, run->m->lease.shard);
     audit_call(run, DB_LANE_SLOW, &step, 1, compared, ask_page);
 }
 
@@ -224,7 +226,7 @@ static void got_end(void *owner, const struct worker_reply *reply)
         return;
     if (reply->body == NULL)
         audit_again(run, ask_page, reply->err);
-    else if (!worker_read_cursor(json_get_c(reply->body, "cursor"), &seq, &e))
+    else if (!worker_read_cursor(json_get_c(reply->body, "cursor"), run->m->shard, &seq, &e))
         audit_again(run, ask_page, &e);
     else
         audit_once_stored(run, seq, compare);
@@ -257,7 +259,7 @@ static bool read_page(struct audit_run *run, const struct json_value *body, stru
     struct audit_page *page = &run->page;
     const struct json_value *tasks = json_get_c(body, "tasks"), *next = json_get_c(body, "next");
     size_t count = tasks != NULL && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
-    if (!worker_read_cursor(json_get_c(body, "cursor"), &page->seq, e))
+    if (!worker_read_cursor(json_get_c(body, "cursor"), run->m->shard, &page->seq, e))
         return false;
     page->is_last = next == NULL || next->type != JSON_STRING ||
                     !uuid_parse(next->text, &page->last) ||

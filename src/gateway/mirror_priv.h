@@ -1,5 +1,5 @@
 /*
- * mirror_priv: the keeper of the gateway's copies of tasks and jobs, for mirror.c,
+ * mirror_priv: the keeper of the gateway's copies of a shard's tasks and jobs, for mirror.c,
  * mirror_apply.c, mirror_snapshot.c and isolate.c. All on the first loop.
  *
  *   STANDBY --(lease)--> SNAPSHOT --(all pages)--> FOLLOW
@@ -14,6 +14,8 @@
 #include "gateway/worker_json.h"
 #include "io/timer.h"
 
+enum { MIRROR_NAME_MAX = 16 };
+
 enum mirror_phase { MIRROR_STANDBY, MIRROR_SNAPSHOT, MIRROR_FOLLOW };
 
 struct apply;
@@ -24,8 +26,10 @@ struct mirror {
     struct gateway *gw;
     struct gateway_loop *loop;
     struct feed *feed;
-    struct str holder; /* this process, in the lease */
-    char holder_text[UUID_TEXT_LEN + 1];
+    size_t shard;
+    struct mirror_lease lease; /* this process is its holder, or would like to be */
+    char name_text[MIRROR_NAME_MAX], holder_text[UUID_TEXT_LEN + 1];
+    int64_t lease_ms;
     enum mirror_phase phase;
     bool is_running, is_asking; /* the lease */
     struct io_timer *lease_timer;

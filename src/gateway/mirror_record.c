@@ -12,8 +12,6 @@
  */
 enum { EACH_MAX = 100, IDS_MAX = 100, TYPES_MAX = 20 };
 
-static const int record_shard = 0;
-
 enum act { ACT_CREATE, ACT_CANCEL, ACT_RETRY, ACT_DELETE, ACT_TRIGGER, ACT_NONE };
 
 static const struct {
@@ -37,15 +35,17 @@ struct deed {
 
 struct recording {
     struct arena *a;
+    int shard;
     struct audit_record *records;
     size_t count;
     struct deed *deeds;
 };
 
+/* Of a bulk action the gateway that was asked writes the one entry: see task_bulk.c. */
 static bool is_person(struct str actor)
 {
     return !str_is_empty(actor) && !str_eq_c(actor, "scheduler") &&
-           !str_starts_with(actor, STR("task "));
+           !str_starts_with(actor, STR("task ")) && !str_starts_with(actor, STR("bulk:"));
 }
 
 /* ── tasks ── */
@@ -198,7 +198,7 @@ static void take_job_change(struct recording *r, const struct audit_record *base
 static void take_event(struct recording *r, const struct feed_event *event)
 {
     const struct audit_record base = {
-        .shard = record_shard, .seq = event->seq, .at_us = event->at_us, .label = event->actor
+        .shard = r->shard, .seq = event->seq, .at_us = event->at_us, .label = event->actor
     };
     if (!is_person(event->actor))
         return;
@@ -217,9 +217,9 @@ static bool finish(struct recording *r, struct db_step *ret_step)
     return true;
 }
 
-bool mirror_record_window(const struct window *w, struct db_step *ret_step)
+bool mirror_record_window(const struct window *w, int shard, struct db_step *ret_step)
 {
-    struct recording r = { .a = w->arena };
+    struct recording r = { .a = w->arena, .shard = shard };
     size_t people = 0;
     for (size_t b = 0; b < w->batch_count; b++)
         for (size_t i = 0; i < w->batches[b]->count; i++)
@@ -248,7 +248,7 @@ static bool read_base(const struct json_value *object, const char *number, const
                       const struct mirror_lost *lost, struct audit_record *ret_base)
 {
     const struct json_value *actor = json_get_c(object, "actor");
-    *ret_base = (struct audit_record){ .shard = record_shard };
+    *ret_base = (struct audit_record){ .shard = lost->shard };
     if (!read_number(json_get(object, str_of_c(number)), true, &ret_base->seq) ||
         !read_number(json_get(object, str_of_c(at)), false, &ret_base->at_us) || actor == NULL ||
         actor->type != JSON_STRING || !is_person(actor->text))
@@ -283,15 +283,15 @@ static void take_page_change(struct recording *r, const struct json_value *chang
 static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost)
 {
     struct audit_record record = {
-        .shard = record_shard,
+        .shard = r->shard,
         .seq = lost->to_seq,
         .at_us = clock_wall_us(),
         .label = STR("windlass"),
         .action = lost->from_seq == 0 && !lost->is_reset ? STR("record.begin") : STR("record.gap"),
-        .subject = arena_printf(r->a, "shard:%d", record_shard),
+        .subject = arena_printf(r->a, "shard:%d", r->shard),
     };
     record.detail =
-        record_detail_lost(r->a, record_shard, lost->from_seq, lost->to_seq, lost->is_reset);
+        record_detail_lost(r->a, r->shard, lost->from_seq, lost->to_seq, lost->is_reset);
     r->records[r->count++] = record;
 }
 
@@ -303,7 +303,7 @@ bool mirror_record_page(struct arena *a, const struct json_value *body,
     size_t task_count = tasks != NULL && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
     size_t change_count = changes != NULL && changes->type == JSON_ARRAY ? changes->item_count : 0;
     bool is_known = lost->from_seq > 0 && !lost->is_reset;
-    struct recording r = { .a = a };
+    struct recording r = { .a = a, .shard = lost->shard };
     r.records = arena_new_array(a, task_count + change_count + 1, struct audit_record);
     for (size_t i = 0; is_known && i < task_count; i++)
         take_page_task(&r, &tasks->items[i], lost);

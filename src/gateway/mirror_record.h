@@ -9,10 +9,12 @@
 #include "gateway/window.h"
 
 /* A step that writes what was done in the window. False: nothing was. */
-[[nodiscard]] bool mirror_record_window(const struct window *w, struct db_step *ret_step);
+[[nodiscard]] bool mirror_record_window(const struct window *w, int shard,
+                                        struct db_step *ret_step);
 
 /* Changes that the feed does not tell any more: from this number on, below that one. */
 struct mirror_lost {
+    int shard;
     int64_t from_seq; /* 0: there was no mirror before */
     int64_t to_seq;
     bool is_reset; /* the worker's log began anew: the numbers mean nothing */

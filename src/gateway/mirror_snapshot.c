@@ -100,7 +100,7 @@ static void ended(struct snapshot *s)
 {
     struct mirror *m = s->m;
     int64_t seq = s->seq;
-    log_info("mirror.snapshot-read", "cursor=0:%lld rows=%llu", (long long)seq,
+    log_info("mirror.snapshot-read", "cursor=%zu:%lld rows=%llu", m->shard, (long long)seq,
              (unsigned long long)s->rows_stored);
     m->stats.snapshots++;
     m->gap_since_us = 0;
@@ -177,14 +177,15 @@ static size_t first_page_steps(struct snapshot *s, struct db_step *steps, struct
     for (size_t i = 0; i < count_count; i++)
         stored_counts[i] =
             (struct mirror_count){ counts[i].type, counts[i].status, counts[i].count };
-    worker_format_cursor(s->seq, cursor);
-    steps[n++] = mirror_snapshot_begin_step(a, m->holder, str_of_c(cursor));
-    steps[n++] = mirror_count_clear_step();
-    steps[n++] = mirror_count_add_step(a, stored_counts, count_count);
-    steps[n++] = job_mirror_upsert_step(a, s->jobs, s->job_count, true, s->is_forced);
+    worker_format_cursor(m->shard, s->seq, cursor);
+    steps[n++] = mirror_snapshot_begin_step(a, &m->lease, str_of_c(cursor));
+    steps[n++] = mirror_count_clear_step(a, m->lease.shard);
+    steps[n++] = mirror_count_add_step(a, stored_counts, count_count, m->lease.shard);
+    steps[n++] = job_mirror_upsert_step(a, s->jobs, s->job_count, true, s->is_forced,
+                                        m->lease.shard);
     steps[n++] = job_mirror_prune_step(a, &s->job_page);
     if (m->gap_since_us > 0)
-        steps[n++] = mirror_rollup_gap_step(a, m->gap_since_us);
+        steps[n++] = mirror_rollup_gap_step(a, m->gap_since_us, m->lease.shard);
     return n;
 }
 
@@ -197,7 +198,7 @@ static void store(struct snapshot *s)
     const struct mirror_rollup *const *spans;
     struct err e = { 0 };
     size_t count = 0;
-    worker_format_cursor(s->seq, cursor);
+    worker_format_cursor(m->shard, s->seq, cursor);
     if (!s->has_after) {
         size_t more = first_page_steps(s, steps + count, &e);
         if (more == 0) {
@@ -207,9 +208,9 @@ static void store(struct snapshot *s)
         count += more;
     }
     steps[count++] =
-        mirror_snapshot_page_step(a, m->holder, str_of_c(cursor), s->has_next ? &s->next : NULL);
+        mirror_snapshot_page_step(a, &m->lease, str_of_c(cursor), s->has_next ? &s->next : NULL);
     if (s->row_count > 0) {
-        steps[count++] = task_mirror_insert_step(a, s->rows, s->row_count, true);
+        steps[count++] = task_mirror_insert_step(a, s->rows, s->row_count, true, m->lease.shard);
         steps[count++] = task_mirror_update_step(a, s->rows, s->row_count, s->is_forced);
     }
     steps[count++] = task_mirror_prune_step(a, &s->page);
@@ -219,13 +220,16 @@ static void store(struct snapshot *s)
     s->are_marks_added = true;
     size_t span_count = rollups_changed(m->rollups, a, &spans);
     if (span_count > 0)
-        steps[count++] = mirror_rollup_store_step(a, spans, span_count);
-    const struct mirror_lost lost = { max_of(m->stored, INT64_C(0)), s->seq, s->is_forced,
-                                      !s->has_after };
+        steps[count++] = mirror_rollup_store_step(a, spans, span_count, m->lease.shard);
+    const struct mirror_lost lost = { .shard = (int)m->lease.shard,
+                                      .from_seq = max_of(m->stored, INT64_C(0)),
+                                      .to_seq = s->seq,
+                                      .is_reset = s->is_forced,
+                                      .is_first = !s->has_after };
     if (mirror_record_page(a, s->body, &lost, &steps[count]))
         count++;
     if (!s->has_next)
-        steps[count++] = mirror_snapshot_end_step(a, m->holder, str_of_c(cursor));
+        steps[count++] = mirror_snapshot_end_step(a, &m->lease, str_of_c(cursor));
     s->is_busy = mirror_write(m, steps, count, stored, s);
     if (!s->is_busy)
         retry(s);
@@ -321,7 +325,7 @@ static void load_spans(struct snapshot *s)
         store(s);
         return;
     }
-    const struct db_step step = mirror_rollup_load_step(s->arena, spans, count);
+    const struct db_step step = mirror_rollup_load_step(s->arena, spans, count, s->m->lease.shard);
     const struct db_call call = { .lane = DB_LANE_READ,
                                   .steps = &step,
                                   .step_count = 1,
@@ -374,7 +378,7 @@ static bool read_page(struct snapshot *s, struct err *e)
 {
     const struct json_value *next = json_get_c(s->body, "next");
     int64_t cursor;
-    if (!worker_read_cursor(json_get_c(s->body, "cursor"), &cursor, e) ||
+    if (!worker_read_cursor(json_get_c(s->body, "cursor"), s->m->shard, &cursor, e) ||
         !read_rows(s, json_get_c(s->body, "tasks"), e) ||
         !read_jobs(s, json_get_c(s->body, "jobs"), e))
         return false;
@@ -382,8 +386,8 @@ static bool read_page(struct snapshot *s, struct err *e)
         s->seq = cursor;
         s->is_forced = s->m->stored > cursor;
         if (s->is_forced)
-            log_warn("mirror.worker-reset", "stored=0:%lld cursor=0:%lld", (long long)s->m->stored,
-                     (long long)cursor);
+            log_warn("mirror.worker-reset", "stored=%zu:%lld cursor=%zu:%lld", s->m->shard,
+                     (long long)s->m->stored, s->m->shard, (long long)cursor);
     }
     s->has_next = next != NULL && next->type == JSON_STRING;
     if (s->has_next && !uuid_parse(next->text, &s->next))
@@ -396,6 +400,7 @@ static bool read_page(struct snapshot *s, struct err *e)
         memset(s->page.last.bytes, 0xff, sizeof s->page.last.bytes);
     s->page.seq = s->job_page.seq = s->seq;
     s->page.is_forced = s->job_page.is_forced = s->is_forced;
+    s->page.shard = s->job_page.shard = s->m->lease.shard;
     return true;
 }
 
@@ -440,7 +445,7 @@ static void ask(void *owner)
                                                  .deadline_us = clock_mono_us() + ASK_DEADLINE_US,
                                                  .fn = got_page,
                                                  .owner = s };
-    s->is_busy = worker_client_call(s->m->loop->worker, &options, &e);
+    s->is_busy = worker_client_call(s->m->loop->workers[s->m->shard], &options, &e);
     if (!s->is_busy)
         retry(s);
 }
@@ -458,7 +463,7 @@ static struct snapshot *create(struct mirror *m)
                             .seq = -1 };
     s->timer = io_timer_create(m->loop->io, ask, s);
     m->phase = MIRROR_SNAPSHOT;
-    own_rows_end(m->gw->own_rows);
+    own_rows_end(m->gw->own_rows[m->shard]);
     m->snapshot = s;
     return s;
 }

@@ -7,7 +7,7 @@ static void put_replied(void *owner, const struct db_reply *reply)
 {
     struct outbox_put *put = owner;
     if (reply->err != NULL && !reply->is_in_doubt)
-        feed_add_outbox_waiting(put->loop->gateway, -(int64_t)put->entry_count);
+        feed_add_outbox_waiting(put->loop->gateway, put->shard, -(int64_t)put->entry_count);
     put->fn(put->owner, reply->err);
 }
 
@@ -15,6 +15,7 @@ bool outbox_begin(struct outbox_put *put, struct err *e)
 {
     struct gateway *gw = put->loop->gateway;
     int64_t most = conf_int(gw->conf, CONF_OUTBOX_MAX), waiting = feed_outbox_waiting(gw);
+    int16_t shard = (int16_t)put->shard;
     struct db_step steps[3];
     size_t count = 0;
     if (waiting + (int64_t)put->entry_count > most)
@@ -22,12 +23,14 @@ bool outbox_begin(struct outbox_put *put, struct err *e)
                             "the Worker Service is out of reach and %lld tasks and jobs wait for "
                             "it; outbox-max allows %lld",
                             (long long)waiting, (long long)most);
-    steps[count++] = outbox_add_step(put->arena, put->entries, put->entry_count);
+    steps[count++] = outbox_add_step(put->arena, put->entries, put->entry_count, shard);
     if (put->task_count > 0)
-        steps[count++] = task_mirror_insert_step(put->arena, put->tasks, put->task_count, false);
+        steps[count++] = task_mirror_insert_step(put->arena, put->tasks, put->task_count, false,
+                                                 shard);
     if (put->job_count > 0)
         steps[count++] =
-            job_mirror_upsert_step(put->arena, put->jobs, put->job_count, false, false);
+            job_mirror_upsert_step(put->arena, put->jobs, put->job_count, false, false,
+                                   shard);
     /* No asynchronous commit here: this table is the only one that knows. A repeat changes nothing.
      */
     const struct db_call call = { .lane = DB_LANE_WRITE,
@@ -39,6 +42,6 @@ bool outbox_begin(struct outbox_put *put, struct err *e)
                                   .owner = put };
     if (!db_pool_call(put->loop->pool, &call, NULL, e))
         return false;
-    feed_add_outbox_waiting(gw, (int64_t)put->entry_count);
+    feed_add_outbox_waiting(gw, put->shard, (int64_t)put->entry_count);
     return true;
 }

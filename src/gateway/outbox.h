@@ -1,7 +1,8 @@
 /*
  * outbox: what is accepted while the worker is away: kept in a table with its visible row, in one
  * commit that is on the disk before anybody is told, and sent, oldest first, once the worker is
- * back. One gateway sends: the one that keeps the mirror.
+ * back. One shard's entries do not wait for another's. One gateway sends: the one that keeps the
+ * shard's mirror.
  * Source: ARCHITECTURE.md, "Accepted means kept".
  */
 #pragma once
@@ -12,6 +13,7 @@
 /* What is put in, at once or not at all. All of it lives in `arena` until `fn` comes. */
 struct outbox_put {
     struct gateway_loop *loop;
+    size_t shard; /* whose worker is to get it */
     struct arena *arena;
     const struct outbox_entry *entries;
     size_t entry_count;
@@ -27,8 +29,9 @@ struct outbox_put {
  * what the database's pool says. */
 [[nodiscard]] bool outbox_begin(struct outbox_put *put, struct err *e);
 
-/* Whether something waits, so that what comes now must wait behind it. Thread: any. */
-[[nodiscard]] static inline bool outbox_is_waiting(const struct gateway *gw)
+/* Whether something waits for that shard's worker, so that what comes now must wait behind it.
+ * Thread: any. */
+[[nodiscard]] static inline bool outbox_is_waiting(const struct gateway *gw, size_t shard)
 {
-    return feed_outbox_waiting(gw) > 0;
+    return feed_shard_outbox_waiting(gw, shard) > 0;
 }

@@ -55,7 +55,7 @@ static void stored(void *owner, const struct db_reply *reply)
         return;
     }
     log_info("outbox.forwarded", "count=%zu", f->count);
-    feed_add_outbox_waiting(f->m->gw, -(int64_t)f->count);
+    feed_add_outbox_waiting(f->m->gw, f->m->shard, -(int64_t)f->count);
     take_next(f);
 }
 
@@ -64,11 +64,13 @@ static void store(struct forward *f, const struct outcome *o)
     struct db_step steps[DB_STEPS_MAX];
     size_t count = 0;
     if (o->row_count > 0) {
-        steps[count++] = task_mirror_insert_step(f->arena, o->rows, o->row_count, true);
+        steps[count++] = task_mirror_insert_step(f->arena, o->rows, o->row_count, true,
+                                                 f->m->lease.shard);
         steps[count++] = task_mirror_update_step(f->arena, o->rows, o->row_count, false);
     }
     if (o->job_count > 0)
-        steps[count++] = job_mirror_upsert_step(f->arena, o->jobs, o->job_count, true, false);
+        steps[count++] = job_mirror_upsert_step(f->arena, o->jobs, o->job_count, true, false,
+                                                f->m->lease.shard);
     if (o->refusal_count > 0 && f->entries[0].kind == OUTBOX_KIND_TASK)
         steps[count++] = outbox_refuse_tasks_step(f->arena, o->refusals, o->refusal_count);
     else if (o->refusal_count > 0)
@@ -204,7 +206,7 @@ static void ask(struct forward *f)
         .fn = is_job ? sent_job : sent_tasks,
         .owner = f,
     };
-    if (!worker_client_call(f->m->loop->worker, &options, &e))
+    if (!worker_client_call(f->m->loop->workers[f->m->shard], &options, &e))
         end(f);
 }
 
@@ -218,7 +220,7 @@ static void taken(void *owner, const struct db_reply *reply)
     db_rows_keep(reply->rows[0], f->arena);
     size_t count = outbox_read(f->arena, reply->rows[0], &f->entries);
     if (count == 0) {
-        feed_set_outbox_waiting(f->m->gw, 0, f->puts);
+        feed_set_outbox_waiting(f->m->gw, f->m->shard, 0, f->puts);
         end(f);
         return;
     }
@@ -235,8 +237,8 @@ static void take_next(struct forward *f)
     int64_t rows_max = f->m->is_forwarding_singly ? 1 : ROWS_MAX;
     f->m->is_forwarding_singly = false;
     arena_reset(f->arena);
-    f->puts = feed_outbox_puts(f->m->gw);
-    const struct db_step step = outbox_take_step(f->arena, rows_max, BYTES_MAX);
+    f->puts = feed_outbox_puts(f->m->gw, f->m->shard);
+    const struct db_step step = outbox_take_step(f->arena, rows_max, BYTES_MAX, f->m->lease.shard);
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = &step,
                                   .step_count = 1,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "gateway/await_worker.h"
 #include "gateway/check.h"
+#include "gateway/shards.h"
 #include "gateway/task_input.h"
 #include "gateway/told.h"
 #include "gateway/users.h"
@@ -44,19 +45,19 @@ static enum gql_next resolve_queues(struct gql_step *step)
 
 /* ── changes ── */
 
-static void changed(struct gql_step *step, const struct json_value *body, const char *action,
-                    struct str detail)
+static void changed(struct gql_step *step, size_t shard, const struct json_value *body,
+                    const char *action, struct str detail)
 {
     const struct json_value *queue = json_get_c(body, "queue");
     struct told_object *object = told_object_read(step->arena, queue, members, true);
     struct str name = gql_arg(step, "name")->text;
     if (object != NULL)
-        told_put(await_request(step)->loop->gateway->told, TOLD_QUEUES, queue);
+        told_put(await_request(step)->loop->gateway->told, shard, TOLD_QUEUES, queue);
     told_finish_change(step, object, action, arena_printf(step->arena, "queue:%.*s", STR_FMT(name)),
                        detail);
 }
 
-static void paused(struct gql_step *step, const struct json_value *body)
+static void paused(struct gql_step *step, size_t shard, const struct json_value *body)
 {
     const struct gql_value *reason = gql_arg(step, "reason");
     struct str detail = { 0 };
@@ -69,12 +70,12 @@ static void paused(struct gql_step *step, const struct json_value *body)
         detail = arena_copy(step->arena, buf_str(&out));
         buf_clear(&out);
     }
-    changed(step, body, "queue.pause", detail);
+    changed(step, shard, body, "queue.pause", detail);
 }
 
-static void resumed(struct gql_step *step, const struct json_value *body)
+static void resumed(struct gql_step *step, size_t shard, const struct json_value *body)
 {
-    changed(step, body, "queue.resume", (struct str){ 0 });
+    changed(step, shard, body, "queue.resume", (struct str){ 0 });
 }
 
 static bool check_args(const struct gql_step *step, struct err *e)
@@ -108,7 +109,9 @@ static enum gql_next ask(struct gql_step *step, const char *path, await_worker_f
     json_end_object(&w);
     struct str body = arena_copy(step->arena, buf_str(&out));
     buf_clear(&out);
-    return await_worker(step, NULL, path, body, fn);
+    size_t shard =
+        shards_of_queue(await_request(step)->loop->gateway, gql_arg(step, "name")->text);
+    return await_worker(step, shard, NULL, path, body, fn);
 }
 
 static enum gql_next resolve_pause(struct gql_step *step)

@@ -202,6 +202,7 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
         { "/v1/acks", HTTP_METHOD_POST, LEASE_DOOR_BODY_BYTES_MAX, lease_door_acks, NULL },
         { "/v1/heartbeats", HTTP_METHOD_POST, LEASE_DOOR_BODY_BYTES_MAX, lease_door_heartbeats,
           NULL },
+        { "/v1/shards", HTTP_METHOD_GET, 0, lease_door_shards, NULL },
         { "/v1/openapi.json", HTTP_METHOD_GET, 0, lease_door_openapi, NULL },
         { "/*", HTTP_METHOD_GET, 0, handle_page, NULL },
     };

@@ -15,7 +15,7 @@
  * it as its object; it is asked for events at the beginning, after each wake, after each event and
  * once a second.
  */
-enum { EVENT_CURSOR_MAX = 32 };
+enum { EVENT_CURSOR_MAX = 384 };
 struct event_source {
     const struct event_source_class *class;
     /* Set by the subscription: something may be there to be told. Not from within the class's

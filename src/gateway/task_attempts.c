@@ -70,7 +70,7 @@ static enum gql_next resolve_attempts(struct gql_step *step)
 {
     for (size_t i = 0; i < step->count; i++)
         step->results[i] = gql_list(NULL, 0);
-    return await_each(step, path_of, attempts_of);
+    return await_each(step, COL_tasks_shard, path_of, attempts_of);
 }
 
 static void get_number(const struct gql_field *f, void *ctx, void *parent,
@@ -136,7 +136,7 @@ static void get_log(const struct gql_field *f, void *ctx, void *parent, struct g
 
 const struct gateway_binding bindings_task_attempts[] = {
     { "Task.attempts",
-      { .resolve = resolve_attempts, .data = RECORD_FIELD(SELECT_BIT(COL_tasks_id)) } },
+      { .resolve = resolve_attempts, .data = RECORD_FIELD(SELECT_BIT(COL_tasks_id) | SELECT_BIT(COL_tasks_shard)) } },
     { "TaskAttempt.attempt", { .get = get_number } },
     { "TaskAttempt.worker", { .get = get_worker } },
     { "TaskAttempt.startedAt", { .get = get_started } },

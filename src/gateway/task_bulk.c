@@ -13,6 +13,7 @@
 #include "gateway/audited.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
+#include "gateway/shards.h"
 #include "gateway/task_bulk_report.h"
 #include "gateway/tasks_list.h"
 #include "gateway/worker_client.h"
@@ -30,7 +31,8 @@ enum {
     PAGE_BYTES = 64 << 20, /* of one answer, parsed */
 };
 
-static const uint64_t columns = SELECT_BIT(COL_tasks_id) | SELECT_BIT(COL_tasks_version);
+static const uint64_t columns =
+    SELECT_BIT(COL_tasks_id) | SELECT_BIT(COL_tasks_version) | SELECT_BIT(COL_tasks_shard);
 
 struct action {
     const char *name; /* as the worker calls it */
@@ -45,6 +47,7 @@ static const struct action retry_action = { "retry", "tasks.retry", false },
 struct target {
     struct uuid id;
     int64_t version; /* 0: the worker never took it */
+    size_t shard;
 };
 
 struct refusal {
@@ -242,6 +245,7 @@ static void replied(void *owner, const struct worker_reply *reply)
 
 static struct str body_of(struct bulk *b)
 {
+    struct str label = await_request(b->step)->credential->owner.label;
     struct buf out;
     char id[UUID_TEXT_LEN + 1];
     buf_init(&out, 0);
@@ -250,7 +254,7 @@ static struct str body_of(struct bulk *b)
     json_key_c(&w, "action");
     json_write_string(&w, str_of_c(b->action->name));
     json_key_c(&w, "actor");
-    json_write_string(&w, await_request(b->step)->credential->owner.label);
+    json_write_string(&w, arena_printf(b->page, "bulk:%.*s", STR_FMT(label)));
     json_key_c(&w, "dry_run");
     json_write_bool(&w, b->is_dry);
     json_key_c(&w, "tasks");
@@ -279,7 +283,10 @@ static void next_page(struct bulk *b)
         finish(b);
         return;
     }
-    b->to = min_of(b->at + ASK_TASKS, b->count);
+    size_t shard = b->targets[b->at].shard;
+    for (b->to = b->at; b->to < b->count && b->to < b->at + ASK_TASKS; b->to++)
+        if (b->targets[b->to].shard != shard)
+            break;
     b->page = arena_create(PAGE_BYTES);
     const struct worker_call_options options = {
         .path = "/v1/tasks:bulk",
@@ -289,13 +296,20 @@ static void next_page(struct bulk *b)
         .fn = replied,
         .owner = b,
     };
-    if (worker_client_call(r->loop->worker, &options, &e))
+    if (worker_client_call(r->loop->workers[shard], &options, &e))
         return;
     arena_destroy(take(b->page));
     break_off(b, &e);
 }
 
 /* ── what matches ── */
+
+static int by_shard(const void *one, const void *other)
+{
+    const struct target *a = one, *b = other;
+    int order = (a->shard > b->shard) - (a->shard < b->shard);
+    return order != 0 ? order : memcmp(&a->id, &b->id, sizeof a->id);
+}
 
 /* What waits in the outbox, or was refused on its way, is none of the worker's. */
 static void sort_out(struct bulk *b)
@@ -324,6 +338,8 @@ static void all_selected(struct bulk *b)
         return;
     }
     sort_out(b);
+    if (await_request(b->step)->loop->gateway->shard_count > 1 && b->count > 1)
+        qsort(b->targets, b->count, sizeof *b->targets, by_shard); /* they come by id */
     next_page(b);
 }
 
@@ -335,6 +351,7 @@ static void selected(struct gql_step *step, const struct db_reply *reply)
         tasks_list_fail(step, task_filter_dearest(&b->filter), reply->err);
         return;
     }
+    const struct gateway *gw = await_request(step)->loop->gateway;
     const struct db_rows *rows = reply->rows[0];
     size_t n = db_rows_count(rows);
     if (b->count + n > b->capacity) {
@@ -345,6 +362,7 @@ static void selected(struct gql_step *step, const struct db_reply *reply)
         b->targets[b->count++] = (struct target){
             db_rows_uuid(rows, i, select_position(columns, COL_tasks_id)),
             db_rows_i64(rows, i, select_position(columns, COL_tasks_version)),
+            shards_of_number(gw, db_rows_i64(rows, i, select_position(columns, COL_tasks_shard))),
         };
     if ((int64_t)b->count > b->targets_max) {
         (void)err_set(&e, ERR_INVALID,

@@ -4,7 +4,9 @@
 #include "gateway/bindings.h"
 #include "gateway/creates.h"
 #include "gateway/outbox.h"
+#include "gateway/shards.h"
 #include "gateway/task_input.h"
+#include "gateway/task_shards.h"
 #include "gateway/tasks.h"
 #include "gateway/worker_json.h"
 #include "rules/cycle.h"
@@ -22,7 +24,7 @@ static struct record *record_of(const struct gql_step *step, const struct create
 
 static bool has_worker(const struct gql_step *step, struct err *e)
 {
-    return await_request(step)->loop->worker != NULL ||
+    return await_request(step)->loop->workers[0] != NULL ||
            err_set_from(e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
                         "no Worker Service is configured (worker-url)");
 }
@@ -33,7 +35,7 @@ static void submit(struct gql_step *step, struct create_call *call)
     call->deadline_us = r->deadline_us;
     call->arena = step->arena;
     call->owner = step;
-    creates_submit(r->loop->creates, call);
+    creates_submit(r->loop->creates[call->tasks[0].shard], call);
 }
 
 /* ── createTask ── */
@@ -66,8 +68,7 @@ static enum gql_next resolve_create(struct gql_step *step)
     one->call.tasks = &one->task;
     one->call.count = 1;
     one->call.fn = created_one;
-    submit(step, &one->call);
-    return GQL_WAIT;
+    return task_shards_go_on(step, &one->call, gql_arg(step, "input"), submit);
 }
 
 /* ── createTasks ── */
@@ -128,7 +129,7 @@ static bool read_inputs(struct gql_step *step, struct create_call *call, struct 
         if (!task_input_read(step, &inputs->items[i], path, &call->tasks[i], e))
             return false;
     }
-    return check_cycle(step, call, e);
+    return check_cycle(step, call, e) && task_shards_check(call, e);
 }
 
 static enum gql_next resolve_create_all(struct gql_step *step)
@@ -144,8 +145,7 @@ static enum gql_next resolve_create_all(struct gql_step *step)
     }
     call->is_atomic = true;
     call->fn = created_all;
-    submit(step, call);
-    return GQL_WAIT;
+    return task_shards_go_on(step, call, gql_arg(step, "inputs")->items, submit);
 }
 
 /* ── what the worker changed: store it, and read what it did not tell ── */
@@ -173,7 +173,7 @@ static void row_stored(struct gql_step *step, const struct db_reply *reply)
     gql_step_finish(step);
 }
 
-void task_changes_answer(struct gql_step *step, const struct json_value *body)
+void task_changes_answer(struct gql_step *step, size_t shard, const struct json_value *body)
 {
     const struct record_plan *plan = step->field->plan_data;
     struct changed *changed = arena_new(step->arena, struct changed);
@@ -186,14 +186,15 @@ void task_changes_answer(struct gql_step *step, const struct json_value *body)
         return;
     }
     bool is_whole = row.told & SELECT_BIT(COL_tasks_payload);
-    row.told |= SELECT_BIT(COL_tasks_accepted);
+    row.told |= SELECT_BIT(COL_tasks_accepted) | SELECT_BIT(COL_tasks_shard);
+    row.cells[COL_tasks_shard] = shards_cell(shard);
     worker_complete_row(tasks_table(), row.cells);
     changed->row = (struct mirror_row){ row.told, row.cells };
     (void)uuid_parse(row.cells[COL_tasks_id], &changed->id);
     step->host = changed;
     steps[count++] = mirror_async_step();
     if (is_whole)
-        steps[count++] = task_mirror_insert_step(step->arena, &changed->row, 1, true);
+        steps[count++] = task_mirror_insert_step(step->arena, &changed->row, 1, true, (int16_t)shard);
     steps[count++] = task_mirror_update_step(step->arena, &changed->row, 1, false);
     steps[count++] = record_by_ids_step(plan, step->arena, &changed->id, 1);
     (void)await_db(step, DB_LANE_WRITE, steps, count, row_stored);
@@ -204,7 +205,8 @@ static enum gql_next ask_for(struct gql_step *step, struct uuid id, const char *
     char path[96], text[UUID_TEXT_LEN + 1];
     uuid_format(id, text);
     snprintf(path, sizeof path, "/v1/tasks/%s:%s", text, action);
-    return await_worker(step, NULL, path, task_input_actor(step), task_changes_answer);
+    return await_worker_of(step, AWAIT_TASK, id, NULL, path, task_input_actor(step),
+                           task_changes_answer);
 }
 
 /* ── cancelTask, retryTask ── */
@@ -230,7 +232,7 @@ static enum gql_next resolve_cancel(struct gql_step *step)
     step->host = id;
     if (!task_input_id(step, id, &e))
         return gql_step_fail(step, &e);
-    if (!outbox_is_waiting(await_request(step)->loop->gateway))
+    if (feed_outbox_waiting(await_request(step)->loop->gateway) == 0)
         return ask_for(step, *id, "cancel");
     const struct db_step steps[] = { outbox_cancel_step(step->arena, *id),
                                      record_by_ids_step(step->field->plan_data, step->arena, id,

@@ -5,4 +5,4 @@
 
 /* Ends the step with the Task of the worker's {"task": …}, after its row is stored. Its prepare is
  * tasks_prepare. An await_worker_fn. */
-void task_changes_answer(struct gql_step *step, const struct json_value *body);
+void task_changes_answer(struct gql_step *step, size_t shard, const struct json_value *body);

@@ -12,6 +12,7 @@
  */
 #include "base/clock.h"
 #include "gateway/changes.h"
+#include "gateway/shards.h"
 #include "gateway/subscription.h"
 #include "gateway/feed_replay.h"
 #include "gateway/tasks.h"
@@ -41,9 +42,11 @@ struct watch {
     struct task_filter filter; /* of tasks */
     struct record_plan *plan;  /* what an event needs: id, version, filter, selection */
     struct feed_subscription *feed;
-    struct feed_replay *replay; /* of what happened while the client was away; NULL: none */
-    int64_t position;           /* all before it was taken; 0: not known yet */
-    int64_t replayed_to;        /* what the feed tells of before it came by the replay */
+    struct watched {
+        struct feed_replay *replay; /* of what happened while the client was away; NULL: none */
+        int64_t replayed_to;        /* what the feed tells of before it came by the replay */
+    } shards[GATEWAY_SHARDS_MAX];
+    struct shards_cursor position; /* all before it was taken */
     struct io_timer *timer;
     struct changes changes;
     struct db_request *request; /* that reads `changes.reading`; NULL: none */
@@ -59,18 +62,22 @@ static struct record record_of_event(const struct watch *w, const struct feed_ev
 }
 
 /* What the worker tells of is accepted, and what it adds is nothing but what it tells. */
-static void note_event(struct watch *w, struct change *change, const struct feed_event *event)
+static void note_event(struct watch *w, size_t shard, struct change *change,
+                       const struct feed_event *event)
 {
     static const struct str yes = { "t", 1 };
     struct str cells[RECORD_COLUMNS_MAX] = { 0 };
     int accepted = w->is_of_jobs ? COL_jobs_accepted : COL_tasks_accepted;
-    uint64_t given = event->told | SELECT_BIT(accepted);
+    int shard_column = w->is_of_jobs ? COL_jobs_shard : COL_tasks_shard;
+    uint64_t given = event->told | SELECT_BIT(accepted) | SELECT_BIT(shard_column);
     for (uint64_t left = event->told; left != 0; left &= left - 1)
         cells[__builtin_ctzll(left)] = event->cells[__builtin_ctzll(left)];
     cells[accepted] = yes;
+    cells[shard_column] = shards_cell(shard);
     if (event->op == FEED_ADD)
         given |= SELECT_BIT(COL_tasks_error_template) | SELECT_BIT(COL_tasks_scheduled_for) |
                  SELECT_BIT(COL_tasks_duplicate_of);
+    change->shard = shard;
     change->seq = event->seq;
     changes_note(&w->changes, change, cells, given & w->plan->columns);
 }
@@ -99,7 +106,7 @@ static int status_before(const struct feed_event *event)
     return -1;
 }
 
-static void take_task(struct watch *w, const struct feed_event *event)
+static void take_task(struct watch *w, size_t shard, const struct feed_event *event)
 {
     struct record task = record_of_event(w, event);
     struct change *change = changes_find(&w->changes, event->id);
@@ -113,10 +120,10 @@ static void take_task(struct watch *w, const struct feed_event *event)
         change->from = from;
         change->is_added = is_added;
     }
-    note_event(w, change, event);
+    note_event(w, shard, change, event);
 }
 
-static void take_deleted(struct watch *w, struct uuid id, int64_t seq)
+static void take_deleted(struct watch *w, size_t shard, struct uuid id, int64_t seq)
 {
     char text[UUID_TEXT_LEN + 1];
     uuid_format(id, text);
@@ -129,37 +136,38 @@ static void take_deleted(struct watch *w, struct uuid id, int64_t seq)
         return;
     change = changes_at(&w->changes, id);
     change->is_deleted = true;
+    change->shard = shard;
     change->seq = seq;
     changes_note(&w->changes, change, cells, 0);
 }
 
-static void take_drop(struct watch *w, const struct feed_event *event)
+static void take_drop(struct watch *w, size_t shard, const struct feed_event *event)
 {
     const struct task_filter_ids *asked = w->filter.ids;
     for (size_t i = 0; i < event->id_count; i++)
-        take_deleted(w, event->ids[i], event->seq);
+        take_deleted(w, shard, event->ids[i], event->seq);
     for (size_t i = 0; event->is_range && asked != NULL && i < asked->count; i++)
         if (memcmp(&asked->items[i], &event->from_id, sizeof(struct uuid)) >= 0 &&
             memcmp(&asked->items[i], &event->to_id, sizeof(struct uuid)) < 0)
-            take_deleted(w, asked->items[i], event->seq);
+            take_deleted(w, shard, asked->items[i], event->seq);
 }
 
-static void take_event(struct watch *w, const struct feed_event *event)
+static void take_event(struct watch *w, size_t shard, const struct feed_event *event)
 {
     if (w->is_of_jobs && event->op == FEED_JOB)
-        note_event(w, changes_at(&w->changes, event->id), event);
+        note_event(w, shard, changes_at(&w->changes, event->id), event);
     else if (!w->is_of_jobs && event->op == FEED_DROP)
-        take_drop(w, event);
+        take_drop(w, shard, event);
     else if (!w->is_of_jobs && event->op >= FEED_ADD && event->op <= FEED_NOTE)
-        take_task(w, event);
+        take_task(w, shard, event);
 }
 
-static void take_all(struct watch *w, const struct feed_event *events, size_t count)
+static void take_all(struct watch *w, size_t shard, const struct feed_event *events, size_t count)
 {
     bool is_lost = w->failure.code != ERR_NONE;
     for (size_t i = 0; i < count && !is_lost; i++) {
-        if (events[i].seq >= w->replayed_to)
-            take_event(w, &events[i]);
+        if (events[i].seq >= w->shards[shard].replayed_to)
+            take_event(w, shard, &events[i]);
         is_lost = changes_are_too_many(&w->changes);
     }
     if (is_lost && w->failure.code == ERR_NONE)
@@ -167,34 +175,35 @@ static void take_all(struct watch *w, const struct feed_event *events, size_t co
 }
 
 /* While a replay runs, what comes is left to it: older events must not come after newer ones. */
-static void take_events(void *owner, const struct feed_event *events, size_t count)
+static void take_events(void *owner, size_t shard, const struct feed_event *events, size_t count)
 {
     struct watch *w = owner;
     if (count == 0) {
         err_set_from(&w->failure, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
                      "changes were missed; read anew and subscribe again");
-    } else if (w->replay == NULL) {
-        take_all(w, events, count);
-        w->position = max_of(w->position, events[count - 1].seq + 1);
+    } else if (w->shards[shard].replay == NULL) {
+        int64_t *position = &w->position.seqs[shard];
+        take_all(w, shard, events, count);
+        *position = max_of(*position, events[count - 1].seq + 1);
     }
     w->base.wake(w->base.waker);
 }
 
 /* The replay is over when it has come to what the loop was told last. */
-static bool take_replayed(void *owner, const struct feed_event *events, size_t count,
+static bool take_replayed(void *owner, size_t shard, const struct feed_event *events, size_t count,
                           int64_t next_seq, const struct err *e)
 {
     struct watch *w = owner;
     if (e != NULL) {
         w->failure = *e;
     } else {
-        take_all(w, events, count);
-        w->position = next_seq;
+        take_all(w, shard, events, count);
+        w->position.seqs[shard] = next_seq;
     }
-    bool is_over = w->failure.code != ERR_NONE || next_seq >= feed_position(w->loop);
+    bool is_over = w->failure.code != ERR_NONE || next_seq >= feed_position(w->loop, shard);
     if (is_over) {
-        w->replayed_to = next_seq;
-        feed_replay_end(take(w->replay));
+        w->shards[shard].replayed_to = next_seq;
+        feed_replay_end(take(w->shards[shard].replay));
     }
     w->base.wake(w->base.waker);
     return !is_over;
@@ -394,7 +403,8 @@ static void close_watch(struct event_source *base)
 {
     struct watch *w = container_of(base, struct watch, base);
     feed_unsubscribe(w->feed);
-    feed_replay_end(w->replay);
+    for (size_t i = 0; i < w->loop->gateway->shard_count; i++)
+        feed_replay_end(w->shards[i].replay);
     io_timer_destroy(w->timer);
     if (w->request != NULL)
         db_request_forget(w->request);
@@ -405,31 +415,47 @@ static void close_watch(struct event_source *base)
 static bool tell_cursor(struct event_source *base, char ret_cursor[EVENT_CURSOR_MAX])
 {
     const struct watch *w = container_of(base, struct watch, base);
-    int64_t untold = changes_first_untold(&w->changes);
-    static_assert((int)EVENT_CURSOR_MAX >= (int)WORKER_CURSOR_MAX, "it is the worker's");
-    if (w->position == 0)
-        return false;
-    worker_format_cursor(untold > 0 ? untold : w->position, ret_cursor);
-    return true;
+    const struct gateway *gw = w->loop->gateway;
+    struct shards_cursor cursor = w->position;
+    static_assert((int)EVENT_CURSOR_MAX >= (int)SHARDS_CURSOR_MAX, "it is one of shards");
+    for (size_t i = 0; i < gw->shard_count; i++) {
+        int64_t untold = changes_first_untold(&w->changes, i);
+        if (untold > 0)
+            cursor.seqs[i] = untold;
+    }
+    shards_cursor_write(gw, &cursor, ret_cursor);
+    return ret_cursor[0] != '\0';
 }
 
 /* ── the beginning ── */
 
 /* Where the client says that it was; 0: it says nothing. */
-static bool read_resume(struct str text, int64_t *ret_seq, struct err *e)
+static bool read_resume(const struct gateway *gw, struct str text, struct shards_cursor *ret_cursor,
+                        struct err *e)
 {
-    *ret_seq = 0;
+    *ret_cursor = (struct shards_cursor){ 0 };
     return str_is_empty(text) || str_eq_c(text, EVENT_CURSOR_NOW) ||
-           worker_parse_cursor(text, ret_seq) ||
+           shards_cursor_parse(gw, text, ret_cursor) ||
            err_set(e, ERR_INVALID, "Last-Event-ID is none of this subscription's");
+}
+
+/* Of a shard: what the client has not seen, and then what comes. */
+static void begin_shard(struct watch *w, size_t shard, int64_t resumed)
+{
+    struct err e;
+    w->position.seqs[shard] = resumed > 0 ? resumed : feed_position(w->loop, shard);
+    if (resumed > 0 && !feed_replay_begin(w->loop, shard, resumed, take_replayed, w,
+                                          &w->shards[shard].replay, &e))
+        w->failure = e; /* told as the stream's own, which is there to be tried again */
 }
 
 static enum gql_next begin(struct gql_step *step, struct watch *w)
 {
     static const struct event_source_class class = { next_event, close_watch };
-    int64_t resumed;
+    const struct gateway *gw = await_request(step)->loop->gateway;
+    struct shards_cursor resumed;
     struct err e;
-    if (!read_resume(await_request(step)->resume, &resumed, &e))
+    if (!read_resume(gw, await_request(step)->resume, &resumed, &e))
         return gql_step_fail(step, &e);
     w->base.class = &class;
     w->base.cursor = tell_cursor;
@@ -438,9 +464,8 @@ static enum gql_next begin(struct gql_step *step, struct watch *w)
     w->timer = io_timer_create(w->loop->io, time_came, w);
     io_timer_unref(w->timer);
     w->feed = feed_subscribe(w->loop, take_events, w);
-    w->position = resumed > 0 ? resumed : feed_position(w->loop);
-    if (resumed > 0 && !feed_replay_begin(w->loop, resumed, take_replayed, w, &w->replay, &e))
-        w->failure = e; /* told as the stream's own, which is there to be tried again */
+    for (size_t i = 0; i < gw->shard_count; i++)
+        begin_shard(w, i, resumed.seqs[i]);
     step->results[0] = gql_object(w);
     return GQL_DONE;
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "gateway/check.h"
+#include "gateway/shards.h"
 #include "gateway/worker_json.h"
 #include "json/writer.h"
 
@@ -148,6 +149,11 @@ static struct str id_cell(struct arena *a, struct uuid id)
     char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
     uuid_format(id, text);
     return str_of(text, UUID_TEXT_LEN);
+}
+
+static size_t shard_of(const struct gql_step *step, struct str queue)
+{
+    return shards_of_queue(await_request(step)->loop->gateway, queue);
 }
 
 static struct str *task_cells(struct arena *a)
@@ -300,6 +306,8 @@ bool task_input_read(const struct gql_step *step, const struct gql_value *input,
     read_payload(&r, COL_tasks_payload);
     read_enum(&r, "priority", "priority", COL_tasks_priority, ENUM_task_priority);
     read_label(&r, "queue", "queue", COL_tasks_queue, TASK_TYPE_CHARS_MAX);
+    task.shard = shard_of(step, task.cells[COL_tasks_queue]);
+    task.cells[COL_tasks_shard] = shards_cell(task.shard);
     read_whole(&r, "maxAttempts", "max_attempts", COL_tasks_max_attempts, 1, TASK_ATTEMPTS_MAX);
     read_whole(&r, "timeoutSeconds", "timeout_s", COL_tasks_timeout_seconds, 1, TASK_TIMEOUT_S_MAX);
     read_label(&r, "idempotencyKey", "idempotency_key", COL_tasks_idempotency_key,
@@ -371,6 +379,8 @@ bool job_input_read(const struct gql_step *step, struct job_input *ret_job, stru
     json_end_object(&r.w);
     write_actor(&r);
     json_end_object(&r.w);
+    job.shard = shard_of(step, job.cells[COL_jobs_queue]);
+    job.cells[COL_jobs_shard] = shards_cell(job.shard);
     if (!gql_is_null(paused) && paused->boolean)
         job.cells[COL_jobs_status] = STR("paused");
     job.cells[COL_jobs_id] = id_cell(step->arena, job.id);

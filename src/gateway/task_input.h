@@ -26,6 +26,7 @@ struct job_input {
     struct uuid id;
     struct str body;   /* of POST /v1/jobs: {"job": …, "actor": …}, without is_fresh */
     struct str *cells; /* COL_jobs_COUNT, as the outbox would show it */
+    size_t shard;      /* of its queue */
     bool is_fresh;
 };
 [[nodiscard]] bool job_input_read(const struct gql_step *step, struct job_input *ret_job,

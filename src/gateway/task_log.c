@@ -5,11 +5,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/pool.h"
+#include "gateway/shards.h"
 #include "gateway/worker_client.h"
 #include "io/timer.h"
 #include "store/public/task_mirror.h"
 
 /*
+ * With several shards the table is looked into first, for whose worker knows the task.
+ *
  *   waiting --> out --> (lines, or its time) --> told, gone
  *      ^          `-- the worker is away --> resting --^
  *      |          `-- it does not know the task --> looked up in the table:
@@ -32,6 +35,9 @@ struct poll {
     struct task_logs *logs;
     enum poll_state state;
     struct uuid task;
+    size_t shard;     /* whose worker is asked */
+    bool is_placed;   /* `shard` is known, as far as it can be */
+    bool is_anywhere; /* no row says which: the next one is asked where it is not known */
     char after[TASK_LOG_PLACE_MAX];
     struct list waits;
     struct task_log_page *page; /* of what is asked; NULL: nothing is */
@@ -42,7 +48,7 @@ struct poll {
 
 struct task_logs {
     struct gateway_loop *loop;
-    struct worker_client *worker; /* NULL: no worker-url */
+    struct worker_client *workers[GATEWAY_SHARDS_MAX]; /* NULL: no worker-url */
     struct list polls;
     size_t poll_count, out_count;
     struct io_turn *turn; /* begins those that wait */
@@ -93,7 +99,8 @@ static bool page_read(struct task_log_page *page, const struct json_value *body,
         page->lines[i] = (struct task_log_line){ .attempt = number_of(&lines->items[i], "attempt"),
                                                  .at_us = number_of(&lines->items[i], "at_us"),
                                                  .stream = text_of(&lines->items[i], "stream"),
-                                                 .text = text_of(&lines->items[i], "text") };
+                                                 .text = text_of(&lines->items[i], "text"),
+                                                 .place = text_of(&lines->items[i], "n") };
     memcpy(page->next, next.ptr, next.len);
     page->is_finished =
         is_finished != NULL && is_finished->type == JSON_BOOL && is_finished->boolean;
@@ -152,13 +159,25 @@ static void rest(struct poll *poll)
 
 /* ── a task that the worker does not know ── */
 
+static void place(struct poll *poll, const struct db_reply *reply)
+{
+    const struct gateway *gw = poll->logs->loop->gateway;
+    poll->is_anywhere = reply->err != NULL || db_rows_count(reply->rows[0]) == 0;
+    if (!poll->is_anywhere)
+        poll->shard = shards_of_number(gw, db_rows_i64(reply->rows[0], 0, 1));
+    poll->is_placed = true;
+    rested(poll);
+}
+
 static void looked(void *owner, const struct db_reply *reply)
 {
     struct poll *poll = owner;
     struct task_log_page *page = take(poll->page);
     struct err e = { 0 };
     poll->look = NULL;
-    if (reply->err == NULL && db_rows_count(reply->rows[0]) == 0) {
+    if (!poll->is_placed) {
+        place(poll, reply);
+    } else if (reply->err == NULL && db_rows_count(reply->rows[0]) == 0) {
         err_set(&e, ERR_NOT_FOUND, "id: there is no such task");
         tell(poll, NULL, &e);
     } else if (reply->err == NULL && db_rows_bool(reply->rows[0], 0, 0)) {
@@ -217,7 +236,10 @@ static void replied(void *owner, const struct worker_reply *reply)
         return;
     }
     bool is_unknown = reply->body == NULL && reply->err->code == ERR_NOT_FOUND;
-    if (is_unknown)
+    if (is_unknown && poll->is_anywhere && poll->shard + 1 < logs->loop->gateway->shard_count) {
+        poll->shard++;
+        rested(poll);
+    } else if (is_unknown)
         look_up(poll);
     else if (reply->body == NULL && is_away(reply))
         rest(poll);
@@ -230,6 +252,10 @@ static void begin(struct poll *poll)
 {
     struct task_logs *logs = poll->logs;
     char path[160], id[UUID_TEXT_LEN + 1];
+    if (!poll->is_placed) {
+        look_up(poll);
+        return;
+    }
     bool is_crowded = logs->poll_count > TASK_LOG_POLLS_MAX;
     int64_t wait_ms = is_crowded ? TURN_MS : WAIT_MS;
     struct err e;
@@ -244,7 +270,7 @@ static void begin(struct poll *poll)
         .fn = replied,
         .owner = poll,
     };
-    if (!worker_client_call(logs->worker, &options, &e)) {
+    if (!worker_client_call(logs->workers[poll->shard], &options, &e)) {
         task_log_page_unref(take(poll->page));
         rest(poll);
         return;
@@ -281,6 +307,7 @@ static struct poll *poll_of(struct task_logs *logs, const struct task_log_wait *
     poll->task = wait->task;
     memcpy(poll->after, wait->after, sizeof poll->after);
     poll->backoff = (struct backoff){ .min_ms = RETRY_MIN_MS, .max_ms = RETRY_MAX_MS };
+    poll->is_placed = logs->loop->gateway->shard_count == 1;
     poll->rest = io_timer_create(logs->loop->io, rested, poll);
     list_init(&poll->waits);
     list_push(&logs->polls, &poll->node);
@@ -303,14 +330,15 @@ void task_log_leave(struct task_log_wait *wait)
 
 bool task_logs_create(struct gateway_loop *loop, struct task_logs **ret_logs, struct err *e)
 {
-    struct worker_client *worker;
-    if (!worker_client_create(loop, &worker, e))
-        return false;
     struct task_logs *logs = mem_new(struct task_logs);
     logs->loop = loop;
-    logs->worker = worker;
     logs->turn = io_turn_create(loop->io, begin_waiting, logs);
     list_init(&logs->polls);
+    for (size_t i = 0; i < loop->gateway->shard_count; i++)
+        if (!worker_client_create(loop, i, &logs->workers[i], e)) {
+            task_logs_destroy(logs);
+            return false;
+        }
     *ret_logs = logs;
     return true;
 }
@@ -319,7 +347,8 @@ void task_logs_destroy(struct task_logs *logs)
 {
     if (logs == NULL)
         return;
-    worker_client_destroy(logs->worker); /* answers what is out */
+    for (size_t i = 0; i < logs->loop->gateway->shard_count; i++)
+        worker_client_destroy(logs->workers[i]); /* answers what is out */
     list_each (node, &logs->polls)
         poll_free(container_of(node, struct poll, node));
     io_turn_destroy(logs->turn);

@@ -25,6 +25,7 @@ void task_logs_destroy(struct task_logs *logs);
 struct task_log_line {
     int64_t attempt, at_us;
     struct str stream, text;
+    struct str place; /* its own, as the worker writes it */
 };
 
 /* What the worker answered; shared by all who waited for it. */

@@ -91,12 +91,29 @@ static void close_watch(struct event_source *base)
     task_log_page_unref(w->page);
 }
 
+/* A place is the worker's to understand; here it must fit into a path. */
+static bool read_after(const struct gql_value *after, char ret_place[TASK_LOG_PLACE_MAX],
+                       struct err *e)
+{
+    static const char in_places[] = "0123456789:";
+    if (gql_is_null(after))
+        return true;
+    bool is_good = after->text.len > 0 && after->text.len < TASK_LOG_PLACE_MAX;
+    for (size_t i = 0; is_good && i < after->text.len; i++)
+        is_good = memchr(in_places, after->text.ptr[i], sizeof in_places - 1) != NULL;
+    if (!is_good)
+        return err_set(e, ERR_INVALID, "after: is no place of a line of a task's log");
+    memcpy(ret_place, after->text.ptr, after->text.len);
+    return true;
+}
+
 static enum gql_next subscribe_log(struct gql_step *step)
 {
     static const struct event_source_class class = { next_line, close_watch };
     struct watch *w = arena_new(step->arena, struct watch);
     struct err e;
-    if (!users_read_id("id", gql_arg(step, "id"), &w->wait.task, &e))
+    if (!users_read_id("id", gql_arg(step, "id"), &w->wait.task, &e) ||
+        !read_after(gql_arg(step, "after"), w->wait.after, &e))
         return gql_step_fail(step, &e);
     w->base.class = &class;
     w->loop = await_request(step)->loop;
@@ -158,6 +175,14 @@ static void get_text(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_text(line->told.text);
 }
 
+static void get_place(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct line *line = parent;
+    (void)f, (void)ctx;
+    *ret_value = gql_text(line->told.place);
+}
+
 const struct gateway_binding bindings_task_log[] = {
     { "Subscription.taskLog", { .get = get_event, .subscribe = subscribe_log } },
     { "TaskLogLine.taskId", { .get = get_task } },
@@ -165,5 +190,6 @@ const struct gateway_binding bindings_task_log[] = {
     { "TaskLogLine.at", { .get = get_at } },
     { "TaskLogLine.stream", { .get = get_stream } },
     { "TaskLogLine.text", { .get = get_text } },
+    { "TaskLogLine.place", { .get = get_place } },
     { 0 },
 };

@@ -9,11 +9,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "gateway/await_worker.h"
+#include "gateway/shards.h"
 #include "gateway/tasks.h"
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"
 #include "json/json.h"
 
+#define ANY_SHARD SIZE_MAX
 enum { ASKED_MAX = 500 }; /* tasks in a request, as the worker has it */
 
 enum wait_code {
@@ -228,7 +230,7 @@ static void answered(void *owner, const struct worker_reply *reply)
     gql_step_finish(asking->step);
 }
 
-static bool ask(struct asking *asking, const struct uuid *ids, size_t count)
+static bool ask(struct asking *asking, size_t shard, const struct uuid *ids, size_t count)
 {
     struct buf body;
     buf_init(&body, 0);
@@ -240,30 +242,40 @@ static bool ask(struct asking *asking, const struct uuid *ids, size_t count)
     }
     buf_put_c(&body, "],\"is_brief\":true}");
     bool is_asked =
-        await_worker_ask_for(asking->step, "/v1/tasks:get", buf_str(&body), answered, asking);
+        await_worker_ask_for(asking->step, shard, "/v1/tasks:get", buf_str(&body), answered,
+                             asking);
     buf_clear(&body);
     return is_asked;
 }
 
-static struct record_ids *waiting_ids(const struct gql_step *step)
+/* `shard` ANY_SHARD: those of all. */
+static struct record_ids *waiting_ids(const struct gql_step *step, size_t shard)
 {
+    const struct gateway *gw = await_request(step)->loop->gateway;
     struct gql_step waiting = *step;
     void **parents = arena_new_array(step->arena, step->count, void *);
     waiting.parents = parents;
     waiting.count = 0;
     for (size_t i = 0; i < step->count; i++)
-        if (is_waiting(step->parents[i]))
+        if (is_waiting(step->parents[i]) &&
+            (shard == ANY_SHARD ||
+             shards_of_record(gw, step->parents[i], COL_tasks_shard) == shard))
             parents[waiting.count++] = step->parents[i];
     return record_ids_of(&waiting, COL_tasks_id);
 }
 
 static enum gql_next resolve_why(struct gql_step *step)
 {
+    const struct request *r = await_request(step);
     struct asking *asking = arena_new(step->arena, struct asking);
-    *asking = (struct asking){ step, waiting_ids(step), 0 };
-    for (size_t at = 0; at < asking->ids->count; at += ASKED_MAX)
-        asking->open += ask(asking, asking->ids->items + at,
-                            min_of(asking->ids->count - at, (size_t)ASKED_MAX));
+    *asking = (struct asking){ step, waiting_ids(step, ANY_SHARD), 0 };
+    for (size_t shard = 0; shard < r->loop->gateway->shard_count; shard++) {
+        const struct record_ids *ids =
+            r->loop->gateway->shard_count == 1 ? asking->ids : waiting_ids(step, shard);
+        for (size_t at = 0; at < ids->count; at += ASKED_MAX)
+            asking->open += ask(asking, shard, ids->items + at,
+                                min_of(ids->count - at, (size_t)ASKED_MAX));
+    }
     if (asking->open > 0)
         return GQL_WAIT;
     answer(asking);
@@ -324,7 +336,8 @@ const struct gateway_binding bindings_task_why[] = {
     { "Task.why",
       { .resolve = resolve_why,
         .data = RECORD_FIELD(BIT(id) | BIT(status) | BIT(state) | BIT(attempt) | BIT(max_attempts) |
-                             BIT(run_at) | BIT(depends_on) | BIT(why) | BIT(accepted)) } },
+                             BIT(run_at) | BIT(depends_on) | BIT(why) | BIT(accepted) |
+                             BIT(shard)) } },
     { "WaitReason.code", { .get = get_code } },
     { "WaitReason.text", { .get = get_text } },
     { "WaitReason.expectedAt", { .get = get_expected } },

@@ -40,22 +40,28 @@ void tasks_get_source(const struct gql_field *f, void *ctx, void *parent,
 
 /* ── Query.task: of the table; what is not there yet, of the worker, and stored ── */
 
+static bool ask_worker(struct gql_step *step, size_t shard);
+
 static void worker_told(void *owner, const struct worker_reply *reply)
 {
     struct gql_step *step = owner;
     if (reply->body != NULL)
-        task_changes_answer(step, reply->body);
-    else
+        task_changes_answer(step, reply->shard, reply->body);
+    else if (!ask_worker(step, reply->shard + 1))
         gql_step_finish(step); /* there is no such task, or nobody who could tell */
 }
 
-static bool ask_worker(struct gql_step *step)
+/* The worker of that shard, or the next one that can be asked. */
+static bool ask_worker(struct gql_step *step, size_t shard)
 {
     char text[UUID_TEXT_LEN + 1], path[64];
     const struct uuid *id = step->host;
     uuid_format(*id, text);
     snprintf(path, sizeof path, "/v1/tasks/%s", text);
-    return await_worker_ask(step, path, worker_told, step);
+    for (; shard < await_request(step)->loop->gateway->shard_count; shard++)
+        if (await_worker_ask(step, shard, path, worker_told, step))
+            return true;
+    return false;
 }
 
 static void read_one(struct gql_step *step, const struct db_reply *reply)
@@ -64,7 +70,7 @@ static void read_one(struct gql_step *step, const struct db_reply *reply)
     if (db_rows_count(reply->rows[0]) > 0)
         step->results[0] =
             gql_object(record_rows(step->arena, tasks_table(), reply->rows[0], plan->columns));
-    else if (ask_worker(step))
+    else if (ask_worker(step, 0))
         return;
     gql_step_finish(step);
 }

@@ -1,10 +1,11 @@
 /*
- * told: what the worker alone knows: its executors, the settings of task types, the queues. It is
- * asked each time; what it told last is kept in the process, for while it is out of reach. A change
- * that the feed or a mutation's answer tells goes into what is kept.
+ * told: what the workers alone know: their executors, the settings of task types, the queues. All
+ * shards are asked each time, and what they say is one list; what each told last is kept in the
+ * process, for while it is out of reach. A change that a feed or a mutation's answer tells goes into
+ * what is kept.
  *
- *   ask --> (answer) --> keep --> result
- *      `--- away -----> what is kept --> result, or WORKER_UNAVAILABLE
+ *   ask each --> (answers) --> keep --> merge --> result
+ *         `----- away -----> what is kept --^ `-- nobody ever told: WORKER_UNAVAILABLE
  *
  * Source: docs/protocol.md "Task types and queues", "Leases".
  */
@@ -18,24 +19,32 @@ enum told_what { TOLD_WORKERS, TOLD_TYPES, TOLD_QUEUES, TOLD_COUNT };
 /* What is kept, shared by all loops. */
 struct told;
 
-[[nodiscard]] struct told *told_create(void);
+[[nodiscard]] struct told *told_create(size_t shard_count);
 void told_destroy(struct told *told); /* accepts NULL */
 
-/* Makes the field's result of what the worker says, which may be anything: false where it is no
- * such thing. `is_fresh`: it said so just now. */
+/* Makes the field's result of what a worker says, or all together, which may be anything: false
+ * where it is no such thing. `is_fresh`: all said so just now. */
 typedef bool told_read_fn(struct gql_step *step, const struct json_value *body, bool is_fresh,
                           struct gql_value *ret_result);
 /* Answers a field of one parent. */
 enum gql_next told_ask(struct gql_step *step, enum told_what what, told_read_fn *read);
 
-/* One type or queue as it is now, into the list that is kept, if there is one. Thread: any. */
-void told_put(struct told *told, enum told_what what, const struct json_value *object);
-/* Changes were missed, or the worker's numbers began anew. Thread: any. */
-void told_forget(struct told *told);
+/* One type or queue of a shard as it is now, into the list that is kept, if there is one.
+ * Thread: any. */
+void told_put(struct told *told, size_t shard, enum told_what what,
+              const struct json_value *object);
+/* Changes were missed, or the shard's numbers began anew. Thread: any. */
+void told_forget(struct told *told, size_t shard);
 /* Asks for types and queues, so that there is something to go on with. Thread: the loop's. */
-void told_refresh(struct gateway_loop *loop);
+void told_refresh(struct gateway_loop *loop, size_t shard);
 /* "paused: task type email, queue bulk", of what is kept; empty: none is. Thread: any. */
 [[nodiscard]] struct str told_paused(struct told *told, struct arena *a);
+
+/* What several shards told, as one: `bodies` in the order of shards, those of the ones that never
+ * told left out. Types and queues of one name are one, their numbers added up; the rest is as the
+ * first one says it, which for a type is the same in all. */
+[[nodiscard]] struct json_value told_merge(struct arena *a, enum told_what what,
+                                           const struct json_value *const *bodies, size_t count);
 
 /* ── types and queues as objects of the API ── */
 

@@ -18,6 +18,7 @@ enum {
 
 struct worker_client {
     struct io_loop *loop;
+    size_t shard;
     struct http_leader *leader;
     struct list calls;
     struct arena *arena; /* of the texts below */
@@ -43,12 +44,24 @@ struct worker_call {
     struct arena *arena;
 };
 
-bool worker_client_create(struct gateway_loop *loop, struct worker_client **ret_client,
-                          struct err *e)
+struct str worker_client_urls(const struct gateway *gw, size_t shard, const char **ret_name)
 {
-    const struct conf *conf = loop->gateway->conf;
-    struct str urls = conf_str(conf, CONF_WORKER_URL), token = conf_str(conf, CONF_GATEWAY_TOKEN);
-    struct http_client_options options = peer_options(conf, ERR_ORIGIN_WORKER);
+    struct shard_texts urls;
+    struct err e;
+    *ret_name = shard > 0 ? "shard-urls" : "worker-url";
+    if (shard == 0)
+        return conf_str(gw->conf, CONF_WORKER_URL);
+    return shard_texts_read(conf_str(gw->conf, CONF_SHARD_URLS), &urls, &e) ? urls.texts[shard]
+                                                                            : (struct str){ 0 };
+}
+
+bool worker_client_create(struct gateway_loop *loop, size_t shard,
+                          struct worker_client **ret_client, struct err *e)
+{
+    const char *name;
+    struct str urls = worker_client_urls(loop->gateway, shard, &name),
+               token = conf_str(loop->gateway->conf, CONF_GATEWAY_TOKEN);
+    struct http_client_options options = peer_options(loop->gateway->conf, ERR_ORIGIN_WORKER);
     *ret_client = NULL;
     if (str_is_empty(urls))
         return true;
@@ -56,10 +69,11 @@ bool worker_client_create(struct gateway_loop *loop, struct worker_client **ret_
     options.waiting_max = WAITING_MAX;
     options.response_bytes_max = ANSWER_BYTES_MAX;
     struct http_leader *leader;
-    if (!http_leader_create(loop->io, "worker-url", urls, &options, &leader, e))
+    if (!http_leader_create(loop->io, name, urls, &options, &leader, e))
         return false;
     struct worker_client *client = mem_new(struct worker_client);
     client->loop = loop->io;
+    client->shard = shard;
     client->leader = leader;
     list_init(&client->calls);
     client->arena = arena_create(1 << 14);
@@ -134,9 +148,10 @@ static void call_free(struct worker_call *call)
     mem_free(call);
 }
 
-static void call_end(struct worker_call *call, const struct worker_reply *reply)
+static void call_end(struct worker_call *call, struct worker_reply *reply)
 {
     list_remove(&call->node);
+    reply->shard = call->client->shard;
     call->fn(call->owner, reply);
     call_free(call);
 }
@@ -147,7 +162,7 @@ void worker_client_destroy(struct worker_client *client)
     if (client == NULL)
         return;
     (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_CANCELLED, "the gateway is stopping");
-    const struct worker_reply reply = { .err = &e, .is_in_doubt = true, .index = -1 };
+    struct worker_reply reply = { .err = &e, .is_in_doubt = true, .index = -1 };
     while (!list_is_empty(&client->calls)) {
         struct worker_call *call = container_of(client->calls.next, struct worker_call, node);
         if (call->http != NULL)
@@ -219,14 +234,15 @@ static bool goes_on(struct worker_call *call)
 }
 
 /* What the end of a call says about who leads. */
-static void tell_leader(struct worker_call *call, const struct worker_reply *reply)
+static void tell_leader(struct worker_call *call, const struct http_reply *reply)
 {
     struct http_leader *leader = call->client->leader;
-    if (reply->status == 0 || reply->status == 503)
-        http_leader_pass(leader, call->address, reply->status == 503);
+    bool has_said_no = http_leader_has_said_no(reply);
+    if (reply == NULL || has_said_no)
+        http_leader_pass(leader, call->address, has_said_no);
     else
         http_leader_found(leader);
-    call->has_heard |= reply->status == 503;
+    call->has_heard |= has_said_no;
 }
 
 /* ── the call ── */
@@ -259,8 +275,8 @@ static void replied(void *owner, const struct http_reply *http, const struct err
         }
     }
     reply.err = reply.body == NULL ? &e : NULL;
-    tell_leader(call, &reply);
-    bool is_elsewhere = reply.is_away && (reply.status == 0 || reply.status == 503);
+    tell_leader(call, http);
+    bool is_elsewhere = reply.is_away && (http == NULL || http_leader_has_said_no(http));
     if (!is_elsewhere || !goes_on(call))
         call_end(call, &reply);
 }

@@ -1,5 +1,5 @@
 /*
- * worker_client: a loop's calls of the worker, as docs/protocol.md says them. What the worker
+ * worker_client: a loop's calls of one shard's worker, as docs/protocol.md says them. What the worker
  * refused for certain is kept apart from what it may have done though no answer came.
  * Thread: the loop's.
  */
@@ -13,12 +13,15 @@ enum { WORKER_LEADERLESS_MS = 1'000 };
 struct worker_client;
 struct worker_call;
 
+/* Where the shard's workers are: a list, empty without a worker-url; and the option that says so. */
+[[nodiscard]] struct str worker_client_urls(const struct gateway *gw, size_t shard,
+                                            const char **ret_name);
 /*
- * False where `worker-url` is no list of URLs; `*ret_client` is NULL where it is not set. Where it
+ * False where that is no list of URLs; `*ret_client` is NULL where it is empty. Where it
  * names several workers, a call that one has not carried out for certain goes on to the next; when
  * those that answer do not lead, it tries again for WORKER_LEADERLESS_MS.
  */
-[[nodiscard]] bool worker_client_create(struct gateway_loop *loop,
+[[nodiscard]] bool worker_client_create(struct gateway_loop *loop, size_t shard,
                                         struct worker_client **ret_client, struct err *e);
 /* Calls that run are answered with CANCELLED. Accepts NULL. */
 void worker_client_destroy(struct worker_client *client);
@@ -26,6 +29,7 @@ void worker_client_destroy(struct worker_client *client);
 struct worker_reply {
     const struct json_value *body; /* of a 2xx, in the call's arena; else NULL */
     const struct err *err;         /* NULL: a 2xx */
+    size_t shard;                  /* that was asked */
     int status;                    /* 0: there was no answer */
     /* It was sent, and no answer came that tells the outcome. */
     bool is_in_doubt;

@@ -299,6 +299,7 @@ void worker_complete_row(const struct schema_table *table, struct str *cells)
 {
     static const struct str defaults[SCHEMA_TYPE_COUNT] = {
         [SCHEMA_BOOL] = { "t", 1 },
+        [SCHEMA_INT2] = { "0", 1 },
         [SCHEMA_INT4] = { "0", 1 },
         [SCHEMA_INT8] = { "0", 1 },
         [SCHEMA_FLOAT8] = { "0", 1 },
@@ -319,22 +320,27 @@ void worker_complete_row(const struct schema_table *table, struct str *cells)
 
 /* ── cursors ── */
 
-bool worker_parse_cursor(struct str text, int64_t *ret_seq)
+bool worker_parse_cursor(struct str text, size_t shard, int64_t *ret_seq)
 {
-    return str_starts_with(text, STR("0:")) && str_to_i64(str_from(text, 2), ret_seq) &&
-           *ret_seq >= 0;
+    struct str number, seq;
+    int64_t found;
+    return str_cut(text, ':', &number, &seq) && str_to_i64(number, &found) &&
+           found == (int64_t)shard && str_to_i64(seq, ret_seq) && *ret_seq >= 0;
 }
 
-bool worker_read_cursor(const struct json_value *text, int64_t *ret_seq, struct err *e)
+bool worker_read_cursor(const struct json_value *text, size_t shard, int64_t *ret_seq,
+                        struct err *e)
 {
-    if (text == NULL || text->type != JSON_STRING || !worker_parse_cursor(text->text, ret_seq))
-        return err_set(e, ERR_INVALID, "cursor: not of one shard, such as 0:17");
+    if (text == NULL || text->type != JSON_STRING ||
+        !worker_parse_cursor(text->text, shard, ret_seq))
+        return err_set(e, ERR_INVALID, "cursor: not one of shard %zu, such as %zu:17", shard,
+                       shard);
     return true;
 }
 
-void worker_format_cursor(int64_t seq, char ret_text[WORKER_CURSOR_MAX])
+void worker_format_cursor(size_t shard, int64_t seq, char ret_text[WORKER_CURSOR_MAX])
 {
-    snprintf(ret_text, WORKER_CURSOR_MAX, "0:%lld", (long long)seq);
+    snprintf(ret_text, WORKER_CURSOR_MAX, "%zu:%lld", shard, (long long)seq);
 }
 
 /* ── events ── */

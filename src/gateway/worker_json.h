@@ -28,12 +28,12 @@ struct worker_row {
  * gets a value (accepted is true). */
 void worker_complete_row(const struct schema_table *table, struct str *cells);
 
-/* "0:19". Errors: INVALID, also for a vector of more than one shard. */
-[[nodiscard]] bool worker_read_cursor(const struct json_value *text, int64_t *ret_seq,
+/* "1:19" of shard 1. Errors: INVALID, also for another shard's, or a vector of more than one. */
+[[nodiscard]] bool worker_read_cursor(const struct json_value *text, size_t shard, int64_t *ret_seq,
                                       struct err *e);
-[[nodiscard]] bool worker_parse_cursor(struct str text, int64_t *ret_seq);
+[[nodiscard]] bool worker_parse_cursor(struct str text, size_t shard, int64_t *ret_seq);
 enum { WORKER_CURSOR_MAX = 32 };
-void worker_format_cursor(int64_t seq, char ret_text[WORKER_CURSOR_MAX]);
+void worker_format_cursor(size_t shard, int64_t seq, char ret_text[WORKER_CURSOR_MAX]);
 
 /* One event of the feed. Errors: INVALID; `ret_event` then tells its number, if that is there. */
 [[nodiscard]] bool worker_read_event(struct arena *a, const struct json_value *event,

@@ -87,6 +87,12 @@ bool http_leader_call(struct http_leader *leader, const char *path,
     }
 }
 
+bool http_leader_has_said_no(const struct http_reply *reply)
+{
+    return reply != NULL && reply->status == 503 &&
+           !str_eq_c(http_reply_header(reply, str_of_c(HTTP_LEADS)), "true");
+}
+
 void http_leader_found(struct http_leader *leader)
 {
     for (size_t i = 0; i < leader->count; i++)

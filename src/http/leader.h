@@ -29,6 +29,10 @@ void http_leader_destroy(struct http_leader *leader); /* as http_client_destroy;
                                     const struct http_call_options *options, size_t *ret_address,
                                     struct http_call **ret_call, struct err *e);
 
+/* Of a 503 of one who leads all the same, "true": he has too much to do, and nobody else would. */
+#define HTTP_LEADS "Windlass-Leads"
+/* Whether that is what he says who does not lead. NULL: no answer came, which says nothing. */
+[[nodiscard]] bool http_leader_has_said_no(const struct http_reply *reply);
 /* A call was answered by one who leads, or led when it began. */
 void http_leader_found(struct http_leader *leader);
 /* It does not lead (`has_said_so`), or did not answer: the next one is asked from now on, unless

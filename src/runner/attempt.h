@@ -35,6 +35,8 @@ struct task_type {
     const struct payload_schema *schema;
     /* Whether this runner takes such tasks: it may lack what they need. NULL: it does. */
     bool (*is_offered)(const struct runner *r);
+    /* Whether it takes none of them for now, though it offers them. NULL: it always does. */
+    bool (*is_quiet)(const struct runner *r);
     /* Begins; ends by exactly one attempt_… of below, maybe before it returns. */
     void (*start)(struct attempt *t);
     /* Lets go of all that `start` has got; once for each start, whatever the outcome. Or NULL. */
@@ -54,5 +56,7 @@ void attempt_log(struct attempt *t, struct str stream, struct str text);
 void attempt_complete(struct attempt *t, struct str result);
 /* To be tried again, after `retry_in_ms` or, where that is 0, the worker's back-off. */
 void attempt_fail(struct attempt *t, struct str error, int64_t retry_in_ms);
+/* It could not be run here, for no fault of its own: back to the worker, at no cost. */
+void attempt_release(struct attempt *t);
 /* Trying again would not help. */
 void attempt_fail_for_good(struct attempt *t, struct str error);

@@ -57,6 +57,11 @@ void attempt_fail(struct attempt *t, struct str error, int64_t retry_in_ms)
                 &(struct ack){ .outcome = ACK_FAIL, .error = error, .retry_in_ms = retry_in_ms });
 }
 
+void attempt_release(struct attempt *t)
+{
+    acknowledge(t, &(struct ack){ .outcome = ACK_RELEASE });
+}
+
 void attempt_fail_for_good(struct attempt *t, struct str error)
 {
     acknowledge(t, &(struct ack){ .outcome = ACK_FATAL, .error = error });

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "runner/runner_priv.h"
+#include "runner/types_priv.h"
 
 enum { CONNECT_TIMEOUT_MS = 10'000 };
 
@@ -12,6 +13,7 @@ bool runner_create(struct io_loop *loop, const struct conf *conf, const char *sp
     *r = (struct runner){ .loop = loop,
                           .slots = (size_t)conf_int(conf, CONF_RUNNER_SLOTS),
                           .spawner = mem_cstr(str_of_c(spawner)) };
+    r->spawner_look = io_timer_create(loop, type_command_look, r);
     list_init(&r->running);
     acks_init(&r->acks);
     r->by_id = map_create();
@@ -82,6 +84,7 @@ void runner_destroy(struct runner *r)
     acks_clear(&r->acks);
     map_destroy(r->by_id);
     tally_destroy(r->tally);
+    io_timer_destroy(r->spawner_look);
     mem_free(r->spawner);
     mem_free(r);
 }

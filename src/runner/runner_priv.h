@@ -25,6 +25,7 @@ struct runner {
     struct http_client *web; /* of http.request, as are the secrets */
     struct http_secrets *http_secrets;
     char *spawner;                           /* of command; empty: none */
+    struct io_timer *spawner_look;           /* runs while the spawner is away */
     struct sql_connections *sql_connections; /* NULL: sql is not offered */
     struct mailer *mailer;                   /* NULL: email is not offered */
 };

@@ -232,6 +232,16 @@ static bool holds_more(const struct session *s, int64_t held)
     return held > (int64_t)(s->runner->running_count + s->runner->acks.count);
 }
 
+/* What rode on a heartbeat. */
+static void settle_logs(struct session *s, void how(struct task_log *log))
+{
+    list_each (node, &s->runner->running) {
+        struct attempt *t = container_of(node, struct attempt, node);
+        if (t->log)
+            how(t->log);
+    }
+}
+
 /* The answer to leases, acks or a heartbeat. False when it was none. */
 static bool hear(struct session *s, enum tally_call kind, const struct session_reply *reply)
 {
@@ -252,11 +262,7 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
     } else {
         renewed(s, s->calls[kind].sent_us);
         s->must_tell_held |= holds_more(s, answer.held);
-        list_each (node, &s->runner->running) {
-            struct attempt *t = container_of(node, struct attempt, node);
-            if (t->log)
-                task_log_arrived(t->log);
-        }
+        settle_logs(s, task_log_arrived);
     }
     size_t heard = hear_commands(s, &answer) + answer.lease_count + answer.ack_count;
     int64_t took_us = io_loop_now_us(s->runner->loop) - s->calls[kind].sent_us;
@@ -293,6 +299,8 @@ static void not_heard(struct session *s, enum tally_call kind, const struct sess
         is_away = give_back(s, ACK_ON_LEASES, reply);
     } else if (kind == TALLY_ACKS) {
         is_away = give_back(s, ACK_ON_ACKS, reply);
+    } else if (kind == TALLY_HEARTBEATS) {
+        settle_logs(s, task_log_came_back);
     }
     if (reply->is_frozen && s->state == SESSION_OPEN)
         renewed(s, io_loop_now_us(s->runner->loop));

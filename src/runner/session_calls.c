@@ -50,7 +50,7 @@ static void tell_leader(const struct session_call *call, const struct http_reply
                         struct session_reply *reply)
 {
     struct http_leader *workers = call->session->workers;
-    bool has_said_no = http_reply != NULL && http_reply->status == 503;
+    bool has_said_no = http_leader_has_said_no(http_reply);
     if (http_reply == NULL || has_said_no)
         http_leader_pass(workers, call->address, has_said_no);
     else
@@ -176,6 +176,25 @@ static void write_held(struct session *s, struct json_writer *w)
     json_end_array(w);
 }
 
+/* Types of which none are wanted for now. */
+static void write_quiet(const struct session *s, struct json_writer *w)
+{
+    bool is_any = false;
+    for (size_t i = 0; i < TASK_TYPE_COUNT; i++) {
+        const struct task_type *type = task_types[i];
+        if (!type->is_quiet || !type->is_quiet(s->runner))
+            continue;
+        if (!is_any) {
+            json_key_c(w, "quiet");
+            json_begin_array(w);
+        }
+        is_any = true;
+        json_write_string(w, str_of_c(type->schema->name));
+    }
+    if (is_any)
+        json_end_array(w);
+}
+
 void runner_session_call_leases(struct session *s, size_t most)
 {
     struct buf body;
@@ -187,6 +206,7 @@ void runner_session_call_leases(struct session *s, size_t most)
     json_write_u64(&w, min_of(most, (size_t)LEASES_ONE_CALL_MAX));
     json_key_c(&w, "wait_ms");
     json_write_i64(&w, wait_ms);
+    write_quiet(s, &w);
     s->is_telling_held = s->must_tell_held;
     if (s->is_telling_held)
         write_held(s, &w);

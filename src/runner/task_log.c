@@ -82,15 +82,27 @@ void task_log_write(struct task_log *log, struct json_writer *w)
     json_begin_array(w);
     json_write_raw(w, buf_str(&log->riding));
     json_end_array(w);
+    log->is_out = true;
 }
 
 void task_log_arrived(struct task_log *log)
 {
-    buf_reset(&log->riding);
+    if (log->is_out)
+        buf_reset(&log->riding);
+    log->is_out = false;
+}
+
+void task_log_came_back(struct task_log *log)
+{
+    log->is_out = false;
 }
 
 struct str task_log_rest(struct task_log *log)
 {
     append(&log->older, &log->newer);
-    return buf_str(&log->older);
+    if (log->is_out)
+        return buf_str(&log->older);
+    append(&log->riding, &log->older);
+    forget_oldest(&log->riding);
+    return buf_str(&log->riding);
 }

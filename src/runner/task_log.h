@@ -13,6 +13,7 @@ enum {
 
 struct task_log {
     struct buf riding, older, newer; /* JSON, without the brackets */
+    bool is_out; /* `riding` is on its way, and nobody knows whether it arrives */
 };
 
 [[nodiscard]] struct task_log *task_log_create(void);
@@ -22,7 +23,8 @@ void task_log_add(struct task_log *log, struct str stream, struct str text, int6
 [[nodiscard]] bool task_log_is_empty(const struct task_log *log); /* accepts NULL */
 /* All of it rides from now on, and is written as one JSON array. */
 void task_log_write(struct task_log *log, struct json_writer *w);
-/* What rode has arrived. */
+/* What rode has arrived, or has not; where nothing is on its way these do nothing. */
 void task_log_arrived(struct task_log *log);
-/* What has not ridden yet, without the brackets; it lives until the next line. */
+void task_log_came_back(struct task_log *log);
+/* What is not on its way, without the brackets; it lives until the next line. */
 [[nodiscard]] struct str task_log_rest(struct task_log *log);

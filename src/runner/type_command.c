@@ -19,6 +19,7 @@
 #include "runner/tail.h"
 
 enum {
+    LOOK_MS = 2'000,  /* between two looks for a spawner that is away */
     PACKETS_MAX = 16, /* taken in one turn of the loop */
     END_ARENA_BYTES = 1 << 20,
     LINE_BYTES_MAX = 500, /* of the last line, in the error */
@@ -42,6 +43,73 @@ struct state {
 static bool is_offered(const struct runner *r)
 {
     return r->spawner[0] != '\0';
+}
+
+/* ── the spawner ── */
+
+/* Its name is free for anybody once it has ended; who listens was root, or is this very user. */
+static bool is_spawner(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static bool connect_to(const char *address, int *ret_fd, struct err *e)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    size_t len = min_of(strlen(address), sizeof name.sun_path);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_set_errno(e, ERR_UNAVAILABLE, "cannot open a socket");
+    memcpy(name.sun_path, address, len);
+    if (name.sun_path[0] == '@')
+        name.sun_path[0] = '\0';
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    if (connect(fd, (const struct sockaddr *)&name, size) != 0)
+        err_set_errno(e, ERR_UNAVAILABLE, "the spawner of commands cannot be reached");
+    else if (!is_spawner(fd))
+        err_set(e, ERR_UNAVAILABLE,
+                "somebody else listens in the place of the spawner of commands");
+    else {
+        *ret_fd = fd;
+        return true;
+    }
+    (void)close(fd);
+    return false;
+}
+
+static bool is_there(const struct runner *r)
+{
+    int fd;
+    struct err e;
+    if (!connect_to(r->spawner, &fd, &e))
+        return false;
+    (void)close(fd);
+    return true;
+}
+
+/* Nobody runs commands just now: the worker is asked for none until somebody does. */
+static void spawner_lost(struct runner *r, const char *why)
+{
+    if (!io_timer_is_running(r->spawner_look))
+        log_warn("command.spawner_away", "reason=%s", log_quote(str_of_c(why)));
+    io_timer_start(r->spawner_look, LOOK_MS);
+}
+
+void type_command_look(void *owner)
+{
+    struct runner *r = owner;
+    if (is_there(r))
+        log_info("command.spawner_back", "address=%s", log_quote(str_of_c(r->spawner)));
+    else
+        io_timer_start(r->spawner_look, LOOK_MS);
+}
+
+static bool is_quiet(const struct runner *r)
+{
+    return io_timer_is_running(r->spawner_look);
 }
 
 /* ── how it ends ── */
@@ -80,17 +148,27 @@ static void disappoint(struct attempt *t, struct str how, int64_t code)
         what = "took longer than the command may";
     else if (str_eq_c(how, "output"))
         what = "wrote more than the command may";
-    else if (str_eq_c(how, "stopped"))
-        what = "stopped"; /* the spawner ends */
     attempt_fail(t,
                  arena_printf(t->arena, "%s%s%.*s", what, line.len > 0 ? ": " : "",
                               STR_FMT(str_first(line, LINE_BYTES_MAX))),
                  0);
 }
 
+/* Where the spawner lives, it was this command's guard that has gone, perhaps by what it ran. */
 static void lost(struct attempt *t)
 {
-    attempt_fail(t, STR("the spawner of commands has gone away"), 0);
+    if (is_there(t->runner)) {
+        attempt_fail(t, STR("the guard of the command has gone away"), 0);
+        return;
+    }
+    spawner_lost(t->runner, "it has gone away");
+    attempt_release(t);
+}
+
+static void stopped(struct attempt *t)
+{
+    spawner_lost(t->runner, "it ends");
+    attempt_release(t);
 }
 
 static struct str text_of(const struct json_value *v)
@@ -109,6 +187,7 @@ static void end(struct attempt *t, char kind, struct str json)
         lost(t);
         return;
     }
+    struct str how = text_of(json_get_c(v, "how"));
     const struct json_value *number = json_get_c(v, "code"), *fatal = json_get_c(v, "is_fatal"),
                             *success = json_get_c(v, "is_success");
     if (number && number->type == JSON_NUMBER)
@@ -119,8 +198,10 @@ static void end(struct attempt *t, char kind, struct str json)
         attempt_fail(t, text_of(json_get_c(v, "error")), 0);
     else if (success && success->boolean)
         succeed(t, code);
+    else if (str_eq_c(how, "stopped"))
+        stopped(t);
     else
-        disappoint(t, text_of(json_get_c(v, "how")), code);
+        disappoint(t, how, code);
 }
 
 /* ── while it runs ── */
@@ -219,39 +300,6 @@ static void write_request(const struct attempt *t, struct buf *out)
     json_end_object(&w);
 }
 
-/* Its name is free for anybody once it has ended; who listens was root, or is this very user. */
-static bool is_spawner(int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == 0 || peer.uid == geteuid());
-}
-
-static bool connect_to(const char *address, int *ret_fd, struct err *e)
-{
-    struct sockaddr_un name = { .sun_family = AF_UNIX };
-    size_t len = min_of(strlen(address), sizeof name.sun_path);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_set_errno(e, ERR_UNAVAILABLE, "cannot open a socket");
-    memcpy(name.sun_path, address, len);
-    if (name.sun_path[0] == '@')
-        name.sun_path[0] = '\0';
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-    if (connect(fd, (const struct sockaddr *)&name, size) != 0)
-        err_set_errno(e, ERR_UNAVAILABLE, "the spawner of commands cannot be reached");
-    else if (!is_spawner(fd))
-        err_set(e, ERR_UNAVAILABLE,
-                "somebody else listens in the place of the spawner of commands");
-    else {
-        *ret_fd = fd;
-        return true;
-    }
-    (void)close(fd);
-    return false;
-}
-
 static bool begin(struct attempt *t, struct err *e)
 {
     struct state *state = t->state;
@@ -283,8 +331,8 @@ static void start(struct attempt *t)
     t->state = state;
     if (begin(t, &e))
         return;
-    log_warn("command.not_started", "error=%s", log_quote(str_of_c(err_text(&e))));
-    attempt_fail(t, str_of_c(e.message), 0);
+    spawner_lost(t->runner, e.message);
+    attempt_release(t);
 }
 
 static void stop(struct attempt *t)
@@ -302,6 +350,7 @@ static void stop(struct attempt *t)
 const struct task_type task_type_command = {
     .schema = &payload_command,
     .is_offered = is_offered,
+    .is_quiet = is_quiet,
     .start = start,
     .stop = stop,
 };

@@ -16,6 +16,7 @@
 #include "json/check.h"
 #include "payload/inputs.h"
 #include "runner/runner_priv.h"
+#include "runner/tail.h"
 #include "runner/types_priv.h"
 
 enum {
@@ -56,6 +57,19 @@ static bool is_numeric(uint32_t oid)
            oid == FLOAT4 || oid == DB_OID_FLOAT8 || oid == NUMERIC;
 }
 
+/* A database whose encoding is SQL_ASCII gives any bytes. */
+static struct str valid(struct arena *a, struct str text)
+{
+    if (str_is_utf8(text))
+        return text;
+    struct buf out;
+    buf_init(&out, 0);
+    tail_put_valid(&out, text);
+    struct str copy = arena_copy(a, buf_str(&out));
+    buf_clear(&out);
+    return copy;
+}
+
 /* What PostgreSQL's type says where JSON has the like, else its text. */
 static void put_cell(struct json_writer *w, const struct db_rows *row, size_t column)
 {
@@ -72,7 +86,7 @@ static void put_cell(struct json_writer *w, const struct db_rows *row, size_t co
     else if (may_be_json && json_parse_carrier(a, text, -RESULT_LEVELS, &value, &ignored))
         json_write_value(w, value); /* NaN and Infinity are none */
     else
-        json_write_string(w, text);
+        json_write_string(w, valid(a, text));
 }
 
 static void note_columns(struct work *work, const struct db_rows *rows)
@@ -82,7 +96,7 @@ static void note_columns(struct work *work, const struct db_rows *rows)
     for (size_t i = 0; i < db_rows_columns(rows); i++) {
         if (i > 0)
             buf_put_char(&work->columns, ',');
-        json_put_string(&work->columns, str_of_c(db_rows_column_name(rows, i)));
+        json_put_string(&work->columns, valid(work->arena, str_of_c(db_rows_column_name(rows, i))));
     }
 }
 

@@ -23,7 +23,7 @@ void diff_add(struct differ *d, enum diff_kind kind, enum diff_phase phase, cons
                                               .verb = str_of_c(verb),
                                               .what = arena_copy(d->a, what),
                                               .sql = sql,
-                                              .is_part = d->is_in_new_table };
+                                              .is_part = d->is_in_new };
 }
 
 /* A function that acts with its owner's rights is for those alone who were given it. */
@@ -48,7 +48,9 @@ static void diff_functions(struct differ *d)
     for (size_t i = 0; i < d->to->function_count; i++) {
         const struct schema_function *want = &d->to->functions[i];
         const struct schema_function *have = model_find_function(d->from, want->name);
+        d->is_in_new = have == NULL;
         diff_function_rights(d, have, want);
+        d->is_in_new = false;
         if (have && str_eq(have->sql, want->sql))
             continue;
         struct str name = diff_name(d->a, want->name);

@@ -40,7 +40,7 @@ struct diff_change {
     struct str verb; /* "add" */
     struct str what; /* "column users.nickname" */
     struct str sql;  /* whole statements, each with its semicolon */
-    bool is_part;    /* of a table that is added: told with it */
+    bool is_part;    /* of a table or function that is added: told with it */
 };
 
 struct diff {

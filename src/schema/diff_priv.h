@@ -7,7 +7,7 @@ struct differ {
     const struct model *from, *to;
     const struct diff_options *options;
     struct diff diff;
-    bool is_in_new_table; /* what is added now is part of a table that is added */
+    bool is_in_new; /* what is added now is part of a table or function that is added */
 };
 
 void diff_add(struct differ *d, enum diff_kind kind, enum diff_phase phase, const char *verb,

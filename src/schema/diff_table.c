@@ -273,7 +273,7 @@ static void add_table(struct differ *d, const struct model_table *want)
 {
     diff_add(d, DIFF_CHANGE, DIFF_TABLE, "add",
              arena_printf(d->a, "table %.*s", STR_FMT(want->name)), ddl_create_table(d->a, want));
-    d->is_in_new_table = true;
+    d->is_in_new = true;
     for (size_t i = 0; i < want->constraint_count; i++) {
         const struct schema_constraint *c = &want->constraints[i];
         if (c->kind == SCHEMA_FOREIGN)
@@ -325,7 +325,7 @@ void diff_tables(struct differ *d)
             add_table(d, want);
         diff_indexes(d, have, want);
         diff_rights(d, have, want);
-        d->is_in_new_table = false;
+        d->is_in_new = false;
     }
     const struct model_table **gone =
         arena_new_array(d->a, d->from->table_count, const struct model_table *);

@@ -141,7 +141,7 @@ static bool run_one(struct work *w, const struct migration *m, bool is_up, struc
 
 static bool is_right(const struct diff_change *change)
 {
-    return change->phase == DIFF_RIGHT;
+    return change->phase == DIFF_RIGHT && !change->is_part; /* of what is there */
 }
 
 /* A table of the entities that the database has; NULL where it has none. */

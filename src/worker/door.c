@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/rows.h"
+#include "http/leader.h"
 #include "json/check.h"
 #include "json/problem.h"
 #include "worker/notes.h"
@@ -35,6 +36,17 @@ static const struct {
     [ERR_MISDIRECTED] = { "BAD_USER_INPUT", 421 },
 };
 
+/* It leads, and has too much to do just now. */
+static bool is_overload(const struct err *e)
+{
+    return e->code == ERR_UNAVAILABLE && e->origin == ERR_ORIGIN_SELF;
+}
+
+static const char *code_of(const struct err *e)
+{
+    return is_overload(e) ? "OVERLOADED" : problems[e->code].code;
+}
+
 static struct str message_of(const struct err *e)
 {
     return e->code == ERR_INTERNAL ? STR("something went wrong") : str_of_c(e->message);
@@ -45,7 +57,7 @@ void door_put_error(struct json_writer *w, const struct err *e)
     json_key_c(w, "error");
     json_begin_object(w);
     json_key_c(w, "code");
-    json_write_string(w, str_of_c(problems[e->code].code));
+    json_write_string(w, str_of_c(code_of(e)));
     json_key_c(w, "message");
     json_write_string(w, message_of(e));
     json_end_object(w);
@@ -67,8 +79,10 @@ static void fail(struct http_request *r, const struct err *e, const size_t *inde
 {
     if (e->code == ERR_INTERNAL)
         log_error("door.failed", "req=%s error=%s", r->id, log_quote(str_of_c(err_text(e))));
+    if (is_overload(e))
+        http_add_header(r, str_of_c(HTTP_LEADS), STR("true"));
     respond(r, (struct json_problem){ .status = problems[e->code].status,
-                                      .code = problems[e->code].code,
+                                      .code = code_of(e),
                                       .detail = message_of(e),
                                       .index = index });
 }

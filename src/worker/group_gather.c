@@ -2,6 +2,10 @@
  * group_gather: finishes groups whose children have all ended. What is to be gathered follows from
  * the tables, so that nothing of this needs to be remembered: a new leader finds blocked groups
  * that wait for nothing.
+ *
+ *   how the children ended, and how long their results are --> those that fit --> finished
+ *
+ * So a group of many large results is never in memory with all of them.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,7 +30,10 @@ enum {
 struct child {
     struct uuid id;
     int64_t state;
-    struct str result, error; /* ptr NULL: none */
+    int64_t result_len; /* -1: none */
+    bool is_chosen;     /* its result fits into the group's */
+    struct str result;  /* of a chosen one */
+    struct str error;   /* ptr NULL: none */
 };
 
 struct gather {
@@ -39,7 +46,7 @@ struct gather {
     int64_t seq; /* what was committed when the tables were asked */
     bool is_moot;
     bool is_stale; /* a task was opened again since: the tables must be asked anew */
-    bool has_failed;
+    bool has_failed, ignores_failures;
     struct str result, error;
     struct child *children;
     size_t child_count;
@@ -101,10 +108,9 @@ static struct str shortened(struct str text)
     return text;
 }
 
-/* Results that do not fit any more are left out. */
-static void put_child(struct json_writer *w, const struct child *child, size_t *room)
+static void put_child(struct json_writer *w, const struct child *child)
 {
-    bool has_room = child->result.ptr && child->result.len <= *room;
+    bool is_there = child->is_chosen && child->result.ptr;
     json_begin_object(w);
     json_put_id(w, "id", child->id);
     json_key_c(w, "state");
@@ -113,44 +119,59 @@ static void put_child(struct json_writer *w, const struct child *child, size_t *
     else
         json_write_null(w);
     json_key_c(w, "result");
-    if (has_room)
+    if (is_there)
         json_write_raw(w, child->result);
     else
         json_write_null(w);
     put_text(w, "error", shortened(child->error));
-    if (child->result.ptr && !has_room) {
+    if (child->result_len >= 0 && !is_there) {
         json_key_c(w, "is_left_out");
         json_write_bool(w, true);
     }
     json_end_object(w);
-    *room -= has_room ? child->result.len : 0;
 }
 
-static void put_children(struct buf *out, const struct gather *g, size_t room)
+static void put_children(struct buf *out, const struct gather *g)
 {
     struct json_writer w = json_writer_to(out);
-    buf_reset(out);
     json_begin_object(&w);
     json_key_c(&w, "children");
     json_begin_array(&w);
     for (size_t i = 0; i < g->child_count; i++)
-        put_child(&w, &g->children[i], &room);
+        put_child(&w, &g->children[i]);
     json_end_array(&w);
     json_end_object(&w);
 }
 
-static void compose(struct gather *g, bool ignores)
+/* Results that do not fit any more are left out. Returns how many do. */
+static size_t choose(struct gather *g)
 {
     enum { LEFT_OUT_BYTES = 20 }; /* `,"is_left_out":true`, in place of `null` or a result */
+    size_t max = g->groups->s->options.payload_max, chosen = 0;
+    struct buf out;
+    buf_init(&out, 0);
+    put_children(&out, g);
+    size_t around = out.len + g->child_count * LEFT_OUT_BYTES;
+    size_t room = around < max ? max - around : 0;
+    buf_clear(&out);
+    for (size_t i = 0; i < g->child_count; i++) {
+        struct child *child = &g->children[i];
+        child->is_chosen = child->result_len >= 0 && (size_t)child->result_len <= room;
+        room -= child->is_chosen ? (size_t)child->result_len : 0;
+        chosen += child->is_chosen;
+    }
+    return chosen;
+}
+
+static void compose(struct gather *g)
+{
     size_t max = g->groups->s->options.payload_max, count = g->child_count, bad = 0;
     struct buf out;
     for (size_t i = 0; i < count; i++)
         bad += g->children[i].state != STATE_SUCCEEDED;
     buf_init(&out, 0);
-    put_children(&out, g, 0);
-    size_t around = out.len + count * LEFT_OUT_BYTES;
-    put_children(&out, g, around < max ? max - around : 0);
-    g->has_failed = bad > 0 && !ignores;
+    put_children(&out, g);
+    g->has_failed = bad > 0 && !g->ignores_failures;
     g->error = STR("");
     g->result = (struct str){ 0 };
     if (g->has_failed)
@@ -175,13 +196,13 @@ static void read_children(struct gather *g, const struct db_rows *rows)
         if (!group_has_child(g->id, id))
             continue; /* what the group was said to depend on */
         struct child *child = &g->children[g->child_count++];
-        *child =
-            (struct child){ .id = id,
-                            .state = db_rows_is_null(rows, i, 1) ? -1 : db_rows_i64(rows, i, 1) };
-        if (!db_rows_is_null(rows, i, 2))
-            child->result = db_rows_text(rows, i, 2);
+        *child = (struct child){
+            .id = id,
+            .state = db_rows_is_null(rows, i, 1) ? -1 : db_rows_i64(rows, i, 1),
+            .result_len = db_rows_is_null(rows, i, 2) ? -1 : db_rows_i64(rows, i, 2),
+        };
         if (!db_rows_is_null(rows, i, 3))
-            child->error = db_rows_text(rows, i, 3);
+            child->error = arena_copy(g->a, db_rows_text(rows, i, 3));
     }
 }
 
@@ -230,25 +251,10 @@ static void finish_done(struct intent *intent, const struct err *err)
         end(g);
 }
 
-static void rows_read(void *owner, const struct db_reply *reply)
+static void finish(struct gather *g)
 {
-    struct gather *g = owner;
-    const struct json_value *payload;
-    const void *read;
-    struct err e = { 0 };
-    g->call = NULL;
-    if (reply->err) {
-        log_warn("group.not_read", "error=%s", log_quote(str_of_c(err_text(reply->err))));
-        again(g);
-        return;
-    }
-    const struct payload_group_input *input = NULL;
-    if (db_rows_count(reply->rows[0]) > 0 &&
-        json_parse(g->a, db_rows_text(reply->rows[0], 0, 4), &payload, &e) &&
-        payload_task_group.read(g->a, payload, &read, &e))
-        input = read;
-    read_children(g, reply->rows[0]);
-    compose(g, input && input->ignores_failures);
+    struct err e;
+    compose(g);
     if (g->child_count == 0) { /* it failed as it was made, and was tried again */
         g->has_failed = true;
         g->error = STR("it has no children");
@@ -258,25 +264,90 @@ static void rows_read(void *owner, const struct db_reply *reply)
         again(g);
 }
 
-static void begin(struct gather *g)
+/* The reply of a call: false when it failed, which is tried again. */
+static bool answered(struct gather *g, const struct db_reply *reply)
 {
-    struct groups *groups = g->groups;
-    const struct db_step step = { &group_children, group_children_args(g->a, g->id) };
+    g->call = NULL;
+    if (!reply->err)
+        return true;
+    log_warn("group.not_read", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    again(g);
+    return false;
+}
+
+static void ask(struct gather *g, const struct db_statement *statement, const struct db_args *args,
+                db_reply_fn *fn)
+{
+    const struct db_step step = { statement, args };
     const struct db_call call = { .lane = DB_LANE_READ,
                                   .steps = &step,
                                   .step_count = 1,
                                   .deadline_us = clock_mono_us() + SHARD_CALL_MS * CLOCK_MS,
-                                  .fn = rows_read,
+                                  .fn = fn,
                                   .owner = g };
     struct err e;
+    if (db_pool_call(g->groups->s->pool, &call, &g->call, &e))
+        return;
+    g->call = NULL;
+    again(g);
+}
+
+/* One that has no result any more was opened again: what comes of this is stale. */
+static void results_read(void *owner, const struct db_reply *reply)
+{
+    struct gather *g = owner;
+    scoped(map_destroyp) struct map *found = map_create();
+    if (!answered(g, reply))
+        return;
+    const struct db_rows *rows = reply->rows[0];
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        struct uuid id = db_rows_uuid(rows, i, 0);
+        (void)map_put(found, uuid_bytes(&id), (void *)(i + 1));
+    }
+    for (size_t i = 0; i < g->child_count; i++) {
+        struct child *child = &g->children[i];
+        size_t row = (size_t)(uintptr_t)map_get(found, uuid_bytes(&child->id));
+        if (child->is_chosen && row > 0 && !db_rows_is_null(rows, row - 1, 1))
+            child->result = arena_copy(g->a, db_rows_text(rows, row - 1, 1));
+    }
+    finish(g);
+}
+
+static void children_read(void *owner, const struct db_reply *reply)
+{
+    struct gather *g = owner;
+    const struct json_value *payload;
+    const void *read;
+    struct err e = { 0 };
+    if (!answered(g, reply))
+        return;
+    const struct payload_group_input *input = NULL;
+    if (db_rows_count(reply->rows[0]) > 0 &&
+        json_parse(g->a, db_rows_text(reply->rows[0], 0, 4), &payload, &e) &&
+        payload_task_group.read(g->a, payload, &read, &e))
+        input = read;
+    g->ignores_failures = input && input->ignores_failures;
+    read_children(g, reply->rows[0]);
+    size_t chosen = choose(g), count = 0;
+    if (chosen == 0) {
+        finish(g);
+        return;
+    }
+    struct uuid *ids = arena_new_array(g->a, chosen, struct uuid);
+    for (size_t i = 0; i < g->child_count; i++)
+        if (g->children[i].is_chosen)
+            ids[count++] = g->children[i].id;
+    ask(g, &group_results, group_results_args(g->a, ids, count), results_read);
+}
+
+static void begin(struct gather *g)
+{
+    struct groups *groups = g->groups;
     list_remove(&g->node);
     list_push(&groups->running, &g->node);
     groups->running_count++;
     g->seq = groups->s->committed;
-    if (db_pool_call(groups->s->pool, &call, &g->call, &e))
-        return;
-    g->call = NULL;
-    again(g);
+    ask(g, &group_children, group_children_args(g->a, g->id), children_read);
 }
 
 static void begin_all(struct groups *groups)

@@ -499,10 +499,33 @@ static void submit(struct leasing *l)
     end_one(l, NULL);
 }
 
+/* Of which of its types the session wants none for now. */
+static bool read_quiet(struct leasing *l, const struct json_value *list, struct err *e)
+{
+    const struct shard *s = &l->w->shard;
+    struct session *session = l->wait.session;
+    for (size_t i = 0; i < session->type_count; i++)
+        session->types[i].is_quiet = false;
+    if (!list || list->type == JSON_NULL)
+        return true;
+    if (list->type != JSON_ARRAY)
+        return err_set(e, ERR_INVALID, "quiet: is no list");
+    for (size_t i = 0; i < list->item_count; i++) {
+        struct session_type *quiet = NULL;
+        for (size_t k = 0; k < session->type_count && list->items[i].type == JSON_STRING; k++)
+            if (str_eq(s->types[session->types[k].type].name, list->items[i].text))
+                quiet = &session->types[k];
+        if (!quiet)
+            return err_set(e, ERR_INVALID, "quiet[%zu]: is no type of this session", i);
+        quiet->is_quiet = true;
+    }
+    return true;
+}
+
 void lease_door(void *owner, struct http_request *r)
 {
-    static const char *const members[] = { "session", "secret", "max", "wait_ms",
-                                           "acks",    "held",   NULL };
+    static const char *const members[] = { "session", "secret", "max",   "wait_ms",
+                                           "acks",    "held",   "quiet", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct session *session;
@@ -517,7 +540,8 @@ void lease_door(void *owner, struct http_request *r)
     if (!door_is_bad(&e))
         door_int(body, "", "wait_ms", 0, WAIT_MAX_MS, &wait_ms, &e);
     if (door_is_bad(&e) || !read_acks_of(l, json_get_c(body, "acks"), &e) ||
-        !read_held(l, json_get_c(body, "held"), &e)) {
+        !read_held(l, json_get_c(body, "held"), &e) ||
+        !read_quiet(l, json_get_c(body, "quiet"), &e)) {
         door_fail(r, &e);
         return;
     }

@@ -142,7 +142,7 @@ size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t 
         struct session *session = container_of(node, struct session, node);
         const struct session_type *slot =
             session->is_ending ? NULL : session_slot_of(session, type);
-        if (!slot)
+        if (!slot || slot->is_quiet)
             continue;
         count++;
         *ret_slots += slot->slots;

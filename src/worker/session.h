@@ -22,6 +22,7 @@ enum {
 
 struct session_type {
     uint32_t type, slots, used;
+    bool is_quiet; /* it takes none of them for now, as its last request for leases said */
     const struct payload_schema *schema; /* that it states for new tasks; NULL: none */
 };
 

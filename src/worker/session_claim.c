@@ -10,7 +10,7 @@ enum { COMMANDS_FIRST = 8 };
 
 static bool has_slot(const struct session_type *t)
 {
-    return t->used < t->slots;
+    return !t->is_quiet && t->used < t->slots;
 }
 
 static struct live_pick pick_begin(const struct session_set *set, int64_t now_us, bool of_crashed)

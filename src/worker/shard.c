@@ -20,7 +20,7 @@ enum { PAUSE_US = 100'000, MS_CEIL = CLOCK_MS - 1 };
 
 bool shard_refuse(struct err *e)
 {
-    return err_set(e, ERR_UNAVAILABLE, "this worker does not lead");
+    return err_set_from(e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE, "this worker does not lead");
 }
 
 /* A leader that has not heard of the database for half its lease cannot know that it still is. */

@@ -82,7 +82,7 @@ SEED = [
     " + n * interval '91.003 seconds' AS at"
     f" FROM generate_series(1, {MESSAGES}) AS n) AS s",
     "INSERT INTO task_counts (type, status, count) SELECT type, status, count(*) FROM tasks GROUP BY 1, 2"
-    " ON CONFLICT (type, status) DO UPDATE SET count = excluded.count",
+    " ON CONFLICT (type, status, shard) DO UPDATE SET count = excluded.count",
     "VACUUM (FREEZE, ANALYZE)",
     "CHECKPOINT",
 ]

@@ -79,23 +79,24 @@ WHERE span_s = 3600 GROUP BY 2, 3, 4, 5""", """
 INSERT INTO bench_events SELECT span_s, at, '', what, bucket, sum(n), max(most) FROM bench_events GROUP BY 1, 2, 4, 5""",
           "ANALYZE bench_events"]
 # An array has all buckets up to the last one that is not empty.
-ROLLUPS = """
+ARRAY_OF = """
+CREATE FUNCTION bench_array(buckets int[], counts int8[]) RETURNS int8[] LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE made int8[] := array_fill(0::int8, ARRAY[(SELECT max(b) + 1 FROM unnest(buckets) AS b)]);
+BEGIN
+    FOR i IN 1 .. cardinality(buckets) LOOP
+        made[buckets[i] + 1] := made[buckets[i] + 1] + counts[i];
+    END LOOP;
+    RETURN made;
+END $$"""
+ARRAY = ("CASE WHEN bool_or({where}) THEN bench_array(array_agg(bucket) FILTER (WHERE {where}), array_agg(n) FILTER (WHERE {where}))"
+         " ELSE '{{}}' END")
+ROLLUPS = f"""
 INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max)
 SELECT span_s, at, type, coalesce(sum(n) FILTER (WHERE what = 'created'), 0), coalesce(sum(n) FILTER (WHERE what = 'completed'), 0),
-       coalesce(sum(n) FILTER (WHERE what = 'failed'), 0),
-       coalesce((array_agg(n ORDER BY bucket) FILTER (WHERE what = 'wait')), '{}'),
-       coalesce((array_agg(n ORDER BY bucket) FILTER (WHERE what = 'run')), '{}'),
-       max(most) FILTER (WHERE what = 'wait'), max(most) FILTER (WHERE what = 'run')
-FROM (SELECT span_s, at, type, what, bucket, n, most FROM bench_events WHERE what IN ('created', 'completed', 'failed')
-      UNION ALL
-      SELECT span_s, at, type, kind, bucket, coalesce(sum(n), 0)::int8, max(most)
-      FROM (SELECT span_s, at, type, CASE what WHEN 'wait' THEN 'wait' ELSE 'run' END AS kind, bucket, n, most
-            FROM bench_events WHERE what <> 'created'
-            UNION ALL
-            SELECT span_s, at, type, CASE what WHEN 'wait' THEN 'wait' ELSE 'run' END, generate_series(0, max(bucket)), 0, NULL
-            FROM bench_events WHERE what <> 'created' GROUP BY 1, 2, 3, 4) AS u
-      GROUP BY 1, 2, 3, 4, 5) AS e
-GROUP BY 1, 2, 3"""
+       coalesce(sum(n) FILTER (WHERE what = 'failed'), 0), {ARRAY.format(where="what = 'wait'")},
+       {ARRAY.format(where="what IN ('completed', 'failed')")}, max(most) FILTER (WHERE what = 'wait'),
+       max(most) FILTER (WHERE what IN ('completed', 'failed'))
+FROM bench_events GROUP BY 1, 2, 3"""
 COUNTS = "INSERT INTO task_counts (type, status, count) SELECT type, status, count(*) FROM tasks GROUP BY 1, 2"
 
 
@@ -109,15 +110,7 @@ def load(windlass):
                            " AND indexname <> 'tasks_pkey'").splitlines()
     drops = "".join(f"DROP INDEX {line.split('|')[0]};" for line in indexes)
     windlass.sql(QUICK + drops + "ALTER TABLE tasks DROP CONSTRAINT tasks_pkey; ALTER TABLE tasks SET UNLOGGED")
-    statements = [DAY, INSERT, INSERT_OPEN, "ALTER TABLE tasks ADD PRIMARY KEY (id)",
-                  *(line.split("|", 1)[1] for line in indexes), COUNTS, *EVENTS, ROLLUPS, recount.PUT_ERROR_GROUPS,
-                  "DROP TABLE bench_day, bench_events_of_day, bench_events",
-                  "INSERT INTO users (id, email, name, password_hash, created_at) SELECT gen_random_uuid(), 'user' || n || '@example.org', "
-                  f"'User ' || n, '!', now() - n * interval '2 hours' FROM generate_series(1, {USERS}) AS n",
-                  f"INSERT INTO chat_messages (id, role, content, timestamp) SELECT {ID.format(at='at', n='n')}, 'user', md5(n::text), at "
-                  f"FROM (SELECT n, now() - n * interval '{DAYS * 86400 / MESSAGES} seconds' AS at "
-                  f"FROM generate_series(1, {MESSAGES}) AS n) AS m", "VACUUM (ANALYZE)"]
-    for statement in statements:
+    for statement in statements_of(indexes):
         since = time.monotonic()
         windlass.sql((QUICK if not statement.startswith("VACUUM") else "") + statement)
         if os.environ.get("BENCH_VERBOSE"):
@@ -126,3 +119,109 @@ def load(windlass):
     windlass.sql("SELECT pg_reload_conf()")
     print(f"  {TASKS + WAITING + RUNNING:,} tasks in {time.monotonic() - began:.0f} s, " + windlass.sql(
         "SELECT pg_size_pretty(pg_database_size(current_database()))").strip(), flush=True)
+
+
+def statements_of(indexes):
+    return [DAY, INSERT, INSERT_OPEN, "ALTER TABLE tasks ADD PRIMARY KEY (id)",
+                  *(line.split("|", 1)[1] for line in indexes), COUNTS, *EVENTS, ARRAY_OF, ROLLUPS, recount.PUT_ERROR_GROUPS,
+                  "DROP TABLE bench_day, bench_events_of_day, bench_events; DROP FUNCTION bench_array",
+                  "INSERT INTO users (id, email, name, password_hash, created_at) SELECT gen_random_uuid(), 'user' || n || '@example.org', "
+                  f"'User ' || n, '!', now() - n * interval '2 hours' FROM generate_series(1, {USERS}) AS n",
+                  f"INSERT INTO chat_messages (id, role, content, timestamp) SELECT {ID.format(at='at', n='n')}, 'user', md5(n::text), at "
+                  f"FROM (SELECT n, now() - n * interval '{DAYS * 86400 / MESSAGES} seconds' AS at "
+                  f"FROM generate_series(1, {MESSAGES}) AS n) AS m", "VACUUM (ANALYZE)"]
+
+
+# ── asking ──
+
+DURATIONS = "{ p50 p90 p99 max }"
+FIGURES = f"throughputPerMinute successRate waitSeconds {DURATIONS} runSeconds {DURATIONS}"
+STATS = (f"query($w: String) {{ dashboardStats(window: $w) {{ users chatMessages jobs {{ total active paused failed }} tasks "
+         f"{{ total pending inProgress completed failed }} {FIGURES} oldestPendingSeconds byType {{ type counts {{ total pending "
+         f"inProgress completed failed }} runSeconds {DURATIONS} failureRate }} previous {{ created completed failed {FIGURES} }} "
+         "generatedAt source } }")
+COUNTS_OF = "query($f: TaskFilter) { taskCounts(filter: $f) { total pending inProgress completed failed exact } }"
+ERRORS = ("query($w: String, $t: String, $n: Int) { errorGroups(window: $w, taskType: $t, limit: $n) "
+          "{ type template count firstAt lastAt sample { id error } } }")
+TRENDS = ("query($m: [TrendMetric!]!, $b: TrendBucket, $f: DateTime, $t: String, $n: Int) { historicalTrends(metrics: $m, bucket: $b, "
+          "from: $f, taskType: $t, forecast: $n) { metric points { at value } changePercent slopePerBucket forecast { at value low high } "
+          "anomalies { at value } } }")
+METRICS = ("TASKS_CREATED", "TASKS_COMPLETED", "TASKS_FAILED", "FAILURE_RATE", "WAIT_P50", "WAIT_P99", "RUN_P50", "RUN_P99",
+           "USERS_CREATED", "CHAT_MESSAGES")
+
+
+def ago(**span):
+    return (datetime.now(timezone.utc) - timedelta(**span)).isoformat()
+
+
+def queries():
+    """Name, query, and its variables, of round n: no two ask for the same, so that nothing is held for the second."""
+    minutes = {"30m": 30, "11h": 660, "24h": 1440, "7d": 10080, "29d": 29 * 1440, "90d": 90 * 1440 - 20}
+    for name, length in minutes.items():
+        yield f"dashboardStats {name}", STATS, lambda n, length=length: {"w": f"{length + n}m"}
+    for name, of in (("unfiltered", None), ("by type", {"type": ["type-3"]}), ("by status", {"status": ["FAILED"]})):
+        yield f"taskCounts {name}", COUNTS_OF, lambda n, of=of: {"f": of}
+    for name, length in minutes.items():
+        yield f"errorGroups {name}", ERRORS, lambda n, length=length: {"w": f"{length + n}m", "n": 20}
+    yield "errorGroups 90d, 100 groups", ERRORS, lambda n: {"w": "90d", "n": 100}
+    yield "errorGroups 90d, of a type", ERRORS, lambda n: {"w": "90d", "t": "type-3", "n": 20}
+    for metric in METRICS:
+        yield f"historicalTrends {metric}, 48 hours", TRENDS, lambda n, m=metric: {"m": [m], "b": "HOUR", "n": 12}
+    for bucket, since in (("MINUTE", {"hours": 24}), ("HOUR", {"days": 60}), ("DAY", {"days": 89}), ("WEEK", {"days": 89})):
+        for kind in (None, "type-3"):
+            yield (f"historicalTrends RUN_P99 {'of a type ' if kind else ''}by {bucket}, from {since}", TRENDS,
+                   lambda n, b=bucket, s=since, t=kind: {"m": ["RUN_P99"], "b": b, "f": ago(**s), "t": t, "n": 24})
+    yield "historicalTrends of all ten metrics, 48 hours", TRENDS, lambda n: {"m": METRICS, "b": "HOUR", "n": 12}
+
+
+class Clock:
+    """Nanoseconds on a CPU of the gateway and of PostgreSQL, as the scheduler counts them."""
+
+    def __init__(self, windlass):
+        roots = windlass.roots()
+        self.gateway = [roots["gateway"]]
+        self.postgres = proc.tree(roots["postgres"])
+
+    @staticmethod
+    def of(pids):
+        total = 0
+        for pid in pids:
+            for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                total += int(file.read_text().split()[0])
+        return total
+
+    def read(self):
+        return self.of(self.gateway), self.of(self.postgres)
+
+
+def measure(windlass, token, query, variables):
+    """Medians of µs on a CPU: gateway, PostgreSQL; the last answer."""
+    gateway, postgres = [], []
+    for n in range(ROUNDS):
+        clock = Clock(windlass)
+        before = clock.read()
+        answer = windlass.graphql(query, variables(n), token)
+        after = clock.read()
+        gateway.append((after[0] - before[0]) / 1000)
+        postgres.append((after[1] - before[1]) / 1000)
+    return statistics.median(gateway), statistics.median(postgres), answer
+
+
+def bench(report, program):
+    windlass = Windlass(program)
+    try:
+        windlass.start()
+        token = windlass.set_up()
+        load(windlass)
+        ask_all(report, windlass, token)
+    finally:
+        windlass.remove()
+
+
+def ask_all(report, windlass, token):
+    for name, query, variables in queries():
+        gateway, postgres, _ = measure(windlass, token, query, variables)
+        report.note(f"stats.{name}.cpu.gateway", gateway, "us")
+        report.note(f"stats.{name}.cpu.postgres", postgres, "us")
+        over = " OVER" if gateway + postgres > BUDGET_US else ""
+        print(f"  {name:<66} {gateway:>8,.0f} + {postgres:>8,.0f} us{over}", flush=True)

@@ -23,6 +23,8 @@ import threading
 import time
 import uuid
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import recount  # noqa: E402
 from installation import START_S, Client, Lost, Windlass, run
 
 TTL_S = 2          # of a session: how long a lost executor is waited for
@@ -30,6 +32,26 @@ SETTLE_S = 120     # the longest that the rest of the work may take once nothing
 WRITERS = 3
 OUTSIDE_TYPE = "chaos.outside"
 CREATE = "mutation($i: CreateTaskInput!) { createTask(input: $i) { id accepted } }"
+# Of each type and of all, by the worker's own tables: what was created and has ended in each span, and how many runs
+# are among the durations, the longest of them to the microsecond.
+ROLLUPS_WRONG = """
+WITH events AS (
+    SELECT y.name AS type, t.created_at AS at, 1 AS created, 0 AS completed, 0 AS failed, NULL::float8 AS took
+    FROM worker.task AS t JOIN worker.task_type AS y ON y.id = t.type
+    UNION ALL
+    SELECT y.name, d.finished_at, 0, (d.state = 5)::int, (d.state <> 5)::int, extract(epoch FROM d.finished_at - d.started_at)::float8
+    FROM worker.task_done AS d JOIN worker.task AS t USING (id) JOIN worker.task_type AS y ON y.id = t.type
+), counted AS (
+    SELECT to_timestamp(floor(extract(epoch FROM at) / {span}) * {span}) AS at, coalesce(type, '') AS type, sum(created) AS created,
+           sum(completed) AS completed, sum(failed) AS failed, count(took) AS runs, max(took) AS run_max
+    FROM events GROUP BY 1, ROLLUP (type)
+)
+SELECT r.at, r.type, r.created, n.created, r.completed, n.completed, r.failed, n.failed, r.runs, n.runs, r.run_max, n.run_max
+FROM (SELECT at, type, created, completed, failed, (SELECT coalesce(sum(x), 0) FROM unnest(run) AS x) AS runs, run_max
+      FROM task_rollups WHERE span_s = {span} AND created + completed + failed > 0) AS r
+FULL JOIN counted AS n USING (at, type)
+WHERE (r.created, r.completed, r.failed, r.runs) IS DISTINCT FROM (n.created, n.completed, n.failed, n.runs)
+   OR abs(coalesce(r.run_max, -1) - coalesce(n.run_max, -1)) > 0.0000015"""
 # What a fault explains: the writer sends the same task again until it has an answer.
 EXPLAINED = {"DATABASE_UNAVAILABLE", "WORKER_UNAVAILABLE", "TIMEOUT", "RATE_LIMITED"}
 
@@ -320,13 +342,12 @@ def check_counts(checks, windlass):
         " AS c FULL JOIN (SELECT type, status, count(*) AS count FROM tasks GROUP BY type, status)"
         " AS n USING (type, status) WHERE c.count IS DISTINCT FROM n.count")
     checks(not wrong, f"{len(wrong)} counters of the gateway differ from a recount {wrong[:3]}")
-    wrong = windlass.sql(
-        "SELECT r.type, r.created, n.created, r.ended, n.ended FROM (SELECT type, sum(created) AS"
-        " created, sum(completed + failed) AS ended FROM task_rollups WHERE span_s = 60 AND type <> ''"
-        " GROUP BY type) AS r FULL JOIN (SELECT type, count(*) AS created, count(finished_at) AS ended FROM tasks"
-        " GROUP BY type) AS n USING (type) WHERE (r.created, r.ended) IS DISTINCT FROM"
-        " (n.created, n.ended)")
-    checks(not wrong, f"{len(wrong)} roll-ups differ from a recount {wrong[:3]}")
+    for span in (60, 3600, 86400):
+        wrong = windlass.sql(ROLLUPS_WRONG.format(span=span))
+        checks(not wrong, f"{len(wrong)} roll-ups of {span} s differ from a recount of the worker's tasks {wrong[:3]}")
+    for wrong in (recount.WRONG_FAILURES, recount.WRONG_GROUPS, recount.WRONG_ERROR_ROLLUPS):
+        rows = windlass.sql(wrong)
+        checks(not rows, f"{len(rows)} figures of errors differ from a recount {rows[:3]}")
     time.sleep(2)  # two ticks of the worker
     wrong = windlass.sql(
         "SELECT c.type, c.status, c.n, r.n FROM (SELECT type, status, count AS n FROM worker.counter WHERE"

@@ -42,6 +42,7 @@ SETTINGS = {"WORKER_LEASE": "1s", "LOG_LEVEL": "info", "ID_FUTURE": "24h"}
 
 class World:
     limits = LIMITS
+    log = None  # for the proofs: the rows of the change log, once all has come to rest
 
     def __init__(self, postgres, clocks, seed):
         self.postgres, self.url, self.seed = postgres, postgres.url, seed

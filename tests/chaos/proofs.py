@@ -176,10 +176,24 @@ def what_the_feed_told_once_it_tells_again(world, _):
             and not (other["op"] == "none" and one.get("task", {}).get("id") in world.history.deleted)]
 
 
+def log_of(world):
+    """(seq, n, epoch) of each row, in their order."""
+    if world.log is None:
+        rows = sql(world.url, "SELECT seq, n, epoch FROM worker.change_log ORDER BY seq").splitlines()
+        world.log = [tuple(map(int, row.split("|"))) for row in rows]
+    return world.log
+
+
 def the_log_is_dense(world, _):
-    holes = sql(world.url, """SELECT count(*) FROM (SELECT seq, n, lead(seq) OVER (ORDER BY seq) AS next
-                              FROM worker.change_log) l WHERE next <> seq + n""")
-    return [] if holes == "0" else [f"{holes} holes"]
+    log = log_of(world)
+    return [f"{seq} + {n} is followed by {following}" for (seq, n, _), (following, _, _) in zip(log, log[1:], strict=False)
+            if seq + n != following]
+
+
+def no_leader_writes_after_its_successor(world, _):
+    log = log_of(world)
+    return [f"{seq} is of epoch {epoch}, after {before}" for (_, _, before), (seq, _, epoch) in zip(log, log[1:], strict=False)
+            if epoch < before]
 
 
 PROOFS = [
@@ -187,14 +201,14 @@ PROOFS = [
     what_was_cancelled_stays_so, none_is_completed_twice, no_stale_acknowledgement_is_applied,
     children_are_there_exactly_when_their_parent_completed, a_group_gathers_what_its_children_have_become,
     no_instant_is_fired_twice_or_missed, the_feed_is_what_the_tables_say, what_the_feed_told_once_it_tells_again,
-    the_log_is_dense, *order.PROOFS,
+    the_log_is_dense, no_leader_writes_after_its_successor, *order.PROOFS,
 ]
 
 
 # ── a proof that cannot fail proves nothing: each is shown a world that was spoiled for it ──
 
 def spoil_lost(world, tasks):
-    del tasks[next(iter(world.history.created))]
+    del tasks[next(task for task in world.history.created if task in tasks)]
 
 
 def spoil_cancelled(world, tasks):
@@ -204,6 +218,15 @@ def spoil_cancelled(world, tasks):
 
 def spoil_twice(world, _):
     world.events.append(next(e for e in world.events if e["op"] == "finish"))
+
+
+def spoil_log(world, _):
+    del world.log[len(world.log) // 2]
+
+
+def spoil_epochs(world, _):
+    seq, n, epoch = world.log[-1]
+    world.log.append((seq + n, 1, epoch - 1))
 
 
 def completed(world, tasks):
@@ -254,6 +277,7 @@ def spoil_told_again(world, _):
 SPOILED = [
     (spoil_lost, no_acknowledged_task_is_lost), (spoil_cancelled, what_was_cancelled_stays_so),
     (spoil_twice, none_is_completed_twice), (spoil_stale, no_stale_acknowledgement_is_applied),
+    (spoil_log, the_log_is_dense), (spoil_epochs, no_leader_writes_after_its_successor),
     (spoil_never, what_was_refused_rolled_back_or_deleted_is_not_there),
     (spoil_together, all_of_a_call_are_there_or_none),
     (spoil_children, children_are_there_exactly_when_their_parent_completed),
@@ -274,7 +298,7 @@ def blind_proofs(world, tasks):
         for name in ("created", "never", "together", "pauses", "lease_times", "bulk_done"):
             setattr(history, name, copy.deepcopy(getattr(history, name)))
         spoiled = types.SimpleNamespace(history=history, events=list(world.events), jobs=world.jobs, url=world.url,
-                                        limits=world.limits, caller=world.caller)
+                                        limits=world.limits, caller=world.caller, log=list(log_of(world)))
         changed = copy.deepcopy(tasks)
         spoil(spoiled, changed)
         if not proof(spoiled, changed):

@@ -258,7 +258,35 @@ def what_an_executor_wrote_is_shown_and_followed(world):
     executor.end()
 
 
+def a_log_that_is_followed_does_not_repeat_itself(world):
+    executor = Executor(world.worker, {"written-on": 1})
+    task = world.create("written-on")
+    lease = executor.one()
+    following = world.start("task", "log", task, "--follow")
+    say = lambda text: executor.heartbeat({"task": task, "fence": lease["fence"], "logs": [{"text": text}]})
+    say("one")
+    following.wait_for("one")
+    world.gateway.stop(signal.SIGKILL)
+    say("two")
+    world.restart_gateway()
+    following.wait_for("two")
+    world.restart_gateway()
+    executor.ack(lease, "complete", logs=[{"text": "three"}])
+    assert following.wait() == OK, following.err
+    assert following.out == ["one", "two", "three"], (following.out, following.err)
+    assert any("trying again" in line for line in following.err), following.err
+    executor.end()
+
+
 # ── waiting and watching ──
+
+def who_watches_what_is_not_there_is_told(world):
+    there, missing = world.create("there"), new_id()
+    watching = world.start("task", "watch", there, missing)
+    assert watching.wait() == FAILURE, (watching.out, watching.err)
+    eventually(lambda: f"there is no task {missing}" in "".join(watching.err))
+    assert any(there in line for line in watching.out), watching.out
+
 
 def waiting_ends_with_the_task(world):
     executor = Executor(world.worker, {"awaited": 5})
@@ -465,11 +493,35 @@ def a_login_is_kept_for_its_gateway_alone(world):
     assert world.run("task", "list", **nobody).code == OK
     elsewhere = f"http://localhost:{world.gateway.port}"
     assert world.run("task", "list", WINDLASS_URL=elsewhere, **nobody).code == FAILURE
+    # With WINDLASS_TOKEN it is that session which ends, and the login stays.
+    other = world.gateway.login("admin@example.org", PASSWORD)
+    done = world.run("logout", WINDLASS_TOKEN=other)
+    assert done.code == OK and "session of WINDLASS_TOKEN" in done.out and world.address in done.out, (done.out, done.err)
+    assert world.run("task", "list", WINDLASS_TOKEN=other).code == FAILURE
+    assert world.run("task", "list", **nobody).code == OK
+    made = world.run("token", "create", "no-session", "--role", "viewer", "--json").json["token"]
+    refused = world.run("logout", WINDLASS_TOKEN=made)
+    assert refused.code == FAILURE and "has no session" in refused.err, refused.err
     assert world.run("logout", **nobody).out == "signed out\n"
     with open(path, encoding="utf-8") as file:
         assert json.load(file) == {}
     used = world.run("task", "list", WINDLASS_TOKEN=sessions[world.address])
     assert used.code == FAILURE and "(UNAUTHENTICATED)" in used.err, "its session has ended"
+
+
+def ctrl_c_at_a_password_leaves_the_terminal_as_it_was(world):
+    ours, theirs = pty.openpty()
+    shows = lambda: bool(termios.tcgetattr(theirs)[3] & termios.ECHO)
+    assert shows()
+    process = subprocess.Popen([PROGRAM, "login", "admin@example.org"], stdin=theirs, stdout=theirs, stderr=theirs,
+                               start_new_session=True, env=world.environment(WINDLASS_TOKEN=None),
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    eventually(lambda: not shows())
+    os.write(ours, b"\x03")
+    assert process.wait(WAIT_S) == -signal.SIGINT
+    assert shows()
+    os.close(ours)
+    os.close(theirs)
 
 
 def users_are_managed(world):
@@ -541,10 +593,12 @@ def main():
                 more_than_a_page_is_listed, a_payload_comes_from_the_line_a_file_or_standard_input,
                 why_names_the_reason_and_the_time, tasks_are_cancelled_and_retried_each_for_itself,
                 all_of_a_filter_are_changed_after_they_were_counted, what_an_executor_wrote_is_shown_and_followed,
+                a_log_that_is_followed_does_not_repeat_itself, who_watches_what_is_not_there_is_told,
                 waiting_ends_with_the_task, a_watch_misses_nothing_while_the_gateway_is_away,
                 a_filter_is_watched_until_it_is_stopped, a_terminal_is_shown_a_table_of_its_width,
                 a_job_lives_by_its_name, a_schedule_is_previewed, types_are_set_paused_and_listed,
                 queues_are_paused_and_listed, wrong_settings_are_named, a_login_is_kept_for_its_gateway_alone,
+                ctrl_c_at_a_password_leaves_the_terminal_as_it_was,
                 users_are_managed, tokens_are_made_listed_and_revoked, the_gateway_of_up_is_found_by_its_folder,
                 what_goes_wrong_is_told_in_one_line,
             ], world)

@@ -365,6 +365,17 @@ def addresses_methods_and_lengths_are_problems_too(world):
     client.close()
 
 
+def one_shard_is_all_there_is(world):
+    client = world.client()
+    assert client.shards().json == {"shards": [{"shard": 0}]}
+    for shard in (0, None):
+        client.end(client.open(IDLE, shard=shard))
+    refused = client.raw("POST", "/v1/sessions", json.dumps({"types": IDLE, "shard": 1}))
+    assert refused.status == 400 and refused.json["detail"] == "shard: must be 0 to 0, see GET /v1/shards", refused.text
+    nobody = LeaseClient(world.gateway.host, world.gateway.port, None).shards()
+    assert nobody.status == 401, nobody.text
+
+
 def the_document_is_served_and_all_of_it_was_seen(world):
     served = world.gateway.get("/v1/openapi.json")
     assert served.status == 200 and served.json == OPENAPI.document
@@ -385,7 +396,7 @@ TESTS = [a_task_goes_through_its_life, a_cancelled_task_is_told_to_its_worker, o
          polls_have_a_bound_and_hold_up_nothing_else, a_worker_that_is_away_is_503_and_comes_back,
          a_session_goes_on_with_the_worker_that_takes_over,
          bad_input_is_refused_with_its_place, addresses_methods_and_lengths_are_problems_too,
-         the_document_is_served_and_all_of_it_was_seen]
+         one_shard_is_all_there_is, the_document_is_served_and_all_of_it_was_seen]
 
 if __name__ == "__main__":
     with OutsideWorld() as the_world:

@@ -183,6 +183,34 @@ def much_damage_is_mended_at_once(postgres):
         assert world.rows(ids) == before
 
 
+def each_shard_is_compared_with_its_own_worker(postgres):
+    queues = {"SHARD_QUEUES": "1:far"}
+    with Worker(postgres.tell("database"), SHARD="1", **queues) as far, \
+            World(postgres, SHARD_URLS=f"1:http://127.0.0.1:{far.port}", **queues) as world:
+        near, there = Caller(world.worker), Caller(far)
+        ids = [[new_id() for _ in range(20)] for _ in range(2)]
+        near.create(*({"id": task, "type": "x"} for task in ids[0]))
+        there.create(*({"id": task, "type": "x", "queue": "far"} for task in ids[1]))
+        eventually(lambda: psql(world.url, "SELECT count(*) FROM tasks") == [["40"]])
+        asked = world.gateway.graphql(ASK, token=world.admin).data["auditMirrors"]
+        assert [a["mirror"] for a in asked] == ["tasks", "tasks-1"], asked
+
+        def audits():
+            asked = {a["mirror"]: a["askedAt"] for a in world.gateway.graphql(ASK, token=world.admin).data["auditMirrors"]}
+            def ended():
+                told = world.gateway.graphql(AUDITS, token=world.admin).data["mirrorAudits"]
+                return told if all(a["beganAt"] and a["endedAt"] and asked[a["mirror"]] <= a["beganAt"] <= a["endedAt"]
+                                   for a in told) else None
+            return [figures(a) for a in eventually(ended)]
+        assert audits() == [only(), only()]
+        before = world.rows(sum(ids, []))
+        psql(world.url, f"DELETE FROM tasks WHERE id = '{ids[0][0]}'; DELETE FROM tasks WHERE id IN ('{ids[1][0]}', '{ids[1][1]}');"
+                        "UPDATE task_counts SET count = 7 WHERE shard = 1;")
+        assert audits() == [only(missing=1), only(missing=2, counts=1)]
+        assert world.rows(sum(ids, [])) == before
+        assert audits() == [only(), only()]
+
+
 def it_runs_by_itself(postgres):
     with World(postgres, MIRROR_AUDIT="1s") as world:
         ids = world.still_tasks(6)
@@ -242,6 +270,7 @@ TESTS = [
     what_streams_is_not_taken_for_damage,
     each_damage_is_found_and_mended,
     much_damage_is_mended_at_once,
+    each_shard_is_compared_with_its_own_worker,
     it_runs_by_itself,
     one_that_cannot_be_done_says_why,
     the_doctor_runs_it_now,

@@ -39,7 +39,7 @@ def rfc3339(at_s):
 ALL_TYPES = """INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max)
     SELECT r.span_s, r.at, '', sum(r.created), sum(r.completed), sum(r.failed), {wait}, {run}, max(r.wait_max), max(r.run_max)
     FROM task_rollups AS r WHERE r.type <> '' GROUP BY 1, 2
-    ON CONFLICT (span_s, at, type) DO UPDATE SET created = excluded.created, completed = excluded.completed,
+    ON CONFLICT (span_s, at, type, shard) DO UPDATE SET created = excluded.created, completed = excluded.completed,
     failed = excluded.failed""".format(**{name: f"""coalesce((SELECT array_agg(n ORDER BY b) FROM (
         SELECT u.b, sum(u.n) AS n FROM task_rollups AS x, unnest(x.{name}) WITH ORDINALITY AS u (n, b)
         WHERE x.span_s = r.span_s AND x.at = r.at AND x.type <> '' GROUP BY u.b) AS s), '{{}}')""" for name in ("wait", "run")})

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from gateway_rig import PROGRAM, WAIT_S, eventually, run_tests  # noqa: E402
 from runner_rig import NO_ANSWER, Runner, Worker  # noqa: E402
 
+OVERLOADED = (503, {"code": "OVERLOADED", "detail": "too many changes wait"})
 UNAVAILABLE = (503, {"code": "UNAVAILABLE", "detail": "not the leader"})
 
 
@@ -255,6 +256,19 @@ def work_goes_on_while_the_worker_cannot_answer(world):
         runner.wait_for_log(r"event=worker\.back")
         worker.wait_for(lambda: not worker.script["heartbeats"])
         assert worker.run("noop")["outcome"] == "complete" and len(worker.sessions) == 1
+
+
+def leases_run_out_where_the_leader_has_too_much_to_do(world):
+    with world.worker(ttl_ms=1000) as worker, Runner(worker.url) as runner:
+        task = worker.give("sleep", {"seconds": 3600})
+        worker.wait_for(lambda: task in worker.leased)
+        with worker.changed:  # who leads goes on counting their time
+            for name in ("leases", "heartbeats"):
+                worker.script[name] += [OVERLOADED] * 10_000
+        eventually(lambda: runner.metric('windlass_runner_tasks_total{type="sleep",outcome="lost"}') == 1)
+        with worker.changed:
+            worker.script["leases"].clear()
+            worker.script["heartbeats"].clear()
 
 
 def an_ended_session_is_begun_anew_and_its_tasks_are_lost(world):
@@ -591,6 +605,7 @@ TESTS = [
     a_task_that_passes_its_deadline_fails,
     a_task_that_was_given_out_anew_runs_once_and_under_its_new_fence,
     work_goes_on_while_the_worker_cannot_answer,
+    leases_run_out_where_the_leader_has_too_much_to_do,
     an_ended_session_is_begun_anew_and_its_tasks_are_lost,
     a_worker_that_is_silent_for_the_ttl_takes_the_tasks,
     a_worker_that_comes_late_is_found,

@@ -313,6 +313,55 @@ def what_a_command_writes_is_told_while_it_runs(world):
         assert all(abs(line["at_us"] / 1e6 - time.time()) < WAIT_S for line in lines)
 
 
+class Spawner:
+    """In the place of the spawner of commands: takes them, and answers as the test says."""
+
+    def __init__(self, address):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind("\0" + address[1:])
+        self.listener.listen(16)
+
+    def take(self):
+        """A command; the looks of who only wants to know whether we are here are passed over."""
+        while True:
+            connection, _ = self.listener.accept()
+            connection.settimeout(WAIT_S)
+            if connection.recv(1 << 16):
+                return connection
+
+    def close(self):
+        self.listener.close()
+
+
+def a_spawner_that_is_away_costs_no_attempt(world):
+    address = f"@windlass-test-{os.getpid()}-{time.monotonic_ns()}"
+    with Worker(("127.0.0.1", 0)) as worker, Runner(worker.url, COMMANDS_SOCKET=address) as runner:
+        polls = lambda: worker.calls("leases")
+        assert "command" in worker.session.opened_with["types"]
+        assert worker.run("command", {"command": "c"})["outcome"] == "release"
+        runner.wait_for_log(r"event=command\.spawner_away")
+        eventually(lambda: polls()[-1].get("quiet") == ["command"])
+        assert worker.run("noop")["outcome"] == "complete"
+        spawner = Spawner(address)
+        runner.wait_for_log(r"event=command\.spawner_back")
+        assert worker.run("noop")["outcome"] == "complete"  # ends the poll that was open
+        eventually(lambda: "quiet" not in polls()[-1])
+        task = worker.give("command", {"command": "c"})
+        with spawner.take() as connection:
+            connection.send(b'x{"how": "exit", "code": 0, "is_success": true}')
+            assert worker.ack_of(task)["outcome"] == "complete"
+        # Its guard alone goes: that may be the command's fault.
+        task = worker.give("command", {"command": "c"})
+        spawner.take().close()
+        ack = worker.ack_of(task)
+        assert (ack["outcome"], ack["error"]) == ("fail", "the guard of the command has gone away"), ack
+        task = worker.give("command", {"command": "c"})
+        connection = spawner.take()
+        spawner.close()
+        connection.close()
+        assert worker.ack_of(task)["outcome"] == "release"
+
+
 def limits_hold(world):
     file = os.path.join(world.shared, "large")
     commands = {"cpu": shell("while :; do :; done", limits={"cpu_seconds": 1}),
@@ -467,6 +516,11 @@ def an_error_tells_its_state_and_whether_it_is_tried_again(sql):
     assert "secret-word" not in sql.runner.log
 
 
+def bytes_that_are_no_text_become_replacement_characters(sql):
+    result = sql.result("select set_config('client_encoding', 'latin1', true), 'a\u00fcb' as t, 1 as n")
+    assert [row[1:] for row in result["rows"]] == [["a\ufffdb", 1]], result
+
+
 def a_cancelled_statement_stops_at_the_server(sql):
     running = "select count(*) from pg_stat_activity where query like '%sleep(777)%' and pid <> pg_backend_pid()"
     task = sql.worker.give("sql", {"connection": "main", "statement": "select pg_sleep(777)", "timeout_seconds": 30})
@@ -480,7 +534,8 @@ def statements_run_on_named_databases(world):
     with Sql(world) as sql:
         for test in (a_statement_answers_with_columns_and_typed_rows, rows_are_bounded_and_a_long_answer_is_not_held,
                      nothing_is_written_where_only_reading_is_allowed, what_may_write_is_committed_and_counted,
-                     an_error_tells_its_state_and_whether_it_is_tried_again, a_cancelled_statement_stops_at_the_server):
+                     an_error_tells_its_state_and_whether_it_is_tried_again,
+                     bytes_that_are_no_text_become_replacement_characters, a_cancelled_statement_stops_at_the_server):
             test(sql)
 
 
@@ -731,6 +786,7 @@ TESTS = [
     a_killed_runner_takes_its_commands_along,
     a_flood_of_output_is_cut_off_and_its_end_is_kept,
     what_a_command_writes_is_told_while_it_runs,
+    a_spawner_that_is_away_costs_no_attempt,
     limits_hold,
     commands_are_off_where_nobody_said_as_whom,
     wrong_lists_are_refused_by_name,

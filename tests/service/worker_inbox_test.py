@@ -184,6 +184,13 @@ def many_come_through_in_order(worker, url, _):
     assert is_empty(url)
 
 
+def large_ones_come_through_a_few_at_a_time(worker, url, _):
+    caller = Caller(worker)
+    sql(url, f"SELECT count(windlass.enqueue('large', to_json(repeat('x', 250000)), run_at => '{FAR}')) FROM generate_series(1, 60)")
+    eventually(lambda: caller.counts().get(("large", "pending")) == 60)
+    assert is_empty(url)
+
+
 def a_killed_worker_loses_and_doubles_nothing(_worker, _url, postgres):
     url = postgres.tell("database")
     with Worker(url, WORKER_LEASE="1s"):
@@ -214,6 +221,7 @@ TESTS = [
     a_group_that_is_too_large_takes_no_room_from_others, what_is_there_already_is_not_doubled,
     what_can_be_known_is_refused_in_the_callers_transaction, what_only_the_worker_can_refuse_is_kept_with_its_error,
     a_failed_dependency_fails_it_at_once, only_those_may_call_it_who_were_given_it, many_come_through_in_order,
+    large_ones_come_through_a_few_at_a_time,
     a_killed_worker_loses_and_doubles_nothing,
 ]
 

@@ -421,6 +421,7 @@ def a_full_worker_fires_when_there_is_room_again(worker):
         due_us = eventually(lambda: full.job(job["id"])["next_run_us"])
         refused = full.ask("POST", f"/v1/jobs/{job['id']}:trigger", {})
         assert refused.status == 503 and "too many tasks wait (limit 1)" in refused.message, refused.text
+        assert '"code":"OVERLOADED"' in refused.text, refused.text
         eventually(lambda: time.time() * 1e6 > due_us + 2_000_000)
         assert full.firings(job["id"]) == [lease["scheduled_for_us"]]
         assert full.job(job["id"])["next_run_us"] == due_us  # still due

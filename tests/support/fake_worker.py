@@ -41,7 +41,8 @@ class Refusal(Exception):
 class FakeWorker:
     """`with FakeWorker() as worker: Gateway(url, WORKER_URL=worker.url)`."""
 
-    def __init__(self):
+    def __init__(self, shard=0):
+        self.shard = shard
         self.folder = tempfile.TemporaryDirectory(prefix="fake-worker-")
         self.path = os.path.join(self.folder.name, "worker.sock")
         self.url = "unix:" + self.path
@@ -56,6 +57,7 @@ class FakeWorker:
         self.connections = set()
         # What a test may set:
         self.is_away = False      # 503 to everything
+        self.is_overloaded = False  # the same, and yet it leads
         self.is_hanging = False   # takes requests and answers nothing
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
@@ -270,7 +272,7 @@ class FakeWorker:
         else:
             is_paused = path == "/v1/queues:pause"
             changed = {"queue": self.put_queue(body["queue"], is_paused, body["actor"], body["user"], body.get("reason"))}
-        return {**changed, "cursor": f"0:{self.head}"}
+        return {**changed, "cursor": f"{self.shard}:{self.head}"}
 
     def forget(self):
         """All events so far are gone: an older cursor is 410."""
@@ -338,7 +340,7 @@ class FakeWorker:
                 if missing:
                     raise Refusal(400, "BAD_USER_INPUT", missing, index)
         results = [self.create_one(wanted) for wanted in body["tasks"]]
-        return {"results": results, "cursor": f"0:{self.head}"}
+        return {"results": results, "cursor": f"{self.shard}:{self.head}"}
 
     def task_of(self, task_id):
         if task_id not in self.tasks:
@@ -389,7 +391,7 @@ class FakeWorker:
             else:
                 self.reopen(task_id) if body["action"] == "retry" else self.finish(task_id, "cancelled")
                 shown.append(dict(self.tasks[task_id]))
-        answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": f"0:{self.head}"}
+        answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": f"{self.shard}:{self.head}"}
         if end < len(body["tasks"]):
             answer["error"] = {"code": "UNAVAILABLE", "message": "this worker does not lead"}
         return answer
@@ -416,11 +418,11 @@ class FakeWorker:
             wanted.pop("is_fresh", None)
             self.put_job(**{name: value for name, value in wanted.items() if value is not None},
                          status="paused" if is_paused else "active")
-        return {"job": self.jobs[wanted["id"]], "cursor": f"0:{self.head}"}
+        return {"job": self.jobs[wanted["id"]], "cursor": f"{self.shard}:{self.head}"}
 
     def feed(self, query):
         if "cursor" not in query:
-            return {"cursor": f"0:{self.head}", "head": f"0:{self.head}", "now_us": now_us(), "events": []}
+            return {"cursor": f"{self.shard}:{self.head}", "head": f"{self.shard}:{self.head}", "now_us": now_us(), "events": []}
         cursor = int(query["cursor"][0].split(":")[1])
         until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
         self.followed = cursor
@@ -435,7 +437,7 @@ class FakeWorker:
             raise Refusal(410, "GONE", "the cursor is older than what is kept")
         limit = int(query.get("max", ["5000"])[0])
         events = self.events[cursor - self.first:cursor - self.first + limit]
-        return {"cursor": f"0:{cursor + len(events)}", "head": f"0:{self.head}", "now_us": now_us(),
+        return {"cursor": f"{self.shard}:{cursor + len(events)}", "head": f"{self.shard}:{self.head}", "now_us": now_us(),
                 "events": events}
 
     def snapshot(self, query):
@@ -443,7 +445,8 @@ class FakeWorker:
         self.afters.append(after)
         limit = min(int(query.get("limit", ["1000"])[0]), self.page_max)
         ids = sorted(i for i in self.tasks if i > after)
-        page = {"cursor": f"0:{self.head}", "tasks": [{**self.tasks[i], "added": self.added[i]} for i in ids[:limit]],
+        page = {"cursor": f"{self.shard}:{self.head}",
+                "tasks": [{**self.tasks[i], "added": self.added[i]} for i in ids[:limit]],
                 "next": ids[limit - 1] if len(ids) > limit else None}
         if not after:
             lost_from = int(query.get("job_changes_from", ["0"])[0])
@@ -528,6 +531,8 @@ class FakeWorker:
                         worker.requests.append((self.command, url.path, body))
                         if worker.is_away:
                             raise Refusal(503, "UNAVAILABLE", "not leading")
+                        if worker.is_overloaded:
+                            raise Refusal(503, "OVERLOADED", "too many changes wait (limit 1)")
                         answer = worker.answer(self.command, url.path, parse_qs(url.query), body)
                     except Refusal as refusal:
                         status, answer = refusal.status, refusal.body
@@ -539,6 +544,8 @@ class FakeWorker:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(out)))
+                if status == 503 and answer["code"] == "OVERLOADED":
+                    self.send_header("Windlass-Leads", "true")
                 self.end_headers()
                 self.wfile.write(out)
 

@@ -156,6 +156,10 @@ class LeaseClient:
         assert answer.status == 200, answer.text
         return {name: answer.json[name] for name in ("session", "secret")}
 
+    def shards(self):
+        OPENAPI.seen.add("GET /v1/shards")
+        return self.raw("GET", "/v1/shards")
+
     def end(self, who, release=False):
         OPENAPI.seen.add("DELETE /v1/sessions/{session}")
         return self.raw("DELETE", f"/v1/sessions/{who['session']}" + ("?release=true" if release else ""),

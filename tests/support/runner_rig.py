@@ -174,6 +174,8 @@ class Worker:
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(text)))
+        if status == 503 and answer.get("code") == "OVERLOADED":
+            handler.send_header("Windlass-Leads", "true")
         handler.end_headers()
         handler.wfile.write(text)
 

@@ -61,7 +61,7 @@ static void a_url_escapes_the_socket_folder(void **state)
     struct up_cluster c = { .arena = a, .run = "/run/a b&c%d" };
     c.passwords[UP_ROLE_GATEWAY] = STR("secret");
     assert_string_equal(
-        up_cluster_url(&c, UP_ROLE_GATEWAY),
+        up_cluster_url(&c, UP_ROLE_GATEWAY, 0),
         "postgresql://windlass_gateway:secret@/windlass?host=%2Frun%2Fa%20b%26c%25d");
 }
 

@@ -57,19 +57,39 @@ static void the_first_untold_event_is_known(void **state)
     struct changes changes;
     (void)state;
     changes_init(&changes, &total_bytes);
-    assert_int_equal(changes_first_untold(&changes), 0);
+    assert_int_equal(changes_first_untold(&changes, 0), 0);
     const struct uuid *const ids[] = { &one, &two, &one };
     for (int64_t seq = 10; seq < 13; seq++) {
         changes_at(&changes, *ids[seq - 10])->seq = seq;
         note(&changes, *ids[seq - 10], "0.1");
     }
-    assert_int_equal(changes_first_untold(&changes), 10);
+    assert_int_equal(changes_first_untold(&changes, 0), 10);
     changes_told(&changes, changes_at(&changes, one), TASK_MATCH_YES, 1'000);
-    assert_int_equal(changes_first_untold(&changes), 11);
+    assert_int_equal(changes_first_untold(&changes, 0), 11);
     changes_at(&changes, one)->seq = 20;
     note(&changes, one, "0.2");
     changes_forget(&changes, changes_at(&changes, two));
-    assert_int_equal(changes_first_untold(&changes), 20);
+    assert_int_equal(changes_first_untold(&changes, 0), 20);
+    changes_clear(&changes);
+}
+
+static void each_shard_has_a_first_untold_event_of_its_own(void **state)
+{
+    struct changes changes;
+    (void)state;
+    changes_init(&changes, &total_bytes);
+    changes_at(&changes, one)->seq = 500;
+    note(&changes, one, "0.1");
+    struct change *other = changes_at(&changes, two);
+    other->shard = 3;
+    other->seq = 7;
+    note(&changes, two, "0.1");
+    assert_int_equal(changes_first_untold(&changes, 0), 500);
+    assert_int_equal(changes_first_untold(&changes, 3), 7);
+    assert_int_equal(changes_first_untold(&changes, 1), 0);
+    changes_told(&changes, other, TASK_MATCH_YES, 1'000);
+    assert_int_equal(changes_first_untold(&changes, 0), 500);
+    assert_int_equal(changes_first_untold(&changes, 3), 0);
     changes_clear(&changes);
 }
 
@@ -166,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(news_of_a_row_are_told_once_in_a_while),
         cmocka_unit_test(the_first_untold_event_is_known),
+        cmocka_unit_test(each_shard_has_a_first_untold_event_of_its_own),
         cmocka_unit_test(a_row_without_news_is_forgotten),
         cmocka_unit_test(one_that_is_put_off_keeps_its_news),
         cmocka_unit_test(more_than_a_watcher_can_follow_is_known),

@@ -68,6 +68,33 @@ static void two_periods_meet(void **state)
         }
 }
 
+/* They follow each other up to the span that now is in, and few rows make any window. */
+static void spans_of_errors_lead_up_to_now(void **state)
+{
+    const int64_t base_us = spans_floor(1795415830123456, SPAN_DAY_S);
+    enum { WINDOW_STEP_S = 3'333, NOW_STEP_S = 9'973, ROWS_MAX = 40 };
+    (void)state;
+    for (int64_t window_s = 60; window_s <= 90 * SPAN_DAY_S; window_s += WINDOW_STEP_S)
+        for (int64_t into_s = 0; into_s < 20 * SPAN_DAY_S; into_s += NOW_STEP_S * 7) {
+            struct stats_range ranges[SPANS_OF_ERRORS];
+            int64_t now_us = base_us + into_s * CLOCK_S + 1, rows = 0;
+            size_t count = spans_of_errors(now_us, window_s, ranges);
+            assert_true(count >= 1 && count <= SPANS_OF_ERRORS);
+            int64_t early_us = now_us - window_s * CLOCK_S - ranges[0].from_us;
+            assert_true(early_us >= 0);
+            assert_true(early_us < max_of(window_s / 6, (int64_t)SPAN_MINUTE_S) * CLOCK_S);
+            for (size_t i = 0; i < count; i++) {
+                const struct stats_range *range = &ranges[i];
+                assert_true(range->to_us > range->from_us);
+                assert_int_equal(spans_floor(range->from_us, range->span_s), range->from_us);
+                assert_true(i + 1 == count || ranges[i + 1].from_us == range->to_us);
+                rows += (range->to_us - range->from_us) / (range->span_s * CLOCK_S);
+            }
+            assert_true(ranges[count - 1].to_us > now_us);
+            assert_true(rows <= ROWS_MAX);
+        }
+}
+
 static void a_histogram_reads_as_it_is_stored(void **state)
 {
     struct histogram h = { 0 };
@@ -95,6 +122,7 @@ int main(void)
         cmocka_unit_test(ranges_cover_a_period_exactly),
         cmocka_unit_test(a_week_begins_on_monday),
         cmocka_unit_test(two_periods_meet),
+        cmocka_unit_test(spans_of_errors_lead_up_to_now),
         cmocka_unit_test(a_histogram_reads_as_it_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,14 +166,16 @@ static void cursors_are_of_one_shard(void **state)
     (void)state;
     char text[WORKER_CURSOR_MAX];
     int64_t seq = 0;
-    assert_true(worker_parse_cursor(STR("0:17"), &seq));
+    assert_true(worker_parse_cursor(STR("0:17"), 0, &seq));
     assert_int_equal(seq, 17);
-    assert_false(worker_parse_cursor(STR(""), &seq));
-    assert_false(worker_parse_cursor(STR("0:"), &seq));
-    assert_false(worker_parse_cursor(STR("0:-1"), &seq));
-    assert_false(worker_parse_cursor(STR("1:17"), &seq));
-    assert_false(worker_parse_cursor(STR("0:17,1:4"), &seq));
-    worker_format_cursor(INT64_MAX, text);
+    assert_false(worker_parse_cursor(STR(""), 0, &seq));
+    assert_false(worker_parse_cursor(STR("0:"), 0, &seq));
+    assert_false(worker_parse_cursor(STR("0:-1"), 0, &seq));
+    assert_false(worker_parse_cursor(STR("1:17"), 0, &seq));
+    assert_false(worker_parse_cursor(STR("0:17,1:4"), 0, &seq));
+    assert_true(worker_parse_cursor(STR("15:4"), 15, &seq) && seq == 4);
+    assert_false(worker_parse_cursor(STR("1:4"), 15, &seq));
+    worker_format_cursor(0, INT64_MAX, text);
     assert_string_equal(text, "0:9223372036854775807");
 }
 

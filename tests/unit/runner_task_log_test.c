@@ -46,6 +46,19 @@ static void what_rides_is_not_told_by_the_end_as_well(void **state)
     task_log_destroy(log);
 }
 
+static void what_rode_in_vain_is_told_by_the_end(void **state)
+{
+    (void)state;
+    struct task_log *log = task_log_create();
+    task_log_add(log, STR("stdout"), STR("a"), 1);
+    (void)carried(log);
+    task_log_add(log, STR("stderr"), STR("b \""), 2);
+    task_log_came_back(log); /* the heartbeat had no answer */
+    task_log_arrived(log);   /* another one, which carried nothing of this */
+    assert_true(str_eq_c(task_log_rest(log), A "," B));
+    task_log_destroy(log);
+}
+
 static void a_flood_is_bounded_and_its_end_is_kept(void **state)
 {
     (void)state;
@@ -109,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_ride_again_until_they_have_arrived),
         cmocka_unit_test(what_rides_is_not_told_by_the_end_as_well),
+        cmocka_unit_test(what_rode_in_vain_is_told_by_the_end),
         cmocka_unit_test(a_flood_is_bounded_and_its_end_is_kept),
         cmocka_unit_test(a_long_line_is_cut_between_characters),
         cmocka_unit_test(the_end_of_an_output_is_valid_text),

@@ -8,19 +8,19 @@ struct db_step mirror_async_step(void)
     return (struct db_step){ &mirror_async, NULL };
 }
 
-struct db_step mirror_hold_step(struct arena *a, struct str holder, int64_t lease_ms)
+struct db_step mirror_hold_step(struct arena *a, const struct mirror_lease *lease, int64_t lease_ms)
 {
-    return (struct db_step){ &mirror_hold, mirror_hold_args(a, holder, lease_ms) };
+    return (struct db_step){ &mirror_hold, mirror_hold_args(a, lease->name, lease->holder, lease_ms) };
 }
 
-struct db_step mirror_release_step(struct arena *a, struct str holder)
+struct db_step mirror_release_step(struct arena *a, const struct mirror_lease *lease)
 {
-    return (struct db_step){ &mirror_release, mirror_release_args(a, holder) };
+    return (struct db_step){ &mirror_release, mirror_release_args(a, lease->name, lease->holder) };
 }
 
-struct db_step mirror_read_step(struct arena *a, struct str holder)
+struct db_step mirror_read_step(struct arena *a, const struct mirror_lease *lease)
 {
-    return (struct db_step){ &mirror_read, mirror_read_args(a, holder) };
+    return (struct db_step){ &mirror_read, mirror_read_args(a, lease->name, lease->holder, lease->shard) };
 }
 
 bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_state)
@@ -44,42 +44,42 @@ bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_stat
     return true;
 }
 
-struct db_step mirror_advance_step(struct arena *a, struct str holder, struct str cursor,
+struct db_step mirror_advance_step(struct arena *a, const struct mirror_lease *lease, struct str cursor,
                                    struct str next)
 {
-    return (struct db_step){ &mirror_advance, mirror_advance_args(a, holder, cursor, next) };
+    return (struct db_step){ &mirror_advance, mirror_advance_args(a, lease->name, lease->holder, cursor, next) };
 }
 
-struct db_step mirror_snapshot_begin_step(struct arena *a, struct str holder,
+struct db_step mirror_snapshot_begin_step(struct arena *a, const struct mirror_lease *lease,
                                           struct str snapshot_cursor)
 {
     return (struct db_step){ &mirror_snapshot_begin,
-                             mirror_snapshot_begin_args(a, holder, snapshot_cursor) };
+                             mirror_snapshot_begin_args(a, lease->name, lease->holder, snapshot_cursor) };
 }
 
-struct db_step mirror_snapshot_page_step(struct arena *a, struct str holder,
+struct db_step mirror_snapshot_page_step(struct arena *a, const struct mirror_lease *lease,
                                          struct str snapshot_cursor, const struct uuid *after)
 {
     return (struct db_step){ &mirror_snapshot_page,
-                             mirror_snapshot_page_args(a, holder, snapshot_cursor, after) };
+                             mirror_snapshot_page_args(a, lease->name, lease->holder, snapshot_cursor, after) };
 }
 
-struct db_step mirror_snapshot_end_step(struct arena *a, struct str holder,
+struct db_step mirror_snapshot_end_step(struct arena *a, const struct mirror_lease *lease,
                                         struct str snapshot_cursor)
 {
     return (struct db_step){ &mirror_snapshot_end,
-                             mirror_snapshot_end_args(a, holder, snapshot_cursor) };
+                             mirror_snapshot_end_args(a, lease->name, lease->holder, snapshot_cursor) };
 }
 
 /* ── counters ── */
 
-struct db_step mirror_count_clear_step(void)
+struct db_step mirror_count_clear_step(struct arena *a, int16_t shard)
 {
-    return (struct db_step){ &mirror_count_clear, NULL };
+    return (struct db_step){ &mirror_count_clear, mirror_count_clear_args(a, shard) };
 }
 
 struct db_step mirror_count_add_step(struct arena *a, const struct mirror_count *counts,
-                                     size_t count)
+                                     size_t count, int16_t shard)
 {
     struct str *types = arena_new_array(a, count, struct str);
     struct str *statuses = arena_new_array(a, count, struct str);
@@ -90,7 +90,7 @@ struct db_step mirror_count_add_step(struct arena *a, const struct mirror_count 
         numbers[i] = counts[i].count;
     }
     return (struct db_step){ &mirror_count_add, mirror_count_add_args(a, types, count, statuses,
-                                                                      count, numbers, count) };
+                                                                      count, numbers, count, shard) };
 }
 
 /* ── roll-ups ── */
@@ -114,12 +114,12 @@ static struct keys keys_of(struct arena *a, const struct mirror_rollup *const *r
 }
 
 struct db_step mirror_rollup_load_step(struct arena *a, const struct mirror_rollup *const *rollups,
-                                       size_t count)
+                                       size_t count, int16_t shard)
 {
     struct keys keys = keys_of(a, rollups, count);
     return (struct db_step){ &mirror_rollup_load,
                              mirror_rollup_load_args(a, keys.spans, count, keys.ats, count,
-                                                     keys.types, count) };
+                                                     keys.types, count, shard) };
 }
 
 static void read_histogram(struct arena *a, struct str text, int64_t ret_counts[MIRROR_BUCKETS])
@@ -169,7 +169,7 @@ static struct str histogram_text(struct arena *a, const int64_t counts[MIRROR_BU
 }
 
 struct db_step mirror_rollup_store_step(struct arena *a, const struct mirror_rollup *const *rollups,
-                                        size_t count)
+                                        size_t count, int16_t shard)
 {
     struct keys keys = keys_of(a, rollups, count);
     int64_t *figures[3];
@@ -196,10 +196,10 @@ struct db_step mirror_rollup_store_step(struct arena *a, const struct mirror_rol
                                                       keys.types, count, figures[0], count,
                                                       figures[1], count, figures[2], count,
                                                       histograms[0], count, histograms[1], count,
-                                                      maxima[0], count, maxima[1], count) };
+                                                      maxima[0], count, maxima[1], count, shard) };
 }
 
-struct db_step mirror_rollup_gap_step(struct arena *a, int64_t since_us)
+struct db_step mirror_rollup_gap_step(struct arena *a, int64_t since_us, int16_t shard)
 {
-    return (struct db_step){ &mirror_rollup_gap, mirror_rollup_gap_args(a, since_us) };
+    return (struct db_step){ &mirror_rollup_gap, mirror_rollup_gap_args(a, since_us, shard) };
 }

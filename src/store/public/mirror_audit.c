@@ -8,9 +8,10 @@ struct db_step mirror_audit_days_step(void)
 }
 
 struct db_step mirror_audit_sums_step(struct arena *a, struct uuid after, struct uuid last,
-                                      int64_t rows_max)
+                                      int64_t rows_max, int16_t shard)
 {
-    return (struct db_step){ &mirror_audit_sums, mirror_audit_sums_args(a, after, last, rows_max) };
+    return (struct db_step){ &mirror_audit_sums,
+                             mirror_audit_sums_args(a, after, last, rows_max, shard) };
 }
 
 bool mirror_audit_add_sums(const struct db_rows *rows,
@@ -35,18 +36,19 @@ bool mirror_audit_add_sums(const struct db_rows *rows,
     return true;
 }
 
-struct db_step mirror_audit_figures_step(void)
+struct db_step mirror_audit_figures_step(struct arena *a, const struct mirror_lease *lease)
 {
-    return (struct db_step){ &mirror_audit_figures, NULL };
+    return (struct db_step){ &mirror_audit_figures,
+                             mirror_audit_figures_args(a, lease->name, lease->shard) };
 }
 
 struct db_step mirror_audit_compare_step(struct arena *a, struct uuid after, struct uuid last,
-                                         const struct mirror_audit_told *told)
+                                         const struct mirror_audit_told *told, int16_t shard)
 {
     return (struct db_step){ &mirror_audit_compare,
                              mirror_audit_compare_args(a, after, last, told->ids, told->count,
                                                        told->versions, told->count, told->statuses,
-                                                       told->count) };
+                                                       told->count, shard) };
 }
 
 struct db_step mirror_audit_clear_tasks_step(struct arena *a, const struct uuid *ids,
@@ -68,14 +70,15 @@ struct db_step mirror_audit_ask_step(void)
     return (struct db_step){ &mirror_audit_ask, NULL };
 }
 
-struct db_step mirror_audit_begin_step(void)
+struct db_step mirror_audit_begin_step(struct arena *a, const struct mirror_lease *lease)
 {
-    return (struct db_step){ &mirror_audit_begin, NULL };
+    return (struct db_step){ &mirror_audit_begin, mirror_audit_begin_args(a, lease->name) };
 }
 
-struct db_step mirror_audit_end_step(struct arena *a, struct str report)
+struct db_step mirror_audit_end_step(struct arena *a, const struct mirror_lease *lease,
+                                     struct str report)
 {
-    return (struct db_step){ &mirror_audit_end, mirror_audit_end_args(a, report) };
+    return (struct db_step){ &mirror_audit_end, mirror_audit_end_args(a, lease->name, report) };
 }
 
 struct db_step mirror_audit_read_step(void)

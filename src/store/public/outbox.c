@@ -2,7 +2,8 @@
 
 #include "store/public/outbox_sql.h"
 
-struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries, size_t count)
+struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries, size_t count,
+                               int16_t shard)
 {
     struct uuid *ids = arena_new_array(a, count, struct uuid);
     struct uuid *subjects = arena_new_array(a, count, struct uuid);
@@ -17,12 +18,13 @@ struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entri
         are_sent[i] = entries[i].is_sent;
     }
     return (struct db_step){ &outbox_add, outbox_add_args(a, ids, count, kinds, count, subjects,
-                                                          count, bodies, count, are_sent, count) };
+                                                          count, bodies, count, are_sent, count,
+                                                          shard) };
 }
 
-struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max)
+struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max, int16_t shard)
 {
-    return (struct db_step){ &outbox_take, outbox_take_args(a, rows_max, bytes_max) };
+    return (struct db_step){ &outbox_take, outbox_take_args(a, rows_max, bytes_max, shard) };
 }
 
 size_t outbox_read(struct arena *a, const struct db_rows *rows, struct outbox_entry **ret_entries)

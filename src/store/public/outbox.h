@@ -14,11 +14,12 @@ struct outbox_entry {
     bool is_sent;           /* the worker may know of it */
 };
 
-/* Those whose subject waits already are passed over. */
+/* All of one shard. Those whose subject waits already are passed over. */
 [[nodiscard]] struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries,
-                                             size_t count);
-/* The oldest ones, up to a number and a size, which are sent from now on. */
-[[nodiscard]] struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max);
+                                             size_t count, int16_t shard);
+/* The oldest ones of the shard, up to a number and a size, which are sent from now on. */
+[[nodiscard]] struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max,
+                                              int16_t shard);
 /* Texts point into the rows. */
 [[nodiscard]] size_t outbox_read(struct arena *a, const struct db_rows *rows,
                                  struct outbox_entry **ret_entries);

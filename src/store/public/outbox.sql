@@ -1,18 +1,20 @@
--- What was accepted while the worker was away.
+-- What was accepted while a worker was away.
 
--- :name outbox_add  :params ids uuid[], kinds outbox_kind[], subject_ids uuid[], bodies text[], are_sent bool[]
-INSERT INTO outbox AS o (id, kind, subject_id, body, sent_at, created_at)
-SELECT g.id, g.kind, g.subject_id, g.body::json, CASE WHEN g.is_sent THEN now() END, now()
+-- :name outbox_add  :params ids uuid[], kinds outbox_kind[], subject_ids uuid[], bodies text[], are_sent bool[], shard int2
+INSERT INTO outbox AS o (id, kind, subject_id, body, sent_at, created_at, shard)
+SELECT g.id, g.kind, g.subject_id, g.body::json, CASE WHEN g.is_sent THEN now() END, now(),
+       $6::int2
 FROM unnest($1::uuid[], $2::outbox_kind[], $3::uuid[], $4::text[], $5::bool[])
      AS g (id, kind, subject_id, body, is_sent)
 ON CONFLICT (subject_id) DO NOTHING;
 
--- :name outbox_take  :params rows_max int8, bytes_max int8
--- The oldest ones, at least one, marked as sent before they are.
+-- :name outbox_take  :params rows_max int8, bytes_max int8, shard int2
+-- The oldest ones of that shard, at least one, marked as sent before they are.
 WITH oldest AS MATERIALIZED (
     SELECT x.id, sum(octet_length(x.body::text)) OVER (ORDER BY x.id) AS bytes,
            row_number() OVER (ORDER BY x.id) AS n
-    FROM (SELECT o.id, o.body FROM outbox AS o ORDER BY o.id LIMIT $1::int8) AS x
+    FROM (SELECT o.id, o.body FROM outbox AS o WHERE o.shard = $3::int2
+          ORDER BY o.id LIMIT $1::int8) AS x
 ), taken AS (
     UPDATE outbox AS o
     SET sent_at = coalesce(o.sent_at, now())

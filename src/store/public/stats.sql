@@ -25,8 +25,11 @@ FROM (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'users'::regclass) AS 
             LIMIT 1000) AS o) AS w;
 
 -- :name stats_task_counts
--- In the order of bytes, in which the gateway merges types.
-SELECT c.type, c.status, c.count FROM task_counts AS c ORDER BY c.type COLLATE "C";
+-- Of all shards together, in the order of bytes, in which the gateway merges types.
+SELECT c.type, c.status, sum(c.count)::int8 AS count
+FROM task_counts AS c
+GROUP BY c.type, c.status
+ORDER BY c.type COLLATE "C";
 
 -- :name stats_rollups  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[]
 -- The roll-ups of all types together, of each span that begin from one time on and before the

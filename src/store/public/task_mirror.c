@@ -88,7 +88,7 @@ static const struct schema_table *tasks_table(void)
 }
 
 struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                       bool is_accepted)
+                                       bool is_accepted, int16_t shard)
 {
     static const int columns[] = {
         COL_tasks_id,
@@ -122,6 +122,7 @@ struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row 
     for (size_t i = 0; i < countof(columns); i++)
         add_column(args, tasks_table(), rows, count, columns[i]);
     db_args_bool(args, is_accepted);
+    db_args_i64(args, shard);
     return (struct db_step){ &task_mirror_insert, args };
 }
 
@@ -172,23 +173,24 @@ struct db_step task_mirror_drop_step(struct arena *a, const struct uuid *ids, si
 }
 
 struct db_step task_mirror_drop_ranges_step(struct arena *a, const struct uuid *froms,
-                                            const struct uuid *tos, size_t count)
+                                            const struct uuid *tos, size_t count, int16_t shard)
 {
     return (struct db_step){ &task_mirror_drop_ranges,
-                             task_mirror_drop_ranges_args(a, froms, count, tos, count) };
+                             task_mirror_drop_ranges_args(a, froms, count, tos, count, shard) };
 }
 
 struct db_step task_mirror_prune_step(struct arena *a, const struct mirror_page *page)
 {
     return (struct db_step){ &task_mirror_prune,
                              task_mirror_prune_args(a, page->after, page->last, page->ids,
-                                                    page->id_count, page->seq, page->is_forced) };
+                                                    page->id_count, page->seq, page->is_forced,
+                                                    page->shard) };
 }
 
 /* ── jobs ── */
 
 struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                      bool is_accepted, bool is_forced)
+                                      bool is_accepted, bool is_forced, int16_t shard)
 {
     static const int columns[] = {
         COL_jobs_id,
@@ -219,6 +221,7 @@ struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *
         add_column(args, &schema_public.tables[TABLE_jobs], rows, count, columns[i]);
     db_args_bool(args, is_accepted);
     db_args_bool(args, is_forced);
+    db_args_i64(args, shard);
     return (struct db_step){ &job_mirror_upsert, args };
 }
 
@@ -230,10 +233,23 @@ struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids, siz
 struct db_step job_mirror_prune_step(struct arena *a, const struct mirror_page *page)
 {
     return (struct db_step){ &job_mirror_prune, job_mirror_prune_args(a, page->ids, page->id_count,
-                                                                      page->seq, page->is_forced) };
+                                                                      page->seq, page->is_forced,
+                                                                      page->shard) };
 }
 
 struct db_step task_mirror_stands_step(struct arena *a, struct uuid id)
 {
     return (struct db_step){ &task_mirror_stands, task_mirror_stands_args(a, id) };
+}
+
+struct db_step job_mirror_stands_step(struct arena *a, struct uuid id)
+{
+    return (struct db_step){ &job_mirror_stands, job_mirror_stands_args(a, id) };
+}
+
+struct db_step task_mirror_foreign_step(struct arena *a, const struct uuid *ids, size_t count,
+                                        int16_t shard)
+{
+    return (struct db_step){ &task_mirror_foreign,
+                             task_mirror_foreign_args(a, ids, count, shard) };
 }

@@ -13,10 +13,10 @@ struct mirror_row {
     const struct str *cells;
 };
 
-/* New rows; those that are there stay as they are (and are not counted as affected). Each id once.
- */
+/* New rows of one shard; those that are there stay as they are (and are not counted as affected).
+ * Each id once. */
 [[nodiscard]] struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row *rows,
-                                                     size_t count, bool is_accepted);
+                                                     size_t count, bool is_accepted, int16_t shard);
 /*
  * What is told, into rows that are there in an older version; `is_forced`: in whatever version.
  * Answers the ids that have no row: task_mirror_missing.
@@ -26,20 +26,27 @@ struct mirror_row {
 [[nodiscard]] size_t task_mirror_missing(struct arena *a, const struct db_rows *rows,
                                          struct uuid **ret_ids);
 
-/* Whether the worker took it, one boolean; no row: there is no such task. */
+/* Whether the worker took it, and the shard; no row: there is no such task or job. */
 [[nodiscard]] struct db_step task_mirror_stands_step(struct arena *a, struct uuid id);
+[[nodiscard]] struct db_step job_mirror_stands_step(struct arena *a, struct uuid id);
+
+/* The ids that are tasks of other shards, and which. */
+[[nodiscard]] struct db_step task_mirror_foreign_step(struct arena *a, const struct uuid *ids,
+                                                      size_t count, int16_t shard);
 
 [[nodiscard]] struct db_step task_mirror_drop_step(struct arena *a, const struct uuid *ids,
                                                    size_t count);
-/* From each `froms` on, below its `tos`. */
+/* From each `froms` on, below its `tos`, those of that shard. */
 [[nodiscard]] struct db_step task_mirror_drop_ranges_step(struct arena *a, const struct uuid *froms,
-                                                          const struct uuid *tos, size_t count);
+                                                          const struct uuid *tos, size_t count,
+                                                          int16_t shard);
 
 /* A page of a snapshot: what stands behind `after` and is not beyond `last`. */
 struct mirror_page {
     struct uuid after, last;
     const struct uuid *ids; /* that the page shows */
     size_t id_count;
+    int16_t shard;  /* whose rows they are; those of others are left alone */
     int64_t seq;    /* of the snapshot's cursor */
     bool is_forced; /* the worker began anew: the versions of rows mean nothing */
 };
@@ -47,7 +54,8 @@ struct mirror_page {
                                                     const struct mirror_page *page);
 
 [[nodiscard]] struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows,
-                                                    size_t count, bool is_accepted, bool is_forced);
+                                                    size_t count, bool is_accepted, bool is_forced,
+                                                    int16_t shard);
 [[nodiscard]] struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids,
                                                   size_t count);
 /* All jobs of a snapshot. */

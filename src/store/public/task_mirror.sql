@@ -5,20 +5,20 @@
 -- :params payloads text[], results text[], errors text[], error_templates text[], queues text[], attempts int4[], max_attempts int4[]
 -- :params progresses float8[], run_ats timestamptz[], started_ats timestamptz[], finished_ats timestamptz[], timeouts int4[]
 -- :params idempotency_keys text[], depends_ons text[], job_ids uuid[], scheduled_fors timestamptz[], created_bys uuid[], whys text[]
--- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool
+-- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, shard int2
 -- Rows that were born. One that is there already (this gateway or another wrote it at the creation)
 -- is left to task_mirror_update.
 INSERT INTO tasks AS t (id, type, status, state, priority, payload, result, error, error_template,
                         queue, attempt, max_attempts, progress, run_at, started_at, finished_at,
                         timeout_seconds, idempotency_key, depends_on, job_id, scheduled_for,
-                        created_by, why, version, created_at, updated_at, accepted)
+                        created_by, why, version, created_at, updated_at, accepted, shard)
 SELECT g.id, g.type, g.status, g.state, coalesce(g.priority, 'normal'),
        coalesce(g.payload, '{}')::jsonb, g.result::jsonb, g.error, g.error_template,
        coalesce(g.queue, 'default'), coalesce(g.attempt, 0), coalesce(g.max_attempts, 5),
        g.progress, coalesce(g.run_at, g.created_at, now()), g.started_at, g.finished_at,
        coalesce(g.timeout_seconds, 300), g.idempotency_key, coalesce(g.depends_on, '{}')::uuid[],
        g.job_id, g.scheduled_for, g.created_by, g.why::jsonb, g.version,
-       coalesce(g.created_at, now()), coalesce(g.updated_at, now()), $27::bool
+       coalesce(g.created_at, now()), coalesce(g.updated_at, now()), $27::bool, $28::int2
 FROM unnest($1::uuid[], $2::text[], $3::task_status[], $4::task_state[], $5::task_priority[],
             $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int4[], $12::int4[],
             $13::float8[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[],
@@ -80,36 +80,36 @@ WHERE NOT EXISTS (SELECT FROM changed AS c WHERE c.id = g.id)
 -- :name task_mirror_drop  :params ids uuid[]
 DELETE FROM tasks AS t WHERE t.id = ANY ($1::uuid[]);
 
--- :name task_mirror_drop_ranges  :params froms uuid[], tos uuid[]
+-- :name task_mirror_drop_ranges  :params froms uuid[], tos uuid[], shard int2
 -- What still waits in the outbox is not the worker's to drop.
 DELETE FROM tasks AS t
 USING unnest($1::uuid[], $2::uuid[]) AS g (from_id, to_id)
-WHERE t.id >= g.from_id AND t.id < g.to_id
+WHERE t.id >= g.from_id AND t.id < g.to_id AND t.shard = $3::int2
   AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.subject_id = t.id);
 
--- :name task_mirror_prune  :params after_id uuid, last_id uuid, ids uuid[], version int8, is_forced bool
+-- :name task_mirror_prune  :params after_id uuid, last_id uuid, ids uuid[], version int8, is_forced bool, shard int2
 -- Rows of a snapshot's page that the page does not show are gone from the worker. Those that
 -- changed since the snapshot began are newer than it, those of version 0 were never the worker's.
 DELETE FROM tasks AS t
 WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
-  AND (t.version < $4::int8 OR $5::bool)
+  AND (t.version < $4::int8 OR $5::bool) AND t.shard = $6::int2
   AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id);
 
 -- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses job_status[], last_runs timestamptz[]
 -- :params next_runs timestamptz[], task_types text[], payloads text[], priorities task_priority[], misfires misfire_policy[]
 -- :params overlaps overlap_policy[], max_attempts int4[], fail_afters int4[], failures int4[], queues text[], timeouts int4[], jitters int4[]
--- :params created_bys uuid[], versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, is_forced bool
+-- :params created_bys uuid[], versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, is_forced bool, shard int2
 INSERT INTO jobs AS j (id, name, schedule, time_zone, status, last_run, next_run, task_type,
                        payload, priority, misfire_policy, overlap_policy, max_attempts, fail_after,
                        consecutive_failures, queue, timeout_seconds, jitter_seconds, created_by,
-                       version, created_at, updated_at, accepted)
+                       version, created_at, updated_at, accepted, shard)
 SELECT g.id, g.name, g.schedule, coalesce(g.time_zone, 'UTC'), g.status, g.last_run, g.next_run,
        g.task_type, coalesce(g.payload, '{}')::jsonb, coalesce(g.priority, 'normal'),
        coalesce(g.misfire_policy, 'run-once'), coalesce(g.overlap_policy, 'skip'),
        coalesce(g.max_attempts, 3), coalesce(g.fail_after, 0),
        coalesce(g.consecutive_failures, 0), coalesce(g.queue, 'default'),
        coalesce(g.timeout_seconds, 300), coalesce(g.jitter_seconds, 0), g.created_by, g.version,
-       coalesce(g.created_at, now()), coalesce(g.updated_at, now()), $23::bool
+       coalesce(g.created_at, now()), coalesce(g.updated_at, now()), $23::bool, $25::int2
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::job_status[], $6::timestamptz[],
             $7::timestamptz[], $8::text[], $9::text[], $10::task_priority[],
             $11::misfire_policy[], $12::overlap_policy[], $13::int4[], $14::int4[], $15::int4[],
@@ -135,11 +135,18 @@ WHERE j.version < excluded.version OR $24::bool;
 -- :name job_mirror_drop  :params ids uuid[]
 DELETE FROM jobs AS j WHERE j.id = ANY ($1::uuid[]);
 
--- :name job_mirror_prune  :params ids uuid[], version int8, is_forced bool
+-- :name job_mirror_prune  :params ids uuid[], version int8, is_forced bool, shard int2
 DELETE FROM jobs AS j
-WHERE j.version > 0 AND (j.version < $2::int8 OR $3::bool)
+WHERE j.version > 0 AND (j.version < $2::int8 OR $3::bool) AND j.shard = $4::int2
   AND NOT EXISTS (SELECT FROM unnest($1::uuid[]) AS g (id) WHERE g.id = j.id);
 
 -- :name task_mirror_stands  :params id uuid
--- Whether a task that there is was taken by the worker.
-SELECT t.accepted FROM tasks AS t WHERE t.id = $1;
+-- Whether a task that there is was taken by the worker, and of which shard.
+SELECT t.accepted, t.shard FROM tasks AS t WHERE t.id = $1;
+
+-- :name task_mirror_foreign  :params ids uuid[], shard int2
+-- Those of other shards.
+SELECT t.id, t.shard FROM tasks AS t WHERE t.id = ANY ($1::uuid[]) AND t.shard <> $2::int2;
+
+-- :name job_mirror_stands  :params id uuid
+SELECT j.accepted, j.shard FROM jobs AS j WHERE j.id = $1;

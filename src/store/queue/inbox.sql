@@ -1,13 +1,18 @@
 -- What callers of windlass.enqueue have committed.
 
 -- :name inbox_read  :params limit int8, bytes_max int8
--- The oldest, as many as fit; one always does.
-SELECT i.entry, i.task
-FROM (SELECT n.entry, n.task, row_number() OVER (ORDER BY n.entry) AS place,
-             sum(octet_length(n.task::text)) OVER (ORDER BY n.entry) AS bytes
-      FROM (SELECT entry, task FROM worker.inbox ORDER BY entry LIMIT $1) AS n) AS i
-WHERE i.bytes <= $2 OR i.place = 1
-ORDER BY i.entry;
+-- The oldest, as many as fit; one always does. One after the other, so that no more is read of large
+-- ones than is given, and one.
+WITH RECURSIVE page AS (
+    (SELECT n.entry, n.task, octet_length(n.task::text)::int8 AS bytes, 1 AS place
+     FROM worker.inbox AS n ORDER BY n.entry LIMIT 1)
+    UNION ALL
+    SELECT n.entry, n.task, p.bytes + octet_length(n.task::text), p.place + 1
+    FROM page AS p CROSS JOIN LATERAL (SELECT i.entry, i.task FROM worker.inbox AS i
+                                       WHERE i.entry > p.entry ORDER BY i.entry LIMIT 1) AS n
+    WHERE p.place < $1 AND p.bytes < $2
+)
+SELECT p.entry, p.task FROM page AS p WHERE p.bytes <= $2 OR p.place = 1 ORDER BY p.place;
 
 -- :name inbox_take  :params entries uuid[], count int8
 -- In the batch that makes their tasks; all or none, as in batch_reopen.

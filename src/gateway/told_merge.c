@@ -1,0 +1,134 @@
+/* What the workers of several shards tell, as one list. */
+#include "gateway/told.h"
+
+/* How a member of two objects of one name becomes one; the others are as the first has them. */
+static const struct merged {
+    const char *name;
+    bool is_sum; /* else the least of them that is not null */
+} merged[] = {
+    { "running", true },
+    { "waiting", true },
+    { "oldest_waiting_us", false },
+};
+
+struct lists {
+    const char *list, *name; /* as in the worker's answer; name NULL: all are apart */
+    const char *words;       /* a list of texts beside it, each once; NULL: none */
+};
+
+static const struct lists lists[TOLD_COUNT] = {
+    [TOLD_WORKERS] = { "workers", NULL, "task_types" },
+    [TOLD_TYPES] = { "types", "type", NULL },
+    [TOLD_QUEUES] = { "queues", "queue", NULL },
+};
+
+static struct str text_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *v = json_get(object, str_of_c(name));
+    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
+}
+
+static bool number_of(const struct json_value *v, int64_t *ret_number)
+{
+    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, ret_number);
+}
+
+static struct json_value merge_member(struct arena *a, const struct merged *how,
+                                      const struct json_value *one, const struct json_value *other)
+{
+    int64_t x, y;
+    bool has_x = number_of(one, &x), has_y = number_of(other, &y);
+    if (!has_y)
+        return *one;
+    if (!has_x)
+        return *other;
+    return json_of_i64(a, how->is_sum ? x + y : min_of(x, y));
+}
+
+static void merge_into(struct arena *a, struct json_value *object, const struct json_value *other)
+{
+    struct json_member *members = arena_new_array(a, object->member_count, struct json_member);
+    for (size_t i = 0; i < object->member_count; i++) {
+        members[i] = object->members[i];
+        for (size_t k = 0; k < countof(merged); k++)
+            if (str_eq_c(members[i].key, merged[k].name))
+                members[i].value = merge_member(a, &merged[k], &object->members[i].value,
+                                                json_get(other, members[i].key));
+    }
+    *object = json_of_members(members, object->member_count);
+}
+
+/* An empty one where there is none. */
+static const struct json_value *list_of(const struct json_value *body, const char *name)
+{
+    static const struct json_value none = { .type = JSON_ARRAY };
+    const struct json_value *list = json_get(body, str_of_c(name));
+    return list != NULL && list->type == JSON_ARRAY ? list : &none;
+}
+
+static size_t find(const struct json_value *items, size_t count, const char *name, struct str text)
+{
+    size_t at = 0;
+    while (at < count && !str_eq(text_of(&items[at], name), text))
+        at++;
+    return at;
+}
+
+static size_t items_max(const struct json_value *const *bodies, size_t count, const char *list)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++)
+        most += list_of(bodies[i], list)->item_count;
+    return most;
+}
+
+static struct json_value merge_objects(struct arena *a, const struct lists *l,
+                                       const struct json_value *const *bodies, size_t count)
+{
+    struct json_value *items =
+        arena_new_array(a, items_max(bodies, count, l->list), struct json_value);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct json_value *list = list_of(bodies[i], l->list);
+        for (size_t k = 0; k < list->item_count; k++) {
+            size_t at = l->name == NULL
+                            ? n
+                            : find(items, n, l->name, text_of(&list->items[k], l->name));
+            if (at < n)
+                merge_into(a, &items[at], &list->items[k]);
+            else
+                items[n++] = list->items[k];
+        }
+    }
+    return json_of_items(items, n);
+}
+
+static struct json_value merge_words(struct arena *a, const char *name,
+                                     const struct json_value *const *bodies, size_t count)
+{
+    struct json_value *items = arena_new_array(a, items_max(bodies, count, name), struct json_value);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct json_value *list = list_of(bodies[i], name);
+        for (size_t k = 0; k < list->item_count; k++) {
+            size_t at = 0;
+            while (at < n && !str_eq(items[at].text, list->items[k].text))
+                at++;
+            if (at == n)
+                items[n++] = list->items[k];
+        }
+    }
+    return json_of_items(items, n);
+}
+
+struct json_value told_merge(struct arena *a, enum told_what what,
+                             const struct json_value *const *bodies, size_t count)
+{
+    const struct lists *l = &lists[what];
+    struct json_member *members = arena_new_array(a, 2, struct json_member);
+    members[0] = (struct json_member){ str_of_c(l->list), merge_objects(a, l, bodies, count) };
+    if (l->words == NULL)
+        return json_of_members(members, 1);
+    members[1] = (struct json_member){ str_of_c(l->words), merge_words(a, l->words, bodies, count) };
+    return json_of_members(members, 2);
+}
