@@ -159,10 +159,12 @@ def each_damage_is_found_and_mended(postgres):
         assert world.rows(ids) == before
         assert not world.rows([extra, strange]) and world.rows([waiting])
         caller = Caller(world.worker)
-        stored = psql(world.url, "SELECT type, status, count FROM task_counts WHERE count <> 0 ORDER BY 1, 2")
-        counted = sorted([c["type"], c["status"], str(c["count"])] for c in caller.get("/v1/snapshot").json["counts"]
-                         if c["count"])
-        assert stored == counted, (stored, counted)
+
+        def counters_are_the_workers():
+            stored = psql(world.url, "SELECT type, status, count FROM task_counts WHERE count <> 0")
+            counted = caller.get("/v1/snapshot").json["counts"]
+            return sorted(stored) == sorted([c["type"], c["status"], str(c["count"])] for c in counted if c["count"])
+        eventually(counters_are_the_workers)
         assert psql(world.url, "SELECT name, status FROM jobs ORDER BY 1") == [[f"job {i}", "active"] for i in range(3)]
         mended = sum(sum(expected.values()) for _, expected in damages)
         eventually(lambda: f'windlass_mirror_changes_total{{result="mended"}} {mended}' in world.gateway.get("/metrics").text)
