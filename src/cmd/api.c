@@ -76,7 +76,7 @@ static void look_around(struct api *api)
     api->now_us = clock_wall_us();
 }
 
-static bool begin(struct api *api, bool is_nobody, struct err *e)
+static bool connect(struct api *api, bool is_nobody, struct err *e)
 {
     struct client_options options = { .url = api_url(api->conf, api->arena) };
     while (str_ends_with(options.url, STR("/")))
@@ -101,20 +101,37 @@ static int tell(const struct api *api, const struct err *e)
     return CMD_FAILURE;
 }
 
+static void prepare(struct api *api, const struct conf *conf, struct arena *a)
+{
+    *api = (struct api){ .conf = conf, .arena = a };
+    buf_init(&api->out, 0);
+    buf_init(&api->variables, 0);
+    look_around(api);
+}
+
+bool api_begin(struct api *api, const struct conf *conf, struct arena *a, struct err *e)
+{
+    prepare(api, conf, a);
+    return connect(api, false, e);
+}
+
+void api_end(struct api *api)
+{
+    client_destroy(api->client);
+    buf_clear(&api->out);
+    buf_clear(&api->variables);
+}
+
 static int run(const struct conf *conf, bool is_nobody, api_fn *fn)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(SIZE_MAX);
-    struct api api = { .conf = conf, .arena = a };
+    struct api api;
     struct err e;
-    buf_init(&api.out, 0);
-    buf_init(&api.variables, 0);
-    look_around(&api);
-    bool is_done = begin(&api, is_nobody, &e) && fn(&api, &e);
+    prepare(&api, conf, a);
+    bool is_done = connect(&api, is_nobody, &e) && fn(&api, &e);
     int printed = api.out.len > 0 ? cmd_print(&api.out) : CMD_OK;
     int exit_code = !is_done ? tell(&api, &e) : api.exit_code != CMD_OK ? api.exit_code : printed;
-    client_destroy(api.client);
-    buf_clear(&api.out);
-    buf_clear(&api.variables);
+    api_end(&api);
     return exit_code;
 }
 

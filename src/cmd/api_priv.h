@@ -35,6 +35,11 @@ int api_run(const struct conf *conf, api_fn *fn);
 /* The same without a token, also where there is one. */
 int api_run_as_nobody(const struct conf *conf, api_fn *fn);
 
+/* For a command that asks besides: all in `a`; api_end afterwards, also where it failed. */
+[[nodiscard]] bool api_begin(struct api *api, const struct conf *conf, struct arena *a,
+                             struct err *e);
+void api_end(struct api *api);
+
 /* Refuses the command line: exit code CMD_USAGE. */
 #define api_usage(api, e, ...) ((api)->is_usage = true, err_set((e), ERR_INVALID, __VA_ARGS__))
 

@@ -83,6 +83,8 @@ int cmd_doctor(const struct conf *conf)
     doctor_check_port(&d);
     doctor_check_database(&d, &run);
     doctor_check_services(&d, run);
+    if (conf_bool(conf, CONF_MIRROR))
+        doctor_check_mirror(&d);
     struct buf b;
     buf_init(&b, 0);
     if (conf_bool(conf, CONF_JSON))

@@ -8,3 +8,5 @@ void doctor_check_port(struct doctor *d);
 void doctor_check_database(struct doctor *d, const char **ret_run);
 /* Worker, ai and runner, where they run. `run` NULL: not known. */
 void doctor_check_services(struct doctor *d, const char *run);
+/* Has the copies of tasks and jobs compared with the worker's, by the gateway, and mended. */
+void doctor_check_mirror(struct doctor *d);

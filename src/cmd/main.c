@@ -420,7 +420,9 @@ const struct cmd cmd_table[] = {
       .operands = "",
       .summary = "check the machine and the installation, and say how to mend them",
       .details =
-          "Changes nothing. Exits with 0 when all is well, 3 with warnings, 1 with failures.",
+          "Changes nothing, but for --mirror, which asks the gateway as `windlass task` does, with "
+          "the token of\nan ADMIN. Exits with 0 when all is well, 3 with warnings, 1 with "
+          "failures.",
       .options = CONF_FOR_DOCTOR,
       .run = cmd_doctor },
     { .name = "gql missing",

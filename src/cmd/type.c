@@ -169,6 +169,7 @@ static const struct setting {
     { CONF_MAX_RUNNING_PER_KEY, "maxRunningPerKey", api_put_int },
     { CONF_KEY_PATH, "keyPath", api_put_text },
     { CONF_BURST, "burst", api_put_int },
+    { CONF_BURST_PER_KEY, "burstPerKey", api_put_int },
     { CONF_MAX_ATTEMPTS, "maxAttempts", api_put_int },
     { CONF_TIMEOUT, "timeoutSeconds", api_put_seconds },
     { CONF_RETENTION_DAYS, "retentionDays", api_put_int },

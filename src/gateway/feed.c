@@ -460,6 +460,8 @@ struct mirror_stats feed_mirror_stats(const struct gateway *gw)
         all.changes += stats.changes;
         all.refused_rows += stats.refused_rows;
         all.snapshots += stats.snapshots;
+        all.audits += stats.audits;
+        all.mended += stats.mended;
         all.unreadable += gw->feeds[i]->skipped;
     }
     return all;

@@ -59,7 +59,8 @@ void mirror_lost_track(struct mirror *mirror);
 /* For metrics: what this process has done since its start, for all shards. */
 struct mirror_stats {
     uint64_t windows, changes, refused_rows, snapshots;
-    uint64_t unreadable; /* events of the feed */
+    uint64_t audits, mended; /* rows and counters that an audit found wrong */
+    uint64_t unreadable;     /* events of the feed */
 };
 struct mirror_stats mirror_stats(const struct mirror *mirror);
 [[nodiscard]] struct mirror_stats feed_mirror_stats(const struct gateway *gw);

@@ -55,7 +55,7 @@ struct gateway_published {
     struct ai_client_stats ai;
     uint64_t plan_count;
     uint64_t worker_calls[4];
-    uint64_t mirror_changes[3], windows, snapshots; /* of the first loop */
+    uint64_t mirror_changes[4], windows, snapshots, audits; /* of the first loop */
 };
 
 struct gateway {

@@ -17,8 +17,8 @@ static const char *const RESULTS[] = { [RESULT_OK] = "ok", [RESULT_ERROR] = "err
 static const char *const DIRECTIONS[] = { "in", "out" };
 static const char *const LANES[] = { "read", "write", "slow" };
 static const char *const LANE_RESULTS[] = { "done", "failed", "refused", "timeout", "in-doubt" };
-static const char *const MIRROR_CHANGES[] = { "stored", "row-refused", "unreadable" };
-static const char *const MIRROR_WORK[] = { "window", "snapshot" };
+static const char *const MIRROR_CHANGES[] = { "stored", "row-refused", "unreadable", "mended" };
+static const char *const MIRROR_WORK[] = { "window", "snapshot", "audit" };
 static const char *const WORKER_RESULTS[] = { "called", "failed", "timeout", "refused" };
 static const char *const LOOKUPS[] = { "hit", "miss" };
 static const char *const AI_RESULTS[] = { "answered", "failed" };
@@ -226,12 +226,14 @@ static void publish_worker(struct meter *m, struct gateway_loop *loop)
     if (loop->number > 0)
         return;
     struct mirror_stats mirror = feed_mirror_stats(loop->gateway);
-    const uint64_t changes[] = { mirror.changes, mirror.refused_rows, mirror.unreadable };
+    const uint64_t changes[] = { mirror.changes, mirror.refused_rows, mirror.unreadable,
+                                 mirror.mended };
     for (size_t i = 0; i < countof(changes); i++)
         add(m->mirror_changes, metric_series(m->mirror_changes, i, 0), changes[i],
             &before->mirror_changes[i]);
     add(m->mirror_work, metric_series(m->mirror_work, 0, 0), mirror.windows, &before->windows);
     add(m->mirror_work, metric_series(m->mirror_work, 1, 0), mirror.snapshots, &before->snapshots);
+    add(m->mirror_work, metric_series(m->mirror_work, 2, 0), mirror.audits, &before->audits);
     int64_t lag_us = feed_lag_us(loop->gateway);
     metric_set(m->feed_lag, 0, lag_us == INT64_MAX ? -(int64_t)CLOCK_S : lag_us);
     metric_set(m->outbox_waiting, 0, feed_outbox_waiting(loop->gateway));

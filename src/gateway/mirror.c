@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/mirror_audit.h"
 #include "gateway/own_rows.h"
 
 enum {
@@ -92,6 +93,7 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
         take_over(m, state);
     else if (m->phase == MIRROR_FOLLOW && has_cursor)
         mirror_apply_checked(m, seq);
+    mirror_audit_look(m->audit, state);
     if (state->outbox_waiting > 0 && feed_is_up(m->gw, m->shard))
         outbox_forward(m);
 }
@@ -209,6 +211,7 @@ struct mirror *mirror_create(struct gateway *gw, struct feed *feed, size_t shard
     name_lease(m);
     m->lease_timer = io_timer_create(m->loop->io, ask, m);
     mirror_apply_init(m);
+    m->audit = mirror_audit_create(m);
     return m;
 }
 
@@ -256,6 +259,7 @@ void mirror_destroy(struct mirror *m)
         return;
     mirror_apply_clear(m);
     mirror_snapshot_clear(m);
+    mirror_audit_destroy(m->audit);
     rollups_destroy(m->rollups);
     io_timer_destroy(m->lease_timer);
     io_timer_destroy(m->flush_timer);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/mirror_audit.h"
 #include "gateway/mirror_record.h"
 #include "gateway/own_rows.h"
 #include "gateway/worker_client.h"
@@ -58,6 +59,7 @@ void mirror_apply_clear(struct mirror *m)
     io_timer_stop(m->flush_timer);
     io_timer_stop(m->retry_timer);
     window_destroy(take(m->open));
+    mirror_audit_stop(m->audit);
     m->is_lost = false;
     if (m->applying == NULL)
         return;
@@ -383,6 +385,7 @@ void mirror_take(struct mirror *m, struct feed_batch *batch)
         batch->next_seq == batch->first_seq)
         return;
     measure(m, batch->next_seq - batch->first_seq);
+    mirror_audit_take(m->audit, batch);
     window_take(m->open, batch);
     schedule(m);
 }

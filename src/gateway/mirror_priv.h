@@ -19,6 +19,7 @@ enum { MIRROR_NAME_MAX = 16 };
 enum mirror_phase { MIRROR_STANDBY, MIRROR_SNAPSHOT, MIRROR_FOLLOW };
 
 struct apply;
+struct mirror_audit;
 struct snapshot;
 
 struct mirror {
@@ -52,6 +53,7 @@ struct mirror {
     bool is_forwarding;        /* the outbox */
     bool is_forwarding_singly; /* the next entry alone, since some were refused together */
 
+    struct mirror_audit *audit;
     struct mirror_stats stats;
 };
 

@@ -126,20 +126,15 @@ static void take_drop(struct window *w, const struct feed_event *event)
 
 /* ── counters ── */
 
-static void count(struct window *w, struct str type, enum task_status status, int64_t delta)
+static void add_count(void *owner, struct str type, enum task_status status, int64_t delta)
 {
+    struct window *w = owner;
     int64_t *deltas = map_get(w->counts, type);
     if (deltas == NULL) {
         deltas = arena_new_array(w->arena, TASK_STATUS_COUNT, int64_t);
         (void)map_put(w->counts, type, deltas);
     }
     deltas[status] += delta;
-}
-
-static void move(struct window *w, struct str type, enum task_status from, enum task_status to)
-{
-    count(w, type, from, -1);
-    count(w, type, to, 1);
 }
 
 static enum task_status status_now(const struct feed_event *event)
@@ -150,27 +145,29 @@ static enum task_status status_now(const struct feed_event *event)
     return (enum task_status)status;
 }
 
-static void take_counts(struct window *w, const struct feed_event *event)
+void window_count(const struct feed_event *event, window_count_fn *fn, void *owner)
 {
+    enum task_status from = TASK_STATUS_COUNT, to = TASK_STATUS_COUNT;
     switch (event->op) {
     case FEED_ADD:
-        count(w, event->type, TASK_STATUS_PENDING, 1);
+        to = TASK_STATUS_PENDING;
         break;
     case FEED_START:
-        move(w, event->type, TASK_STATUS_PENDING, TASK_STATUS_IN_PROGRESS);
+        from = TASK_STATUS_PENDING;
+        to = TASK_STATUS_IN_PROGRESS;
         break;
     case FEED_FINISH:
     case FEED_REOPEN:
-        move(w, event->type, (enum task_status)event->from, status_now(event));
-        if (event->from == TASK_STATUS_FAILED || status_now(event) == TASK_STATUS_FAILED)
-            PUSH(w->failures, w->failure_count, event->id);
+        from = (enum task_status)event->from;
+        to = status_now(event);
         break;
     case FEED_WAIT:
-        move(w, event->type, TASK_STATUS_IN_PROGRESS, TASK_STATUS_PENDING);
+        from = TASK_STATUS_IN_PROGRESS;
+        to = TASK_STATUS_PENDING;
         break;
     case FEED_DROP:
         for (size_t i = 0; i < event->count_count; i++)
-            count(w, event->counts[i].type, event->counts[i].status, -event->counts[i].count);
+            fn(owner, event->counts[i].type, event->counts[i].status, -event->counts[i].count);
         break;
     case FEED_NONE:
     case FEED_NOTE:
@@ -181,6 +178,18 @@ static void take_counts(struct window *w, const struct feed_event *event)
     case FEED_OP_COUNT:
         break;
     }
+    if (from != TASK_STATUS_COUNT)
+        fn(owner, event->type, from, -1);
+    if (to != TASK_STATUS_COUNT)
+        fn(owner, event->type, to, 1);
+}
+
+static void take_counts(struct window *w, const struct feed_event *event)
+{
+    window_count(event, add_count, w);
+    bool is_moved = event->op == FEED_FINISH || event->op == FEED_REOPEN;
+    if (is_moved && (event->from == TASK_STATUS_FAILED || status_now(event) == TASK_STATUS_FAILED))
+        PUSH(w->failures, w->failure_count, event->id);
     struct rollup_mark mark;
     if (rollup_mark_of(event, &mark))
         PUSH(w->marks, w->mark_count, mark);

@@ -38,6 +38,10 @@ struct window {
     bool are_marks_added;
 };
 
+/* What the event does to the counters, a call each: so many more of that type and status. */
+typedef void window_count_fn(void *owner, struct str type, enum task_status status, int64_t delta);
+void window_count(const struct feed_event *event, window_count_fn *fn, void *owner);
+
 [[nodiscard]] struct window *window_create(int64_t first_seq);
 void window_destroy(struct window *w); /* accepts NULL */
 /* `batch` goes on where the window ends. */

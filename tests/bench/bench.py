@@ -22,6 +22,7 @@ from pathlib import Path
 
 import engine
 import graphql
+import mirror
 import proc
 import queue_bench
 import stats
@@ -256,7 +257,7 @@ LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-re
          **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
 # Those that start their own programs, after the loads.
-PARTS = [*LOADS, "start", "engine", "graphql", "queue", "stats"]
+PARTS = [*LOADS, "mirror", "start", "engine", "graphql", "queue", "stats"]
 
 
 def main():
@@ -267,6 +268,7 @@ def main():
     arguments.add_argument("--queries", default=",".join(graphql.QUERIES), help="of the part graphql")
     arguments.add_argument("--peers", default=",".join(graphql.PEERS), help="of the part graphql")
     arguments.add_argument("--tests", default=",".join(queue_bench.TESTS), help="of the part queue")
+    arguments.add_argument("--mirror", default="lag,crowd,rebuild", help="of the part mirror")
     arguments.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; else all")
     options = arguments.parse_args()
     unknown = set(options.part) - set(PARTS)
@@ -289,6 +291,8 @@ def main():
                 LOADS[name](report, windlass, token, options.seconds)
         finally:
             windlass.remove()
+    if "mirror" in parts:
+        mirror.bench(report, program, options.mirror.split(","))
     if "start" in parts:
         bench_start(report, program)
     if "engine" in parts:

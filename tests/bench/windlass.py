@@ -23,17 +23,18 @@ class Windlass:
         self.child = self.url = self.setup_token = None
         self.ready_seconds = None
 
-    def start(self):
+    def start(self, *options):
         """Returns when the address was printed; ready_seconds tells how long that took."""
         began = time.monotonic()
         log = open(self.folder / "log", "ab")
         self.child = subprocess.Popen(
             [self.program, "up", "--data", str(self.folder / "data"), "--run", str(self.folder / "run"),
              "--port", "0", "--log-level", "warn", "--gql-cost-max", "1000000",
-             "--runner-slots", "500"],
+             "--runner-slots", "500", *options],
             stdout=subprocess.PIPE, stderr=log, text=True,
             env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"),
-                 "WINDLASS_ENV": "production"})
+                 "WINDLASS_ENV": "production",
+                 **{name: os.environ[name] for name in ("WINDLASS_SCHEMA",) if name in os.environ}})
         log.close()
         for line in self.child.stdout:
             found = re.search(r"(http://[\w.:\[\]-]+\d)", line)

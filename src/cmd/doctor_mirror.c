@@ -1,0 +1,99 @@
+/* doctor_mirror: has the gateway compare its copies of tasks and jobs with the worker's, and tells
+ * how that ended. */
+#include <time.h>
+
+#include "base/clock.h"
+#include "cmd/api_priv.h"
+#include "cmd/doctor_priv.h"
+
+enum { LOOK_MS = 200, WAIT_US = 600 * CLOCK_S };
+
+#define AUDIT "mirror askedAt beganAt endedAt days rows missing extra wrong jobs counts error "
+
+static bool has_ended(const struct json_value *audit, int64_t asked_us)
+{
+    int64_t began_us, ended_us;
+    return api_time(audit, "beganAt", &began_us) && api_time(audit, "endedAt", &ended_us) &&
+           began_us >= asked_us && ended_us >= began_us;
+}
+
+/* "2 missing, 1 wrong" */
+static struct str damage_text(struct api *api, const struct json_value *audit)
+{
+    static const char *const kinds[][2] = {
+        { "missing", "missing" }, { "extra", "extra" },        { "wrong", "wrong" },
+        { "jobs", "of jobs" },    { "counts", "of counters" },
+    };
+    struct buf text;
+    buf_init(&text, 0);
+    for (size_t i = 0; i < countof(kinds); i++) {
+        struct str number = api_text(audit, kinds[i][0]);
+        if (number.len > 0 && !str_eq_c(number, "0"))
+            buf_printf(&text, "%s%.*s %s", text.len > 0 ? ", " : "", STR_FMT(number), kinds[i][1]);
+    }
+    struct str copy = arena_copy(api->arena, buf_str(&text));
+    buf_clear(&text);
+    return copy;
+}
+
+static void report(struct doctor *d, struct api *api, const struct json_value *audit)
+{
+    struct str damage = damage_text(api, audit), error = api_text(audit, "error");
+    struct str rows = api_text(audit, "rows"), days = api_text(audit, "days");
+    if (error.len > 0)
+        doctor_report(d, "mirror", DOCTOR_FAILURE, "try again when the worker answers",
+                      "it could not be compared with the worker: %.*s", STR_FMT(error));
+    else if (damage.len > 0)
+        doctor_report(d, "mirror", DOCTOR_WARNING,
+                      "nothing is left to be done; event=mirror.audit-damage in the gateway's log "
+                      "says where. Who else writes to these tables, and was a backup restored?",
+                      "the copies were not as the worker's, and have been mended: %.*s",
+                      STR_FMT(damage));
+    else
+        doctor_report(d, "mirror", DOCTOR_OK, NULL,
+                      "the copies are as the worker's (%.*s tasks of %.*s days)", STR_FMT(rows),
+                      STR_FMT(days));
+}
+
+static bool is_waiting(const struct json_value *audits, const int64_t *asked_us)
+{
+    for (size_t i = 0; i < audits->item_count; i++)
+        if (!has_ended(&audits->items[i], asked_us[i]))
+            return true;
+    return false;
+}
+
+static bool run_audit(struct doctor *d, struct api *api, struct err *e)
+{
+    const struct json_value *data, *audits;
+    int64_t until_us = clock_mono_us() + WAIT_US;
+    if (!api_ask(api, "mutation { auditMirrors { " AUDIT "} }", &data, e))
+        return false;
+    audits = api_member(data, "auditMirrors");
+    int64_t *asked_us = arena_new_array(api->arena, audits->item_count, int64_t);
+    for (size_t i = 0; i < audits->item_count; i++)
+        if (!api_time(&audits->items[i], "askedAt", &asked_us[i]))
+            return err_set(e, ERR_INTERNAL, "the gateway does not say when it was asked");
+    while (is_waiting(audits, asked_us)) {
+        if (clock_mono_us() > until_us)
+            return err_set(e, ERR_TIMEOUT, "the comparison did not end in time");
+        (void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1'000'000 }, NULL);
+        if (!api_ask(api, "{ mirrorAudits { " AUDIT "} }", &data, e))
+            return false;
+        audits = api_member(data, "mirrorAudits");
+    }
+    for (size_t i = 0; i < audits->item_count; i++)
+        report(d, api, &audits->items[i]);
+    return true;
+}
+
+void doctor_check_mirror(struct doctor *d)
+{
+    struct api api;
+    struct err e;
+    if (!api_begin(&api, d->conf, d->arena, &e) || !run_audit(d, &api, &e))
+        doctor_report_err(d, "mirror", &e,
+                          "start `windlass up`, and sign in with `windlass login` as an ADMIN, or "
+                          "set WINDLASS_TOKEN");
+    api_end(&api);
+}
