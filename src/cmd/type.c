@@ -173,7 +173,6 @@ static const struct setting {
     { CONF_MAX_ATTEMPTS, "maxAttempts", api_put_int },
     { CONF_TIMEOUT, "timeoutSeconds", api_put_seconds },
     { CONF_RETENTION_DAYS, "retentionDays", api_put_int },
-    { CONF_BURST_PER_KEY, "burstPerKey", api_put_int },
     { CONF_RATE, "ratePerSecond", NULL }, /* api_put_number */
     { CONF_RATE_PER_KEY, "ratePerKeyPerSecond", NULL },
 };
