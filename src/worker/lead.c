@@ -189,20 +189,22 @@ static void write_epoch(struct lead *lead)
     call(lead, DB_LANE_WRITE, steps, countof(steps), epoch_written);
 }
 
+static void make_parts(struct lead *lead);
+
 static void parts_made(void *owner, const struct db_reply *reply)
 {
     struct lead *lead = owner;
-    if (answered(lead, reply))
+    if (!answered(lead, reply))
+        return;
+    if (db_rows_i64(reply->rows[2], 0, 0) == RETAIN_DAYS_AT_ONCE)
+        make_parts(lead);
+    else
         write_epoch(lead);
 }
 
-static void end_read(void *owner, const struct db_reply *reply)
+static void make_parts(struct lead *lead)
 {
-    struct lead *lead = owner;
     struct shard *s = lead->s;
-    if (!answered(lead, reply))
-        return;
-    lead->end = db_rows_i64(reply->rows[0], 0, 0);
     int64_t part = lead->end / SHARD_LOG_SPAN;
     arena_reset(lead->a);
     s->log_room = (part + LOG_PARTS_AHEAD) * SHARD_LOG_SPAN;
@@ -212,6 +214,15 @@ static void end_read(void *owner, const struct db_reply *reply)
         { &retain_day_make, retain_days_to_make(s, lead->a) },
     };
     call(lead, DB_LANE_WRITE, steps, countof(steps), parts_made);
+}
+
+static void end_read(void *owner, const struct db_reply *reply)
+{
+    struct lead *lead = owner;
+    if (!answered(lead, reply))
+        return;
+    lead->end = db_rows_i64(reply->rows[0], 0, 0);
+    make_parts(lead);
 }
 
 static void read_end(struct lead *lead)

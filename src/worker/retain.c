@@ -63,7 +63,7 @@ const struct db_args *retain_days_to_make(const struct shard *s, struct arena *a
 {
     int64_t now_us = clock_wall_us();
     return retain_day_make_args(a, (int32_t)((now_us - s->options.id_past_us) / day_us - 1),
-                                (int32_t)(now_us / day_us + DAYS_AHEAD));
+                                (int32_t)(now_us / day_us + DAYS_AHEAD), RETAIN_DAYS_AT_ONCE);
 }
 
 /* ── calls ── */
@@ -388,6 +388,8 @@ static void ask_log_parts(struct retain *t)
 
 /* ── making ── */
 
+static void make_parts(struct retain *t);
+
 static void made(void *owner, const struct db_reply *reply)
 {
     struct retain *t = owner;
@@ -395,6 +397,10 @@ static void made(void *owner, const struct db_reply *reply)
         return;
     t->s->log_room = max_of(t->s->log_room, t->log_part * SHARD_LOG_SPAN);
     shard_wake(t->s);
+    if (db_rows_i64(reply->rows[2], 0, 0) == RETAIN_DAYS_AT_ONCE) {
+        make_parts(t);
+        return;
+    }
     if (t->looks % PASSES_IN != 1) {
         end_pass(t);
         return;

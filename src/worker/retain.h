@@ -16,5 +16,7 @@ void retain_destroy(struct retain *retain); /* accepts NULL */
 void retain_start(struct retain *retain);
 void retain_stop(struct retain *retain);
 
+/* As many are made in one transaction; when it was so many, there may be more to make. */
+enum { RETAIN_DAYS_AT_ONCE = 8 };
 /* The arguments of retain_day_make for the days that new ids may have. */
 [[nodiscard]] const struct db_args *retain_days_to_make(const struct shard *s, struct arena *a);

@@ -7,15 +7,19 @@ FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhr
 WHERE i.inhparent = 'worker.task'::regclass AND c.relname ~ '^task_[0-9]{8}$'
 ORDER BY 1;
 
--- :name retain_day_make  :params from_day int4, to_day int4
--- And of days that there are what a newer version of the program has besides.
+-- :name retain_day_make  :params from_day int4, to_day int4, row_limit int8
+-- And of days that there are what a newer version of the program has besides. The newest first, and so
+-- many at once that it is done in time.
 SELECT count(*)
-FROM (SELECT generate_series($1, $2)
-      UNION
-      SELECT to_date(right(c.relname, 8), 'YYYYMMDD') - date '1970-01-01'
-      FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
-      WHERE i.inhparent = 'worker.task'::regclass AND c.relname ~ '^task_[0-9]{8}$') AS d (day)
-WHERE worker.day_make(d.day);
+FROM (SELECT
+      FROM (SELECT generate_series($1, $2)
+            UNION
+            SELECT to_date(right(c.relname, 8), 'YYYYMMDD') - date '1970-01-01'
+            FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+            WHERE i.inhparent = 'worker.task'::regclass AND c.relname ~ '^task_[0-9]{8}$'
+            ORDER BY 1 DESC) AS d (day)
+      WHERE worker.day_make(d.day)
+      LIMIT $3) AS made;
 
 -- :name retain_log_make  :params from_number int8, to_number int8
 SELECT count(*) FROM generate_series($1, $2) AS d (number)

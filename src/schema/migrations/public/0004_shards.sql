@@ -138,6 +138,8 @@ FROM task_failures AS f, unnest('{60,300,3600,86400,864000}'::int4[]) AS s (span
 GROUP BY 1, 2, 3;
 -- :down
 DELETE FROM task_rollups WHERE span_s IN (300, 864000) OR (type = '' AND NOT is_gap) OR shard > 0;
+UPDATE task_rollups SET created = 0, completed = 0, failed = 0, wait = '{}', run = '{}', wait_max = NULL, run_max = NULL
+WHERE type = '';
 DELETE FROM task_counts WHERE shard > 0;
 -- drop the former primary key task_counts_pkey of task_counts: what is stored is converted
 ALTER TABLE task_counts DROP CONSTRAINT task_counts_pkey;
