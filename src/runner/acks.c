@@ -10,8 +10,8 @@ struct entry {
 };
 
 static const char *const outcome_names[ACK_OUTCOME_COUNT] = {
-    [ACK_COMPLETE] = "complete", [ACK_FAIL] = "fail",           [ACK_FATAL] = "fatal",
-    [ACK_RELEASE] = "release",   [ACK_CANCELLED] = "cancelled",
+    [ACK_COMPLETE] = "complete", [ACK_FAIL] = "fail",     [ACK_FATAL] = "fatal",
+    [ACK_RELEASE] = "release",   [ACK_SNOOZE] = "snooze", [ACK_CANCELLED] = "cancelled",
 };
 
 static struct entry *entry_of(struct list *node)

@@ -15,6 +15,7 @@ enum ack_outcome {
     ACK_FAIL,  /* to be tried again */
     ACK_FATAL, /* not to be */
     ACK_RELEASE,
+    ACK_SNOOZE, /* the same, for a while */
     ACK_CANCELLED,
     ACK_OUTCOME_COUNT,
 };
@@ -25,7 +26,7 @@ struct ack {
     struct str result;   /* COMPLETE: one JSON value; empty: none */
     struct str error;    /* for people; empty: none */
     struct str logs;     /* lines as JSON, commas between; empty: none */
-    int64_t retry_in_ms; /* FAIL: 0: the worker's back-off */
+    int64_t retry_in_ms; /* FAIL: 0: the worker's back-off; SNOOZE */
 };
 
 /* The call that an acknowledgement rides on. */

@@ -58,5 +58,7 @@ void attempt_complete(struct attempt *t, struct str result);
 void attempt_fail(struct attempt *t, struct str error, int64_t retry_in_ms);
 /* It could not be run here, for no fault of its own: back to the worker, at no cost. */
 void attempt_release(struct attempt *t);
+/* The same, but not to be given out before so long. */
+void attempt_snooze(struct attempt *t, int64_t for_ms);
 /* Trying again would not help. */
 void attempt_fail_for_good(struct attempt *t, struct str error);

@@ -62,6 +62,11 @@ void attempt_release(struct attempt *t)
     acknowledge(t, &(struct ack){ .outcome = ACK_RELEASE });
 }
 
+void attempt_snooze(struct attempt *t, int64_t for_ms)
+{
+    acknowledge(t, &(struct ack){ .outcome = ACK_SNOOZE, .retry_in_ms = for_ms });
+}
+
 void attempt_fail_for_good(struct attempt *t, struct str error)
 {
     acknowledge(t, &(struct ack){ .outcome = ACK_FATAL, .error = error });

@@ -105,6 +105,12 @@ static void stop_asking(struct session *s)
     s->must_tell_held = true;
 }
 
+void runner_session_ask_anew(struct session *s)
+{
+    stop_asking(s);
+    runner_session_wake(s);
+}
+
 /* No answer for so long that the worker may have given the tasks to others. */
 static void leases_ended(void *owner)
 {

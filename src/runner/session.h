@@ -23,6 +23,8 @@ void runner_session_destroy(struct session *s); /* accepts NULL */
 
 /* Something has changed that may let it do more: it looks at the turn's end. */
 void runner_session_wake(struct session *s);
+/* The types it wants have changed: the poll that waits is made anew. */
+void runner_session_ask_anew(struct session *s);
 /* A running task has written lines: a heartbeat tells them soon. */
 void runner_session_has_logs(struct session *s);
 /* NULL while it is open. */

@@ -15,11 +15,13 @@
 #include "io/poll.h"
 #include "payload/inputs.h"
 #include "runner/runner_priv.h"
+#include "runner/session.h"
 #include "runner/spawner_wire.h"
 #include "runner/tail.h"
 
 enum {
     LOOK_MS = 2'000,  /* between two looks for a spawner that is away */
+    BUSY_MS = 500,    /* until one that has no room is asked again */
     PACKETS_MAX = 16, /* taken in one turn of the loop */
     END_ARENA_BYTES = 1 << 20,
     LINE_BYTES_MAX = 500, /* of the last line, in the error */
@@ -56,19 +58,21 @@ static bool is_spawner(int fd)
            (peer.uid == 0 || peer.uid == geteuid());
 }
 
+/* Errors: LIMIT: it is there, and it or we have no room; UNAVAILABLE. */
 static bool connect_to(const char *address, int *ret_fd, struct err *e)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     size_t len = min_of(strlen(address), sizeof name.sun_path);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return err_set_errno(e, ERR_UNAVAILABLE, "cannot open a socket");
+        return err_set_errno(e, ERR_LIMIT, "cannot open a socket");
     memcpy(name.sun_path, address, len);
     if (name.sun_path[0] == '@')
         name.sun_path[0] = '\0';
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
     if (connect(fd, (const struct sockaddr *)&name, size) != 0)
-        err_set_errno(e, ERR_UNAVAILABLE, "the spawner of commands cannot be reached");
+        err_set_errno(e, errno == EAGAIN ? ERR_LIMIT : ERR_UNAVAILABLE,
+                      "the spawner of commands cannot be reached");
     else if (!is_spawner(fd))
         err_set(e, ERR_UNAVAILABLE,
                 "somebody else listens in the place of the spawner of commands");
@@ -85,7 +89,7 @@ static bool is_there(const struct runner *r)
     int fd;
     struct err e;
     if (!connect_to(r->spawner, &fd, &e))
-        return false;
+        return e.code == ERR_LIMIT;
     (void)close(fd);
     return true;
 }
@@ -101,10 +105,12 @@ static void spawner_lost(struct runner *r, const char *why)
 void type_command_look(void *owner)
 {
     struct runner *r = owner;
-    if (is_there(r))
-        log_info("command.spawner_back", "address=%s", log_quote(str_of_c(r->spawner)));
-    else
+    if (!is_there(r)) {
         io_timer_start(r->spawner_look, LOOK_MS);
+        return;
+    }
+    log_info("command.spawner_back", "address=%s", log_quote(str_of_c(r->spawner)));
+    runner_session_ask_anew(r->session);
 }
 
 static bool is_quiet(const struct runner *r)
@@ -154,15 +160,16 @@ static void disappoint(struct attempt *t, struct str how, int64_t code)
                  0);
 }
 
-/* Where the spawner lives, it was this command's guard that has gone, perhaps by what it ran. */
-static void lost(struct attempt *t)
+/* Its guard has gone, perhaps by what it ran, and perhaps the spawner with it. */
+static void lost(struct attempt *t, bool has_begun)
 {
-    if (is_there(t->runner)) {
+    bool is_away = !is_there(t->runner);
+    if (is_away)
+        spawner_lost(t->runner, "it has gone away");
+    if (is_away && !has_begun)
+        attempt_release(t);
+    else
         attempt_fail(t, STR("the guard of the command has gone away"), 0);
-        return;
-    }
-    spawner_lost(t->runner, "it has gone away");
-    attempt_release(t);
 }
 
 static void stopped(struct attempt *t)
@@ -184,7 +191,7 @@ static void end(struct attempt *t, char kind, struct str json)
     struct err e;
     int64_t code = 0;
     if (!json_parse(a, json, &v, &e)) {
-        lost(t);
+        lost(t, true);
         return;
     }
     struct str how = text_of(json_get_c(v, "how"));
@@ -261,7 +268,7 @@ static void readable(void *owner, int events)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
-            lost(t);
+            lost(t, got == 0 || errno != ECONNRESET); /* reset: nobody has read the request */
             return;
         }
         if (!take_in(t, str_of(packet, (size_t)got)))
@@ -300,6 +307,7 @@ static void write_request(const struct attempt *t, struct buf *out)
     json_end_object(&w);
 }
 
+/* Errors: those of connect_to; INVALID: no spawner would take it. */
 static bool begin(struct attempt *t, struct err *e)
 {
     struct state *state = t->state;
@@ -310,10 +318,23 @@ static bool begin(struct attempt *t, struct err *e)
     buf_init(&request, 0);
     write_request(t, &request);
     bool is_sent = send(state->connection, request.ptr, request.len, MSG_NOSIGNAL) > 0 ||
-                   err_set_errno(e, ERR_UNAVAILABLE, "the spawner of commands does not take it");
+                   err_set_errno(e, errno == EMSGSIZE ? ERR_INVALID : ERR_UNAVAILABLE,
+                                 "the spawner of commands does not take it");
     buf_clear(&request);
     io_poll_set(state->poll, IO_READABLE);
     return is_sent;
+}
+
+static void not_begun(struct attempt *t, const struct err *e)
+{
+    if (e->code == ERR_INVALID) {
+        attempt_fail_for_good(t, str_of_c(e->message));
+    } else if (e->code == ERR_LIMIT) {
+        attempt_snooze(t, BUSY_MS);
+    } else {
+        spawner_lost(t->runner, e->message);
+        attempt_release(t);
+    }
 }
 
 static void start(struct attempt *t)
@@ -329,10 +350,8 @@ static void start(struct attempt *t)
     buf_init(&state->output.line, 0);
     buf_init(&state->errors.line, 0);
     t->state = state;
-    if (begin(t, &e))
-        return;
-    spawner_lost(t->runner, e.message);
-    attempt_release(t);
+    if (!begin(t, &e))
+        not_begun(t, &e);
 }
 
 static void stop(struct attempt *t)

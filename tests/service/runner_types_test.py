@@ -316,18 +316,37 @@ def what_a_command_writes_is_told_while_it_runs(world):
 class Spawner:
     """In the place of the spawner of commands: takes them, and answers as the test says."""
 
-    def __init__(self, address):
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind("\0" + address[1:])
-        self.listener.listen(16)
+    def __init__(self, address, backlog=16):
+        self.address = "\0" + address[1:]
+        self.listener = self.socket()
+        self.listener.bind(self.address)
+        self.listener.listen(backlog)
+        self.listener.settimeout(WAIT_S)
 
-    def take(self):
+    @staticmethod
+    def socket():
+        return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def crowd(self):
+        """As many connections as it has room for."""
+        crowd = []
+        while True:
+            crowd.append(self.socket())
+            crowd[-1].setblocking(False)
+            try:
+                crowd[-1].connect(self.address)
+            except BlockingIOError:
+                crowd.pop().close()
+                return crowd
+
+    def take(self, is_read=True):
         """A command; the looks of who only wants to know whether we are here are passed over."""
         while True:
             connection, _ = self.listener.accept()
             connection.settimeout(WAIT_S)
-            if connection.recv(1 << 16):
+            if connection.recv(1 << 16, 0 if is_read else socket.MSG_PEEK):
                 return connection
+            connection.close()
 
     def close(self):
         self.listener.close()
@@ -344,8 +363,7 @@ def a_spawner_that_is_away_costs_no_attempt(world):
         assert worker.run("noop")["outcome"] == "complete"
         spawner = Spawner(address)
         runner.wait_for_log(r"event=command\.spawner_back")
-        assert worker.run("noop")["outcome"] == "complete"  # ends the poll that was open
-        eventually(lambda: "quiet" not in polls()[-1])
+        eventually(lambda: any("held" in call and "quiet" not in call for call in polls()))  # the open poll was broken off
         task = worker.give("command", {"command": "c"})
         with spawner.take() as connection:
             connection.send(b'x{"how": "exit", "code": 0, "is_success": true}')
@@ -356,10 +374,41 @@ def a_spawner_that_is_away_costs_no_attempt(world):
         ack = worker.ack_of(task)
         assert (ack["outcome"], ack["error"]) == ("fail", "the guard of the command has gone away"), ack
         task = worker.give("command", {"command": "c"})
-        connection = spawner.take()
+        connection = spawner.take(is_read=False)  # so it has begun nothing
         spawner.close()
         connection.close()
         assert worker.ack_of(task)["outcome"] == "release"
+
+
+def a_command_that_takes_its_spawner_along_costs_its_attempt(world):
+    address = f"@windlass-test-{os.getpid()}-{time.monotonic_ns()}"
+    spawner = Spawner(address)
+    with Worker(("127.0.0.1", 0)) as worker, Runner(worker.url, COMMANDS_SOCKET=address):
+        task = worker.give("command", {"command": "c"})
+        connection = spawner.take()
+        spawner.close()
+        connection.close()
+        ack = worker.ack_of(task)
+        assert (ack["outcome"], ack["error"]) == ("fail", "the guard of the command has gone away"), ack
+        eventually(lambda: worker.calls("leases")[-1].get("quiet") == ["command"])
+
+
+def a_spawner_that_is_busy_is_asked_again_soon(world):
+    address = f"@windlass-test-{os.getpid()}-{time.monotonic_ns()}"
+    spawner = Spawner(address, backlog=0)
+    with Worker(("127.0.0.1", 0)) as worker, Runner(worker.url, COMMANDS_SOCKET=address) as runner:
+        crowd = spawner.crowd()
+        ack = worker.run("command", {"command": "c"})
+        assert ack["outcome"] == "snooze" and 0 < ack["retry_in_ms"] <= 1000, ack
+        for connection in crowd:
+            connection.close()
+            spawner.listener.accept()[0].close()
+        task = worker.give("command", {"command": "c"})
+        with spawner.take() as connection:
+            connection.send(b'x{"how": "exit", "code": 0, "is_success": true}')
+            assert worker.ack_of(task)["outcome"] == "complete"
+        assert "spawner_away" not in runner.log and all("quiet" not in call for call in worker.calls("leases"))
+        spawner.close()
 
 
 def limits_hold(world):
@@ -787,6 +836,8 @@ TESTS = [
     a_flood_of_output_is_cut_off_and_its_end_is_kept,
     what_a_command_writes_is_told_while_it_runs,
     a_spawner_that_is_away_costs_no_attempt,
+    a_command_that_takes_its_spawner_along_costs_its_attempt,
+    a_spawner_that_is_busy_is_asked_again_soon,
     limits_hold,
     commands_are_off_where_nobody_said_as_whom,
     wrong_lists_are_refused_by_name,

@@ -26,6 +26,7 @@ class Session:
     def __init__(self, worker, opened_with):
         self.id, self.secret = str(uuid.uuid4()), "wls_" + uuid.uuid4().hex
         self.opened_with, self.is_over, self.worker = opened_with, False, worker
+        self.polls = 0
 
 
 class Worker:
@@ -234,10 +235,12 @@ class Worker:
 
     def poll(self, session, body):
         until = time.monotonic() + body["wait_ms"] / 1000
+        session.polls += 1
+        number = session.polls
         while not self.waiting and not self.commands and time.monotonic() < until:
-            if self.is_closing or session.is_over:
-                return []
             self.changed.wait(0.05)
+            if self.is_closing or session.is_over or number < session.polls:  # the runner has broken this one off
+                return []
         if self.waiting and not session.is_over:
             self.given.update({lease["task"]: lease for lease in self.waiting})
         taken, self.waiting = self.waiting[:body["max"]], self.waiting[body["max"]:]
