@@ -229,6 +229,30 @@ def one_shard_away_does_not_stop_the_other(postgres):
         eventually(lambda: world.ask(TASK, {"id": here["id"]}).data["task"]["source"] == "LIVE")
 
 
+def a_moved_queue_takes_with_it_what_waits(postgres):
+    with World(postgres, WORKER_CREATE_TIMEOUT="500ms", SHARD_QUEUES="1:bulk") as world:
+        world.a.is_away = True
+        eventually(lambda: world.services()[0].get("worker") == "DOWN")
+        taken, task, stays = (world.create(queue)["id"] for queue in ("email", "email", "default"))
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "0 3 * * *", "taskType": "mail",
+                                               "queue": "email"}}).data["createJob"]["id"]
+        assert world.sql("SELECT DISTINCT shard FROM outbox") == [["0"]]
+        world.a.add("mail", id=taken, queue="email")  # it had come, and its answer was lost
+        world.a.foreign = {"email": 1}
+        world.a.is_away = False
+        eventually(lambda: world.sql("SELECT count(*) FROM outbox") == [["2"]])
+        eventually(lambda: "outbox.misdirected" in world.gateway.log)  # it has the old map
+        world.gateway.__exit__(None)
+        world.settings["SHARD_QUEUES"] = "1:email,bulk"
+        world.gateway = Gateway(world.url, **world.settings)
+        eventually(lambda: world.sql("SELECT count(*) FROM outbox") == [["0"]])
+        assert task in world.b.tasks and task not in world.a.tasks and job in world.b.jobs and job not in world.a.jobs
+        assert taken in world.a.tasks and taken not in world.b.tasks and stays in world.a.tasks
+        rows = world.sql("SELECT id, shard, accepted, status FROM tasks")
+        assert sorted(rows) == sorted([[taken, "0", "t", "pending"], [task, "1", "t", "pending"], [stays, "0", "t", "pending"]]), rows
+        assert world.sql("SELECT shard, accepted, status FROM jobs") == [["1", "t", "active"]]
+
+
 def changes_of_all_are_followed_and_resumed(postgres):
     with World(postgres) as world:
         stream = Stream(world.gateway, CHANGED, world.admin)
@@ -312,7 +336,8 @@ def sessions_belong_to_a_shard(postgres):
 TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, what_reaches_over_two_shards_is_refused_by_name,
          what_is_done_to_a_row_goes_to_its_shard, a_log_is_followed_at_its_shard, a_bulk_action_is_split,
          settings_reach_all_and_lists_are_one, figures_add_up_and_snapshots_stay_apart,
-         one_shard_away_does_not_stop_the_other, changes_of_all_are_followed_and_resumed]
+         one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits,
+         changes_of_all_are_followed_and_resumed]
 
 if __name__ == "__main__":
     with Postgres() as server:

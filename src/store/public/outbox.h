@@ -35,5 +35,12 @@ struct outbox_refusal {
 outbox_refuse_tasks_step(struct arena *a, const struct outbox_refusal *refusals, size_t count);
 [[nodiscard]] struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id);
 
+struct outbox_move {
+    struct uuid subject_id;
+    int16_t shard; /* that it waits for from now on */
+};
+[[nodiscard]] struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves,
+                                              size_t count);
+
 /* One row where it still waited here and now is cancelled. */
 [[nodiscard]] struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id);

@@ -42,6 +42,17 @@ WHERE t.id = g.id AND t.version = 0;
 UPDATE jobs AS j SET status = 'failed', next_run = NULL, updated_at = now()
 WHERE j.id = $1::uuid AND j.version = 0;
 
+-- :name outbox_move  :params ids uuid[], shards int8[]
+-- Their queues have gone to other shards, and the one that they waited for has refused them.
+WITH given AS (
+    SELECT g.id, g.shard FROM unnest($1::uuid[], $2::int8[]) AS g (id, shard)
+), moved AS (
+    UPDATE outbox AS o SET shard = g.shard FROM given AS g WHERE o.subject_id = g.id
+), moved_jobs AS (
+    UPDATE jobs AS j SET shard = g.shard FROM given AS g WHERE j.id = g.id AND j.version = 0
+)
+UPDATE tasks AS t SET shard = g.shard FROM given AS g WHERE t.id = g.id AND t.version = 0;
+
 -- :name outbox_cancel  :params id uuid
 -- Only what was never sent: of the others nobody but the worker knows.
 WITH gone AS (
