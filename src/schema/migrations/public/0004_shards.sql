@@ -55,6 +55,7 @@ CREATE INDEX audit_log_action_ix ON audit_log USING btree (action, id);
 CREATE INDEX task_rollups_type_ix ON task_rollups USING btree (type, span_s, at);
 CREATE INDEX error_groups_type_ix ON error_groups USING btree (type);
 CREATE INDEX task_failures_group_id_ix ON task_failures USING btree (group_id, at);
+CREATE INDEX outbox_shard_ix ON outbox USING btree (shard, id);
 CREATE INDEX chat_messages_timestamp_ix ON chat_messages USING btree ("timestamp");
 CREATE OR REPLACE FUNCTION audit_expire(kept_s bigint, most integer)
  RETURNS bigint
