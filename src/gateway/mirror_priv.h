@@ -1,6 +1,6 @@
 /*
  * mirror_priv: the keeper of the gateway's copies of a shard's tasks and jobs, for mirror.c,
- * mirror_apply.c, mirror_snapshot.c and isolate.c. All on the first loop.
+ * mirror_apply.c, mirror_fetch.c, mirror_snapshot.c and isolate.c. All on the first loop.
  *
  *   STANDBY --(lease)--> SNAPSHOT --(all pages)--> FOLLOW
  *      ^                    ^-------- 410 -----------'
@@ -78,6 +78,8 @@ void mirror_flush(struct mirror *m);
 /* The table's cursor is `seq`, and the lease is ours: for a window whose end is not known. */
 void mirror_apply_checked(struct mirror *m, int64_t seq);
 void mirror_apply_clear(struct mirror *m);
+
+/* ── mirror_fetch.c ── */
 /* Asks the worker for these rows, which a change was told of and which are not there. */
 void mirror_fetch(struct mirror *m, const struct uuid *ids, size_t count);
 
