@@ -9,7 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker  # noqa: E402
-from gateway_rig import PROGRAM, Gateway, Installation, Postgres, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import PROGRAM, BaseWorld, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
 
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { id accepted } }"
 RETRY = "mutation($id: ID!) { retryTask(id: $id) { id } }"
@@ -33,7 +33,7 @@ class Twin(FakeWorker):
         self.is_made = True
 
 
-class World(Installation):
+class World(BaseWorld):
     def __init__(self, postgres):
         self.a = FakeWorker().__enter__()
         self.b = Twin(self.a).__enter__()

@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import PASSWORD, PROGRAM, WAIT_S, Installation, Postgres, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import PASSWORD, PROGRAM, WAIT_S, BaseWorld, Postgres, eventually, psql, run_tests  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Busy, Caller, Executor, Worker, new_id  # noqa: E402
 from worker_sums_test import Everything  # noqa: E402
 
@@ -21,7 +21,7 @@ ASK = "mutation { auditMirrors { mirror askedAt } }"
 JOB = "mutation($i: CreateJobInput!) { createJob(input: $i) { id } }"
 
 
-class World(Installation):
+class World(BaseWorld):
     def __init__(self, postgres, **settings):
         url = postgres.tell("database")
         self.worker = Worker(url, WORKER_LEASE="1s")

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
-from gateway_rig import Gateway, Installation, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import BaseWorld, Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
 
 TASK = "id type status state payload accepted source error why { code } duplicateOf { id } idempotencyKey"
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { %s } }" % TASK
@@ -22,7 +22,7 @@ READ = "query($id: ID!) { task(id: $id) { %s } }" % TASK
 READ_JOB = "query($id: ID!) { job(id: $id) { id name accepted status } }"
 
 
-class World(Installation):
+class World(BaseWorld):
     """A gateway with a worker of its own, in a database of its own."""
 
     def __init__(self, postgres, **settings):

@@ -7,7 +7,7 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
-from gateway_rig import Installation, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import BaseWorld, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
 from lease_rig import CREATE_TOKEN, LeaseClient  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Worker  # noqa: E402
 
@@ -30,7 +30,7 @@ LOG = "subscription($id: ID!) { taskLog(id: $id) { text } }"
 FAR = "2100-01-01T00:00:00Z"
 
 
-class World(Installation):
+class World(BaseWorld):
     def __init__(self, postgres, **settings):
         self.a, self.b = FakeWorker().__enter__(), FakeWorker(shard=1).__enter__()
         super().__init__(postgres.tell("database"), (self.a, self.b),
@@ -237,7 +237,7 @@ def changes_of_all_are_followed_and_resumed(postgres):
             assert "Last-Event-ID" in refused.text, (wrong, refused.text)
 
 
-class Real(Installation):
+class Real(BaseWorld):
     """Two real workers with a database each, and a gateway before them."""
     queues = "1:email,bulk"
 

@@ -210,7 +210,7 @@ class Gateway:
             self.out_file.close()
 
 
-class Installation:
+class BaseWorld:
     """A gateway, its first administrator, and the workers that it asks, which end after it."""
 
     def __init__(self, url, workers, **settings):
