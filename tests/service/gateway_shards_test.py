@@ -7,7 +7,7 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
-from gateway_rig import BaseWorld, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import BaseWorld, Gateway, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
 from lease_rig import CREATE_TOKEN, LeaseClient  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Worker  # noqa: E402
 
@@ -161,15 +161,24 @@ def settings_reach_all_and_lists_are_one(postgres):
         assert told["taskTypeSettings"] == [changed], told
         assert sorted(told["taskTypes"]) == ["mail", "sms"] and sorted(w["name"] for w in told["workers"]) == ["one", "two"]
         paused = world.ask(PAUSE, {"name": "email"}).data["pauseQueue"]
-        assert paused["paused"] and "email" in world.b.queues and "email" not in world.a.queues
+        assert paused == {"name": "email", "paused": True, "waiting": 2}, paused
+        assert "email" in world.b.queues and "email" in world.a.queues, "what was there before the queue moved"
         queues = {q["name"]: q for q in world.ask(QUEUES).data["queues"]}
         assert queues["email"]["waiting"] == 2 and queues["default"]["waiting"] == 1 and queues["email"]["source"] == "LIVE"
         world.b.is_away = True
         queues = {q["name"]: q for q in world.ask(QUEUES).data["queues"]}
         assert queues["email"]["waiting"] == 2 and queues["email"]["source"] == "CACHE", queues
-        assert world.ask(PAUSE, {"name": "default"}).data["pauseQueue"]["paused"]
+        broken = world.ask(PAUSE, {"name": "default"})
+        assert broken.code == "WORKER_UNAVAILABLE" and "changed at shard 0, and not at shard 1" in broken.error["message"], broken.text
+        assert world.a.queues["default"]["is_paused"]
         refused = world.ask(PAUSE, {"name": "bulk"})
         assert refused.code == "WORKER_UNAVAILABLE" and "shard 1" in refused.error["message"], refused.text
+        assert "bulk" not in world.a.queues, "its owner comes first"
+        broken = world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 8}})
+        assert broken.code == "WORKER_UNAVAILABLE" and "changed at shard 0" in broken.error["message"], broken.text
+        entries = world.sql("SELECT action, subject, detail FROM audit_log WHERE detail ? 'shards' ORDER BY id")
+        assert entries == [["queue.pause", "queue:default", '{"shards": [0]}'],
+                           ["task-type.update", "task-type:mail", '{"shards": [0], "maxRunning": 8}']], entries
 
 
 def figures_add_up_and_snapshots_stay_apart(postgres):
@@ -183,10 +192,17 @@ def figures_add_up_and_snapshots_stay_apart(postgres):
         rolled = world.sql("SELECT shard, sum(created), sum(completed) FROM task_rollups "
                            "WHERE span_s = 86400 AND type = 'mail' GROUP BY 1 ORDER BY 1")
         assert rolled == [["0", "2", "2"], ["1", "3", "3"]], rolled
+        failed = world.a.add("mail")
+        world.a.start(failed)
+        world.a.finish(failed, "dead", error="no luck")
+        world.follow()
+        assert world.sql("SELECT id, shard FROM task_failures") == [[failed, "0"]]
+        world.sql("DELETE FROM task_failures")  # the snapshot of another shard does not look at it
         world.b.begin_anew()  # as after the loss of its database: 410
         eventually(lambda: world.sql("SELECT count(*) FROM tasks WHERE shard = 1") == [["0"]])
-        assert world.sql("SELECT count(*) FROM tasks WHERE shard = 0") == [["2"]]
-        eventually(lambda: world.ask(COUNTS).data["taskCounts"]["total"] == 2)
+        assert world.sql("SELECT count(*) FROM tasks WHERE shard = 0") == [["3"]]
+        eventually(lambda: world.ask(COUNTS).data["taskCounts"]["total"] == 3)
+        assert world.sql("SELECT id FROM task_failures") == []
 
 
 def one_shard_away_does_not_stop_the_other(postgres):
@@ -255,6 +271,21 @@ def changes_of_all_are_followed_and_resumed(postgres):
         told_of(*missed)
         after = world.a.add(), world.b.add()
         told_of(*after)
+        stream.close()
+        world.gateway.__exit__(None)
+        world.b.is_away = True
+        world.gateway = Gateway(world.url, **world.settings)
+        stream = Stream(world.gateway, CHANGED, world.admin)
+        told_of(world.a.add())
+        eventually(lambda: stream.last_id)
+        last = stream.last_id
+        assert last.startswith("0:") and "," not in last, last
+        stream.close()
+        world.b.is_away = False
+        world.follow()
+        stream = Stream(world.gateway, CHANGED, world.admin, last_id=last)
+        broken = stream.next()
+        assert "changes were missed" in broken.text, broken.text
         stream.close()
         for wrong in ("2:1", "0:1,0:2", "x", "0:1,"):
             refused = world.gateway.graphql(CHANGED, None, world.admin, {"Accept": "text/event-stream", "Last-Event-ID": wrong})
