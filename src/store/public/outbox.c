@@ -79,7 +79,8 @@ struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves
     return (struct db_step){ &outbox_move, outbox_move_args(a, ids, count, shards, count) };
 }
 
-struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id)
+struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id, struct actor actor)
 {
-    return (struct db_step){ &outbox_cancel, outbox_cancel_args(a, task_id) };
+    return (struct db_step){ &outbox_cancel, outbox_cancel_args(a, task_id, uuid_v7(), uuid_v7(),
+                                                                actor.user_id, actor.label) };
 }
