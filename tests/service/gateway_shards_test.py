@@ -27,6 +27,8 @@ COUNTS = "{ taskCounts { total completed exact } }"
 HEALTH = "{ systemHealth { status outboxWaiting services { name status } } }"
 CHANGED = "subscription { taskChanged { id kind } }"
 LOG = "subscription($id: ID!) { taskLog(id: $id) { text } }"
+AUDITS = "{ mirrorAudits { mirror } }"
+AUDIT = "mutation { auditMirrors { mirror } }"
 FAR = "2100-01-01T00:00:00Z"
 
 
@@ -253,6 +255,20 @@ def a_moved_queue_takes_with_it_what_waits(postgres):
         assert world.sql("SELECT shard, accepted, status FROM jobs") == [["1", "t", "active"]]
 
 
+def a_shard_that_was_taken_away_is_a_cache(postgres):
+    with World(postgres) as world:
+        here, there = world.a.add(), world.b.add(queue="email")
+        world.follow()
+        assert [x["mirror"] for x in world.ask(AUDITS).data["mirrorAudits"]] == ["tasks", "tasks-1"]
+        world.gateway.__exit__(None)
+        del world.settings["SHARD_URLS"], world.settings["SHARD_QUEUES"]
+        world.gateway = Gateway(world.url, **world.settings)
+        eventually(lambda: world.ask(TASK, {"id": here}).data["task"]["source"] == "LIVE")
+        assert world.ask("query($id: ID!) { task(id: $id) { source } }", {"id": there}).data["task"] == {"source": "CACHE"}
+        assert [x["mirror"] for x in world.ask(AUDIT).data["auditMirrors"]] == ["tasks"]
+        assert world.sql("SELECT name FROM mirror WHERE audit_asked_at IS NOT NULL") == [["tasks"]]
+
+
 def changes_of_all_are_followed_and_resumed(postgres):
     with World(postgres) as world:
         stream = Stream(world.gateway, CHANGED, world.admin)
@@ -342,6 +358,7 @@ TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, wha
          what_is_done_to_a_row_goes_to_its_shard, a_log_is_followed_at_its_shard, a_bulk_action_is_split,
          settings_reach_all_and_lists_are_one, figures_add_up_and_snapshots_stay_apart,
          one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits,
+         a_shard_that_was_taken_away_is_a_cache,
          changes_of_all_are_followed_and_resumed]
 
 if __name__ == "__main__":
