@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import PASSWORD, PROGRAM, WAIT_S, BaseWorld, Postgres, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import PASSWORD, PROGRAM, WAIT_S, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Busy, Caller, Executor, Worker, new_id  # noqa: E402
 from worker_sums_test import Everything  # noqa: E402
 
@@ -21,13 +21,21 @@ ASK = "mutation { auditMirrors { mirror askedAt } }"
 JOB = "mutation($i: CreateJobInput!) { createJob(input: $i) { id } }"
 
 
-class World(BaseWorld):
+class World:
     def __init__(self, postgres, **settings):
-        url = postgres.tell("database")
-        self.worker = Worker(url, WORKER_LEASE="1s")
-        super().__init__(url, (self.worker,), WORKER_URL=f"http://127.0.0.1:{self.worker.port}",
-                         GATEWAY_TOKEN=GATEWAY_TOKEN, **settings)
+        self.url = postgres.tell("database")
+        self.worker = Worker(self.url, WORKER_LEASE="1s")
+        self.gateway = Gateway(self.url, WORKER_URL=f"http://127.0.0.1:{self.worker.port}",
+                               GATEWAY_TOKEN=GATEWAY_TOKEN, **settings)
+        self.admin = self.gateway.set_up()
         eventually(lambda: psql(self.url, "SELECT 1 FROM mirror WHERE cursor <> ''"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.gateway.__exit__(*exc)
+        self.worker.__exit__(*exc)
 
     def last(self):
         return self.gateway.graphql(AUDITS, token=self.admin).data["mirrorAudits"][0]
