@@ -17,10 +17,11 @@ static void written(struct gql_step *step, const struct db_reply *reply)
         log_error("audit.missing", "action=%.*s subject=%s actor=%s error=%s",
                   STR_FMT(entry->action), log_quote(entry->subject), log_quote(entry->actor.label),
                   log_quote(str_of_c(err_text(reply->err))));
+    }
+    if (reply->err != NULL && e.code == ERR_NONE)
         (void)err_set_from(&e, reply->err->origin, reply->err->code,
                            "it was done, but could not be written to the audit log: %.100s",
                            reply->err->message);
-    }
     if (e.code == ERR_NONE)
         gql_step_finish(step);
     else

@@ -8,7 +8,6 @@
 #include "gateway/worker_client.h"
 #include "gateway/worker_json.h"
 #include "json/writer.h"
-#include "store/public/audit.h"
 #include "store/public/mirror.h"
 #include "store/public/task_mirror.h"
 
@@ -19,13 +18,6 @@ enum {
 };
 
 /* ── the end ── */
-
-static void told(struct gql_step *step, const struct db_reply *reply)
-{
-    const struct bulk *b = step->host;
-    (void)reply; /* the error says that it was done, whether or not it could be written */
-    (void)gql_step_fail(step, &b->broke);
-}
 
 static void add_numbers(struct bulk *b, struct task_bulk_report *report)
 {
@@ -50,13 +42,8 @@ static void break_off(struct bulk *b, const struct err *why)
                        b->matched, e.message);
     add_numbers(b, &report);
     report.broke = b->broke.message;
-    struct audit_entry *entry = arena_new(b->step->arena, struct audit_entry);
-    *entry = (struct audit_entry){ .actor = await_request(b->step)->credential->owner,
-                                   .action = str_of_c(b->action->audit),
-                                   .subject = STR("tasks"),
-                                   .detail = task_bulk_describe(b->step->arena, &report) };
-    struct db_step add = audit_add_step(b->step->arena, entry);
-    (void)await_db_any(b->step, DB_LANE_WRITE, &add, 1, told);
+    (void)audited_fail(b->step, b->action->audit, STR("tasks"),
+                       task_bulk_describe(b->step->arena, &report), &b->broke);
 }
 
 static void finish(struct bulk *b)
