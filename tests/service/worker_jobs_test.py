@@ -2,6 +2,7 @@
 """What the worker's scheduler promises, asked over HTTP of a real worker on a real PostgreSQL.
 Usage: worker_jobs_test.py PROGRAM"""
 
+import json
 import os
 import random
 import signal
@@ -279,6 +280,23 @@ def who_changed_a_job_is_told_from_memory_from_the_tables_and_by_the_snapshot(wo
     worker.stop()
     worker.start()
     assert told() == [("job_gone", seq, change) for _, seq, change in fed if change]  # it is gone by now
+
+
+def large_changes_of_jobs_fill_a_page_and_no_more(worker):
+    cursor = worker.good("GET", "/v1/feed")["head"]
+    job = worker.make_job()
+    for n in range(24):  # each has the one before, too: 12 MB
+        worker.act(job["id"], "update", job={"payload": {"n": n, "text": "x" * 250_000}})
+    worker.delete(job["id"])
+    first = int(cursor.split(":")[1])
+    page = worker.good("GET", f"/v1/snapshot?limit=1&job_changes_from={first}")["job_changes"]
+    size = sum(len(json.dumps(change)) for change in page)
+    assert 8 << 20 <= size < 9 << 20, size
+    assert [c["after"]["payload"]["n"] for c in page[1:]] == list(range(len(page) - 1)), len(page)
+    worker.stop()
+    worker.start()
+    told = [e["change"]["after"] for e in worker.caller.whole_feed(cursor) if e.get("change")]  # out of the tables
+    assert [c["payload"]["n"] for c in told[1:-1]] == list(range(24)) and told[-1] == {"deleted": True}, len(told)
 
 
 def the_snapshot_has_all_jobs(worker):
@@ -580,6 +598,7 @@ def main():
             a_trigger_is_one_run_beside_the_schedule,
             every_change_is_in_the_feed_as_the_whole_job,
             who_changed_a_job_is_told_from_memory_from_the_tables_and_by_the_snapshot,
+            large_changes_of_jobs_fill_a_page_and_no_more,
             the_snapshot_has_all_jobs,
             a_job_each_second_runs,
             jitter_delays_the_run_and_not_the_firing,
