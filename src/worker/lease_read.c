@@ -42,9 +42,7 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
         return err_set(e, ERR_INVALID, "%serror: is no string", at);
     if (error && error->type == JSON_STRING) {
         ack->has_error = true;
-        ack->error = str_first(error->text, ERROR_MAX);
-        while (!str_is_utf8(ack->error))
-            ack->error.len--; /* the cut was within a character */
+        ack->error = str_first_whole(error->text, ERROR_MAX);
     }
     ack->has_result = result && result->type != JSON_NULL;
     if (ack->has_result)

@@ -98,6 +98,9 @@ def an_entry_of_the_inbox_for_another_shard_is_put_aside(_, url):
     assert reason == f"queue: {OTHERS}", reason
 
 
+    entry = sql(url, f"SELECT windlass.enqueue('work', '{{}}', queue => 'x{'ä' * 40}')")  # of 81 bytes, 64 are shown
+    reason = eventually(lambda: sql(url, f"SELECT error FROM worker.inbox_refused WHERE entry = '{entry}'"))
+    assert reason == f"queue: \"x{'ä' * 31}\" is of shard 0, this is shard 2", reason
 def a_task_stays_where_it_is_when_its_queue_moves(worker, _):
     url = worker.new_database()
     task = {"id": new_id(), "type": "work", "queue": "email"}
