@@ -224,6 +224,11 @@ void worker_drain(struct worker *w, io_fn *done, void *owner)
 }
 
 void worker_destroy(struct worker *w)
+bool worker_was_good(const struct worker *w, struct err *e)
+{
+    return lead_was_good(w->shard.lead, e);
+}
+
 {
     if (!w)
         return;

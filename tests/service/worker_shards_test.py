@@ -11,6 +11,7 @@ from worker_rig import Caller, Executor, Worker, new_id, run_with_worker, sql  #
 QUEUES = "1:email,bulk;2:reports"
 OTHERS = "\"email\" is of shard 1, this is shard 2"
 FAR_US = 4_102_444_800_000_000
+BAD_SETTINGS = 78
 
 
 def job(**members):
@@ -115,9 +116,9 @@ def a_task_stays_where_it_is_when_its_queue_moves(worker, _):
 
 
 def a_database_of_another_shard_is_refused(worker, url):
-    with Worker(url, wait=False, SHARD="1", SHARD_QUEUES=QUEUES) as stranger:
+    with Worker(url, wait=False, may_end=BAD_SETTINGS, SHARD="1", SHARD_QUEUES=QUEUES) as stranger:
         code = stranger.process.wait(WAIT_S)
-        assert code == 0, code
+        assert code == BAD_SETTINGS, code
         assert "event=lead.refused" in stranger.log and "holds the log of shard 2" in stranger.log, stranger.log
     assert sql(url, "SELECT string_agg(id::text, ',') FROM worker.shard") == "2"
     assert Caller(worker).get("/v1/feed").status == 200
@@ -125,7 +126,8 @@ def a_database_of_another_shard_is_refused(worker, url):
 
 def two_shards_that_begin_on_one_database_do_not_both_stay(worker, _):
     url = worker.new_database()
-    with Worker(url, wait=False, SHARD="1") as one, Worker(url, wait=False, SHARD="2") as two:
+    with Worker(url, wait=False, may_end=BAD_SETTINGS, SHARD="1", SHARD_QUEUES=QUEUES) as one, \
+            Worker(url, wait=False, may_end=BAD_SETTINGS, SHARD="2", SHARD_QUEUES=QUEUES) as two:
         ended = eventually(lambda: [w for w in (one, two) if w.process.poll() is not None])
         assert len(ended) == 1 and "event=lead.refused" in ended[0].log, ended[0].log
         eventually(lambda: "event=shard.leads" in (two if ended[0] is one else one).log)
