@@ -2,16 +2,17 @@
 """A worker of one shard among several: its numbers, its queues, its database. Usage: worker_shards_test.py PROGRAM"""
 
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import WAIT_S, eventually  # noqa: E402
+from gateway_rig import PROGRAM, WAIT_S, eventually  # noqa: E402
 from worker_rig import Caller, Executor, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 QUEUES = "1:email,bulk;2:reports"
 OTHERS = "\"email\" is of shard 1, this is shard 2"
-FAR_US = 4_102_444_800_000_000
 BAD_SETTINGS = 78
+FAR_US = 4_102_444_800_000_000
 
 
 def job(**members):
@@ -97,11 +98,11 @@ def an_entry_of_the_inbox_for_another_shard_is_put_aside(_, url):
     entry = sql(url, "SELECT windlass.enqueue('work', '{}', queue => 'email')")
     reason = eventually(lambda: sql(url, f"SELECT error FROM worker.inbox_refused WHERE entry = '{entry}'"))
     assert reason == f"queue: {OTHERS}", reason
-
-
     entry = sql(url, f"SELECT windlass.enqueue('work', '{{}}', queue => 'x{'ä' * 40}')")  # of 81 bytes, 64 are shown
     reason = eventually(lambda: sql(url, f"SELECT error FROM worker.inbox_refused WHERE entry = '{entry}'"))
     assert reason == f"queue: \"x{'ä' * 31}\" is of shard 0, this is shard 2", reason
+
+
 def a_task_stays_where_it_is_when_its_queue_moves(worker, _):
     url = worker.new_database()
     task = {"id": new_id(), "type": "work", "queue": "email"}
@@ -134,6 +135,14 @@ def two_shards_that_begin_on_one_database_do_not_both_stay(worker, _):
     assert sql(url, "SELECT count(*) FROM worker.shard") == "1"
 
 
+def a_shard_that_the_map_does_not_name_does_not_start(worker, _):
+    for queues, shard in (("", 1), (QUEUES, 3)):
+        done = subprocess.run([PROGRAM, "worker", "--worker-port=0", f"--shard={shard}", f"--shard-queues={queues}",
+                               f"--database-url={worker.new_database()}"], capture_output=True, text=True, timeout=WAIT_S,
+                              check=False, env={"PATH": os.environ["PATH"]})
+        assert done.returncode == BAD_SETTINGS and f"shard-queues does not name shard {shard}" in done.stderr, done
+
+
 def without_a_map_shard_0_takes_every_queue(worker, _):
     with Worker(worker.new_database()) as alone:
         answer = Caller(alone).create({"id": new_id(), "type": "work", "queue": "email"})
@@ -152,5 +161,6 @@ if __name__ == "__main__":
         a_task_stays_where_it_is_when_its_queue_moves,
         a_database_of_another_shard_is_refused,
         two_shards_that_begin_on_one_database_do_not_both_stay,
+        a_shard_that_the_map_does_not_name_does_not_start,
         without_a_map_shard_0_takes_every_queue,
     ], SHARD="2", SHARD_QUEUES=QUEUES)
