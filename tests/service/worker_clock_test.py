@@ -93,6 +93,33 @@ def a_job_fires_no_instant_twice_when_the_clock_goes_back(_, __, worker):
     assert instants == list(range(instants[0], instants[-1] + 1, 1_000_000)), instants
 
 
+def a_job_of_after_the_clock_went_back_fires_in_its_time(_, __, worker):
+    """Made, changed, resumed and triggered while the log's times are ahead of the clock."""
+    caller = Caller(worker)
+    worker.shim.ahead_s = HOUR_S
+    caller.create_one()
+    worker.shim.ahead_s = 0
+
+    def make(schedule="* * * * * *", **members):
+        answer = caller.post("/v1/jobs", {"actor": "test", "job": {
+            "id": new_id(), "name": "job", "schedule": schedule, "task_type": "tick", "overlap_policy": "allow", **members}})
+        assert answer.status == 200, answer.text
+        return answer.json["job"]["id"]
+
+    def act(of, verb, **members):
+        answer = caller.post(f"/v1/jobs/{of}:{verb}", {"actor": "test", **members})
+        assert answer.status == 200, answer.text
+    jobs = {"made": make(), "made every": make("@every 1s"), "updated": make("0 0 1 1 *"), "resumed": make(is_paused=True),
+            "triggered": make()}
+    act(jobs["updated"], "update", job={"schedule": "* * * * * *"})
+    act(jobs["resumed"], "resume")
+    act(jobs["triggered"], "trigger")
+    for what, job in jobs.items():
+        due_us = caller.get(f"/v1/jobs/{job}").json["job"]["next_run_us"]
+        assert due_us < (time.time() + 60) * 1e6, (what, due_us)
+        eventually(lambda job=job, due_us=due_us: caller.get(f"/v1/jobs/{job}").json["job"]["next_run_us"] > due_us)
+
+
 def a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone(_, database, worker):
     """The lease then seems to last for an hour more."""
     database.shim.ahead_s = HOUR_S
@@ -156,6 +183,7 @@ if __name__ == "__main__":
         one_that_failed_after_a_clock_went_back_is_tried_again_in_its_time,
         what_runs_too_long_after_a_clock_went_back_is_told_to_stop,
         a_job_fires_no_instant_twice_when_the_clock_goes_back,
+        a_job_of_after_the_clock_went_back_fires_in_its_time,
         a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone,
         a_runners_clock_that_jumps_ends_no_task,
     ])
