@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
 from runner_rig import Runner  # noqa: E402
 from shim import Shim  # noqa: E402
-from worker_rig import RUNNER_TOKEN, Caller, Executor, Worker, new_id, sql  # noqa: E402
+from worker_rig import RUNNER_TOKEN, Caller, Executor, OpenTransaction, Worker, new_id, sql  # noqa: E402
 
 HOUR_S = 3600
 LEASE = {"WORKER_LEASE": "1s", "ID_FUTURE": "24h"}
@@ -122,6 +122,21 @@ def a_job_of_after_the_clock_went_back_fires_in_its_time(_, __, worker):
         eventually(lambda job=job, due_us=due_us: caller.get(f"/v1/jobs/{job}").json["job"]["next_run_us"] > due_us)
 
 
+def a_transaction_that_the_leader_left_open_holds_up_nobody_when_the_clock_went_back(_, database, worker):
+    database.shim.ahead_s = HOUR_S
+    eventually(lambda: sql(database.url, "SELECT lease_until > clock_timestamp() FROM worker.shard") == "t")
+    with Worker(database.url, wait=False, **LEASE) as standby:
+        standby.wait_for_log(r"event=lead\.warm")
+        worker.process.send_signal(signal.SIGSTOP)
+        try:
+            left = OpenTransaction(database.url, "UPDATE worker.shard SET is_leaving = is_leaving")
+            database.shim.ahead_s = 0
+            standby.wait_leading()
+            assert not left.end() and "event=lead.writers_ended" in standby.log, standby.log
+        finally:
+            worker.stop(signal.SIGKILL)
+
+
 def a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone(_, database, worker):
     """The lease then seems to last for an hour more."""
     database.shim.ahead_s = HOUR_S
@@ -186,6 +201,7 @@ if __name__ == "__main__":
         what_runs_too_long_after_a_clock_went_back_is_told_to_stop,
         a_job_fires_no_instant_twice_when_the_clock_goes_back,
         a_job_of_after_the_clock_went_back_fires_in_its_time,
+        a_transaction_that_the_leader_left_open_holds_up_nobody_when_the_clock_went_back,
         a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone,
         a_runners_clock_that_jumps_ends_no_task,
     ])
