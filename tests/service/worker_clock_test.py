@@ -164,6 +164,22 @@ def a_runners_clock_that_jumps_ends_no_task(_, __, worker):
     shim.end()
 
 
+def a_runner_has_time_for_its_tasks_after_the_workers_clock_went_back(_, __, worker):
+    """Its session began when that clock was ahead; the log's times then go on at half their pace."""
+    caller = Caller(worker)
+    worker.shim.ahead_s = HOUR_S
+    eventually(lambda: worker_time_s(caller) > time.time() + HOUR_S / 2)
+    with Runner(f"http://127.0.0.1:{worker.port}", RUNNER_TOKEN=RUNNER_TOKEN) as runner:
+        runner.wait_for_log(r"event=session\.opened")
+        caller.create_one()  # the log has that hour
+        worker.shim.ahead_s = 0
+        eventually(lambda: worker_time_s(caller) < time.time() + HOUR_S / 2)
+        since_s, timeout_s = time.monotonic(), 2
+        eventually(lambda: time.monotonic() > since_s + 3 * timeout_s)  # twice that, and the log is behind by the timeout
+        task = caller.create_one(type="sleep", payload={"seconds": 0.01}, timeout_s=timeout_s, max_attempts=5)
+        eventually(lambda: caller.task(task)["state"] == "succeeded")
+
+
 class Server:
     """A PostgreSQL with a clock of its own."""
 
@@ -204,4 +220,5 @@ if __name__ == "__main__":
         a_transaction_that_the_leader_left_open_holds_up_nobody_when_the_clock_went_back,
         a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone,
         a_runners_clock_that_jumps_ends_no_task,
+        a_runner_has_time_for_its_tasks_after_the_workers_clock_went_back,
     ])

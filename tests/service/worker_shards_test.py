@@ -81,9 +81,12 @@ def a_spawned_task_of_another_shard_is_refused_and_its_parent_goes_on(worker, _)
     lease = executor.one()
     result = {"task": lease["task"], "fence": lease["fence"], "outcome": "complete", "spawn": [{"type": "work", "queue": "email"}]}
     answer = executor.post("/v1/acks", {**executor.who, "results": [result]})
-    assert_misdirected(answer, f"acks[0].spawn[0].queue: {OTHERS}")
-    assert executor.ack(lease, spawn=[{"type": "work", "queue": "reports"}]) == "applied"
-    assert executor.ack(executor.one()) == "applied"
+    assert answer.status == 400 and answer.detail == f"acks[0].spawn[0].queue: {OTHERS}", answer.text
+    assert executor.ack(lease, spawn=[{"type": "work", "queue": "reports"}, {"type": "work"}]) == "applied"
+    assert executor.ack(lease, spawn=[{"type": "work"}]) == "duplicate"
+    for child in executor.one(), executor.one():
+        assert caller.task(child["task"])["queue"] == "reports"  # "default" is another shard's
+        assert executor.ack(child) == "applied"
 
 
 def a_group_lies_in_one_shard(worker, _):
