@@ -1,4 +1,5 @@
 /* What the workers of several shards tell, as one list. */
+#include "base/map.h"
 #include "gateway/told.h"
 
 /* How a member of two objects of one name becomes one; the others are as the first has them. */
@@ -66,14 +67,6 @@ static const struct json_value *list_of(const struct json_value *body, const cha
     return list != NULL && list->type == JSON_ARRAY ? list : &none;
 }
 
-static size_t find(const struct json_value *items, size_t count, const char *name, struct str text)
-{
-    size_t at = 0;
-    while (at < count && !str_eq(text_of(&items[at], name), text))
-        at++;
-    return at;
-}
-
 static size_t items_max(const struct json_value *const *bodies, size_t count, const char *list)
 {
     size_t most = 0;
@@ -85,18 +78,23 @@ static size_t items_max(const struct json_value *const *bodies, size_t count, co
 static struct json_value merge_objects(struct arena *a, const struct lists *l,
                                        const struct json_value *const *bodies, size_t count)
 {
+    scoped(map_destroyp) struct map *by_name = map_create(); /* a shard may tell of 10,000 */
     struct json_value *items =
         arena_new_array(a, items_max(bodies, count, l->list), struct json_value);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         const struct json_value *list = list_of(bodies[i], l->list);
         for (size_t k = 0; k < list->item_count; k++) {
-            size_t at =
-                l->name == NULL ? n : find(items, n, l->name, text_of(&list->items[k], l->name));
-            if (at < n)
-                merge_into(a, &items[at], &list->items[k]);
-            else
-                items[n++] = list->items[k];
+            struct str name = l->name != NULL ? text_of(&list->items[k], l->name) : STR("");
+            struct json_value *same = l->name != NULL ? map_get(by_name, name) : NULL;
+            if (same != NULL) {
+                merge_into(a, same, &list->items[k]);
+                continue;
+            }
+            items[n] = list->items[k];
+            if (l->name != NULL)
+                (void)map_put(by_name, name, &items[n]);
+            n++;
         }
     }
     return json_of_items(items, n);
@@ -105,17 +103,17 @@ static struct json_value merge_objects(struct arena *a, const struct lists *l,
 static struct json_value merge_words(struct arena *a, const char *name,
                                      const struct json_value *const *bodies, size_t count)
 {
+    scoped(map_destroyp) struct map *known = map_create();
     struct json_value *items =
         arena_new_array(a, items_max(bodies, count, name), struct json_value);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         const struct json_value *list = list_of(bodies[i], name);
         for (size_t k = 0; k < list->item_count; k++) {
-            size_t at = 0;
-            while (at < n && !str_eq(items[at].text, list->items[k].text))
-                at++;
-            if (at == n)
-                items[n++] = list->items[k];
+            if (map_get(known, list->items[k].text) != NULL)
+                continue;
+            items[n] = list->items[k];
+            (void)map_put(known, list->items[k].text, &items[n++]);
         }
     }
     return json_of_items(items, n);
