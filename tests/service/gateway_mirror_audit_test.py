@@ -11,6 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import recount  # noqa: E402
+from gateway_mirror_test import check_error_groups  # noqa: E402
 from gateway_rig import PASSWORD, PROGRAM, WAIT_S, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Busy, Caller, Executor, Worker, new_id  # noqa: E402
 from worker_sums_test import Everything  # noqa: E402
@@ -25,10 +27,14 @@ class World:
     def __init__(self, postgres, **settings):
         self.url = postgres.tell("database")
         self.worker = Worker(self.url, WORKER_LEASE="1s")
-        self.gateway = Gateway(self.url, WORKER_URL=f"http://127.0.0.1:{self.worker.port}",
-                               GATEWAY_TOKEN=GATEWAY_TOKEN, **settings)
+        self.settings = settings
+        self.start_gateway()
         self.admin = self.gateway.set_up()
         eventually(lambda: psql(self.url, "SELECT 1 FROM mirror WHERE cursor <> ''"))
+
+    def start_gateway(self):
+        self.gateway = Gateway(self.url, WORKER_URL=f"http://127.0.0.1:{self.worker.port}",
+                               GATEWAY_TOKEN=GATEWAY_TOKEN, **self.settings)
 
     def __enter__(self):
         return self
@@ -185,6 +191,34 @@ def much_damage_is_mended_at_once(postgres):
         assert world.rows(ids) == before
 
 
+def groups_of_errors_are_mended_with_the_rows(postgres):
+    with World(postgres) as world:
+        caller, executor = Caller(world.worker), Executor(world.worker, {"work": 10})
+        ids = [new_id() for _ in range(4)]
+        caller.create(*({"id": task, "type": "work", "max_attempts": 1} for task in ids))
+        for _ in ids:
+            executor.ack(executor.one(), "fail", error="no route to 10.0.0.1")
+        executor.end()
+        eventually(lambda: psql(world.url, "SELECT count(*) FROM task_failures") == [["4"]])
+        before = world.rows(ids)
+        copied = ("INSERT INTO tasks SELECT (json_populate_record(t, '{\"id\": \"%s\"}')).* FROM tasks t WHERE id = '%s'"
+                  % (new_id(), ids[3]))
+        # Its payload cannot be sent as the row's: it is stored alone, without its body.
+        refused = ("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.payload <> '{}' THEN "
+                   "RAISE 'not so' USING errcode = 'check_violation'; END IF; RETURN NEW; END $$; CREATE TRIGGER refuse "
+                   f"BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.id = '{ids[2]}') EXECUTE FUNCTION refuse()")
+        damages = [(f"DELETE FROM tasks WHERE id = '{ids[0]}'", only(missing=1)),
+                   (f"UPDATE tasks SET status = 'completed', version = 1 WHERE id = '{ids[1]}'", only(wrong=1)),
+                   (copied, only(extra=1)),
+                   (f"DELETE FROM tasks WHERE id = '{ids[2]}'; {refused}", only(missing=1))]
+        for statement, expected in damages:
+            psql(world.url, f"{statement}; {recount.PUT_ERROR_GROUPS};")
+            assert figures(world.audit()) == expected, statement
+            check_error_groups(world.url)
+        assert world.rows(ids) == before
+        assert psql(world.url, "SELECT count(*) FROM task_failures") == [["4"]]
+
+
 def each_shard_is_compared_with_its_own_worker(postgres):
     queues = {"SHARD_QUEUES": "1:far"}
     with Worker(postgres.tell("database"), SHARD="1", **queues) as far, \
@@ -272,6 +306,7 @@ TESTS = [
     what_streams_is_not_taken_for_damage,
     each_damage_is_found_and_mended,
     much_damage_is_mended_at_once,
+    groups_of_errors_are_mended_with_the_rows,
     each_shard_is_compared_with_its_own_worker,
     it_runs_by_itself,
     one_that_cannot_be_done_says_why,
