@@ -256,6 +256,21 @@ def it_runs_by_itself(postgres):
         eventually(lambda: world.last()["missing"] == 0)  # the next one found nothing
 
 
+def one_that_was_interrupted_is_done_by_the_next_keeper(postgres):
+    with World(postgres) as world:
+        world.still_tasks(6)
+        world.worker.process.send_signal(signal.SIGSTOP)
+        try:
+            asked = world.gateway.graphql(ASK, token=world.admin).data["auditMirrors"][0]["askedAt"]
+            eventually(lambda: (world.last()["beganAt"] or "") >= asked)
+            world.gateway.stop(signal.SIGKILL)
+        finally:
+            world.worker.process.send_signal(signal.SIGCONT)
+        world.start_gateway()
+        eventually(lambda: world.last()["endedAt"])
+        assert figures(world.last()) == only()
+
+
 def one_that_cannot_be_done_says_why(postgres):
     with World(postgres) as world:
         world.still_tasks(6)
@@ -309,6 +324,7 @@ TESTS = [
     groups_of_errors_are_mended_with_the_rows,
     each_shard_is_compared_with_its_own_worker,
     it_runs_by_itself,
+    one_that_was_interrupted_is_done_by_the_next_keeper,
     one_that_cannot_be_done_says_why,
     the_doctor_runs_it_now,
     only_admins_may_ask,
