@@ -8,7 +8,12 @@
 #include "gateway/mirror_audit_priv.h"
 #include "store/public/error_group.h"
 
-enum { PAGE_ROWS = 1'000, PAGE_PAUSE_MS = 20 };
+enum {
+    PAGE_ROWS = 1'000,         /* of the worker's */
+    COMPARE_ROWS_MAX = 20'000, /* own ones in a page's range: the worker may have none of a day */
+    PAGE_PAUSE_MS = 20
+};
+enum compared_column { ID, VERSION, IS_TOLD, LAST };
 
 static void ask_page(struct audit_run *run);
 
@@ -156,7 +161,6 @@ static const struct mirror_row *told_row(const struct audit_run *run, struct uui
 static void take_damage(struct audit_run *run, const struct db_rows *rows, size_t i,
                         struct damage *d)
 {
-    enum { ID, VERSION, IS_TOLD };
     struct audit_page *page = &run->page;
     struct uuid id = db_rows_uuid(rows, i, ID);
     bool is_missing = db_rows_is_null(rows, i, VERSION), is_told = db_rows_bool(rows, i, IS_TOLD);
@@ -189,7 +193,8 @@ static void judge(struct audit_run *run, const struct db_rows *rows)
     page->mended = arena_new_array(run->arena, db_rows_count(rows), struct mirror_row);
     page->damaged_count = page->bad_count = page->mended_count = 0;
     for (size_t i = 0; i < db_rows_count(rows); i++)
-        take_damage(run, rows, i, &d);
+        if (!db_rows_is_null(rows, i, ID))
+            take_damage(run, rows, i, &d);
     if (page->damaged_count == 0) {
         page_done(run);
         return;
@@ -205,6 +210,15 @@ static void judge(struct audit_run *run, const struct db_rows *rows)
     mend(run);
 }
 
+/* Where not all of its range was looked at, the next page begins there. */
+static void end_page(struct audit_page *page, struct uuid last)
+{
+    if (uuid_eq(page->last, last))
+        return;
+    page->last = last;
+    page->is_last = false;
+}
+
 static void compared(void *owner, const struct db_reply *reply)
 {
     struct audit_run *run = owner;
@@ -217,6 +231,7 @@ static void compared(void *owner, const struct db_reply *reply)
         err_set(&e, ERR_UNAVAILABLE, "too much changes for a page to be compared");
         audit_again(run, ask_page, &e);
     } else {
+        end_page(&run->page, db_rows_uuid(reply->rows[0], 0, LAST));
         judge(run, reply->rows[0]);
     }
 }
@@ -224,8 +239,8 @@ static void compared(void *owner, const struct db_reply *reply)
 static void compare(struct audit_run *run)
 {
     struct audit_page *page = &run->page;
-    const struct db_step step = mirror_audit_compare_step(run->arena, page->after, page->last,
-                                                          &page->told, run->m->lease.shard);
+    const struct db_step step = mirror_audit_compare_step(
+        run->arena, page->after, page->last, &page->told, COMPARE_ROWS_MAX, run->m->lease.shard);
     audit_call(run, DB_LANE_SLOW, &step, 1, compared, ask_page);
 }
 

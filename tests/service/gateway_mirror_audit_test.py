@@ -5,6 +5,7 @@ Usage: gateway_mirror_audit_test.py PROGRAM"""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -219,6 +220,17 @@ def groups_of_errors_are_mended_with_the_rows(postgres):
         assert psql(world.url, "SELECT count(*) FROM task_failures") == [["4"]]
 
 
+def a_page_has_so_many_rows_at_most(postgres):
+    with World(postgres) as world:
+        world.still_tasks(6)
+        psql(world.url, "INSERT INTO tasks (id, type, version) SELECT ('0193' || lpad(to_hex(n), 8, '0') || '70008000' || repeat('0', 12))"
+                        "::uuid, 'x', 1 FROM generate_series(1, 25000) AS n;")
+        assert figures(world.audit()) == only(extra=25_000)
+        damages = [int(n) for n in re.findall(r"event=mirror\.audit-damage .* extra=(\d+)", world.gateway.log)]
+        assert sum(damages) == 25_000 and max(damages) <= 20_000, damages
+        assert figures(world.audit()) == only()
+
+
 def each_shard_is_compared_with_its_own_worker(postgres):
     queues = {"SHARD_QUEUES": "1:far"}
     with Worker(postgres.tell("database"), SHARD="1", **queues) as far, \
@@ -322,6 +334,7 @@ TESTS = [
     each_damage_is_found_and_mended,
     much_damage_is_mended_at_once,
     groups_of_errors_are_mended_with_the_rows,
+    a_page_has_so_many_rows_at_most,
     each_shard_is_compared_with_its_own_worker,
     it_runs_by_itself,
     one_that_was_interrupted_is_done_by_the_next_keeper,
