@@ -272,6 +272,18 @@ def changes_of_tasks_name_who_made_them(postgres):
             person("task.retry", f"task:{tasks[0]}", type="email"), person("task.delete", f"task:{tasks[2]}", type="email")]
 
 
+def what_one_number_tells_is_one_entry(postgres):
+    with FakeWorld(postgres) as world, world.start():
+        world.following()
+        tasks = [world.worker.add(kind) for kind in ("email", "report", "email")]
+        world.worker.actor = "ada@example.org"
+        world.worker.drop(*tasks)
+        world.caught_up()
+        (entry,) = fake_entries(world)
+        assert entry[3].pop("until") and entry == person("tasks.delete", "tasks", count=3, ids=tasks,
+                                                         types={"email": 2, "report": 1}), entry
+
+
 def odd_values_never_stop_the_mirror(postgres):
     with FakeWorld(postgres) as world, world.start():
         world.following()
@@ -316,6 +328,7 @@ FAKE_TESTS = [
     what_a_gateway_missed_is_read_from_the_record_and_the_rest_is_said,
     a_record_that_begins_late_says_so,
     changes_of_tasks_name_who_made_them,
+    what_one_number_tells_is_one_entry,
     odd_values_never_stop_the_mirror,
     what_is_too_old_leaves_and_nobody_deletes_more,
 ]
