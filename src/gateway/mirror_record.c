@@ -300,8 +300,10 @@ static void take_page_change(struct recording *r, const struct json_value *chang
         take_job_change(r, &base, id, change);
 }
 
-static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost)
+static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost,
+                             const struct json_value *body)
 {
+    const struct json_value *is_cut = json_get_c(body, "job_changes_cut");
     struct audit_record record = {
         .shard = r->shard,
         .seq = lost->to_seq,
@@ -311,7 +313,8 @@ static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost
         .subject = arena_printf(r->a, "shard:%d", r->shard),
     };
     record.detail =
-        record_detail_lost(r->a, r->shard, lost->from_seq, lost->to_seq, lost->is_reset);
+        record_detail_lost(r->a, r->shard, lost->from_seq, lost->to_seq, lost->is_reset,
+                           is_cut != NULL && is_cut->type == JSON_BOOL && is_cut->boolean);
     r->records[r->count++] = record;
 }
 
@@ -331,6 +334,6 @@ bool mirror_record_page(struct arena *a, const struct json_value *body,
         take_page_change(&r, &changes->items[i], lost);
     bool is_gap = lost->to_seq > max_of(lost->from_seq, INT64_C(1)) || lost->is_reset;
     if (lost->is_first && is_gap)
-        say_what_is_lost(&r, lost);
+        say_what_is_lost(&r, lost, body);
     return finish(&r, ret_step);
 }

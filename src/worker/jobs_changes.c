@@ -210,17 +210,19 @@ struct str job_change_told(struct arena *a, const struct db_rows *rows, int64_t 
     return STR("");
 }
 
-void job_changes_put(struct json_writer *w, const struct db_rows *rows)
+void job_changes_put(struct json_writer *w, const struct db_rows *rows, size_t most)
 {
     json_key_c(w, "job_changes");
     json_begin_array(w);
-    for (size_t i = 0; i < db_rows_count(rows); i++) {
+    for (size_t i = 0; i < min_of(db_rows_count(rows), most); i++) {
         json_begin_object(w);
         json_put_id(w, "job", db_rows_uuid(rows, i, READ_JOB));
         put_row_told(w, rows, i);
         json_end_object(w);
     }
     json_end_array(w);
+    json_key_c(w, "job_changes_cut");
+    json_write_bool(w, db_rows_count(rows) > most);
 }
 
 /* ── GET /v1/jobs/ID/changes ── */

@@ -63,7 +63,7 @@ static void answer(struct page *p)
         json_write_null(&w);
     }
     if (p->job_changes)
-        job_changes_put(&w, p->job_changes);
+        job_changes_put(&w, p->job_changes, CHANGES_MAX);
     if (p->head.len > 2) /* its members go on */
         buf_printf(p->r->out, ",%.*s", (int)(p->head.len - 2), p->head.ptr + 1);
     json_end_object(&w);
@@ -139,7 +139,7 @@ static void rows_read(void *owner, const struct db_reply *reply)
     p->rows = reply->rows[0];
     if (p->is_first && p->lost_from >= 0 && p->job_changes == NULL)
         ask(p, &job_changes_between,
-            job_changes_between_args(p->r->arena, p->lost_from, p->cursor, CHANGES_MAX),
+            job_changes_between_args(p->r->arena, p->lost_from, p->cursor, CHANGES_MAX + 1),
             changes_read);
     else
         compose_soon(p);

@@ -238,6 +238,21 @@ def what_a_gateway_missed_is_read_from_the_record_and_the_rest_is_said(postgres)
             assert len(fake_entries(world)) == len(seen) + 3
 
 
+def changes_of_jobs_that_the_worker_cuts_are_said_to_be_lost(postgres):
+    with FakeWorld(postgres) as world:
+        with world.start():
+            world.following()
+            world.worker.add()
+            world.caught_up()
+        world.worker.add()
+        world.worker.has_cut_changes = True
+        world.worker.forget()
+        with world.start():
+            world.caught_up()
+            (gap,) = fake_entries(world)
+            assert gap[0] == "record.gap" and gap[3]["unknown"].endswith("; and changes of jobs behind the first ones"), gap
+
+
 def a_record_that_begins_late_says_so(postgres):
     with FakeWorld(postgres) as world:
         world.worker.add(actor="ada@example.org")
@@ -326,6 +341,7 @@ TESTS = [
 FAKE_TESTS = [
     a_kill_writes_nothing_twice_and_loses_nothing,
     what_a_gateway_missed_is_read_from_the_record_and_the_rest_is_said,
+    changes_of_jobs_that_the_worker_cuts_are_said_to_be_lost,
     a_record_that_begins_late_says_so,
     changes_of_tasks_name_who_made_them,
     what_one_number_tells_is_one_entry,
