@@ -3,13 +3,16 @@
 is found and mended while everything changes, and nothing else is taken for damage.
 Usage: gateway_mirror_audit_test.py PROGRAM"""
 
+import http.server
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import recount  # noqa: E402
@@ -319,6 +322,39 @@ def the_doctor_runs_it_now(postgres):
         assert mirror_line(doctor(world, token="wls_none")).startswith("failure ")
 
 
+class Scripted(http.server.BaseHTTPRequestHandler):
+    """A gateway that has one mirror when it is asked for the audit, and another as well when it is looked at."""
+
+    def do_POST(self):  # pylint: disable=invalid-name
+        query = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        ended = {"askedAt": "2026-11-23T08:00:00Z", "beganAt": "2026-11-23T08:00:01Z", "endedAt": "2026-11-23T08:00:02Z"}
+        told = {**dict.fromkeys(("days", "rows", *FIGURES), 0), "error": None}
+        asked = [{**told, **ended, "mirror": "tasks"}]
+        later = [{**told, "mirror": "another", "askedAt": None, "beganAt": None, "endedAt": None}, *asked]
+        data = {"auditMirrors": asked} if "auditMirrors" in query else {"mirrorAudits": later}
+        body = json.dumps({"data": data}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def the_doctor_waits_for_what_it_asked(postgres):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            out = doctor(SimpleNamespace(url=postgres.tell("database"), admin="any",
+                                         gateway=SimpleNamespace(port=server.server_port)))
+        finally:
+            server.shutdown()
+        lines = [line for line in out.splitlines() if line.split()[1:2] == ["mirror"]]
+        assert len(lines) == 1 and lines[0].startswith("ok "), out
+
+
 def only_admins_may_ask(postgres):
     with World(postgres) as world:
         world.gateway.graphql("mutation($i: CreateUserInput!) { createUser(input: $i) { id } }",
@@ -340,6 +376,7 @@ TESTS = [
     one_that_was_interrupted_is_done_by_the_next_keeper,
     one_that_cannot_be_done_says_why,
     the_doctor_runs_it_now,
+    the_doctor_waits_for_what_it_asked,
     only_admins_may_ask,
 ]
 
