@@ -140,28 +140,13 @@ static void take_new_task(struct recording *r, const struct audit_record *base,
     count_type(&d->many, cells[COL_tasks_type], 1);
 }
 
-static enum act act_of(const struct feed_event *event)
+static enum act act_of(enum feed_op op)
 {
-    switch (event->op) {
-    case FEED_FINISH:
-    case FEED_NOTE:
+    if (op == FEED_FINISH || op == FEED_NOTE)
         return ACT_CANCEL;
-    case FEED_REOPEN:
+    if (op == FEED_REOPEN)
         return ACT_RETRY;
-    case FEED_DROP:
-        return ACT_DELETE;
-    case FEED_NONE:
-    case FEED_ADD:
-    case FEED_START:
-    case FEED_WAIT:
-    case FEED_JOB:
-    case FEED_JOB_GONE:
-    case FEED_TYPE:
-    case FEED_QUEUE:
-    case FEED_OP_COUNT:
-        break;
-    }
-    return ACT_NONE;
+    return op == FEED_DROP ? ACT_DELETE : ACT_NONE;
 }
 
 /* Only its counters tell of which types they were. */
@@ -184,7 +169,7 @@ static void take_drop(struct recording *r, struct audit_record *record,
 static void take_task_event(struct recording *r, const struct audit_record *base,
                             const struct feed_event *event)
 {
-    enum act act = act_of(event);
+    enum act act = act_of(event->op);
     struct audit_record record = *base;
     if (event->op == FEED_ADD)
         take_new_task(r, base, event->cells, event->id);

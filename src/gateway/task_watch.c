@@ -63,35 +63,11 @@ static void note_event(struct watch *w, size_t shard, struct change *change,
     changes_note(&w->changes, change, cells, given & w->plan->columns);
 }
 
-static int status_before(const struct feed_event *event)
-{
-    switch (event->op) {
-    case FEED_START:
-        return TASK_STATUS_PENDING;
-    case FEED_WAIT:
-        return TASK_STATUS_IN_PROGRESS;
-    case FEED_FINISH:
-    case FEED_REOPEN:
-        return event->from;
-    case FEED_NONE:
-    case FEED_ADD:
-    case FEED_NOTE:
-    case FEED_DROP:
-    case FEED_JOB:
-    case FEED_JOB_GONE:
-    case FEED_TYPE:
-    case FEED_QUEUE:
-    case FEED_OP_COUNT:
-        break;
-    }
-    return -1;
-}
-
 static void take_task(struct watch *w, size_t shard, const struct feed_event *event)
 {
     struct record task = record_of_event(w, event);
     struct change *change = changes_find(&w->changes, event->id);
-    int from = status_before(event);
+    int from = feed_status_before(event);
     bool is_added = event->op == FEED_ADD;
     if (change == NULL && task_filter_match(w->filter, &task) == TASK_MATCH_NO &&
         (is_added || task_filter_match_before(w->filter, &task, from) == TASK_MATCH_NO))

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
-from gateway_rig import Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import BaseWorld, Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
 
 TASK = "id type status state payload accepted source error why { code } duplicateOf { id } idempotencyKey"
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { %s } }" % TASK
@@ -22,27 +22,12 @@ READ = "query($id: ID!) { task(id: $id) { %s } }" % TASK
 READ_JOB = "query($id: ID!) { job(id: $id) { id name accepted status } }"
 
 
-class World:
+class World(BaseWorld):
     """A gateway with a worker of its own, in a database of its own."""
 
     def __init__(self, postgres, **settings):
-        self.url = postgres.tell("database")
         self.worker = FakeWorker().__enter__()
-        self.settings = {"WORKER_URL": self.worker.url, **settings}
-        self.gateway = Gateway(self.url, **self.settings)
-        self.admin = self.gateway.set_up()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            self.gateway.__exit__(kind)
-        finally:
-            self.worker.__exit__()
-
-    def ask(self, query, variables=None, gateway=None):
-        return (gateway or self.gateway).graphql(query, variables, self.admin)
+        super().__init__(postgres.tell("database"), (self.worker,), **{"WORKER_URL": self.worker.url, **settings})
 
     def create(self, type="email", **fields):  # pylint: disable=redefined-builtin
         return self.ask(CREATE, {"input": {"type": type, **fields}})

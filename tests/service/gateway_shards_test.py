@@ -7,7 +7,7 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
-from gateway_rig import Gateway, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import BaseWorld, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
 from lease_rig import CREATE_TOKEN, LeaseClient  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Worker  # noqa: E402
 
@@ -30,29 +30,13 @@ LOG = "subscription($id: ID!) { taskLog(id: $id) { text } }"
 FAR = "2100-01-01T00:00:00Z"
 
 
-class World:
+class World(BaseWorld):
     def __init__(self, postgres, **settings):
-        self.url = postgres.tell("database")
-        self.a = FakeWorker().__enter__()
-        self.b = FakeWorker(shard=1).__enter__()
-        self.settings = {"WORKER_URL": self.a.url, "SHARD_URLS": f"1:{self.b.url}", "SHARD_QUEUES": "1:email,bulk",
-                         "GATEWAY_LOOPS": "1", "WORKER_ASK_TIMEOUT": "2s", **settings}
-        self.gateway = Gateway(self.url, **self.settings)
-        self.admin = self.gateway.set_up()
+        self.a, self.b = FakeWorker().__enter__(), FakeWorker(shard=1).__enter__()
+        super().__init__(postgres.tell("database"), (self.a, self.b),
+                         **{"WORKER_URL": self.a.url, "SHARD_URLS": f"1:{self.b.url}", "SHARD_QUEUES": "1:email,bulk",
+                            "GATEWAY_LOOPS": "1", "WORKER_ASK_TIMEOUT": "2s", **settings})
         self.follow()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            self.gateway.__exit__(kind)
-        finally:
-            self.b.__exit__()
-            self.a.__exit__()
-
-    def ask(self, query, variables=None):
-        return self.gateway.graphql(query, variables, self.admin)
 
     def sql(self, text):
         return psql(self.url, text)
@@ -253,33 +237,23 @@ def changes_of_all_are_followed_and_resumed(postgres):
             assert "Last-Event-ID" in refused.text, (wrong, refused.text)
 
 
-class Real:
+class Real(BaseWorld):
     """Two real workers with a database each, and a gateway before them."""
     queues = "1:email,bulk"
 
     def __init__(self, postgres):
-        self.url = postgres.tell("database")
-        self.workers = [Worker(postgres.tell("database"), WORKER_PORT="0", SHARD=str(shard), SHARD_QUEUES=self.queues)
-                        for shard in (0, 1)]
-        urls = [f"http://127.0.0.1:{worker.port}" for worker in self.workers]
-        self.gateway = Gateway(self.url, WORKER_URL=urls[0], SHARD_URLS=f"1:{urls[1]}", SHARD_QUEUES=self.queues,
-                               GATEWAY_TOKEN=GATEWAY_TOKEN, GATEWAY_LOOPS="1")
-        self.admin = self.gateway.set_up()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        self.gateway.__exit__(kind)
-        for worker in self.workers:
-            worker.__exit__(kind)
+        workers = [Worker(postgres.tell("database"), WORKER_PORT="0", SHARD=str(shard), SHARD_QUEUES=self.queues)
+                   for shard in (0, 1)]
+        urls = [f"http://127.0.0.1:{worker.port}" for worker in workers]
+        super().__init__(postgres.tell("database"), workers, WORKER_URL=urls[0], SHARD_URLS=f"1:{urls[1]}",
+                         SHARD_QUEUES=self.queues, GATEWAY_TOKEN=GATEWAY_TOKEN, GATEWAY_LOOPS="1")
 
     def client(self):
-        made = self.gateway.graphql(CREATE_TOKEN, {"name": "t", "role": "OPERATOR", "scopes": ["LEASE"], "types": []}, self.admin)
+        made = self.ask(CREATE_TOKEN, {"name": "t", "role": "OPERATOR", "scopes": ["LEASE"], "types": []})
         return LeaseClient(self.gateway.host, self.gateway.port, made.data["createApiToken"]["token"])
 
     def create(self, queue):
-        return self.gateway.graphql(CREATE, {"input": {"type": "mail", "queue": queue}}, self.admin).data["createTask"]["id"]
+        return self.ask(CREATE, {"input": {"type": "mail", "queue": queue}}).data["createTask"]["id"]
 
 
 def sessions_belong_to_a_shard(postgres):
