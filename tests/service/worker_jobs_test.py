@@ -275,6 +275,12 @@ def who_changed_a_job_is_told_from_memory_from_the_tables_and_by_the_snapshot(wo
     mine = [c for c in page["job_changes"] if c["job"] == job["id"]]
     assert [(c["version"], {n: c[n] for n in ("actor", "before", "after")}) for c in mine] == [
         (seq, change) for _, seq, change in fed if change], mine
+    assert page["job_changes_cut"] is False
+    worker.sql("INSERT INTO worker.job_change (job_id, version, at, actor, after) SELECT gen_random_uuid(), 0, now(), 'many', '{}' "
+               "FROM generate_series(1, 10000)")
+    page = worker.good("GET", "/v1/snapshot?limit=1&job_changes_from=0")
+    assert len(page["job_changes"]) == 10_000 and page["job_changes_cut"] is True, len(page["job_changes"])
+    worker.sql("DELETE FROM worker.job_change WHERE actor = 'many'")
     assert "job_changes" not in worker.good("GET", "/v1/snapshot?limit=1")
     assert worker.ask("GET", "/v1/snapshot?job_changes_from=x").status == 400
     worker.stop()

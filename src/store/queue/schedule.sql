@@ -81,7 +81,10 @@ WITH RECURSIVE page AS (
         WHERE i.version > p.version AND i.version < $2 ORDER BY i.version LIMIT 1) AS n
     WHERE p.place < $3 AND p.bytes < $4
 )
-SELECT p.version, p.at, p.actor, p.before, p.after, p.job_id FROM page AS p ORDER BY p.place;
+SELECT p.version, p.at, p.actor, p.before, p.after, p.job_id,
+       EXISTS (SELECT FROM worker.job_change AS m
+               WHERE m.version > (SELECT max(l.version) FROM page AS l) AND m.version < $2)
+FROM page AS p ORDER BY p.place;
 
 -- :name job_old  :params runs_before timestamptz, deleted_before timestamptz, changes_before timestamptz
 -- Whether there is something for job_sweep.
