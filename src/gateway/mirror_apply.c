@@ -208,7 +208,7 @@ static void add_figures(struct apply *apply, struct db_step *steps, size_t *coun
 }
 
 /* Behind what writes the rows. */
-static size_t sync_failures(struct window *w, struct db_step *steps)
+static size_t sync_failures(struct window *w, int16_t shard, struct db_step *steps)
 {
     size_t count = 0;
     if (w->failure_count + w->dropped_count + w->range_count > 0)
@@ -218,7 +218,8 @@ static size_t sync_failures(struct window *w, struct db_step *steps)
     if (w->dropped_count > 0)
         steps[count++] = error_group_sync_step(w->arena, w->dropped, w->dropped_count);
     if (w->range_count > 0)
-        steps[count++] = error_group_sync_ranges_step(w->arena, w->froms, w->tos, w->range_count);
+        steps[count++] =
+            error_group_sync_ranges_step(w->arena, w->froms, w->tos, w->range_count, shard);
     return count;
 }
 
@@ -248,7 +249,7 @@ static void store(struct apply *apply)
         steps[count++] = task_mirror_update_step(a, apply->rows + apply->unchanged,
                                                  apply->row_count - apply->unchanged, false);
     }
-    count += sync_failures(w, steps + count);
+    count += sync_failures(w, m->lease.shard, steps + count);
     add_figures(apply, steps, &count);
     if (mirror_record_window(w, (int)m->lease.shard, &steps[count]))
         count++;

@@ -59,6 +59,8 @@ struct mirror {
 };
 
 /* ── mirror.c ── */
+/* Of its row in the table; shard 0's is as old as the table. */
+void mirror_name(size_t shard, char ret_name[MIRROR_NAME_MAX]);
 void mirror_stand_by(struct mirror *m);
 /* From a snapshot on, since what the feed kept is over. */
 void mirror_begin_again(struct mirror *m);

@@ -217,7 +217,8 @@ static void store(struct snapshot *s)
     }
     steps[count++] = task_mirror_prune_step(a, &s->page);
     steps[count++] = error_group_hold_step();
-    steps[count++] = error_group_sync_ranges_step(a, &s->page.after, &s->page.last, 1);
+    steps[count++] =
+        error_group_sync_ranges_step(a, &s->page.after, &s->page.last, 1, m->lease.shard);
     if (!s->are_marks_added)
         rollups_add(m->rollups, s->marks, s->mark_count);
     s->are_marks_added = true;

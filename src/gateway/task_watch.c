@@ -131,13 +131,18 @@ static void take_all(struct watch *w, size_t shard, const struct feed_event *eve
         err_set(&w->failure, ERR_LIMIT, "more changes than can be followed; narrow the filter");
 }
 
+static void fail_missed(struct watch *w)
+{
+    err_set_from(&w->failure, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
+                 "changes were missed; read anew and subscribe again");
+}
+
 /* While a replay runs, what comes is left to it: older events must not come after newer ones. */
 static void take_events(void *owner, size_t shard, const struct feed_event *events, size_t count)
 {
     struct watch *w = owner;
     if (count == 0) {
-        err_set_from(&w->failure, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
-                     "changes were missed; read anew and subscribe again");
+        fail_missed(w);
     } else if (w->shards[shard].replay == NULL) {
         int64_t *position = &w->position.seqs[shard];
         take_all(w, shard, events, count);
@@ -396,13 +401,16 @@ static bool read_resume(const struct gateway *gw, struct str text, struct shards
            err_set(e, ERR_INVALID, "Last-Event-ID is none of this subscription's");
 }
 
-/* Of a shard: what the client has not seen, and then what comes. */
-static void begin_shard(struct watch *w, size_t shard, int64_t resumed)
+/* Of a shard: what the client has not seen, and then what comes. Where its cursor does not name the
+ * shard, which nobody knew then, what it has not seen cannot be told. */
+static void begin_shard(struct watch *w, size_t shard, int64_t resumed, bool is_resumed)
 {
     struct err e;
     w->position.seqs[shard] = resumed > 0 ? resumed : feed_position(w->loop, shard);
-    if (resumed > 0 &&
-        !feed_replay_begin(w->loop, shard, resumed, take_replayed, w, &w->shards[shard].replay, &e))
+    if (is_resumed && resumed == 0)
+        fail_missed(w);
+    else if (resumed > 0 && !feed_replay_begin(w->loop, shard, resumed, take_replayed, w,
+                                               &w->shards[shard].replay, &e))
         w->failure = e; /* told as the stream's own, which is there to be tried again */
 }
 
@@ -413,6 +421,7 @@ enum gql_next task_watch_begin(struct gql_step *step, const struct task_filter *
     const struct gateway *gw = await_request(step)->loop->gateway;
     struct watch *w = arena_new(step->arena, struct watch);
     struct shards_cursor resumed;
+    bool is_resumed = false;
     struct err e;
     if (!read_resume(gw, await_request(step)->resume, &resumed, &e))
         return gql_step_fail(step, &e);
@@ -427,7 +436,9 @@ enum gql_next task_watch_begin(struct gql_step *step, const struct task_filter *
     io_timer_unref(w->timer);
     w->feed = feed_subscribe(w->loop, take_events, w);
     for (size_t i = 0; i < gw->shard_count; i++)
-        begin_shard(w, i, resumed.seqs[i]);
+        is_resumed = is_resumed || resumed.seqs[i] > 0;
+    for (size_t i = 0; i < gw->shard_count; i++)
+        begin_shard(w, i, resumed.seqs[i], is_resumed);
     step->results[0] = gql_object(w);
     return GQL_DONE;
 }

@@ -118,6 +118,10 @@ def what_still_waits_can_be_cancelled_and_is_never_sent(postgres):
         cancelled = world.ask(CANCEL, {"id": task}).data["cancelTask"]
         assert (cancelled["state"], cancelled["accepted"]) == ("CANCELLED", False), cancelled
         assert world.waiting() == 1
+        entries = psql(world.url, f"SELECT l.action, u.email = l.actor_label, l.detail, l.at <= now() AND l.id < '{uuid7()}' "
+                       f"FROM audit_log AS l LEFT JOIN users AS u ON u.id = l.actor_id WHERE l.subject = 'task:{task}' ORDER BY l.id")
+        assert entries == [["task.create", "t", '{"type": "email", "queue": "default", "priority": "normal"}', "t"],
+                           ["task.cancel", "t", '{"type": "email"}', "t"]], entries
         assert world.ask(CANCEL, {"id": task}).code == "WORKER_UNAVAILABLE"
         world.worker.launch()
         world.emptied()

@@ -50,7 +50,7 @@ def a_task_of_another_shard_is_refused_and_its_neighbours_are_not(worker, _):
                              for queue in ({"queue": "reports"}, {"queue": "email"}, {}))
     results = caller.create(mine, theirs, nobodys).json["results"]
     assert "task" in results[0], results
-    assert results[1]["error"] == {"code": "BAD_USER_INPUT", "message": f"tasks[1].queue: {OTHERS}"}, results
+    assert results[1]["error"] == {"code": "BAD_USER_INPUT", "message": f"tasks[1].queue: {OTHERS}", "status": 421}, results
     assert results[2]["error"]["message"] == "tasks[2].queue: \"default\" is of shard 0, this is shard 2", results
     assert caller.get(f"/v1/tasks/{theirs['id']}").status == 404
 
@@ -94,7 +94,7 @@ def a_group_lies_in_one_shard(worker, _):
     group = {"id": new_id(), "type": "task.group", "queue": "reports",
              "payload": {"tasks": [{"type": "work", "payload": {}}, {"type": "work", "payload": {}, "queue": "email"}]}}
     error = caller.create(group).json["results"][0]["error"]
-    assert error == {"code": "BAD_USER_INPUT", "message": f"tasks[0].payload: $.tasks[1].queue: {OTHERS}"}, error
+    assert error == {"code": "BAD_USER_INPUT", "message": f"tasks[0].payload: $.tasks[1].queue: {OTHERS}", "status": 400}, error
 
 
 def an_entry_of_the_inbox_for_another_shard_is_put_aside(_, url):

@@ -62,6 +62,7 @@ class FakeWorker:
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
+        self.foreign = {}         # queue: the shard that it is of by now
         self.whys = {}            # task id: why it waits, instead of what its state says
         self.job_changes = {}     # job id: what it tells of who changed what, the newest first
         self.job_records = []     # the same of all jobs, as the snapshot tells it
@@ -307,9 +308,15 @@ class FakeWorker:
                 return f"depends_on[{index}]: there is no such task"
         return None
 
+    def misdirected(self, wanted):
+        queue = wanted["queue"]
+        return f'queue: "{queue}" is of shard {self.foreign[queue]}, this is shard {self.shard}'
+
     def create_one(self, wanted):
         if wanted["id"] in self.tasks:
             return {"task": self.shown(self.tasks[wanted["id"]])}
+        if wanted.get("queue") in self.foreign:
+            return {"error": {"code": "BAD_USER_INPUT", "message": self.misdirected(wanted), "status": 421}}
         if wanted["type"] in self.refuse:
             return {"error": {"code": "BAD_USER_INPUT", "message": self.refuse[wanted["type"]]}}
         key = wanted.get("idempotency_key")
@@ -413,6 +420,8 @@ class FakeWorker:
     def create_job(self, body):
         wanted = dict(body["job"])
         if wanted["id"] not in self.jobs:
+            if wanted.get("queue") in self.foreign:
+                raise Refusal(421, "BAD_USER_INPUT", self.misdirected(wanted))
             if wanted["schedule"] == "bad":
                 raise Refusal(400, "BAD_USER_INPUT", "schedule: field 1, column 1: is no minute")
             is_paused = wanted.pop("is_paused", False)

@@ -5,6 +5,8 @@
 
 enum { SHARDS = 3, NAMES = 10'000, ARENA_BYTES = 256 << 20 };
 
+static const struct shard_map no_map = { .shard_count = 1 };
+
 static const struct json_value *parse(struct arena *a, struct str text)
 {
     const struct json_value *value;
@@ -44,7 +46,7 @@ static void as_many_types_as_there_may_be_are_one_list(void **state)
     const struct json_value *bodies[SHARDS];
     for (size_t i = 0; i < SHARDS; i++)
         bodies[i] = types_of(a, i);
-    struct json_value all = told_merge(a, TOLD_TYPES, bodies, SHARDS);
+    struct json_value all = told_merge(a, TOLD_TYPES, bodies, SHARDS, &no_map);
     const struct json_value *types = json_get_c(&all, "types");
     assert_int_equal(types->item_count, NAMES);
     for (size_t i = 0; i < NAMES; i++) {
@@ -67,7 +69,7 @@ static void what_one_shard_alone_has_comes_behind(void **state)
                      "{\"queue\":\"a\",\"oldest_waiting_us\":9,\"waiting\":3}]}")),
         parse(a, STR("{\"queues\":[{\"queue\":\"b\",\"oldest_waiting_us\":4,\"waiting\":2}]}")),
     };
-    struct json_value all = told_merge(a, TOLD_QUEUES, bodies, countof(bodies));
+    struct json_value all = told_merge(a, TOLD_QUEUES, bodies, countof(bodies), &no_map);
     const struct json_value *queues = json_get_c(&all, "queues");
     assert_int_equal(queues->item_count, 2);
     assert_str(json_get_c(&queues->items[0], "queue")->text, "a");
@@ -78,6 +80,25 @@ static void what_one_shard_alone_has_comes_behind(void **state)
     assert_int_equal(number_in(&queues->items[1], "waiting"), 4);
 }
 
+static void what_the_owner_of_a_queue_says_stands_first(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 16);
+    const struct shard_map map = { .shard_count = 3,
+                                   .queue_count = 1,
+                                   .queues = { { STR("q"), 2 } } };
+    const struct json_value *bodies[] = {
+        parse(a, STR("{\"queues\":[{\"queue\":\"q\",\"is_paused\":false,\"waiting\":1}]}")),
+        NULL,
+        parse(a, STR("{\"queues\":[{\"queue\":\"q\",\"is_paused\":true,\"waiting\":2}]}")),
+    };
+    struct json_value all = told_merge(a, TOLD_QUEUES, bodies, countof(bodies), &map);
+    const struct json_value *queues = json_get_c(&all, "queues");
+    assert_int_equal(queues->item_count, 1);
+    assert_true(json_get_c(&queues->items[0], "is_paused")->boolean);
+    assert_int_equal(number_in(&queues->items[0], "waiting"), 3);
+}
+
 static void workers_are_apart_and_their_types_are_each_told_once(void **state)
 {
     (void)state;
@@ -86,7 +107,7 @@ static void workers_are_apart_and_their_types_are_each_told_once(void **state)
         parse(a, STR("{\"workers\":[{\"name\":\"w\"}],\"task_types\":[\"b\",\"a\",\"\"]}")),
         parse(a, STR("{\"workers\":[{\"name\":\"w\"}],\"task_types\":[\"a\",\"c\",\"\"]}")),
     };
-    struct json_value all = told_merge(a, TOLD_WORKERS, bodies, countof(bodies));
+    struct json_value all = told_merge(a, TOLD_WORKERS, bodies, countof(bodies), &no_map);
     const struct json_value *types = json_get_c(&all, "task_types");
     assert_int_equal(json_get_c(&all, "workers")->item_count, 2);
     assert_int_equal(types->item_count, 4);
@@ -101,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_many_types_as_there_may_be_are_one_list),
         cmocka_unit_test(what_one_shard_alone_has_comes_behind),
+        cmocka_unit_test(what_the_owner_of_a_queue_says_stands_first),
         cmocka_unit_test(workers_are_apart_and_their_types_are_each_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,11 +48,14 @@ struct mirror_audit_told {
 [[nodiscard]] struct db_step mirror_audit_clear_jobs_step(struct arena *a, const struct uuid *ids,
                                                           const int64_t *versions, size_t count);
 
-/* For the gateway that keeps the mirror, whichever that is. */
-[[nodiscard]] struct db_step mirror_audit_ask_step(void);
+/* For the gateway that keeps the mirror, whichever that is. `names`: of those that are kept; the
+ * row of a shard that was taken away stays. */
+[[nodiscard]] struct db_step mirror_audit_ask_step(struct arena *a, const struct str *names,
+                                                   size_t count);
 [[nodiscard]] struct db_step mirror_audit_begin_step(struct arena *a,
                                                      const struct mirror_lease *lease);
 [[nodiscard]] struct db_step
 mirror_audit_end_step(struct arena *a, const struct mirror_lease *lease, struct str report);
 /* Rows of name, asked, began, ended, report; all but the first may be null. */
-[[nodiscard]] struct db_step mirror_audit_read_step(void);
+[[nodiscard]] struct db_step mirror_audit_read_step(struct arena *a, const struct str *names,
+                                                    size_t count);

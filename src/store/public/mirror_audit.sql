@@ -79,9 +79,8 @@ WHERE t.id = g.id AND t.version = g.version;
 DELETE FROM jobs AS j USING unnest($1::uuid[], $2::int8[]) AS g (id, version)
 WHERE j.id = g.id AND j.version = g.version;
 
--- :name mirror_audit_ask
--- Of all shards.
-UPDATE mirror AS m SET audit_asked_at = clock_timestamp();
+-- :name mirror_audit_ask  :params names text[]
+UPDATE mirror AS m SET audit_asked_at = clock_timestamp() WHERE m.name = ANY ($1::text[]);
 
 -- :name mirror_audit_begin  :params name text
 UPDATE mirror AS m SET audit_began_at = clock_timestamp() WHERE m.name = $1::text;
@@ -89,6 +88,7 @@ UPDATE mirror AS m SET audit_began_at = clock_timestamp() WHERE m.name = $1::tex
 -- :name mirror_audit_end  :params name text, report text
 UPDATE mirror AS m SET audit = $2::jsonb, audited_at = clock_timestamp() WHERE m.name = $1::text;
 
--- :name mirror_audit_read
+-- :name mirror_audit_read  :params names text[]
 SELECT m.name, m.audit_asked_at, m.audit_began_at, m.audited_at, m.audit FROM mirror AS m
+WHERE m.name = ANY ($1::text[])
 ORDER BY m.name;

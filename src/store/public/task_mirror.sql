@@ -81,19 +81,35 @@ WHERE NOT EXISTS (SELECT FROM changed AS c WHERE c.id = g.id)
 DELETE FROM tasks AS t WHERE t.id = ANY ($1::uuid[]);
 
 -- :name task_mirror_drop_ranges  :params froms uuid[], tos uuid[], shard int2
--- What still waits in the outbox is not the worker's to drop.
-DELETE FROM tasks AS t
-USING unnest($1::uuid[], $2::uuid[]) AS g (from_id, to_id)
-WHERE t.id >= g.from_id AND t.id < g.to_id AND t.shard = $3::int2
-  AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.subject_id = t.id);
+-- What still waits in the outbox is not the worker's to drop. By the index of the shard's own rows,
+-- but for shard 0, which is not in it: of the two halves one is empty at once. So below.
+WITH gone AS MATERIALIZED (
+    SELECT t.id
+    FROM unnest($1::uuid[], $2::uuid[]) AS g (from_id, to_id)
+    JOIN tasks AS t ON t.id >= g.from_id AND t.id < g.to_id AND t.shard = 0
+    WHERE $3::int2 = 0
+    UNION ALL
+    SELECT t.id
+    FROM unnest($1::uuid[], $2::uuid[]) AS g (from_id, to_id)
+    JOIN tasks AS t ON t.id >= g.from_id AND t.id < g.to_id AND t.shard = $3::int2 AND t.shard > 0
+)
+DELETE FROM tasks AS t USING gone AS g
+WHERE t.id = g.id AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.subject_id = t.id);
 
 -- :name task_mirror_prune  :params after_id uuid, last_id uuid, ids uuid[], version int8, is_forced bool, shard int2
 -- Rows of a snapshot's page that the page does not show are gone from the worker. Those that
 -- changed since the snapshot began are newer than it, those of version 0 were never the worker's.
-DELETE FROM tasks AS t
-WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
-  AND (t.version < $4::int8 OR $5::bool) AND t.shard = $6::int2
-  AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id);
+WITH gone AS MATERIALIZED (
+    SELECT t.id FROM tasks AS t
+    WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.shard = 0 AND $6::int2 = 0
+    UNION ALL
+    SELECT t.id FROM tasks AS t
+    WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.shard = $6::int2 AND t.shard > 0
+    EXCEPT ALL
+    SELECT unnest($3::uuid[])
+)
+DELETE FROM tasks AS t USING gone AS g
+WHERE t.id = g.id AND t.version > 0 AND (t.version < $4::int8 OR $5::bool);
 
 -- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses job_status[], last_runs timestamptz[]
 -- :params next_runs timestamptz[], task_types text[], payloads text[], priorities task_priority[], misfires misfire_policy[]
