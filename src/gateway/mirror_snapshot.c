@@ -78,6 +78,8 @@ void mirror_snapshot_clear(struct mirror *m)
         snapshot_free(s);
 }
 
+static const char away[] = "the database is away";
+
 static void retry(struct snapshot *s)
 {
     io_timer_start(s->timer, backoff_next_ms(&s->backoff));
@@ -85,9 +87,9 @@ static void retry(struct snapshot *s)
 
 /* The lease may be lost, or the database is away: the lease's next answer tells, or the timer. The
  * page is asked for anew, and its rows are marked anew. */
-static void not_stored(struct snapshot *s, const struct err *e)
+static void not_stored(struct snapshot *s, const char *why)
 {
-    log_debug("mirror.snapshot", "error=%s", log_quote(str_of_c(err_text(e))));
+    log_debug("mirror.snapshot", "error=%s", log_quote(str_of_c(why)));
     rollups_destroy(s->m->rollups);
     s->m->rollups = rollups_create();
     mirror_recheck(s->m);
@@ -120,7 +122,7 @@ static void isolated(void *owner, bool is_done)
         return;
     s->is_isolated = true;
     if (!is_done) {
-        retry(s);
+        not_stored(s, away);
         return;
     }
     s->row_count = isolate_compact(s->rows, s->row_count, &born);
@@ -136,7 +138,7 @@ static void stored(void *owner, const struct db_reply *reply)
     bool may_be_lost = reply->err != NULL && strcmp(reply->sqlstate, MIRROR_LOST) == 0;
     if (may_be_lost && !s->is_doubted) {
         s->is_doubted = true;
-        not_stored(s, reply->err);
+        not_stored(s, err_text(reply->err));
         return;
     }
     if (reply->err != NULL && mirror_is_refusal(reply) && !s->is_isolated) {
@@ -149,7 +151,7 @@ static void stored(void *owner, const struct db_reply *reply)
         return;
     }
     if (reply->err != NULL) {
-        not_stored(s, reply->err);
+        not_stored(s, err_text(reply->err));
         return;
     }
     s->is_doubted = false;
@@ -202,7 +204,7 @@ static void store(struct snapshot *s)
     if (!s->has_after) {
         size_t more = first_page_steps(s, steps + count, &e);
         if (more == 0) {
-            not_stored(s, &e);
+            not_stored(s, err_text(&e));
             return;
         }
         count += more;
@@ -234,7 +236,7 @@ static void store(struct snapshot *s)
         steps[count++] = mirror_snapshot_end_step(a, &m->lease, str_of_c(cursor));
     s->is_busy = mirror_write(m, steps, count, stored, s);
     if (!s->is_busy)
-        retry(s);
+        not_stored(s, away);
 }
 
 /* ── what its marks need ── */

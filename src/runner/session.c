@@ -183,14 +183,20 @@ static void hear_mode(struct session *s, enum wire_mode mode)
     }
 }
 
+/* The lease ends `ttl_ms` after the answer was written, by the clock of the deadline. What that
+ * clock shows may be anything, and may have been set since the last answer. */
+static int64_t time_of(const struct session *s, const struct wire_lease *lease)
+{
+    if (lease->deadline_us <= 0 || lease->lease_until_us <= 0)
+        return INT64_MAX;
+    int64_t longer_us = lease->deadline_us - lease->lease_until_us;
+    return min_of(longer_us, INT64_MAX / 2) + s->ttl_ms * CLOCK_MS;
+}
+
 static void start_leases(struct session *s, const struct wire_answer *answer)
 {
-    int64_t now_us = clock_mono_us() + s->ahead_us;
-    for (size_t i = 0; i < answer->lease_count; i++) {
-        const struct wire_lease *lease = &answer->leases[i];
-        runner_start_task(s->runner, lease,
-                          lease->deadline_us > 0 ? lease->deadline_us - now_us : INT64_MAX);
-    }
+    for (size_t i = 0; i < answer->lease_count; i++)
+        runner_start_task(s->runner, &answer->leases[i], time_of(s, &answer->leases[i]));
 }
 
 static void settle(struct session *s, enum ack_carrier carrier, const struct wire_answer *answer)
@@ -216,8 +222,6 @@ static void opened(struct session *s, const struct session_reply *reply)
     s->secret = mem_cstr(session.secret);
     s->ttl_ms = session.ttl_ms;
     s->heartbeat_ms = session.heartbeat_ms;
-    int64_t there_us = session.server_time_us ? session.server_time_us : clock_wall_us();
-    s->ahead_us = there_us - clock_mono_us();
     s->state = SESSION_OPEN;
     log_info("session.opened", "session=%s ttl_ms=%lld heartbeat_ms=%lld", s->id,
              (long long)s->ttl_ms, (long long)s->heartbeat_ms);

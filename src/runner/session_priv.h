@@ -31,7 +31,6 @@ struct session {
     bool is_quiet;             /* as the worker wishes */
     char *id, *secret;         /* NULL: none */
     int64_t ttl_ms, heartbeat_ms;
-    int64_t ahead_us; /* the worker's clock, of our monotonic one */
 
     struct session_call calls[TALLY_CALL_COUNT];
     struct io_turn *turn;

@@ -2,6 +2,8 @@
 
 #include "base/uuid.h"
 
+enum { TTL_MS_MAX = 1'000'000'000 };
+
 static const char *const verdict_names[WIRE_VERDICT_COUNT] = {
     [WIRE_APPLIED] = "applied",
     [WIRE_DUPLICATE] = "duplicate",
@@ -78,15 +80,14 @@ bool wire_read_session(struct arena *a, struct str text, struct wire_session *re
     if (!parse_object(a, text, &v, e) || !read_text(v, &top, "session", &session.id, e) ||
         !read_text(v, &top, "secret", &session.secret, e) ||
         !read_number(v, &top, "ttl_ms", &session.ttl_ms, e) ||
-        !read_number(v, &top, "heartbeat_ms", &session.heartbeat_ms, e) ||
-        !read_number(v, &top, "server_time_us", &session.server_time_us, e))
+        !read_number(v, &top, "heartbeat_ms", &session.heartbeat_ms, e))
         return false;
     struct uuid id;
     if (!uuid_parse(session.id, &id))
         return wrong(&top, "session", "UUID", e);
     if (!is_token(session.secret))
         return wrong(&top, "secret", "plain text", e);
-    if (session.ttl_ms < 1 || session.heartbeat_ms < 1)
+    if (session.ttl_ms < 1 || session.ttl_ms > TTL_MS_MAX || session.heartbeat_ms < 1)
         return err_set(e, ERR_INVALID, "$.ttl_ms, $.heartbeat_ms: positive numbers expected");
     *ret_session = session;
     return true;
@@ -100,6 +101,7 @@ static bool read_lease(const struct json_value *v, const struct place *at, void 
     return read_text(v, at, "task", &lease->task, e) && read_text(v, at, "type", &lease->type, e) &&
            read_text(v, at, "fence", &lease->fence, e) &&
            read_number(v, at, "attempt", &lease->attempt, e) &&
+           read_number(v, at, "lease_until_us", &lease->lease_until_us, e) &&
            read_number(v, at, "deadline_us", &lease->deadline_us, e);
 }
 

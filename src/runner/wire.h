@@ -9,14 +9,13 @@
 struct wire_session {
     struct str id, secret;
     int64_t ttl_ms, heartbeat_ms;
-    int64_t server_time_us; /* 0: not told */
 };
 
 struct wire_lease {
     struct str task, type, fence;
     const struct json_value *payload; /* never NULL */
     int64_t attempt;
-    int64_t deadline_us; /* by the worker's clock; 0: none */
+    int64_t lease_until_us, deadline_us; /* by the worker's clock; 0: not told */
 };
 
 /* What became of an acknowledgement. */

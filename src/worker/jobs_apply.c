@@ -1,4 +1,5 @@
 /* jobs_apply: what comes of a call about a job in a batch. */
+#include "base/clock.h"
 #include "worker/door.h"
 #include "worker/jobs_call_priv.h"
 #include "worker/session_schemas.h"
@@ -52,6 +53,12 @@ static bool check_payload(const struct shard *s, const struct job_data *d, uint3
     return session_set_check_payload_text(s->sessions, type, d->text->payload, "job.payload", e);
 }
 
+/* Of the clock, as when it fires: the log's time may be ahead of that, never behind it. */
+static int64_t now_us(const struct batch *b)
+{
+    return min_of(clock_wall_us(), b->at_us);
+}
+
 static bool make_job(struct job_call *c, struct job *job, int64_t at_us, struct err *e)
 {
     static struct job_text defaults = { .time_zone = { "UTC", 3 },
@@ -98,7 +105,7 @@ void job_create_apply(struct intent *intent, struct batch *b)
         err_set(&c->err, ERR_LIMIT, "there are %d jobs already (limit)", JOBS_MAX);
     } else if (id_is_new_enough(c, b->at_us, &c->err)) {
         job = job_create(jobs, c->id);
-        if (!make_job(c, job, b->at_us, &c->err)) {
+        if (!make_job(c, job, now_us(b), &c->err)) {
             jobs_forget(jobs, job);
             return;
         }
@@ -128,7 +135,7 @@ void job_update_apply(struct intent *intent, struct batch *b)
     }
     bool is_moved = !str_is_empty(c->wish.text.schedule) || !str_is_empty(c->wish.text.time_zone);
     if (is_moved && d.status == JOB_ACTIVE)
-        d.next_run_us = job_next_us(&d, b->at_us);
+        d.next_run_us = job_next_us(&d, now_us(b));
     const struct job_data was = job->now;
     job_save(b, job);
     job_text_unref(job->now.text);
@@ -169,7 +176,7 @@ void job_resume_apply(struct intent *intent, struct batch *b)
         job->now = d;
         job->now.status = JOB_ACTIVE;
         job->now.consecutive_failures = 0;
-        job->now.next_run_us = job_next_us(&job->now, b->at_us);
+        job->now.next_run_us = job_next_us(&job->now, now_us(b));
         job_changed(b, job, job_change_of(b, job, &was, c->actor));
     }
     job_call_keep(c, job);
@@ -210,12 +217,13 @@ void job_trigger_apply(struct intent *intent, struct batch *b)
                 b->s->options.tasks_max);
         return;
     }
-    struct task_view *view = job_run_add(b, job, c->task, b->at_us,
-                                         str_is_empty(c->actor) ? STR("") : c->actor, &c->err);
+    int64_t at_us = now_us(b);
+    struct task_view *view =
+        job_run_add(b, job, c->task, at_us, str_is_empty(c->actor) ? STR("") : c->actor, &c->err);
     if (view == NULL)
         return;
     job_save(b, job);
-    job->now.last_run_us = max_of(job->now.last_run_us, b->at_us);
+    job->now.last_run_us = max_of(job->now.last_run_us, at_us);
     job_changed(b, job, NULL);
     job_call_keep_task(c, view);
 }

@@ -145,10 +145,12 @@ static bool is_unrenewed(struct lead *lead, int64_t until_us)
 /* Its numbers would stand between those of another log's feed, and its tasks in two shards. */
 static void refuse(struct lead *lead, int64_t other)
 {
-    log_error("lead.refused", "shard=%d error=\"this database holds the log of shard %lld\"",
-              lead->s->id, (long long)other);
+    err_set(&lead->refusal, ERR_INVALID, "this database holds the log of shard %lld",
+            (long long)other);
+    log_error("lead.refused", "shard=%d error=%s", lead->s->id,
+              log_quote(str_of_c(lead->refusal.message)));
     lead->is_ended = true;
-    (void)kill(getpid(), SIGTERM); /* its frame drains, and whoever started it tries again */
+    (void)kill(getpid(), SIGTERM); /* its frame drains, then asks whether it was good */
 }
 
 static void looked(void *owner, const struct db_reply *reply)
@@ -342,6 +344,13 @@ void lead_again(struct lead *lead)
 bool lead_is_standing_by(const struct lead *lead)
 {
     return lead->s->role == SHARD_STANDBY && lead->is_standing_by;
+}
+
+bool lead_was_good(const struct lead *lead, struct err *e)
+{
+    if (lead->refusal.code != ERR_NONE)
+        *e = lead->refusal;
+    return lead->refusal.code == ERR_NONE;
 }
 
 static void given_back(void *owner, const struct db_reply *reply)

@@ -15,7 +15,8 @@ struct lead {
     int64_t renewal_us;
     struct load *load; /* the memory's; a standby's follows the log */
     int64_t ckpt_seq, end;
-    int64_t looked_epoch; /* whose lease is free */
+    int64_t looked_epoch, looked_until_us; /* of the lease that is free */
+    struct err refusal;                    /* of a database that holds another shard's log */
     bool is_started, is_ended, is_standing_by;
     bool is_warm; /* the load has once been at the log's end */
     int64_t look_ms;

@@ -164,7 +164,8 @@ static void end_writers(struct lead *lead, int64_t epoch)
     arena_reset(lead->a);
     const struct db_step step = { &lead_end_writers,
                                   lead_end_writers_args(lead->a, lead->s->id, epoch,
-                                                        str_of_c(lead->s->name), WRITER_AGE_US) };
+                                                        str_of_c(lead->s->name), WRITER_AGE_US,
+                                                        lead->looked_until_us) };
     lead_call(lead, DB_LANE_READ, &step, 1, writers_ended);
 }
 
@@ -196,11 +197,11 @@ void lead_take_over(struct lead *lead, const struct db_rows *looked)
 {
     struct shard *s = lead->s;
     lead->looked_epoch = db_rows_i64(looked, 0, 0);
+    lead->looked_until_us = db_rows_time(looked, 0, 5);
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
-        { &lead_take,
-          lead_take_args(lead->a, s->id, db_rows_i64(looked, 0, 0), db_rows_time(looked, 0, 5),
-                         str_of_c(s->name), s->options.lease_us) },
+        { &lead_take, lead_take_args(lead->a, s->id, lead->looked_epoch, lead->looked_until_us,
+                                     str_of_c(s->name), s->options.lease_us) },
     };
     lead_call(lead, DB_LANE_WRITE, steps, countof(steps), taken);
 }

@@ -53,8 +53,9 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     json_write_string(w, str_of_c(fence));
     json_key_c(w, "lease_until_us");
     json_write_i64(w, clock_wall_us() + l->ttl_ms * CLOCK_MS);
-    json_key_c(w, "deadline_us");
-    json_write_i64(w, c->started_us + (int64_t)c->timeout_s * CLOCK_S);
+    json_key_c(w, "deadline_us"); /* by that clock, too: the log's may be far ahead */
+    json_write_i64(w, clock_wall_us() + c->started_us - shard_now_us(s) +
+                          (int64_t)c->timeout_s * CLOCK_S);
     json_put_time(w, "scheduled_for_us",
                   db_rows_is_null(rows, row, 4) ? 0 : db_rows_time(rows, row, 4));
     json_key_c(w, "idempotency_key");

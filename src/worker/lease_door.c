@@ -47,6 +47,8 @@ static void apply_claim(struct intent *intent, struct batch *b)
     l->wait.session = session_find(b->s->sessions, l->session_id); /* it may have ended */
     if (http_is_cancelled(l->r))
         return; /* nobody would hear of what is done for him */
+    if (l->wait.session)
+        leasing_tell_quiet(l, l->wait.session);
     if (l->wait.session && l->says_held && l->wait.session->leases > 0)
         return_unheld(l, b);
     while (l->wait.session && l->claim_count < l->max) {

@@ -38,6 +38,8 @@ struct leasing {
     bool says_held;
     struct lease_held *held;
     size_t held_count;
+    uint32_t *quiet; /* types */
+    size_t quiet_count;
     struct db_rows *bodies;
 };
 
@@ -47,9 +49,11 @@ struct leasing {
                                      struct err *e);
 [[nodiscard]] bool leasing_read_held(struct leasing *l, const struct json_value *list,
                                      struct err *e);
-/* Of which of its types the session wants none for now. */
+/* Of which of its types the session wants none for now, to be said to the one of that moment. */
 [[nodiscard]] bool leasing_read_quiet(struct leasing *l, const struct json_value *list,
                                       struct err *e);
+
+void leasing_tell_quiet(const struct leasing *l, struct session *session);
 
 /* ── lease_answer.c ── */
 

@@ -42,9 +42,7 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
         return err_set(e, ERR_INVALID, "%serror: is no string", at);
     if (error && error->type == JSON_STRING) {
         ack->has_error = true;
-        ack->error = str_first(error->text, ERROR_MAX);
-        while (!str_is_utf8(ack->error))
-            ack->error.len--; /* the cut was within a character */
+        ack->error = str_first_whole(error->text, ERROR_MAX);
     }
     ack->has_result = result && result->type != JSON_NULL;
     if (ack->has_result)
@@ -108,21 +106,30 @@ bool leasing_read_held(struct leasing *l, const struct json_value *list, struct 
 bool leasing_read_quiet(struct leasing *l, const struct json_value *list, struct err *e)
 {
     const struct shard *s = &l->w->shard;
-    struct session *session = l->wait.session;
-    for (size_t i = 0; i < session->type_count; i++)
-        session->types[i].is_quiet = false;
+    const struct session *session = l->wait.session;
     if (!list || list->type == JSON_NULL)
         return true;
-    if (list->type != JSON_ARRAY)
-        return err_set(e, ERR_INVALID, "quiet: is no list");
+    if (list->type != JSON_ARRAY || list->item_count > session->type_count)
+        return err_set(e, ERR_INVALID, "quiet: is no list of at most %zu", session->type_count);
+    l->quiet = arena_new_array(l->r->arena, list->item_count, uint32_t);
     for (size_t i = 0; i < list->item_count; i++) {
-        struct session_type *quiet = NULL;
+        const struct session_type *quiet = NULL;
         for (size_t k = 0; k < session->type_count && list->items[i].type == JSON_STRING; k++)
             if (str_eq(s->types[session->types[k].type].name, list->items[i].text))
                 quiet = &session->types[k];
         if (!quiet)
             return err_set(e, ERR_INVALID, "quiet[%zu]: is no type of this session", i);
-        quiet->is_quiet = true;
+        l->quiet[l->quiet_count++] = quiet->type;
     }
     return true;
+}
+
+void leasing_tell_quiet(const struct leasing *l, struct session *session)
+{
+    for (size_t i = 0; i < session->type_count; i++) {
+        struct session_type *type = &session->types[i];
+        type->is_quiet = false;
+        for (size_t k = 0; k < l->quiet_count; k++)
+            type->is_quiet |= l->quiet[k] == type->type;
+    }
 }

@@ -6,8 +6,23 @@
 #include "worker/task_read.h"
 #include "worker/worker_priv.h"
 
+/* A queue that is named is this shard's or refused. Else it is "default", or where that is another
+ * shard's, the parent's: children stay on its shard. */
+static bool settle_queue(const struct shard *s, const struct json_value *v, const char *at,
+                         struct uuid parent, struct task_view *t, struct err *e)
+{
+    const struct json_value *queue = json_get_c(v, "queue");
+    const struct live *task = live_find(s->live, parent);
+    struct err foreign;
+    if (queue && queue->type != JSON_NULL)
+        return task_check_queue(s, t->queue, at, e);
+    if (task && !task_check_queue(s, t->queue, at, &foreign))
+        t->queue = s->queues[live_lane_of(s->live, task).queue].name;
+    return true; /* without the parent nothing is made */
+}
+
 static bool read_one(struct shard *s, const struct json_value *v, const char *at,
-                     struct task_view *t, uint32_t *ret_type, struct err *e)
+                     struct uuid parent, struct task_view *t, uint32_t *ret_type, struct err *e)
 {
     static const char *const members[] = { "type",      "payload",      "priority",  "queue",
                                            "run_at_us", "max_attempts", "timeout_s", NULL };
@@ -17,7 +32,7 @@ static bool read_one(struct shard *s, const struct json_value *v, const char *at
         !task_read_payload(t->arena, s, v, at, &t->payload, e))
         return false;
     task_put_limits(t, &limits, s, *ret_type);
-    return task_check_queue(s, t->queue, at, e) && task_check_payload(s, *ret_type, v, at, e);
+    return settle_queue(s, v, at, parent, t, e) && task_check_payload(s, *ret_type, v, at, e);
 }
 
 bool spawn_read(struct worker *w, struct http_request *r, const struct json_value *list,
@@ -47,8 +62,11 @@ bool spawn_read(struct worker *w, struct http_request *r, const struct json_valu
         *t = (struct task_view){ .id = uuid_v7(),
                                  .actor = arena_printf(r->arena, "task %s", id),
                                  .arena = r->arena };
-        if (!read_one(&w->shard, v, place, t, &spawn.types[i], e))
+        if (!read_one(&w->shard, v, place, parent, t, &spawn.types[i], e)) {
+            if (e->code == ERR_MISDIRECTED)
+                e->code = ERR_INVALID; /* not the call: on a 421 fetch() itself sends it anew */
             return false;
+        }
         child_count += group_children_wanted(&w->shard, spawn.types[i], json_get_c(v, "payload"));
         if (list->item_count + child_count > SPAWN_WITH_CHILDREN_MAX)
             return err_set(e, ERR_LIMIT,

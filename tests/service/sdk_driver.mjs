@@ -23,7 +23,7 @@ function hang(task, { signal }) {
 }
 
 async function act(task, context) {
-  const { do: what, value, ms } = task.payload, isFirst = !seen.has(task.id);
+  const { do: what, value, ms, queue } = task.payload, isFirst = !seen.has(task.id);
   seen.add(task.id);
   if (what === "echo") return { echo: value ?? null, attempt: task.attempt };
   if (what === "slow") {
@@ -38,7 +38,7 @@ async function act(task, context) {
   if (what === "bad checkpoint")
     return await context.checkpoint("x".repeat(2 << 20)).then(() => null, ({ detail }) => ({ detail }));
   if (what === "spawn") {
-    context.spawn({ type: "elsewhere", payload: { n: 1 }, priority: "HIGH" });
+    context.spawn({ type: "elsewhere", payload: { n: 1 }, priority: "HIGH", queue });
     context.log("half \ud800 a character");
   }
   if (what === "long") return "x".repeat(2 << 20);

@@ -51,7 +51,7 @@ async def act(task, context):  # pylint: disable=too-many-return-statements
         except ProblemError as error:
             return {"detail": error.detail}
     if what == "spawn":
-        context.spawn("elsewhere", {"n": 1}, priority="HIGH")
+        context.spawn("elsewhere", {"n": 1}, priority="HIGH", queue=task.payload.get("queue"))
         context.log("half \ud800 a character")
     if what == "long":
         return "x" * (2 << 20)

@@ -151,7 +151,7 @@ def a_result_that_cannot_be_kept_fails_alone(world):
         assert driver.end() == 0, driver.log
 
 
-FIND = "query($type: String!) { tasks(first: 5, filter: { type: [$type] }) { nodes { payload priority } } }"
+FIND = "query($type: String!) { tasks(first: 5, filter: { type: [$type] }) { nodes { payload priority queue } } }"
 
 
 def what_a_handler_says_is_kept_or_refused_to_it_alone(world):
@@ -162,7 +162,7 @@ def what_a_handler_says_is_kept_or_refused_to_it_alone(world):
         driver.told("checkpointed", resumed)  # though the same heartbeat may have had the other
         finished(world, good)
         (spawned,) = eventually(lambda: world.gateway.graphql(FIND, {"type": "elsewhere"}, world.admin).data["tasks"]["nodes"])
-        assert spawned == {"payload": {"n": 1}, "priority": "HIGH"}, spawned
+        assert spawned == {"payload": {"n": 1}, "priority": "HIGH", "queue": "default"}, spawned
         caller = Caller(world.worker)
         lines = caller.get(f"/v1/tasks/{good}/log").json["lines"]
         assert [line["text"] for line in lines] == ["half \ufffd a character"], lines
@@ -471,6 +471,20 @@ def a_worker_has_a_session_with_each_shard(world):
             assert driver.end() == 0, driver.log
 
 
+def what_is_spawned_stays_on_the_shard_or_is_refused_alone(world):
+    with TwoShards() as two:
+        two.command, two.variables = world.command, world.variables
+        two.token, _ = two.make_token(scopes=["LEASE", "API"])
+        with Driver(two, "spawning") as driver:
+            wrong = two.create(type="spawning", queue="email", payload={"do": "spawn", "queue": "other"})
+            error = finished(two, wrong, "FAILED")["error"]
+            assert 'spawn[0].queue: "other" is of shard 0, this is shard 1' in error, error
+            finished(two, two.create(type="spawning", queue="email", payload={"do": "spawn"}))
+            (spawned,) = eventually(lambda: two.gateway.graphql(FIND, {"type": "elsewhere"}, two.admin).data["tasks"]["nodes"])
+            assert spawned["queue"] == "email", spawned
+            assert driver.end() == 0, driver.log
+
+
 TESTS = [handlers_run_at_once_up_to_their_slots, failures_are_tried_again_unless_they_are_fatal,
          a_result_that_cannot_be_kept_fails_alone, what_a_handler_says_is_kept_or_refused_to_it_alone, tasks_of_a_killed_worker_run_again,
          a_drain_finishes_what_runs_and_takes_nothing_new, a_drain_that_takes_too_long_gives_back_without_an_attempt,
@@ -479,7 +493,8 @@ TESTS = [handlers_run_at_once_up_to_their_slots, failures_are_tried_again_unless
          a_worker_that_slept_through_its_session_begins_anew, leases_of_a_lost_answer_come_back_at_once,
          leases_of_a_doubled_request_come_back,
          a_revoked_token_ends_it_with_an_error, a_task_is_created_once_however_often_it_is_asked_for,
-         the_session_names_its_host, a_worker_has_a_session_with_each_shard, the_example_does_what_it_says]
+         the_session_names_its_host, a_worker_has_a_session_with_each_shard,
+         what_is_spawned_stays_on_the_shard_or_is_refused_alone, the_example_does_what_it_says]
 
 
 def main():

@@ -66,6 +66,7 @@ class FakeWorker:
         self.whys = {}            # task id: why it waits, instead of what its state says
         self.job_changes = {}     # job id: what it tells of who changed what, the newest first
         self.job_records = []     # the same of all jobs, as the snapshot tells it
+        self.has_cut_changes = False  # there are more
         self.added = {}           # task id: the number of its making
         self.actor = None         # who does what comes next
         self.attempts = {}        # task id: what it tells of its attempts
@@ -460,7 +461,8 @@ class FakeWorker:
         if not after:
             lost_from = int(query.get("job_changes_from", ["0"])[0])
             page.update(jobs=list(self.jobs.values()), counts=self.counts(),
-                        job_changes=[c for c in self.job_records if int(c["version"]) >= lost_from])
+                        job_changes=[c for c in self.job_records if int(c["version"]) >= lost_from],
+                        job_changes_cut=self.has_cut_changes)
         page = json.loads(json.dumps(page))
         self.pages += 1
         if self.on_page:

@@ -22,6 +22,7 @@ static void an_answer_holds_what_it_says_and_no_more(void **state)
         a,
         "{\"leases\": [{\"task\": \"t1\", \"type\": \"sleep\", \"fence\": \"0:9007199254740993\","
         " \"payload\": {\"seconds\": 1}, \"attempt\": 3, \"deadline_us\": 1764336000000000,"
+        " \"lease_until_us\": 1764335990000000,"
         " \"checkpoint\": null, \"unknown\": []}, {\"task\": \"t2\", \"type\": \"noop\","
         " \"fence\": \"0:2\"}],"
         " \"acks\": [{\"task\": \"t3\", \"outcome\": \"duplicate\"},"
@@ -37,6 +38,7 @@ static void an_answer_holds_what_it_says_and_no_more(void **state)
     assert_non_null(json_get_c(answer.leases[0].payload, "seconds"));
     assert_int_equal(answer.leases[0].attempt, 3);
     assert_true(answer.leases[0].deadline_us == 1764336000000000);
+    assert_true(answer.leases[0].lease_until_us == 1764335990000000);
     assert_int_equal(answer.leases[1].payload->type, JSON_NULL);
     assert_int_equal(answer.leases[1].attempt, 1);
     assert_true(answer.leases[1].deadline_us == 0);
@@ -110,6 +112,9 @@ static void a_session_must_be_usable_in_a_path_and_a_header(void **state)
           false },
         { "{\"session\": \"01a20a5b-5f81-77cf-a575-d6d734ea8519\", \"secret\": \"s\", "
           "\"ttl_ms\": 5}",
+          false },
+        { "{\"session\": \"01a20a5b-5f81-77cf-a575-d6d734ea8519\", \"secret\": \"s\", "
+          "\"ttl_ms\": 10000000000, \"heartbeat_ms\": 1}",
           false },
         { "{\"secret\": \"s\", \"ttl_ms\": 1, \"heartbeat_ms\": 1}", false },
     };

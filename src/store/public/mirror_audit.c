@@ -43,12 +43,13 @@ struct db_step mirror_audit_figures_step(struct arena *a, const struct mirror_le
 }
 
 struct db_step mirror_audit_compare_step(struct arena *a, struct uuid after, struct uuid last,
-                                         const struct mirror_audit_told *told, int16_t shard)
+                                         const struct mirror_audit_told *told, int64_t rows_max,
+                                         int16_t shard)
 {
     return (struct db_step){ &mirror_audit_compare,
                              mirror_audit_compare_args(a, after, last, told->ids, told->count,
                                                        told->versions, told->count, told->statuses,
-                                                       told->count, shard) };
+                                                       told->count, shard, rows_max) };
 }
 
 struct db_step mirror_audit_clear_tasks_step(struct arena *a, const struct uuid *ids,

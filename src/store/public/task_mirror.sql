@@ -158,8 +158,8 @@ WHERE j.version > 0 AND (j.version < $2::int8 OR $3::bool) AND j.shard = $4::int
 SELECT t.accepted, t.shard FROM tasks AS t WHERE t.id = $1;
 
 -- :name task_mirror_foreign  :params ids uuid[], shard int2
--- Those of other shards.
-SELECT t.id, t.shard FROM tasks AS t WHERE t.id = ANY ($1::uuid[]) AND t.shard <> $2::int2;
+-- One of those of other shards.
+SELECT t.id, t.shard FROM tasks AS t WHERE t.id = ANY ($1::uuid[]) AND t.shard <> $2::int2 LIMIT 1;
 
 -- :name job_mirror_stands  :params id uuid
 SELECT j.accepted, j.shard FROM jobs AS j WHERE j.id = $1;
