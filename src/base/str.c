@@ -48,6 +48,14 @@ struct str str_first(struct str s, size_t len)
     return str_of(s.ptr, min_of(s.len, len));
 }
 
+struct str str_first_whole(struct str s, size_t len)
+{
+    len = min_of(len, s.len);
+    while (len < s.len && len > 0 && ((unsigned char)s.ptr[len] & 0xC0) == 0x80)
+        len--;
+    return str_of(s.ptr, len);
+}
+
 ptrdiff_t str_find(struct str s, struct str needle)
 {
     if (needle.len == 0)

@@ -52,8 +52,9 @@ bool str_ends_with(struct str s, struct str suffix);
 
 /* The part from `from` to its end; empty when `from` is beyond it. */
 struct str str_from(struct str s, size_t from);
-/* At most `len` bytes from the start. */
+/* At most `len` bytes from the start; of the second, none of a character (UTF-8) that is cut. */
 struct str str_first(struct str s, size_t len);
+struct str str_first_whole(struct str s, size_t len);
 
 /* The index of the first `needle`, or -1. */
 ptrdiff_t str_find(struct str s, struct str needle);

@@ -1,6 +1,6 @@
 /*
- * cmd: the subcommands of the program. Each has one file and one line in the table of main.c; its
- * options stand in conf/options.def.
+ * cmd: the subcommands of the program. Each has one file and one entry in table.c; its options
+ * stand in conf/options.def.
  */
 #pragma once
 #include "base/buf.h"

@@ -55,12 +55,36 @@ static void report(struct doctor *d, struct api *api, const struct json_value *a
                       STR_FMT(days));
 }
 
-static bool is_waiting(const struct json_value *audits, const int64_t *asked_us)
+/* When each of the mirrors was asked; what is told later need not be of the same ones. */
+struct asked {
+    struct str mirror;
+    int64_t at_us;
+};
+
+static const struct json_value *find(const struct json_value *audits, struct str mirror)
 {
     for (size_t i = 0; i < audits->item_count; i++)
-        if (!has_ended(&audits->items[i], asked_us[i]))
+        if (str_eq(api_text(&audits->items[i], "mirror"), mirror))
+            return &audits->items[i];
+    return NULL;
+}
+
+static bool is_waiting(const struct json_value *audits, const struct asked *asked, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct json_value *audit = find(audits, asked[i].mirror);
+        if (audit == NULL || !has_ended(audit, asked[i].at_us))
             return true;
+    }
     return false;
+}
+
+static bool read_asked(const struct json_value *audit, struct asked *ret_asked, struct err *e)
+{
+    ret_asked->mirror = api_text(audit, "mirror");
+    if (!api_time(audit, "askedAt", &ret_asked->at_us))
+        return err_set(e, ERR_INTERNAL, "the gateway does not say when it was asked");
+    return true;
 }
 
 static bool run_audit(struct doctor *d, struct api *api, struct err *e)
@@ -70,11 +94,12 @@ static bool run_audit(struct doctor *d, struct api *api, struct err *e)
     if (!api_ask(api, "mutation { auditMirrors { " AUDIT "} }", &data, e))
         return false;
     audits = api_member(data, "auditMirrors");
-    int64_t *asked_us = arena_new_array(api->arena, audits->item_count, int64_t);
-    for (size_t i = 0; i < audits->item_count; i++)
-        if (!api_time(&audits->items[i], "askedAt", &asked_us[i]))
-            return err_set(e, ERR_INTERNAL, "the gateway does not say when it was asked");
-    while (is_waiting(audits, asked_us)) {
+    size_t count = audits->item_count;
+    struct asked *asked = arena_new_array(api->arena, count, struct asked);
+    for (size_t i = 0; i < count; i++)
+        if (!read_asked(&audits->items[i], &asked[i], e))
+            return false;
+    while (is_waiting(audits, asked, count)) {
         if (clock_mono_us() > until_us)
             return err_set(e, ERR_TIMEOUT, "the comparison did not end in time");
         (void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1'000'000 }, NULL);
@@ -82,8 +107,8 @@ static bool run_audit(struct doctor *d, struct api *api, struct err *e)
             return false;
         audits = api_member(data, "mirrorAudits");
     }
-    for (size_t i = 0; i < audits->item_count; i++)
-        report(d, api, &audits->items[i]);
+    for (size_t i = 0; i < count; i++)
+        report(d, api, find(audits, asked[i].mirror));
     return true;
 }
 

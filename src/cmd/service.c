@@ -235,11 +235,14 @@ int service_run(const struct conf *conf, const struct service_kind *kind)
     bool is_good = start(&f, &e);
     if (is_good)
         io_loop_run(f.loop);
+    bool has_run = is_good;
+    if (has_run && kind->was_good != NULL)
+        is_good = kind->was_good(f.service, &e);
     destroy(&f);
-    if (is_good) {
+    if (has_run)
         log_info("service.stopped", "name=%s", kind->name);
+    if (is_good)
         return CMD_OK;
-    }
     return cmd_fail(e.code == ERR_INVALID       ? CMD_BAD_SETTINGS
                     : e.code == ERR_UNAVAILABLE ? CMD_UNAVAILABLE
                                                 : CMD_FAILURE,

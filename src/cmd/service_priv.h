@@ -27,6 +27,9 @@ struct service_kind {
     /* Accepts no more work, finishes what is open, then calls `done`, maybe at once. The frame's
      * server drains at the same time. */
     void (*drain)(void *service, io_fn *done, void *owner);
+    /* After the drain: false when it ended itself, for settings that do not fit what it found.
+     * NULL: none does. Errors: INVALID. */
+    bool (*was_good)(void *service, struct err *e);
     void (*destroy)(void *service);
 };
 

@@ -52,6 +52,10 @@ static void worker_announce_end(void *service, io_fn *done, void *owner)
 {
     worker_leave(service, done, owner);
 }
+static bool worker_has_fitted(void *service, struct err *e)
+{
+    return worker_was_good(service, e);
+}
 SERVICE(runner)
 SERVICE_BEGIN(ai)
 SERVICE(ai)
@@ -66,6 +70,7 @@ int cmd_worker(const struct conf *conf)
         .tokens = { CONF_GATEWAY_TOKEN, CONF_RUNNER_TOKEN },
         .routes = worker_make_routes,
         .leave = worker_announce_end,
+        .was_good = worker_has_fitted,
         SERVICE_FUNCTIONS(worker),
     };
     return service_run(conf, &kind);

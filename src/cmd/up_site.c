@@ -197,7 +197,7 @@ static bool prepare_shards(struct up_site *site, struct err *e)
         return false;
     int given = (int)site->shard_databases.shard_count;
     if (given == site->shard_count || (given == 1 && site->has_cluster))
-        return true;
+        return shard_map_names(&map, (size_t)site->shard_count - 1, e);
     return err_set(e, ERR_INVALID,
                    "with %d shards, shard-database-urls names %d databases (those of shards 1 and "
                    "up), not %d",

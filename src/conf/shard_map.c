@@ -112,3 +112,11 @@ bool shard_map_fits(const struct shard_map *map, size_t shard_count, struct err 
            err_set(e, ERR_INVALID, "shard-queues speaks of shard %zu, and there are %zu shards",
                    map->shard_count - 1, shard_count);
 }
+
+bool shard_map_names(const struct shard_map *map, size_t shard, struct err *e)
+{
+    return shard < map->shard_count ||
+           err_set(e, ERR_INVALID,
+                   "shard-queues does not name shard %zu (\"%zu:\" where it is to have no queue)",
+                   shard, shard);
+}

@@ -50,3 +50,5 @@ struct shard_texts {
 
 /* Errors: INVALID: the map speaks of more shards than there are. */
 [[nodiscard]] bool shard_map_fits(const struct shard_map *map, size_t shard_count, struct err *e);
+/* Errors: INVALID: the map does not speak of that shard. */
+[[nodiscard]] bool shard_map_names(const struct shard_map *map, size_t shard, struct err *e);

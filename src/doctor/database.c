@@ -80,7 +80,8 @@ static bool open_database(struct doctor *d, const char *url, const char *check,
         return true;
     doctor_report_err(
         d, check, &e,
-        "check its URL, that the server runs, and that pg_hba.conf lets this role in");
+        "check its URL (database-url, or that of a shard), that the server runs, and that "
+        "pg_hba.conf lets this role in");
     return false;
 }
 

@@ -45,7 +45,8 @@ struct ai_running {
     struct http_call *http;
     struct http_sse events;
     const struct json_value *done;
-    struct err err; /* of an event; ERR_NONE: none */
+    struct err err;    /* of an event; ERR_NONE: none */
+    bool is_senseless; /* what came is no answer; a refusal in proper form is one */
 };
 
 /* What a user is told of a failure: not where the service is. The rest is for the log. */
@@ -167,8 +168,9 @@ static void count(struct ai_client *client, const struct err *e)
 
 /* ── answers ── */
 
-static bool is_garbage(struct err *e)
+static bool is_garbage(struct ai_running *r, struct err *e)
 {
+    r->is_senseless = true;
     return err_set_from(e, ERR_ORIGIN_AI, ERR_UNAVAILABLE, "%s", senseless);
 }
 
@@ -195,7 +197,7 @@ static bool read_answer(struct ai_running *r, const struct http_reply *reply,
         return read_refusal(r, reply->status, reply->body, e);
     if (r->call.is_chat) {
         if (r->done == NULL && r->err.code == ERR_NONE)
-            return is_garbage(e);
+            return is_garbage(r, e);
         *ret_answer = r->done;
         *e = r->err;
         return r->done != NULL;
@@ -203,7 +205,7 @@ static bool read_answer(struct ai_running *r, const struct http_reply *reply,
     if (!json_parse_checked(r->call.arena, reply->body, ret_answer, &why) ||
         (*ret_answer)->type != JSON_OBJECT) {
         log_debug("ai.garbage", "path=%s", r->call.path);
-        return is_garbage(e);
+        return is_garbage(r, e);
     }
     return true;
 }
@@ -238,10 +240,11 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
         set_state(client, &e);
     if (r->call.is_chat)
         http_sse_clear(&r->events);
-    bool is_understood =
-        r->call.fn(r->call.owner, is_good ? answer : NULL, is_good ? NULL : &e) && is_good;
+    bool is_senseless = r->is_senseless; /* `fn` may end the arena */
+    if (!r->call.fn(r->call.owner, is_good ? answer : NULL, is_good ? NULL : &e))
+        is_senseless |= is_good;
     if (is_answered)
-        set_sense(client, !is_understood && e.code != ERR_INVALID);
+        set_sense(client, is_senseless);
 }
 
 /* ── the events of a chat; what comes before `done` is for whoever watches ── */
@@ -268,12 +271,12 @@ static bool heard(void *owner, const struct http_sse_event *event)
     if (str_eq_c(event->name, "error"))
         err_set_from(&r->err, ERR_ORIGIN_AI, ERR_UNAVAILABLE, "the ai service could not answer");
     else if (is_watched(r, event) && !tell_event(r, event))
-        is_garbage(&r->err);
+        is_garbage(r, &r->err);
     else if (str_eq_c(event->name, "done") &&
              (!json_parse_checked(r->call.arena, event->data, &r->done, &why) ||
               r->done->type != JSON_OBJECT)) {
         r->done = NULL;
-        is_garbage(&r->err);
+        is_garbage(r, &r->err);
     }
     return r->done == NULL && r->err.code == ERR_NONE;
 }

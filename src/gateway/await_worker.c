@@ -19,10 +19,16 @@ struct await {
     const char *method, *path;
     struct str body;
     await_worker_fn *fn;
-    await_worker_words_fn *words; /* NULL: the worker's own */
+    await_worker_failed_fn *failed; /* NULL: the step fails */
 };
 
 static enum gql_next ask(struct await *await);
+
+static enum gql_next fail(const struct await *await, const struct err *why, bool is_said)
+{
+    return await->failed != NULL ? await->failed(await->step, await->shard, why, is_said)
+                                 : gql_step_fail(await->step, why);
+}
 
 /* Nothing was asked, or it cannot now. */
 static enum gql_next fail_away(const struct await *await, const struct err *why)
@@ -38,7 +44,7 @@ static enum gql_next fail_away(const struct await *await, const struct err *why)
         (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
                            "the Worker Service is out of reach; nothing was changed (%.100s)",
                            why->message);
-    return gql_step_fail(await->step, &e);
+    return fail(await, &e, false);
 }
 
 static void replied(void *owner, const struct worker_reply *reply)
@@ -64,9 +70,7 @@ static void replied(void *owner, const struct worker_reply *reply)
         (void)err_set_from(&e, ERR_ORIGIN_WORKER, reply->err->code,
                            "the Worker Service did not answer; the change may or may not have "
                            "been made");
-    else if (await->words != NULL)
-        await->words(&e);
-    (void)gql_step_fail(await->step, &e);
+    (void)fail(await, &e, !reply->is_in_doubt);
 }
 
 static int64_t deadline_of(const struct request *r, enum conf_id timeout)
@@ -99,9 +103,9 @@ static enum gql_next ask(struct await *await)
     return GQL_WAIT;
 }
 
-enum gql_next await_worker_in_words(struct gql_step *step, size_t shard, const char *method,
-                                    const char *path, struct str body, await_worker_fn *fn,
-                                    await_worker_words_fn *words)
+enum gql_next await_worker_or(struct gql_step *step, size_t shard, const char *method,
+                              const char *path, struct str body, await_worker_fn *fn,
+                              await_worker_failed_fn *failed)
 {
     struct await *await = arena_new(step->arena, struct await);
     *await = (struct await){ .step = step,
@@ -110,14 +114,14 @@ enum gql_next await_worker_in_words(struct gql_step *step, size_t shard, const c
                              .path = path,
                              .body = body,
                              .fn = fn,
-                             .words = words };
+                             .failed = failed };
     return ask(await);
 }
 
 enum gql_next await_worker(struct gql_step *step, size_t shard, const char *method,
                            const char *path, struct str body, await_worker_fn *fn)
 {
-    return await_worker_in_words(step, shard, method, path, body, fn, NULL);
+    return await_worker_or(step, shard, method, path, body, fn, NULL);
 }
 
 /* ── a row's worker ── */

@@ -10,11 +10,13 @@ typedef void await_worker_fn(struct gql_step *step, size_t shard, const struct j
  * `method` NULL: POST with a body, else GET. */
 enum gql_next await_worker(struct gql_step *step, size_t shard, const char *method,
                            const char *path, struct str body, await_worker_fn *fn);
-/* The same; what the worker refuses is first put into the caller's words. */
-typedef void await_worker_words_fn(struct err *e);
-enum gql_next await_worker_in_words(struct gql_step *step, size_t shard, const char *method,
-                                    const char *path, struct str body, await_worker_fn *fn,
-                                    await_worker_words_fn *words);
+/* The same; a failure is `failed`'s to end the step with. `is_said`: they are the worker's own
+ * words. */
+typedef enum gql_next await_worker_failed_fn(struct gql_step *step, size_t shard,
+                                             const struct err *why, bool is_said);
+enum gql_next await_worker_or(struct gql_step *step, size_t shard, const char *method,
+                              const char *path, struct str body, await_worker_fn *fn,
+                              await_worker_failed_fn *failed);
 
 /* The same of a task or a job: the worker of the shard that its row names is asked; where there is
  * no row, one worker after the other, until one knows it. `body` lives as long as the step. */

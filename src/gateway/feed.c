@@ -56,88 +56,10 @@ struct feed {
     atomic_llong worker_since_us; /* wall: when it came, or, negative, when it went */
 };
 
-/* ── subscribers ── */
-
-struct feed_subscription {
-    struct list node; /* in loop.feed_subscriptions */
-    struct gateway_loop *loop;
-    feed_fn *fn; /* NULL: ended while the loop was telling */
-    void *owner;
-};
-
-struct feed_subscription *feed_subscribe(struct gateway_loop *loop, feed_fn *fn, void *owner)
-{
-    struct feed_subscription *s = mem_new(struct feed_subscription);
-    *s = (struct feed_subscription){ .loop = loop, .fn = fn, .owner = owner };
-    list_push(&loop->feed_subscriptions, &s->node);
-    return s;
-}
-
-static void subscription_free(struct feed_subscription *s)
-{
-    list_remove(&s->node);
-    mem_free(s);
-}
-
-void feed_unsubscribe(struct feed_subscription *s)
-{
-    if (s == NULL)
-        return;
-    s->fn = NULL;
-    if (!s->loop->is_feed_telling)
-        subscription_free(s);
-}
-
 int64_t feed_position(const struct gateway_loop *loop, size_t shard)
 {
     int64_t position = loop->feed_positions[shard];
     return position > 0 ? position : atomic_load(&loop->gateway->feeds[shard]->began);
-}
-
-/* `batch` NULL: changes were missed. */
-struct telling {
-    size_t shard;
-    struct feed_batch *batch;
-    size_t from; /* the first event to tell */
-};
-
-static void tell(struct gateway_loop *loop, const void *message)
-{
-    const struct telling *telling = message;
-    struct feed_batch *batch = telling->batch;
-    loop->feed_positions[telling->shard] = batch != NULL ? batch->next_seq : 0;
-    loop->is_feed_telling = true;
-    list_each (node, &loop->feed_subscriptions) {
-        struct feed_subscription *s = container_of(node, struct feed_subscription, node);
-        if (s->fn == NULL)
-            continue;
-        if (batch == NULL)
-            s->fn(s->owner, telling->shard, NULL, 0);
-        else
-            s->fn(s->owner, telling->shard, batch->events + telling->from,
-                  batch->count - telling->from);
-    }
-    loop->is_feed_telling = false;
-    list_each (node, &loop->feed_subscriptions) {
-        struct feed_subscription *s = container_of(node, struct feed_subscription, node);
-        if (s->fn == NULL)
-            subscription_free(s);
-    }
-    feed_batch_unref(batch);
-}
-
-static void tell_loops(struct feed *feed, struct feed_batch *batch)
-{
-    struct telling telling = { .shard = feed->shard, .batch = batch };
-    if (batch != NULL) {
-        while (telling.from < batch->count && batch->events[telling.from].seq < feed->told)
-            telling.from++;
-        if (telling.from == batch->count)
-            return;
-        for (size_t i = 0; i < feed->gw->loop_count; i++)
-            feed_batch_ref(batch);
-    }
-    gateway_tell_loops(feed->gw, tell, &telling, sizeof telling);
 }
 
 /* ── how old the tables are ── */
@@ -256,7 +178,7 @@ static void lost_track(struct feed *feed)
     atomic_store(&feed->began, 0);
     feed->sample_count = 0;
     feed->reached = -1;
-    tell_loops(feed, NULL);
+    feed_tell_loops(feed->gw, feed->shard, NULL, 0);
     told_forget(feed->gw->told, feed->shard);
     told_refresh(feed->loop, feed->shard);
     mirror_lost_track(feed->mirror);
@@ -348,7 +270,7 @@ static void got_answer(struct feed *feed, const struct json_value *body, struct 
     add_sample(feed, head, clock_mono_us());
     take_told(feed, batch);
     mirror_take(feed->mirror, batch);
-    tell_loops(feed, batch);
+    feed_tell_loops(feed->gw, feed->shard, batch, feed->told);
     feed->told = max_of(feed->told, batch->next_seq);
     bool is_behind = feed->next < head;
     feed->limit = min_of(feed->limit * 2, (size_t)EVENTS_MAX);

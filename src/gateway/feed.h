@@ -70,6 +70,9 @@ struct feed_event {
     struct str actor; /* who did it, as people know them; empty: nobody in person */
 };
 
+/* enum task_status before the event; -1: the task was not there, or its status stays. */
+[[nodiscard]] int feed_status_before(const struct feed_event *event);
+
 /*
  * Called with what came of a shard, in order; everything lives during the call. `count` 0: changes
  * were missed (the gateway was away for longer than the worker keeps them), so read anew.

@@ -51,3 +51,27 @@ bool feed_batch_read(struct feed_batch *batch, const struct json_value *body, in
     }
     return true;
 }
+
+int feed_status_before(const struct feed_event *event)
+{
+    switch (event->op) {
+    case FEED_START:
+        return TASK_STATUS_PENDING;
+    case FEED_WAIT:
+        return TASK_STATUS_IN_PROGRESS;
+    case FEED_FINISH:
+    case FEED_REOPEN:
+        return event->from;
+    case FEED_NONE:
+    case FEED_ADD:
+    case FEED_NOTE:
+    case FEED_DROP:
+    case FEED_JOB:
+    case FEED_JOB_GONE:
+    case FEED_TYPE:
+    case FEED_QUEUE:
+    case FEED_OP_COUNT:
+        break;
+    }
+    return -1;
+}

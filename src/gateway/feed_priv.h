@@ -23,6 +23,10 @@ struct feed_batch {
 void feed_batch_ref(struct feed_batch *batch);   /* any */
 void feed_batch_unref(struct feed_batch *batch); /* any; accepts NULL */
 
+/* Tells all loops' subscribers of the batch's events from that number on. NULL: changes of the
+ * shard were missed. */
+void feed_tell_loops(struct gateway *gw, size_t shard, struct feed_batch *batch, int64_t from_seq);
+
 void feed_open(struct gateway *gw); /* once the first loop is there */
 /* Once the database is ready. Does nothing without a worker-url. */
 void feed_begin(struct gateway *gw);

@@ -307,7 +307,7 @@ const struct gateway_binding bindings_jobs[] = {
     { "Job.accepted", { .get = record_get_bool, FIELD(accepted) } },
     { "Job.createdAt", { .get = record_get_time, FIELD(created_at) } },
     { "Job.updatedAt", { .get = record_get_time, FIELD(updated_at) } },
-    { "Job.source", { .get = tasks_get_source } },
+    { "Job.source", { .get = tasks_get_source, FIELD(shard) } },
     { "Job.runs", { .resolve = resolve_runs, .prepare = tasks_list_prepare } },
     { "Job.recentRuns", { .resolve = resolve_recent } },
     { "JobRun.scheduledFor",

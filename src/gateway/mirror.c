@@ -188,11 +188,15 @@ struct mirror_stats mirror_stats(const struct mirror *m)
 
 /* ── life ── */
 
-/* Shard 0's row is as old as the table. */
+void mirror_name(size_t shard, char ret_name[MIRROR_NAME_MAX])
+{
+    snprintf(ret_name, MIRROR_NAME_MAX, shard > 0 ? "tasks-%zu" : "tasks", shard);
+}
+
 static void name_lease(struct mirror *m)
 {
     uuid_format(uuid_v7(), m->holder_text);
-    snprintf(m->name_text, sizeof m->name_text, m->shard > 0 ? "tasks-%zu" : "tasks", m->shard);
+    mirror_name(m->shard, m->name_text);
     m->lease = (struct mirror_lease){ .name = str_of_c(m->name_text),
                                       .holder = str_of_c(m->holder_text),
                                       .shard = (int16_t)m->shard };

@@ -18,6 +18,7 @@ enum {
 struct mirror_audit {
     struct mirror *m;
     struct audit_run *run; /* NULL: none */
+    bool has_ended;        /* a run, perhaps after the state was read that is looked at next */
     int64_t first_look_us; /* wall */
 };
 
@@ -145,8 +146,10 @@ static struct str report_json(struct audit_run *run, const struct err *e)
 
 static void run_over(struct audit_run *run)
 {
-    if (run->audit != NULL)
+    if (run->audit != NULL) {
         run->audit->run = NULL;
+        run->audit->has_ended = true;
+    }
     run_free(run);
 }
 
@@ -236,10 +239,14 @@ void mirror_audit_look(struct mirror_audit *audit, const struct mirror_state *st
     int64_t interval_us = conf_duration_us(audit->m->gw->conf, CONF_MIRROR_AUDIT);
     if (audit->m->phase != MIRROR_FOLLOW || audit->run != NULL)
         return;
+    if (audit->has_ended) {
+        audit->has_ended = false;
+        return;
+    }
     if (audit->first_look_us == 0)
         audit->first_look_us = now_us;
     int64_t since_us = state->audited_at_us != 0 ? state->audited_at_us : audit->first_look_us;
-    if (state->is_audit_asked || (interval_us > 0 && now_us - since_us >= interval_us))
+    if (state->is_audit_due || (interval_us > 0 && now_us - since_us >= interval_us))
         start(audit);
 }
 

@@ -13,7 +13,8 @@ struct mirror_audit;
 [[nodiscard]] struct mirror_audit *mirror_audit_create(struct mirror *m);
 void mirror_audit_destroy(struct mirror_audit *audit); /* accepts NULL */
 
-/* The table's state, with the lease in hand: begins what is due. */
+/* The table's state, with the lease in hand: begins what is due, and anew what another gateway has
+ * begun and not ended. */
 void mirror_audit_look(struct mirror_audit *audit, const struct mirror_state *state);
 /* The mirror takes these changes, and has not stored them yet. */
 void mirror_audit_take(struct mirror_audit *audit, const struct feed_batch *batch);

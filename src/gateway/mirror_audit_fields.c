@@ -4,6 +4,7 @@
  */
 #include "gateway/await.h"
 #include "gateway/bindings.h"
+#include "gateway/mirror_priv.h"
 #include "store/public/mirror_audit.h"
 
 /* A MirrorAudit. */
@@ -38,15 +39,34 @@ static void got_audits(struct gql_step *step, const struct db_reply *reply)
     show(step, reply->rows[reply->rows_count - 1]);
 }
 
+/* One a shard. */
+static const struct str *names_of(const struct gql_step *step, size_t *ret_count)
+{
+    size_t count = await_request(step)->loop->gateway->shard_count;
+    struct str *names = arena_new_array(step->arena, count, struct str);
+    for (size_t i = 0; i < count; i++) {
+        char name[MIRROR_NAME_MAX];
+        mirror_name(i, name);
+        names[i] = arena_copy(step->arena, str_of_c(name));
+    }
+    *ret_count = count;
+    return names;
+}
+
 static enum gql_next resolve_audits(struct gql_step *step)
 {
-    const struct db_step read = mirror_audit_read_step();
+    size_t count;
+    const struct str *names = names_of(step, &count);
+    const struct db_step read = mirror_audit_read_step(step->arena, names, count);
     return await_db(step, DB_LANE_READ, &read, 1, got_audits);
 }
 
 static enum gql_next resolve_ask(struct gql_step *step)
 {
-    const struct db_step steps[] = { mirror_audit_ask_step(), mirror_audit_read_step() };
+    size_t count;
+    const struct str *names = names_of(step, &count);
+    const struct db_step steps[] = { mirror_audit_ask_step(step->arena, names, count),
+                                     mirror_audit_read_step(step->arena, names, count) };
     return await_db(step, DB_LANE_WRITE, steps, countof(steps), got_audits);
 }
 

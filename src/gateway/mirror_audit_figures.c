@@ -7,6 +7,16 @@
 
 static void ask_figures(struct audit_run *run);
 
+/* The run is over, or the database failed it and it asks anew. */
+static bool is_in_vain(struct audit_run *run, const struct db_reply *reply)
+{
+    if (audit_is_over(run))
+        return true;
+    if (reply->err != NULL)
+        audit_again(run, ask_figures, reply->err);
+    return reply->err != NULL;
+}
+
 /* ── counters ── */
 
 struct sheet {
@@ -154,11 +164,7 @@ static void list_days(struct audit_run *run);
 static void mended(void *owner, const struct db_reply *reply)
 {
     struct audit_run *run = owner;
-    if (audit_is_over(run))
-        return;
-    if (reply->err != NULL)
-        audit_again(run, ask_figures, reply->err);
-    else
+    if (!is_in_vain(run, reply))
         list_days(run);
 }
 
@@ -220,11 +226,7 @@ static void compare(struct audit_run *run, const struct db_rows *rows)
 static void got_own(void *owner, const struct db_reply *reply)
 {
     struct audit_run *run = owner;
-    if (audit_is_over(run))
-        return;
-    if (reply->err != NULL)
-        audit_again(run, ask_figures, reply->err);
-    else
+    if (!is_in_vain(run, reply))
         compare(run, reply->rows[0]);
 }
 

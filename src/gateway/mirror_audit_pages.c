@@ -6,8 +6,14 @@
  */
 #include "base/log.h"
 #include "gateway/mirror_audit_priv.h"
+#include "store/public/error_group.h"
 
-enum { PAGE_ROWS = 1'000, PAGE_PAUSE_MS = 20 };
+enum {
+    PAGE_ROWS = 1'000,         /* of the worker's */
+    COMPARE_ROWS_MAX = 20'000, /* own ones in a page's range: the worker may have none of a day */
+    PAGE_PAUSE_MS = 20
+};
+enum compared_column { ID, VERSION, IS_TOLD, LAST };
 
 static void ask_page(struct audit_run *run);
 
@@ -31,7 +37,13 @@ static void page_done(struct audit_run *run)
 
 /* ── mending ── */
 
-static void dropped_again(void *owner, const struct db_reply *reply)
+/* The groups of errors agree with these rows. It stands behind error_group_hold_step. */
+static struct db_step group_step(const struct audit_run *run)
+{
+    return error_group_sync_step(run->arena, run->page.damaged, run->page.damaged_count);
+}
+
+static void settled(void *owner, const struct db_reply *reply)
 {
     struct audit_run *run = owner;
     if (audit_is_over(run))
@@ -42,8 +54,9 @@ static void dropped_again(void *owner, const struct db_reply *reply)
         page_done(run);
 }
 
-/* What was put there may have been dropped since it was looked for. */
-static void drop_gone(struct audit_run *run)
+/* What was put there may have been dropped since it was looked for. `are_grouped`: the groups of
+ * errors agree with what was put. */
+static void settle(struct audit_run *run, bool are_grouped)
 {
     struct audit_page *page = &run->page;
     struct uuid *gone = arena_new_array(run->arena, page->mended_count, struct uuid);
@@ -54,13 +67,14 @@ static void drop_gone(struct audit_run *run)
             audit_has_changed(run, id, page->seq, true))
             gone[count++] = id;
     }
-    if (count == 0) {
+    if (count == 0 && are_grouped) {
         page_done(run);
         return;
     }
     const struct db_step steps[] = { mirror_async_step(),
-                                     task_mirror_drop_step(run->arena, gone, count) };
-    audit_call(run, DB_LANE_WRITE, steps, countof(steps), dropped_again, ask_page);
+                                     task_mirror_drop_step(run->arena, gone, count),
+                                     error_group_hold_step(), group_step(run) };
+    audit_call(run, DB_LANE_WRITE, steps, countof(steps), settled, ask_page);
 }
 
 static void put_singly(void *owner, bool is_done)
@@ -70,7 +84,7 @@ static void put_singly(void *owner, bool is_done)
     if (audit_is_over(run))
         return;
     if (is_done) {
-        drop_gone(run);
+        settle(run, false);
         return;
     }
     err_set(&e, ERR_UNAVAILABLE, "the database is away");
@@ -98,12 +112,13 @@ static void mended(void *owner, const struct db_reply *reply)
     if (audit_is_over(run))
         return;
     if (reply->err == NULL) {
-        drop_gone(run);
+        settle(run, true);
     } else if (mirror_is_refusal(reply)) {
-        const struct db_step steps[] = {
-            mirror_async_step(), mirror_audit_clear_tasks_step(run->arena, page->bad,
-                                                               page->bad_versions, page->bad_count)
-        };
+        const struct db_step steps[] = { mirror_async_step(),
+                                         mirror_audit_clear_tasks_step(run->arena, page->bad,
+                                                                       page->bad_versions,
+                                                                       page->bad_count),
+                                         error_group_hold_step(), group_step(run) };
         audit_call(run, DB_LANE_WRITE, steps, countof(steps), cleared, ask_page);
     } else {
         audit_again(run, ask_page, reply->err);
@@ -115,7 +130,7 @@ static void mended(void *owner, const struct db_reply *reply)
 static void mend(struct audit_run *run)
 {
     struct audit_page *page = &run->page;
-    struct db_step steps[3] = { mirror_async_step() };
+    struct db_step steps[5] = { mirror_async_step() };
     size_t n = 1;
     if (page->bad_count > 0)
         steps[n++] = mirror_audit_clear_tasks_step(run->arena, page->bad, page->bad_versions,
@@ -123,6 +138,8 @@ static void mend(struct audit_run *run)
     if (page->mended_count > 0)
         steps[n++] = task_mirror_insert_step(run->arena, page->mended, page->mended_count, true,
                                              run->m->lease.shard);
+    steps[n++] = error_group_hold_step();
+    steps[n++] = group_step(run);
     audit_call(run, DB_LANE_WRITE, steps, n, mended, ask_page);
 }
 
@@ -144,7 +161,6 @@ static const struct mirror_row *told_row(const struct audit_run *run, struct uui
 static void take_damage(struct audit_run *run, const struct db_rows *rows, size_t i,
                         struct damage *d)
 {
-    enum { ID, VERSION, IS_TOLD };
     struct audit_page *page = &run->page;
     struct uuid id = db_rows_uuid(rows, i, ID);
     bool is_missing = db_rows_is_null(rows, i, VERSION), is_told = db_rows_bool(rows, i, IS_TOLD);
@@ -152,6 +168,7 @@ static void take_damage(struct audit_run *run, const struct db_rows *rows, size_
     /* A newer one was written by the gateway that made the change. */
     if (!is_open(run, id) || version >= page->seq || audit_has_changed(run, id, page->seq, false))
         return;
+    page->damaged[page->damaged_count++] = id;
     if (!is_missing) {
         page->bad[page->bad_count] = id;
         page->bad_versions[page->bad_count++] = version;
@@ -170,13 +187,15 @@ static void judge(struct audit_run *run, const struct db_rows *rows)
 {
     struct audit_page *page = &run->page;
     struct damage d = { 0 };
+    page->damaged = arena_new_array(run->arena, db_rows_count(rows), struct uuid);
     page->bad = arena_new_array(run->arena, db_rows_count(rows), struct uuid);
     page->bad_versions = arena_new_array(run->arena, db_rows_count(rows), int64_t);
     page->mended = arena_new_array(run->arena, db_rows_count(rows), struct mirror_row);
-    page->bad_count = page->mended_count = 0;
+    page->damaged_count = page->bad_count = page->mended_count = 0;
     for (size_t i = 0; i < db_rows_count(rows); i++)
-        take_damage(run, rows, i, &d);
-    if (page->bad_count + page->mended_count == 0) {
+        if (!db_rows_is_null(rows, i, ID))
+            take_damage(run, rows, i, &d);
+    if (page->damaged_count == 0) {
         page_done(run);
         return;
     }
@@ -191,6 +210,15 @@ static void judge(struct audit_run *run, const struct db_rows *rows)
     mend(run);
 }
 
+/* Where not all of its range was looked at, the next page begins there. */
+static void end_page(struct audit_page *page, struct uuid last)
+{
+    if (uuid_eq(page->last, last))
+        return;
+    page->last = last;
+    page->is_last = false;
+}
+
 static void compared(void *owner, const struct db_reply *reply)
 {
     struct audit_run *run = owner;
@@ -203,6 +231,7 @@ static void compared(void *owner, const struct db_reply *reply)
         err_set(&e, ERR_UNAVAILABLE, "too much changes for a page to be compared");
         audit_again(run, ask_page, &e);
     } else {
+        end_page(&run->page, db_rows_uuid(reply->rows[0], 0, LAST));
         judge(run, reply->rows[0]);
     }
 }
@@ -210,8 +239,8 @@ static void compared(void *owner, const struct db_reply *reply)
 static void compare(struct audit_run *run)
 {
     struct audit_page *page = &run->page;
-    const struct db_step step = mirror_audit_compare_step(run->arena, page->after, page->last,
-                                                          &page->told, run->m->lease.shard);
+    const struct db_step step = mirror_audit_compare_step(
+        run->arena, page->after, page->last, &page->told, COMPARE_ROWS_MAX, run->m->lease.shard);
     audit_call(run, DB_LANE_SLOW, &step, 1, compared, ask_page);
 }
 

@@ -53,7 +53,9 @@ struct audit_page {
     bool is_last;
     struct mirror_row *rows;
     struct mirror_audit_told told; /* of the same rows */
-    struct uuid *bad;              /* what stands there otherwise, as it was found */
+    struct uuid *damaged;          /* all that is mended */
+    size_t damaged_count;
+    struct uuid *bad; /* what stands there otherwise, as it was found */
     int64_t *bad_versions;
     size_t bad_count;
     struct mirror_row *mended; /* what is put there */

@@ -1,6 +1,7 @@
 /*
  * mirror_priv: the keeper of the gateway's copies of a shard's tasks and jobs, for mirror.c,
- * mirror_apply.c, mirror_snapshot.c and isolate.c. All on the first loop.
+ * mirror_apply.c, mirror_fetch.c, mirror_snapshot.c, mirror_snapshot_marks.c and isolate.c. All on
+ * the first loop.
  *
  *   STANDBY --(lease)--> SNAPSHOT --(all pages)--> FOLLOW
  *      ^                    ^-------- 410 -----------'
@@ -58,6 +59,8 @@ struct mirror {
 };
 
 /* ── mirror.c ── */
+/* Of its row in the table; shard 0's is as old as the table. */
+void mirror_name(size_t shard, char ret_name[MIRROR_NAME_MAX]);
 void mirror_stand_by(struct mirror *m);
 /* From a snapshot on, since what the feed kept is over. */
 void mirror_begin_again(struct mirror *m);
@@ -78,6 +81,8 @@ void mirror_flush(struct mirror *m);
 /* The table's cursor is `seq`, and the lease is ours: for a window whose end is not known. */
 void mirror_apply_checked(struct mirror *m, int64_t seq);
 void mirror_apply_clear(struct mirror *m);
+
+/* ── mirror_fetch.c ── */
 /* Asks the worker for these rows, which a change was told of and which are not there. */
 void mirror_fetch(struct mirror *m, const struct uuid *ids, size_t count);
 
@@ -85,6 +90,16 @@ void mirror_fetch(struct mirror *m, const struct uuid *ids, size_t count);
 void mirror_snapshot_start(struct mirror *m);
 void mirror_snapshot_resume(struct mirror *m, int64_t seq, const struct uuid *after);
 void mirror_snapshot_clear(struct mirror *m);
+
+/* ── mirror_snapshot_marks.c ── */
+/*
+ * The events of the numbers `from` (the table's old cursor) to `to` (the snapshot's) were never
+ * read: a task that was added or has finished there is counted by its row, of `count` whose JSON
+ * is `tasks`. How long it waited is known of its last start alone.
+ */
+[[nodiscard]] size_t mirror_snapshot_marks(struct arena *a, const struct json_value *tasks,
+                                           size_t count, int64_t from, int64_t to,
+                                           struct rollup_mark **ret_marks);
 
 /* ── outbox_forward.c ── */
 /* Sends what waits there, until nothing does or the worker is away. */

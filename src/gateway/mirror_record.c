@@ -8,7 +8,8 @@
 /*
  * Of the same kind by the same person up to EACH_MAX tasks of a window are entries of their own,
  * which their subject finds; more are one entry, as a bulk action is: it tells how many, of which
- * types, until when, and the first IDS_MAX ids.
+ * types, until when, and the first IDS_MAX ids. So are those of one number of the feed, since an
+ * entry's id follows from it.
  */
 enum { EACH_MAX = 100, IDS_MAX = 100, TYPES_MAX = 20 };
 
@@ -30,6 +31,7 @@ struct deed {
     enum act act;
     struct str actor;
     struct audit_record **each; /* EACH_MAX */
+    bool is_many;               /* some are of one number */
     struct record_many many;
 };
 
@@ -64,7 +66,7 @@ static struct deed *deed_of(struct recording *r, enum act act, struct str actor)
     return d;
 }
 
-static void count_type(struct record_many *many, struct str type)
+static void count_type(struct record_many *many, struct str type, int64_t count)
 {
     size_t i = 0;
     while (i < many->type_count && !str_eq(many->types[i].type, type))
@@ -73,11 +75,11 @@ static void count_type(struct record_many *many, struct str type)
         return;
     if (i == many->type_count)
         many->types[many->type_count++].type = type;
-    many->types[i].count++;
+    many->types[i].count += count;
 }
 
-static void add_task(struct recording *r, enum act act, const struct audit_record *record,
-                     struct uuid id, struct str type)
+static struct deed *add_task(struct recording *r, enum act act, const struct audit_record *record,
+                             struct uuid id)
 {
     struct deed *d = deed_of(r, act, record->label);
     if (d->many.count < EACH_MAX) {
@@ -86,9 +88,9 @@ static void add_task(struct recording *r, enum act act, const struct audit_recor
     }
     if (d->many.count < IDS_MAX)
         d->many.ids[d->many.id_count++] = id;
-    count_type(&d->many, type);
     d->many.until_us = max_of(d->many.until_us, record->at_us);
     d->many.count++;
+    return d;
 }
 
 static struct str subject_of(struct arena *a, const char *kind, struct uuid id)
@@ -102,10 +104,11 @@ static struct str subject_of(struct arena *a, const char *kind, struct uuid id)
 static void close_deeds(struct recording *r)
 {
     for (const struct deed *d = r->deeds; d != NULL; d = d->next) {
-        size_t each = d->many.count > EACH_MAX ? 1 : d->many.count;
+        bool is_many = d->is_many || d->many.count > EACH_MAX;
+        size_t each = is_many ? 1 : d->many.count;
         for (size_t i = 0; i < each; i++)
             r->records[r->count++] = *d->each[i];
-        if (d->many.count <= EACH_MAX)
+        if (!is_many)
             continue;
         struct audit_record *one = &r->records[r->count - 1];
         one->action = str_of_c(act_names[d->act].many);
@@ -133,52 +136,54 @@ static void take_new_task(struct recording *r, const struct audit_record *base,
     record.action = str_of_c(act_names[ACT_CREATE].one);
     record.subject = subject_of(r->a, "task", id);
     record.detail = record_detail_task(r->a, cells, NULL);
-    add_task(r, ACT_CREATE, &record, id, cells[COL_tasks_type]);
+    struct deed *d = add_task(r, ACT_CREATE, &record, id);
+    count_type(&d->many, cells[COL_tasks_type], 1);
 }
 
-static enum act act_of(const struct feed_event *event)
+static enum act act_of(enum feed_op op)
 {
-    switch (event->op) {
-    case FEED_FINISH:
-    case FEED_NOTE:
+    if (op == FEED_FINISH || op == FEED_NOTE)
         return ACT_CANCEL;
-    case FEED_REOPEN:
+    if (op == FEED_REOPEN)
         return ACT_RETRY;
-    case FEED_DROP:
-        return ACT_DELETE;
-    case FEED_NONE:
-    case FEED_ADD:
-    case FEED_START:
-    case FEED_WAIT:
-    case FEED_JOB:
-    case FEED_JOB_GONE:
-    case FEED_TYPE:
-    case FEED_QUEUE:
-    case FEED_OP_COUNT:
-        break;
+    return op == FEED_DROP ? ACT_DELETE : ACT_NONE;
+}
+
+/* Only its counters tell of which types they were. */
+static void take_drop(struct recording *r, struct audit_record *record,
+                      const struct feed_event *event)
+{
+    struct deed *d = NULL;
+    record->detail =
+        record_detail_type(r->a, event->count_count > 0 ? event->counts[0].type : STR(""));
+    for (size_t i = 0; i < event->id_count; i++) {
+        record->subject = subject_of(r->a, "task", event->ids[i]);
+        d = add_task(r, ACT_DELETE, record, event->ids[i]);
     }
-    return ACT_NONE;
+    for (size_t i = 0; d != NULL && i < event->count_count; i++)
+        count_type(&d->many, event->counts[i].type, event->counts[i].count);
+    if (event->id_count > 1)
+        d->is_many = true;
 }
 
 static void take_task_event(struct recording *r, const struct audit_record *base,
                             const struct feed_event *event)
 {
-    enum act act = act_of(event);
+    enum act act = act_of(event->op);
     struct audit_record record = *base;
     if (event->op == FEED_ADD)
         take_new_task(r, base, event->cells, event->id);
     if (act == ACT_NONE)
         return;
     record.action = str_of_c(act_names[act].one);
-    for (size_t i = 0; i < (event->op == FEED_DROP ? event->id_count : 1); i++) {
-        struct uuid id = event->op == FEED_DROP ? event->ids[i] : event->id;
-        struct str type = event->type;
-        if (event->op == FEED_DROP)
-            type = event->count_count > 0 ? event->counts[0].type : STR("");
-        record.subject = subject_of(r->a, "task", id);
-        record.detail = record_detail_type(r->a, type);
-        add_task(r, act, &record, id, type);
+    if (event->op == FEED_DROP) {
+        take_drop(r, &record, event);
+        return;
     }
+    record.subject = subject_of(r->a, "task", event->id);
+    record.detail = record_detail_type(r->a, event->type);
+    struct deed *d = add_task(r, act, &record, event->id);
+    count_type(&d->many, event->type, 1);
 }
 
 /* ── jobs ── */
@@ -280,8 +285,10 @@ static void take_page_change(struct recording *r, const struct json_value *chang
         take_job_change(r, &base, id, change);
 }
 
-static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost)
+static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost,
+                             const struct json_value *body)
 {
+    const struct json_value *is_cut = json_get_c(body, "job_changes_cut");
     struct audit_record record = {
         .shard = r->shard,
         .seq = lost->to_seq,
@@ -291,7 +298,8 @@ static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost
         .subject = arena_printf(r->a, "shard:%d", r->shard),
     };
     record.detail =
-        record_detail_lost(r->a, r->shard, lost->from_seq, lost->to_seq, lost->is_reset);
+        record_detail_lost(r->a, r->shard, lost->from_seq, lost->to_seq, lost->is_reset,
+                           is_cut != NULL && is_cut->type == JSON_BOOL && is_cut->boolean);
     r->records[r->count++] = record;
 }
 
@@ -311,6 +319,6 @@ bool mirror_record_page(struct arena *a, const struct json_value *body,
         take_page_change(&r, &changes->items[i], lost);
     bool is_gap = lost->to_seq > max_of(lost->from_seq, INT64_C(1)) || lost->is_reset;
     if (lost->is_first && is_gap)
-        say_what_is_lost(&r, lost);
+        say_what_is_lost(&r, lost, body);
     return finish(&r, ret_step);
 }

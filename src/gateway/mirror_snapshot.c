@@ -78,6 +78,8 @@ void mirror_snapshot_clear(struct mirror *m)
         snapshot_free(s);
 }
 
+static const char away[] = "the database is away";
+
 static void retry(struct snapshot *s)
 {
     io_timer_start(s->timer, backoff_next_ms(&s->backoff));
@@ -85,9 +87,9 @@ static void retry(struct snapshot *s)
 
 /* The lease may be lost, or the database is away: the lease's next answer tells, or the timer. The
  * page is asked for anew, and its rows are marked anew. */
-static void not_stored(struct snapshot *s, const struct err *e)
+static void not_stored(struct snapshot *s, const char *why)
 {
-    log_debug("mirror.snapshot", "error=%s", log_quote(str_of_c(err_text(e))));
+    log_debug("mirror.snapshot", "error=%s", log_quote(str_of_c(why)));
     rollups_destroy(s->m->rollups);
     s->m->rollups = rollups_create();
     mirror_recheck(s->m);
@@ -120,7 +122,7 @@ static void isolated(void *owner, bool is_done)
         return;
     s->is_isolated = true;
     if (!is_done) {
-        retry(s);
+        not_stored(s, away);
         return;
     }
     s->row_count = isolate_compact(s->rows, s->row_count, &born);
@@ -136,7 +138,7 @@ static void stored(void *owner, const struct db_reply *reply)
     bool may_be_lost = reply->err != NULL && strcmp(reply->sqlstate, MIRROR_LOST) == 0;
     if (may_be_lost && !s->is_doubted) {
         s->is_doubted = true;
-        not_stored(s, reply->err);
+        not_stored(s, err_text(reply->err));
         return;
     }
     if (reply->err != NULL && mirror_is_refusal(reply) && !s->is_isolated) {
@@ -149,7 +151,7 @@ static void stored(void *owner, const struct db_reply *reply)
         return;
     }
     if (reply->err != NULL) {
-        not_stored(s, reply->err);
+        not_stored(s, err_text(reply->err));
         return;
     }
     s->is_doubted = false;
@@ -202,7 +204,7 @@ static void store(struct snapshot *s)
     if (!s->has_after) {
         size_t more = first_page_steps(s, steps + count, &e);
         if (more == 0) {
-            not_stored(s, &e);
+            not_stored(s, err_text(&e));
             return;
         }
         count += more;
@@ -215,7 +217,8 @@ static void store(struct snapshot *s)
     }
     steps[count++] = task_mirror_prune_step(a, &s->page);
     steps[count++] = error_group_hold_step();
-    steps[count++] = error_group_sync_ranges_step(a, &s->page.after, &s->page.last, 1);
+    steps[count++] =
+        error_group_sync_ranges_step(a, &s->page.after, &s->page.last, 1, m->lease.shard);
     if (!s->are_marks_added)
         rollups_add(m->rollups, s->marks, s->mark_count);
     s->are_marks_added = true;
@@ -233,74 +236,19 @@ static void store(struct snapshot *s)
         steps[count++] = mirror_snapshot_end_step(a, &m->lease, str_of_c(cursor));
     s->is_busy = mirror_write(m, steps, count, stored, s);
     if (!s->is_busy)
-        retry(s);
+        not_stored(s, away);
 }
 
-/* ── what happened before the cursor, and was not counted ── */
+/* ── what its marks need ── */
 
-enum { MARKS_A_ROW = 3 };
-
-static bool read_number(const struct json_value *object, struct str key, int64_t *ret_number)
-{
-    const struct json_value *v = json_get(object, key);
-    return v != NULL && v->type == JSON_STRING && str_to_i64(v->text, ret_number);
-}
-
-static int64_t read_time(const struct json_value *task, struct str key)
-{
-    const struct json_value *v = json_get(task, key);
-    int64_t us;
-    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, &us) ? us : -1;
-}
-
-static void add_mark(struct snapshot *s, struct rollup_mark mark)
-{
-    if (mark.at_us >= 0)
-        s->marks[s->mark_count++] = mark;
-}
-
-/*
- * The events of the numbers from the table's old cursor to the snapshot's were never read: a task
- * that was added or has finished there is counted by its row. How long it waited is known of its
- * last start alone.
- */
-static void mark_row(struct snapshot *s, const struct json_value *task)
-{
-    int64_t from = max_of(s->m->stored, INT64_C(0)), added, version;
-    const struct json_value *type = json_get_c(task, "type"), *state = json_get_c(task, "state");
-    if (type == NULL || state == NULL || !read_number(task, STR("added"), &added) ||
-        !read_number(task, STR("version"), &version))
-        return;
-    bool is_missed = added >= from && added < s->seq;
-    int64_t started_us = read_time(task, STR("started_at_us"));
-    int64_t finished_us = read_time(task, STR("finished_at_us"));
-    if (is_missed)
-        add_mark(s, (struct rollup_mark){ .type = type->text,
-                                          .at_us = read_time(task, STR("created_at_us")),
-                                          .took_us = -1,
-                                          .what = ROLLUP_CREATED });
-    if (version < from || version >= s->seq)
-        return;
-    if (is_missed && started_us >= 0)
-        add_mark(s, (struct rollup_mark){ .type = type->text,
-                                          .at_us = started_us,
-                                          .took_us = started_us - read_time(task, STR("run_at_us")),
-                                          .what = ROLLUP_STARTED });
-    bool is_good = str_eq_c(state->text, "succeeded");
-    add_mark(s, (struct rollup_mark){ .type = type->text,
-                                      .at_us = finished_us,
-                                      .took_us = started_us >= 0 ? finished_us - started_us : -1,
-                                      .what = is_good ? ROLLUP_COMPLETED : ROLLUP_FAILED });
-}
-
+/* What was never read is counted by the rows. Where the log began anew, numbers mean nothing. */
 static void mark_rows(struct snapshot *s)
 {
-    const struct json_value *tasks = json_get_c(s->body, "tasks");
-    s->marks = arena_new_array(s->arena, s->row_count * MARKS_A_ROW, struct rollup_mark);
     s->mark_count = 0;
-    s->are_marks_added = s->is_forced; /* then numbers mean nothing */
-    for (size_t i = 0; i < s->row_count && !s->is_forced; i++)
-        mark_row(s, &tasks->items[i]);
+    s->are_marks_added = s->is_forced;
+    if (!s->is_forced)
+        s->mark_count = mirror_snapshot_marks(s->arena, json_get_c(s->body, "tasks"), s->row_count,
+                                              max_of(s->m->stored, INT64_C(0)), s->seq, &s->marks);
 }
 
 static void spans_loaded(void *owner, const struct db_reply *reply)

@@ -3,19 +3,24 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/shards.h"
 #include "gateway/worker_client.h"
+#include "json/json.h"
 #include "json/writer.h"
 #include "store/public/outbox.h"
 
 /*
  *   take the oldest --> ask the worker --> store what it said, drop the entries --> take again
  *        `-- none: done    `-- away, in doubt: the next second tries again
- *                          `-- refused as a whole: one at a time
+ *                          |-- refused as a whole: one at a time
+ *                          `-- refused, and the queue is another shard's by now: waits for that
+ * one; so says the worker alone: the next second, until the maps agree
  */
 enum {
     ROWS_MAX = 500,
     BYTES_MAX = 4 << 20,
     ARENA_BYTES = 64 << 20,
+    MISDIRECTED = 421,
     DB_DEADLINE_US = 10 * CLOCK_S,
     ASK_DEADLINE_US = 20 * CLOCK_S,
 };
@@ -25,7 +30,10 @@ struct forward {
     struct arena *arena;
     struct outbox_entry *entries; /* the run that is being sent: all tasks, or one job */
     size_t count;
-    int64_t puts; /* of the outbox when it was looked into */
+    struct outbox_move *moves; /* those of them that wait for another shard from now on */
+    size_t move_count, gone_count;
+    bool has_misdirected; /* the worker says that some are another shard's, and our map does not */
+    int64_t puts;         /* of the outbox when it was looked into */
 };
 
 static void take_next(struct forward *f);
@@ -43,7 +51,7 @@ struct outcome {
     struct mirror_row *rows, *jobs;
     struct outbox_refusal *refusals;
     struct uuid *done;
-    size_t row_count, job_count, refusal_count;
+    size_t row_count, job_count, refusal_count, done_count;
 };
 
 static void stored(void *owner, const struct db_reply *reply)
@@ -54,9 +62,14 @@ static void stored(void *owner, const struct db_reply *reply)
         end(f);
         return;
     }
-    log_info("outbox.forwarded", "count=%zu", f->count);
-    feed_add_outbox_waiting(f->m->gw, f->m->shard, -(int64_t)f->count);
-    take_next(f);
+    log_info("outbox.forwarded", "count=%zu moved=%zu", f->gone_count, f->move_count);
+    feed_add_outbox_waiting(f->m->gw, f->m->shard, -(int64_t)(f->gone_count + f->move_count));
+    for (size_t i = 0; i < f->move_count; i++)
+        feed_add_outbox_waiting(f->m->gw, (size_t)f->moves[i].shard, 1);
+    if (f->has_misdirected)
+        end(f);
+    else
+        take_next(f);
 }
 
 static void store(struct forward *f, const struct outcome *o)
@@ -75,7 +88,10 @@ static void store(struct forward *f, const struct outcome *o)
         steps[count++] = outbox_refuse_tasks_step(f->arena, o->refusals, o->refusal_count);
     else if (o->refusal_count > 0)
         steps[count++] = outbox_refuse_job_step(f->arena, o->refusals[0].subject_id);
-    steps[count++] = outbox_done_step(f->arena, o->done, f->count);
+    if (f->move_count > 0)
+        steps[count++] = outbox_move_step(f->arena, f->moves, f->move_count);
+    steps[count++] = outbox_done_step(f->arena, o->done, o->done_count);
+    f->gone_count = o->done_count;
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = steps,
                                   .step_count = count,
@@ -96,19 +112,49 @@ static struct outcome outcome_create(struct forward *f)
         .refusals = arena_new_array(f->arena, f->count, struct outbox_refusal),
         .done = arena_new_array(f->arena, f->count, struct uuid),
     };
-    for (size_t i = 0; i < f->count; i++)
-        o.done[i] = f->entries[i].id;
+    f->moves = arena_new_array(f->arena, f->count, struct outbox_move);
+    f->move_count = 0;
+    f->has_misdirected = false;
     return o;
 }
 
-static void refuse(struct outcome *o, const struct outbox_entry *entry, struct str error,
-                   struct uuid duplicate_of)
+static size_t shard_of(struct forward *f, const struct outbox_entry *entry)
+{
+    const struct json_value *body, *queue = NULL;
+    struct err e;
+    if (json_parse(f->arena, entry->body, &body, &e)) {
+        const struct json_value *job = json_get_c(body, "job");
+        queue = json_get_c(job != NULL ? job : body, "queue");
+    }
+    bool is_named = queue != NULL && queue->type == JSON_STRING;
+    return shards_of_queue(f->m->gw, is_named ? queue->text : STR("default"));
+}
+
+/*
+ * Where its queue has gone to another shard since it was accepted, that one has the say. What it
+ * refuses this one has never taken: a worker answers for a task that it has before it looks at the
+ * queue.
+ */
+static void refuse(struct forward *f, struct outcome *o, const struct outbox_entry *entry,
+                   struct str error, int64_t status)
 {
     char id[UUID_TEXT_LEN + 1];
+    size_t shard = shard_of(f, entry);
     uuid_format(entry->subject_id, id);
+    if (shard != f->m->shard) {
+        log_info("outbox.moved", "id=%s from=%zu to=%zu", id, f->m->shard, shard);
+        f->moves[f->move_count++] = (struct outbox_move){ entry->subject_id, (int16_t)shard };
+        return;
+    }
+    if (status == MISDIRECTED) {
+        log_warn("outbox.misdirected", "id=%s error=%s", id, log_quote(error));
+        f->has_misdirected = true;
+        return;
+    }
     log_warn("outbox.refused", "id=%s error=%s", id, log_quote(error));
     o->refusals[o->refusal_count++] =
-        (struct outbox_refusal){ entry->subject_id, error, duplicate_of };
+        (struct outbox_refusal){ .subject_id = entry->subject_id, .error = error };
+    o->done[o->done_count++] = entry->id;
 }
 
 static bool read_result(struct forward *f, const struct json_value *result,
@@ -116,23 +162,33 @@ static bool read_result(struct forward *f, const struct json_value *result,
 {
     const struct json_value *task = json_get_c(result, "task"),
                             *other = json_get_c(result, "duplicate_of"),
-                            *message = json_get_c(json_get_c(result, "error"), "message");
+                            *error = json_get_c(result, "error"),
+                            *message = json_get_c(error, "message"),
+                            *status = json_get_c(error, "status");
+    int64_t number = 0;
     struct worker_row row;
     struct uuid id = { 0 };
     struct err e;
     if (task != NULL && worker_read_task(f->arena, task, &row, &e)) {
         o->rows[o->row_count++] = (struct mirror_row){ row.told, row.cells };
+        o->done[o->done_count++] = entry->id;
         return true;
     }
     if (other != NULL && other->type == JSON_STRING && uuid_parse(other->text, &id)) {
-        refuse(o, entry, STR("another unfinished task holds this idempotency key"), id);
+        o->refusals[o->refusal_count++] = (struct outbox_refusal){
+            entry->subject_id, STR("another unfinished task holds this idempotency key"), id
+        };
+        o->done[o->done_count++] = entry->id;
         return true;
     }
     if (message == NULL || message->type != JSON_STRING)
         return false;
     ptrdiff_t end = str_find(message->text, STR("].")); /* its place is nobody's business */
     bool has_place = str_starts_with(message->text, STR("tasks[")) && end > 0;
-    refuse(o, entry, has_place ? str_from(message->text, (size_t)end + 2) : message->text, id);
+    if (status != NULL && status->type == JSON_NUMBER)
+        (void)json_to_i64(status, &number);
+    refuse(f, o, entry, has_place ? str_from(message->text, (size_t)end + 2) : message->text,
+           number);
     return true;
 }
 
@@ -150,7 +206,7 @@ static void sent_tasks(void *owner, const struct worker_reply *reply)
     } else if (reply->body != NULL || reply->is_away || reply->is_in_doubt) {
         end(f); /* nothing is known; the same ids go again */
     } else if (f->count == 1) {
-        refuse(&o, &f->entries[0], str_of_c(reply->err->message), (struct uuid){ 0 });
+        refuse(f, &o, &f->entries[0], str_of_c(reply->err->message), reply->status);
         store(f, &o);
     } else {
         f->m->is_forwarding_singly = true;
@@ -167,11 +223,12 @@ static void sent_job(void *owner, const struct worker_reply *reply)
     struct err e;
     if (job != NULL && worker_read_job(f->arena, job, &row, &e)) {
         o.jobs[o.job_count++] = (struct mirror_row){ row.told, row.cells };
+        o.done[o.done_count++] = f->entries[0].id;
         store(f, &o);
     } else if (reply->body != NULL || reply->is_away || reply->is_in_doubt) {
         end(f);
     } else {
-        refuse(&o, &f->entries[0], str_of_c(reply->err->message), (struct uuid){ 0 });
+        refuse(f, &o, &f->entries[0], str_of_c(reply->err->message), reply->status);
         store(f, &o);
     }
 }

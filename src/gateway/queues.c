@@ -1,10 +1,9 @@
 /*
  * Query.queues, Mutation.pauseQueue, resumeQueue. The worker keeps the queues; see told.h.
  *
- *   pauseQueue: check --> ask the worker --> audit --> answer
+ *   pauseQueue: check --> told_change
  */
 #include "base/clock.h"
-#include "gateway/await_worker.h"
 #include "gateway/check.h"
 #include "gateway/shards.h"
 #include "gateway/task_input.h"
@@ -45,37 +44,19 @@ static enum gql_next resolve_queues(struct gql_step *step)
 
 /* ── changes ── */
 
-static void changed(struct gql_step *step, size_t shard, const struct json_value *body,
-                    const char *action, struct str detail)
-{
-    const struct json_value *queue = json_get_c(body, "queue");
-    struct told_object *object = told_object_read(step->arena, queue, members, true);
-    struct str name = gql_arg(step, "name")->text;
-    if (object != NULL)
-        told_put(await_request(step)->loop->gateway->told, shard, TOLD_QUEUES, queue);
-    told_finish_change(step, object, action, arena_printf(step->arena, "queue:%.*s", STR_FMT(name)),
-                       detail);
-}
-
-static void paused(struct gql_step *step, size_t shard, const struct json_value *body)
+static struct str reason_json(const struct gql_step *step)
 {
     const struct gql_value *reason = gql_arg(step, "reason");
-    struct str detail = { 0 };
-    if (!gql_is_null(reason)) {
-        const struct json_member member = { STR("reason"), json_of_string(reason->text) };
-        const struct json_value object = json_of_members(&member, 1);
-        struct buf out;
-        buf_init(&out, 0);
-        json_put_value(&out, &object);
-        detail = arena_copy(step->arena, buf_str(&out));
-        buf_clear(&out);
-    }
-    changed(step, shard, body, "queue.pause", detail);
-}
-
-static void resumed(struct gql_step *step, size_t shard, const struct json_value *body)
-{
-    changed(step, shard, body, "queue.resume", (struct str){ 0 });
+    struct buf out;
+    if (gql_is_null(reason))
+        return (struct str){ 0 };
+    const struct json_member member = { STR("reason"), json_of_string(reason->text) };
+    const struct json_value object = json_of_members(&member, 1);
+    buf_init(&out, 0);
+    json_put_value(&out, &object);
+    struct str detail = arena_copy(step->arena, buf_str(&out));
+    buf_clear(&out);
+    return detail;
 }
 
 static bool check_args(const struct gql_step *step, struct err *e)
@@ -89,7 +70,8 @@ static bool check_args(const struct gql_step *step, struct err *e)
     return gql_is_null(reason) || check_label("reason", reason->text, TOLD_REASON_CHARS_MAX, e);
 }
 
-static enum gql_next ask(struct gql_step *step, const char *path, await_worker_fn *fn)
+/* At all shards, the owner first: another one still has what it took before the queue moved. */
+static enum gql_next ask(struct gql_step *step, const char *path, const char *action)
 {
     const struct gql_value *reason = gql_arg(step, "reason");
     struct buf out;
@@ -109,18 +91,28 @@ static enum gql_next ask(struct gql_step *step, const char *path, await_worker_f
     json_end_object(&w);
     struct str body = arena_copy(step->arena, buf_str(&out));
     buf_clear(&out);
-    size_t shard = shards_of_queue(await_request(step)->loop->gateway, gql_arg(step, "name")->text);
-    return await_worker(step, shard, NULL, path, body, fn);
+    struct str name = gql_arg(step, "name")->text;
+    const struct told_change change = {
+        .what = TOLD_QUEUES,
+        .first = shards_of_queue(await_request(step)->loop->gateway, name),
+        .path = path,
+        .body = body,
+        .members = members,
+        .action = action,
+        .subject = arena_printf(step->arena, "queue:%.*s", STR_FMT(name)),
+        .detail = reason_json(step),
+    };
+    return told_change(step, &change);
 }
 
 static enum gql_next resolve_pause(struct gql_step *step)
 {
-    return ask(step, "/v1/queues:pause", paused);
+    return ask(step, "/v1/queues:pause", "queue.pause");
 }
 
 static enum gql_next resolve_resume(struct gql_step *step)
 {
-    return ask(step, "/v1/queues:resume", resumed);
+    return ask(step, "/v1/queues:resume", "queue.resume");
 }
 
 /* ── Queue ── */

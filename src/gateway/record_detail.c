@@ -159,7 +159,7 @@ struct str record_detail_job(struct arena *a, const struct json_value *change)
 /* ── what is lost ── */
 
 struct str record_detail_lost(struct arena *a, int shard, int64_t from_seq, int64_t to_seq,
-                              bool is_reset)
+                              bool is_reset, bool is_cut)
 {
     struct detail d;
     begin(&d);
@@ -170,7 +170,9 @@ struct str record_detail_lost(struct arena *a, int shard, int64_t from_seq, int6
         put_text(&d, "unknown", STR("everything: the worker's log began anew"));
     else if (from_seq > 0)
         put_text(&d, "unknown",
-                 STR("who cancelled, retried, promoted and deleted tasks, and who created tasks "
-                     "that are gone"));
+                 arena_printf(a,
+                              "who cancelled, retried, promoted and deleted tasks, and who created "
+                              "tasks that are gone%s",
+                              is_cut ? "; and changes of jobs behind the first ones" : ""));
     return finish(&d, a);
 }

@@ -26,5 +26,6 @@ struct record_many {
 [[nodiscard]] struct str record_job_action(const struct json_value *change);
 [[nodiscard]] struct str record_detail_job(struct arena *a, const struct json_value *change);
 
+/* `is_cut`: the worker does not tell all changes of jobs. */
 [[nodiscard]] struct str record_detail_lost(struct arena *a, int shard, int64_t from_seq,
-                                            int64_t to_seq, bool is_reset);
+                                            int64_t to_seq, bool is_reset, bool is_cut);

@@ -15,10 +15,12 @@ enum { SPANS_A_MARK = 2 * SPANS_COUNT };
 struct span {
     struct mirror_rollup rollup; /* its type is owned */
     bool is_loaded, is_changed;
+    uint64_t look; /* the last one that listed it */
 };
 
 struct rollups {
     struct map *spans; /* "60 1764336000 type" */
+    uint64_t looks;    /* for what is missing, so far */
 };
 
 struct rollups *rollups_create(void)
@@ -99,26 +101,20 @@ static struct span *find_of_mark(struct rollups *r, const struct rollup_mark *ma
                 n < SPANS_COUNT ? mark->type : STR(MIRROR_ALL_TYPES));
 }
 
-static bool holds(const struct mirror_rollup *const *list, size_t count,
-                  const struct mirror_rollup *rollup)
-{
-    for (size_t i = count; i > 0; i--) /* neighbours touch the same ones */
-        if (list[i - 1] == rollup)
-            return true;
-    return false;
-}
-
 size_t rollups_missing(struct rollups *r, struct arena *a, const struct rollup_mark *marks,
                        size_t count, const struct mirror_rollup *const **ret_spans)
 {
     const struct mirror_rollup **list =
         arena_new_array(a, count * SPANS_A_MARK, const struct mirror_rollup *);
     size_t missing = 0;
+    r->looks++;
     for (size_t i = 0; i < count; i++)
         for (size_t n = 0; n < SPANS_A_MARK; n++) {
             struct span *span = find_of_mark(r, &marks[i], n);
-            if (!span->is_loaded && !holds(list, missing, &span->rollup))
-                list[missing++] = &span->rollup;
+            if (span->is_loaded || span->look == r->looks)
+                continue;
+            span->look = r->looks;
+            list[missing++] = &span->rollup;
         }
     *ret_spans = list;
     return missing;

@@ -83,9 +83,7 @@ static const struct str *user_agent(const struct gql_step *step)
     if (str_is_empty(text) || !str_is_utf8(text))
         return NULL;
     struct str *agent = arena_new(step->arena, struct str);
-    *agent = arena_copy(step->arena, str_first(text, USER_AGENT_CHARS_MAX));
-    while (!str_is_utf8(*agent)) /* the cut may have met a character */
-        agent->len--;
+    *agent = arena_copy(step->arena, str_first_whole(text, USER_AGENT_CHARS_MAX));
     return agent;
 }
 

@@ -27,8 +27,8 @@ struct shards_cursor {
     int64_t seqs[GATEWAY_SHARDS_MAX];
 };
 enum { SHARDS_CURSOR_MAX = GATEWAY_SHARDS_MAX * 24 };
-/* Those that the text does not name stay 0, such as the ones of a shard that came later. False: it
- * is no cursor, or names a shard that there is none of, or one twice. */
+/* Those that the text does not name stay 0, such as the ones of a shard that was not known. False:
+ * it is no cursor, or names a shard that there is none of, or one twice. */
 [[nodiscard]] bool shards_cursor_parse(const struct gateway *gw, struct str text,
                                        struct shards_cursor *ret_cursor);
 /* Without those that are 0; empty where all are. */

@@ -235,9 +235,10 @@ static enum gql_next resolve_cancel(struct gql_step *step)
         return gql_step_fail(step, &e);
     if (feed_outbox_waiting(await_request(step)->loop->gateway) == 0)
         return ask_for(step, *id, "cancel");
-    const struct db_step steps[] = { outbox_cancel_step(step->arena, *id),
-                                     record_by_ids_step(step->field->plan_data, step->arena, id,
-                                                        1) };
+    const struct db_step steps[] = {
+        outbox_cancel_step(step->arena, *id, await_request(step)->credential->owner),
+        record_by_ids_step(step->field->plan_data, step->arena, id, 1)
+    };
     return await_db(step, DB_LANE_WRITE, steps, countof(steps), cancelled_here);
 }
 

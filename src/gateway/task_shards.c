@@ -50,18 +50,9 @@ static size_t count_needs(const struct check *check)
     return count;
 }
 
-/* Those of other shards alone are among the rows. */
-static bool is_foreign(const struct db_rows *rows, struct uuid id, int64_t *ret_shard)
-{
-    for (size_t row = 0; row < db_rows_count(rows); row++)
-        if (uuid_eq(db_rows_uuid(rows, row, 0), id)) {
-            *ret_shard = db_rows_i64(rows, row, 1);
-            return true;
-        }
-    return false;
-}
-
-static bool refuse_foreign(const struct check *check, const struct db_rows *rows, struct err *e)
+/* Says where that one, which is of another shard, is waited for. */
+static bool refuse_foreign(const struct check *check, struct uuid foreign, int64_t shard,
+                           struct err *e)
 {
     for (size_t i = 0; i < check->call->count; i++) {
         const struct create_task *task = &check->call->tasks[i];
@@ -71,26 +62,27 @@ static bool refuse_foreign(const struct check *check, const struct db_rows *rows
             snprintf(place, sizeof place, "inputs[%zu]", i);
         for (size_t k = 0; on != NULL && k < on->count; k++) {
             struct uuid id;
-            int64_t shard;
             (void)uuid_parse(on->items[k].text, &id); /* it was read before */
-            if (is_foreign(rows, id, &shard))
-                return !err_set(e, ERR_INVALID,
-                                "%s.dependsOn[%zu]: %.*s is of shard %lld, and queue \"%.*s\" of "
-                                "shard %zu; a task waits for those of its own shard alone",
-                                place, k, STR_FMT(on->items[k].text), (long long)shard,
-                                STR_FMT(queue_of(task)), task->shard);
+            if (uuid_eq(id, foreign))
+                return err_set(e, ERR_INVALID,
+                               "%s.dependsOn[%zu]: %.*s is of shard %lld, and queue \"%.*s\" of "
+                               "shard %zu; a task waits for those of its own shard alone",
+                               place, k, STR_FMT(on->items[k].text), (long long)shard,
+                               STR_FMT(queue_of(task)), task->shard);
         }
     }
-    return false;
+    return true;
 }
 
 static void found(void *owner, const struct db_reply *reply)
 {
     const struct check *check = owner;
+    const struct db_rows *rows = reply->err == NULL ? reply->rows[0] : NULL;
     struct err e;
-    if (reply->err != NULL)
+    if (rows == NULL)
         (void)gql_step_fail(check->step, reply->err);
-    else if (refuse_foreign(check, reply->rows[0], &e))
+    else if (db_rows_count(rows) > 0 &&
+             !refuse_foreign(check, db_rows_uuid(rows, 0, 0), db_rows_i64(rows, 0, 1), &e))
         (void)gql_step_fail(check->step, &e);
     else
         check->fn(check->step, check->call);

@@ -29,13 +29,25 @@ struct gql_value tasks_source(const struct gateway_loop *loop)
     return gql_enum(feed_is_live(loop->gateway) ? STR("LIVE") : STR("CACHE"));
 }
 
+/* The row's shard is one of ours: of another, which was taken away, nobody tells any more. */
+static bool is_kept(const struct gateway *gw, const struct record *record)
+{
+    int column = record->table == jobs_table() ? (int)COL_jobs_shard : (int)COL_tasks_shard;
+    return (size_t)record_i64(record, column) < gw->shard_count;
+}
+
 void tasks_get_source(const struct gql_field *f, void *ctx, void *parent,
                       struct gql_value *ret_value)
 {
     const struct record *record = parent;
     const struct request *r = ctx;
     (void)f;
-    *ret_value = record->is_fresh ? gql_enum(STR("LIVE")) : tasks_source(r->loop);
+    if (record->is_fresh)
+        *ret_value = gql_enum(STR("LIVE"));
+    else if (is_kept(r->loop->gateway, record))
+        *ret_value = tasks_source(r->loop);
+    else
+        *ret_value = gql_enum(STR("CACHE"));
 }
 
 /* ── Query.task: of the table; what is not there yet, of the worker, and stored ── */
@@ -137,7 +149,7 @@ const struct gateway_binding bindings_tasks[] = {
     { "Task.createdAt", { .get = record_get_time, FIELD(created_at) } },
     { "Task.updatedAt", { .get = record_get_time, FIELD(updated_at) } },
     { "Task.accepted", { .get = record_get_bool, FIELD(accepted) } },
-    { "Task.source", { .get = tasks_get_source } },
+    { "Task.source", { .get = tasks_get_source, FIELD(shard) } },
     { "Task.dependsOn",
       { .resolve = resolve_depends_on, .prepare = tasks_prepare, FIELD(depends_on) } },
     { "Task.duplicateOf",

@@ -249,7 +249,7 @@ static bool answer_with(const struct question *q, const struct json_value *body,
     return body != NULL && q->read(step, body, is_fresh, &step->results[0]);
 }
 
-/* What the shards say now, or said last; whether all of it is of now. */
+/* What the shards say now, or said last, and how many do; whether all of it is of now. */
 static size_t gather(struct question *q, const struct json_value *ret_bodies[GATEWAY_SHARDS_MAX],
                      bool *ret_is_fresh)
 {
@@ -264,9 +264,10 @@ static size_t gather(struct question *q, const struct json_value *ret_bodies[GAT
             *ret_is_fresh = false;
             body = kept_body(told, i, q->what, q->step->arena);
             if (!answer_with(q, body, false))
-                continue;
+                body = NULL;
         }
-        ret_bodies[count++] = body;
+        ret_bodies[i] = body;
+        count += body != NULL;
     }
     return count;
 }
@@ -275,6 +276,7 @@ static enum gql_next finish(struct question *q)
 {
     const struct json_value *bodies[GATEWAY_SHARDS_MAX];
     struct gql_step *step = q->step;
+    const struct gateway *gw = await_request(step)->loop->gateway;
     bool is_fresh, is_told = true;
     size_t count = gather(q, bodies, &is_fresh);
     if (count == 0) {
@@ -285,7 +287,7 @@ static enum gql_next finish(struct question *q)
     }
     if (count > 1) {
         struct json_value *all = arena_new(step->arena, struct json_value);
-        *all = told_merge(step->arena, q->what, bodies, count);
+        *all = told_merge(step->arena, q->what, bodies, gw->shard_count, &gw->shards);
         is_told = answer_with(q, all, is_fresh);
     }
     assert(is_told); /* each of them could be read */

@@ -40,11 +40,12 @@ void told_refresh(struct gateway_loop *loop, size_t shard);
 /* "paused: task type email, queue bulk", of what is kept; empty: none is. Thread: any. */
 [[nodiscard]] struct str told_paused(struct told *told, struct arena *a);
 
-/* What several shards told, as one: `bodies` in the order of shards, those of the ones that never
- * told left out. Types and queues of one name are one, their numbers added up; the rest is as the
- * first one says it, which for a type is the same in all. */
+/* What several shards told, as one: `bodies` by shard, NULL of those that never told. Types and
+ * queues of one name are one, their numbers added up; the rest is as the first one says it, which
+ * for a type is the same in all, or, of a queue, the one that owns it. */
 [[nodiscard]] struct json_value told_merge(struct arena *a, enum told_what what,
-                                           const struct json_value *const *bodies, size_t count);
+                                           const struct json_value *const *bodies, size_t count,
+                                           const struct shard_map *queues);
 
 /* ── types and queues as objects of the API ── */
 
@@ -87,7 +88,20 @@ enum { TOLD_REASON_CHARS_MAX = 500 }; /* why something is paused */
 
 /* The members "actor" and "user" of a request: who asks. */
 void told_write_actor(struct json_writer *w, const struct gql_step *step);
-/* The worker has made the change, and this is what it answered; NULL: no such thing. Ends the step
- * with its row in the audit log; see audited.h. */
-void told_finish_change(struct gql_step *step, struct told_object *object, const char *action,
-                        struct str subject, struct str detail);
+
+/* A change that is made at all shards, one after the other. */
+struct told_change {
+    enum told_what what; /* TOLD_TYPES, TOLD_QUEUES */
+    size_t first;        /* the shard that is asked before the others */
+    const char *path;    /* "/v1/types:update" */
+    struct str body;
+    const struct told_member *members;
+    const char *action; /* of the row in the audit log, and its subject */
+    struct str subject;
+    struct str detail;            /* a JSON object with a member, or none */
+    void (*words)(struct err *e); /* puts a worker's refusal into the API's; NULL: as it is */
+};
+/* Answers with the object as all have it now, when the audit log tells; see audited.h. Where one
+ * fails, what those before it have done is told there, and by the error. The change lives as long
+ * as the step. */
+enum gql_next told_change(struct gql_step *step, const struct told_change *change);

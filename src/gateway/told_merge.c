@@ -1,7 +1,9 @@
 /* What the workers of several shards tell, as one list. */
+#include "base/map.h"
 #include "gateway/told.h"
 
-/* How a member of two objects of one name becomes one; the others are as the first has them. */
+/* How a member of two objects of one name becomes one; the others are as the first has them, or the
+ * owner. */
 static const struct merged {
     const char *name;
     bool is_sum; /* else the least of them that is not null */
@@ -14,12 +16,13 @@ static const struct merged {
 struct lists {
     const char *list, *name; /* as in the worker's answer; name NULL: all are apart */
     const char *words;       /* a list of texts beside it, each once; NULL: none */
+    bool is_owned;           /* what the shard that owns a queue says of it stands first */
 };
 
 static const struct lists lists[TOLD_COUNT] = {
-    [TOLD_WORKERS] = { "workers", NULL, "task_types" },
-    [TOLD_TYPES] = { "types", "type", NULL },
-    [TOLD_QUEUES] = { "queues", "queue", NULL },
+    [TOLD_WORKERS] = { "workers", NULL, "task_types", false },
+    [TOLD_TYPES] = { "types", "type", NULL, false },
+    [TOLD_QUEUES] = { "queues", "queue", NULL, true },
 };
 
 static struct str text_of(const struct json_value *object, const char *name)
@@ -58,20 +61,12 @@ static void merge_into(struct arena *a, struct json_value *object, const struct 
     *object = json_of_members(members, object->member_count);
 }
 
-/* An empty one where there is none. */
+/* An empty one where there is none, or no body. */
 static const struct json_value *list_of(const struct json_value *body, const char *name)
 {
     static const struct json_value none = { .type = JSON_ARRAY };
     const struct json_value *list = json_get(body, str_of_c(name));
     return list != NULL && list->type == JSON_ARRAY ? list : &none;
-}
-
-static size_t find(const struct json_value *items, size_t count, const char *name, struct str text)
-{
-    size_t at = 0;
-    while (at < count && !str_eq(text_of(&items[at], name), text))
-        at++;
-    return at;
 }
 
 static size_t items_max(const struct json_value *const *bodies, size_t count, const char *list)
@@ -83,20 +78,30 @@ static size_t items_max(const struct json_value *const *bodies, size_t count, co
 }
 
 static struct json_value merge_objects(struct arena *a, const struct lists *l,
-                                       const struct json_value *const *bodies, size_t count)
+                                       const struct json_value *const *bodies, size_t count,
+                                       const struct shard_map *queues)
 {
+    scoped(map_destroyp) struct map *by_name = map_create(); /* a shard may tell of 10,000 */
     struct json_value *items =
         arena_new_array(a, items_max(bodies, count, l->list), struct json_value);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         const struct json_value *list = list_of(bodies[i], l->list);
         for (size_t k = 0; k < list->item_count; k++) {
-            size_t at =
-                l->name == NULL ? n : find(items, n, l->name, text_of(&list->items[k], l->name));
-            if (at < n)
-                merge_into(a, &items[at], &list->items[k]);
-            else
-                items[n++] = list->items[k];
+            struct str name = l->name != NULL ? text_of(&list->items[k], l->name) : STR("");
+            struct json_value *same = l->name != NULL ? map_get(by_name, name) : NULL;
+            if (same != NULL) {
+                bool is_owners = l->is_owned && shard_map_of_queue(queues, name) == i;
+                const struct json_value was = *same;
+                if (is_owners)
+                    *same = list->items[k];
+                merge_into(a, same, is_owners ? &was : &list->items[k]);
+                continue;
+            }
+            items[n] = list->items[k];
+            if (l->name != NULL)
+                (void)map_put(by_name, name, &items[n]);
+            n++;
         }
     }
     return json_of_items(items, n);
@@ -105,28 +110,30 @@ static struct json_value merge_objects(struct arena *a, const struct lists *l,
 static struct json_value merge_words(struct arena *a, const char *name,
                                      const struct json_value *const *bodies, size_t count)
 {
+    scoped(map_destroyp) struct map *known = map_create();
     struct json_value *items =
         arena_new_array(a, items_max(bodies, count, name), struct json_value);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         const struct json_value *list = list_of(bodies[i], name);
         for (size_t k = 0; k < list->item_count; k++) {
-            size_t at = 0;
-            while (at < n && !str_eq(items[at].text, list->items[k].text))
-                at++;
-            if (at == n)
-                items[n++] = list->items[k];
+            if (map_get(known, list->items[k].text) != NULL)
+                continue;
+            items[n] = list->items[k];
+            (void)map_put(known, list->items[k].text, &items[n++]);
         }
     }
     return json_of_items(items, n);
 }
 
 struct json_value told_merge(struct arena *a, enum told_what what,
-                             const struct json_value *const *bodies, size_t count)
+                             const struct json_value *const *bodies, size_t count,
+                             const struct shard_map *queues)
 {
     const struct lists *l = &lists[what];
     struct json_member *members = arena_new_array(a, 2, struct json_member);
-    members[0] = (struct json_member){ str_of_c(l->list), merge_objects(a, l, bodies, count) };
+    members[0] =
+        (struct json_member){ str_of_c(l->list), merge_objects(a, l, bodies, count, queues) };
     if (l->words == NULL)
         return json_of_members(members, 1);
     members[1] =

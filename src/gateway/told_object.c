@@ -132,18 +132,3 @@ void told_write_actor(struct json_writer *w, const struct gql_step *step)
     json_key_c(w, "user");
     json_write_string(w, str_of(id, UUID_TEXT_LEN));
 }
-
-void told_finish_change(struct gql_step *step, struct told_object *object, const char *action,
-                        struct str subject, struct str detail)
-{
-    struct err e;
-    if (object == NULL) {
-        err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
-                     "the Worker Service gave an answer that is none; the change may or may not "
-                     "have been made");
-        (void)gql_step_fail(step, &e);
-        return;
-    }
-    step->results[0] = gql_object(object);
-    audited_finish(step, action, subject, detail);
-}

@@ -2,9 +2,8 @@
  * Query.taskTypeSettings, Mutation.updateTaskType: how tasks of one type are run. The worker keeps
  * the settings and applies them; see told.h.
  *
- *   updateTaskType: check --> ask the worker --> audit --> answer
+ *   updateTaskType: check --> told_change
  */
-#include "gateway/await_worker.h"
 #include "gateway/check.h"
 #include "gateway/task_input.h"
 #include "gateway/told.h"
@@ -220,66 +219,24 @@ static void in_our_words(struct err *e)
     buf_clear(&out);
 }
 
-/* All shards, one after the other: each counts its own tasks. */
-struct update {
-    struct str body;
-    const struct json_value *told[GATEWAY_SHARDS_MAX]; /* what each has made of it */
-};
-
-static void updated(struct gql_step *step, size_t shard, const struct json_value *body);
-
-static enum gql_next ask(struct gql_step *step, const struct update *update, size_t shard)
-{
-    return await_worker_in_words(step, shard, NULL, "/v1/types:update", update->body, updated,
-                                 in_our_words);
-}
-
-/* The settings of the first, and the numbers of all. */
-static struct told_object *object_of(struct gql_step *step, const struct update *update,
-                                     size_t count)
-{
-    struct arena *a = step->arena;
-    const struct json_value *bodies[GATEWAY_SHARDS_MAX];
-    for (size_t i = 0; i < count; i++) {
-        if (told_object_read(a, update->told[i], members, true) == NULL)
-            return NULL;
-        struct json_member *list = arena_new(a, struct json_member);
-        struct json_value *body = arena_new(a, struct json_value);
-        *list = (struct json_member){ STR("types"), json_of_items(update->told[i], 1) };
-        *body = json_of_members(list, 1);
-        bodies[i] = body;
-    }
-    struct json_value *all = arena_new(a, struct json_value);
-    *all = told_merge(a, TOLD_TYPES, bodies, count);
-    return told_object_read(a, &json_get_c(all, "types")->items[0], members, true);
-}
-
-static void updated(struct gql_step *step, size_t shard, const struct json_value *body)
-{
-    struct gateway *gw = await_request(step)->loop->gateway;
-    struct update *update = step->host;
-    struct str name = gql_arg(step, "type")->text;
-    update->told[shard] = json_get_c(body, "type");
-    if (told_object_read(step->arena, update->told[shard], members, true) != NULL)
-        told_put(gw->told, shard, TOLD_TYPES, update->told[shard]);
-    if (shard + 1 < gw->shard_count) {
-        (void)ask(step, update, shard + 1);
-        return;
-    }
-    told_finish_change(step, object_of(step, update, gw->shard_count), "task-type.update",
-                       arena_printf(step->arena, "task-type:%.*s", STR_FMT(name)),
-                       settings_json(step->arena, gql_arg(step, "settings"), true));
-}
-
 static enum gql_next resolve_update(struct gql_step *step)
 {
-    struct update *update = arena_new(step->arena, struct update);
+    struct str name = gql_arg(step, "type")->text;
     struct err e;
     if (!check_type(gql_arg(step, "type"), &e) || !check_settings(gql_arg(step, "settings"), &e))
         return gql_step_fail(step, &e);
-    step->host = update;
-    update->body = update_body(step);
-    return ask(step, update, 0);
+    /* All shards: each counts its own tasks. */
+    const struct told_change change = {
+        .what = TOLD_TYPES,
+        .path = "/v1/types:update",
+        .body = update_body(step),
+        .members = members,
+        .action = "task-type.update",
+        .subject = arena_printf(step->arena, "task-type:%.*s", STR_FMT(name)),
+        .detail = settings_json(step->arena, gql_arg(step, "settings"), true),
+        .words = in_our_words,
+    };
+    return told_change(step, &change);
 }
 
 const struct gateway_binding bindings_type_settings[] = {

@@ -145,43 +145,23 @@ static enum task_status status_now(const struct feed_event *event)
     return (enum task_status)status;
 }
 
+static enum task_status status_after(const struct feed_event *event)
+{
+    if (event->op == FEED_START)
+        return TASK_STATUS_IN_PROGRESS;
+    return event->op == FEED_FINISH || event->op == FEED_REOPEN ? status_now(event)
+                                                                : TASK_STATUS_PENDING;
+}
+
 void window_count(const struct feed_event *event, window_count_fn *fn, void *owner)
 {
-    enum task_status from = TASK_STATUS_COUNT, to = TASK_STATUS_COUNT;
-    switch (event->op) {
-    case FEED_ADD:
-        to = TASK_STATUS_PENDING;
-        break;
-    case FEED_START:
-        from = TASK_STATUS_PENDING;
-        to = TASK_STATUS_IN_PROGRESS;
-        break;
-    case FEED_FINISH:
-    case FEED_REOPEN:
-        from = (enum task_status)event->from;
-        to = status_now(event);
-        break;
-    case FEED_WAIT:
-        from = TASK_STATUS_IN_PROGRESS;
-        to = TASK_STATUS_PENDING;
-        break;
-    case FEED_DROP:
-        for (size_t i = 0; i < event->count_count; i++)
-            fn(owner, event->counts[i].type, event->counts[i].status, -event->counts[i].count);
-        break;
-    case FEED_NONE:
-    case FEED_NOTE:
-    case FEED_JOB:
-    case FEED_JOB_GONE:
-    case FEED_TYPE:
-    case FEED_QUEUE:
-    case FEED_OP_COUNT:
-        break;
-    }
-    if (from != TASK_STATUS_COUNT)
-        fn(owner, event->type, from, -1);
-    if (to != TASK_STATUS_COUNT)
-        fn(owner, event->type, to, 1);
+    int from = feed_status_before(event);
+    for (size_t i = 0; event->op == FEED_DROP && i < event->count_count; i++)
+        fn(owner, event->counts[i].type, event->counts[i].status, -event->counts[i].count);
+    if (from >= 0)
+        fn(owner, event->type, (enum task_status)from, -1);
+    if (from >= 0 || event->op == FEED_ADD)
+        fn(owner, event->type, status_after(event), 1);
 }
 
 static void take_counts(struct window *w, const struct feed_event *event)

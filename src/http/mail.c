@@ -27,9 +27,7 @@ static size_t hear(char *line, size_t size, size_t count, void *owner)
     struct str text = str_trim(str_of(line, size * count));
     if (!str_is_utf8(text))
         text = STR("a reply that is no text");
-    text = str_first(text, sizeof upload->reply->text - 1);
-    while (!str_is_utf8(text))
-        text.len--; /* the cut was within a character */
+    text = str_first_whole(text, sizeof upload->reply->text - 1);
     snprintf(upload->reply->text, sizeof upload->reply->text, "%.*s", STR_FMT(text));
     if (text.len > 0 && (text.ptr[0] == '4' || text.ptr[0] == '5'))
         memcpy(upload->reply->refusal, upload->reply->text, sizeof upload->reply->text);

@@ -69,10 +69,8 @@ void acks_clear(struct acks *acks)
 /* What a failure says may come from anywhere; the worker takes UTF-8 without controls. */
 static struct str own_error(struct str error)
 {
-    size_t len = min_of(error.len, (size_t)ACK_ERROR_BYTES_MAX);
-    while (len < error.len && len > 0 && ((unsigned char)error.ptr[len] & 0xc0) == 0x80)
-        len--; /* not within a character */
-    char *text = mem_cstr(str_first(error, len));
+    size_t len = (error = str_first_whole(error, ACK_ERROR_BYTES_MAX)).len;
+    char *text = mem_cstr(error);
     bool is_utf8 = str_is_utf8(str_of(text, len));
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)

@@ -25,15 +25,6 @@ static bool is_ascii(struct str text)
     return true;
 }
 
-/* As many whole characters as an encoded word of so many bytes takes. */
-static size_t word_length(struct str text, size_t bytes_max)
-{
-    size_t len = min_of(text.len, bytes_max);
-    while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
-        len--;
-    return len;
-}
-
 /* A line of its own for each word; the first one shares that of the field's name, if it fits. */
 static void put_encoded(struct buf *out, struct str text, size_t column)
 {
@@ -44,11 +35,12 @@ static void put_encoded(struct buf *out, struct str text, size_t column)
         buf_put_c(out, CRLF " ");
     while (text.len > 0) {
         char word[BASE64_LEN(WORD_BYTES) + 1];
-        size_t len = word_length(text, is_first ? min_of(room, (size_t)WORD_BYTES) : WORD_BYTES);
+        size_t bytes_max = is_first ? min_of(room, (size_t)WORD_BYTES) : WORD_BYTES;
+        struct str piece = str_first_whole(text, bytes_max);
         is_first = false;
-        base64_encode(str_first(text, len), word);
+        base64_encode(piece, word);
         buf_printf(out, "=?UTF-8?B?%s?=", word);
-        text = str_from(text, len);
+        text = str_from(text, piece.len);
         if (text.len > 0)
             buf_put_c(out, CRLF " ");
     }

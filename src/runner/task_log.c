@@ -21,14 +21,6 @@ void task_log_destroy(struct task_log *log)
     mem_free(log);
 }
 
-static struct str cut(struct str text)
-{
-    size_t len = min_of(text.len, (size_t)TASK_LOG_LINE_BYTES);
-    while (len < text.len && len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
-        len--; /* not within a character */
-    return str_first(text, len);
-}
-
 void task_log_add(struct task_log *log, struct str stream, struct str text, int64_t at_us)
 {
     if (log->newer.len > TASK_LOG_BYTES / 2) { /* the oldest half goes */
@@ -44,7 +36,7 @@ void task_log_add(struct task_log *log, struct str stream, struct str text, int6
     json_key_c(&w, "stream");
     json_write_string(&w, stream);
     json_key_c(&w, "text");
-    json_write_string(&w, cut(text));
+    json_write_string(&w, str_first_whole(text, TASK_LOG_LINE_BYTES));
     json_key_c(&w, "at_us");
     json_write_i64(&w, at_us);
     json_end_object(&w);

@@ -1,8 +1,8 @@
-/* batch_priv: what batch.c shares with change.c, shard.c and feed.c alone. */
+/* batch_priv: what batch.c shares with change_rows.c, shard.c and feed.c alone. */
 #pragma once
 #include "worker/shard_priv.h"
 
-/* change.c: the rows of the tables of tasks. */
+/* change_rows.c: the rows of the tables of tasks. */
 [[nodiscard]] struct batch_rows *batch_rows_create(struct batch *b);
 void batch_rows_destroy(struct batch_rows *rows);
 void batch_rows_steps(struct batch *b);

@@ -1,212 +1,13 @@
 #include "worker/change.h"
 
 #include "base/log.h"
-#include "base/mem.h"
-#include "store/queue/batch_sql.h"
-#include "worker/batch_priv.h"
+#include "worker/change_priv.h"
 #include "worker/checkpoint.h"
 #include "worker/deps.h"
 #include "worker/group.h"
 #include "worker/notes.h"
 #include "worker/settings.h"
 #include "worker/tick.h"
-
-enum { ROWS_FIRST = 32 };
-
-struct task_row {
-    const struct task_view *view;
-    int64_t seq;
-    uint32_t type;
-};
-
-struct done_row {
-    struct uuid id;
-    int64_t seq, fence, started_at_us;
-    enum rule_state state;
-    uint32_t attempt, max_attempts;
-    struct str result, error, why, worker;
-    bool has_error;
-};
-
-struct attempt_row {
-    struct uuid id;
-    int64_t fence, seq, started_at_us;
-    uint32_t attempt;
-    enum rule_outcome outcome;
-    struct str worker, error;
-    bool has_error;
-};
-
-struct reopened_row {
-    struct uuid id;
-    int64_t seq; /* of its end */
-};
-
-#define VECTOR(type)                                                                               \
-    struct {                                                                                       \
-        type *items;                                                                               \
-        size_t count, capacity;                                                                    \
-    }
-
-/* One more item, zeroed. */
-#define vector_add(v)                                                                              \
-    ({                                                                                             \
-        (v)->items =                                                                               \
-            mem_grow((v)->items, (v)->count, &(v)->capacity, ROWS_FIRST, sizeof *(v)->items);      \
-        memset(&(v)->items[(v)->count], 0, sizeof *(v)->items);                                    \
-        &(v)->items[(v)->count++];                                                                 \
-    })
-
-struct batch_rows {
-    struct batch *b;
-    VECTOR(struct task_row) tasks;
-    VECTOR(struct done_row) done;
-    VECTOR(struct attempt_row) attempts;
-    VECTOR(struct reopened_row) reopened;
-};
-
-struct batch_rows *batch_rows_create(struct batch *b)
-{
-    struct batch_rows *rows = mem_new(struct batch_rows);
-    rows->b = b;
-    return rows;
-}
-
-void batch_rows_destroy(struct batch_rows *rows)
-{
-    mem_free(rows->tasks.items);
-    mem_free(rows->done.items);
-    mem_free(rows->attempts.items);
-    mem_free(rows->reopened.items);
-    mem_free(rows);
-}
-
-/* ── rows to statements ── */
-
-static struct str text_of_id(struct arena *a, bool has_it, struct uuid id)
-{
-    if (!has_it)
-        return STR("");
-    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
-    uuid_format(id, text);
-    return str_of(text, UUID_TEXT_LEN);
-}
-
-static struct str text_of_ids(struct arena *a, const struct uuid *ids, size_t count)
-{
-    if (count == 0)
-        return STR("{}");
-    char *text = arena_alloc(a, count * (UUID_TEXT_LEN + 1) + 2);
-    char *at = text;
-    for (size_t i = 0; i < count; i++) {
-        *at++ = i ? ',' : '{';
-        uuid_format(ids[i], at);
-        at += UUID_TEXT_LEN;
-    }
-    *at++ = '}';
-    return str_of(text, (size_t)(at - text));
-}
-
-/* The columns of n rows: arrays of one arena. */
-#define COLUMN(name, type, value)                                                                  \
-    typeof(type) *(name) = arena_array(a, n, sizeof(type));                                        \
-    for (size_t i = 0; i < n; i++)                                                                 \
-    (name)[i] = (value)
-
-static void task_steps(struct batch *b)
-{
-    struct arena *a = b->a;
-    const struct task_row *r = b->rows->tasks.items;
-    size_t n = b->rows->tasks.count;
-    if (n == 0)
-        return;
-    COLUMN(ids, struct uuid, r[i].view->id);
-    COLUMN(seqs, int64_t, r[i].seq);
-    COLUMN(types, int64_t, r[i].type);
-    COLUMN(priorities, int64_t, r[i].view->priority);
-    COLUMN(maxima, int64_t, r[i].view->max_attempts);
-    COLUMN(timeouts, int64_t, r[i].view->timeout_s);
-    COLUMN(run_ats, int64_t, r[i].view->run_at_us);
-    COLUMN(fors, int64_t, r[i].view->scheduled_for_us);
-    COLUMN(jobs, struct str, text_of_id(a, r[i].view->has_job, r[i].view->job_id));
-    COLUMN(creators, struct str, text_of_id(a, r[i].view->has_creator, r[i].view->created_by));
-    COLUMN(queues, struct str, r[i].view->queue);
-    COLUMN(actors, struct str, r[i].view->actor);
-    COLUMN(keys, struct str, r[i].view->key);
-    COLUMN(depends, struct str, text_of_ids(a, r[i].view->depends_on, r[i].view->depends_on_count));
-    COLUMN(payloads, struct str, r[i].view->payload);
-    COLUMN(hashes, int64_t, (int64_t)r[i].view->key_hash);
-    batch_step(b, &batch_tasks,
-               batch_tasks_args(a, ids, n, seqs, n, types, n, priorities, n, maxima, n, timeouts, n,
-                                run_ats, n, fors, n, jobs, n, creators, n, queues, n, actors, n,
-                                keys, n, depends, n, payloads, n, b->at_us, hashes, n));
-}
-
-static void done_steps(struct batch *b)
-{
-    struct arena *a = b->a;
-    const struct done_row *r = b->rows->done.items;
-    size_t n = b->rows->done.count;
-    if (n == 0)
-        return;
-    COLUMN(ids, struct uuid, r[i].id);
-    COLUMN(seqs, int64_t, r[i].seq);
-    COLUMN(fences, int64_t, r[i].fence);
-    COLUMN(states, int64_t, r[i].state);
-    COLUMN(attempts, int64_t, r[i].attempt);
-    COLUMN(maxima, int64_t, r[i].max_attempts);
-    COLUMN(started_ats, int64_t, r[i].started_at_us);
-    COLUMN(results, struct str, r[i].result);
-    COLUMN(has_errors, bool, r[i].has_error);
-    COLUMN(errors, struct str, r[i].error);
-    COLUMN(whys, struct str, r[i].why);
-    COLUMN(workers, struct str, r[i].worker);
-    batch_step(b, &batch_done,
-               batch_done_args(a, ids, n, seqs, n, fences, n, states, n, attempts, n, maxima, n,
-                               started_ats, n, results, n, has_errors, n, errors, n, whys, n,
-                               workers, n, b->at_us));
-}
-
-static void attempt_steps(struct batch *b)
-{
-    struct arena *a = b->a;
-    const struct attempt_row *r = b->rows->attempts.items;
-    size_t n = b->rows->attempts.count;
-    if (n == 0)
-        return;
-    COLUMN(ids, struct uuid, r[i].id);
-    COLUMN(fences, int64_t, r[i].fence);
-    COLUMN(seqs, int64_t, r[i].seq);
-    COLUMN(attempts, int64_t, r[i].attempt);
-    COLUMN(outcomes, int64_t, r[i].outcome);
-    COLUMN(started_ats, int64_t, r[i].started_at_us);
-    COLUMN(workers, struct str, r[i].worker);
-    COLUMN(has_errors, bool, r[i].has_error);
-    COLUMN(errors, struct str, r[i].error);
-    batch_step(b, &batch_attempts,
-               batch_attempts_args(a, ids, n, fences, n, seqs, n, attempts, n, outcomes, n,
-                                   started_ats, n, workers, n, has_errors, n, errors, n, b->at_us));
-}
-
-static void reopened_steps(struct batch *b)
-{
-    struct arena *a = b->a;
-    const struct reopened_row *r = b->rows->reopened.items;
-    size_t n = b->rows->reopened.count;
-    if (n == 0)
-        return;
-    COLUMN(ids, struct uuid, r[i].id);
-    COLUMN(seqs, int64_t, r[i].seq);
-    batch_step(b, &batch_reopen, batch_reopen_args(a, ids, n, seqs, n, (int64_t)n));
-}
-
-void batch_rows_steps(struct batch *b)
-{
-    reopened_steps(b);
-    task_steps(b);
-    done_steps(b);
-    attempt_steps(b);
-}
 
 /* ── memory ── */
 
@@ -292,6 +93,8 @@ static void crash(struct batch *b, struct live *task)
     batch_on_commit(b, leave, left);
 }
 
+/* ── changes ── */
+
 static struct live *add(struct batch *b, struct task_view *view, uint32_t type, bool is_blocked)
 {
     struct shard *s = b->s;
@@ -319,7 +122,7 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     log_status(b, type, OP_ADD);
     event_add(&b->events, seq, b->at_us, view);
     batch_event_end(b);
-    struct task_row *row = vector_add(&b->rows->tasks);
+    struct task_row *row = change_row_task(b);
     *row = (struct task_row){ .view = view, .seq = seq, .type = type };
     return task;
 }
@@ -375,7 +178,7 @@ void change_start(struct batch *b, struct live *task, uint32_t session)
 static void add_attempt(struct batch *b, const struct live *task, int64_t seq,
                         const struct change_end *end)
 {
-    struct attempt_row *row = vector_add(&b->rows->attempts);
+    struct attempt_row *row = change_row_attempt(b);
     *row = (struct attempt_row){ .id = task->id,
                                  .fence = live_run_of(b->s->live, task).fence,
                                  .seq = seq,
@@ -425,7 +228,7 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     int64_t seq = batch_put(
         b, &(struct change){
                .op = op, .id = task->id, .session = run.session, .attempt = task->attempt });
-    struct done_row *row = vector_add(&b->rows->done);
+    struct done_row *row = change_row_done(b);
     *row = (struct done_row){ .id = task->id,
                               .seq = seq,
                               .fence = run.fence,
@@ -566,7 +369,7 @@ void change_reopen(struct batch *b, const struct task_view *view, uint32_t type,
     if (view->key.len > 0)
         live_hold_key(s->live, live_key_of(view->key), task);
     tick_mark(s->tick, task);
-    struct reopened_row *row = vector_add(&b->rows->reopened);
+    struct reopened_row *row = change_row_reopened(b);
     *row = (struct reopened_row){ .id = view->id, .seq = view->version };
     reopened(b, task, is_blocked ? OP_REOPEN_BLOCKED : OP_REOPEN_FAILED, by);
     s->reopened_seq = task->version;

@@ -60,6 +60,8 @@ void door_put_error(struct json_writer *w, const struct err *e)
     json_write_string(w, str_of_c(code_of(e)));
     json_key_c(w, "message");
     json_write_string(w, message_of(e));
+    json_key_c(w, "status");
+    json_write_i64(w, problems[e->code].status);
     json_end_object(w);
 }
 

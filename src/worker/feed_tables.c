@@ -314,9 +314,10 @@ static void tasks_read(void *owner, const struct db_reply *reply)
         struct uuid id = db_rows_uuid(q->tasks, i, 0);
         (void)map_put(q->task_rows, uuid_bytes(&id), (void *)(i + 1));
     }
-    if (needs_job_changes(q))
+    if (needs_job_changes(q)) /* what is not read stands behind a full answer */
         ask(q, &job_changes_between,
-            job_changes_between_args(q->r->arena, q->from, q->from + (int64_t)q->count, q->max),
+            job_changes_between_args(q->r->arena, q->from, q->from + (int64_t)q->count, q->max,
+                                     FEED_ANSWER_BYTES),
             job_changes_read_to);
     else
         read_errors_of(q);

@@ -63,13 +63,16 @@ bool group_has_child(struct uuid group, struct uuid id)
 
 /* ── payloads ── */
 
-/* A group lies in one shard with its children. */
+/* A group lies in one shard with its children: another one would not take it either. */
 static bool check_queue(const struct shard *s, struct str queue, size_t child, const char *place,
                         struct err *e)
 {
     char at[96];
     snprintf(at, sizeof at, "%s: $.tasks[%zu].queue", place, child);
-    return shard_owns(s, at, queue, e);
+    if (shard_owns(s, at, queue, e))
+        return true;
+    e->code = ERR_INVALID;
+    return false;
 }
 
 static bool check_children(const struct shard *s, const struct payload_group_input *input,

@@ -22,7 +22,8 @@ struct jobs;
 void jobs_destroy(struct jobs *jobs); /* accepts NULL */
 
 /* Of rows of job_changes_between: the member `change` of the event of that number, or empty; and
- * all of them as the member `job_changes` of the object that is open. */
+ * all of them as the member `job_changes` of the object that is open, and whether there are more as
+ * `job_changes_cut`. */
 [[nodiscard]] struct str job_change_told(struct arena *a, const struct db_rows *rows,
                                          int64_t version);
 void job_changes_put(struct json_writer *w, const struct db_rows *rows);

@@ -179,7 +179,7 @@ struct str job_change_text(struct arena *a, const struct job_change *change)
 
 /* ── out of the table ── */
 
-enum { READ_VERSION, READ_AT, READ_ACTOR, READ_BEFORE, READ_AFTER, READ_JOB };
+enum { READ_VERSION, READ_AT, READ_ACTOR, READ_BEFORE, READ_AFTER, READ_JOB, READ_MORE };
 
 static struct job_change row_of(const struct db_rows *rows, size_t i)
 {
@@ -221,6 +221,8 @@ void job_changes_put(struct json_writer *w, const struct db_rows *rows)
         json_end_object(w);
     }
     json_end_array(w);
+    json_key_c(w, "job_changes_cut");
+    json_write_bool(w, db_rows_count(rows) > 0 && db_rows_bool(rows, 0, READ_MORE));
 }
 
 /* ── GET /v1/jobs/ID/changes ── */

@@ -1,4 +1,4 @@
-/* jobs_wish_priv: what a request says of a job, for jobs_door.c and jobs_wish.c. */
+/* jobs_wish_priv: what a request says of a job, for jobs_wish.c and the files of a call. */
 #pragma once
 #include "worker/jobs_priv.h"
 

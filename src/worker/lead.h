@@ -21,6 +21,8 @@ void lead_start(struct lead *lead);
 void lead_again(struct lead *lead);
 /* Somebody else has the lease. */
 [[nodiscard]] bool lead_is_standing_by(const struct lead *lead);
+/* False when it has ended all by itself, on a database of another shard. Errors: INVALID. */
+[[nodiscard]] bool lead_was_good(const struct lead *lead, struct err *e);
 /* A leader that will end: a standby is given a moment to see it, meanwhile all goes on. Then
  * `done`, maybe at once; lead_end follows. */
 void lead_leave(struct lead *lead, io_fn *done, void *owner);

@@ -262,7 +262,7 @@ void lane_key_wake(struct lanes *lanes, struct lane_key_name name)
 
 void lane_keys_wake_all(struct lanes *lanes, uint32_t type)
 {
-    for (uint32_t i = 0; i < lanes->keys.count; i++) {
+    for (uint32_t i = 0; i < lanes->keys.count && lanes->types[type].held > 0; i++) {
         struct lane_key *key = lane_key_at(lanes, i);
         if (key->refs > 0 && key->type == type && !lane_key_is_full(lanes, key))
             lane_key_release(lanes, key);

@@ -80,6 +80,7 @@ struct lane_key {
 struct lane_type {
     struct live_limits limits;
     uint32_t running;
+    uint32_t held; /* lanes that its keys hold back */
     size_t ready;
     struct live_bucket bucket;
     struct live_heap clock; /* of the buckets of its keys, by when to look at them */

@@ -92,6 +92,7 @@ static void lane_leave(struct lanes *lanes, uint32_t item)
     lane->where = LIVE_OUT;
     if (is_held) {
         ring_remove(lane_links(lanes), &lane_key_at(lanes, lane->key)->held, item);
+        lanes->types[group->type].held--;
         return;
     }
     ring_remove(lane_links(lanes), &group->band[lane->band].first, item);
@@ -106,6 +107,7 @@ void lane_hold(struct lanes *lanes, uint32_t item)
     struct lane *lane = lane_at(lanes, item);
     lane->where = LIVE_HELD;
     ring_push(lane_links(lanes), &lane_key_at(lanes, lane->key)->held, item);
+    lanes->types[group_at(lanes, lane->group)->type].held++;
 }
 
 void lane_key_release(struct lanes *lanes, struct lane_key *key)

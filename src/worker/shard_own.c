@@ -20,5 +20,5 @@ bool shard_owns(const struct shard *s, const char *place, struct str queue, stru
     unsigned owner = s->map ? shard_map_of_queue(s->map, queue) : 0;
     return owner == (unsigned)s->id ||
            err_set(e, ERR_MISDIRECTED, "%s: \"%.*s\" is of shard %u, this is shard %d", place,
-                   STR_FMT(str_first(queue, SHOWN_MAX)), owner, s->id);
+                   STR_FMT(str_first_whole(queue, SHOWN_MAX)), owner, s->id);
 }

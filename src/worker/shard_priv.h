@@ -239,7 +239,7 @@ struct batch {
     struct list intents;
     size_t intent_count;
     bool is_alone;           /* its one intent is */
-    struct batch_rows *rows; /* change.c's */
+    struct batch_rows *rows; /* change_rows.c's */
     struct batch_section *sections;
     struct batch_closure *undo, *commit; /* the latest first */
     int64_t (*counts)[STATUS_COUNT];     /* changes to shard_type.counts; by type */

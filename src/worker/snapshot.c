@@ -16,6 +16,7 @@ enum {
     LIMIT_DEFAULT = 1'000,
     LIMIT_MAX = 5'000,
     CHANGES_MAX = 10'000,
+    CHANGES_BYTES = 8 << 20, /* one that has so many takes no more of them */
     READ_MS = 20'000,
     READS_MAX = 5
 };
@@ -139,7 +140,8 @@ static void rows_read(void *owner, const struct db_reply *reply)
     p->rows = reply->rows[0];
     if (p->is_first && p->lost_from >= 0 && p->job_changes == NULL)
         ask(p, &job_changes_between,
-            job_changes_between_args(p->r->arena, p->lost_from, p->cursor, CHANGES_MAX),
+            job_changes_between_args(p->r->arena, p->lost_from, p->cursor, CHANGES_MAX,
+                                     CHANGES_BYTES),
             changes_read);
     else
         compose_soon(p);

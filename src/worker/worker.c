@@ -71,15 +71,16 @@ static struct shard_options options_of(const struct conf *conf)
     };
 }
 
-/* One shard has no map: nothing is to be looked up. */
-static void read_map(struct shard *s, struct str text)
+/* One shard has no map: nothing is to be looked up. One that the map does not name would refuse all
+ * that comes. */
+static bool read_map(struct shard *s, struct str text, struct err *e)
 {
-    struct err e;
     s->map = mem_new(struct shard_map);
-    bool is_good = shard_map_read(text, s->map, &e);
+    bool is_good = shard_map_read(text, s->map, e);
     assert(is_good); /* checked when the settings were read */
     if (s->id == 0 && s->map->queue_count == 0)
         mem_free(take(s->map));
+    return s->map == NULL || shard_map_names(s->map, (size_t)s->id, e);
 }
 
 /* Unique to this process: a lease of the same name is ours. */
@@ -116,13 +117,13 @@ bool worker_create(struct io_loop *loop, const struct conf *conf, struct worker 
     struct shard *s = &w->shard;
     w->loop = s->loop = loop;
     w->conf = conf;
-    if (!open_pool(w, e)) {
+    s->id = (int16_t)conf_int(conf, CONF_SHARD);
+    if (!read_map(s, conf_str(conf, CONF_SHARD_QUEUES), e) || !open_pool(w, e)) {
+        mem_free(s->map);
         mem_free(w);
         return false;
     }
     s->options = options_of(conf);
-    s->id = (int16_t)conf_int(conf, CONF_SHARD);
-    read_map(s, conf_str(conf, CONF_SHARD_QUEUES));
     make_name(s);
     shard_init(s);
     s->meter = worker_meter_create();
@@ -221,6 +222,11 @@ void worker_drain(struct worker *w, io_fn *done, void *owner)
     session_set_wake_all(w->shard.sessions);
     w->drain_look = io_timer_create(w->loop, look_whether_done, w);
     io_timer_repeat(w->drain_look, DRAIN_LOOK_MS);
+}
+
+bool worker_was_good(const struct worker *w, struct err *e)
+{
+    return lead_was_good(w->shard.lead, e);
 }
 
 void worker_destroy(struct worker *w)

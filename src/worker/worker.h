@@ -25,4 +25,7 @@ void worker_put_metrics(struct worker *w, struct buf *out);
 void worker_leave(struct worker *w, io_fn *done, void *owner);
 /* Takes nothing new, commits what is in hand, gives the lease back, then calls `done`. */
 void worker_drain(struct worker *w, io_fn *done, void *owner);
+/* When it is drained: false when it ended itself, since its settings do not fit the database.
+ * Errors: INVALID. */
+[[nodiscard]] bool worker_was_good(const struct worker *w, struct err *e);
 void worker_destroy(struct worker *w); /* accepts NULL */

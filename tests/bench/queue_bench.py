@@ -6,12 +6,14 @@ figure of a peer is of the same run, a test of all contestants in turn.
     T1    20,000 no-ops wait; from the moment at which they may run until the last end is durable
     T2    from before a single create to the lease in an executor's hands, on an idle system, beside
           one fdatasync of the same disk and one waking of a process
+    T2a   the same while the cores do not halt
     T3    32 producers, a task a call
     T4    T1 with 500,000 tasks of lower priority behind (a), and with a snapshot held open (b)
     T5    5,000 tasks of 5 ms; the runner is killed at two fifths and started anew at once
     life  a task's whole life over HTTP: created, leased and ended, a hundred a call
     scale a million waiting tasks with ten thousand keys and every limit in use: memory and restart
 """
+import contextlib
 import http.client
 import json
 import os
@@ -27,6 +29,7 @@ import time
 from pathlib import Path
 
 import proc
+from idle import Awake, fdatasync_ms, wake_ms
 from peers import PEER_SOURCE, PeerServer, build_peers, run_peer
 from tasks import percentile, until, uuid7
 
@@ -43,7 +46,7 @@ LIFE_SECONDS = 8
 WAITING = 1_000_000
 TOKENS = {"GATEWAY_TOKEN": "bench-gateway", "RUNNER_TOKEN": "bench-runner"}
 PEERS = ("river", "graphile", "pgboss")
-PEER_FIGURES = {"T1": "tasks_per_s", "T2": "p50_ms", "T3": "enqueue_per_s", "T4a": "tasks_per_s",
+PEER_FIGURES = {"T1": "tasks_per_s", "T2": "p50_ms", "T2a": "p50_ms", "T3": "enqueue_per_s", "T4a": "tasks_per_s",
                 "T4b": "tasks_per_s", "T5": "rescue_last_s"}
 
 
@@ -230,46 +233,6 @@ def t4b(program, server):
             holder.wait()
 
 
-def fdatasync_ms(folder):
-    """The median of writing 8 KiB and waiting for the disk, in a folder of the server's disk."""
-    path = Path(folder) / "fdatasync"
-    took = []
-    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-    os.pwrite(file, bytes(8 << 20), 0)
-    os.fsync(file)
-    for i in range(300):
-        began = time.perf_counter()
-        os.pwrite(file, b"x" * 8192, i * 8192)
-        os.fdatasync(file)
-        took.append(time.perf_counter() - began)
-    os.close(file)
-    path.unlink()
-    return 1000 * statistics.median(took)
-
-
-def wake_ms():
-    """The median of what it takes to wake a process that sleeps in recv on an idle machine: half of a
-    byte's way to another process and back, at T2's pace."""
-    here, there = socket.socketpair()
-    child = os.fork()
-    if child == 0:
-        here.close()
-        while byte := there.recv(1):
-            there.send(byte)
-        os._exit(0)
-    there.close()
-    took = []
-    for _ in range(100):
-        time.sleep(random.uniform(0.02, 0.04))
-        began = time.perf_counter()
-        here.send(b"x")
-        here.recv(1)
-        took.append(time.perf_counter() - began)
-    here.close()
-    os.waitpid(child, 0)
-    return 500 * statistics.median(took)
-
-
 class Wire:
     """A connection to the worker without a client library, whose own time is as long as the worker's."""
 
@@ -431,7 +394,12 @@ def scale(program, server):
                 "restart_to_leading_s": leads_s, "restart_to_lease_s": time.monotonic() - began}
 
 
-TESTS = {"T1": t1, "T2": t2, "T3": t3, "T4a": t4a, "T4b": t4b, "T5": t5, "life": life, "scale": scale}
+def t2_awake(program, server):
+    with Awake():
+        return t2(program, server)
+
+
+TESTS = {"T1": t1, "T2": t2, "T2a": t2_awake, "T3": t3, "T4a": t4a, "T4b": t4b, "T5": t5, "life": life, "scale": scale}
 
 
 # ── beside the peers ──
@@ -440,10 +408,11 @@ def contest(name, program, server, peers, home, env):
     """{contestant: [figures of each round]}, a round of each in turn."""
     arguments = [f"n={BURN_TASKS}"] if name in ("T1", "T4a", "T4b") else []
     found = {"windlass": []}
-    for _ in range(ROUNDS if name in ("T1", "T2", "T3", "T4b") else 1):
+    for _ in range(ROUNDS if name in ("T1", "T2", "T2a", "T3", "T4b") else 1):
         found["windlass"].append(TESTS[name](program, server))
         for peer in peers if name in PEER_FIGURES else ():
-            row = run_peer(home, env, peer, name, *arguments)
+            with Awake() if name == "T2a" else contextlib.nullcontext():
+                row = run_peer(home, env, peer, "T2" if name == "T2a" else name, *arguments)
             if "error" not in row:
                 found.setdefault(peer, []).append(row)
     return found

@@ -2,18 +2,17 @@
 and sends requests twice."""
 
 import http.client
-import http.server
 import random
-import socket
-import socketserver
 import threading
 import time
+
+from between import Between
 
 LOSSES = ("lose request", "lose answer", "send twice", "send twice")  # as likely as they stand here
 ANSWER_S = 40
 
 
-class Network:
+class Network(Between):
     """A port of its own. `loss` is the chance that something happens to a request."""
 
     def __init__(self, seed, loss):
@@ -21,31 +20,7 @@ class Network:
         self.workers = lambda: []  # the ports of those that run
         self.leader = None         # the port that led last
         self.done = {}             # what happened how often
-        network = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def carry(self):
-                network.carry(self)
-            do_GET = do_POST = do_DELETE = carry
-
-        class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-            daemon_threads = allow_reuse_address = True
-            request_queue_size = 128
-
-            def handle_error(self, *_):
-                pass  # whoever asked has gone
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def end(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__()
 
     def choose(self):
         with self.lock:
@@ -53,9 +28,7 @@ class Network:
             self.done[what] = self.done.get(what, 0) + 1
             return what
 
-    def carry(self, handler):
-        length = int(handler.headers.get("Content-Length") or 0)
-        body = handler.rfile.read(length) if length else None
+    def carry(self, handler, body):
         what = self.choose()
         answer = None if what == "lose request" else self.ask(handler, body)
         if what == "send twice" and answer is not None:
@@ -63,15 +36,9 @@ class Network:
             with self.lock:
                 answer = self.dice.choice([answer, second or answer])
         if what == "lose answer" or answer is None:
-            handler.close_connection = True
-            handler.connection.shutdown(socket.SHUT_RDWR)
-            return
-        status, kind, text = answer
-        handler.send_response_only(status)
-        handler.send_header("Content-Type", kind or "application/json")
-        handler.send_header("Content-Length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text)
+            self.hang_up(handler)
+        else:
+            self.send(handler, *answer)
 
     def ask(self, handler, body):
         """(status, type, body) of whoever leads; of any where nobody does; None where the answer did not come."""

@@ -221,6 +221,8 @@ MATRIX = {
         c, 'mutation { pauseQueue(name: "default") { name } }')),
     "Mutation.resumeQueue": (TO_WORKER, lambda w, c: w.as_(
         c, 'mutation { resumeQueue(name: "default") { name } }')),
+    "Query.mirrorAudits": (ADMIN, lambda w, c: w.as_(c, "{ mirrorAudits { mirror } }")),
+    "Mutation.auditMirrors": (ADMIN, lambda w, c: w.as_(c, "mutation { auditMirrors { mirror } }")),
     "Mutation.retryTasks": (BY_FILTER, in_bulk("retryTasks")),
     "Mutation.cancelTasks": (BY_FILTER, in_bulk("cancelTasks")),
     "Mutation.deleteTasks": (ADMIN, in_bulk("deleteTasks")),

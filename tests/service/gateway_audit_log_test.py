@@ -238,6 +238,21 @@ def what_a_gateway_missed_is_read_from_the_record_and_the_rest_is_said(postgres)
             assert len(fake_entries(world)) == len(seen) + 3
 
 
+def changes_of_jobs_that_the_worker_cuts_are_said_to_be_lost(postgres):
+    with FakeWorld(postgres) as world:
+        with world.start():
+            world.following()
+            world.worker.add()
+            world.caught_up()
+        world.worker.add()
+        world.worker.has_cut_changes = True
+        world.worker.forget()
+        with world.start():
+            world.caught_up()
+            (gap,) = fake_entries(world)
+            assert gap[0] == "record.gap" and gap[3]["unknown"].endswith("; and changes of jobs behind the first ones"), gap
+
+
 def a_record_that_begins_late_says_so(postgres):
     with FakeWorld(postgres) as world:
         world.worker.add(actor="ada@example.org")
@@ -270,6 +285,18 @@ def changes_of_tasks_name_who_made_them(postgres):
         assert fake_entries(world) == [
             person("task.cancel", f"task:{tasks[0]}", type="email"), person("task.cancel", f"task:{tasks[1]}", type="email"),
             person("task.retry", f"task:{tasks[0]}", type="email"), person("task.delete", f"task:{tasks[2]}", type="email")]
+
+
+def what_one_number_tells_is_one_entry(postgres):
+    with FakeWorld(postgres) as world, world.start():
+        world.following()
+        tasks = [world.worker.add(kind) for kind in ("email", "report", "email")]
+        world.worker.actor = "ada@example.org"
+        world.worker.drop(*tasks)
+        world.caught_up()
+        (entry,) = fake_entries(world)
+        assert entry[3].pop("until") and entry == person("tasks.delete", "tasks", count=3, ids=tasks,
+                                                         types={"email": 2, "report": 1}), entry
 
 
 def odd_values_never_stop_the_mirror(postgres):
@@ -314,8 +341,10 @@ TESTS = [
 FAKE_TESTS = [
     a_kill_writes_nothing_twice_and_loses_nothing,
     what_a_gateway_missed_is_read_from_the_record_and_the_rest_is_said,
+    changes_of_jobs_that_the_worker_cuts_are_said_to_be_lost,
     a_record_that_begins_late_says_so,
     changes_of_tasks_name_who_made_them,
+    what_one_number_tells_is_one_entry,
     odd_values_never_stop_the_mirror,
     what_is_too_old_leaves_and_nobody_deletes_more,
 ]

@@ -9,7 +9,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_ai import FakeAi  # noqa: E402
+from fake_ai import FakeAi, events  # noqa: E402
 from gateway_rig import Gateway, Postgres, at_once, create_user, eventually, run_tests  # noqa: E402
 
 INSIGHT = "id type title description severity data confidence recommendations state dismissedReason createdAt updatedAt"
@@ -172,7 +172,16 @@ def what_ai_says_without_sense_is_told_of_it(world):
                         if p["name"] == "ai")
     world.forget()
     world.dashboard()
-    before, world.ai.answers["/v1/insights"] = world.ai.answers["/v1/insights"], lambda _: (200, {"insights": 1})
+    before = world.ai.answers["/v1/insights"]
+    said = world.gateway.log.count("event=ai.senseless")
+    for status, code in ((503, "UNAVAILABLE"), (429, "RATE_LIMITED")):  # in proper form: it makes sense
+        world.ai.answers["/v1/insights"] = lambda _, s=status, c=code: (s, {"status": s, "code": c, "detail": "not now"})
+        world.dashboard(refresh=True)
+    world.ai.answers["/v1/chat"], chat = lambda _: (200, events(("error", {"code": "UNAVAILABLE"}))), world.ai.answers["/v1/chat"]
+    assert world.gateway.graphql('mutation { chat(input: { message: "hm" }) { degraded } }', token=world.admin).code == "ok"
+    world.ai.answers["/v1/chat"] = chat
+    assert world.gateway.log.count("event=ai.senseless") == said
+    world.ai.answers["/v1/insights"] = lambda _: (200, {"insights": 1})
 
     def seen(status):  # each loop says what itself has heard
         world.dashboard(refresh=True)

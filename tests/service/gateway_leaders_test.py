@@ -9,7 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker  # noqa: E402
-from gateway_rig import PROGRAM, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import PROGRAM, BaseWorld, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
 
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { id accepted } }"
 RETRY = "mutation($id: ID!) { retryTask(id: $id) { id } }"
@@ -33,28 +33,17 @@ class Twin(FakeWorker):
         self.is_made = True
 
 
-class World:
+class World(BaseWorld):
     def __init__(self, postgres):
-        self.url = postgres.tell("database")
         self.a = FakeWorker().__enter__()
         self.b = Twin(self.a).__enter__()
         self.b.is_away = True  # it stands by
-        self.gateway = Gateway(self.url, WORKER_URL=f"{self.a.url}, {self.b.url}", GATEWAY_LOOPS="1")
-        self.admin = self.gateway.set_up()
+        super().__init__(postgres.tell("database"), (self.a, self.b), WORKER_URL=f"{self.a.url}, {self.b.url}",
+                         GATEWAY_LOOPS="1")
         eventually(lambda: psql(self.url, "SELECT 1 FROM mirror WHERE cursor <> ''"))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            self.gateway.__exit__(kind)
-        finally:
-            self.b.__exit__()
-            self.a.__exit__()
-
     def create(self):
-        return self.gateway.graphql(CREATE, {"input": {"type": "email"}}, self.admin).data["createTask"]
+        return self.ask(CREATE, {"input": {"type": "email"}}).data["createTask"]
 
     def mirrored(self, task_id):
         return psql(self.url, f"SELECT 1 FROM tasks WHERE id = '{task_id}' AND version > 0")

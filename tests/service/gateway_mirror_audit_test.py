@@ -3,14 +3,20 @@
 is found and mended while everything changes, and nothing else is taken for damage.
 Usage: gateway_mirror_audit_test.py PROGRAM"""
 
+import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import recount  # noqa: E402
+from gateway_mirror_test import check_error_groups  # noqa: E402
 from gateway_rig import PASSWORD, PROGRAM, WAIT_S, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Busy, Caller, Executor, Worker, new_id  # noqa: E402
 from worker_sums_test import Everything  # noqa: E402
@@ -25,10 +31,14 @@ class World:
     def __init__(self, postgres, **settings):
         self.url = postgres.tell("database")
         self.worker = Worker(self.url, WORKER_LEASE="1s")
-        self.gateway = Gateway(self.url, WORKER_URL=f"http://127.0.0.1:{self.worker.port}",
-                               GATEWAY_TOKEN=GATEWAY_TOKEN, **settings)
+        self.settings = settings
+        self.start_gateway()
         self.admin = self.gateway.set_up()
         eventually(lambda: psql(self.url, "SELECT 1 FROM mirror WHERE cursor <> ''"))
+
+    def start_gateway(self):
+        self.gateway = Gateway(self.url, WORKER_URL=f"http://127.0.0.1:{self.worker.port}",
+                               GATEWAY_TOKEN=GATEWAY_TOKEN, **self.settings)
 
     def __enter__(self):
         return self
@@ -185,6 +195,45 @@ def much_damage_is_mended_at_once(postgres):
         assert world.rows(ids) == before
 
 
+def groups_of_errors_are_mended_with_the_rows(postgres):
+    with World(postgres) as world:
+        caller, executor = Caller(world.worker), Executor(world.worker, {"work": 10})
+        ids = [new_id() for _ in range(4)]
+        caller.create(*({"id": task, "type": "work", "max_attempts": 1} for task in ids))
+        for _ in ids:
+            executor.ack(executor.one(), "fail", error="no route to 10.0.0.1")
+        executor.end()
+        eventually(lambda: psql(world.url, "SELECT count(*) FROM task_failures") == [["4"]])
+        before = world.rows(ids)
+        copied = ("INSERT INTO tasks SELECT (json_populate_record(t, '{\"id\": \"%s\"}')).* FROM tasks t WHERE id = '%s'"
+                  % (new_id(), ids[3]))
+        # Its payload cannot be sent as the row's: it is stored alone, without its body.
+        refused = ("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.payload <> '{}' THEN "
+                   "RAISE 'not so' USING errcode = 'check_violation'; END IF; RETURN NEW; END $$; CREATE TRIGGER refuse "
+                   f"BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.id = '{ids[2]}') EXECUTE FUNCTION refuse()")
+        damages = [(f"DELETE FROM tasks WHERE id = '{ids[0]}'", only(missing=1)),
+                   (f"UPDATE tasks SET status = 'completed', version = 1 WHERE id = '{ids[1]}'", only(wrong=1)),
+                   (copied, only(extra=1)),
+                   (f"DELETE FROM tasks WHERE id = '{ids[2]}'; {refused}", only(missing=1))]
+        for statement, expected in damages:
+            psql(world.url, f"{statement}; {recount.PUT_ERROR_GROUPS};")
+            assert figures(world.audit()) == expected, statement
+            check_error_groups(world.url)
+        assert world.rows(ids) == before
+        assert psql(world.url, "SELECT count(*) FROM task_failures") == [["4"]]
+
+
+def a_page_has_so_many_rows_at_most(postgres):
+    with World(postgres) as world:
+        world.still_tasks(6)
+        psql(world.url, "INSERT INTO tasks (id, type, version) SELECT ('0193' || lpad(to_hex(n), 8, '0') || '70008000' || repeat('0', 12))"
+                        "::uuid, 'x', 1 FROM generate_series(1, 25000) AS n;")
+        assert figures(world.audit()) == only(extra=25_000)
+        damages = [int(n) for n in re.findall(r"event=mirror\.audit-damage .* extra=(\d+)", world.gateway.log)]
+        assert sum(damages) == 25_000 and max(damages) <= 20_000, damages
+        assert figures(world.audit()) == only()
+
+
 def each_shard_is_compared_with_its_own_worker(postgres):
     queues = {"SHARD_QUEUES": "1:far"}
     with Worker(postgres.tell("database"), SHARD="1", **queues) as far, \
@@ -220,6 +269,21 @@ def it_runs_by_itself(postgres):
         eventually(lambda: world.rows(ids).keys() == set(ids))
         eventually(lambda: "event=mirror.audit-damage" in world.gateway.log)
         eventually(lambda: world.last()["missing"] == 0)  # the next one found nothing
+
+
+def one_that_was_interrupted_is_done_by_the_next_keeper(postgres):
+    with World(postgres) as world:
+        world.still_tasks(6)
+        world.worker.process.send_signal(signal.SIGSTOP)
+        try:
+            asked = world.gateway.graphql(ASK, token=world.admin).data["auditMirrors"][0]["askedAt"]
+            eventually(lambda: (world.last()["beganAt"] or "") >= asked)
+            world.gateway.stop(signal.SIGKILL)
+        finally:
+            world.worker.process.send_signal(signal.SIGCONT)
+        world.start_gateway()
+        eventually(lambda: world.last()["endedAt"])
+        assert figures(world.last()) == only()
 
 
 def one_that_cannot_be_done_says_why(postgres):
@@ -258,6 +322,39 @@ def the_doctor_runs_it_now(postgres):
         assert mirror_line(doctor(world, token="wls_none")).startswith("failure ")
 
 
+class Scripted(http.server.BaseHTTPRequestHandler):
+    """A gateway that has one mirror when it is asked for the audit, and another as well when it is looked at."""
+
+    def do_POST(self):  # pylint: disable=invalid-name
+        query = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        ended = {"askedAt": "2026-11-23T08:00:00Z", "beganAt": "2026-11-23T08:00:01Z", "endedAt": "2026-11-23T08:00:02Z"}
+        told = {**dict.fromkeys(("days", "rows", *FIGURES), 0), "error": None}
+        asked = [{**told, **ended, "mirror": "tasks"}]
+        later = [{**told, "mirror": "another", "askedAt": None, "beganAt": None, "endedAt": None}, *asked]
+        data = {"auditMirrors": asked} if "auditMirrors" in query else {"mirrorAudits": later}
+        body = json.dumps({"data": data}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def the_doctor_waits_for_what_it_asked(postgres):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            out = doctor(SimpleNamespace(url=postgres.tell("database"), admin="any",
+                                         gateway=SimpleNamespace(port=server.server_port)))
+        finally:
+            server.shutdown()
+        lines = [line for line in out.splitlines() if line.split()[1:2] == ["mirror"]]
+        assert len(lines) == 1 and lines[0].startswith("ok "), out
+
+
 def only_admins_may_ask(postgres):
     with World(postgres) as world:
         world.gateway.graphql("mutation($i: CreateUserInput!) { createUser(input: $i) { id } }",
@@ -272,10 +369,14 @@ TESTS = [
     what_streams_is_not_taken_for_damage,
     each_damage_is_found_and_mended,
     much_damage_is_mended_at_once,
+    groups_of_errors_are_mended_with_the_rows,
+    a_page_has_so_many_rows_at_most,
     each_shard_is_compared_with_its_own_worker,
     it_runs_by_itself,
+    one_that_was_interrupted_is_done_by_the_next_keeper,
     one_that_cannot_be_done_says_why,
     the_doctor_runs_it_now,
+    the_doctor_waits_for_what_it_asked,
     only_admins_may_ask,
 ]
 

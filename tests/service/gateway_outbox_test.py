@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
-from gateway_rig import Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import BaseWorld, Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
 
 TASK = "id type status state payload accepted source error why { code } duplicateOf { id } idempotencyKey"
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { %s } }" % TASK
@@ -22,27 +22,12 @@ READ = "query($id: ID!) { task(id: $id) { %s } }" % TASK
 READ_JOB = "query($id: ID!) { job(id: $id) { id name accepted status } }"
 
 
-class World:
+class World(BaseWorld):
     """A gateway with a worker of its own, in a database of its own."""
 
     def __init__(self, postgres, **settings):
-        self.url = postgres.tell("database")
         self.worker = FakeWorker().__enter__()
-        self.settings = {"WORKER_URL": self.worker.url, **settings}
-        self.gateway = Gateway(self.url, **self.settings)
-        self.admin = self.gateway.set_up()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            self.gateway.__exit__(kind)
-        finally:
-            self.worker.__exit__()
-
-    def ask(self, query, variables=None, gateway=None):
-        return (gateway or self.gateway).graphql(query, variables, self.admin)
+        super().__init__(postgres.tell("database"), (self.worker,), **{"WORKER_URL": self.worker.url, **settings})
 
     def create(self, type="email", **fields):  # pylint: disable=redefined-builtin
         return self.ask(CREATE, {"input": {"type": type, **fields}})
@@ -133,6 +118,10 @@ def what_still_waits_can_be_cancelled_and_is_never_sent(postgres):
         cancelled = world.ask(CANCEL, {"id": task}).data["cancelTask"]
         assert (cancelled["state"], cancelled["accepted"]) == ("CANCELLED", False), cancelled
         assert world.waiting() == 1
+        entries = psql(world.url, f"SELECT l.action, u.email = l.actor_label, l.detail, l.at <= now() AND l.id < '{uuid7()}' "
+                       f"FROM audit_log AS l LEFT JOIN users AS u ON u.id = l.actor_id WHERE l.subject = 'task:{task}' ORDER BY l.id")
+        assert entries == [["task.create", "t", '{"type": "email", "queue": "default", "priority": "normal"}', "t"],
+                           ["task.cancel", "t", '{"type": "email"}', "t"]], entries
         assert world.ask(CANCEL, {"id": task}).code == "WORKER_UNAVAILABLE"
         world.worker.launch()
         world.emptied()

@@ -7,7 +7,7 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, uuid7  # noqa: E402
-from gateway_rig import Gateway, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import BaseWorld, Gateway, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
 from lease_rig import CREATE_TOKEN, LeaseClient  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Worker  # noqa: E402
 
@@ -27,32 +27,18 @@ COUNTS = "{ taskCounts { total completed exact } }"
 HEALTH = "{ systemHealth { status outboxWaiting services { name status } } }"
 CHANGED = "subscription { taskChanged { id kind } }"
 LOG = "subscription($id: ID!) { taskLog(id: $id) { text } }"
+AUDITS = "{ mirrorAudits { mirror } }"
+AUDIT = "mutation { auditMirrors { mirror } }"
 FAR = "2100-01-01T00:00:00Z"
 
 
-class World:
+class World(BaseWorld):
     def __init__(self, postgres, **settings):
-        self.url = postgres.tell("database")
-        self.a = FakeWorker().__enter__()
-        self.b = FakeWorker(shard=1).__enter__()
-        self.settings = {"WORKER_URL": self.a.url, "SHARD_URLS": f"1:{self.b.url}", "SHARD_QUEUES": "1:email,bulk",
-                         "GATEWAY_LOOPS": "1", "WORKER_ASK_TIMEOUT": "2s", **settings}
-        self.gateway = Gateway(self.url, **self.settings)
-        self.admin = self.gateway.set_up()
+        self.a, self.b = FakeWorker().__enter__(), FakeWorker(shard=1).__enter__()
+        super().__init__(postgres.tell("database"), (self.a, self.b),
+                         **{"WORKER_URL": self.a.url, "SHARD_URLS": f"1:{self.b.url}", "SHARD_QUEUES": "1:email,bulk",
+                            "GATEWAY_LOOPS": "1", "WORKER_ASK_TIMEOUT": "2s", **settings})
         self.follow()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            self.gateway.__exit__(kind)
-        finally:
-            self.b.__exit__()
-            self.a.__exit__()
-
-    def ask(self, query, variables=None):
-        return self.gateway.graphql(query, variables, self.admin)
 
     def sql(self, text):
         return psql(self.url, text)
@@ -177,15 +163,24 @@ def settings_reach_all_and_lists_are_one(postgres):
         assert told["taskTypeSettings"] == [changed], told
         assert sorted(told["taskTypes"]) == ["mail", "sms"] and sorted(w["name"] for w in told["workers"]) == ["one", "two"]
         paused = world.ask(PAUSE, {"name": "email"}).data["pauseQueue"]
-        assert paused["paused"] and "email" in world.b.queues and "email" not in world.a.queues
+        assert paused == {"name": "email", "paused": True, "waiting": 2}, paused
+        assert "email" in world.b.queues and "email" in world.a.queues, "what was there before the queue moved"
         queues = {q["name"]: q for q in world.ask(QUEUES).data["queues"]}
         assert queues["email"]["waiting"] == 2 and queues["default"]["waiting"] == 1 and queues["email"]["source"] == "LIVE"
         world.b.is_away = True
         queues = {q["name"]: q for q in world.ask(QUEUES).data["queues"]}
         assert queues["email"]["waiting"] == 2 and queues["email"]["source"] == "CACHE", queues
-        assert world.ask(PAUSE, {"name": "default"}).data["pauseQueue"]["paused"]
+        broken = world.ask(PAUSE, {"name": "default"})
+        assert broken.code == "WORKER_UNAVAILABLE" and "changed at shard 0, and not at shard 1" in broken.error["message"], broken.text
+        assert world.a.queues["default"]["is_paused"]
         refused = world.ask(PAUSE, {"name": "bulk"})
         assert refused.code == "WORKER_UNAVAILABLE" and "shard 1" in refused.error["message"], refused.text
+        assert "bulk" not in world.a.queues, "its owner comes first"
+        broken = world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 8}})
+        assert broken.code == "WORKER_UNAVAILABLE" and "changed at shard 0" in broken.error["message"], broken.text
+        entries = world.sql("SELECT action, subject, detail FROM audit_log WHERE detail ? 'shards' ORDER BY id")
+        assert entries == [["queue.pause", "queue:default", '{"shards": [0]}'],
+                           ["task-type.update", "task-type:mail", '{"shards": [0], "maxRunning": 8}']], entries
 
 
 def figures_add_up_and_snapshots_stay_apart(postgres):
@@ -199,10 +194,17 @@ def figures_add_up_and_snapshots_stay_apart(postgres):
         rolled = world.sql("SELECT shard, sum(created), sum(completed) FROM task_rollups "
                            "WHERE span_s = 86400 AND type = 'mail' GROUP BY 1 ORDER BY 1")
         assert rolled == [["0", "2", "2"], ["1", "3", "3"]], rolled
+        failed = world.a.add("mail")
+        world.a.start(failed)
+        world.a.finish(failed, "dead", error="no luck")
+        world.follow()
+        assert world.sql("SELECT id, shard FROM task_failures") == [[failed, "0"]]
+        world.sql("DELETE FROM task_failures")  # the snapshot of another shard does not look at it
         world.b.begin_anew()  # as after the loss of its database: 410
         eventually(lambda: world.sql("SELECT count(*) FROM tasks WHERE shard = 1") == [["0"]])
-        assert world.sql("SELECT count(*) FROM tasks WHERE shard = 0") == [["2"]]
-        eventually(lambda: world.ask(COUNTS).data["taskCounts"]["total"] == 2)
+        assert world.sql("SELECT count(*) FROM tasks WHERE shard = 0") == [["3"]]
+        eventually(lambda: world.ask(COUNTS).data["taskCounts"]["total"] == 3)
+        assert world.sql("SELECT id FROM task_failures") == []
 
 
 def one_shard_away_does_not_stop_the_other(postgres):
@@ -229,6 +231,44 @@ def one_shard_away_does_not_stop_the_other(postgres):
         eventually(lambda: world.ask(TASK, {"id": here["id"]}).data["task"]["source"] == "LIVE")
 
 
+def a_moved_queue_takes_with_it_what_waits(postgres):
+    with World(postgres, WORKER_CREATE_TIMEOUT="500ms", SHARD_QUEUES="1:bulk") as world:
+        world.a.is_away = True
+        eventually(lambda: world.services()[0].get("worker") == "DOWN")
+        taken, task, stays = (world.create(queue)["id"] for queue in ("email", "email", "default"))
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "0 3 * * *", "taskType": "mail",
+                                               "queue": "email"}}).data["createJob"]["id"]
+        assert world.sql("SELECT DISTINCT shard FROM outbox") == [["0"]]
+        world.a.add("mail", id=taken, queue="email")  # it had come, and its answer was lost
+        world.a.foreign = {"email": 1}
+        world.a.is_away = False
+        eventually(lambda: world.sql("SELECT count(*) FROM outbox") == [["2"]])
+        eventually(lambda: "outbox.misdirected" in world.gateway.log)  # it has the old map
+        world.gateway.__exit__(None)
+        world.settings["SHARD_QUEUES"] = "1:email,bulk"
+        world.gateway = Gateway(world.url, **world.settings)
+        eventually(lambda: world.sql("SELECT count(*) FROM outbox") == [["0"]])
+        assert task in world.b.tasks and task not in world.a.tasks and job in world.b.jobs and job not in world.a.jobs
+        assert taken in world.a.tasks and taken not in world.b.tasks and stays in world.a.tasks
+        rows = world.sql("SELECT id, shard, accepted, status FROM tasks")
+        assert sorted(rows) == sorted([[taken, "0", "t", "pending"], [task, "1", "t", "pending"], [stays, "0", "t", "pending"]]), rows
+        assert world.sql("SELECT shard, accepted, status FROM jobs") == [["1", "t", "active"]]
+
+
+def a_shard_that_was_taken_away_is_a_cache(postgres):
+    with World(postgres) as world:
+        here, there = world.a.add(), world.b.add(queue="email")
+        world.follow()
+        assert [x["mirror"] for x in world.ask(AUDITS).data["mirrorAudits"]] == ["tasks", "tasks-1"]
+        world.gateway.__exit__(None)
+        del world.settings["SHARD_URLS"], world.settings["SHARD_QUEUES"]
+        world.gateway = Gateway(world.url, **world.settings)
+        eventually(lambda: world.ask(TASK, {"id": here}).data["task"]["source"] == "LIVE")
+        assert world.ask("query($id: ID!) { task(id: $id) { source } }", {"id": there}).data["task"] == {"source": "CACHE"}
+        assert [x["mirror"] for x in world.ask(AUDIT).data["auditMirrors"]] == ["tasks"]
+        assert world.sql("SELECT name FROM mirror WHERE audit_asked_at IS NOT NULL") == [["tasks"]]
+
+
 def changes_of_all_are_followed_and_resumed(postgres):
     with World(postgres) as world:
         stream = Stream(world.gateway, CHANGED, world.admin)
@@ -248,38 +288,43 @@ def changes_of_all_are_followed_and_resumed(postgres):
         after = world.a.add(), world.b.add()
         told_of(*after)
         stream.close()
+        world.gateway.__exit__(None)
+        world.b.is_away = True
+        world.gateway = Gateway(world.url, **world.settings)
+        stream = Stream(world.gateway, CHANGED, world.admin)
+        told_of(world.a.add())
+        eventually(lambda: stream.last_id)
+        last = stream.last_id
+        assert last.startswith("0:") and "," not in last, last
+        stream.close()
+        world.b.is_away = False
+        world.follow()
+        stream = Stream(world.gateway, CHANGED, world.admin, last_id=last)
+        broken = stream.next()
+        assert "changes were missed" in broken.text, broken.text
+        stream.close()
         for wrong in ("2:1", "0:1,0:2", "x", "0:1,"):
             refused = world.gateway.graphql(CHANGED, None, world.admin, {"Accept": "text/event-stream", "Last-Event-ID": wrong})
             assert "Last-Event-ID" in refused.text, (wrong, refused.text)
 
 
-class Real:
+class Real(BaseWorld):
     """Two real workers with a database each, and a gateway before them."""
     queues = "1:email,bulk"
 
     def __init__(self, postgres):
-        self.url = postgres.tell("database")
-        self.workers = [Worker(postgres.tell("database"), WORKER_PORT="0", SHARD=str(shard), SHARD_QUEUES=self.queues)
-                        for shard in (0, 1)]
-        urls = [f"http://127.0.0.1:{worker.port}" for worker in self.workers]
-        self.gateway = Gateway(self.url, WORKER_URL=urls[0], SHARD_URLS=f"1:{urls[1]}", SHARD_QUEUES=self.queues,
-                               GATEWAY_TOKEN=GATEWAY_TOKEN, GATEWAY_LOOPS="1")
-        self.admin = self.gateway.set_up()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        self.gateway.__exit__(kind)
-        for worker in self.workers:
-            worker.__exit__(kind)
+        workers = [Worker(postgres.tell("database"), WORKER_PORT="0", SHARD=str(shard), SHARD_QUEUES=self.queues)
+                   for shard in (0, 1)]
+        urls = [f"http://127.0.0.1:{worker.port}" for worker in workers]
+        super().__init__(postgres.tell("database"), workers, WORKER_URL=urls[0], SHARD_URLS=f"1:{urls[1]}",
+                         SHARD_QUEUES=self.queues, GATEWAY_TOKEN=GATEWAY_TOKEN, GATEWAY_LOOPS="1")
 
     def client(self):
-        made = self.gateway.graphql(CREATE_TOKEN, {"name": "t", "role": "OPERATOR", "scopes": ["LEASE"], "types": []}, self.admin)
+        made = self.ask(CREATE_TOKEN, {"name": "t", "role": "OPERATOR", "scopes": ["LEASE"], "types": []})
         return LeaseClient(self.gateway.host, self.gateway.port, made.data["createApiToken"]["token"])
 
     def create(self, queue):
-        return self.gateway.graphql(CREATE, {"input": {"type": "mail", "queue": queue}}, self.admin).data["createTask"]["id"]
+        return self.ask(CREATE, {"input": {"type": "mail", "queue": queue}}).data["createTask"]["id"]
 
 
 def sessions_belong_to_a_shard(postgres):
@@ -312,7 +357,9 @@ def sessions_belong_to_a_shard(postgres):
 TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, what_reaches_over_two_shards_is_refused_by_name,
          what_is_done_to_a_row_goes_to_its_shard, a_log_is_followed_at_its_shard, a_bulk_action_is_split,
          settings_reach_all_and_lists_are_one, figures_add_up_and_snapshots_stay_apart,
-         one_shard_away_does_not_stop_the_other, changes_of_all_are_followed_and_resumed]
+         one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits,
+         a_shard_that_was_taken_away_is_a_cache,
+         changes_of_all_are_followed_and_resumed]
 
 if __name__ == "__main__":
     with Postgres() as server:

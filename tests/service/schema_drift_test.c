@@ -7,8 +7,6 @@
 #include "schema/generate.h"
 #include "schema_drifts.h"
 
-static struct pg_server *server;
-
 /* ── one drift through all of them ── */
 
 struct desk {
@@ -126,20 +124,6 @@ static void so_are_rights_of_a_role_that_is_there(void **state)
     for (size_t i = 0; i < right_drift_count; i++)
         wrong += walk(&right_drifts[i]);
     assert_int_equal(wrong, 0);
-}
-
-static int start_server(void **state)
-{
-    (void)state;
-    server = pg_server_start(NULL);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_server_destroy(server);
-    return 0;
 }
 
 int main(void)

@@ -102,31 +102,41 @@ static void nothing(struct pets *p)
     (void)p;
 }
 
+#define LACKS_ONE "! the database lacks 1 thing that this program needs"
+
+/* One thing that is missing is made. */
+#define MISSING(what) .check = "missing " what "\n" LACKS_ONE, .sync = "done " what "\n"
+
+/* What is there beyond the entities stays. */
+#define KEPT(what)                                                                                 \
+    .check = "note the database has " what " beyond what is needed\n", .migrate = "",              \
+    .sync = "note kept " what ", which the entities do not have (--allow-drop drops it)\n"
+
+/* The same whether a role is to read it or not. */
+#define MISSING_TABLE                                                                              \
+    .change = missing_table, MISSING("add table owners"),                                          \
+    .generated = "CREATE TABLE owners (\n"                                                         \
+                 "    id uuid NOT NULL\n"                                                          \
+                 ");"
+
 const struct drift drifts[] = {
     {
         .name = "missing column",
         .change = missing_column,
-        .check = "missing add column pets.nickname\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done add column pets.nickname\n",
+        MISSING("add column pets.nickname"),
         .generated = "ALTER TABLE pets ADD COLUMN nickname text DEFAULT 'none'::text NOT NULL;",
     },
     {
         .name = "extra column",
         .change = extra_column,
-        .check = "note the database has column pets.order beyond what is needed\n",
-        .migrate = "",
-        .sync =
-            "note kept column pets.order, which the entities do not have (--allow-drop drops it)\n",
+        KEPT("column pets.order"),
         .generated = "-- drop column pets.order: what is in it is lost\n"
                      "ALTER TABLE pets DROP COLUMN \"order\";",
     },
     {
         .name = "missing index",
         .change = missing_index,
-        .check = "missing add index pets_order_ix of pets\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done add index pets_order_ix of pets\n",
+        MISSING("add index pets_order_ix of pets"),
         .generated = "CREATE INDEX pets_order_ix ON pets USING btree (\"order\");",
     },
     {
@@ -152,33 +162,24 @@ const struct drift drifts[] = {
         .name = "index of somebody else",
         .change = nothing,
         .sql = "CREATE INDEX by_hand ON pets (\"order\")",
-        .check = "note the database has index by_hand of pets beyond what is needed\n",
-        .migrate = "",
-        .sync = "note kept index by_hand of pets, which the entities do not have (--allow-drop "
-                "drops it)\n",
+        KEPT("index by_hand of pets"),
     },
     {
         .name = "missing default",
         .change = missing_default,
-        .check = "missing set default of column pets.name\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done set default of column pets.name\n",
+        MISSING("set default of column pets.name"),
         .generated = "ALTER TABLE pets ALTER COLUMN name SET DEFAULT 'Nemo'::text;",
     },
     {
         .name = "extra default",
         .change = extra_default,
-        .check = "missing drop default of column visits.at\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done drop default of column visits.at\n",
+        MISSING("drop default of column visits.at"),
         .generated = "ALTER TABLE visits ALTER COLUMN at DROP DEFAULT;",
     },
     {
         .name = "missing enum value",
         .change = missing_value,
-        .check = "missing add value 'sleepy' of pet_mood\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done add value 'sleepy' of pet_mood\n",
+        MISSING("add value 'sleepy' of pet_mood"),
         .generated = "ALTER TYPE pet_mood ADD VALUE IF NOT EXISTS 'sleepy' AFTER 'hungry';",
     },
     {
@@ -209,9 +210,7 @@ const struct drift drifts[] = {
     {
         .name = "missing constraint",
         .change = missing_constraint,
-        .check = "missing add constraint pets_order_ck of pets\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done add constraint pets_order_ck of pets\n",
+        MISSING("add constraint pets_order_ck of pets"),
         .generated = "ALTER TABLE pets ADD CONSTRAINT pets_order_ck CHECK ((\"order\" > 0));",
     },
     {
@@ -225,11 +224,7 @@ const struct drift drifts[] = {
         .name = "constraint of somebody else",
         .change = nothing,
         .sql = "ALTER TABLE pets ADD CHECK (\"order\" < 9)",
-        .check =
-            "note the database has constraint pets_order_check of pets beyond what is needed\n",
-        .migrate = "",
-        .sync = "note kept constraint pets_order_check of pets, which the entities do not have "
-                "(--allow-drop drops it)\n",
+        KEPT("constraint pets_order_check of pets"),
     },
     {
         .name = "changed reference",
@@ -245,28 +240,19 @@ const struct drift drifts[] = {
     },
     {
         .name = "missing table",
-        .change = missing_table,
-        .check = "missing add table owners\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done add table owners\n",
-        .generated = "CREATE TABLE owners (\n"
-                     "    id uuid NOT NULL\n"
-                     ");",
+        MISSING_TABLE,
     },
     {
         .name = "extra table",
         .change = extra_table,
-        .check = "note the database has table visits beyond what is needed\n",
-        .migrate = "",
-        .sync = "note kept table visits, which the entities do not have (--allow-drop drops it)\n",
+        KEPT("table visits"),
         .generated = "-- drop table visits: what is in it is lost\n"
                      "DROP TABLE visits;",
     },
     {
         .name = "narrowed type",
         .change = narrowed_type,
-        .check = "missing change type of column pets.order from integer to smallint\n"
-                 "! the database lacks 1 thing that this program needs",
+        .check = "missing change type of column pets.order from integer to smallint\n" LACKS_ONE,
         .sync =
             "missing change type of column pets.order from integer to smallint\n"
             "sql ALTER TABLE pets ALTER COLUMN \"order\" TYPE smallint USING \"order\"::smallint;\n"
@@ -279,9 +265,7 @@ const struct drift drifts[] = {
     {
         .name = "missing function",
         .change = missing_function,
-        .check = "missing add function pet_count\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done add function pet_count\n",
+        MISSING("add function pet_count"),
         .generated = "CREATE OR REPLACE FUNCTION pet_count()\n"
                      " RETURNS bigint\n"
                      " LANGUAGE sql\n"
@@ -295,10 +279,7 @@ const struct drift drifts[] = {
         .name = "function of somebody else",
         .change = nothing,
         .sql = "CREATE FUNCTION by_hand() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        .check = "note the database has function by_hand beyond what is needed\n",
-        .migrate = "",
-        .sync =
-            "note kept function by_hand, which the entities do not have (--allow-drop drops it)\n",
+        KEPT("function by_hand"),
     },
     {
         .name = "trigger of somebody else",
@@ -318,8 +299,7 @@ const struct drift right_drifts[] = {
         .name = "missing right",
         .change = nothing,
         .sql = "REVOKE INSERT ON pets FROM pet_reader",
-        .check = "missing grant INSERT on pets to pet_reader\n"
-                 "! the database lacks 1 thing that this program needs",
+        .check = "missing grant INSERT on pets to pet_reader\n" LACKS_ONE,
         .migrate = "done rights of pet_reader on 1 tables\n",
         .sync = "done grant INSERT on pets to pet_reader\n",
     },
@@ -333,13 +313,7 @@ const struct drift right_drifts[] = {
     },
     {
         .name = "missing table that a role reads",
-        .change = missing_table,
-        .check = "missing add table owners\n"
-                 "! the database lacks 1 thing that this program needs",
-        .sync = "done add table owners\n",
-        .generated = "CREATE TABLE owners (\n"
-                     "    id uuid NOT NULL\n"
-                     ");",
+        MISSING_TABLE,
     },
 };
 

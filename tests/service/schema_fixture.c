@@ -1,5 +1,21 @@
 #include "schema_fixture.h"
 
+struct pg_server *server;
+
+int start_server(void **state)
+{
+    (void)state;
+    server = pg_server_start(NULL);
+    return 0;
+}
+
+int stop_server(void **state)
+{
+    (void)state;
+    pg_server_destroy(server);
+    return 0;
+}
+
 static const struct schema_label moods[] = {
     { STR("calm"), STR("CALM") },
     { STR("hungry"), STR("HUNGRY") },

@@ -10,6 +10,11 @@
 #include "support/pg.h"
 #include "test.h"
 
+/* Of all tests of a program: start_server before them, stop_server behind. */
+extern struct pg_server *server;
+int start_server(void **state);
+int stop_server(void **state);
+
 /* A set that a test may change: it starts as two tables, an enumeration, an index, a reference. */
 struct pets {
     struct schema_label labels[4];

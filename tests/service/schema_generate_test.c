@@ -9,8 +9,6 @@
 #include "schema/state_sql.h"
 #include "schema_fixture.h"
 
-static struct pg_server *server;
-
 /* A folder of its own under /tmp, and the pets. */
 struct desk {
     struct arena *a;
@@ -220,20 +218,6 @@ static void every_statement_can_be_prepared(void **state)
         }
     }
     transcript_clear(&t);
-}
-
-static int start_server(void **state)
-{
-    (void)state;
-    server = pg_server_start(NULL);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_server_destroy(server);
-    return 0;
 }
 
 int main(void)

@@ -1,8 +1,6 @@
 #include "schema/migrate.h"
 #include "schema_fixture.h"
 
-static struct pg_server *server;
-
 static const char first[] = "-- :up\n"
                             "CREATE TYPE pet_mood AS ENUM ('calm', 'hungry');\n"
                             "CREATE TABLE pets (id uuid NOT NULL, name text NOT NULL,\n"
@@ -403,20 +401,6 @@ static void a_server_killed_in_a_migration_leaves_the_version_before(void **stat
     assert_string_equal(ask_at(k.url, "SELECT to_regclass('toys') IS NULL"), "t");
     prepare_with(k.url, SCHEMA_MODE_MIGRATE, &k.options, &k.t);
     assert_true(transcript_has(&k.t, "done 0002_step\n"));
-}
-
-static int start_server(void **state)
-{
-    (void)state;
-    server = pg_server_start(NULL);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_server_destroy(server);
-    return 0;
 }
 
 int main(void)

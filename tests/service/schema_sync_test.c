@@ -3,8 +3,6 @@
 #include "schema/work_priv.h"
 #include "schema_fixture.h"
 
-static struct pg_server *server;
-
 static void an_empty_database_gets_all_tables(void **state)
 {
     (void)state;
@@ -461,20 +459,6 @@ static void a_server_killed_in_the_middle_leaves_nothing_half(void **state)
     assert_string_equal(ask_at(url, "SELECT to_regclass('toys') IS NULL"), "t");
     transcript_clear(&runner.transcript);
     becomes(url, &pets, &t, "done add table toys\ndone add column pets.nickname\n");
-}
-
-static int start_server(void **state)
-{
-    (void)state;
-    server = pg_server_start(NULL);
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_server_destroy(server);
-    return 0;
 }
 
 int main(void)

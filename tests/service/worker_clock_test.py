@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
 from runner_rig import Runner  # noqa: E402
 from shim import Shim  # noqa: E402
-from worker_rig import RUNNER_TOKEN, Caller, Executor, Worker, new_id, sql  # noqa: E402
+from worker_rig import RUNNER_TOKEN, Caller, Executor, OpenTransaction, Worker, new_id, sql  # noqa: E402
 
 HOUR_S = 3600
 LEASE = {"WORKER_LEASE": "1s", "ID_FUTURE": "24h"}
@@ -86,11 +86,55 @@ def a_job_fires_no_instant_twice_when_the_clock_goes_back(_, __, worker):
     worker.shim.ahead_s = 60
     eventually(lambda: len(fired()) >= 60)
     worker.shim.ahead_s = 0
+    eventually(lambda: worker_time_s(caller) < time.time() + 30)
+    caller.create_one()  # the clock was read, and what was read is stored
     worker.shim.ahead_s = 70
     eventually(lambda: len(fired()) >= 75)
     caller.request("DELETE", f"/v1/jobs/{job}", {"actor": "test"})
     instants = fired()
     assert instants == list(range(instants[0], instants[-1] + 1, 1_000_000)), instants
+
+
+def a_job_of_after_the_clock_went_back_fires_in_its_time(_, __, worker):
+    """Made, changed, resumed and triggered while the log's times are ahead of the clock."""
+    caller = Caller(worker)
+    worker.shim.ahead_s = HOUR_S
+    caller.create_one()
+    worker.shim.ahead_s = 0
+
+    def make(schedule="* * * * * *", **members):
+        answer = caller.post("/v1/jobs", {"actor": "test", "job": {
+            "id": new_id(), "name": "job", "schedule": schedule, "task_type": "tick", "overlap_policy": "allow", **members}})
+        assert answer.status == 200, answer.text
+        return answer.json["job"]["id"]
+
+    def act(of, verb, **members):
+        answer = caller.post(f"/v1/jobs/{of}:{verb}", {"actor": "test", **members})
+        assert answer.status == 200, answer.text
+    jobs = {"made": make(), "made every": make("@every 1s"), "updated": make("0 0 1 1 *"), "resumed": make(is_paused=True),
+            "triggered": make()}
+    act(jobs["updated"], "update", job={"schedule": "* * * * * *"})
+    act(jobs["resumed"], "resume")
+    act(jobs["triggered"], "trigger")
+    for what, job in jobs.items():
+        due_us = caller.get(f"/v1/jobs/{job}").json["job"]["next_run_us"]
+        assert due_us < (time.time() + 60) * 1e6, (what, due_us)
+        eventually(lambda job=job, due_us=due_us: caller.get(f"/v1/jobs/{job}").json["job"]["next_run_us"] > due_us)
+
+
+def a_transaction_that_the_leader_left_open_holds_up_nobody_when_the_clock_went_back(_, database, worker):
+    database.shim.ahead_s = HOUR_S
+    eventually(lambda: sql(database.url, "SELECT lease_until > clock_timestamp() FROM worker.shard") == "t")
+    with Worker(database.url, wait=False, **LEASE) as standby:
+        standby.wait_for_log(r"event=lead\.warm")
+        worker.process.send_signal(signal.SIGSTOP)
+        try:
+            left = OpenTransaction(database.url, "UPDATE worker.shard SET is_leaving = is_leaving")
+            database.shim.ahead_s = 0
+            standby.wait_leading()
+            assert not left.end() and "event=lead.writers_ended" in standby.log, standby.log
+        finally:
+            worker.stop(signal.SIGKILL)
 
 
 def a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone(_, database, worker):
@@ -172,6 +216,8 @@ if __name__ == "__main__":
         one_that_failed_after_a_clock_went_back_is_tried_again_in_its_time,
         what_runs_too_long_after_a_clock_went_back_is_told_to_stop,
         a_job_fires_no_instant_twice_when_the_clock_goes_back,
+        a_job_of_after_the_clock_went_back_fires_in_its_time,
+        a_transaction_that_the_leader_left_open_holds_up_nobody_when_the_clock_went_back,
         a_standby_takes_over_when_the_clock_went_back_and_the_leader_is_gone,
         a_runners_clock_that_jumps_ends_no_task,
         a_runner_has_time_for_its_tasks_after_the_workers_clock_went_back,

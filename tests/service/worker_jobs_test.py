@@ -2,6 +2,7 @@
 """What the worker's scheduler promises, asked over HTTP of a real worker on a real PostgreSQL.
 Usage: worker_jobs_test.py PROGRAM"""
 
+import json
 import os
 import random
 import signal
@@ -274,11 +275,34 @@ def who_changed_a_job_is_told_from_memory_from_the_tables_and_by_the_snapshot(wo
     mine = [c for c in page["job_changes"] if c["job"] == job["id"]]
     assert [(c["version"], {n: c[n] for n in ("actor", "before", "after")}) for c in mine] == [
         (seq, change) for _, seq, change in fed if change], mine
+    assert page["job_changes_cut"] is False
+    worker.sql("INSERT INTO worker.job_change (job_id, version, at, actor, after) SELECT gen_random_uuid(), 0, now(), 'many', '{}' "
+               "FROM generate_series(1, 10000)")
+    page = worker.good("GET", "/v1/snapshot?limit=1&job_changes_from=0")
+    assert len(page["job_changes"]) == 10_000 and page["job_changes_cut"] is True, len(page["job_changes"])
+    worker.sql("DELETE FROM worker.job_change WHERE actor = 'many'")
     assert "job_changes" not in worker.good("GET", "/v1/snapshot?limit=1")
     assert worker.ask("GET", "/v1/snapshot?job_changes_from=x").status == 400
     worker.stop()
     worker.start()
     assert told() == [("job_gone", seq, change) for _, seq, change in fed if change]  # it is gone by now
+
+
+def large_changes_of_jobs_fill_a_page_and_no_more(worker):
+    cursor = worker.good("GET", "/v1/feed")["head"]
+    job = worker.make_job()
+    for n in range(24):  # each has the one before, too: 12 MB
+        worker.act(job["id"], "update", job={"payload": {"n": n, "text": "x" * 250_000}})
+    worker.delete(job["id"])
+    first = int(cursor.split(":")[1])
+    page = worker.good("GET", f"/v1/snapshot?limit=1&job_changes_from={first}")["job_changes"]
+    size = sum(len(json.dumps(change)) for change in page)
+    assert 8 << 20 <= size < 9 << 20, size
+    assert [c["after"]["payload"]["n"] for c in page[1:]] == list(range(len(page) - 1)), len(page)
+    worker.stop()
+    worker.start()
+    told = [e["change"]["after"] for e in worker.caller.whole_feed(cursor) if e.get("change")]  # out of the tables
+    assert [c["payload"]["n"] for c in told[1:-1]] == list(range(24)) and told[-1] == {"deleted": True}, len(told)
 
 
 def the_snapshot_has_all_jobs(worker):
@@ -580,6 +604,7 @@ def main():
             a_trigger_is_one_run_beside_the_schedule,
             every_change_is_in_the_feed_as_the_whole_job,
             who_changed_a_job_is_told_from_memory_from_the_tables_and_by_the_snapshot,
+            large_changes_of_jobs_fill_a_page_and_no_more,
             the_snapshot_has_all_jobs,
             a_job_each_second_runs,
             jitter_delays_the_run_and_not_the_firing,

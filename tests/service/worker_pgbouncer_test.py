@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -70,13 +71,20 @@ def tasks_live_through_it(postgres):
         assert "level=error" not in worker.log, worker.log
 
 
-def a_standby_takes_over_behind_it_and_a_stopped_leader_steps_down(postgres):
-    url = postgres.tell("database")
+@contextmanager
+def two_behind_it(url):
+    """The bouncer, the leader and a standby that is warm."""
     with Worker(url):
         pass
     with Bouncer(url, 6) as bouncer, Worker(bouncer.url, **SETTINGS) as first, \
             Worker(bouncer.url, wait=False, **SETTINGS) as second:
         second.wait_for_log("event=lead.warm")
+        yield bouncer, first, second
+
+
+def a_standby_takes_over_behind_it_and_a_stopped_leader_steps_down(postgres):
+    url = postgres.tell("database")
+    with two_behind_it(url) as (_, first, second):
         task = Caller(first).create_one()
         first.process.send_signal(signal.SIGSTOP)
         second.wait_leading()
@@ -92,12 +100,7 @@ def a_standby_takes_over_behind_it_and_a_stopped_leader_steps_down(postgres):
 
 
 def what_a_leader_left_at_the_logs_end_is_ended_behind_it(postgres):
-    url = postgres.tell("database")
-    with Worker(url):
-        pass
-    with Bouncer(url, 6) as bouncer, Worker(bouncer.url, **SETTINGS) as first, \
-            Worker(bouncer.url, wait=False, **SETTINGS) as second:
-        second.wait_for_log("event=lead.warm")
+    with two_behind_it(postgres.tell("database")) as (bouncer, first, second):
         task = Caller(first).create_one()
         left = OpenTransaction(bouncer.url, """INSERT INTO worker.change_log (shard, seq, n, epoch, at, ops, ids, args)
             SELECT 0, max(seq + n), 1, 1, now(), '', '', '' FROM worker.change_log""")

@@ -2,14 +2,16 @@
 """A worker of one shard among several: its numbers, its queues, its database. Usage: worker_shards_test.py PROGRAM"""
 
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import WAIT_S, eventually  # noqa: E402
+from gateway_rig import PROGRAM, WAIT_S, eventually  # noqa: E402
 from worker_rig import Caller, Executor, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 QUEUES = "1:email,bulk;2:reports"
 OTHERS = "\"email\" is of shard 1, this is shard 2"
+BAD_SETTINGS = 78
 FAR_US = 4_102_444_800_000_000
 
 
@@ -48,7 +50,7 @@ def a_task_of_another_shard_is_refused_and_its_neighbours_are_not(worker, _):
                              for queue in ({"queue": "reports"}, {"queue": "email"}, {}))
     results = caller.create(mine, theirs, nobodys).json["results"]
     assert "task" in results[0], results
-    assert results[1]["error"] == {"code": "BAD_USER_INPUT", "message": f"tasks[1].queue: {OTHERS}"}, results
+    assert results[1]["error"] == {"code": "BAD_USER_INPUT", "message": f"tasks[1].queue: {OTHERS}", "status": 421}, results
     assert results[2]["error"]["message"] == "tasks[2].queue: \"default\" is of shard 0, this is shard 2", results
     assert caller.get(f"/v1/tasks/{theirs['id']}").status == 404
 
@@ -92,13 +94,16 @@ def a_group_lies_in_one_shard(worker, _):
     group = {"id": new_id(), "type": "task.group", "queue": "reports",
              "payload": {"tasks": [{"type": "work", "payload": {}}, {"type": "work", "payload": {}, "queue": "email"}]}}
     error = caller.create(group).json["results"][0]["error"]
-    assert error == {"code": "BAD_USER_INPUT", "message": f"tasks[0].payload: $.tasks[1].queue: {OTHERS}"}, error
+    assert error == {"code": "BAD_USER_INPUT", "message": f"tasks[0].payload: $.tasks[1].queue: {OTHERS}", "status": 400}, error
 
 
 def an_entry_of_the_inbox_for_another_shard_is_put_aside(_, url):
     entry = sql(url, "SELECT windlass.enqueue('work', '{}', queue => 'email')")
     reason = eventually(lambda: sql(url, f"SELECT error FROM worker.inbox_refused WHERE entry = '{entry}'"))
     assert reason == f"queue: {OTHERS}", reason
+    entry = sql(url, f"SELECT windlass.enqueue('work', '{{}}', queue => 'x{'ä' * 40}')")  # of 81 bytes, 64 are shown
+    reason = eventually(lambda: sql(url, f"SELECT error FROM worker.inbox_refused WHERE entry = '{entry}'"))
+    assert reason == f"queue: \"x{'ä' * 31}\" is of shard 0, this is shard 2", reason
 
 
 def a_task_stays_where_it_is_when_its_queue_moves(worker, _):
@@ -115,9 +120,9 @@ def a_task_stays_where_it_is_when_its_queue_moves(worker, _):
 
 
 def a_database_of_another_shard_is_refused(worker, url):
-    with Worker(url, wait=False, SHARD="1", SHARD_QUEUES=QUEUES) as stranger:
+    with Worker(url, wait=False, may_end=BAD_SETTINGS, SHARD="1", SHARD_QUEUES=QUEUES) as stranger:
         code = stranger.process.wait(WAIT_S)
-        assert code == 0, code
+        assert code == BAD_SETTINGS, code
         assert "event=lead.refused" in stranger.log and "holds the log of shard 2" in stranger.log, stranger.log
     assert sql(url, "SELECT string_agg(id::text, ',') FROM worker.shard") == "2"
     assert Caller(worker).get("/v1/feed").status == 200
@@ -125,11 +130,20 @@ def a_database_of_another_shard_is_refused(worker, url):
 
 def two_shards_that_begin_on_one_database_do_not_both_stay(worker, _):
     url = worker.new_database()
-    with Worker(url, wait=False, SHARD="1") as one, Worker(url, wait=False, SHARD="2") as two:
+    with Worker(url, wait=False, may_end=BAD_SETTINGS, SHARD="1", SHARD_QUEUES=QUEUES) as one, \
+            Worker(url, wait=False, may_end=BAD_SETTINGS, SHARD="2", SHARD_QUEUES=QUEUES) as two:
         ended = eventually(lambda: [w for w in (one, two) if w.process.poll() is not None])
         assert len(ended) == 1 and "event=lead.refused" in ended[0].log, ended[0].log
         eventually(lambda: "event=shard.leads" in (two if ended[0] is one else one).log)
     assert sql(url, "SELECT count(*) FROM worker.shard") == "1"
+
+
+def a_shard_that_the_map_does_not_name_does_not_start(worker, _):
+    for queues, shard in (("", 1), (QUEUES, 3)):
+        done = subprocess.run([PROGRAM, "worker", "--worker-port=0", f"--shard={shard}", f"--shard-queues={queues}",
+                               f"--database-url={worker.new_database()}"], capture_output=True, text=True, timeout=WAIT_S,
+                              check=False, env={"PATH": os.environ["PATH"]})
+        assert done.returncode == BAD_SETTINGS and f"shard-queues does not name shard {shard}" in done.stderr, done
 
 
 def without_a_map_shard_0_takes_every_queue(worker, _):
@@ -150,5 +164,6 @@ if __name__ == "__main__":
         a_task_stays_where_it_is_when_its_queue_moves,
         a_database_of_another_shard_is_refused,
         two_shards_that_begin_on_one_database_do_not_both_stay,
+        a_shard_that_the_map_does_not_name_does_not_start,
         without_a_map_shard_0_takes_every_queue,
     ], SHARD="2", SHARD_QUEUES=QUEUES)

@@ -439,7 +439,23 @@ def who_is_connected_is_told(main_worker, _):
         assert after == {**before, "seen_at_us": before["began_at_us"]}, (before, after)  # not heard of by this one
 
 
+def a_refused_request_changes_nothing_of_what_a_session_takes(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"hush": 1, "loud": 1})
+    task = caller.create_one(type="hush")
+
+    def ask(*quiet):
+        return executor.post("/v1/leases", {**executor.who, "max": 1, "quiet": quiet})
+    for quiet, why in ((("hush", "nope"), "quiet[1]: is no type of this session"),
+                       (("hush", "hush", "hush"), "quiet: is no list of at most 2")):
+        refused = ask(*quiet)
+        assert refused.status == 400 and refused.detail == why, refused.text
+        assert caller.task(task)["why"]["code"] != "NO_WORKER", caller.task(task)
+    assert ask("hush").json["leases"] == [] and caller.task(task)["why"]["code"] == "NO_WORKER"
+    assert ask().json["leases"][0]["task"] == task
+
+
 TESTS = [
+    a_refused_request_changes_nothing_of_what_a_session_takes,
     a_task_lives_from_creation_to_its_result,
     only_known_callers_are_let_in_and_only_where_they_belong,
     what_is_wrong_with_a_task_is_named_with_its_place,

@@ -62,9 +62,11 @@ class FakeWorker:
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
+        self.foreign = {}         # queue: the shard that it is of by now
         self.whys = {}            # task id: why it waits, instead of what its state says
         self.job_changes = {}     # job id: what it tells of who changed what, the newest first
         self.job_records = []     # the same of all jobs, as the snapshot tells it
+        self.has_cut_changes = False  # there are more
         self.added = {}           # task id: the number of its making
         self.actor = None         # who does what comes next
         self.attempts = {}        # task id: what it tells of its attempts
@@ -306,9 +308,15 @@ class FakeWorker:
                 return f"depends_on[{index}]: there is no such task"
         return None
 
+    def misdirected(self, wanted):
+        queue = wanted["queue"]
+        return f'queue: "{queue}" is of shard {self.foreign[queue]}, this is shard {self.shard}'
+
     def create_one(self, wanted):
         if wanted["id"] in self.tasks:
             return {"task": self.shown(self.tasks[wanted["id"]])}
+        if wanted.get("queue") in self.foreign:
+            return {"error": {"code": "BAD_USER_INPUT", "message": self.misdirected(wanted), "status": 421}}
         if wanted["type"] in self.refuse:
             return {"error": {"code": "BAD_USER_INPUT", "message": self.refuse[wanted["type"]]}}
         key = wanted.get("idempotency_key")
@@ -412,6 +420,8 @@ class FakeWorker:
     def create_job(self, body):
         wanted = dict(body["job"])
         if wanted["id"] not in self.jobs:
+            if wanted.get("queue") in self.foreign:
+                raise Refusal(421, "BAD_USER_INPUT", self.misdirected(wanted))
             if wanted["schedule"] == "bad":
                 raise Refusal(400, "BAD_USER_INPUT", "schedule: field 1, column 1: is no minute")
             is_paused = wanted.pop("is_paused", False)
@@ -451,7 +461,8 @@ class FakeWorker:
         if not after:
             lost_from = int(query.get("job_changes_from", ["0"])[0])
             page.update(jobs=list(self.jobs.values()), counts=self.counts(),
-                        job_changes=[c for c in self.job_records if int(c["version"]) >= lost_from])
+                        job_changes=[c for c in self.job_records if int(c["version"]) >= lost_from],
+                        job_changes_cut=self.has_cut_changes)
         page = json.loads(json.dumps(page))
         self.pages += 1
         if self.on_page:

@@ -210,6 +210,28 @@ class Gateway:
             self.out_file.close()
 
 
+class BaseWorld:
+    """A gateway, its first administrator, and the workers that it asks, which end after it."""
+
+    def __init__(self, url, workers, **settings):
+        self.url, self.workers, self.settings = url, workers, settings
+        self.gateway = Gateway(url, **settings)
+        self.admin = self.gateway.set_up()
+
+    def ask(self, query, variables=None, gateway=None):
+        return (gateway or self.gateway).graphql(query, variables, self.admin)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        try:
+            self.gateway.__exit__(*exc)
+        finally:
+            for worker in reversed(self.workers):
+                worker.__exit__(*exc)
+
+
 LOGIN = "mutation($email: String!, $password: String!) { login(email: $email, password: $password) { token user { id } } }"
 SETUP = ("mutation($token: String!, $email: String!, $name: String!, $password: String!) "
          "{ setup(token: $token, email: $email, name: $name, password: $password) { token user { id role } } }")

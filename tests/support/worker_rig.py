@@ -195,9 +195,11 @@ class Busy:
 
 
 class Worker:
-    """One process. `settings` are WINDLASS_ variables without the prefix, `more` whole ones."""
+    """One process. `settings` are WINDLASS_ variables without the prefix, `more` whole ones; `may_end` is the code
+    with which it may end, too."""
 
-    def __init__(self, url, wait=True, more=(), **settings):
+    def __init__(self, url, wait=True, more=(), may_end=0, **settings):
+        self.good_codes = (0, -signal.SIGKILL, may_end)
         environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": "0",
                        "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN, **settings}
         self.log_file = tempfile.TemporaryFile("a+")
@@ -248,7 +250,7 @@ class Worker:
     def __exit__(self, kind, *_):
         try:
             code = self.stop()
-            assert kind is not None or code in (0, -signal.SIGKILL), f"exit code {code}: {self.log}"
+            assert kind is not None or code in self.good_codes, f"exit code {code}: {self.log}"
             if kind not in (None, SystemExit):
                 print("\n".join("# " + line for line in self.log.splitlines()[-60:]))
         finally:

@@ -27,6 +27,28 @@ class Skip(Exception):
     """Why a test cannot run here."""
 
 
+class Crowd:
+    """Threads that `run(number)` from its beginning on; each ends once `is_over` is set."""
+
+    def __init__(self, count):
+        self.is_over = threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(number,), daemon=True) for number in range(count)]
+
+    def run(self, number):
+        raise NotImplementedError
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join(DEADLINE_S)
+        assert not any(thread.is_alive() for thread in self.threads), "a request hangs"
+
+
 def until(what, condition, deadline_s=DEADLINE_S):
     """Waits until `condition()` holds and returns its value."""
     end = time.monotonic() + deadline_s
@@ -262,15 +284,20 @@ class Up:
             connection.close()
 
 
+class Refused(AssertionError):
+    """An answer with errors; args: the first one's code, the answer."""
+
+
 def graphql(up, token, query, **variables):
-    """The data of an operation that must not fail."""
+    """The data of an operation."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     _, body = up.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}),
                          headers)
     answer = json.loads(body)
-    assert not answer.get("errors"), body
+    if answer.get("errors"):
+        raise Refused(answer["errors"][0]["extensions"]["code"], body)
     return answer["data"]
 
 

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -14,6 +13,7 @@ os.environ.setdefault("WINDLASS_TEST_PG_RUN",
                       os.path.join(os.path.dirname(os.path.abspath(sys.argv[1])), "tests/support/pg_run"))
 from gateway_ai_test import Ai  # noqa: E402
 from gateway_rig import Client, Gateway, Postgres, eventually  # noqa: E402
+from harness import Crowd  # noqa: E402
 from runner_rig import Runner  # noqa: E402
 from way import Way  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, RUNNER_TOKEN, Worker, sql  # noqa: E402
@@ -124,28 +124,16 @@ class Installation:
                 print(f"# {name}: {line}")
 
 
-class Load:
+class Load(Crowd):
     """Threads that create tasks, and names of tokens, through both gateways until they are stopped. `tasks` and
     `tokens` were acknowledged; `codes` is what the others were told."""
 
     TOKEN = "mutation($name: String!) { createApiToken(name: $name, role: VIEWER) { apiToken { id } } }"
 
     def __init__(self, world, payload=None, count=4):
+        super().__init__(count)
         self.world, self.payload = world, payload
         self.tasks, self.tokens, self.kept, self.codes = [], [], 0, set()
-        self.is_over = threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(n,), daemon=True) for n in range(count)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.is_over.set()
-        for thread in self.threads:
-            thread.join(60)
-        assert not any(thread.is_alive() for thread in self.threads), "a request hangs"
 
     def run(self, n):
         client, number = None, 0

@@ -179,6 +179,7 @@ def test_a_shard_has_standbys_of_its_own():
 
 def test_settings_that_do_not_fit_are_refused():
     for words, why in ((["--shard-queues", "1:a;2:b"], "shard-queues speaks of shard 2, and there are 2 shards"),
+                       (["--shard-queues", ""], "shard-queues does not name shard 1"),
                        (["--shard-database-urls", "1:postgres://a;2:postgres://b"], "shard-database-urls names 1 databases"),
                        (["--database-url", "postgres://nobody@127.0.0.1:1/x"], "shard-database-urls names 1 databases")):
         done = subprocess.run([PROGRAM, "up", "--shards=2", "--port=0", *words], capture_output=True, text=True,

@@ -10,41 +10,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
-from harness import (DEADLINE_S, GONE_S, Scratch, Up, descendants, is_alive, run_tests, until)
+from harness import (DEADLINE_S, GONE_S, PASSWORD, Crowd, Refused, Scratch, Up, descendants, graphql, is_alive, run_tests,
+                     set_up, until)
 
 PROGRAM = os.path.realpath(sys.argv[1])
-PASSWORD = "correct horse battery"
-
-
-class Refused(Exception):
-    """An answer with errors; args: the code."""
-
-
-def graphql(up, query, token=None, **variables):
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    _, body = up.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}),
-                         headers)
-    answer = json.loads(body)
-    if answer.get("errors"):
-        raise Refused(answer["errors"][0]["extensions"]["code"])
-    return answer["data"]
-
-
-def set_up(up):
-    """Makes the first user and returns the token of the session."""
-    return graphql(up, "mutation ($t: String!, $p: String!) { setup(token: $t, "
-                       "email: \"first@example.org\", name: \"First\", password: $p) { token } }",
-                   t=up.setup_token(), p=PASSWORD)["setup"]["token"]
 
 
 def log_in(up):
-    return graphql(up, "mutation ($p: String!) { login(email: \"first@example.org\", password: $p) "
-                       "{ token } }", p=PASSWORD)["login"]["token"]
+    return graphql(up, None, "mutation ($p: String!) { login(email: \"first@example.org\", password: $p) "
+                             "{ token } }", p=PASSWORD)["login"]["token"]
 
 
 def sql(up, statement):
@@ -54,35 +30,22 @@ def sql(up, statement):
     return done.stdout.split()
 
 
-class Writers:
+class Writers(Crowd):
     """Threads that write until they are stopped, and note what was acknowledged."""
 
     def __init__(self, up, token, count=4):
+        super().__init__(count)
         self.up, self.token = up, token
         self.acknowledged, self.codes = [], set()
-        self.is_over = threading.Event()
-        self.threads = [threading.Thread(target=self._write, args=(number,), daemon=True)
-                        for number in range(count)]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.is_over.set()
-        for thread in self.threads:
-            thread.join(DEADLINE_S)
-        assert not any(thread.is_alive() for thread in self.threads), "a request hangs"
-
-    def _write(self, number):
+    def run(self, number):
         count = 0
         while not self.is_over.is_set():
             count += 1
             name = f"writer-{number}-{count}"
             try:
-                graphql(self.up, "mutation ($n: String!) { createApiToken(name: $n, role: VIEWER) "
-                                 "{ apiToken { id } } }", self.token, n=name)
+                graphql(self.up, self.token, "mutation ($n: String!) { createApiToken(name: $n, role: VIEWER) "
+                                             "{ apiToken { id } } }", n=name)
                 self.acknowledged.append(name)
             except Refused as refused:
                 self.codes.add(refused.args[0])
@@ -108,7 +71,7 @@ def test_a_login_outlives_a_restart():
         with Up(PROGRAM, scratch) as up:
             up.wait_ready()
             assert up.setup_token() is None, "a set-up link although there is a user"
-            assert graphql(up, "{ me { email } }", token)["me"]["email"] == "first@example.org"
+            assert graphql(up, token, "{ me { email } }")["me"]["email"] == "first@example.org"
 
 
 def test_kill_9_of_postgres_loses_nothing_and_mends_itself():
@@ -157,7 +120,7 @@ def test_kill_9_of_the_supervisor_loses_nothing():
         with Up(PROGRAM, scratch) as second:
             second.wait_ready()
             writers.assert_kept(second)
-            assert graphql(second, "{ me { email } }", token)["me"]
+            assert graphql(second, token, "{ me { email } }")["me"]
 
 
 def test_kill_9_of_the_supervisor_keeps_tasks_and_the_outbox():
@@ -168,10 +131,10 @@ def test_kill_9_of_the_supervisor_keeps_tasks_and_the_outbox():
         with Up(PROGRAM, scratch, ["--env", "development"], env=settings, fresh=True) as up:
             up.wait_ready()
             token = set_up(up)
-            accepted = [graphql(up, create, token)["createTask"] for _ in range(5)]
+            accepted = [graphql(up, token, create)["createTask"] for _ in range(5)]
             os.kill(up.service("worker"), signal.SIGSTOP)
             kept = [until("the outbox keeps it", lambda: (lambda t: t if not t["accepted"] else None)(
-                graphql(up, create, token)["createTask"])) for _ in range(5)]
+                graphql(up, token, create)["createTask"])) for _ in range(5)]
             with Up(PROGRAM, scratch, run=scratch.join("run2")) as second:
                 assert second.wait_exit() == 69, "the data folder was not held by a lock"
             children = set(descendants(up.process.pid))
@@ -182,7 +145,7 @@ def test_kill_9_of_the_supervisor_keeps_tasks_and_the_outbox():
             up.wait_ready()
             for task in accepted + kept:
                 read = "query ($id: ID!) { task(id: $id) { status accepted } }"
-                until("it has run", lambda t=task: graphql(up, read, token, id=t["id"])["task"] ==
+                until("it has run", lambda t=task: graphql(up, token, read, id=t["id"])["task"] ==
                       {"status": "COMPLETED", "accepted": True})
 
 
@@ -221,12 +184,12 @@ def test_development_synchronises_and_production_migrates():
     with Scratch() as scratch:
         with Up(PROGRAM, scratch, ["--env", "development"], fresh=True) as up:
             up.wait_ready()
-            assert graphql(up, "{ __typename }") == {"__typename": "Query"}
+            assert graphql(up, None, "{ __typename }") == {"__typename": "Query"}
             assert set(sql(up, "select tablename from pg_tables where schemaname = 'public'")) >= \
                 {"users", "tasks", "jobs", "chat_messages", "dashboard_insights"}
         with Scratch() as other, Up(PROGRAM, other, fresh=True) as up:
             up.wait_ready()
-            assert graphql(up, "{ __typename }") == {"__typename": "Query"}
+            assert graphql(up, None, "{ __typename }") == {"__typename": "Query"}
 
 
 def test_sessions_can_be_opened_again_after_every_blow():

@@ -1,16 +1,15 @@
 """A way between a service and those who ask it, which can be slow, or lie."""
 import http.client
-import http.server
-import socket
-import socketserver
 import threading
+
+from between import Between
 
 ANSWER_S = 60
 PASSED_ON = ("Authorization", "Content-Type", "Accept")
 SHAPELESS = b'{"results": "none", "events": 7, "cursor": [], "head": null, "insights": 1, "task": []}'
 
 
-class Way:
+class Way(Between):
     """A port of its own that leads to `target()`, a port. `lie` is one of LIES, or None: what came is passed on,
     after `slow_s` where that is set. Who waits when it is set to 0 waits no longer."""
 
@@ -20,29 +19,8 @@ class Way:
         self.target, self.lie, self.slow_s = target, None, 0
         self.told = 0  # lies
         self.changed = threading.Condition()
-        way = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def carry(self):
-                length = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(length) if length else None
-                way.answer(self, body)
-            do_GET = do_POST = do_DELETE = carry
-
-        class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-            daemon_threads = allow_reuse_address = True
-            request_queue_size = 128
-
-            def handle_error(self, *_):
-                pass  # whoever asked has gone
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def set(self, lie=None, slow_s=0):
         with self.changed:
@@ -51,10 +29,9 @@ class Way:
 
     def end(self):
         self.set()
-        self.server.shutdown()
-        self.server.server_close()
+        super().end()
 
-    def answer(self, handler, body):
+    def carry(self, handler, body):
         if self.lie:
             self.told += 1
             self.tell(handler, self.lie)
@@ -64,8 +41,7 @@ class Way:
             if self.slow_s:
                 self.changed.wait_for(lambda: not self.slow_s, self.slow_s)
         if answer is None:
-            handler.close_connection = True
-            handler.connection.shutdown(socket.SHUT_RDWR)
+            self.hang_up(handler)
         else:
             self.send(handler, *answer)
 
@@ -78,14 +54,6 @@ class Way:
             Way.send(handler, 500, "text/html", b"<html>oops</html>")
         else:
             Way.send(handler, 200, "application/json", SHAPELESS if lie == "no sense" else b"\x00}{ is none")
-
-    @staticmethod
-    def send(handler, status, kind, text, length=None):
-        handler.send_response_only(status)
-        handler.send_header("Content-Type", kind or "application/json")
-        handler.send_header("Content-Length", str(len(text) if length is None else length))
-        handler.end_headers()
-        handler.wfile.write(text)
 
     def ask(self, handler, body):
         """(status, type, body); None: there was no answer."""

@@ -40,6 +40,16 @@ static void cuts_trims_and_finds(void **state)
     assert_false(str_ends_with(STR("sql"), STR(".sql")));
 }
 
+static void cuts_within_no_character(void **state)
+{
+    (void)state;
+    struct str text = STR("aä€");
+    static const size_t lengths[] = { 0, 1, 1, 3, 3, 3, 6, 6 };
+    for (size_t len = 0; len < countof(lengths); len++)
+        assert_int_equal(str_first_whole(text, len).len, lengths[len]);
+    assert_int_equal(str_first_whole(STR("\x80\x80"), 1).len, 0);
+}
+
 static void tells_utf8_from_other_bytes(void **state)
 {
     (void)state;
@@ -97,11 +107,9 @@ static void hashes_tell_texts_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_whole_numbers_only),
-        cmocka_unit_test(cuts_trims_and_finds),
-        cmocka_unit_test(tells_utf8_from_other_bytes),
-        cmocka_unit_test(measures_distance),
-        cmocka_unit_test(compares_secrets),
+        cmocka_unit_test(reads_whole_numbers_only), cmocka_unit_test(cuts_trims_and_finds),
+        cmocka_unit_test(cuts_within_no_character), cmocka_unit_test(tells_utf8_from_other_bytes),
+        cmocka_unit_test(measures_distance),        cmocka_unit_test(compares_secrets),
         cmocka_unit_test(hashes_tell_texts_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,18 @@ static void a_map_needs_the_shards_that_it_speaks_of(void **state)
     assert_string_equal(e.message, "shard-queues speaks of shard 2, and there are 2 shards");
 }
 
+static void a_shard_is_named_also_without_queues(void **state)
+{
+    (void)state;
+    struct shard_map map = must_read("1:;2:b");
+    struct err e;
+    for (size_t shard = 0; shard < 3; shard++)
+        assert_true(shard_map_names(&map, shard, &e));
+    assert_false(shard_map_names(&map, 3, &e));
+    assert_string_equal(e.message,
+                        "shard-queues does not name shard 3 (\"3:\" where it is to have no queue)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +169,7 @@ int main(void)
         cmocka_unit_test(texts_are_found_by_shard),
         cmocka_unit_test(texts_may_be_secrets_and_are_not_quoted),
         cmocka_unit_test(a_map_needs_the_shards_that_it_speaks_of),
+        cmocka_unit_test(a_shard_is_named_also_without_queues),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,14 +5,14 @@
 struct db_step error_group_sync_step(struct arena *a, const struct uuid *ids, size_t count)
 {
     return (struct db_step){ &error_group_sync,
-                             error_group_sync_args(a, ids, count, NULL, 0, NULL, 0) };
+                             error_group_sync_args(a, ids, count, NULL, 0, NULL, 0, 0) };
 }
 
 struct db_step error_group_sync_ranges_step(struct arena *a, const struct uuid *froms,
-                                            const struct uuid *tos, size_t count)
+                                            const struct uuid *tos, size_t count, int16_t shard)
 {
     return (struct db_step){ &error_group_sync,
-                             error_group_sync_args(a, NULL, 0, froms, count, tos, count) };
+                             error_group_sync_args(a, NULL, 0, froms, count, tos, count, shard) };
 }
 
 struct db_step error_group_list_step(struct arena *a, const struct error_group_query *query)

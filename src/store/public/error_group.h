@@ -11,9 +11,10 @@
 /* Of these tasks; each may come more than once. */
 [[nodiscard]] struct db_step error_group_sync_step(struct arena *a, const struct uuid *ids,
                                                    size_t count);
-/* Of all from each `froms` to its `tos`. */
+/* Of all of the shard from each `froms` to its `tos`. */
 [[nodiscard]] struct db_step error_group_sync_ranges_step(struct arena *a, const struct uuid *froms,
-                                                          const struct uuid *tos, size_t count);
+                                                          const struct uuid *tos, size_t count,
+                                                          int16_t shard);
 
 struct error_group_query {
     const struct stats_range *ranges; /* the time that is looked at, at least one */

@@ -1,8 +1,9 @@
 -- Failed tasks by what their errors have in common: which they are, and how many in each span. The
 -- spans' lengths stand in gateway/spans.c, too.
 
--- :name error_group_sync  :params ids uuid[], from_ids uuid[], to_ids uuid[]
--- Makes groups and counts agree with the tasks of these ids, and of all from one id to another. What
+-- :name error_group_sync  :params ids uuid[], from_ids uuid[], to_ids uuid[], shard int2
+-- Makes groups and counts agree with the tasks of these ids, and of all of the shard from one id to
+-- another; by the index of its own rows, but for shard 0, which is not in it. What
 -- is asked about twice is counted once: the difference between the failures that are known and those
 -- that the rows tell of is what counts. It stands behind what writes the rows, in their transaction,
 -- and behind error_group_hold.
@@ -12,17 +13,29 @@ WITH given AS MATERIALIZED (
     UNION
     SELECT f.id
     FROM unnest($2::uuid[], $3::uuid[]) AS g (from_id, to_id)
+    JOIN task_failures AS f ON f.id >= g.from_id AND f.id <= g.to_id AND f.shard = 0
+    WHERE $4::int2 = 0
+    UNION
+    SELECT f.id
+    FROM unnest($2::uuid[], $3::uuid[]) AS g (from_id, to_id)
     JOIN task_failures AS f ON f.id >= g.from_id AND f.id <= g.to_id
+                           AND f.shard = $4::int2 AND f.shard > 0
+    UNION
+    SELECT t.id
+    FROM unnest($2::uuid[], $3::uuid[]) AS g (from_id, to_id)
+    JOIN tasks AS t ON t.status = 'failed' AND t.id >= g.from_id AND t.id <= g.to_id AND t.shard = 0
+    WHERE $4::int2 = 0
     UNION
     SELECT t.id
     FROM unnest($2::uuid[], $3::uuid[]) AS g (from_id, to_id)
     JOIN tasks AS t ON t.status = 'failed' AND t.id >= g.from_id AND t.id <= g.to_id
+                   AND t.shard = $4::int2 AND t.shard > 0
 ), old AS MATERIALIZED (
     SELECT f.id, f.group_id, f.at
     FROM given AS g
     JOIN task_failures AS f ON f.id = g.id
 ), new AS MATERIALIZED (
-    SELECT t.id, t.type, t.error_template AS template, t.finished_at AS at,
+    SELECT t.id, t.type, t.error_template AS template, t.finished_at AS at, t.shard,
            ('x' || left(md5(t.type || E'\n' || t.error_template), 16))::bit(64)::int8 AS group_id
     FROM given AS g
     JOIN tasks AS t ON t.id = g.id
@@ -36,10 +49,12 @@ WITH given AS MATERIALIZED (
     SELECT DISTINCT ON (n.group_id) n.group_id, n.type, n.template FROM new AS n
     ON CONFLICT (id) DO NOTHING
 ), put AS (
-    INSERT INTO task_failures AS f (id, group_id, at)
-    SELECT n.id, n.group_id, n.at FROM new AS n
-    ON CONFLICT (id) DO UPDATE SET group_id = excluded.group_id, at = excluded.at
-    WHERE (f.group_id, f.at) IS DISTINCT FROM (excluded.group_id, excluded.at)
+    INSERT INTO task_failures AS f (id, group_id, at, shard)
+    SELECT n.id, n.group_id, n.at, n.shard FROM new AS n
+    ON CONFLICT (id) DO UPDATE
+    SET group_id = excluded.group_id, at = excluded.at, shard = excluded.shard
+    WHERE (f.group_id, f.at, f.shard) IS DISTINCT FROM
+          (excluded.group_id, excluded.at, excluded.shard)
 ), changes AS (
     SELECT s.span_s, date_bin(s.span_s * interval '1 second', d.at, timestamptz 'epoch') AS at,
            d.group_id, sum(d.count)::int4 AS count

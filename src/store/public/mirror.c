@@ -38,7 +38,7 @@ bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_stat
         .updated_at_us = db_rows_time(rows, 0, 5),
         .outbox_waiting = db_rows_i64(rows, 0, 6),
         .outbox_oldest_us = db_rows_is_null(rows, 0, 7) ? 0 : db_rows_time(rows, 0, 7),
-        .is_audit_asked = db_rows_bool(rows, 0, 8),
+        .is_audit_due = db_rows_bool(rows, 0, 8),
         .audited_at_us = db_rows_is_null(rows, 0, 9) ? 0 : db_rows_time(rows, 0, 9),
     };
     if (ret_state->has_after)

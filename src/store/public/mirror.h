@@ -33,7 +33,7 @@ struct mirror_state {
     int64_t updated_at_us;
     int64_t outbox_waiting;   /* of the shard */
     int64_t outbox_oldest_us; /* wall: since when the oldest entry waits; 0: none does */
-    bool is_audit_asked;      /* by somebody, and not begun; see mirror_audit.h */
+    bool is_audit_due;        /* asked for by somebody, or begun, and not ended: mirror_audit.h */
     int64_t audited_at_us;    /* wall; 0: never */
 };
 [[nodiscard]] struct db_step mirror_read_step(struct arena *a, const struct mirror_lease *lease);

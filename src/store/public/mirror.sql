@@ -17,7 +17,8 @@ SELECT m.cursor, m.generation, m.snapshot_after, m.snapshot_cursor,
        coalesce(m.holder = $2::text, false), m.updated_at,
        (SELECT count(*) FROM outbox AS o WHERE o.shard = $3::int2),
        (SELECT o.created_at FROM outbox AS o WHERE o.shard = $3::int2 ORDER BY o.id LIMIT 1),
-       coalesce(m.audit_asked_at > coalesce(m.audit_began_at, '-infinity'), false), m.audited_at
+       coalesce(m.audit_asked_at > coalesce(m.audit_began_at, '-infinity')
+                OR m.audit_began_at > coalesce(m.audited_at, '-infinity'), false), m.audited_at
 FROM mirror AS m WHERE m.name = $1::text;
 
 -- :name mirror_release  :params name text, holder text

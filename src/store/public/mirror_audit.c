@@ -43,12 +43,13 @@ struct db_step mirror_audit_figures_step(struct arena *a, const struct mirror_le
 }
 
 struct db_step mirror_audit_compare_step(struct arena *a, struct uuid after, struct uuid last,
-                                         const struct mirror_audit_told *told, int16_t shard)
+                                         const struct mirror_audit_told *told, int64_t rows_max,
+                                         int16_t shard)
 {
     return (struct db_step){ &mirror_audit_compare,
                              mirror_audit_compare_args(a, after, last, told->ids, told->count,
                                                        told->versions, told->count, told->statuses,
-                                                       told->count, shard) };
+                                                       told->count, shard, rows_max) };
 }
 
 struct db_step mirror_audit_clear_tasks_step(struct arena *a, const struct uuid *ids,
@@ -65,9 +66,9 @@ struct db_step mirror_audit_clear_jobs_step(struct arena *a, const struct uuid *
                              mirror_audit_clear_jobs_args(a, ids, count, versions, count) };
 }
 
-struct db_step mirror_audit_ask_step(void)
+struct db_step mirror_audit_ask_step(struct arena *a, const struct str *names, size_t count)
 {
-    return (struct db_step){ &mirror_audit_ask, NULL };
+    return (struct db_step){ &mirror_audit_ask, mirror_audit_ask_args(a, names, count) };
 }
 
 struct db_step mirror_audit_begin_step(struct arena *a, const struct mirror_lease *lease)
@@ -81,7 +82,7 @@ struct db_step mirror_audit_end_step(struct arena *a, const struct mirror_lease 
     return (struct db_step){ &mirror_audit_end, mirror_audit_end_args(a, lease->name, report) };
 }
 
-struct db_step mirror_audit_read_step(void)
+struct db_step mirror_audit_read_step(struct arena *a, const struct str *names, size_t count)
 {
-    return (struct db_step){ &mirror_audit_read, NULL };
+    return (struct db_step){ &mirror_audit_read, mirror_audit_read_args(a, names, count) };
 }

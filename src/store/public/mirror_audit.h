@@ -34,21 +34,28 @@ struct mirror_audit_told {
     struct str *statuses; /* labels */
     size_t count;
 };
-/* Rows of id, version or null, whether it was told; those that are otherwise. */
+/*
+ * Those that are otherwise among at most rows_max rows: id, version or null, whether it was told,
+ * and the last id that was looked at, the same in each. There is one row at least; its id is null
+ * where none is otherwise.
+ */
 [[nodiscard]] struct db_step mirror_audit_compare_step(struct arena *a, struct uuid after,
                                                        struct uuid last,
                                                        const struct mirror_audit_told *told,
-                                                       int16_t shard);
+                                                       int64_t rows_max, int16_t shard);
 [[nodiscard]] struct db_step mirror_audit_clear_tasks_step(struct arena *a, const struct uuid *ids,
                                                            const int64_t *versions, size_t count);
 [[nodiscard]] struct db_step mirror_audit_clear_jobs_step(struct arena *a, const struct uuid *ids,
                                                           const int64_t *versions, size_t count);
 
-/* For the gateway that keeps the mirror, whichever that is. */
-[[nodiscard]] struct db_step mirror_audit_ask_step(void);
+/* For the gateway that keeps the mirror, whichever that is. `names`: of those that are kept; the
+ * row of a shard that was taken away stays. */
+[[nodiscard]] struct db_step mirror_audit_ask_step(struct arena *a, const struct str *names,
+                                                   size_t count);
 [[nodiscard]] struct db_step mirror_audit_begin_step(struct arena *a,
                                                      const struct mirror_lease *lease);
 [[nodiscard]] struct db_step
 mirror_audit_end_step(struct arena *a, const struct mirror_lease *lease, struct str report);
 /* Rows of name, asked, began, ended, report; all but the first may be null. */
-[[nodiscard]] struct db_step mirror_audit_read_step(void);
+[[nodiscard]] struct db_step mirror_audit_read_step(struct arena *a, const struct str *names,
+                                                    size_t count);

@@ -46,18 +46,29 @@ UNION ALL
 SELECT 2, j.id::text, j.status::text, j.version FROM jobs AS j
 WHERE j.shard = $2::int2;
 
--- :name mirror_audit_compare  :params after_id uuid, last_id uuid, ids uuid[], versions int8[], statuses task_status[], shard int2
+-- :name mirror_audit_compare  :params after_id uuid, last_id uuid, ids uuid[], versions int8[], statuses task_status[], shard int2, rows_max int8
 -- The rows of that range that are otherwise than told, with the version that they have (null: they
 -- are missing), and whether they were told of at all. Those of version 0 were never the worker's,
--- those of another shard are not this one's.
-SELECT coalesce(t.id, g.id), t.version, g.id IS NOT NULL
-FROM (SELECT t.id, t.version, t.status, t.shard FROM tasks AS t
-      WHERE t.id > $1::uuid AND t.id <= $2::uuid) AS t
-FULL JOIN unnest($3::uuid[], $4::int8[], $5::task_status[]) AS g (id, version, status)
-    ON g.id = t.id
-WHERE t.id IS NULL OR (t.shard = $6::int2
-                       AND CASE WHEN g.id IS NULL THEN t.version > 0
-                                ELSE g.version <> t.version OR g.status <> t.status END);
+-- those of another shard are not this one's. Each with the last id that was looked at: the range's,
+-- or that of the last of rows_max rows; a row without an id where none is otherwise.
+WITH part AS MATERIALIZED (
+    SELECT t.id, t.version, t.status, t.shard FROM tasks AS t
+    WHERE t.id > $1::uuid AND t.id <= $2::uuid
+    ORDER BY t.id LIMIT $7::int8
+), bounds AS (
+    SELECT coalesce((SELECT p.id FROM part AS p ORDER BY p.id OFFSET $7::int8 - 1), $2::uuid) AS last
+)
+SELECT d.id, d.version, d.is_told, b.last
+FROM bounds AS b
+LEFT JOIN (
+    SELECT coalesce(t.id, g.id) AS id, t.version, g.id IS NOT NULL AS is_told
+    FROM part AS t
+    FULL JOIN unnest($3::uuid[], $4::int8[], $5::task_status[]) AS g (id, version, status)
+        ON g.id = t.id
+    WHERE t.id IS NULL OR (t.shard = $6::int2
+                           AND CASE WHEN g.id IS NULL THEN t.version > 0
+                                    ELSE g.version <> t.version OR g.status <> t.status END)
+) AS d ON d.id <= b.last;
 
 -- :name mirror_audit_clear_tasks  :params ids uuid[], versions int8[]
 -- As they were found, and not those that a change has come to since.
@@ -68,9 +79,8 @@ WHERE t.id = g.id AND t.version = g.version;
 DELETE FROM jobs AS j USING unnest($1::uuid[], $2::int8[]) AS g (id, version)
 WHERE j.id = g.id AND j.version = g.version;
 
--- :name mirror_audit_ask
--- Of all shards.
-UPDATE mirror AS m SET audit_asked_at = clock_timestamp();
+-- :name mirror_audit_ask  :params names text[]
+UPDATE mirror AS m SET audit_asked_at = clock_timestamp() WHERE m.name = ANY ($1::text[]);
 
 -- :name mirror_audit_begin  :params name text
 UPDATE mirror AS m SET audit_began_at = clock_timestamp() WHERE m.name = $1::text;
@@ -78,6 +88,7 @@ UPDATE mirror AS m SET audit_began_at = clock_timestamp() WHERE m.name = $1::tex
 -- :name mirror_audit_end  :params name text, report text
 UPDATE mirror AS m SET audit = $2::jsonb, audited_at = clock_timestamp() WHERE m.name = $1::text;
 
--- :name mirror_audit_read
+-- :name mirror_audit_read  :params names text[]
 SELECT m.name, m.audit_asked_at, m.audit_began_at, m.audited_at, m.audit FROM mirror AS m
+WHERE m.name = ANY ($1::text[])
 ORDER BY m.name;

@@ -68,7 +68,19 @@ struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id)
     return (struct db_step){ &outbox_refuse_job, outbox_refuse_job_args(a, id) };
 }
 
-struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id)
+struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves, size_t count)
 {
-    return (struct db_step){ &outbox_cancel, outbox_cancel_args(a, task_id) };
+    struct uuid *ids = arena_new_array(a, count, struct uuid);
+    int64_t *shards = arena_new_array(a, count, int64_t);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = moves[i].subject_id;
+        shards[i] = moves[i].shard;
+    }
+    return (struct db_step){ &outbox_move, outbox_move_args(a, ids, count, shards, count) };
+}
+
+struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id, struct actor actor)
+{
+    return (struct db_step){ &outbox_cancel, outbox_cancel_args(a, task_id, uuid_v7(), uuid_v7(),
+                                                                actor.user_id, actor.label) };
 }

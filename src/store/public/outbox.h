@@ -5,6 +5,7 @@
 #pragma once
 #include "db/pool.h"
 #include "schema/entities.h"
+#include "store/public/actor.h"
 
 struct outbox_entry {
     struct uuid id; /* rises with time: their order */
@@ -35,5 +36,13 @@ struct outbox_refusal {
 outbox_refuse_tasks_step(struct arena *a, const struct outbox_refusal *refusals, size_t count);
 [[nodiscard]] struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id);
 
-/* One row where it still waited here and now is cancelled. */
-[[nodiscard]] struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id);
+struct outbox_move {
+    struct uuid subject_id;
+    int16_t shard; /* that it waits for from now on */
+};
+[[nodiscard]] struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves,
+                                              size_t count);
+
+/* One row where it still waited here and now is cancelled; the audit log then tells of both. */
+[[nodiscard]] struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id,
+                                                struct actor actor);

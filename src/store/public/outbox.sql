@@ -42,15 +42,46 @@ WHERE t.id = g.id AND t.version = 0;
 UPDATE jobs AS j SET status = 'failed', next_run = NULL, updated_at = now()
 WHERE j.id = $1::uuid AND j.version = 0;
 
--- :name outbox_cancel  :params id uuid
--- Only what was never sent: of the others nobody but the worker knows.
+-- :name outbox_move  :params ids uuid[], shards int8[]
+-- Their queues have gone to other shards, and the one that they waited for has refused them.
+WITH given AS (
+    SELECT g.id, g.shard FROM unnest($1::uuid[], $2::int8[]) AS g (id, shard)
+), moved AS (
+    UPDATE outbox AS o SET shard = g.shard FROM given AS g WHERE o.subject_id = g.id
+), moved_jobs AS (
+    UPDATE jobs AS j SET shard = g.shard FROM given AS g WHERE j.id = g.id AND j.version = 0
+)
+UPDATE tasks AS t SET shard = g.shard FROM given AS g WHERE t.id = g.id AND t.version = 0;
+
+-- :name outbox_cancel  :params id uuid, create_id uuid, cancel_id uuid, actor_id uuid, actor_label text
+-- Only what was never sent: of the others nobody but the worker knows. No record of the worker's
+-- will tell the audit log of it: who made it, and when, and who cancelled it, is written here, as
+-- gateway/mirror_record.c does. An id of the log begins with its moment.
 WITH gone AS (
     DELETE FROM outbox AS o
     WHERE o.subject_id = $1::uuid AND o.kind = 'task' AND o.sent_at IS NULL
-    RETURNING o.subject_id
+    RETURNING o.subject_id, o.body, o.created_at
+), changed AS (
+    UPDATE tasks AS t
+    SET status = 'failed', state = 'cancelled', finished_at = now(), updated_at = now()
+    FROM gone AS g
+    WHERE t.id = g.subject_id AND t.version = 0
+    RETURNING t.id, t.type, t.queue, t.priority, t.created_by, g.body->>'actor' AS made_by,
+              g.created_at AS made_at
+), actors AS (
+    SELECT u.id FROM users AS u
+    WHERE u.id = $4::uuid OR u.id = (SELECT c.created_by FROM changed AS c) FOR KEY SHARE OF u
+), audited AS (
+    INSERT INTO audit_log (id, actor_id, actor_label, action, subject, detail, at)
+    SELECT (lpad(to_hex((extract(epoch FROM c.made_at) * 1000)::int8), 12, '0')
+            || substr(replace($2::uuid::text, '-', ''), 13))::uuid,
+           (SELECT a.id FROM actors AS a WHERE a.id = c.created_by),
+           left(coalesce(c.made_by, ''), 400), 'task.create', 'task:' || c.id,
+           jsonb_build_object('type', c.type, 'queue', c.queue, 'priority', c.priority), c.made_at
+    FROM changed AS c
+    UNION ALL
+    SELECT $3::uuid, (SELECT a.id FROM actors AS a WHERE a.id = $4::uuid), $5::text, 'task.cancel',
+           'task:' || c.id, jsonb_build_object('type', c.type), now()
+    FROM changed AS c
 )
-UPDATE tasks AS t
-SET status = 'failed', state = 'cancelled', finished_at = now(), updated_at = now()
-FROM gone AS g
-WHERE t.id = g.subject_id AND t.version = 0
-RETURNING t.id;
+SELECT c.id FROM changed AS c;

@@ -30,7 +30,7 @@ struct mirror_row {
 [[nodiscard]] struct db_step task_mirror_stands_step(struct arena *a, struct uuid id);
 [[nodiscard]] struct db_step job_mirror_stands_step(struct arena *a, struct uuid id);
 
-/* The ids that are tasks of other shards, and which. */
+/* One of the ids that are tasks of other shards, and which; no row: there is none. */
 [[nodiscard]] struct db_step task_mirror_foreign_step(struct arena *a, const struct uuid *ids,
                                                       size_t count, int16_t shard);
 

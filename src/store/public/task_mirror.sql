@@ -81,18 +81,31 @@ WHERE NOT EXISTS (SELECT FROM changed AS c WHERE c.id = g.id)
 DELETE FROM tasks AS t WHERE t.id = ANY ($1::uuid[]);
 
 -- :name task_mirror_drop_ranges  :params froms uuid[], tos uuid[], shard int2
--- What still waits in the outbox is not the worker's to drop.
+-- What still waits in the outbox is not the worker's to drop. By the index of the shard's own rows,
+-- but for shard 0, which is not in it: one of the two halves ends at once. So below.
+WITH dropped AS (
+    DELETE FROM tasks AS t
+    USING unnest($1::uuid[], $2::uuid[]) AS g (from_id, to_id)
+    WHERE t.id >= g.from_id AND t.id < g.to_id AND t.shard = $3::int2 AND t.shard > 0
+      AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.subject_id = t.id)
+)
 DELETE FROM tasks AS t
 USING unnest($1::uuid[], $2::uuid[]) AS g (from_id, to_id)
-WHERE t.id >= g.from_id AND t.id < g.to_id AND t.shard = $3::int2
+WHERE t.id >= g.from_id AND t.id < g.to_id AND t.shard = 0 AND $3::int2 = 0
   AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.subject_id = t.id);
 
 -- :name task_mirror_prune  :params after_id uuid, last_id uuid, ids uuid[], version int8, is_forced bool, shard int2
 -- Rows of a snapshot's page that the page does not show are gone from the worker. Those that
 -- changed since the snapshot began are newer than it, those of version 0 were never the worker's.
+WITH pruned AS (
+    DELETE FROM tasks AS t
+    WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
+      AND (t.version < $4::int8 OR $5::bool) AND t.shard = $6::int2 AND t.shard > 0
+      AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id)
+)
 DELETE FROM tasks AS t
 WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
-  AND (t.version < $4::int8 OR $5::bool) AND t.shard = $6::int2
+  AND (t.version < $4::int8 OR $5::bool) AND t.shard = 0 AND $6::int2 = 0
   AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id);
 
 -- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses job_status[], last_runs timestamptz[]
@@ -145,8 +158,8 @@ WHERE j.version > 0 AND (j.version < $2::int8 OR $3::bool) AND j.shard = $4::int
 SELECT t.accepted, t.shard FROM tasks AS t WHERE t.id = $1;
 
 -- :name task_mirror_foreign  :params ids uuid[], shard int2
--- Those of other shards.
-SELECT t.id, t.shard FROM tasks AS t WHERE t.id = ANY ($1::uuid[]) AND t.shard <> $2::int2;
+-- One of those of other shards.
+SELECT t.id, t.shard FROM tasks AS t WHERE t.id = ANY ($1::uuid[]) AND t.shard <> $2::int2 LIMIT 1;
 
 -- :name job_mirror_stands  :params id uuid
 SELECT j.accepted, j.shard FROM jobs AS j WHERE j.id = $1;

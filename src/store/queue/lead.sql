@@ -44,13 +44,14 @@ SET epoch = s.epoch + 1, leader = $4,
 WHERE s.id = $1::int2 AND s.epoch = $2 AND coalesce(s.lease_until, 'epoch') = $3
 RETURNING s.epoch, s.ckpt_seq;
 
--- :name lead_end_writers  :params shard int2, epoch int8, leader text, age_us int8
+-- :name lead_end_writers  :params shard int2, epoch int8, leader text, age_us int8, lease_until timestamptz
 -- Ends the sessions of a leader that is no more and whose transaction does not end: one that was
 -- stopped in the middle of sending it leaves a session that waits for the rest, for ever, and holds
 -- the log's end, or rows of `shard` or of the checkpoint. Behind a pooler that session need not be
 -- the one that last renewed, so it is not leader_pid that tells, but who holds locks on what the
 -- worker alone writes: in this database, of this role, in a transaction that is older than any that
--- still moves. Only while the caller leads, or nobody does.
+-- still moves, as one is that began before the clock was set back. Only while the caller leads, or
+-- nobody does: the lease is over, or still the one which the caller saw unrenewed for all its time.
 SELECT count(*) FILTER (WHERE pg_terminate_backend(w.pid))
 FROM (SELECT DISTINCT a.pid
       FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid AND a.datid = l.database
@@ -59,10 +60,12 @@ FROM (SELECT DISTINCT a.pid
                            'worker.task_live'::regclass)
         AND a.datname = current_database() AND a.usename = current_user
         AND a.pid <> pg_backend_pid()
-        AND a.xact_start < clock_timestamp() - $4 * interval '1 microsecond') AS w
+        AND (a.xact_start < clock_timestamp() - $4 * interval '1 microsecond'
+             OR a.xact_start > clock_timestamp())) AS w
 WHERE EXISTS (SELECT FROM worker.shard AS s
               WHERE s.id = $1::int2 AND s.epoch = $2
-                AND (s.leader IS NULL OR s.leader = $3 OR s.lease_until < clock_timestamp()));
+                AND (s.leader IS NULL OR s.leader = $3 OR s.lease_until < clock_timestamp()
+                     OR s.lease_until = $5));
 
 -- :name lead_renew  :params shard int2, epoch int8, lease_us int8
 UPDATE worker.shard AS s

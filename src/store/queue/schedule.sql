@@ -64,12 +64,27 @@ FROM worker.job_change AS c
 WHERE c.job_id = $1::uuid
 ORDER BY c.version DESC LIMIT $2;
 
--- :name job_changes_between  :params from_seq int8, to_seq int8, limit int8
--- Of all jobs: the first of those that the feed's numbers from one on and below the other tell.
-SELECT c.version, c.at, c.actor, c.before, c.after, c.job_id
-FROM worker.job_change AS c
-WHERE c.version >= $1 AND c.version < $2
-ORDER BY c.version LIMIT $3;
+-- :name job_changes_between  :params from_seq int8, to_seq int8, limit int8, bytes_max int8
+-- Of all jobs: the first of those that the feed's numbers from one on and below the other tell. One
+-- after the other until they are so many, or so many bytes, so that no more is read of large ones;
+-- where more follow, those that are told have at least so many bytes.
+WITH RECURSIVE page AS (
+    (SELECT c.version, c.at, c.actor, c.before, c.after, c.job_id, 1 AS place,
+            octet_length(c.after::text) + coalesce(octet_length(c.before::text), 0)::int8 AS bytes
+     FROM worker.job_change AS c
+     WHERE c.version >= $1 AND c.version < $2 ORDER BY c.version LIMIT 1)
+    UNION ALL
+    SELECT n.version, n.at, n.actor, n.before, n.after, n.job_id, p.place + 1,
+           p.bytes + octet_length(n.after::text) + coalesce(octet_length(n.before::text), 0)
+    FROM page AS p CROSS JOIN LATERAL (
+        SELECT i.version, i.at, i.actor, i.before, i.after, i.job_id FROM worker.job_change AS i
+        WHERE i.version > p.version AND i.version < $2 ORDER BY i.version LIMIT 1) AS n
+    WHERE p.place < $3 AND p.bytes < $4
+)
+SELECT p.version, p.at, p.actor, p.before, p.after, p.job_id,
+       EXISTS (SELECT FROM worker.job_change AS m
+               WHERE m.version > (SELECT max(l.version) FROM page AS l) AND m.version < $2)
+FROM page AS p ORDER BY p.place;
 
 -- :name job_old  :params runs_before timestamptz, deleted_before timestamptz, changes_before timestamptz
 -- Whether there is something for job_sweep.

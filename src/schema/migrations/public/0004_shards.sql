@@ -18,6 +18,7 @@ CREATE TABLE task_failures (
     id uuid NOT NULL,
     group_id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
+    shard smallint DEFAULT 0 NOT NULL,
     CONSTRAINT task_failures_pkey PRIMARY KEY (id)
 );
 
@@ -55,6 +56,9 @@ CREATE INDEX audit_log_action_ix ON audit_log USING btree (action, id);
 CREATE INDEX task_rollups_type_ix ON task_rollups USING btree (type, span_s, at);
 CREATE INDEX error_groups_type_ix ON error_groups USING btree (type);
 CREATE INDEX task_failures_group_id_ix ON task_failures USING btree (group_id, at);
+CREATE INDEX tasks_shard_ix ON tasks USING btree (shard, id) WHERE (shard > 0);
+CREATE INDEX outbox_shard_ix ON outbox USING btree (shard, id);
+CREATE INDEX task_failures_shard_ix ON task_failures USING btree (shard, id) WHERE (shard > 0);
 CREATE INDEX chat_messages_timestamp_ix ON chat_messages USING btree ("timestamp");
 CREATE OR REPLACE FUNCTION audit_expire(kept_s bigint, most integer)
  RETURNS bigint

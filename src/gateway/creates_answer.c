@@ -1,0 +1,220 @@
+/* What the worker answered to new tasks: rows that are stored, others' that are asked for, and
+ * refusals. */
+#include "gateway/creates_priv.h"
+
+#include "base/log.h"
+#include "gateway/own_rows.h"
+#include "gateway/shards.h"
+#include "gateway/tasks.h"
+#include "gateway/worker_client.h"
+#include "gateway/worker_json.h"
+#include "store/public/mirror.h"
+
+/* ── storing it ── */
+
+static void updated(void *owner, const struct db_reply *reply)
+{
+    if (reply->err != NULL) /* the mirror brings them all the same */
+        log_debug("creates.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    creates_batch_done(owner);
+}
+
+static bool write_rows(struct creates_batch *b, const struct db_step *steps, size_t count,
+                       db_reply_fn *fn)
+{
+    struct err e;
+    const struct db_call call = { .lane = DB_LANE_WRITE,
+                                  .steps = steps,
+                                  .step_count = count,
+                                  .deadline_us = b->deadline_us - CREATES_DB_MARGIN_US,
+                                  .is_idempotent = true,
+                                  .fn = fn,
+                                  .owner = b };
+    return db_pool_call(b->creates->loop->pool, &call, NULL, &e);
+}
+
+static struct own_rows *own_rows_of(const struct creates *c)
+{
+    return c->loop->gateway->own_rows[c->shard];
+}
+
+/* Rows that were there already (a repeat, or the mirror was quicker) may be older. */
+static void inserted(void *owner, const struct db_reply *reply)
+{
+    struct creates_batch *b = owner;
+    bool is_done = reply->err == NULL && db_rows_affected(reply->rows[1]) == b->row_count;
+    if (is_done)
+        own_rows_add(own_rows_of(b->creates), b->epoch, b->row_ids, b->row_count);
+    if (reply->err != NULL || is_done) {
+        updated(b, reply);
+        return;
+    }
+    const struct db_step steps[] = {
+        mirror_async_step(), task_mirror_update_step(b->arena, b->rows, b->row_count, false)
+    };
+    if (!write_rows(b, steps, countof(steps), updated))
+        creates_batch_done(b);
+}
+
+static void store_rows(struct creates_batch *b)
+{
+    if (b->row_count == 0) {
+        creates_batch_done(b);
+        return;
+    }
+    b->epoch = own_rows_epoch(own_rows_of(b->creates));
+    const struct db_step steps[] = { mirror_async_step(),
+                                     task_mirror_insert_step(b->arena, b->rows, b->row_count, true,
+                                                             (int16_t)b->creates->shard) };
+    if (!write_rows(b, steps, countof(steps), inserted))
+        creates_batch_done(b);
+}
+
+/* What the worker told replaces what was guessed; its answer leaves out the payload. */
+static void accept(struct creates_batch *b, struct create_task *task, const struct worker_row *row)
+{
+    for (int c = 0; c < COL_tasks_COUNT; c++)
+        if (row->told & UINT64_C(1) << c)
+            task->cells[c] = row->cells[c];
+    task->cells[COL_tasks_accepted] = STR("t");
+    task->is_accepted = true;
+    b->row_ids[b->row_count] = task->id;
+    b->rows[b->row_count++] = (struct mirror_row){ row->told, task->cells };
+}
+
+static const struct json_value *find_task(const struct json_value *tasks, struct uuid id)
+{
+    struct uuid found;
+    for (size_t i = 0; tasks != NULL && tasks->type == JSON_ARRAY && i < tasks->item_count; i++) {
+        const struct json_value *text = json_get_c(&tasks->items[i], "id");
+        if (text != NULL && text->type == JSON_STRING && uuid_parse(text->text, &found) &&
+            uuid_eq(found, id))
+            return &tasks->items[i];
+    }
+    return NULL;
+}
+
+/* The tasks that hold the keys: they are the answer, and no rows are added twice for one. */
+static void got_others(void *owner, const struct worker_reply *reply)
+{
+    struct creates_batch *b = owner;
+    const struct uuid none = { 0 };
+    for (size_t i = 0; i < b->task_count; i++) {
+        struct create_task *task = b->tasks[i];
+        struct worker_row row;
+        if (uuid_eq(b->other_ids[i], none))
+            continue;
+        const struct json_value *other =
+            find_task(json_get_c(reply->body, "tasks"), b->other_ids[i]);
+        if (other == NULL) {
+            (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
+                               "another task holds this idempotencyKey, and could not be read");
+        } else if (worker_read_task(b->arena, other, &row, &task->err)) {
+            memcpy(task->cells, row.cells, COL_tasks_COUNT * sizeof *row.cells);
+            worker_complete_row(tasks_table(), task->cells);
+            task->cells[COL_tasks_shard] = shards_cell(b->creates->shard);
+            task->is_accepted = true;
+        }
+    }
+    store_rows(b);
+}
+
+static bool ask_for_others(struct creates_batch *b)
+{
+    const struct uuid none = { 0 };
+    struct buf body;
+    struct err e;
+    size_t count = 0;
+    buf_init(&body, 0);
+    buf_put_c(&body, "{\"ids\":[");
+    for (size_t i = 0; i < b->task_count; i++) {
+        char id[UUID_TEXT_LEN + 1];
+        if (uuid_eq(b->other_ids[i], none))
+            continue;
+        uuid_format(b->other_ids[i], id);
+        buf_printf(&body, "%s\"%s\"", count++ > 0 ? "," : "", id);
+    }
+    buf_put_c(&body, "]}");
+    const struct worker_call_options options = {
+        .path = "/v1/tasks:get",
+        .body = buf_str(&body),
+        .arena = b->arena,
+        .deadline_us = b->deadline_us - CREATES_DB_MARGIN_US,
+        .fn = got_others,
+        .owner = b,
+    };
+    bool is_asked =
+        count > 0 && worker_client_call(b->creates->loop->workers[b->creates->shard], &options, &e);
+    buf_clear(&body);
+    if (count > 0 && !is_asked) {
+        const struct worker_reply reply = { .err = &e };
+        got_others(b, &reply);
+    }
+    return count > 0;
+}
+
+/* ── reading it ── */
+
+void creates_tell_refusal(struct create_task *task, const struct create_call *call, size_t index,
+                          enum err_code code, struct str message)
+{
+    static const struct str depends_on = { "depends_on", 10 };
+    char place[32] = "input";
+    message = str_starts_with(message, STR("$.")) ? str_from(message, 2) : message;
+    ptrdiff_t end = str_find(message, STR("]."));
+    bool has_place = str_starts_with(message, STR("tasks[")) && end > 0;
+    struct str rest = has_place ? str_from(message, (size_t)end + 2) : message;
+    if (call->is_atomic)
+        snprintf(place, sizeof place, "inputs[%zu]", index);
+    if (str_starts_with(rest, depends_on))
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.dependsOn%.*s", place,
+                           STR_FMT(str_first(str_from(rest, depends_on.len), 150)));
+    else if (has_place)
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s.%.*s", place,
+                           STR_FMT(str_first(rest, 150)));
+    else if (call->is_atomic)
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%s: %.*s", place,
+                           STR_FMT(str_first(message, 150)));
+    else
+        (void)err_set_from(&task->err, ERR_ORIGIN_WORKER, code, "%.*s",
+                           STR_FMT(str_first(message, 180)));
+}
+
+static struct str text_of(const struct json_value *v)
+{
+    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
+}
+
+static void read_result(struct creates_batch *b, size_t i, const struct json_value *result)
+{
+    struct create_task *task = b->tasks[i];
+    const struct json_value *stored = json_get_c(result, "task"),
+                            *error = json_get_c(result, "error");
+    struct str other = text_of(json_get_c(result, "duplicate_of")),
+               message = text_of(json_get_c(error, "message"));
+    enum err_code code = worker_error_code(text_of(json_get_c(error, "code")));
+    struct worker_row row;
+    if (stored != NULL) {
+        if (worker_read_task(b->arena, stored, &row, &task->err))
+            accept(b, task, &row);
+    } else if (!str_is_empty(other) && uuid_parse(other, &b->other_ids[i])) {
+        return;
+    } else if (code == ERR_CONFLICT && creates_is_vouched(b, task)) {
+        b->other_ids[i] = task->id; /* the request came twice: it is stored */
+    } else if (!str_is_empty(message)) {
+        creates_tell_refusal(task, b->calls_of[i], 0, code, message);
+    } else {
+        (void)err_set(&task->err, ERR_INTERNAL, "the worker's result is neither task nor error");
+    }
+}
+
+void creates_take_results(struct creates_batch *b, const struct json_value *results)
+{
+    b->rows = arena_new_array(b->arena, b->task_count, struct mirror_row);
+    b->row_ids = arena_new_array(b->arena, b->task_count, struct uuid);
+    b->other_ids = arena_new_array(b->arena, b->task_count, struct uuid);
+    for (size_t i = 0; i < b->task_count; i++)
+        read_result(b, i, &results[i]);
+    if (!ask_for_others(b))
+        store_rows(b);
+}

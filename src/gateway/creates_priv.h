@@ -1,0 +1,55 @@
+/*
+ * creates_priv: new tasks that share one request, for creates.c, which asks, and creates_answer.c,
+ * which takes the answer.
+ */
+#pragma once
+#include "base/clock.h"
+#include "gateway/creates.h"
+#include "gateway/outbox.h"
+
+enum { CREATES_DB_MARGIN_US = 250 * CLOCK_MS }; /* before the first request's deadline */
+
+struct creates {
+    struct gateway_loop *loop;
+    size_t shard;
+    struct list waiting; /* of struct create_call */
+    struct io_turn *turn;
+    struct io_timer *hold;
+    int64_t held_since_us; /* 0: nothing is held back */
+    size_t asking;         /* requests on their way; one, or more where calls go alone */
+};
+
+/* Calls that share one request and one statement. */
+struct creates_batch {
+    struct creates *creates;
+    struct arena *arena;
+    size_t refs; /* the batch's own, and one each call whose cells point into it */
+    struct create_call **calls;
+    struct create_task **tasks;
+    struct create_call **calls_of; /* whose each task is */
+    size_t call_count, task_count;
+    bool is_atomic, is_in_doubt;
+    int64_t deadline_us; /* of the most urgent call */
+    struct mirror_row *rows;
+    struct uuid *row_ids;
+    uint64_t epoch;         /* of own_rows */
+    struct uuid *other_ids; /* duplicate_of, one a task; all zeroes: none */
+    size_t row_count;
+    struct outbox_put put;
+};
+
+/* ── creates.c ── */
+/* Its calls have their answers. */
+void creates_batch_done(struct creates_batch *b);
+/* All-or-none calls do not vouch for their ids: a request that libcurl sent twice would be refused
+ * as a whole. */
+[[nodiscard]] bool creates_is_vouched(const struct creates_batch *b,
+                                      const struct create_task *task);
+
+/* ── creates_answer.c ── */
+/* A result a task: stores what was accepted, and then the batch is done. */
+void creates_take_results(struct creates_batch *b, const struct json_value *results);
+/* The task's error. The worker's place in its request ("tasks[7].type: …") is told as the caller's
+ * in his; `index` is the task's there. */
+void creates_tell_refusal(struct create_task *task, const struct create_call *call, size_t index,
+                          enum err_code code, struct str message);

@@ -1,0 +1,193 @@
+/* change_rows: what a batch's changes leave in the tables of tasks: columns of its statements. */
+#include "base/mem.h"
+#include "store/queue/batch_sql.h"
+#include "worker/batch_priv.h"
+#include "worker/change_priv.h"
+
+enum { ROWS_FIRST = 32 };
+
+#define VECTOR(type)                                                                               \
+    struct {                                                                                       \
+        type *items;                                                                               \
+        size_t count, capacity;                                                                    \
+    }
+
+/* One more item, zeroed. */
+#define vector_add(v)                                                                              \
+    ({                                                                                             \
+        (v)->items =                                                                               \
+            mem_grow((v)->items, (v)->count, &(v)->capacity, ROWS_FIRST, sizeof *(v)->items);      \
+        memset(&(v)->items[(v)->count], 0, sizeof *(v)->items);                                    \
+        &(v)->items[(v)->count++];                                                                 \
+    })
+
+struct batch_rows {
+    struct batch *b;
+    VECTOR(struct task_row) tasks;
+    VECTOR(struct done_row) done;
+    VECTOR(struct attempt_row) attempts;
+    VECTOR(struct reopened_row) reopened;
+};
+
+struct batch_rows *batch_rows_create(struct batch *b)
+{
+    struct batch_rows *rows = mem_new(struct batch_rows);
+    rows->b = b;
+    return rows;
+}
+
+void batch_rows_destroy(struct batch_rows *rows)
+{
+    mem_free(rows->tasks.items);
+    mem_free(rows->done.items);
+    mem_free(rows->attempts.items);
+    mem_free(rows->reopened.items);
+    mem_free(rows);
+}
+
+struct task_row *change_row_task(struct batch *b)
+{
+    return vector_add(&b->rows->tasks);
+}
+
+struct done_row *change_row_done(struct batch *b)
+{
+    return vector_add(&b->rows->done);
+}
+
+struct attempt_row *change_row_attempt(struct batch *b)
+{
+    return vector_add(&b->rows->attempts);
+}
+
+struct reopened_row *change_row_reopened(struct batch *b)
+{
+    return vector_add(&b->rows->reopened);
+}
+
+/* ── rows to statements ── */
+
+static struct str text_of_id(struct arena *a, bool has_it, struct uuid id)
+{
+    if (!has_it)
+        return STR("");
+    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
+    uuid_format(id, text);
+    return str_of(text, UUID_TEXT_LEN);
+}
+
+static struct str text_of_ids(struct arena *a, const struct uuid *ids, size_t count)
+{
+    if (count == 0)
+        return STR("{}");
+    char *text = arena_alloc(a, count * (UUID_TEXT_LEN + 1) + 2);
+    char *at = text;
+    for (size_t i = 0; i < count; i++) {
+        *at++ = i ? ',' : '{';
+        uuid_format(ids[i], at);
+        at += UUID_TEXT_LEN;
+    }
+    *at++ = '}';
+    return str_of(text, (size_t)(at - text));
+}
+
+/* The columns of n rows: arrays of one arena. */
+#define COLUMN(name, type, value)                                                                  \
+    typeof(type) *(name) = arena_array(a, n, sizeof(type));                                        \
+    for (size_t i = 0; i < n; i++)                                                                 \
+    (name)[i] = (value)
+
+static void task_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct task_row *r = b->rows->tasks.items;
+    size_t n = b->rows->tasks.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].view->id);
+    COLUMN(seqs, int64_t, r[i].seq);
+    COLUMN(types, int64_t, r[i].type);
+    COLUMN(priorities, int64_t, r[i].view->priority);
+    COLUMN(maxima, int64_t, r[i].view->max_attempts);
+    COLUMN(timeouts, int64_t, r[i].view->timeout_s);
+    COLUMN(run_ats, int64_t, r[i].view->run_at_us);
+    COLUMN(fors, int64_t, r[i].view->scheduled_for_us);
+    COLUMN(jobs, struct str, text_of_id(a, r[i].view->has_job, r[i].view->job_id));
+    COLUMN(creators, struct str, text_of_id(a, r[i].view->has_creator, r[i].view->created_by));
+    COLUMN(queues, struct str, r[i].view->queue);
+    COLUMN(actors, struct str, r[i].view->actor);
+    COLUMN(keys, struct str, r[i].view->key);
+    COLUMN(depends, struct str, text_of_ids(a, r[i].view->depends_on, r[i].view->depends_on_count));
+    COLUMN(payloads, struct str, r[i].view->payload);
+    COLUMN(hashes, int64_t, (int64_t)r[i].view->key_hash);
+    batch_step(b, &batch_tasks,
+               batch_tasks_args(a, ids, n, seqs, n, types, n, priorities, n, maxima, n, timeouts, n,
+                                run_ats, n, fors, n, jobs, n, creators, n, queues, n, actors, n,
+                                keys, n, depends, n, payloads, n, b->at_us, hashes, n));
+}
+
+static void done_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct done_row *r = b->rows->done.items;
+    size_t n = b->rows->done.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].id);
+    COLUMN(seqs, int64_t, r[i].seq);
+    COLUMN(fences, int64_t, r[i].fence);
+    COLUMN(states, int64_t, r[i].state);
+    COLUMN(attempts, int64_t, r[i].attempt);
+    COLUMN(maxima, int64_t, r[i].max_attempts);
+    COLUMN(started_ats, int64_t, r[i].started_at_us);
+    COLUMN(results, struct str, r[i].result);
+    COLUMN(has_errors, bool, r[i].has_error);
+    COLUMN(errors, struct str, r[i].error);
+    COLUMN(whys, struct str, r[i].why);
+    COLUMN(workers, struct str, r[i].worker);
+    batch_step(b, &batch_done,
+               batch_done_args(a, ids, n, seqs, n, fences, n, states, n, attempts, n, maxima, n,
+                               started_ats, n, results, n, has_errors, n, errors, n, whys, n,
+                               workers, n, b->at_us));
+}
+
+static void attempt_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct attempt_row *r = b->rows->attempts.items;
+    size_t n = b->rows->attempts.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].id);
+    COLUMN(fences, int64_t, r[i].fence);
+    COLUMN(seqs, int64_t, r[i].seq);
+    COLUMN(attempts, int64_t, r[i].attempt);
+    COLUMN(outcomes, int64_t, r[i].outcome);
+    COLUMN(started_ats, int64_t, r[i].started_at_us);
+    COLUMN(workers, struct str, r[i].worker);
+    COLUMN(has_errors, bool, r[i].has_error);
+    COLUMN(errors, struct str, r[i].error);
+    batch_step(b, &batch_attempts,
+               batch_attempts_args(a, ids, n, fences, n, seqs, n, attempts, n, outcomes, n,
+                                   started_ats, n, workers, n, has_errors, n, errors, n, b->at_us));
+}
+
+static void reopened_steps(struct batch *b)
+{
+    struct arena *a = b->a;
+    const struct reopened_row *r = b->rows->reopened.items;
+    size_t n = b->rows->reopened.count;
+    if (n == 0)
+        return;
+    COLUMN(ids, struct uuid, r[i].id);
+    COLUMN(seqs, int64_t, r[i].seq);
+    batch_step(b, &batch_reopen, batch_reopen_args(a, ids, n, seqs, n, (int64_t)n));
+}
+
+void batch_rows_steps(struct batch *b)
+{
+    reopened_steps(b);
+    task_steps(b);
+    done_steps(b);
+    attempt_steps(b);
+}

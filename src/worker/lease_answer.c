@@ -1,0 +1,201 @@
+/* lease_answer: what a call of a session is told: its leases with their bodies, what came of its
+ * acknowledgements, and what shall stop. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "db/rows.h"
+#include "store/queue/read_sql.h"
+#include "worker/door.h"
+#include "worker/lease_priv.h"
+#include "worker/session_door.h"
+#include "worker/worker_priv.h"
+
+static void put_spawned(struct json_writer *w, const struct spawn *spawn)
+{
+    json_key_c(w, "spawned");
+    json_begin_array(w);
+    for (size_t i = 0; i < spawn->count; i++) {
+        char id[UUID_TEXT_LEN + 1];
+        uuid_format(spawn->views[i].id, id);
+        json_write_string(w, str_of_c(id));
+    }
+    json_end_array(w);
+}
+
+static void put_ack(struct json_writer *w, const struct lease_ack *ack)
+{
+    json_begin_object(w);
+    json_put_id(w, "task", ack->task);
+    json_key_c(w, "outcome");
+    json_write_string(w, lease_answer_name(ack->answer));
+    if (ack->answer == LEASE_APPLIED && ack->spawn.count > 0)
+        put_spawned(w, &ack->spawn);
+    json_end_object(w);
+}
+
+static void put_lease(struct leasing *l, struct json_writer *w, const struct lease_claim *c,
+                      size_t row)
+{
+    struct shard *s = &l->w->shard;
+    const struct db_rows *rows = l->bodies;
+    char fence[SHARD_NUMBER_MAX];
+    shard_number_format(s, c->fence, fence);
+    json_begin_object(w);
+    json_put_id(w, "task", c->id);
+    json_key_c(w, "type");
+    json_write_string(w, s->types[c->type].name);
+    json_key_c(w, "payload");
+    json_write_raw(w, db_rows_text(rows, row, 1));
+    json_key_c(w, "attempt");
+    json_write_i64(w, c->attempt);
+    json_key_c(w, "max_attempts");
+    json_write_i64(w, c->max_attempts);
+    json_key_c(w, "fence");
+    json_write_string(w, str_of_c(fence));
+    json_key_c(w, "lease_until_us");
+    json_write_i64(w, clock_wall_us() + l->ttl_ms * CLOCK_MS);
+    json_key_c(w, "deadline_us"); /* by that clock, too: the log's may be far ahead */
+    json_write_i64(w, clock_wall_us() + c->started_us - shard_now_us(s) +
+                          (int64_t)c->timeout_s * CLOCK_S);
+    json_put_time(w, "scheduled_for_us",
+                  db_rows_is_null(rows, row, 4) ? 0 : db_rows_time(rows, row, 4));
+    json_key_c(w, "idempotency_key");
+    if (db_rows_is_null(rows, row, 2))
+        json_write_null(w);
+    else
+        json_write_string(w, db_rows_text(rows, row, 2));
+    json_key_c(w, "job_id");
+    if (db_rows_is_null(rows, row, 3))
+        json_write_null(w);
+    else
+        json_write_string(w, db_rows_text(rows, row, 3));
+    json_key_c(w, "checkpoint");
+    if (db_rows_is_null(rows, row, 5))
+        json_write_null(w);
+    else
+        json_write_raw(w, db_rows_text(rows, row, 5));
+    json_end_object(w);
+}
+
+static void put_leases(struct leasing *l, struct json_writer *w)
+{
+    json_key_c(w, "leases");
+    json_begin_array(w);
+    for (size_t i = 0; i < l->claim_count; i++)
+        for (size_t row = 0; row < db_rows_count(l->bodies); row++)
+            if (uuid_eq(db_rows_uuid(l->bodies, row, 0), l->claims[i].id)) {
+                put_lease(l, w, &l->claims[i], row);
+                break;
+            }
+    json_end_array(w);
+}
+
+/* Nobody is there to take the leases: they return, without an attempt. */
+static void give_back(struct leasing *l);
+
+static void answer(struct leasing *l)
+{
+    struct shard *s = &l->w->shard;
+    if (l->claim_count > 0 && http_is_cancelled(l->r))
+        give_back(l);
+    struct json_writer w = json_writer_to(l->r->out);
+    json_begin_object(&w);
+    if (l->wants_leases)
+        put_leases(l, &w);
+    json_key_c(&w, "acks");
+    json_begin_array(&w);
+    for (size_t i = 0; i < l->ack_count; i++)
+        put_ack(&w, &l->acks[i]);
+    json_end_array(&w);
+    session_put_commands(&w, s, session_find(s->sessions, l->session_id));
+    session_put_mode(&w, l->w);
+    json_end_object(&w);
+    door_answer(l->r);
+}
+
+static void bodies_read(void *owner, const struct db_reply *reply)
+{
+    struct leasing *l = owner;
+    if (reply->err) {
+        give_back(l);
+        door_fail(l->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], l->r->arena);
+    l->bodies = reply->rows[0];
+    answer(l);
+}
+
+static void answer_claims(struct leasing *l)
+{
+    if (l->claim_count == 0) {
+        answer(l);
+        return;
+    }
+    struct uuid *ids = arena_new_array(l->r->arena, l->claim_count, struct uuid);
+    for (size_t i = 0; i < l->claim_count; i++)
+        ids[i] = l->claims[i].id;
+    door_read(l->w, &read_bodies, read_bodies_args(l->r->arena, ids, l->claim_count), bodies_read,
+              l);
+}
+
+static void acks_read(void *owner, const struct db_reply *reply)
+{
+    struct leasing *l = owner;
+    size_t n = reply->err ? 0 : db_rows_count(reply->rows[0]);
+    for (size_t i = 0; i < n; i++) {
+        const struct db_rows *rows = reply->rows[0];
+        struct lease_ack *ack = &l->acks[db_rows_i64(rows, i, 0)];
+        if (ack->answer != LEASE_STALE)
+            continue;
+        if (!db_rows_bool(rows, i, 1))
+            ack->answer = LEASE_UNKNOWN;
+        else if (db_rows_bool(rows, i, 2))
+            ack->answer = LEASE_DUPLICATE;
+    }
+    answer_claims(l);
+}
+
+void leasing_tell(struct leasing *l)
+{
+    bool has_doubt = false;
+    for (size_t i = 0; i < l->ack_count; i++)
+        has_doubt |= l->acks[i].answer == LEASE_STALE;
+    if (!has_doubt) {
+        answer_claims(l);
+        return;
+    }
+    struct uuid *ids = arena_new_array(l->r->arena, l->ack_count, struct uuid);
+    int64_t *fences = arena_new_array(l->r->arena, l->ack_count, int64_t);
+    for (size_t i = 0; i < l->ack_count; i++) {
+        ids[i] = l->acks[i].task;
+        fences[i] = l->acks[i].fence;
+    }
+    door_read(l->w, &read_acks,
+              read_acks_args(l->r->arena, ids, l->ack_count, fences, l->ack_count), acks_read, l);
+}
+
+struct returning {
+    struct lease_ack ack;
+};
+
+static void returned(struct intent *intent, const struct err *err)
+{
+    (void)err; /* then the deadline will do it */
+    mem_free(container_of(intent, struct returning, ack.intent));
+}
+
+static void give_back(struct leasing *l)
+{
+    struct session *session = session_find(l->w->shard.sessions, l->session_id);
+    struct err e;
+    for (size_t i = 0; session && i < l->claim_count; i++) {
+        struct returning *r = mem_new(struct returning);
+        r->ack = (struct lease_ack){ .intent = { .apply = lease_apply_ack, .done = returned },
+                                     .task = l->claims[i].id,
+                                     .fence = l->claims[i].fence,
+                                     .session = session->number,
+                                     .word = LEASE_RELEASE };
+        if (!shard_submit(&l->w->shard, &r->ack.intent, &e))
+            mem_free(r);
+    }
+}

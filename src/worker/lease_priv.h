@@ -1,0 +1,62 @@
+/*
+ * lease_priv: a call of a session (acknowledgements, leases, or both), for lease_read.c (what it
+ * says), lease_answer.c (what it is told) and lease_door.c (its course).
+ */
+#pragma once
+#include "worker/lease.h"
+
+struct db_rows;
+struct http_request;
+struct json_value;
+
+struct lease_claim {
+    struct uuid id;
+    uint32_t type, timeout_s;
+    uint16_t attempt, max_attempts;
+    int64_t fence, started_us;
+};
+
+/* What the executor says that it runs. */
+struct lease_held {
+    struct uuid task;
+    int64_t fence;
+};
+
+struct leasing {
+    struct lease_wait wait; /* its intent claims */
+    struct worker *w;
+    struct http_request *r;
+    struct uuid session_id;
+    int64_t ttl_ms;
+    struct lease_ack *acks;
+    size_t ack_count, open;
+    bool wants_leases, is_refused;
+    struct err refusal;
+    size_t max;
+    struct lease_claim *claims;
+    size_t claim_count;
+    bool says_held;
+    struct lease_held *held;
+    size_t held_count;
+    uint32_t *quiet; /* types */
+    size_t quiet_count;
+    struct db_rows *bodies;
+};
+
+/* ── lease_read.c ── members of the body; errors: INVALID and LIMIT, naming the member ── */
+
+[[nodiscard]] bool leasing_read_acks(struct leasing *l, const struct json_value *list,
+                                     struct err *e);
+[[nodiscard]] bool leasing_read_held(struct leasing *l, const struct json_value *list,
+                                     struct err *e);
+/* Of which of its types the session wants none for now, to be said to the one of that moment. */
+[[nodiscard]] bool leasing_read_quiet(struct leasing *l, const struct json_value *list,
+                                      struct err *e);
+
+void leasing_tell_quiet(const struct leasing *l, struct session *session);
+
+/* ── lease_answer.c ── */
+
+/* Answers the call. Acknowledgements that changed nothing may have been said before: the tables
+ * tell. Where nobody is there to take the leases, they return, without an attempt. */
+void leasing_tell(struct leasing *l);

@@ -1,0 +1,72 @@
+"""What a machine takes when it has nothing else to do: to flush to its disk, to wake a process."""
+import os
+import random
+import signal
+import socket
+import statistics
+import time
+from pathlib import Path
+
+
+def fdatasync_ms(folder):
+    """The median of writing 8 KiB and waiting for the disk, in a folder of the server's disk."""
+    path = Path(folder) / "fdatasync"
+    took = []
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.pwrite(file, bytes(8 << 20), 0)
+    os.fsync(file)
+    for i in range(300):
+        began = time.perf_counter()
+        os.pwrite(file, b"x" * 8192, i * 8192)
+        os.fdatasync(file)
+        took.append(time.perf_counter() - began)
+    os.close(file)
+    path.unlink()
+    return 1000 * statistics.median(took)
+
+
+class Awake:
+    """Cores that do not halt when they have nothing to do, as on a machine of one's own: a process of the
+    class idle on each. On a virtual machine waking a halted core takes longer than all else that T2
+    measures, for everybody alike."""
+
+    def __enter__(self):
+        self.children = [self.spin() for _ in range(os.cpu_count())]
+        return self
+
+    def spin(self):
+        child = os.fork()
+        if child == 0:
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            while os.getppid() != 1:
+                pass
+            os._exit(0)
+        return child
+
+    def __exit__(self, *_):
+        for child in self.children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def wake_ms():
+    """The median of what it takes to wake a process that sleeps in recv on an idle machine: half of a
+    byte's way to another process and back, at T2's pace."""
+    here, there = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        here.close()
+        while byte := there.recv(1):
+            there.send(byte)
+        os._exit(0)
+    there.close()
+    took = []
+    for _ in range(100):
+        time.sleep(random.uniform(0.02, 0.04))
+        began = time.perf_counter()
+        here.send(b"x")
+        here.recv(1)
+        took.append(time.perf_counter() - began)
+    here.close()
+    os.waitpid(child, 0)
+    return 500 * statistics.median(took)
