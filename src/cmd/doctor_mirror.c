@@ -36,21 +36,32 @@ static struct str damage_text(struct api *api, const struct json_value *audit)
     return copy;
 }
 
+/* "mirror" of "tasks", "mirror-1" of "tasks-1". */
+static const char *check_name(struct api *api, const struct json_value *audit)
+{
+    struct str number = api_text(audit, "mirror");
+    (void)str_cut(number, '-', &(struct str){ 0 }, &number);
+    return number.len > 0
+               ? arena_cstr(api->arena, arena_printf(api->arena, "mirror-%.*s", STR_FMT(number)))
+               : "mirror";
+}
+
 static void report(struct doctor *d, struct api *api, const struct json_value *audit)
 {
+    const char *check = check_name(api, audit);
     struct str damage = damage_text(api, audit), error = api_text(audit, "error");
     struct str rows = api_text(audit, "rows"), days = api_text(audit, "days");
     if (error.len > 0)
-        doctor_report(d, "mirror", DOCTOR_FAILURE, "try again when the worker answers",
+        doctor_report(d, check, DOCTOR_FAILURE, "try again when the worker answers",
                       "it could not be compared with the worker: %.*s", STR_FMT(error));
     else if (damage.len > 0)
-        doctor_report(d, "mirror", DOCTOR_WARNING,
+        doctor_report(d, check, DOCTOR_WARNING,
                       "nothing is left to be done; event=mirror.audit-damage in the gateway's log "
                       "says where. Who else writes to these tables, and was a backup restored?",
                       "the copies were not as the worker's, and have been mended: %.*s",
                       STR_FMT(damage));
     else
-        doctor_report(d, "mirror", DOCTOR_OK, NULL,
+        doctor_report(d, check, DOCTOR_OK, NULL,
                       "the copies are as the worker's (%.*s tasks of %.*s days)", STR_FMT(rows),
                       STR_FMT(days));
 }
