@@ -1,7 +1,6 @@
 """What a machine takes when it has nothing else to do: to flush to its disk, to wake a process."""
 import os
 import random
-import signal
 import socket
 import statistics
 import time
@@ -23,30 +22,6 @@ def fdatasync_ms(folder):
     os.close(file)
     path.unlink()
     return 1000 * statistics.median(took)
-
-
-class Awake:
-    """Cores that do not halt when they have nothing to do, as on a machine of one's own: a process of the
-    class idle on each. On a virtual machine waking a halted core takes longer than all else that T2
-    measures, for everybody alike."""
-
-    def __enter__(self):
-        self.children = [self.spin() for _ in range(os.cpu_count())]
-        return self
-
-    def spin(self):
-        child = os.fork()
-        if child == 0:
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-            while os.getppid() != 1:
-                pass
-            os._exit(0)
-        return child
-
-    def __exit__(self, *_):
-        for child in self.children:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
 
 
 def wake_ms():

@@ -6,14 +6,12 @@ figure of a peer is of the same run, a test of all contestants in turn.
     T1    20,000 no-ops wait; from the moment at which they may run until the last end is durable
     T2    from before a single create to the lease in an executor's hands, on an idle system, beside
           one fdatasync of the same disk and one waking of a process
-    T2a   the same while the cores do not halt
     T3    32 producers, a task a call
     T4    T1 with 500,000 tasks of lower priority behind (a), and with a snapshot held open (b)
     T5    5,000 tasks of 5 ms; the runner is killed at two fifths and started anew at once
     life  a task's whole life over HTTP: created, leased and ended, a hundred a call
     scale a million waiting tasks with ten thousand keys and every limit in use: memory and restart
 """
-import contextlib
 import http.client
 import json
 import os
@@ -29,7 +27,7 @@ import time
 from pathlib import Path
 
 import proc
-from idle import Awake, fdatasync_ms, wake_ms
+from idle import fdatasync_ms, wake_ms
 from peers import PEER_SOURCE, PeerServer, build_peers, run_peer
 from tasks import percentile, until, uuid7
 
@@ -46,7 +44,7 @@ LIFE_SECONDS = 8
 WAITING = 1_000_000
 TOKENS = {"GATEWAY_TOKEN": "bench-gateway", "RUNNER_TOKEN": "bench-runner"}
 PEERS = ("river", "graphile", "pgboss")
-PEER_FIGURES = {"T1": "tasks_per_s", "T2": "p50_ms", "T2a": "p50_ms", "T3": "enqueue_per_s", "T4a": "tasks_per_s",
+PEER_FIGURES = {"T1": "tasks_per_s", "T2": "p50_ms", "T3": "enqueue_per_s", "T4a": "tasks_per_s",
                 "T4b": "tasks_per_s", "T5": "rescue_last_s"}
 
 
@@ -394,12 +392,7 @@ def scale(program, server):
                 "restart_to_leading_s": leads_s, "restart_to_lease_s": time.monotonic() - began}
 
 
-def t2_awake(program, server):
-    with Awake():
-        return t2(program, server)
-
-
-TESTS = {"T1": t1, "T2": t2, "T2a": t2_awake, "T3": t3, "T4a": t4a, "T4b": t4b, "T5": t5, "life": life, "scale": scale}
+TESTS = {"T1": t1, "T2": t2, "T3": t3, "T4a": t4a, "T4b": t4b, "T5": t5, "life": life, "scale": scale}
 
 
 # ── beside the peers ──
@@ -408,11 +401,10 @@ def contest(name, program, server, peers, home, env):
     """{contestant: [figures of each round]}, a round of each in turn."""
     arguments = [f"n={BURN_TASKS}"] if name in ("T1", "T4a", "T4b") else []
     found = {"windlass": []}
-    for _ in range(ROUNDS if name in ("T1", "T2", "T2a", "T3", "T4b") else 1):
+    for _ in range(ROUNDS if name in ("T1", "T2", "T3", "T4b") else 1):
         found["windlass"].append(TESTS[name](program, server))
         for peer in peers if name in PEER_FIGURES else ():
-            with Awake() if name == "T2a" else contextlib.nullcontext():
-                row = run_peer(home, env, peer, "T2" if name == "T2a" else name, *arguments)
+            row = run_peer(home, env, peer, name, *arguments)
             if "error" not in row:
                 found.setdefault(peer, []).append(row)
     return found
