@@ -122,35 +122,27 @@ static void got_others(void *owner, const struct worker_reply *reply)
 static bool ask_for_others(struct creates_batch *b)
 {
     const struct uuid none = { 0 };
-    struct buf body;
+    struct uuid *ids = arena_new_array(b->arena, b->task_count, struct uuid);
     struct err e;
     size_t count = 0;
-    buf_init(&body, 0);
-    buf_put_c(&body, "{\"ids\":[");
-    for (size_t i = 0; i < b->task_count; i++) {
-        char id[UUID_TEXT_LEN + 1];
-        if (uuid_eq(b->other_ids[i], none))
-            continue;
-        uuid_format(b->other_ids[i], id);
-        buf_printf(&body, "%s\"%s\"", count++ > 0 ? "," : "", id);
-    }
-    buf_put_c(&body, "]}");
+    for (size_t i = 0; i < b->task_count; i++)
+        if (!uuid_eq(b->other_ids[i], none))
+            ids[count++] = b->other_ids[i];
+    if (count == 0)
+        return false;
     const struct worker_call_options options = {
         .path = "/v1/tasks:get",
-        .body = buf_str(&body),
+        .body = worker_ids_body(b->arena, ids, count, false),
         .arena = b->arena,
         .deadline_us = b->deadline_us - CREATES_DB_MARGIN_US,
         .fn = got_others,
         .owner = b,
     };
-    bool is_asked =
-        count > 0 && worker_client_call(b->creates->loop->workers[b->creates->shard], &options, &e);
-    buf_clear(&body);
-    if (count > 0 && !is_asked) {
+    if (!worker_client_call(b->creates->loop->workers[b->creates->shard], &options, &e)) {
         const struct worker_reply reply = { .err = &e };
         got_others(b, &reply);
     }
-    return count > 0;
+    return true;
 }
 
 /* ── reading it ── */

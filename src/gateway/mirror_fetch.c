@@ -74,22 +74,6 @@ static void fetch_got(void *owner, const struct worker_reply *reply)
         fetch_again(fetch, &e);
 }
 
-static struct str ids_body(struct arena *a, const struct uuid *ids, size_t count)
-{
-    struct buf b;
-    buf_init(&b, 0);
-    buf_put_c(&b, "{\"ids\":[");
-    for (size_t i = 0; i < count; i++) {
-        char text[UUID_TEXT_LEN + 1];
-        uuid_format(ids[i], text);
-        buf_printf(&b, "%s\"%s\"", i > 0 ? "," : "", text);
-    }
-    buf_put_c(&b, "]}");
-    struct str body = arena_copy(a, buf_str(&b));
-    buf_clear(&b);
-    return body;
-}
-
 static void fetch_ask(struct fetch *fetch)
 {
     struct err e;
@@ -100,7 +84,7 @@ static void fetch_ask(struct fetch *fetch)
     }
     const struct worker_call_options options = {
         .path = "/v1/tasks:get",
-        .body = ids_body(fetch->arena, fetch->ids + fetch->at, fetch->asked),
+        .body = worker_ids_body(fetch->arena, fetch->ids + fetch->at, fetch->asked, false),
         .arena = fetch->arena,
         .deadline_us = clock_mono_us() + FETCH_DEADLINE_US,
         .fn = fetch_got,

@@ -6,7 +6,6 @@
  *   sort out --> ask for the waiting ones --> (answer) --> its reasons
  *                             `-- away, no reason --> what the row tells
  */
-#include "base/buf.h"
 #include "base/clock.h"
 #include "gateway/await_worker.h"
 #include "gateway/shards.h"
@@ -232,19 +231,8 @@ static void answered(void *owner, const struct worker_reply *reply)
 
 static bool ask(struct asking *asking, size_t shard, const struct uuid *ids, size_t count)
 {
-    struct buf body;
-    buf_init(&body, 0);
-    buf_put_c(&body, "{\"ids\":[");
-    for (size_t i = 0; i < count; i++) {
-        char text[UUID_TEXT_LEN + 1];
-        uuid_format(ids[i], text);
-        buf_printf(&body, "%s\"%s\"", i > 0 ? "," : "", text);
-    }
-    buf_put_c(&body, "],\"is_brief\":true}");
-    bool is_asked = await_worker_ask_for(asking->step, shard, "/v1/tasks:get", buf_str(&body),
-                                         answered, asking);
-    buf_clear(&body);
-    return is_asked;
+    struct str body = worker_ids_body(asking->step->arena, ids, count, true);
+    return await_worker_ask_for(asking->step, shard, "/v1/tasks:get", body, answered, asking);
 }
 
 /* `shard` ANY_SHARD: those of all. */

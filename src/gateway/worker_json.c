@@ -343,3 +343,25 @@ void worker_format_cursor(size_t shard, int64_t seq, char ret_text[WORKER_CURSOR
 {
     snprintf(ret_text, WORKER_CURSOR_MAX, "%zu:%lld", shard, (long long)seq);
 }
+
+struct str worker_ids_body(struct arena *a, const struct uuid *ids, size_t count, bool is_brief)
+{
+    scoped(buf_clear) struct buf body;
+    buf_init(&body, 0);
+    struct json_writer w = json_writer_to(&body);
+    json_begin_object(&w);
+    json_key_c(&w, "ids");
+    json_begin_array(&w);
+    for (size_t i = 0; i < count; i++) {
+        char text[UUID_TEXT_LEN + 1];
+        uuid_format(ids[i], text);
+        json_write_string(&w, str_of_c(text));
+    }
+    json_end_array(&w);
+    if (is_brief) {
+        json_key_c(&w, "is_brief");
+        json_write_bool(&w, true);
+    }
+    json_end_object(&w);
+    return arena_copy(a, buf_str(&body));
+}

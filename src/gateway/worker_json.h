@@ -42,6 +42,10 @@ void worker_format_cursor(size_t shard, int64_t seq, char ret_text[WORKER_CURSOR
                                       struct feed_count **ret_counts, size_t *ret_count,
                                       struct err *e);
 
+/* The body of POST /v1/tasks:get. */
+[[nodiscard]] struct str worker_ids_body(struct arena *a, const struct uuid *ids, size_t count,
+                                         bool is_brief);
+
 /* A time as PostgreSQL prints it in UTC. */
 [[nodiscard]] struct str worker_time_cell(struct arena *a, int64_t wall_us);
 /* "pending" of TASK_STATE_READY. */

@@ -118,15 +118,23 @@ void settings_note_queue(struct batch *b, uint32_t queue, int64_t was)
 
 /* ── loading ── */
 
+static struct pause pause_of(const struct db_rows *rows, size_t row, size_t actor)
+{
+    struct pause pause = { .is_on = db_rows_bool(rows, row, 3),
+                           .has_user = !db_rows_is_null(rows, row, 4),
+                           .actor = db_rows_text(rows, row, actor),
+                           .reason = db_rows_text(rows, row, 5) };
+    if (pause.has_user)
+        pause.user = db_rows_uuid(rows, row, 4);
+    return pause;
+}
+
 void settings_load_type(struct shard *s, const struct db_rows *rows, size_t row)
 {
     uint32_t type = (uint32_t)db_rows_i64(rows, row, 0);
     struct type_settings d = {
         .version = db_rows_i64(rows, row, 2),
-        .pause = { .is_on = db_rows_bool(rows, row, 3),
-                   .has_user = !db_rows_is_null(rows, row, 4),
-                   .actor = db_rows_text(rows, row, 15),
-                   .reason = db_rows_text(rows, row, 5) },
+        .pause = pause_of(rows, row, 15),
         .actor = db_rows_text(rows, row, 6),
         .key_path = db_rows_text(rows, row, 9),
         .rates = { [SETTING_RATE] = db_rows_double(rows, row, 10),
@@ -139,8 +147,6 @@ void settings_load_type(struct shard *s, const struct db_rows *rows, size_t row)
                      [SETTING_TIMEOUT_S] = db_rows_i64(rows, row, 13),
                      [SETTING_RETENTION_DAYS] = db_rows_i64(rows, row, 14) },
     };
-    if (d.pause.has_user)
-        d.pause.user = db_rows_uuid(rows, row, 4);
     if (d.version > 0)
         settings_set_type(s, type, &d);
 }
@@ -150,14 +156,9 @@ void settings_load_queue(struct shard *s, const struct db_rows *rows, size_t row
     uint32_t queue = (uint32_t)db_rows_i64(rows, row, 0);
     struct queue_settings d = {
         .version = db_rows_i64(rows, row, 2),
-        .pause = { .is_on = db_rows_bool(rows, row, 3),
-                   .has_user = !db_rows_is_null(rows, row, 4),
-                   .actor = db_rows_text(rows, row, 7),
-                   .reason = db_rows_text(rows, row, 5) },
+        .pause = pause_of(rows, row, 7),
         .actor = db_rows_text(rows, row, 6),
     };
-    if (d.pause.has_user)
-        d.pause.user = db_rows_uuid(rows, row, 4);
     if (d.version > 0)
         settings_set_queue(s, queue, &d);
 }

@@ -225,7 +225,7 @@ def who_missed_changes_is_told_so(world):
         worker.is_hanging = True
         eventually(lambda: True)
         with worker.lock:
-            worker.skip(10)
+            worker.put_nothing(10)
             worker.forget()
         worker.is_hanging = False
         answer = watch.stream.next()

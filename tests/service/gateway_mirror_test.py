@@ -126,7 +126,7 @@ def live_a_little(worker, count=20):
                 worker.start(task)
     worker.note(made[3], progress=0.5)
     worker.reopen(made[1])
-    worker.skip(3)
+    worker.put_nothing(3)
     job = worker.put_job(name="nightly")
     worker.put_job(id=job, status="paused")
     return made
@@ -282,7 +282,7 @@ def a_cursor_that_is_gone_rebuilds_while_rows_stay_readable(postgres):
         gone = [t for t in made if world.worker.tasks[t]["state"] == "succeeded"]
         world.worker.drop(*gone)
         world.worker.drop_job(next(iter(world.worker.jobs)))
-        world.worker.skip()
+        world.worker.put_nothing()
         world.worker.forget()
         world.worker.page_max = 20
         seen = []
@@ -336,7 +336,7 @@ def a_row_that_the_tables_refuse_is_shown_without_its_body(postgres):
             counts = {(r[0], r[1]): int(r[2]) for r in sql(world.url, "SELECT * FROM task_counts WHERE count <> 0")}
             assert counts == {("email", "pending"): 11, ("email", "completed"): 1}, counts
         world.worker.forget()
-        world.worker.skip()
+        world.worker.put_nothing()
         sql(world.url, "UPDATE mirror SET cursor = ''")
         with world.start():
             world.caught_up()

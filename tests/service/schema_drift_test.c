@@ -20,12 +20,7 @@ struct desk {
 
 static void desk_clear(struct desk *d)
 {
-    struct err e = { 0 };
-    struct migration_list list;
-    if (migration_load(d->a, d->folder, &list, &e))
-        for (size_t i = 0; i < list.count; i++)
-            unlink(arena_printf(d->a, "%s/%.*s.sql", d->folder, STR_FMT(list.items[i].name)).ptr);
-    rmdir(d->folder);
+    remove_migrations(d->a, d->folder);
     transcript_clear(&d->t);
     arena_destroy(d->a);
 }

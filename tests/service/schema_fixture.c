@@ -1,5 +1,7 @@
 #include "schema_fixture.h"
 
+#include <unistd.h>
+
 struct pg_server *server;
 
 int start_server(void **state)
@@ -162,4 +164,14 @@ const char *ask_at(const char *url, const char *sql)
     struct str text = db_rows_text(rows, 0, 0);
     snprintf(answer, sizeof answer, "%.*s", STR_FMT(text));
     return answer;
+}
+
+void remove_migrations(struct arena *a, const char *folder)
+{
+    struct migration_list list;
+    struct err e = { 0 };
+    if (migration_load(a, folder, &list, &e))
+        for (size_t i = 0; i < list.count; i++)
+            unlink(arena_printf(a, "%s/%.*s.sql", folder, STR_FMT(list.items[i].name)).ptr);
+    rmdir(folder);
 }

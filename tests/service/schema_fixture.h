@@ -49,6 +49,9 @@ struct err prepare_refused(const char *url, enum schema_mode mode, const struct 
 void prepare_with(const char *url, enum schema_mode mode, struct schema_options *options,
                   struct transcript *t);
 
+/* The folder with the migrations in it. */
+void remove_migrations(struct arena *a, const char *folder);
+
 /* A connection and its SQL, failing the test where they fail. */
 struct db_conn *open_conn(const char *url);
 void run_sql(struct db_conn *conn, const char *sql);

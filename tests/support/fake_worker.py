@@ -92,7 +92,7 @@ class FakeWorker:
             self.changed.notify_all()
             return event
 
-    def skip(self, count=1):
+    def put_nothing(self, count=1):
         """Numbers that concern nobody."""
         for _ in range(count):
             self.put_event({"op": "none"})

@@ -61,13 +61,13 @@ ORDER BY x.type COLLATE "C";
 -- :name stats_expire  :params span_s int4, before timestamptz, row_limit int8
 -- The oldest of one span. What another gateway deletes just now is left to it.
 DELETE FROM task_rollups AS r
-USING (SELECT x.span_s, x.at, x.type
+USING (SELECT x.span_s, x.at, x.type, x.shard
        FROM task_rollups AS x
        WHERE x.span_s = $1::int4 AND x.at < $2::timestamptz
        ORDER BY x.at
        LIMIT $3::int8
        FOR UPDATE SKIP LOCKED) AS o
-WHERE r.span_s = o.span_s AND r.at = o.at AND r.type = o.type;
+WHERE r.span_s = o.span_s AND r.at = o.at AND r.type = o.type AND r.shard = o.shard;
 
 -- ── trends ──
 
