@@ -36,7 +36,7 @@ def stop_leader(world):
 
 
 def hang_leader(world):
-    """Longer than its lease: when it wakes another leads, and it must not commit."""
+    """Mostly longer than its lease: when it wakes another leads, and it must not commit."""
     process = world.workers[world.leader()].process
     process.send_signal(signal.SIGSTOP)
     time.sleep(world.dice.uniform(0.5, 3))
