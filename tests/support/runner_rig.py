@@ -110,14 +110,10 @@ class Worker:
 
     def wait_for(self, look):
         """What `look()` gives once it is true."""
-        until = time.monotonic() + WAIT_S
-        with self.changed:
-            while True:
-                found = look()
-                if found:
-                    return found
-                assert time.monotonic() < until, "it never came true"
-                self.changed.wait(0.05)
+        def locked():
+            with self.changed:
+                return look()
+        return eventually(locked)
 
     def ack_of(self, task):
         """The first acknowledgement of the task."""
