@@ -11,7 +11,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from process_rig import PROGRAM, WAIT_S, Output, Process, eventually  # noqa: E402
+from process_rig import PROGRAM, WAIT_S, Output, Process, eventually, reaches  # noqa: E402
 
 PASSWORD = "correct horse battery staple"
 

@@ -32,6 +32,13 @@ def eventually(look):
         time.sleep(0.02)
 
 
+def reaches(count, total):
+    """Waits until `count()` is `total`, each step anew: what is many takes its time on a busy machine."""
+    seen = 0
+    while seen < total:
+        seen += eventually(lambda: max(count() - seen, 0))
+
+
 class Output:
     """What a process writes, in memory: no log waits for a disk. Reading it moves nobody's place in it."""
 
