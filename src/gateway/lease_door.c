@@ -10,7 +10,7 @@
 #include "gateway/lease_shard.h"
 #include "gateway/note.h"
 #include "gateway/peer_options.h"
-#include "gateway/worker_client.h"
+#include "gateway/shards.h"
 #include "http/leader.h"
 #include "json/check.h"
 
@@ -384,8 +384,8 @@ void lease_door_openapi(void *owner, struct http_request *http)
 
 static bool open_doors(struct lease_door *door, size_t shard, struct err *e)
 {
-    const char *name;
-    struct str urls = worker_client_urls(door->loop->gateway, shard, &name);
+    const char *name = shards_url_option(shard);
+    struct str urls = door->loop->gateway->worker_urls[shard];
     struct doors *doors = &door->shards[shard];
     struct http_client_options options = peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
     if (str_is_empty(urls))
