@@ -117,7 +117,7 @@ static bool bind_all(struct gql_schema *schema, struct err *e)
         bindings_insight_watch, bindings_workers,         bindings_config,
         bindings_checkup,       bindings_type_settings,   bindings_queues,
         bindings_task_log,      bindings_task_bulk,       bindings_job_history,
-        bindings_mirror_audit,  bindings_recommendations,
+        bindings_mirror_audit,  bindings_recommendations, bindings_users_list,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };
