@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "store/public/task_mirror_sql.h"
 
+enum { VERSIONS_MAX = 10'000 }; /* of a page's range; rows beyond are written again */
+
 /* ── columns as arrays ── */
 
 static bool is_quoted(enum schema_type type)
@@ -57,11 +59,14 @@ static bool has_nul(struct db_args *args, struct str cell)
     return true;
 }
 
+/* Without the nulls at its end, which unnest adds. */
 static void add_column(struct db_args *args, const struct schema_table *table,
                        const struct mirror_row *rows, size_t count, int column)
 {
     bool with_quotes = is_quoted(table->columns[column].type);
     struct buf b;
+    while (count > 0 && rows[count - 1].cells[column].ptr == NULL)
+        count--;
     buf_init(&b, 0);
     buf_put_char(&b, '{');
     for (size_t i = 0; i < count; i++) {
@@ -87,8 +92,8 @@ static const struct schema_table *tasks_table(void)
     return &schema_public.tables[TABLE_tasks];
 }
 
-struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                       bool is_accepted, int16_t shard)
+static struct db_step put_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                               bool is_accepted, int16_t shard, bool is_forced)
 {
     static const int columns[] = {
         COL_tasks_id,
@@ -123,7 +128,45 @@ struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row 
         add_column(args, tasks_table(), rows, count, columns[i]);
     db_args_bool(args, is_accepted);
     db_args_i64(args, shard);
-    return (struct db_step){ &task_mirror_insert, args };
+    db_args_bool(args, is_forced);
+    return (struct db_step){ &task_mirror_put, args };
+}
+
+struct db_step task_mirror_put_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                    bool is_accepted, int16_t shard)
+{
+    return put_step(a, rows, count, is_accepted, shard, false);
+}
+
+struct db_step task_mirror_replace_step(struct arena *a, const struct mirror_row *rows,
+                                        size_t count, int16_t shard)
+{
+    return put_step(a, rows, count, true, shard, true);
+}
+
+struct db_step task_mirror_versions_step(struct arena *a, const struct mirror_page *page)
+{
+    return (struct db_step){ &task_mirror_versions,
+                             task_mirror_versions_args(a, page->after, page->last, VERSIONS_MAX) };
+}
+
+size_t task_mirror_newer(struct mirror_row *rows, size_t count, const struct db_rows *versions)
+{
+    size_t kept = 0, at = 0, known = db_rows_count(versions);
+    for (size_t i = 0; i < count; i++) {
+        struct str id = rows[i].cells[COL_tasks_id];
+        int64_t version = 0;
+        int order = -1;
+        while (at < known &&
+               (order = memcmp(db_rows_text(versions, at, 0).ptr, id.ptr, id.len)) < 0)
+            at++;
+        bool is_told = str_to_i64(rows[i].cells[COL_tasks_version], &version);
+        bool is_there =
+            at < known && order == 0 && is_told && db_rows_i64(versions, at, 1) >= version;
+        if (!is_there)
+            rows[kept++] = rows[i];
+    }
+    return kept;
 }
 
 /* What may change, in the order of the statement's bits. */
@@ -145,15 +188,13 @@ static void add_told(struct db_args *args, const struct mirror_row *rows, size_t
     db_args_i64s(args, told, count);
 }
 
-struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                       bool is_forced)
+struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count)
 {
     struct db_args *args = db_args_create(a);
     add_column(args, tasks_table(), rows, count, COL_tasks_id);
     add_told(args, rows, count);
     for (size_t i = 0; i < countof(changing); i++)
         add_column(args, tasks_table(), rows, count, changing[i]);
-    db_args_bool(args, is_forced);
     return (struct db_step){ &task_mirror_update, args };
 }
 
