@@ -210,15 +210,16 @@ static void add_figures(struct apply *apply, struct db_step *steps, size_t *coun
 static size_t sync_failures(struct window *w, int16_t shard, struct db_step *steps)
 {
     size_t count = 0;
-    if (w->failure_count + w->dropped_count + w->range_count > 0)
-        steps[count++] = error_group_hold_step();
-    if (w->failure_count > 0)
-        steps[count++] = error_group_sync_step(w->arena, w->failures, w->failure_count);
-    if (w->dropped_count > 0)
-        steps[count++] = error_group_sync_step(w->arena, w->dropped, w->dropped_count);
-    if (w->range_count > 0)
-        steps[count++] =
-            error_group_sync_ranges_step(w->arena, w->froms, w->tos, w->range_count, shard);
+    const struct error_group_scope scope = { .ids = w->failures,
+                                             .id_count = w->failure_count,
+                                             .froms = w->froms,
+                                             .tos = w->tos,
+                                             .range_count = w->range_count,
+                                             .shard = shard };
+    if (w->failure_count + w->range_count == 0)
+        return 0;
+    steps[count++] = error_group_hold_step();
+    steps[count++] = error_group_sync_scope_step(w->arena, &scope);
     return count;
 }
 

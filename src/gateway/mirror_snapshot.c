@@ -236,7 +236,10 @@ static void store(struct snapshot *s)
         steps[count++] = put_rows(s);
     steps[count++] = error_group_hold_step();
     steps[count++] =
-        error_group_sync_ranges_step(a, &page->page.after, &page->page.last, 1, m->lease.shard);
+        error_group_sync_scope_step(a, &(struct error_group_scope){ .froms = &page->page.after,
+                                                                    .tos = &page->page.last,
+                                                                    .range_count = 1,
+                                                                    .shard = m->lease.shard });
     if (!s->are_marks_added)
         rollups_add(m->rollups, s->marks, s->mark_count);
     s->are_marks_added = true;

@@ -30,7 +30,7 @@ struct window {
     size_t task_count, job_count;
     struct uuid *dropped, *froms, *tos, *gone_jobs;
     size_t dropped_count, range_count, gone_job_count;
-    struct uuid *failures; /* tasks that failed, or do no longer */
+    struct uuid *failures; /* tasks that failed, or do no longer; dropped ones, too */
     size_t failure_count;
     struct rollup_mark *marks;
     size_t mark_count;

@@ -1,6 +1,7 @@
 #include "store/public/task_mirror.h"
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "store/public/task_mirror_sql.h"
 
 enum { VERSIONS_MAX = 10'000 }; /* of a page's range; rows beyond are written again */
@@ -92,6 +93,29 @@ static const struct schema_table *tasks_table(void)
     return &schema_public.tables[TABLE_tasks];
 }
 
+static bool is_rising(const struct mirror_row *rows, size_t count)
+{
+    size_t i = 1;
+    while (i < count && str_cmp(rows[i - 1].cells[COL_tasks_id], rows[i].cells[COL_tasks_id]) < 0)
+        i++;
+    return i >= count;
+}
+
+/* No statement may come to a row twice. */
+static size_t once_each(struct arena *a, const struct mirror_row **rows, size_t count)
+{
+    if (is_rising(*rows, count))
+        return count;
+    scoped(map_destroyp) struct map *seen = map_create();
+    struct mirror_row *kept = arena_new_array(a, count, struct mirror_row);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (map_put(seen, (*rows)[i].cells[COL_tasks_id], &kept[n]) == NULL)
+            kept[n++] = (*rows)[i];
+    *rows = kept;
+    return n;
+}
+
 static struct db_step put_step(struct arena *a, const struct mirror_row *rows, size_t count,
                                bool is_accepted, int16_t shard, bool is_forced)
 {
@@ -124,6 +148,7 @@ static struct db_step put_step(struct arena *a, const struct mirror_row *rows, s
         COL_tasks_updated_at,
     };
     struct db_args *args = db_args_create(a);
+    count = once_each(a, &rows, count);
     for (size_t i = 0; i < countof(columns); i++)
         add_column(args, tasks_table(), rows, count, columns[i]);
     db_args_bool(args, is_accepted);

@@ -14,7 +14,7 @@ struct mirror_row {
 };
 
 /* Whole rows of one shard: new ones, and over those that are there in an older version (others are
- * not counted as affected). Each id once. */
+ * not counted as affected). Of an id that comes again the first counts. */
 [[nodiscard]] struct db_step task_mirror_put_step(struct arena *a, const struct mirror_row *rows,
                                                   size_t count, bool is_accepted, int16_t shard);
 /* The same, whatever version is there. */
