@@ -16,6 +16,7 @@ static const struct {
 
 struct told_changing {
     struct told_change change;
+    struct audited_act act;
     size_t at;                                         /* how many have answered */
     const struct json_value *told[GATEWAY_SHARDS_MAX]; /* by shard: what it has made of it */
 };
@@ -49,23 +50,39 @@ static struct told_object *object_of(struct gql_step *step, const struct told_ch
     return told_object_read(a, &json_get(all, str_of_c(list))->items[0], c->change.members, true);
 }
 
-/* "0, 2": those that have made it. */
-static struct str shards_done(struct arena *a, const struct told_changing *c)
+/* "0, 2": the first ones of those that make it. */
+static struct str shards_done(struct arena *a, const struct told_changing *c, size_t count)
 {
     struct buf out;
     buf_init(&out, 0);
-    for (size_t i = 0; i < c->at; i++)
+    for (size_t i = 0; i < count; i++)
         buf_printf(&out, "%s%zu", i > 0 ? ", " : "", shard_at(c, i));
     struct str text = arena_copy(a, buf_str(&out));
     buf_clear(&out);
     return text;
 }
 
+/* Both objects in one; of the first `ptr` may be NULL. */
+static struct str with_members(struct arena *a, struct str object, struct str more)
+{
+    if (object.ptr == NULL || object.len <= 2)
+        return arena_copy(a, more);
+    return arena_printf(a, "%.*s,%.*s", STR_FMT(str_first(object, object.len - 1)),
+                        STR_FMT(str_from(more, 1)));
+}
+
+static struct str detail_of_part(struct gql_step *step, const struct told_changing *c, size_t count)
+{
+    struct str done = shards_done(step->arena, c, count);
+    return with_members(step->arena, c->change.detail,
+                        arena_printf(step->arena, "{\"shards\":[%.*s]}", STR_FMT(done)));
+}
+
 static enum gql_next failed(struct gql_step *step, size_t shard, const struct err *why,
                             bool is_said)
 {
     struct told_changing *c = step->host;
-    struct str detail = c->change.detail, done = shards_done(step->arena, c);
+    struct str done = shards_done(step->arena, c, c->at);
     struct err e = *why, told;
     if (is_said && c->change.words != NULL)
         c->change.words(&e);
@@ -74,13 +91,8 @@ static enum gql_next failed(struct gql_step *step, size_t shard, const struct er
     (void)err_set_from(&told, e.origin, e.code,
                        "changed at shard %.*s, and not at shard %zu and those behind it: %.120s",
                        STR_FMT(done), shard, e.message);
-    detail =
-        arena_printf(step->arena, "%.*s\"shards\":[%.*s]}",
-                     STR_FMT(detail.ptr == NULL ? STR("{")
-                                                : arena_printf(step->arena, "%.*s,",
-                                                               (int)detail.len - 1, detail.ptr)),
-                     STR_FMT(done));
-    return audited_fail(step, c->change.action, c->change.subject, detail, &told);
+    c->act.detail = detail_of_part(step, c, c->at);
+    return audited_fail(step, &c->act, &told);
 }
 
 static enum gql_next ask(struct gql_step *step);
@@ -106,20 +118,32 @@ static void changed(struct gql_step *step, size_t shard, const struct json_value
         return;
     }
     step->results[0] = gql_object(object_of(step, c));
-    audited_finish(step, c->change.action, c->change.subject, c->change.detail);
+    c->act.detail = c->change.detail;
+    audited_finish(step, &c->act);
 }
 
 static enum gql_next ask(struct gql_step *step)
 {
-    const struct told_changing *c = step->host;
-    return await_worker_or(step, shard_at(c, c->at), NULL, c->change.path, c->change.body, changed,
-                           failed);
+    struct told_changing *c = step->host;
+    const struct audited_call call = { .is_last = c->at + 1 == gateway_of(step)->shard_count };
+    c->act.detail = call.is_last ? c->change.detail : detail_of_part(step, c, c->at + 1);
+    struct buf out;
+    buf_init(&out, 0);
+    struct json_writer w = json_writer_to(&out);
+    json_begin_object(&w);
+    audited_put_record(&w, step, &c->act, &call);
+    json_end_object(&w);
+    struct str body = with_members(step->arena, c->change.body, buf_str(&out));
+    buf_clear(&out);
+    return await_worker_or(step, shard_at(c, c->at), NULL, c->change.path, body, changed, failed);
 }
 
 enum gql_next told_change(struct gql_step *step, const struct told_change *change)
 {
     struct told_changing *c = arena_new(step->arena, struct told_changing);
-    *c = (struct told_changing){ .change = *change };
+    *c = (struct told_changing){
+        .change = *change, .act = audited_begin(change->action, change->subject, change->detail)
+    };
     step->host = c;
     return ask(step);
 }
