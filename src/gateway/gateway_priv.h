@@ -66,9 +66,10 @@ struct gateway {
     struct gate *gate; /* on the first loop */
     struct meter *meter;
     struct zone_cache *zones;
-    size_t shard_count;                     /* 1 at least */
-    struct shard_map shards;                /* which queue is whose */
-    struct feed *feeds[GATEWAY_SHARDS_MAX]; /* on the first loop; see feed.h */
+    size_t shard_count;                         /* 1 at least */
+    struct shard_map shards;                    /* which queue is whose */
+    struct str worker_urls[GATEWAY_SHARDS_MAX]; /* by shard: where its workers are; see shards.h */
+    struct feed *feeds[GATEWAY_SHARDS_MAX];     /* on the first loop; see feed.h */
     struct own_rows *own_rows[GATEWAY_SHARDS_MAX];
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
