@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/up_cluster_priv.h"
 #include "conf/shard_map.h"
 #include "json/writer.h"
 #include "schema/generate.h"
@@ -33,6 +34,25 @@ static void session_clear(struct session *s)
     arena_destroy(s->a);
 }
 
+/* On the private cluster, which `windlass up` must be running, as the role that owns the tables. */
+static bool session_join_cluster(struct session *s, struct err *e)
+{
+    struct up_cluster cluster;
+    const char *url = NULL;
+    const struct up_cluster_options options = { .arena = s->a,
+                                                .data = conf_cstr(s->conf, CONF_DATA),
+                                                .programs = conf_cstr(s->conf, CONF_PG_BIN) };
+    if (!up_cluster_find(&options, &cluster, e) ||
+        !up_cluster_join(&cluster, UP_ROLE_OWNER, (int)s->shard, &url, e)) {
+        const struct err cause = *e;
+        return err_set(e, ERR_INVALID,
+                       "no database is named (--database-url, DATABASE_URL), and %s",
+                       cause.message);
+    }
+    s->url = str_of_c(url);
+    return true;
+}
+
 /* What follows is about the database of this shard; `own` is empty where that is the main one. */
 static void session_turn_to(struct session *s, unsigned shard, struct str own)
 {
@@ -52,7 +72,8 @@ static bool session_next(struct session *s)
 
 /*
  * Where `shard` names one, its database alone: that of shard-database-urls, or else the main one,
- * which then is that shard's. `reads_folder`: the files of --dir stand in for those of the program.
+ * which then is that shard's, or where none is named that of the private cluster. `reads_folder`:
+ * the files of --dir stand in for those of the program.
  */
 static bool session_open(struct session *s, const struct conf *conf, bool reads_folder,
                          schema_report_fn *report, void *owner, struct err *e)
@@ -69,8 +90,7 @@ static bool session_open(struct session *s, const struct conf *conf, bool reads_
         !shard_texts_pick(&s->given, "shard-database-urls", (size_t)shard, &own, e))
         return false;
     session_turn_to(s, (unsigned)shard, own);
-    return !str_is_empty(s->url) ||
-           err_set(e, ERR_INVALID, "no database is named: give --database-url or set DATABASE_URL");
+    return !str_is_empty(s->url) || session_join_cluster(s, e);
 }
 
 /* The sets of this database, from the first that it has. */

@@ -62,8 +62,14 @@ def test_each_service_is_asked_by_its_socket():
             status, body = up.request(path="/metrics", service=name)
             assert status == 200 and "windlass_" in body
         assert run("health", "--url", f"{up.url()}/readyz").returncode == 0
+        done = run("health", "--data", up.data, "--run", up.run)
+        assert done.returncode == 0, done.stderr
+        done = run("migrate", "check", "--data", up.data)
+        assert done.returncode == 0, done.stderr
     done = run("health", "--url", f"unix:{up.run}/worker.sock")
     assert done.returncode == 69 and "nobody answers" in done.stderr, done
+    done = run("migrate", "check", "--data", up.data)
+    assert done.returncode == 2 and "no database is named" in done.stderr, done
 
 
 def set_up(up):
