@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "gateway/access.h"
 #include "gateway/ai_client.h"
-#include "gateway/audit_keep.h"
 #include "gateway/conversations.h"
 #include "gateway/creates.h"
 #include "gateway/credential_watch.h"
@@ -89,7 +88,7 @@ static void sweep_hourly(struct gateway_loop *loop)
     expire_sessions(loop);
     conversations_purge(loop);
     insights_purge(loop);
-    stats_upkeep_begin(loop);
+    upkeep_begin(loop);
 }
 
 static void tick(void *owner)
@@ -101,11 +100,9 @@ static void tick(void *owner)
     credential_watch_tick(loop);
     if (loop->number != 0 || !atomic_load(&loop->gateway->is_ready))
         return;
-    bool is_due = loop->ticks++ % SWEEP_TICKS == 0;
-    if (is_due)
+    if (loop->ticks++ % SWEEP_TICKS == 0)
         sweep_hourly(loop);
-    stats_upkeep_tick(loop);
-    audit_keep_tick(loop, is_due);
+    upkeep_tick(loop);
 }
 
 static void sweep(void *owner)

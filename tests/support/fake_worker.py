@@ -68,6 +68,7 @@ class FakeWorker:
         self.workers_answer = None  # instead of that
         self.types_answer = None  # of GET /v1/types, instead of what it knows
         self.refuse_settings = None  # a message
+        self.on_settings = None   # called before a change of a type or a queue is made
         self.bulk_ends = []       # so many tasks of each bulk action are done, then it breaks off; at 0, 503
         self.page_max = self.log_page = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
@@ -265,6 +266,8 @@ class FakeWorker:
             return self.types_answer or {"types": [self.type_of(name) for name in self.known("type", self.types)]}
         if method == "GET" and path == "/v1/queues":
             return {"queues": [self.queue_of(name) for name in self.known("queue", self.queues)]}
+        if self.on_settings:
+            self.on_settings()
         if self.refuse_settings:
             raise Refusal(400, "BAD_USER_INPUT", self.refuse_settings)
         if path == "/v1/types:update":
