@@ -6,6 +6,7 @@ Usage: services_test.py WINDLASS [TEST...]
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from harness import Scratch, Skip, Up, run_tests, until
 PROGRAM = os.path.realpath(sys.argv[1])
 UNIX_SERVICES = ("worker", "ai", "runner")
 SERVICES = ("gateway", *UNIX_SERVICES)
-METRICS_PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/metrics.md")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+METRICS_PAGE, MIGRATIONS = os.path.join(ROOT, "docs/metrics.md"), os.path.join(ROOT, "src/schema/migrations")
 IDLE_KIB_MAX = 20 * 1024  # what is promised of each process
 LOGINS = 8
 PASSWORD = "correct horse battery staple"
@@ -66,6 +68,9 @@ def test_each_service_is_asked_by_its_socket():
         done = run("health", "--data", up.data, "--run", up.run)
         assert done.returncode == 0, done.stderr
         done = run("migrate", "check", "--data", up.data)
+        assert done.returncode == 0, done.stderr
+        files = shutil.copytree(MIGRATIONS, scratch.join("migrations"))
+        done = run("migrate", "generate", "more", "--data", up.data, "--dir", files)
         assert done.returncode == 0, done.stderr
     done = run("health", "--url", f"unix:{up.run}/worker.sock")
     assert done.returncode == 69 and "nobody answers" in done.stderr, done
