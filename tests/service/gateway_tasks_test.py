@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, now_us  # noqa: E402
-from gateway_rig import Gateway, Postgres, at_once, create_user, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import Gateway, Postgres, at_once, create_user, eventually, run_tests  # noqa: E402
 from ids import new_id  # noqa: E402
 
 TASK = "id type status state priority payload queue attempt maxAttempts runAt timeoutSeconds idempotencyKey accepted source error"
