@@ -53,8 +53,7 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     json_key_c(w, "lease_until_us");
     json_write_i64(w, now_us + l->ttl_ms * CLOCK_MS);
     json_key_c(w, "deadline_us"); /* by that clock, too: the log's may be far ahead */
-    json_write_i64(w,
-                   now_us + c->started_us - shard_now_us(s) + (int64_t)c->timeout_s * CLOCK_S);
+    json_write_i64(w, now_us + c->started_us - shard_now_us(s) + (int64_t)c->timeout_s * CLOCK_S);
     json_put_time(w, "scheduled_for_us", c->body.scheduled_for_us);
     json_key_c(w, "idempotency_key");
     if (c->body.key.len > 0)
