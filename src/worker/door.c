@@ -309,10 +309,10 @@ static void read_finished(const struct db_rows *rows, size_t row, struct task_vi
     v->why = text_or_empty(rows, row, 24);
 }
 
-void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,
-               db_reply_fn *fn, void *owner)
+bool door_read_begin(struct worker *w, const struct db_statement *statement,
+                     const struct db_args *args, db_reply_fn *fn, void *owner,
+                     struct db_request **ret_request, struct err *e)
 {
-    struct err e;
     const struct db_step step = { statement, args };
     const struct db_call call = { .lane = DB_LANE_READ,
                                   .steps = &step,
@@ -320,7 +320,14 @@ void door_read(struct worker *w, const struct db_statement *statement, const str
                                   .deadline_us = clock_mono_us() + DOOR_READ_MS * CLOCK_MS,
                                   .fn = fn,
                                   .owner = owner };
-    if (!db_pool_call(w->shard.pool, &call, NULL, &e))
+    return db_pool_call(w->shard.pool, &call, ret_request, e);
+}
+
+void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,
+               db_reply_fn *fn, void *owner)
+{
+    struct err e;
+    if (!door_read_begin(w, statement, args, fn, owner, NULL, &e))
         fn(owner, &(struct db_reply){ .err = &e, .sqlstate = "", .constraint = "" });
 }
 
