@@ -17,7 +17,7 @@
 #include "gateway/cursor.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
-#include "gateway/stats_upkeep.h"
+#include "gateway/upkeep.h"
 #include "gql/gql.h"
 #include "http/server.h"
 #include "io/listen_set.h"
@@ -67,9 +67,10 @@ struct gateway {
     struct gate *gate; /* on the first loop */
     struct meter *meter;
     struct zone_cache *zones;
-    size_t shard_count;                     /* 1 at least */
-    struct shard_map shards;                /* which queue is whose */
-    struct feed *feeds[GATEWAY_SHARDS_MAX]; /* on the first loop; see feed.h */
+    size_t shard_count;                         /* 1 at least */
+    struct shard_map shards;                    /* which queue is whose */
+    struct str worker_urls[GATEWAY_SHARDS_MAX]; /* by shard: where its workers are; see shards.h */
+    struct feed *feeds[GATEWAY_SHARDS_MAX];     /* on the first loop; see feed.h */
     struct own_rows *own_rows[GATEWAY_SHARDS_MAX];
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
@@ -136,10 +137,9 @@ struct gateway_loop {
     size_t running; /* arenas in use: requests that have not ended */
     struct gateway_published published;
     uint64_t ticks;
-    struct stats_upkeep upkeep;         /* of the first loop */
-    struct io_timer *tick;              /* once a second: publishes, and what else is periodic */
-    bool has_old_audit, is_audit_asked; /* see audit_keep.c */
-    size_t audit_exports;               /* that run; see audit_export.c */
+    struct upkeep upkeep;  /* of the first loop */
+    struct io_timer *tick; /* once a second: publishes, and what else is periodic */
+    size_t audit_exports;  /* that run; see audit_export.c */
     struct http_route routes[GATEWAY_ROUTES_MAX];
     int64_t database_since_us; /* wall: when it came or went */
     bool is_database_up;

@@ -1,8 +1,6 @@
 /* insights, dashboardInsights, dismissInsight, and what a DashboardInsight shows. */
-#include <math.h>
-
 #include "base/clock.h"
-#include "gateway/ai_client.h"
+#include "gateway/await_ai.h"
 #include "gateway/bindings.h"
 #include "gateway/check.h"
 #include "gateway/facts.h"
@@ -62,8 +60,7 @@ static void get_confidence(const struct gql_field *f, void *ctx, void *parent,
 {
     const struct insight_view *view = parent;
     (void)f, (void)ctx;
-    if (!isnan(view->confidence))
-        *ret_value = gql_float(view->confidence);
+    *ret_value = insight_confidence_value(view->confidence);
 }
 
 static void get_advice(const struct gql_field *f, void *ctx, void *parent,
@@ -181,20 +178,10 @@ static struct str insights_body(const struct gql_step *step, struct str facts)
 static void gathered(void *owner, struct str facts, const struct err *failure)
 {
     struct gql_step *step = owner;
-    const struct request *r = await_request(step);
-    struct err e;
-    if (failure != NULL) {
+    if (failure != NULL)
         (void)gql_step_fail(step, failure);
-        return;
-    }
-    const struct ai_call call = { .path = "/v1/insights",
-                                  .body = insights_body(step, facts),
-                                  .deadline_us = r->deadline_us - AWAIT_MARGIN_US,
-                                  .arena = step->arena,
-                                  .fn = ai_answered,
-                                  .owner = step };
-    if (!ai_client_ask(r->loop->ai, &call, NULL, &e))
-        (void)gql_step_fail(step, &e);
+    else
+        (void)await_ai(step, "/v1/insights", insights_body(step, facts), ai_answered);
 }
 
 static enum gql_next resolve_insights(struct gql_step *step)

@@ -91,6 +91,11 @@ bool insight_confidence_of(const struct json_value *v, double *ret_confidence)
            *ret_confidence <= 1;
 }
 
+struct gql_value insight_confidence_value(double confidence)
+{
+    return isnan(confidence) ? gql_null() : gql_float(confidence);
+}
+
 bool insight_text_of(const struct json_value *v, size_t chars_min, size_t chars_max,
                      struct str *ret_text)
 {

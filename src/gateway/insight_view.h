@@ -52,6 +52,7 @@ void insight_views_of_rows(struct arena *a, const struct db_rows *rows,
 [[nodiscard]] bool insight_severity_of(const struct json_value *v, struct str *ret_name);
 /* A number from 0 to 1; NaN where there is none. False where it is something else. */
 [[nodiscard]] bool insight_confidence_of(const struct json_value *v, double *ret_confidence);
+[[nodiscard]] struct gql_value insight_confidence_value(double confidence);
 /* A string of `chars_min` to `chars_max` characters. */
 [[nodiscard]] bool insight_text_of(const struct json_value *v, size_t chars_min, size_t chars_max,
                                    struct str *ret_text);

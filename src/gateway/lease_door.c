@@ -10,7 +10,7 @@
 #include "gateway/lease_shard.h"
 #include "gateway/note.h"
 #include "gateway/peer_options.h"
-#include "gateway/worker_client.h"
+#include "gateway/shards.h"
 #include "http/leader.h"
 #include "json/check.h"
 
@@ -19,7 +19,6 @@ enum {
     CALLS_WAITING_MAX = 1'000,
     ANSWER_BYTES_MAX = 64 << 20,
     POLL_DEADLINE_MS = 90'000, /* the worker lets nobody wait for more than 60 s */
-    PARSED_TIMES = 24,         /* a body when parsed, at most */
     SECRET_TEXT_MAX = 200,
     HEADERS_MAX = 6,
 };
@@ -199,16 +198,13 @@ static bool may_take(const struct credential *c, struct str type)
 }
 
 /* A session takes tasks of the token's types alone. The worker says what else is wrong with it. */
-static bool check_types(struct ask *ask, const struct credential *c, struct err *e)
+static bool check_types(const struct credential *c, const struct json_value *body, struct err *e)
 {
-    const struct json_value *body;
-    struct str text = ask->http->body;
     if (c->task_type_count == 0)
         return true;
-    arena_raise_budget(ask->http->arena, text.len * PARSED_TIMES);
-    if (!json_parse(ask->http->arena, text, &body, e))
+    if (body == NULL)
         return err_set(e, ERR_INVALID, "the body is no JSON object");
-    for (size_t i = 0; body->type == JSON_OBJECT && i < body->member_count; i++) {
+    for (size_t i = 0; i < body->member_count; i++) {
         const struct json_value *types = &body->members[i].value;
         if (!str_eq(body->members[i].key, STR("types")) || types->type != JSON_OBJECT)
             continue;
@@ -221,15 +217,17 @@ static bool check_types(struct ask *ask, const struct credential *c, struct err 
 }
 
 /* Whose worker is asked; of a session's end the path has told. */
-static bool find_shard(struct ask *ask, struct err *e)
+static bool find_shard(struct ask *ask, const struct credential *c, struct err *e)
 {
     struct http_request *http = ask->http;
     size_t count = ask->door->loop->gateway->shard_count;
     if (ask->is_end)
         return true;
-    return ask->is_session
-               ? lease_shard_read_opening(http->arena, http->body, count, &ask->where, e)
-               : lease_shard_read(http->arena, http->body, count, &ask->where, e);
+    if (!ask->is_session)
+        return lease_shard_read(http->arena, http->body, count, &ask->where, e);
+    const struct json_value *body = lease_shard_parse(http->arena, http->body);
+    return check_types(c, body, e) &&
+           lease_shard_read_opening(http->arena, http->body, body, count, &ask->where, e);
 }
 
 static void answer_shards(struct ask *ask)
@@ -256,8 +254,8 @@ static void identified(void *owner, const struct credential *c, const struct err
         refuse(ask, failure);
         return;
     }
-    if (!may_lease(c, &e) || (ask->is_session && !check_types(ask, c, &e)) ||
-        !find_shard(ask, &e) || (ask->path != NULL && !ask_worker(ask, c, &e))) {
+    if (!may_lease(c, &e) || !find_shard(ask, c, &e) ||
+        (ask->path != NULL && !ask_worker(ask, c, &e))) {
         refuse(ask, &e);
         return;
     }
@@ -384,8 +382,8 @@ void lease_door_openapi(void *owner, struct http_request *http)
 
 static bool open_doors(struct lease_door *door, size_t shard, struct err *e)
 {
-    const char *name;
-    struct str urls = worker_client_urls(door->loop->gateway, shard, &name);
+    const char *name = shards_url_option(shard);
+    struct str urls = door->loop->gateway->worker_urls[shard];
     struct doors *doors = &door->shards[shard];
     struct http_client_options options = peer_options(door->loop->gateway->conf, ERR_ORIGIN_WORKER);
     if (str_is_empty(urls))

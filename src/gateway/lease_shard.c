@@ -23,8 +23,7 @@ bool lease_shard_of_session(struct str text, size_t shard_count, size_t *ret_sha
     return true;
 }
 
-/* NULL where it is no object. */
-static const struct json_value *parse(struct arena *a, struct str body)
+const struct json_value *lease_shard_parse(struct arena *a, struct str body)
 {
     const struct json_value *object;
     struct err e;
@@ -60,7 +59,7 @@ bool lease_shard_read(struct arena *a, struct str body, size_t shard_count,
                       struct lease_shard *ret_shard, struct err *e)
 {
     *ret_shard = (struct lease_shard){ .body = body };
-    const struct json_value *object = shard_count > 1 ? parse(a, body) : NULL;
+    const struct json_value *object = shard_count > 1 ? lease_shard_parse(a, body) : NULL;
     const struct json_value *session = json_get_c(object, "session");
     struct str id;
     if (object == NULL || session == NULL || session->type != JSON_STRING ||
@@ -73,14 +72,13 @@ bool lease_shard_read(struct arena *a, struct str body, size_t shard_count,
     return true;
 }
 
-bool lease_shard_read_opening(struct arena *a, struct str body, size_t shard_count,
-                              struct lease_shard *ret_shard, struct err *e)
+bool lease_shard_read_opening(struct arena *a, struct str body, const struct json_value *object,
+                              size_t shard_count, struct lease_shard *ret_shard, struct err *e)
 {
     *ret_shard = (struct lease_shard){ .body = body };
-    const struct json_value *object = parse(a, body);
     const struct json_value *number = json_get_c(object, "shard");
     int64_t shard = 0;
-    if (object == NULL || number == NULL)
+    if (number == NULL)
         return true;
     bool is_good =
         number->type == JSON_NULL || (number->type == JSON_NUMBER && json_to_i64(number, &shard));
@@ -94,7 +92,7 @@ bool lease_shard_read_opening(struct arena *a, struct str body, size_t shard_cou
 
 struct str lease_shard_answer(struct arena *a, size_t shard, struct str body)
 {
-    const struct json_value *object = shard > 0 ? parse(a, body) : NULL;
+    const struct json_value *object = shard > 0 ? lease_shard_parse(a, body) : NULL;
     const struct json_value *session = json_get_c(object, "session");
     if (object == NULL || session == NULL || session->type != JSON_STRING)
         return body;

@@ -251,8 +251,7 @@ static void store(struct apply *apply)
     }
     count += sync_failures(w, m->lease.shard, steps + count);
     add_figures(apply, steps, &count);
-    if (mirror_record_window(w, (int)m->lease.shard, &steps[count]))
-        count++;
+    count += mirror_record_window(w, (int)m->lease.shard, &steps[count]);
     if (apply->job_count > 0)
         steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false,
                                                 m->lease.shard);

@@ -94,7 +94,8 @@ static enum gql_next ask(struct gql_step *step, const char *path, const char *ac
     struct str name = gql_arg(step, "name")->text;
     const struct told_change change = {
         .what = TOLD_QUEUES,
-        .first = shards_of_queue(await_request(step)->loop->gateway, name),
+        .is_owned = true,
+        .owner = shards_of_queue(await_request(step)->loop->gateway, name),
         .path = path,
         .body = body,
         .members = members,

@@ -104,7 +104,8 @@ struct record_ids {
     void **objects;     /* NULL: not found (yet) */
     size_t count;
 };
-[[nodiscard]] struct record_ids *record_ids_of(const struct gql_step *step, int column);
+[[nodiscard]] struct record_ids *record_ids_of(struct arena *a, void *const *records, size_t count,
+                                               int column);
 /* Where the object of that one is kept; NULL: it is none of them. */
 [[nodiscard]] void **record_ids_find(const struct record_ids *ids, struct uuid id);
 /* The same of one of them. */

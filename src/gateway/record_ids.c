@@ -26,15 +26,15 @@ static size_t read_cell(struct arena *a, const struct record *record, int column
     return count;
 }
 
-struct record_ids *record_ids_of(const struct gql_step *step, int column)
+struct record_ids *record_ids_of(struct arena *a, void *const *records, size_t count, int column)
 {
-    struct record_ids *ids = arena_new(step->arena, struct record_ids);
-    struct uuid **lists = arena_new_array(step->arena, step->count, struct uuid *);
-    size_t *counts = arena_new_array(step->arena, step->count, size_t), total = 0;
-    for (size_t i = 0; i < step->count; i++)
-        total += counts[i] = read_cell(step->arena, step->parents[i], column, &lists[i]);
-    ids->items = arena_new_array(step->arena, total, struct uuid);
-    for (size_t i = 0, at = 0; i < step->count; at += counts[i++])
+    struct record_ids *ids = arena_new(a, struct record_ids);
+    struct uuid **lists = arena_new_array(a, count, struct uuid *);
+    size_t *counts = arena_new_array(a, count, size_t), total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += counts[i] = read_cell(a, records[i], column, &lists[i]);
+    ids->items = arena_new_array(a, total, struct uuid);
+    for (size_t i = 0, at = 0; i < count; at += counts[i++])
         if (counts[i] > 0)
             memcpy(ids->items + at, lists[i], counts[i] * sizeof(struct uuid));
     if (total > 0)
@@ -42,7 +42,7 @@ struct record_ids *record_ids_of(const struct gql_step *step, int column)
     for (size_t i = 0; i < total; i++)
         if (ids->count == 0 || !uuid_eq(ids->items[ids->count - 1], ids->items[i]))
             ids->items[ids->count++] = ids->items[i];
-    ids->objects = arena_new_array(step->arena, ids->count, void *);
+    ids->objects = arena_new_array(a, ids->count, void *);
     return ids;
 }
 
@@ -105,7 +105,7 @@ static enum gql_next resolve(struct gql_step *step, struct lookup looked_up)
 {
     struct lookup *lookup = arena_new(step->arena, struct lookup);
     *lookup = looked_up;
-    lookup->ids = record_ids_of(step, lookup->column);
+    lookup->ids = record_ids_of(step->arena, step->parents, step->count, lookup->column);
     step->host = lookup;
     if (lookup->ids->count == 0) {
         answer(step, lookup);

@@ -12,7 +12,14 @@ bool shards_read(struct gateway *gw, struct err *e)
     if (urls.shard_count > 1 && str_is_empty(conf_str(gw->conf, CONF_WORKER_URL)))
         return err_set(e, ERR_INVALID, "shard-urls: needs a worker-url, which is shard 0's");
     gw->shard_count = urls.shard_count;
+    memcpy(gw->worker_urls, urls.texts, sizeof gw->worker_urls);
+    gw->worker_urls[0] = conf_str(gw->conf, CONF_WORKER_URL);
     return shard_map_fits(&gw->shards, gw->shard_count, e);
+}
+
+const char *shards_url_option(size_t shard)
+{
+    return shard > 0 ? "shard-urls" : "worker-url";
 }
 
 size_t shards_of_queue(const struct gateway *gw, struct str queue)

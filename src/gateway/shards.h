@@ -8,8 +8,11 @@
 
 struct record;
 
-/* Into gw->shards and gw->shard_count. Errors: INVALID, naming the option. */
+/* Into gw->shards, gw->shard_count and gw->worker_urls, of which each is a list and that of shard 0
+ * may be empty. Errors: INVALID, naming the option. */
 [[nodiscard]] bool shards_read(struct gateway *gw, struct err *e);
+/* The option that says where the shard's workers are. */
+[[nodiscard]] const char *shards_url_option(size_t shard);
 
 /* Whose worker a new task or job of that queue goes to. */
 [[nodiscard]] size_t shards_of_queue(const struct gateway *gw, struct str queue);

@@ -12,6 +12,7 @@ enum {
     TASK_FILTER_SEARCH_BYTES_MAX = 500,
     TASK_FILTER_TEMPLATE_BYTES_MAX = 8'192,
     TASK_FILTER_SUFFIX_MIN = 8, /* characters of an id */
+    TASK_FILTER_ALL_STATUSES = (1 << TASK_STATUS_COUNT) - 1,
 };
 
 /* How far the time in an id may lie from its task's creation: id-past and id-future. */

@@ -1,13 +1,9 @@
 #include "gateway/task_watch.h"
 
 #include "base/clock.h"
-#include "gateway/changes.h"
 #include "gateway/feed_replay.h"
 #include "gateway/feed_subscribers.h"
-#include "gateway/shards.h"
-#include "gateway/subscription.h"
-#include "gateway/tasks.h"
-#include "gateway/worker_json.h"
+#include "gateway/task_watch_priv.h"
 #include "io/timer.h"
 
 enum {
@@ -17,115 +13,14 @@ enum {
     MISSES_MAX = 20, /* tries to find a row that the mirror has yet to write */
 };
 
-struct watch {
-    struct event_source base;
-    struct gateway_loop *loop;
-    bool is_of_jobs;
-    const struct task_filter *filter; /* of tasks; NULL: of jobs */
-    struct record_plan *plan;         /* what an event needs: id, version, filter, selection */
-    struct feed_subscription *feed;
-    struct watched {
-        struct feed_replay *replay; /* of what happened while the client was away; NULL: none */
-        int64_t replayed_to;        /* what the feed tells of before it came by the replay */
-    } shards[GATEWAY_SHARDS_MAX];
-    struct shards_cursor position; /* all before it was taken */
-    struct io_timer *timer;
-    struct changes changes;
-    struct db_request *request; /* that reads `changes.reading`; NULL: none */
-    struct arena *request_arena;
-    struct err failure; /* ends the subscription */
-};
-
 /* ── from the feed ── */
-
-static struct record record_of_event(const struct watch *w, const struct feed_event *event)
-{
-    return (struct record){ .table = w->plan->table, .cells = event->cells, .given = event->told };
-}
-
-/* What the worker tells of is accepted, and what it adds is nothing but what it tells. */
-static void note_event(struct watch *w, size_t shard, struct change *change,
-                       const struct feed_event *event)
-{
-    static const struct str yes = { "t", 1 };
-    struct str cells[RECORD_COLUMNS_MAX] = { 0 };
-    int accepted = w->is_of_jobs ? COL_jobs_accepted : COL_tasks_accepted;
-    int shard_column = w->is_of_jobs ? COL_jobs_shard : COL_tasks_shard;
-    uint64_t given = event->told | SELECT_BIT(accepted) | SELECT_BIT(shard_column);
-    for (uint64_t left = event->told; left != 0; left &= left - 1)
-        cells[__builtin_ctzll(left)] = event->cells[__builtin_ctzll(left)];
-    cells[accepted] = yes;
-    cells[shard_column] = shards_cell(shard);
-    if (event->op == FEED_ADD)
-        given |= SELECT_BIT(COL_tasks_error_template) | SELECT_BIT(COL_tasks_scheduled_for) |
-                 SELECT_BIT(COL_tasks_duplicate_of);
-    change->shard = shard;
-    change->seq = event->seq;
-    changes_note(&w->changes, change, cells, given & w->plan->columns);
-}
-
-static void take_task(struct watch *w, size_t shard, const struct feed_event *event)
-{
-    struct record task = record_of_event(w, event);
-    struct change *change = changes_find(&w->changes, event->id);
-    int from = feed_status_before(event);
-    bool is_added = event->op == FEED_ADD;
-    if (change == NULL && task_filter_match(w->filter, &task) == TASK_MATCH_NO &&
-        (is_added || task_filter_match_before(w->filter, &task, from) == TASK_MATCH_NO))
-        return;
-    change = changes_at(&w->changes, event->id);
-    if (!change->has_news) {
-        change->from = from;
-        change->is_added = is_added;
-    }
-    note_event(w, shard, change, event);
-}
-
-static void take_deleted(struct watch *w, size_t shard, struct uuid id, int64_t seq)
-{
-    char text[UUID_TEXT_LEN + 1];
-    uuid_format(id, text);
-    const struct str cells[COL_tasks_COUNT] = { [COL_tasks_id] = str_of(text, UUID_TEXT_LEN) };
-    const struct record task = { .table = w->plan->table,
-                                 .cells = cells,
-                                 .given = SELECT_BIT(COL_tasks_id) };
-    struct change *change = changes_find(&w->changes, id);
-    if (change == NULL && task_filter_match(w->filter, &task) == TASK_MATCH_NO)
-        return;
-    change = changes_at(&w->changes, id);
-    change->is_deleted = true;
-    change->shard = shard;
-    change->seq = seq;
-    changes_note(&w->changes, change, cells, 0);
-}
-
-static void take_drop(struct watch *w, size_t shard, const struct feed_event *event)
-{
-    const struct task_filter_ids *asked = w->filter->ids;
-    for (size_t i = 0; i < event->id_count; i++)
-        take_deleted(w, shard, event->ids[i], event->seq);
-    for (size_t i = 0; event->is_range && asked != NULL && i < asked->count; i++)
-        if (memcmp(&asked->items[i], &event->from_id, sizeof(struct uuid)) >= 0 &&
-            memcmp(&asked->items[i], &event->to_id, sizeof(struct uuid)) < 0)
-            take_deleted(w, shard, asked->items[i], event->seq);
-}
-
-static void take_event(struct watch *w, size_t shard, const struct feed_event *event)
-{
-    if (w->is_of_jobs && event->op == FEED_JOB)
-        note_event(w, shard, changes_at(&w->changes, event->id), event);
-    else if (!w->is_of_jobs && event->op == FEED_DROP)
-        take_drop(w, shard, event);
-    else if (!w->is_of_jobs && event->op >= FEED_ADD && event->op <= FEED_NOTE)
-        take_task(w, shard, event);
-}
 
 static void take_all(struct watch *w, size_t shard, const struct feed_event *events, size_t count)
 {
     bool is_lost = w->failure.code != ERR_NONE;
     for (size_t i = 0; i < count && !is_lost; i++) {
         if (events[i].seq >= w->shards[shard].replayed_to)
-            take_event(w, shard, &events[i]);
+            w->kind->on_event(w, shard, &events[i]);
         is_lost = changes_are_too_many(&w->changes);
     }
     if (is_lost && w->failure.code == ERR_NONE)
@@ -262,82 +157,12 @@ static void read_due(struct watch *w)
 
 /* ── to the watcher ── */
 
-/* What is stored, under what was told; alone where it is as new. */
-static struct record *record_of_change(const struct watch *w, const struct change *change,
-                                       struct arena *a)
-{
-    int version = w->is_of_jobs ? COL_jobs_version : COL_tasks_version;
-    struct record *record = arena_new(a, struct record);
-    *record = (struct record){ .table = w->plan->table,
-                               .rows = change->rows,
-                               .row = change->row,
-                               .columns = w->plan->columns };
-    if (change->rows != NULL)
-        db_rows_keep(change->rows, a);
-    if (change->rows != NULL && record_i64(record, version) >= change->seq)
-        return record;
-    record->cells = record_kept_cells(&change->kept, a);
-    record->given = change->kept.given;
-    return record;
-}
-
-/* False where the watcher need not know. */
-static bool kind_of(enum task_match before, enum task_match now, enum event_kind *ret_kind)
-{
-    if (now == TASK_MATCH_NO) {
-        *ret_kind = EVENT_LEFT;
-        return before != TASK_MATCH_NO;
-    }
-    *ret_kind = before == TASK_MATCH_NO ? EVENT_ADDED : EVENT_CHANGED;
-    return true;
-}
-
-static bool tell_deleted(struct watch *w, struct change *change, struct task_event *event)
-{
-    bool is_told = change->is_known ? change->known != TASK_MATCH_NO : !change->is_added;
-    event->kind = EVENT_DELETED;
-    changes_forget(&w->changes, change);
-    return is_told;
-}
-
-static bool tell_task(struct watch *w, struct change *change, struct task_event *event,
-                      struct arena *a)
-{
-    event->id = change->id;
-    if (change->is_deleted)
-        return tell_deleted(w, change, event);
-    event->task = record_of_change(w, change, a);
-    enum task_match now = task_filter_match(w->filter, event->task);
-    enum task_match before = change->is_known ? change->known
-                             : change->is_added
-                                 ? TASK_MATCH_NO
-                                 : task_filter_match_before(w->filter, event->task, change->from);
-    if (!kind_of(before, now, &event->kind)) {
-        changes_forget(&w->changes, change);
-        return false;
-    }
-    changes_told(&w->changes, change, now, clock_mono_us());
-    return true;
-}
-
-static void *tell_job(struct watch *w, struct change *change, struct arena *a)
-{
-    struct record *job = record_of_change(w, change, a);
-    changes_told(&w->changes, change, TASK_MATCH_YES, clock_mono_us());
-    return job;
-}
-
 static void *next_ready(struct watch *w, struct arena *a)
 {
-    while (!list_is_empty(&w->changes.ready)) {
-        struct change *change = container_of(w->changes.ready.next, struct change, link);
-        if (w->is_of_jobs)
-            return tell_job(w, change, a);
-        struct task_event *event = arena_new(a, struct task_event);
-        if (tell_task(w, change, event, a))
-            return event;
-    }
-    return NULL;
+    void *event = NULL;
+    while (event == NULL && !list_is_empty(&w->changes.ready))
+        event = w->kind->tell(w, container_of(w->changes.ready.next, struct change, link), a);
+    return event;
 }
 
 static bool next_event(struct event_source *base, struct arena *a, void **ret_event, struct err *e)
@@ -431,7 +256,7 @@ enum gql_next task_watch_begin(struct gql_step *step, const struct task_filter *
         return gql_step_fail(step, &e);
     w->base.class = &class;
     w->base.cursor = tell_cursor;
-    w->is_of_jobs = filter == NULL;
+    w->kind = filter != NULL ? &task_watch_of_tasks : &task_watch_of_jobs;
     w->filter = filter;
     w->plan = plan;
     w->loop = await_request(step)->loop;

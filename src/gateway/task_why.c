@@ -14,7 +14,6 @@
 #include "gateway/worker_json.h"
 #include "json/json.h"
 
-#define ANY_SHARD SIZE_MAX
 enum { ASKED_MAX = 500 }; /* tasks in a request, as the worker has it */
 
 enum wait_code {
@@ -157,13 +156,19 @@ static struct wait_reason *of_row(struct arena *a, const struct record *task)
 /* The waiting tasks of a level. */
 struct asking {
     struct gql_step *step;
-    struct record_ids *ids; /* an object is what the worker says of that task */
-    size_t open;            /* requests */
+    /* By shard; an object is what its worker says of that task. */
+    struct record_ids *ids[GATEWAY_SHARDS_MAX];
+    size_t open; /* requests */
 };
 
 static bool is_waiting(const struct record *task)
 {
     return record_label(task, COL_tasks_status) == TASK_STATUS_PENDING && is_accepted(task);
+}
+
+static size_t shard_of(const struct gql_step *step, const struct record *task)
+{
+    return shards_of_record(await_request(step)->loop->gateway, task, COL_tasks_shard);
 }
 
 /* It has begun, or ended, since its row was read. */
@@ -200,20 +205,21 @@ static void answer(const struct asking *asking)
         if (status == TASK_STATUS_FAILED)
             why = of_failed(a, task);
         else if (is_waiting(task))
-            why = of_waiting(a, task, *record_ids_at(asking->ids, record_uuid(task, COL_tasks_id)));
+            why = of_waiting(
+                a, task,
+                *record_ids_at(asking->ids[shard_of(step, task)], record_uuid(task, COL_tasks_id)));
         else if (status == TASK_STATUS_PENDING)
             why = of_row(a, task);
         step->results[i] = gql_object(why);
     }
 }
 
-static void take_answer(const struct asking *asking, const struct json_value *tasks)
+static void take_answer(const struct record_ids *ids, const struct json_value *tasks)
 {
     for (size_t i = 0; tasks != NULL && tasks->type == JSON_ARRAY && i < tasks->item_count; i++) {
         struct uuid id;
-        void **object = uuid_parse(text_of(&tasks->items[i], "id"), &id)
-                            ? record_ids_find(asking->ids, id)
-                            : NULL;
+        void **object =
+            uuid_parse(text_of(&tasks->items[i], "id"), &id) ? record_ids_find(ids, id) : NULL;
         if (object != NULL)
             *object = (void *)(uintptr_t)&tasks->items[i];
     }
@@ -222,47 +228,49 @@ static void take_answer(const struct asking *asking, const struct json_value *ta
 static void answered(void *owner, const struct worker_reply *reply)
 {
     struct asking *asking = owner;
-    take_answer(asking, json_get_c(reply->body, "tasks"));
+    take_answer(asking->ids[reply->shard], json_get_c(reply->body, "tasks"));
     if (--asking->open > 0)
         return;
     answer(asking);
     gql_step_finish(asking->step);
 }
 
-static bool ask(struct asking *asking, size_t shard, const struct uuid *ids, size_t count)
+static void ask(struct asking *asking, size_t shard)
 {
-    struct str body = worker_ids_body(asking->step->arena, ids, count, true);
-    return await_worker_ask_for(asking->step, shard, "/v1/tasks:get", body, answered, asking);
+    const struct record_ids *ids = asking->ids[shard];
+    for (size_t at = 0; at < ids->count; at += ASKED_MAX) {
+        struct str body = worker_ids_body(asking->step->arena, ids->items + at,
+                                          min_of(ids->count - at, (size_t)ASKED_MAX), true);
+        asking->open +=
+            await_worker_ask_for(asking->step, shard, "/v1/tasks:get", body, answered, asking);
+    }
 }
 
-/* `shard` ANY_SHARD: those of all. */
-static struct record_ids *waiting_ids(const struct gql_step *step, size_t shard)
+/* Their ids, by shard. */
+static void sort_waiting(struct asking *asking, size_t shard_count)
 {
-    const struct gateway *gw = await_request(step)->loop->gateway;
-    struct gql_step waiting = *step;
-    void **parents = arena_new_array(step->arena, step->count, void *);
-    waiting.parents = parents;
-    waiting.count = 0;
+    const struct gql_step *step = asking->step;
+    void **tasks[GATEWAY_SHARDS_MAX];
+    size_t counts[GATEWAY_SHARDS_MAX] = { 0 };
+    for (size_t shard = 0; shard < shard_count; shard++)
+        tasks[shard] = arena_new_array(step->arena, step->count, void *);
     for (size_t i = 0; i < step->count; i++)
-        if (is_waiting(step->parents[i]) &&
-            (shard == ANY_SHARD ||
-             shards_of_record(gw, step->parents[i], COL_tasks_shard) == shard))
-            parents[waiting.count++] = step->parents[i];
-    return record_ids_of(&waiting, COL_tasks_id);
+        if (is_waiting(step->parents[i])) {
+            size_t shard = shard_of(step, step->parents[i]);
+            tasks[shard][counts[shard]++] = step->parents[i];
+        }
+    for (size_t shard = 0; shard < shard_count; shard++)
+        asking->ids[shard] = record_ids_of(step->arena, tasks[shard], counts[shard], COL_tasks_id);
 }
 
 static enum gql_next resolve_why(struct gql_step *step)
 {
-    const struct request *r = await_request(step);
+    size_t shard_count = await_request(step)->loop->gateway->shard_count;
     struct asking *asking = arena_new(step->arena, struct asking);
-    *asking = (struct asking){ step, waiting_ids(step, ANY_SHARD), 0 };
-    for (size_t shard = 0; shard < r->loop->gateway->shard_count; shard++) {
-        const struct record_ids *ids =
-            r->loop->gateway->shard_count == 1 ? asking->ids : waiting_ids(step, shard);
-        for (size_t at = 0; at < ids->count; at += ASKED_MAX)
-            asking->open +=
-                ask(asking, shard, ids->items + at, min_of(ids->count - at, (size_t)ASKED_MAX));
-    }
+    asking->step = step;
+    sort_waiting(asking, shard_count);
+    for (size_t shard = 0; shard < shard_count; shard++)
+        ask(asking, shard);
     if (asking->open > 0)
         return GQL_WAIT;
     answer(asking);

@@ -89,11 +89,13 @@ enum { TOLD_REASON_CHARS_MAX = 500 }; /* why something is paused */
 /* The members "actor" and "user" of a request: who asks. */
 void told_write_actor(struct json_writer *w, const struct gql_step *step);
 
-/* A change that is made at all shards, one after the other. */
+/* A change that is made at all shards, at once; where one owns the thing, when that one has made
+ * it. */
 struct told_change {
     enum told_what what; /* TOLD_TYPES, TOLD_QUEUES */
-    size_t first;        /* the shard that is asked before the others */
-    const char *path;    /* "/v1/types:update" */
+    bool is_owned;
+    size_t owner;     /* the shard, where one owns it */
+    const char *path; /* "/v1/types:update" */
     struct str body;
     const struct told_member *members;
     const char *action; /* of the row in the audit log, and its subject */
@@ -102,6 +104,6 @@ struct told_change {
     void (*words)(struct err *e); /* puts a worker's refusal into the API's; NULL: as it is */
 };
 /* Answers with the object as all have it now, when the audit log tells; see audited.h. Where one
- * fails, what those before it have done is told there, and by the error. The change lives as long
+ * fails, what the others have done is told there, and by the error. The change lives as long
  * as the step. */
 enum gql_next told_change(struct gql_step *step, const struct told_change *change);

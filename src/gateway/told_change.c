@@ -4,8 +4,12 @@
 #include "gateway/told.h"
 
 /*
- *   ask the first --> (done) --> ask the next --> (all) --> merge --> audit --> answer
- *         `-- failed: error       `-- failed: audit what was done --> error
+ *   ask the owner --> (done) --> ask the others, all at once --> (answers) --> merge --> audit -->
+ * answer
+ *         `-- failed: error                        `-- one failed: audit what was done --> error
+ *
+ * Where nobody owns it, all are the others. Each is given the entry of the audit log as it stands
+ * when it has made the change: of several shards the last word is this process's.
  */
 static const struct {
     const char *list, *member; /* of a worker's lists, and of its answer */
@@ -16,19 +20,17 @@ static const struct {
 
 struct told_changing {
     struct told_change change;
-    size_t at;                                         /* how many have answered */
-    const struct json_value *told[GATEWAY_SHARDS_MAX]; /* by shard: what it has made of it */
+    struct audited_act act;
+    size_t open;        /* that are asked, and one while more are to be */
+    bool is_owner_done; /* the others are asked */
+    const struct json_value
+        *told[GATEWAY_SHARDS_MAX]; /* by shard: what it has made of it, or NULL */
+    struct err why;                /* of the first that failed; else ERR_NONE */
 };
 
 static const struct gateway *gateway_of(const struct gql_step *step)
 {
     return await_request(step)->loop->gateway;
-}
-
-/* The first, then the others by their numbers. */
-static size_t shard_at(const struct told_changing *c, size_t at)
-{
-    return at == 0 ? c->change.first : at <= c->change.first ? at - 1 : at;
 }
 
 static struct told_object *object_of(struct gql_step *step, const struct told_changing *c)
@@ -49,46 +51,88 @@ static struct told_object *object_of(struct gql_step *step, const struct told_ch
     return told_object_read(a, &json_get(all, str_of_c(list))->items[0], c->change.members, true);
 }
 
-/* "0, 2": those that have made it. */
-static struct str shards_done(struct arena *a, const struct told_changing *c)
+/* "0, 2": those that have made it, or have not. */
+static struct str list_shards(const struct gql_step *step, bool is_done)
 {
+    const struct told_changing *c = step->host;
     struct buf out;
     buf_init(&out, 0);
-    for (size_t i = 0; i < c->at; i++)
-        buf_printf(&out, "%s%zu", i > 0 ? ", " : "", shard_at(c, i));
-    struct str text = arena_copy(a, buf_str(&out));
+    for (size_t i = 0; i < gateway_of(step)->shard_count; i++)
+        if ((c->told[i] != NULL) == is_done)
+            buf_printf(&out, "%s%zu", out.len > 0 ? ", " : "", i);
+    struct str text = arena_copy(step->arena, buf_str(&out));
     buf_clear(&out);
     return text;
 }
+
+/* ── the end ── */
+
+/* The object with `members` as its last ones; `ptr` NULL: there is none. */
+static struct str with_members(struct arena *a, struct str object, struct str members)
+{
+    if (object.ptr == NULL || object.len <= 2)
+        return arena_printf(a, "{%.*s}", STR_FMT(members));
+    return arena_printf(a, "%.*s,%.*s}", STR_FMT(str_first(object, object.len - 1)),
+                        STR_FMT(members));
+}
+
+/* The change's detail, and who has made it. */
+static struct str detail_with(const struct gql_step *step, struct str done)
+{
+    const struct told_changing *c = step->host;
+    return with_members(step->arena, c->change.detail,
+                        arena_printf(step->arena, "\"shards\":[%.*s]", STR_FMT(done)));
+}
+
+static enum gql_next fail(struct gql_step *step)
+{
+    struct told_changing *c = step->host;
+    struct str done = list_shards(step, true), others = list_shards(step, false);
+    struct err e;
+    if (str_is_empty(done))
+        return gql_step_fail(step, &c->why);
+    (void)err_set_from(&e, c->why.origin, c->why.code,
+                       "changed at shard %.*s, and not at shard %.*s: %.120s", STR_FMT(done),
+                       STR_FMT(others), c->why.message);
+    c->act.detail = detail_with(step, done);
+    return audited_fail(step, &c->act, &e);
+}
+
+static enum gql_next ask_others(struct gql_step *step);
+
+/* One has been heard. */
+static enum gql_next go_on(struct gql_step *step)
+{
+    struct told_changing *c = step->host;
+    if (--c->open > 0)
+        return GQL_WAIT;
+    if (c->why.code != ERR_NONE)
+        return fail(step);
+    if (!c->is_owner_done)
+        return ask_others(step);
+    step->results[0] = gql_object(object_of(step, c));
+    audited_finish(step, &c->act);
+    return GQL_WAIT;
+}
+
+/* ── asking ── */
 
 static enum gql_next failed(struct gql_step *step, size_t shard, const struct err *why,
                             bool is_said)
 {
     struct told_changing *c = step->host;
-    struct str detail = c->change.detail, done = shards_done(step->arena, c);
-    struct err e = *why, told;
-    if (is_said && c->change.words != NULL)
-        c->change.words(&e);
-    if (c->at == 0)
-        return gql_step_fail(step, &e);
-    (void)err_set_from(&told, e.origin, e.code,
-                       "changed at shard %.*s, and not at shard %zu and those behind it: %.120s",
-                       STR_FMT(done), shard, e.message);
-    detail =
-        arena_printf(step->arena, "%.*s\"shards\":[%.*s]}",
-                     STR_FMT(detail.ptr == NULL ? STR("{")
-                                                : arena_printf(step->arena, "%.*s,",
-                                                               (int)detail.len - 1, detail.ptr)),
-                     STR_FMT(done));
-    return audited_fail(step, c->change.action, c->change.subject, detail, &told);
+    (void)shard;
+    if (c->why.code == ERR_NONE) {
+        c->why = *why;
+        if (is_said && c->change.words != NULL)
+            c->change.words(&c->why);
+    }
+    return go_on(step);
 }
-
-static enum gql_next ask(struct gql_step *step);
 
 static void changed(struct gql_step *step, size_t shard, const struct json_value *body)
 {
     struct told_changing *c = step->host;
-    const struct gateway *gw = gateway_of(step);
     const struct json_value *object = json_get(body, str_of_c(whats[c->change.what].member));
     struct err e;
     if (told_object_read(step->arena, object, c->change.members, true) == NULL) {
@@ -98,28 +142,63 @@ static void changed(struct gql_step *step, size_t shard, const struct json_value
         (void)failed(step, shard, &e, false);
         return;
     }
-    told_put(gw->told, shard, c->change.what, object);
+    told_put(gateway_of(step)->told, shard, c->change.what, object);
     c->told[shard] = object;
-    c->at++;
-    if (c->at < gw->shard_count) {
-        (void)ask(step);
-        return;
-    }
-    step->results[0] = gql_object(object_of(step, c));
-    audited_finish(step, c->change.action, c->change.subject, c->change.detail);
+    (void)go_on(step);
 }
 
-static enum gql_next ask(struct gql_step *step)
+static struct str body_of(const struct gql_step *step, size_t shard)
 {
     const struct told_changing *c = step->host;
-    return await_worker_or(step, shard_at(c, c->at), NULL, c->change.path, c->change.body, changed,
-                           failed);
+    const struct audited_call call = { .is_last = gateway_of(step)->shard_count == 1 };
+    struct audited_act act = c->act;
+    struct buf out;
+    if (!call.is_last) {
+        struct str done = list_shards(step, true);
+        act.detail = detail_with(step, arena_printf(step->arena, "%.*s%s%zu", STR_FMT(done),
+                                                    done.len > 0 ? ", " : "", shard));
+    }
+    buf_init(&out, 0);
+    struct json_writer w = json_writer_to(&out);
+    json_begin_object(&w);
+    audited_put_record(&w, step, &act, &call);
+    json_end_object(&w);
+    struct str record = str_of(out.ptr + 1, out.len - 2); /* without its braces */
+    struct str body = with_members(step->arena, c->change.body, record);
+    buf_clear(&out);
+    return body;
+}
+
+/* One that cannot be asked has failed before this returns. */
+static void ask(struct gql_step *step, size_t shard)
+{
+    struct told_changing *c = step->host;
+    c->open++;
+    (void)await_worker_or(step, shard, NULL, c->change.path, body_of(step, shard), changed, failed);
+}
+
+static enum gql_next ask_others(struct gql_step *step)
+{
+    struct told_changing *c = step->host;
+    c->is_owner_done = true;
+    c->open = 1;
+    for (size_t i = 0; i < gateway_of(step)->shard_count; i++)
+        if (c->told[i] == NULL)
+            ask(step, i);
+    return go_on(step);
 }
 
 enum gql_next told_change(struct gql_step *step, const struct told_change *change)
 {
     struct told_changing *c = arena_new(step->arena, struct told_changing);
-    *c = (struct told_changing){ .change = *change };
+    *c = (struct told_changing){
+        .change = *change,
+        .act = audited_begin(change->action, change->subject, change->detail),
+        .open = 1,
+    };
     step->host = c;
-    return ask(step);
+    if (!change->is_owned)
+        return ask_others(step);
+    ask(step, change->owner);
+    return go_on(step);
 }

@@ -225,7 +225,7 @@ static enum gql_next resolve_update(struct gql_step *step)
     struct err e;
     if (!check_type(gql_arg(step, "type"), &e) || !check_settings(gql_arg(step, "settings"), &e))
         return gql_step_fail(step, &e);
-    /* All shards: each counts its own tasks. */
+    /* Nobody owns a type: each shard counts its own tasks. */
     const struct told_change change = {
         .what = TOLD_TYPES,
         .path = "/v1/types:update",

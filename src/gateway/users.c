@@ -3,18 +3,10 @@
 #include "gateway/access.h"
 #include "gateway/bindings.h"
 #include "gateway/check.h"
-#include "gateway/page.h"
 
-static const struct schema_table *users_table(void)
+const struct schema_table *users_table(void)
 {
     return &schema_public.tables[TABLE_users];
-}
-
-static struct str id_text(struct arena *a, struct uuid id)
-{
-    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
-    uuid_format(id, text);
-    return str_of(text, UUID_TEXT_LEN);
 }
 
 /* ── plans ── */
@@ -41,7 +33,6 @@ static void place_columns(const struct gql_selection *sel, uint64_t columns)
         }
 }
 
-/* Does so with every selection that a path of fields leads to; aliases may make several. */
 typedef void selection_fn(const struct gql_selection *sel, uint64_t *columns);
 
 static void each_below(const struct gql_field *f, const char *const *path, selection_fn *fn,
@@ -67,6 +58,16 @@ static void place(const struct gql_selection *sel, uint64_t *columns)
     place_columns(sel, *columns);
 }
 
+uint64_t users_columns_below(struct gql_field *f, const char *const *const *paths)
+{
+    uint64_t columns = SELECT_BIT(COL_users_id);
+    for (size_t i = 0; paths[i] != NULL; i++)
+        each_below(f, paths[i], collect, &columns);
+    for (size_t i = 0; paths[i] != NULL; i++)
+        each_below(f, paths[i], place, &columns);
+    return columns;
+}
+
 static struct user_plan *plan_of(uint64_t columns, struct arena *plan_arena)
 {
     struct user_plan *plan = arena_new(plan_arena, struct user_plan);
@@ -89,11 +90,8 @@ void *users_prepare(struct gql_field *f, struct arena *plan_arena)
 
 void *users_prepare_below(struct gql_field *f, struct arena *plan_arena)
 {
-    static const char *const user[] = { "user", NULL };
-    uint64_t columns = SELECT_BIT(COL_users_id);
-    each_below(f, user, collect, &columns);
-    each_below(f, user, place, &columns);
-    return plan_of(columns, plan_arena);
+    static const char *const user[] = { "user", NULL }, *const *const paths[] = { user, NULL };
+    return plan_of(users_columns_below(f, paths), plan_arena);
 }
 
 struct db_step users_by_id_step(const struct gql_step *step, struct uuid id)
@@ -277,188 +275,10 @@ static enum gql_next resolve_user_by_email(struct gql_step *step)
     return await_db(step, DB_LANE_READ, &by_email, 1, read_one);
 }
 
-/* ── users ── */
-
-struct users_plan {
-    uint64_t columns;
-    bool wants_total;
-};
-
-static void *prepare_users(struct gql_field *f, struct arena *plan_arena)
-{
-    static const char *const nodes[] = { "nodes", NULL }, *const edges[] = { "edges", "node",
-                                                                             NULL };
-    struct users_plan *plan = arena_new(plan_arena, struct users_plan);
-    plan->columns = SELECT_BIT(COL_users_id);
-    plan->wants_total = gql_child(f, "totalCount") != NULL;
-    each_below(f, nodes, collect, &plan->columns);
-    each_below(f, edges, collect, &plan->columns);
-    each_below(f, nodes, place, &plan->columns);
-    each_below(f, edges, place, &plan->columns);
-    return plan;
-}
-
-/* A user in a page, and its UserEdge. */
-struct paged_user {
-    struct user_row user;
-    const struct page_view *view;
-};
-
-/* The page while it is read, and then the UserConnection. */
-struct users_page {
-    struct page page;
-    struct select select;
-    struct page_view view;
-    void **objects; /* paged users, in the order of the list */
-    int64_t total;
-};
-
-static struct cursor_row place_of(const struct user_row *user)
-{
-    return (struct cursor_row){ .id = users_object_id(user) };
-}
-
-static void read_page(struct users_page *page, const struct gql_step *step, struct db_rows *rows)
-{
-    size_t count = page_view_init(&page->view, &page->page, db_rows_count(rows));
-    struct paged_user *users = arena_new_array(step->arena, count, struct paged_user);
-    page->objects = arena_new_array(step->arena, count, void *);
-    db_rows_keep(rows, step->arena);
-    for (size_t i = 0; i < count; i++) {
-        users[i] = (struct paged_user){ { rows, page_view_row(&page->view, i) }, &page->view };
-        page->objects[i] = &users[i].user;
-    }
-    if (count > 0) {
-        page->view.first = place_of(&users[0].user);
-        page->view.last = place_of(&users[count - 1].user);
-    }
-}
-
-static void got_total(struct gql_step *step, const struct db_reply *reply)
-{
-    struct users_page *page = step->host;
-    page->total = db_rows_i64(reply->rows[0], 0, 0);
-    step->results[0] = gql_object(page);
-    gql_step_finish(step);
-}
-
-static void got_page(struct gql_step *step, const struct db_reply *reply)
-{
-    const struct users_plan *plan = step->field->plan_data;
-    struct users_page *page = step->host;
-    read_page(page, step, reply->rows[0]);
-    if (!plan->wants_total) {
-        step->results[0] = gql_object(page);
-        gql_step_finish(step);
-        return;
-    }
-    struct db_step count = { select_count_statement(step->arena, &page->select, PAGE_COUNT_MAX),
-                             select_count_args(step->arena, &page->select) };
-    (void)await_search(step, &count, "search", got_total);
-}
-
-/* Email or name contains it; NULL: all. */
-static const struct select_filter *users_filter(struct arena *a, const struct gql_value *search)
-{
-    static const int columns[] = { COL_users_email, COL_users_name };
-    if (gql_is_null(search) || str_is_empty(str_trim(search->text)))
-        return NULL;
-    struct select_filter *either = arena_new(a, struct select_filter);
-    struct select_filter *items = arena_new_array(a, countof(columns), struct select_filter);
-    for (size_t i = 0; i < countof(columns); i++)
-        items[i] = (struct select_filter){ .op = SELECT_CONTAINS,
-                                           .column = columns[i],
-                                           .value = str_trim(search->text) };
-    *either =
-        (struct select_filter){ .op = SELECT_ANY, .items = items, .item_count = countof(columns) };
-    return either;
-}
-
-static const struct str *bound_of(struct arena *a, const struct cursor_row *row)
-{
-    if (row == NULL)
-        return NULL;
-    struct str *bound = arena_new(a, struct str);
-    *bound = id_text(a, row->id);
-    return bound;
-}
-
-static enum gql_next resolve_users(struct gql_step *step)
-{
-    static const struct select_order forward = { COL_users_id, false };
-    static const struct select_order backward = { COL_users_id, true };
-    const struct users_plan *plan = step->field->plan_data;
-    const struct gql_value *search = gql_arg(step, "search");
-    struct users_page *list = arena_new(step->arena, struct users_page);
-    const struct page *page = &list->page;
-    struct err e;
-    step->host = list;
-    if (!gql_is_null(search) && !check_search("search", search->text, &e))
-        return gql_step_fail(step, &e);
-    const struct select_filter *filter = users_filter(step->arena, search);
-    const struct cursor_scope scope = { .list = CURSOR_USERS, .filter = page_filter(filter) };
-    if (!page_read(step, &scope, &list->page, &e))
-        return gql_step_fail(step, &e);
-    list->select = (struct select){
-        .table = users_table(),
-        .columns = plan->columns,
-        .filter = filter,
-        .orders = page->is_backward ? &backward : &forward,
-        .order_count = 1,
-        .after = bound_of(step->arena, page->is_backward ? page->before : page->after),
-        .until = bound_of(step->arena, page->is_backward ? page->after : page->before),
-        .limit = page->size + 1,
-    };
-    struct db_step read = { select_statement(step->arena, &list->select),
-                            select_args(step->arena, &list->select) };
-    return filter != NULL ? await_search(step, &read, "search", got_page)
-                          : await_db(step, DB_LANE_READ, &read, 1, got_page);
-}
-
-static void get_nodes(const struct gql_field *f, void *ctx, void *parent,
-                      struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_objects(page->objects, page->view.count);
-}
-
-static void get_total(const struct gql_field *f, void *ctx, void *parent,
-                      struct gql_value *ret_value)
-{
-    const struct users_page *page = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_int(page->total);
-}
-
-static void get_self(const struct gql_field *f, void *ctx, void *parent,
-                     struct gql_value *ret_value)
-{
-    (void)f, (void)ctx;
-    *ret_value = gql_object(parent);
-}
-
-static void get_page_info(const struct gql_field *f, void *ctx, void *parent,
-                          struct gql_value *ret_value)
-{
-    struct users_page *page = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_object(&page->view);
-}
-
-static void get_cursor(const struct gql_field *f, void *ctx, void *parent,
-                       struct gql_value *ret_value)
-{
-    const struct paged_user *paged = container_of(parent, struct paged_user, user);
-    (void)f;
-    *ret_value = page_view_cursor(paged->view, ctx, place_of(&paged->user));
-}
-
 const struct gateway_binding bindings_users[] = {
     { "Query.me", { .resolve = resolve_me, .prepare = users_prepare } },
     { "Query.user", { .resolve = resolve_user, .prepare = users_prepare } },
     { "Query.userByEmail", { .resolve = resolve_user_by_email, .prepare = users_prepare } },
-    { "Query.users", { .resolve = resolve_users, .prepare = prepare_users } },
     { "User.id", { .get = get_text, .data = BINDING_NUMBER(COL_users_id) } },
     { "User.email", { .get = get_email, .data = BINDING_NUMBER(COL_users_email) } },
     { "User.name", { .get = get_text, .data = BINDING_NUMBER(COL_users_name) } },
@@ -466,11 +286,5 @@ const struct gateway_binding bindings_users[] = {
     { "User.lastSeenAt", { .get = get_last_seen, .data = BINDING_NUMBER(COL_users_last_seen_at) } },
     { "User.createdAt", { .get = get_time, .data = BINDING_NUMBER(COL_users_created_at) } },
     { "User.updatedAt", { .get = get_time, .data = BINDING_NUMBER(COL_users_updated_at) } },
-    { "UserConnection.nodes", { .get = get_nodes } },
-    { "UserConnection.edges", { .get = get_nodes } },
-    { "UserConnection.pageInfo", { .get = get_page_info } },
-    { "UserConnection.totalCount", { .get = get_total } },
-    { "UserEdge.cursor", { .get = get_cursor } },
-    { "UserEdge.node", { .get = get_self } },
     { 0 },
 };

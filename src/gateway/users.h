@@ -23,6 +23,11 @@ void *users_prepare(struct gql_field *f, struct arena *plan_arena);
 /* The prepare of fields whose child `user` is one: setup and login. */
 void *users_prepare_below(struct gql_field *f, struct arena *plan_arena);
 
+[[nodiscard]] const struct schema_table *users_table(void);
+/* The columns, with the id always, that the Users read which the paths of fields below `f` lead to;
+ * those fields are told where in a row of them they are. A path ends with NULL, and so do they. */
+[[nodiscard]] uint64_t users_columns_below(struct gql_field *f, const char *const *const *paths);
+
 /* Reads the user by id with the plan's columns. */
 [[nodiscard]] struct db_step users_by_id_step(const struct gql_step *step, struct uuid id);
 /* The object of the row, which lives as long as the operation; NULL where there is no row. */

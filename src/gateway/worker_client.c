@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/peer_options.h"
+#include "gateway/shards.h"
 #include "http/leader.h"
 #include "io/timer.h"
 
@@ -44,22 +45,10 @@ struct worker_call {
     struct arena *arena;
 };
 
-struct str worker_client_urls(const struct gateway *gw, size_t shard, const char **ret_name)
-{
-    struct shard_texts urls;
-    struct err e;
-    *ret_name = shard > 0 ? "shard-urls" : "worker-url";
-    if (shard == 0)
-        return conf_str(gw->conf, CONF_WORKER_URL);
-    return shard_texts_read(conf_str(gw->conf, CONF_SHARD_URLS), &urls, &e) ? urls.texts[shard]
-                                                                            : (struct str){ 0 };
-}
-
 bool worker_client_create(struct gateway_loop *loop, size_t shard,
                           struct worker_client **ret_client, struct err *e)
 {
-    const char *name;
-    struct str urls = worker_client_urls(loop->gateway, shard, &name),
+    struct str urls = loop->gateway->worker_urls[shard],
                token = conf_str(loop->gateway->conf, CONF_GATEWAY_TOKEN);
     struct http_client_options options = peer_options(loop->gateway->conf, ERR_ORIGIN_WORKER);
     *ret_client = NULL;
@@ -69,7 +58,7 @@ bool worker_client_create(struct gateway_loop *loop, size_t shard,
     options.waiting_max = WAITING_MAX;
     options.response_bytes_max = ANSWER_BYTES_MAX;
     struct http_leader *leader;
-    if (!http_leader_create(loop->io, name, urls, &options, &leader, e))
+    if (!http_leader_create(loop->io, shards_url_option(shard), urls, &options, &leader, e))
         return false;
     struct worker_client *client = mem_new(struct worker_client);
     client->loop = loop->io;

@@ -13,14 +13,10 @@ enum { WORKER_LEADERLESS_MS = 1'000 };
 struct worker_client;
 struct worker_call;
 
-/* Where the shard's workers are: a list, empty without a worker-url; and the option that says so.
- */
-[[nodiscard]] struct str worker_client_urls(const struct gateway *gw, size_t shard,
-                                            const char **ret_name);
 /*
- * False where that is no list of URLs; `*ret_client` is NULL where it is empty. Where it
- * names several workers, a call that one has not carried out for certain goes on to the next; when
- * those that answer do not lead, it tries again for WORKER_LEADERLESS_MS.
+ * False where the shard's worker_urls are no list of URLs; `*ret_client` is NULL where there are
+ * none. Where it names several workers, a call that one has not carried out for certain goes on to
+ * the next; when those that answer do not lead, it tries again for WORKER_LEADERLESS_MS.
  */
 [[nodiscard]] bool worker_client_create(struct gateway_loop *loop, size_t shard,
                                         struct worker_client **ret_client, struct err *e);

@@ -3,6 +3,7 @@
 
 import os
 import sys
+import threading
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -183,6 +184,35 @@ def settings_reach_all_and_lists_are_one(postgres):
                            ["task-type.update", "task-type:mail", '{"shards": [0], "maxRunning": 8}']], entries
 
 
+def a_slow_shard_holds_no_other_up(postgres):
+    """Each makes the change only when all have been asked; one after the other would never come to an end."""
+    with World(postgres) as world:
+        all_are_asked = threading.Barrier(2)
+        for worker in (world.a, world.b):
+            worker.on_settings = lambda: all_are_asked.wait(timeout=60)
+        changed = world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 7}})
+        assert changed.data["updateTaskType"]["maxRunning"] == 7, changed.text
+        assert [w.types["mail"]["max_running"] for w in (world.a, world.b)] == [7, 7]
+
+
+def the_first_shard_of_all_may_fail_too(postgres):
+    with World(postgres) as world:
+        world.a.is_away = True
+        broken = world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 7}})
+        assert broken.code == "WORKER_UNAVAILABLE", broken.text
+        assert broken.error["message"].startswith("changed at shard 1, and not at shard 0: "), broken.text
+        assert world.b.types["mail"]["max_running"] == 7 and not world.a.types
+        world.a.is_away, world.b.refuse_settings = False, "settings.max_running: says shard 1"
+        refused = world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 8}})
+        assert refused.code == "BAD_USER_INPUT", refused.text
+        assert refused.error["message"] == "changed at shard 0, and not at shard 1: settings.maxRunning: says shard 1"
+        world.a.refuse_settings = "settings.max_running: says shard 0"
+        refused = world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 9}})
+        assert refused.code == "BAD_USER_INPUT" and refused.error["message"].startswith("settings.maxRunning: says shard"), refused.text
+        entries = world.sql("SELECT detail FROM audit_log WHERE detail ? 'shards' ORDER BY id")
+        assert entries == [['{"shards": [1], "maxRunning": 7}'], ['{"shards": [0], "maxRunning": 8}']], entries
+
+
 def figures_add_up_and_snapshots_stay_apart(postgres):
     with World(postgres) as world:
         for worker, count in ((world.a, 2), (world.b, 3)):
@@ -356,7 +386,8 @@ def sessions_belong_to_a_shard(postgres):
 
 TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, what_reaches_over_two_shards_is_refused_by_name,
          what_is_done_to_a_row_goes_to_its_shard, a_log_is_followed_at_its_shard, a_bulk_action_is_split,
-         settings_reach_all_and_lists_are_one, figures_add_up_and_snapshots_stay_apart,
+         settings_reach_all_and_lists_are_one, a_slow_shard_holds_no_other_up, the_first_shard_of_all_may_fail_too,
+         figures_add_up_and_snapshots_stay_apart,
          one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits,
          a_shard_that_was_taken_away_is_a_cache,
          changes_of_all_are_followed_and_resumed]

@@ -75,6 +75,7 @@ class FakeWorker:
         self.workers_answer = None  # instead of that
         self.types_answer = None  # of GET /v1/types, instead of what it knows
         self.refuse_settings = None  # a message
+        self.on_settings = None   # called before a change of a type or a queue is made
         self.bulk_ends = []       # so many tasks of each bulk action are done, then it breaks off; at 0, 503
         self.page_max = self.log_page = 1000
         self.on_page = None       # called with the number of each snapshot page that was made
@@ -259,6 +260,14 @@ class FakeWorker:
             self.put_event({"op": "queue", "queue": self.queue_of(name), "actor": actor})
             return self.queue_of(name)
 
+    def put_record(self, body, is_over=True, **counts):
+        """The entry of the audit log that a gateway gave with what it asked for."""
+        if "record" in body:
+            record = dict(body["record"])
+            is_open = not (record.pop("is_last") and is_over)
+            counts = {name: record.pop(name, 0) + count for name, count in counts.items()}
+            self.put_event({"op": "record", "record": {**record, **counts, "is_open": is_open}})
+
     def known(self, member, kept):
         return sorted({*kept, *(task[member] for task in self.tasks.values())})
 
@@ -267,6 +276,8 @@ class FakeWorker:
             return self.types_answer or {"types": [self.type_of(name) for name in self.known("type", self.types)]}
         if method == "GET" and path == "/v1/queues":
             return {"queues": [self.queue_of(name) for name in self.known("queue", self.queues)]}
+        if self.on_settings:
+            self.on_settings()
         if self.refuse_settings:
             raise Refusal(400, "BAD_USER_INPUT", self.refuse_settings)
         if path == "/v1/types:update":
@@ -274,6 +285,7 @@ class FakeWorker:
         else:
             is_paused = path == "/v1/queues:pause"
             changed = {"queue": self.put_queue(body["queue"], is_paused, body["actor"], body["user"], body.get("reason"))}
+        self.put_record(body)
         return {**changed, "cursor": f"{self.shard}:{self.head}"}
 
     def forget(self):
@@ -399,6 +411,8 @@ class FakeWorker:
             else:
                 self.reopen(task_id) if body["action"] == "retry" else self.finish(task_id, "cancelled")
                 shown.append(dict(self.tasks[task_id]))
+        if not body["dry_run"]:
+            self.put_record(body, end == len(body["tasks"]), done=len(done), refused=len(refused))
         answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": f"{self.shard}:{self.head}"}
         if end < len(body["tasks"]):
             answer["error"] = {"code": "UNAVAILABLE", "message": "this worker does not lead"}

@@ -95,22 +95,28 @@ static void a_body_goes_on_without_the_shard(void **state)
     assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
+static bool read_opening(struct arena *a, struct str body, size_t shard_count,
+                         struct lease_shard *ret_where, struct err *e)
+{
+    return lease_shard_read_opening(a, body, lease_shard_parse(a, body), shard_count, ret_where, e);
+}
+
 static void an_opening_names_a_shard_that_there_is(void **state)
 {
     (void)state;
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 16);
     struct lease_shard where;
     struct err e;
-    assert_true(lease_shard_read_opening(a, STR("{\"shard\":1,\"types\":{}}"), 2, &where, &e));
+    assert_true(read_opening(a, STR("{\"shard\":1,\"types\":{}}"), 2, &where, &e));
     assert_true(where.shard == 1 && str_eq_c(where.body, "{\"types\":{}}"));
-    assert_true(lease_shard_read_opening(a, STR("{\"types\":{}}"), 2, &where, &e));
+    assert_true(read_opening(a, STR("{\"types\":{}}"), 2, &where, &e));
     assert_int_equal(where.shard, 0);
-    assert_true(lease_shard_read_opening(a, STR("{\"shard\":null}"), 2, &where, &e));
+    assert_true(read_opening(a, STR("{\"shard\":null}"), 2, &where, &e));
     assert_true(where.shard == 0 && str_eq_c(where.body, "{}"));
     static const char *const wrong[] = { "{\"shard\":2}", "{\"shard\":-1}", "{\"shard\":1.5}",
                                          "{\"shard\":\"1\"}" };
     for (size_t i = 0; i < countof(wrong); i++) {
-        assert_false(lease_shard_read_opening(a, str_of_c(wrong[i]), 2, &where, &e));
+        assert_false(read_opening(a, str_of_c(wrong[i]), 2, &where, &e));
         assert_string_equal(e.message, "shard: must be 0 to 1, see GET /v1/shards");
     }
     struct str answer = lease_shard_answer(a, 1, STR("{\"session\":\"s\",\"secret\":\"x\"}"));

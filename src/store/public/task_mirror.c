@@ -1,6 +1,5 @@
 #include "store/public/task_mirror.h"
 
-#include "base/buf.h"
 #include "base/map.h"
 #include "store/public/task_mirror_sql.h"
 
@@ -8,21 +7,26 @@ enum { VERSIONS_MAX = 10'000 }; /* of a page's range; rows beyond are written ag
 
 /* ── columns as arrays ── */
 
-static bool is_quoted(enum schema_type type)
+/* Enums, jsonb and arrays travel as text; the statements cast them. */
+static enum db_cells cells_of(enum schema_type type)
 {
     switch (type) {
+    case SCHEMA_INT4:
+        return DB_CELLS_INT4;
+    case SCHEMA_INT8:
+        return DB_CELLS_INT8;
+    case SCHEMA_FLOAT8:
+        return DB_CELLS_FLOAT8;
+    case SCHEMA_UUID:
+        return DB_CELLS_UUID;
+    case SCHEMA_TIMESTAMPTZ:
+        return DB_CELLS_TIMESTAMPTZ;
     case SCHEMA_BOOL:
     case SCHEMA_INT2:
-    case SCHEMA_INT4:
-    case SCHEMA_INT8:
-    case SCHEMA_FLOAT8:
-    case SCHEMA_UUID:
-        return false;
     case SCHEMA_TEXT:
     case SCHEMA_BYTEA:
     case SCHEMA_JSON:
     case SCHEMA_JSONB:
-    case SCHEMA_TIMESTAMPTZ:
     case SCHEMA_TEXT_ARRAY:
     case SCHEMA_UUID_ARRAY:
     case SCHEMA_INT8_ARRAY:
@@ -31,59 +35,19 @@ static bool is_quoted(enum schema_type type)
     case SCHEMA_TYPE_COUNT:
         break;
     }
-    return true;
-}
-
-/* Source: PostgreSQL's manual, "Array input and output syntax". */
-static void put_quoted(struct buf *b, struct str item)
-{
-    char *out = buf_reserve(b, item.len * 2 + 2), *start = out;
-    if (out == NULL)
-        return;
-    *out++ = '"';
-    for (size_t i = 0; i < item.len; i++) {
-        if (item.ptr[i] == '"' || item.ptr[i] == '\\')
-            *out++ = '\\';
-        *out++ = item.ptr[i];
-    }
-    *out++ = '"';
-    buf_advance(b, (size_t)(out - start));
-}
-
-/* A cell that the server would not take as a text must not end its statement's text early. */
-static bool has_nul(struct db_args *args, struct str cell)
-{
-    if (cell.len == 0 || memchr(cell.ptr, '\0', cell.len) == NULL)
-        return false;
-    if (args->failure.code == ERR_NONE)
-        err_set(&args->failure, ERR_INVALID, "a text holds U+0000, which cannot be stored");
-    return true;
+    return DB_CELLS_TEXT;
 }
 
 /* Without the nulls at its end, which unnest adds. */
 static void add_column(struct db_args *args, const struct schema_table *table,
                        const struct mirror_row *rows, size_t count, int column)
 {
-    bool with_quotes = is_quoted(table->columns[column].type);
-    struct buf b;
     while (count > 0 && rows[count - 1].cells[column].ptr == NULL)
         count--;
-    buf_init(&b, 0);
-    buf_put_char(&b, '{');
-    for (size_t i = 0; i < count; i++) {
-        struct str cell = rows[i].cells[column];
-        if (i > 0)
-            buf_put_char(&b, ',');
-        if (cell.ptr == NULL || has_nul(args, cell))
-            buf_put(&b, "NULL", 4);
-        else if (with_quotes)
-            put_quoted(&b, cell);
-        else
-            buf_put_str(&b, cell);
-    }
-    buf_put_char(&b, '}');
-    db_args_text(args, buf_str(&b));
-    buf_clear(&b);
+    struct str *cells = arena_new_array(args->arena, count, struct str);
+    for (size_t i = 0; i < count; i++)
+        cells[i] = rows[i].cells[column];
+    db_args_cells(args, cells_of(table->columns[column].type), cells, count);
 }
 
 /* ── tasks ── */
