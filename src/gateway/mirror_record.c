@@ -80,26 +80,30 @@ static void count_type(struct record_many *many, struct str type, int64_t count)
     many->types[i].count += count;
 }
 
-static struct deed *add_task(struct recording *r, enum act act, const struct audit_record *record,
-                             struct uuid id)
-{
-    struct deed *d = deed_of(r, act, record->label);
-    if (d->many.count < EACH_MAX) {
-        d->each[d->many.count] = arena_new(r->a, struct audit_record);
-        *d->each[d->many.count] = *record;
-    }
-    if (d->many.count < IDS_MAX)
-        d->many.ids[d->many.id_count++] = id;
-    d->many.until_us = max_of(d->many.until_us, record->at_us);
-    d->many.count++;
-    return d;
-}
-
 static struct str subject_of(struct arena *a, const char *kind, struct uuid id)
 {
     char text[UUID_TEXT_LEN + 1];
     uuid_format(id, text);
     return arena_printf(a, "%s:%s", kind, text);
+}
+
+/* One more: its entry, of `base`, to be filled in; NULL: there are too many for each to have one.
+ */
+static struct audit_record *add_task(struct recording *r, struct deed *d,
+                                     const struct audit_record *base, struct uuid id)
+{
+    struct audit_record *record = NULL;
+    if (d->many.count < EACH_MAX) {
+        record = d->each[d->many.count] = arena_new(r->a, struct audit_record);
+        *record = *base;
+        record->action = str_of_c(act_names[d->act].one);
+        record->subject = subject_of(r->a, "task", id);
+    }
+    if (d->many.count < IDS_MAX)
+        d->many.ids[d->many.id_count++] = id;
+    d->many.until_us = max_of(d->many.until_us, base->at_us);
+    d->many.count++;
+    return record;
 }
 
 /* The first one's number and moment stand for them all. */
@@ -123,22 +127,22 @@ static void close_deeds(struct recording *r)
 static void take_new_task(struct recording *r, const struct audit_record *base,
                           const struct str *cells, struct uuid id)
 {
-    struct audit_record record = *base;
     struct uuid job;
     bool is_run = cells[COL_tasks_job_id].ptr != NULL && uuid_parse(cells[COL_tasks_job_id], &job);
     if (is_run) {
-        record.action = str_of_c(act_names[ACT_TRIGGER].one);
-        record.subject = subject_of(r->a, "job", job);
-        record.detail = record_detail_task(r->a, cells, &id);
-        r->records[r->count++] = record;
+        struct audit_record *run = &r->records[r->count++];
+        *run = *base;
+        run->action = str_of_c(act_names[ACT_TRIGGER].one);
+        run->subject = subject_of(r->a, "job", job);
+        run->detail = record_detail_task(r->a, cells, &id);
         return;
     }
-    if (cells[COL_tasks_created_by].ptr != NULL)
-        (void)uuid_parse(cells[COL_tasks_created_by], &record.user_id);
-    record.action = str_of_c(act_names[ACT_CREATE].one);
-    record.subject = subject_of(r->a, "task", id);
-    record.detail = record_detail_task(r->a, cells, NULL);
-    struct deed *d = add_task(r, ACT_CREATE, &record, id);
+    struct deed *d = deed_of(r, ACT_CREATE, base->label);
+    struct audit_record *record = add_task(r, d, base, id);
+    if (record != NULL && cells[COL_tasks_created_by].ptr != NULL)
+        (void)uuid_parse(cells[COL_tasks_created_by], &record->user_id);
+    if (record != NULL)
+        record->detail = record_detail_task(r->a, cells, NULL);
     count_type(&d->many, cells[COL_tasks_type], 1);
 }
 
@@ -152,17 +156,19 @@ static enum act act_of(enum feed_op op)
 }
 
 /* Only its counters tell of which types they were. */
-static void take_drop(struct recording *r, struct audit_record *record,
+static void take_drop(struct recording *r, const struct audit_record *base,
                       const struct feed_event *event)
 {
-    struct deed *d = NULL;
-    record->detail =
-        record_detail_type(r->a, event->count_count > 0 ? event->counts[0].type : STR(""));
+    struct str type = event->count_count > 0 ? event->counts[0].type : STR("");
+    if (event->id_count == 0)
+        return;
+    struct deed *d = deed_of(r, ACT_DELETE, base->label);
     for (size_t i = 0; i < event->id_count; i++) {
-        record->subject = subject_of(r->a, "task", event->ids[i]);
-        d = add_task(r, ACT_DELETE, record, event->ids[i]);
+        struct audit_record *record = add_task(r, d, base, event->ids[i]);
+        if (record != NULL)
+            record->detail = record_detail_type(r->a, type);
     }
-    for (size_t i = 0; d != NULL && i < event->count_count; i++)
+    for (size_t i = 0; i < event->count_count; i++)
         count_type(&d->many, event->counts[i].type, event->counts[i].count);
     if (event->id_count > 1)
         d->is_many = true;
@@ -172,19 +178,16 @@ static void take_task_event(struct recording *r, const struct audit_record *base
                             const struct feed_event *event)
 {
     enum act act = act_of(event->op);
-    struct audit_record record = *base;
     if (event->op == FEED_ADD)
         take_new_task(r, base, event->cells, event->id);
-    if (act == ACT_NONE)
+    if (event->op == FEED_DROP)
+        take_drop(r, base, event);
+    if (act == ACT_NONE || act == ACT_DELETE)
         return;
-    record.action = str_of_c(act_names[act].one);
-    if (event->op == FEED_DROP) {
-        take_drop(r, &record, event);
-        return;
-    }
-    record.subject = subject_of(r->a, "task", event->id);
-    record.detail = record_detail_type(r->a, event->type);
-    struct deed *d = add_task(r, act, &record, event->id);
+    struct deed *d = deed_of(r, act, base->label);
+    struct audit_record *record = add_task(r, d, base, event->id);
+    if (record != NULL)
+        record->detail = record_detail_type(r->a, event->type);
     count_type(&d->many, event->type, 1);
 }
 

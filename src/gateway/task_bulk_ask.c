@@ -99,7 +99,7 @@ static void store(struct bulk *b, const struct json_value *tasks)
     const struct db_step steps[] = {
         mirror_async_step(),
         b->action->is_delete ? task_mirror_drop_step(a, ids, count)
-                             : task_mirror_update_step(a, rows, count, false),
+                             : task_mirror_update_step(a, rows, count),
     };
     (void)await_db_any(b->step, DB_LANE_WRITE, steps, countof(steps), stored);
 }
