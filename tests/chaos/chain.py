@@ -28,7 +28,7 @@ import recount  # noqa: E402
 from installation import START_S, Client, Lost, Windlass, run
 
 TTL_S = 2          # of a session: how long a lost executor is waited for
-SETTLE_S = 120     # the longest that the rest of the work may take once nothing is hurt any more
+SETTLE_S = 120     # the longest that nothing of the rest may be done once nothing is hurt any more
 WRITERS = 3
 OUTSIDE_TYPE = "chaos.outside"
 CREATE = "mutation($i: CreateTaskInput!) { createTask(input: $i) { id accepted } }"
@@ -281,6 +281,7 @@ def settle(windlass):
     end = time.monotonic() + SETTLE_S
     left = None
     while time.monotonic() < end:
+        before = left
         try:
             left = windlass.sql(
                 "SELECT (SELECT count(*) FROM worker.task) - (SELECT count(*) FROM worker.task_done),"
@@ -289,6 +290,8 @@ def settle(windlass):
                 " (SELECT count(*) FROM tasks WHERE accepted)")[0]
             if left == ["0", "0", "0", "0"]:
                 return None
+            if left != before:
+                end = time.monotonic() + SETTLE_S
         except (RuntimeError, subprocess.TimeoutExpired, IndexError):
             pass
         time.sleep(0.2)
