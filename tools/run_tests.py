@@ -17,8 +17,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Programs at once for each core: those of `service` wait most of their time for what they started.
-SHARES = {"service": 2}
+# Programs at once for each core: these wait most of their time for what they started.
+SHARES = {"service": 2, "system": 2}
 
 
 class Count:

@@ -173,6 +173,7 @@ class Executor(threading.Thread):
         self.repeated = collections.defaultdict(set)  # task -> fences told duplicate
         self.doubtful = collections.defaultdict(set)  # task -> fences whose answer did not come
         self.refused = collections.defaultdict(set)   # task -> fences told stale
+        self.token_found = None
         self.late = []                                # (not before, old session, ack)
         self.strange = []
 
@@ -182,8 +183,7 @@ class Executor(threading.Thread):
             connection = UnixConnection(os.path.join(self.windlass.folder, "run", "worker.sock"))
             connection.request(method, path, json.dumps(body), {
                 "Content-Type": "application/json",
-                "Authorization": "Bearer " + self.windlass.variable("runner",
-                                                                    "WINDLASS_RUNNER_TOKEN")})
+                "Authorization": "Bearer " + self.token()})
             answer = connection.getresponse()
             text = answer.read()
             connection.close()
@@ -192,6 +192,12 @@ class Executor(threading.Thread):
             return json.loads(text) if answer.status == 200 else None
         except (OSError, ValueError, http.client.HTTPException):
             return None
+
+    def token(self):
+        """The installation's, which lives longer than any runner."""
+        if not self.token_found:
+            self.token_found = self.windlass.variable("runner", "WINDLASS_RUNNER_TOKEN")
+        return self.token_found
 
     def open(self):
         answer = self.ask("POST", "/v1/sessions",
