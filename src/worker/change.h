@@ -14,6 +14,8 @@
 struct live *change_add(struct batch *b, struct task_view *view, uint32_t type);
 /* The same; it waits for other tasks until deps_ended says otherwise. */
 struct live *change_add_blocked(struct batch *b, struct task_view *view, uint32_t type);
+/* What the batch adds as this task, unless it has changed since; NULL: it was there before. */
+[[nodiscard]] const struct task_view *change_added(const struct batch *b, const struct live *task);
 /* A waiting task begins, in a session; the fence is the change's number. */
 void change_start(struct batch *b, struct live *task, uint32_t session);
 
@@ -44,7 +46,7 @@ void change_unblock(struct batch *b, struct live *task);
  * blocked, and deps_add_in has told by what. */
 void change_reopen(struct batch *b, const struct task_view *view, uint32_t type, bool is_blocked,
                    struct str by);
-/* A running one shall be cancelled. */
+/* A running one shall be cancelled: its session gets the command. */
 void change_ask_cancel(struct batch *b, struct live *task, struct str by);
 /* Progress of a running one, 0 to 1. */
 void change_note(struct batch *b, struct live *task, double progress);

@@ -70,6 +70,8 @@ void session_set_start(struct session_set *set);
 /* The next one in order of their beginning that does not end; of NULL the first. NULL: no more. */
 [[nodiscard]] const struct session *session_next(const struct session_set *set,
                                                  const struct session *session);
+/* NULL: it does not run tasks of that type. */
+[[nodiscard]] struct session_type *session_slot_of(struct session *session, uint32_t type);
 /* How many sessions take tasks of that type, and their slots for it, all and used. */
 size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t *ret_slots,
                          uint32_t *ret_used);
@@ -97,8 +99,10 @@ void session_open(struct batch *b, const struct session_new *wanted);
 /* Its leases return: lost, or without an attempt when `is_release`; then it is gone. Queued. */
 void session_end(struct session_set *set, struct session *session, bool is_release);
 
-/* For `apply`: the best task that the session may run begins in it. NULL: none. */
-[[nodiscard]] struct live *session_claim(struct batch *b, struct session *session);
+/* For `apply`: the best task that the session may run begins in it. NULL: none. `ret_added` is what
+ * change_added says of it before. */
+[[nodiscard]] struct live *session_claim(struct batch *b, struct session *session,
+                                         const struct task_view **ret_added);
 /* For `apply`: before a running task ends or waits: its slot is free again. */
 void session_give_back(struct batch *b, const struct live *task);
 
