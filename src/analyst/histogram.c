@@ -40,9 +40,10 @@ int64_t histogram_total(const struct histogram *h)
 
 bool histogram_quantile(const struct histogram *h, double q, double *ret_s)
 {
-    double rank = q * (double)histogram_total(h), below = 0;
+    int64_t total = histogram_total(h);
+    double rank = q * (double)total, below = 0;
     size_t i = 0;
-    if (histogram_total(h) == 0)
+    if (total == 0)
         return false;
     while (i < HISTOGRAM_BUCKETS - 1 && below + (double)h->counts[i] < rank)
         below += (double)h->counts[i++];

@@ -5,7 +5,7 @@
 #include "analyst/chance.h"
 #include "analyst/missing.h"
 
-enum { TREND_POINTS_MIN = 4 };
+enum { TREND_POINTS_MIN = 4, MEDIAN_FEW = 512 /* for which no memory of the arena is taken */ };
 static const double normal_by_mad = 1.4826022185056018;
 
 static int compare(const void *one, const void *other)
@@ -79,7 +79,8 @@ static void select_rank(double *values, size_t count, size_t rank)
 
 double robust_median(struct arena *a, const double *values, size_t count)
 {
-    double *kept = arena_new_array(a, count + 1, double);
+    double few[MEDIAN_FEW];
+    double *kept = count <= MEDIAN_FEW ? few : arena_new_array(a, count, double);
     size_t n = 0;
     for (size_t i = 0; i < count; i++)
         if (!isnan(values[i]))

@@ -187,7 +187,7 @@ static bool begin_member(struct api *api, enum conf_id id, const char *key)
 {
     if (!conf_is_given(api->conf, id))
         return false;
-    json_key(&api->writer, str_of_c(key));
+    json_key(api_variables(api), str_of_c(key));
     return true;
 }
 
@@ -247,7 +247,7 @@ void api_put_enum(struct api *api, enum conf_id id, const char *key)
 void api_put_list(struct api *api, enum conf_id id, const char *key, bool is_enum)
 {
     struct str item, left = conf_str(api->conf, id);
-    json_key(&api->writer, str_of_c(key));
+    json_key(api_variables(api), str_of_c(key));
     json_begin_array(&api->writer);
     while (left.len > 0) {
         (void)str_cut(left, ',', &item, &left);
@@ -346,14 +346,6 @@ void api_put_table(struct api *api, const struct table *t)
                                            .has_colour = api->has_colour,
                                            .has_titles = true };
     table_put(&api->out, t, &options);
-}
-
-void api_put_list_of(struct api *api, const struct table *t, const char *nothing)
-{
-    if (table_row_count(t) > 0)
-        api_put_table(api, t);
-    else if (!api->is_json)
-        fprintf(stderr, "%s\n", nothing);
 }
 
 struct str api_json_text(struct api *api, const struct json_value *v)

@@ -110,12 +110,34 @@ void api_put_time(struct api *api, const char *key, int64_t at_us);
 /* The value as one line of JSON. */
 void api_put_json(struct api *api, const struct json_value *v);
 void api_put_table(struct api *api, const struct table *t);
-/* The table, or one line that says that there is nothing. */
-void api_put_list_of(struct api *api, const struct table *t, const char *nothing);
 /* The value as JSON text; empty for NULL. */
 [[nodiscard]] struct str api_json_text(struct api *api, const struct json_value *v);
 /* Prints what was written till now. False: standard output is gone. */
 [[nodiscard]] bool api_flush(struct api *api);
+
+/* ── lists ── */
+
+/* Where a list that comes in pages is: there are more of them as long as something is left. */
+struct api_pages {
+    int64_t left; /* entries; --limit at first, 0 at the end of the list */
+    int64_t page_max;
+    struct str after; /* the cursor of the last entry; empty: none was had */
+};
+[[nodiscard]] struct api_pages api_pages_of(const struct api *api, int64_t page_max);
+/* The variables "first" and, but for the first page, "after". */
+void api_put_page(struct api *api, const struct api_pages *pages);
+/* The nodes of a connection, which is past them then. */
+[[nodiscard]] const struct json_value *api_take_page(struct api_pages *pages,
+                                                     const struct json_value *connection);
+
+/* A row of a table of such things. */
+typedef void api_add_fn(struct api *api, struct table *t, const struct json_value *v);
+/* The row, or with --json a line. */
+void api_put_item(struct api *api, struct table *t, const struct json_value *v, api_add_fn *add);
+void api_put_items(struct api *api, struct table *t, const struct json_value *list,
+                   api_add_fn *add);
+/* The table, or one line that says that there is nothing; with --json neither. */
+void api_put_list_of(struct api *api, const struct table *t, const char *nothing);
 
 /* Names and values below each other: what `show` commands tell. */
 [[nodiscard]] struct table *api_facts(struct api *api);

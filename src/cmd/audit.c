@@ -14,7 +14,7 @@ static void put_filter(struct api *api, struct json_writer *w)
     api_put_text(api, CONF_SEARCH, "search");
 }
 
-static void put_entries(struct api *api, const struct json_value *entries)
+static struct table *entry_table(struct api *api)
 {
     static const struct table_column columns[] = {
         { .title = "WHEN" },
@@ -23,18 +23,18 @@ static void put_entries(struct api *api, const struct json_value *entries)
         { .title = "SUBJECT", .shrinks_to = SUBJECT_WIDTH_MIN },
         { .title = "DETAIL", .shrinks_to = DETAIL_WIDTH_MIN },
     };
-    struct table *t = table_create(api->arena, columns, countof(columns));
-    for (size_t i = 0; i < entries->item_count; i++) {
-        const struct json_value *entry = &entries->items[i];
-        table_add(t, (struct table_cell[]){
-                         { api_when(api, entry, "at"), TABLE_DIM },
-                         { .text = api_text(entry, "actorLabel") },
-                         { .text = api_text(entry, "action") },
-                         { .text = api_text(entry, "subject") },
-                         { api_json_text(api, api_member(entry, "detail")), TABLE_DIM },
-                     });
-    }
-    api_put_list_of(api, t, "no entries");
+    return table_create(api->arena, columns, countof(columns));
+}
+
+static void entry_add(struct api *api, struct table *t, const struct json_value *entry)
+{
+    table_add(t, (struct table_cell[]){
+                     { api_when(api, entry, "at"), TABLE_DIM },
+                     { .text = api_text(entry, "actorLabel") },
+                     { .text = api_text(entry, "action") },
+                     { .text = api_text(entry, "subject") },
+                     { api_json_text(api, api_member(entry, "detail")), TABLE_DIM },
+                 });
 }
 
 bool cmd_audit_list(struct api *api, struct err *e)
@@ -52,26 +52,22 @@ bool cmd_audit_list(struct api *api, struct err *e)
                  "subject: $subject, search: $search) { nodes { " ENTRY "} } }",
                  &data, e))
         return false;
-    const struct json_value *entries = api_member(data, "auditLog.nodes");
-    for (size_t i = 0; api->is_json && i < entries->item_count; i++)
-        api_put_json(api, &entries->items[i]);
-    if (!api->is_json)
-        put_entries(api, entries);
+    struct table *t = entry_table(api);
+    api_put_items(api, t, api_member(data, "auditLog.nodes"), entry_add);
+    api_put_list_of(api, t, "no entries");
     return true;
 }
 
-enum { CURSOR_BYTES_MAX = 256 };
-
 /* The last ones of the list before that place, which moves on; empty: there are no more. */
-static bool export_page(struct api *api, char place[CURSOR_BYTES_MAX], struct err *e)
+static bool export_page(struct api *api, struct buf *place, struct err *e)
 {
     const struct json_value *data;
     struct json_writer *w = api_variables(api);
     json_key_c(w, "last");
     json_write_i64(w, PAGE);
-    if (place[0] != '\0') {
+    if (place->len > 0) {
         json_key_c(w, "before");
-        json_write_string(w, str_of_c(place));
+        json_write_string(w, buf_str(place));
     }
     put_filter(api, w);
     if (!api_ask(api,
@@ -83,27 +79,26 @@ static bool export_page(struct api *api, char place[CURSOR_BYTES_MAX], struct er
     const struct json_value *entries = api_member(data, "auditLog.nodes");
     for (size_t i = entries->item_count; i > 0; i--)
         api_put_json(api, &entries->items[i - 1]);
-    struct str start = api_text(data, "auditLog.pageInfo.startCursor");
-    bool is_more = api_is_true(data, "auditLog.pageInfo.hasPreviousPage");
-    if (is_more && start.len >= CURSOR_BYTES_MAX)
-        return err_set(e, ERR_INTERNAL, "the gateway gave a cursor that is too long");
-    struct str next = is_more ? start : STR("");
-    snprintf(place, CURSOR_BYTES_MAX, "%.*s", STR_FMT(next));
+    buf_reset(place);
+    if (api_is_true(data, "auditLog.pageInfo.hasPreviousPage"))
+        buf_put_str(place, api_text(data, "auditLog.pageInfo.startCursor"));
     return true;
 }
 
 /* The oldest first, in the memory of one page. */
 bool cmd_audit_export(struct api *api, struct err *e)
 {
-    char place[CURSOR_BYTES_MAX] = "";
+    struct buf place;
     struct arena *lasting = api->arena;
     bool is_done = true, is_read = true;
+    buf_init(&place, 0);
     do {
         scoped(arena_destroyp) struct arena *page = arena_create(SIZE_MAX);
         api->arena = page;
-        is_done = export_page(api, place, e);
+        is_done = export_page(api, &place, e);
         api->arena = lasting;
         is_read = api_flush(api);
-    } while (is_done && is_read && place[0] != '\0');
+    } while (is_done && is_read && place.len > 0);
+    buf_clear(&place);
     return is_done;
 }

@@ -54,12 +54,8 @@ static void job_add(struct api *api, struct table *t, const struct json_value *j
 static void put_one(struct api *api, const struct json_value *job)
 {
     struct table *t = job_table(api);
-    if (api->is_json) {
-        api_put_json(api, job);
-        return;
-    }
-    job_add(api, t, job);
-    api_put_table(api, t);
+    api_put_item(api, t, job, job_add);
+    api_put_list_of(api, t, "");
 }
 
 static void put_recent_runs(struct api *api, const struct json_value *runs)
@@ -176,15 +172,11 @@ bool cmd_job_resume(struct api *api, struct err *e)
 
 bool cmd_job_trigger(struct api *api, struct err *e)
 {
-    const struct json_value *data, *task;
+    const struct json_value *data;
     struct table *t = task_table(api);
     if (!ask_job(api, "mutation($id: ID!) { triggerJob(id: $id) { " TASK_LINE "} }", &data, e))
         return false;
-    task = api_member(data, "triggerJob");
-    if (api->is_json)
-        api_put_json(api, task);
-    else
-        task_add(api, t, task);
+    api_put_item(api, t, api_member(data, "triggerJob"), task_add);
     api_put_list_of(api, t, "");
     return true;
 }
@@ -204,21 +196,16 @@ bool cmd_job_delete(struct api *api, struct err *e)
 bool cmd_job_runs(struct api *api, struct err *e)
 {
     struct table *t = task_table(api);
-    struct str id, after = { 0 };
-    int64_t left = conf_int(api->conf, CONF_LIMIT);
+    struct api_pages pages = api_pages_of(api, TASK_PAGE_MAX);
+    struct str id;
     if (!api_job_id(api, conf_operand(api->conf, 0), &id, e))
         return false;
-    for (bool has_more = true; has_more && left > 0;) {
-        const struct json_value *data, *nodes;
+    while (pages.left > 0) {
+        const struct json_value *data;
         struct json_writer *w = api_variables(api);
         json_key_c(w, "id");
         json_write_string(w, id);
-        json_key_c(w, "first");
-        json_write_i64(w, min_of(left, (int64_t)TASK_PAGE_MAX));
-        if (after.len > 0) {
-            json_key_c(w, "after");
-            json_write_string(w, after);
-        }
+        api_put_page(api, &pages);
         if (!api_ask(api,
                      "query($id: ID!, $first: Int, $after: String) { job(id: $id) { runs(first: "
                      "$first, after: $after) { nodes { " TASK_LINE
@@ -227,11 +214,7 @@ bool cmd_job_runs(struct api *api, struct err *e)
             return false;
         if (api_member(data, "job") == NULL)
             return no_such_job(api, e);
-        nodes = api_member(data, "job.runs.nodes");
-        task_add_all(api, t, nodes);
-        left -= (int64_t)nodes->item_count;
-        after = api_text(data, "job.runs.pageInfo.endCursor");
-        has_more = api_is_true(data, "job.runs.pageInfo.hasNextPage") && nodes->item_count > 0;
+        api_put_items(api, t, api_take_page(&pages, api_member(data, "job.runs")), task_add);
     }
     api_put_list_of(api, t, "no runs");
     return true;
@@ -241,26 +224,17 @@ bool cmd_job_runs(struct api *api, struct err *e)
 
 bool cmd_job_list(struct api *api, struct err *e)
 {
-    const struct json_value *data, *jobs;
+    const struct json_value *data;
     struct table *t = job_table(api);
-    struct json_writer *w = api_variables(api);
     if (conf_is_given(api->conf, CONF_STATUS))
         api_put_list(api, CONF_STATUS, "status", true);
-    if (conf_is_given(api->conf, CONF_SEARCH)) {
-        json_key_c(w, "search");
-        json_write_string(w, conf_str(api->conf, CONF_SEARCH));
-    }
+    api_put_text(api, CONF_SEARCH, "search");
     if (!api_ask(api,
                  "query($status: [JobStatus!], $search: String) "
                  "{ jobs(status: $status, search: $search) { " JOB_LINE "} }",
                  &data, e))
         return false;
-    jobs = api_member(data, "jobs");
-    for (size_t i = 0; i < jobs->item_count; i++)
-        if (api->is_json)
-            api_put_json(api, &jobs->items[i]);
-        else
-            job_add(api, t, &jobs->items[i]);
+    api_put_items(api, t, api_member(data, "jobs"), job_add);
     api_put_list_of(api, t, "no jobs");
     return true;
 }

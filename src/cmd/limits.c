@@ -21,15 +21,3 @@ struct str limits_detail(struct api *api, const struct json_value *v)
     buf_clear(&text);
     return copy;
 }
-
-void limits_put_list(struct api *api, const struct json_value *list, struct table *t,
-                     void (*add)(struct api *api, struct table *t, const struct json_value *v),
-                     const char *nothing)
-{
-    for (size_t i = 0; i < list->item_count; i++)
-        if (api->is_json)
-            api_put_json(api, &list->items[i]);
-        else
-            add(api, t, &list->items[i]);
-    api_put_list_of(api, t, nothing);
-}

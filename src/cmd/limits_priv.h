@@ -6,7 +6,3 @@
 [[nodiscard]] struct table_cell limits_status_cell(const struct json_value *v);
 /* Who paused it and why, and whether that is old news; empty where there is nothing to say. */
 [[nodiscard]] struct str limits_detail(struct api *api, const struct json_value *v);
-/* Each of the list: a row of the table, or with --json a line. */
-void limits_put_list(struct api *api, const struct json_value *list, struct table *t,
-                     void (*add)(struct api *api, struct table *t, const struct json_value *v),
-                     const char *nothing);

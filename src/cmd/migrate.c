@@ -33,14 +33,12 @@ static void session_clear(struct session *s)
     arena_destroy(s->a);
 }
 
-/* What follows is about the database of this shard. */
-static void session_turn_to(struct session *s, unsigned shard)
+/* What follows is about the database of this shard; `own` is empty where that is the main one. */
+static void session_turn_to(struct session *s, unsigned shard, struct str own)
 {
-    struct str url = conf_str(s->conf, CONF_MIGRATE_DATABASE_URL);
+    struct str main = conf_str(s->conf, CONF_MIGRATE_DATABASE_URL);
     s->shard = shard;
-    s->url = shard > 0 && s->given.shard_count > 1 ? s->given.texts[shard]
-             : url.len > 0                         ? url
-                                                   : conf_str(s->conf, CONF_DATABASE_URL);
+    s->url = own.len > 0 ? own : main.len > 0 ? main : conf_str(s->conf, CONF_DATABASE_URL);
 }
 
 /* To the one after it; false: all have been worked on. */
@@ -48,7 +46,7 @@ static bool session_next(struct session *s)
 {
     if (conf_is_given(s->conf, CONF_SHARD) || s->shard + 1 >= s->given.shard_count)
         return false;
-    session_turn_to(s, s->shard + 1);
+    session_turn_to(s, s->shard + 1, s->given.texts[s->shard + 1]);
     return true;
 }
 
@@ -60,17 +58,17 @@ static bool session_open(struct session *s, const struct conf *conf, bool reads_
                          schema_report_fn *report, void *owner, struct err *e)
 {
     int64_t shard = conf_int(conf, CONF_SHARD);
+    struct str own;
     *s = (struct session){ .conf = conf, .a = arena_create(0), .reads_folder = reads_folder };
     s->options = (struct schema_options){
         .connect_timeout_ms = conf_duration_us(conf, CONF_DB_CONNECT_TIMEOUT) / CLOCK_MS,
         .report = report,
         .owner = owner,
     };
-    if (!shard_texts_read(conf_str(conf, CONF_SHARD_DATABASE_URLS), &s->given, e))
+    if (!shard_texts_read(conf_str(conf, CONF_SHARD_DATABASE_URLS), &s->given, e) ||
+        !shard_texts_pick(&s->given, "shard-database-urls", (size_t)shard, &own, e))
         return false;
-    if (s->given.shard_count > 1 && shard >= (int64_t)s->given.shard_count)
-        return err_set(e, ERR_INVALID, "shard-database-urls has no shard %lld", (long long)shard);
-    session_turn_to(s, (unsigned)shard);
+    session_turn_to(s, (unsigned)shard, own);
     return !str_is_empty(s->url) ||
            err_set(e, ERR_INVALID, "no database is named: give --database-url or set DATABASE_URL");
 }

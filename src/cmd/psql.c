@@ -26,14 +26,12 @@ static bool find_target(const struct conf *conf, struct arena *a, struct target 
                                                 .programs = programs };
     int64_t shard = conf_int(conf, CONF_SHARD);
     struct shard_texts given;
-    if (!shard_texts_read(conf_str(conf, CONF_SHARD_DATABASE_URLS), &given, e))
+    struct target target = { .program = "psql" };
+    if (!shard_texts_read(conf_str(conf, CONF_SHARD_DATABASE_URLS), &given, e) ||
+        !shard_texts_pick(&given, "shard-database-urls", (size_t)shard, &target.url, e))
         return false;
-    struct target target = { .url = shard > 0 && given.shard_count > 1
-                                        ? given.texts[shard]
-                                        : conf_str(conf, CONF_DATABASE_URL),
-                             .program = "psql" };
-    if (given.shard_count > 1 && shard >= (int64_t)given.shard_count)
-        return err_set(e, ERR_INVALID, "shard-database-urls has no shard %lld", (long long)shard);
+    if (target.url.len == 0)
+        target.url = conf_str(conf, CONF_DATABASE_URL);
     if (target.url.len == 0) {
         if (!up_cluster_find(&options, &cluster, e) ||
             !up_cluster_join(&cluster, UP_ROLE_OWNER, (int)shard, &url, e))

@@ -50,7 +50,8 @@ bool cmd_queue_list(struct api *api, struct err *e)
     struct table *t = queue_table(api);
     if (!api_ask(api, "{ queues { " QUEUE_LINE "} }", &data, e))
         return false;
-    limits_put_list(api, api_member(data, "queues"), t, queue_add, "no queues");
+    api_put_items(api, t, api_member(data, "queues"), queue_add);
+    api_put_list_of(api, t, "no queues");
     return true;
 }
 
@@ -63,14 +64,9 @@ static bool change(struct api *api, const char *document, const char *field, str
     api_put_text(api, CONF_REASON, "reason");
     if (!api_ask(api, document, &data, e))
         return false;
-    const struct json_value *queue = api_member(data, field);
     struct table *t = queue_table(api);
-    if (api->is_json)
-        api_put_json(api, queue);
-    else
-        queue_add(api, t, queue);
-    if (!api->is_json)
-        api_put_table(api, t);
+    api_put_item(api, t, api_member(data, field), queue_add);
+    api_put_list_of(api, t, "");
     return true;
 }
 

@@ -111,15 +111,6 @@ void task_add(struct api *api, struct table *t, const struct json_value *task)
            });
 }
 
-void task_add_all(struct api *api, struct table *t, const struct json_value *tasks)
-{
-    for (size_t i = 0; i < tasks->item_count; i++)
-        if (api->is_json)
-            api_put_json(api, &tasks->items[i]);
-        else
-            task_add(api, t, &tasks->items[i]);
-}
-
 bool task_has_ended(const struct json_value *task)
 {
     return is_state(task, "SUCCEEDED") || is_state(task, "CANCELLED") || is_state(task, "DEAD");
@@ -338,19 +329,13 @@ bool task_put_filter(struct api *api, struct err *e)
 }
 
 /* The variables of one page; the filter is written anew each time. */
-static bool put_page(struct api *api, int64_t count, struct str after, struct err *e)
+static bool put_page(struct api *api, const struct api_pages *pages, struct err *e)
 {
     if (!task_put_filter(api, e))
         return false;
-    struct json_writer *w = api_variables(api);
-    json_key_c(w, "first");
-    json_write_i64(w, count);
-    json_key_c(w, "order");
+    api_put_page(api, pages);
+    json_key_c(api_variables(api), "order");
     api_write_enum(api, conf_str(api->conf, CONF_ORDER));
-    if (after.len > 0) {
-        json_key_c(w, "after");
-        json_write_string(w, after);
-    }
     return true;
 }
 
@@ -363,20 +348,15 @@ bool cmd_task_list(struct api *api, struct err *e)
 {
     struct table *t = task_table(api);
     const struct json_value *data;
-    struct str after = { 0 };
-    int64_t left = conf_int(api->conf, CONF_LIMIT);
-    for (bool has_more = true; has_more && left > 0;) {
-        if (!put_page(api, min_of(left, (int64_t)TASK_PAGE_MAX), after, e) ||
+    struct api_pages pages = api_pages_of(api, TASK_PAGE_MAX);
+    while (pages.left > 0) {
+        if (!put_page(api, &pages, e) ||
             !api_ask(api,
                      api->is_json ? LIST_OF(TASK_LINE "payload result job { id name } ")
                                   : LIST_OF(TASK_LINE),
                      &data, e))
             return false;
-        const struct json_value *nodes = api_member(data, "tasks.nodes");
-        task_add_all(api, t, nodes);
-        left -= (int64_t)nodes->item_count;
-        after = api_text(data, "tasks.pageInfo.endCursor");
-        has_more = api_is_true(data, "tasks.pageInfo.hasNextPage") && nodes->item_count > 0;
+        api_put_items(api, t, api_take_page(&pages, api_member(data, "tasks")), task_add);
     }
     api_put_list_of(api, t, "no tasks");
     return true;

@@ -71,12 +71,8 @@ static bool put_input(struct api *api, struct err *e)
 static void put_one_line(struct api *api, const struct json_value *task)
 {
     struct table *t = task_table(api);
-    if (api->is_json) {
-        api_put_json(api, task);
-        return;
-    }
-    task_add(api, t, task);
-    api_put_table(api, t);
+    api_put_item(api, t, task, task_add);
+    api_put_list_of(api, t, "");
 }
 
 bool cmd_task_create(struct api *api, struct err *e)
@@ -130,10 +126,7 @@ static bool change_named(struct api *api, const struct change *change, struct er
             continue;
         }
         done++;
-        if (api->is_json)
-            api_put_json(api, task);
-        else
-            task_add(api, t, task);
+        api_put_item(api, t, task, task_add);
     }
     if (done > 0)
         api_put_list_of(api, t, "");

@@ -18,8 +18,6 @@ enum { TASK_PAGE_MAX = 100 }; /* tasks of one request */
 /* The columns of a list of tasks. */
 [[nodiscard]] struct table *task_table(struct api *api);
 void task_add(struct api *api, struct table *t, const struct json_value *task);
-/* A list of them; with --json a line each. */
-void task_add_all(struct api *api, struct table *t, const struct json_value *tasks);
 /* "in progress", of whatever has a status of tasks. */
 [[nodiscard]] struct table_cell task_status_cell(struct api *api, const struct json_value *v);
 /* "dead", in its colour. */

@@ -16,7 +16,7 @@ static struct str joined(struct api *api, const struct json_value *list)
     return copy;
 }
 
-static void put_tokens(struct api *api, const struct json_value *tokens, size_t count)
+static struct table *token_table(struct api *api)
 {
     static const struct table_column columns[] = {
         { .title = "NAME", .shrinks_to = NAME_WIDTH_MIN },
@@ -28,21 +28,21 @@ static void put_tokens(struct api *api, const struct json_value *tokens, size_t 
         { .title = "EXPIRES" },
         { .title = "ID" },
     };
-    struct table *t = table_create(api->arena, columns, countof(columns));
-    for (size_t i = 0; i < count; i++) {
-        const struct json_value *token = &tokens[i];
-        table_add(t, (struct table_cell[]){
-                         { .text = api_text(token, "name") },
-                         { .text = api_text(token, "prefix") },
-                         { .text = api_text(token, "role") },
-                         { .text = joined(api, api_member(token, "scopes")) },
-                         { .text = joined(api, api_member(token, "taskTypes")) },
-                         { api_when(api, token, "lastUsedAt"), TABLE_DIM },
-                         { .text = api_when(api, token, "expiresAt") },
-                         { api_text(token, "id"), TABLE_DIM },
-                     });
-    }
-    api_put_list_of(api, t, "no tokens");
+    return table_create(api->arena, columns, countof(columns));
+}
+
+static void token_add(struct api *api, struct table *t, const struct json_value *token)
+{
+    table_add(t, (struct table_cell[]){
+                     { .text = api_text(token, "name") },
+                     { .text = api_text(token, "prefix") },
+                     { .text = api_text(token, "role") },
+                     { .text = joined(api, api_member(token, "scopes")) },
+                     { .text = joined(api, api_member(token, "taskTypes")) },
+                     { api_when(api, token, "lastUsedAt"), TABLE_DIM },
+                     { .text = api_when(api, token, "expiresAt") },
+                     { api_text(token, "id"), TABLE_DIM },
+                 });
 }
 
 static bool ask_tokens(struct api *api, const struct json_value **ret_tokens, struct err *e)
@@ -56,13 +56,12 @@ static bool ask_tokens(struct api *api, const struct json_value **ret_tokens, st
 
 bool cmd_token_list(struct api *api, struct err *e)
 {
+    struct table *t = token_table(api);
     const struct json_value *tokens;
     if (!ask_tokens(api, &tokens, e))
         return false;
-    for (size_t i = 0; api->is_json && i < tokens->item_count; i++)
-        api_put_json(api, &tokens->items[i]);
-    if (!api->is_json)
-        put_tokens(api, tokens->items, tokens->item_count);
+    api_put_items(api, t, tokens, token_add);
+    api_put_list_of(api, t, "no tokens");
     return true;
 }
 

@@ -92,7 +92,8 @@ bool cmd_type_list(struct api *api, struct err *e)
     struct table *t = type_table(api);
     if (!api_ask(api, "{ taskTypeSettings { " TYPE_LINE "} }", &data, e))
         return false;
-    limits_put_list(api, api_member(data, "taskTypeSettings"), t, type_add, "no types");
+    api_put_items(api, t, api_member(data, "taskTypeSettings"), type_add);
+    api_put_list_of(api, t, "no types");
     return true;
 }
 

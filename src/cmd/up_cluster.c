@@ -457,7 +457,7 @@ bool up_cluster_provision(const struct up_cluster *c, struct err *e)
         .application_name = "windlass up",
     };
     bool is_done = db_conn_open(&options, &conn, e);
-    for (int shard = 0; is_done && (shard == 0 || shard < c->shard_count); shard++)
+    for (int shard = 0; is_done && shard < c->shard_count; shard++)
         is_done = provide(c, conn, shard, e);
     return is_done || err_in(e, "provide roles and databases");
 }

@@ -87,14 +87,21 @@ static const char *worker_urls(struct arena *a, const struct up_links *links, in
     return arena_cstr(a, urls);
 }
 
-/* "1:unix:…;2:unix:…"; NULL: there is shard 0 alone. */
+const char *up_shard_texts(struct arena *a, const char *const texts[UP_SHARDS_MAX], int shard_count)
+{
+    struct str all = STR("");
+    for (int shard = 1; shard < shard_count; shard++)
+        all = arena_printf(a, "%.*s%s%d:%s", STR_FMT(all), shard == 1 ? "" : ";", shard,
+                           texts[shard]);
+    return all.len > 0 ? arena_cstr(a, all) : NULL;
+}
+
 static const char *shard_urls(struct arena *a, const struct up_links *links)
 {
-    struct str urls = STR("");
+    const char *urls[UP_SHARDS_MAX] = { 0 };
     for (int shard = 1; shard < links->shard_count; shard++)
-        urls = arena_printf(a, "%.*s%s%d:%s", STR_FMT(urls), shard == 1 ? "" : ";", shard,
-                            worker_urls(a, links, shard));
-    return urls.len > 0 ? arena_cstr(a, urls) : NULL;
+        urls[shard] = worker_urls(a, links, shard);
+    return up_shard_texts(a, urls, links->shard_count);
 }
 
 /* How the ai service reaches the gateway, on this machine. */

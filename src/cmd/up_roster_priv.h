@@ -61,6 +61,12 @@ struct up_links {
 
 /* "RUN/worker.sock" in the arena. */
 [[nodiscard]] const char *up_service_path(struct arena *a, const char *run, enum up_service id);
+/*
+ * "1:TEXT;2:TEXT" of the texts of shards 1 and up, as the settings have it; texts[0] is not looked
+ * at. In the arena; NULL: there is shard 0 alone.
+ */
+[[nodiscard]] const char *up_shard_texts(struct arena *a, const char *const texts[UP_SHARDS_MAX],
+                                         int shard_count);
 /* Fills both tokens. */
 void up_links_make_tokens(struct up_links *links);
 /* The service's environment: `base`'s overrides and command are filled in here. In the arena. */

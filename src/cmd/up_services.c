@@ -60,14 +60,18 @@ static const char *schema_action(const struct up *u)
     return u->site.has_cluster ? "run" : NULL;
 }
 
-/* "1:postgresql://…;2:…", as who owns them; NULL: there is shard 0 alone. */
+/* As who owns them. */
 static const char *shard_databases(const struct up *u)
 {
-    struct str urls = STR("");
+    const char *urls[UP_SHARDS_MAX] = { 0 };
     for (int shard = 1; shard < u->site.shard_count; shard++)
-        urls = arena_printf(u->arena, "%.*s%s%d:%s", STR_FMT(urls), shard == 1 ? "" : ";", shard,
-                            up_site_shard_database(&u->site, UP_ROLE_OWNER, shard));
-    return urls.len > 0 ? arena_cstr(u->arena, urls) : NULL;
+        urls[shard] = up_site_shard_database(&u->site, UP_ROLE_OWNER, shard);
+    return up_shard_texts(u->arena, urls, u->site.shard_count);
+}
+
+static const char *given_url(const struct up *u, enum conf_id id)
+{
+    return conf_is_given(u->conf, id) ? conf_cstr(u->conf, id) : NULL;
 }
 
 enum up_next up_begin_services(struct up *u)
@@ -77,19 +81,19 @@ enum up_next up_begin_services(struct up *u)
     if (!action)
         return go(u, start_services);
     const char *const args[] = { "windlass", "migrate", action, NULL };
-    const char *url =
+    const char *own =
         u->site.has_cluster ? up_cluster_url(&u->site.cluster, UP_ROLE_OWNER, 0) : NULL;
     const struct up_override overrides[] = {
         { CONF_LOG_FORMAT, log_format_name(u) },
         { CONF_SHARD, NULL }, /* all of them */
         { CONF_SHARD_DATABASE_URLS, shard_databases(u) },
-        { CONF_DATABASE_URL, url },
-        { CONF_MIGRATE_DATABASE_URL, url },
+        { CONF_DATABASE_URL, own ? own : given_url(u, CONF_DATABASE_URL) },
+        { CONF_MIGRATE_DATABASE_URL, own ? own : given_url(u, CONF_MIGRATE_DATABASE_URL) },
     };
     struct up_env_options options = env_options(u);
     options.command = CONF_FOR_MIGRATE;
     options.overrides = overrides;
-    options.override_count = url ? countof(overrides) : 3;
+    options.override_count = countof(overrides);
     const struct up_child_plan plan = { .name = "migrate",
                                         .spec = own_spec(u, args, up_env(u->arena, &options)) };
     return up_helper_start(u, &plan, &e) ? go(u, await_migrated) : up_fail(u, &e);
@@ -114,11 +118,6 @@ static void on_service(void *owner, struct up_child *child)
         up_run(owner);
 }
 
-static const char *given_url(const struct up *u, enum conf_id id)
-{
-    return conf_is_given(u->conf, id) ? conf_cstr(u->conf, id) : NULL;
-}
-
 static void link_services(struct up *u)
 {
     const struct up_cluster *cluster = u->site.has_cluster ? &u->site.cluster : NULL;
@@ -133,7 +132,7 @@ static void link_services(struct up *u)
             cluster ? up_cluster_url(cluster, UP_ROLE_GATEWAY, 0) : given_url(u, CONF_DATABASE_URL),
         .worker_databases = { cluster ? up_cluster_url(cluster, UP_ROLE_WORKER, 0)
                               : conf_is_given(u->conf, CONF_WORKER_DATABASE_URL)
-                                  ? conf_cstr(u->conf, CONF_WORKER_DATABASE_URL)
+                                  ? given_url(u, CONF_WORKER_DATABASE_URL)
                                   : given_url(u, CONF_DATABASE_URL) },
     };
     for (int shard = 1; shard < u->site.shard_count; shard++)

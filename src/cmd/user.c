@@ -18,12 +18,8 @@ static struct table *user_table(struct api *api)
     return table_create(api->arena, columns, countof(columns));
 }
 
-static void put(struct api *api, struct table *t, const struct json_value *user)
+static void user_add(struct api *api, struct table *t, const struct json_value *user)
 {
-    if (api->is_json) {
-        api_put_json(api, user);
-        return;
-    }
     table_add(t, (struct table_cell[]){
                      { .text = api_text(user, "email") },
                      { .text = api_text(user, "name") },
@@ -37,37 +33,25 @@ static void put(struct api *api, struct table *t, const struct json_value *user)
 static void put_one(struct api *api, const struct json_value *user)
 {
     struct table *t = user_table(api);
-    put(api, t, user);
+    api_put_item(api, t, user, user_add);
     api_put_list_of(api, t, "");
 }
 
 bool cmd_user_list(struct api *api, struct err *e)
 {
     struct table *t = user_table(api);
-    struct str after = { 0 };
-    int64_t left = conf_int(api->conf, CONF_LIMIT);
-    for (bool has_more = true; has_more && left > 0;) {
-        const struct json_value *data, *nodes;
-        struct json_writer *w = api_variables(api);
-        json_key_c(w, "first");
-        json_write_i64(w, min_of(left, (int64_t)PAGE_MAX));
+    struct api_pages pages = api_pages_of(api, PAGE_MAX);
+    while (pages.left > 0) {
+        const struct json_value *data;
+        api_put_page(api, &pages);
         api_put_text(api, CONF_SEARCH, "search");
-        if (after.len > 0) {
-            json_key_c(w, "after");
-            json_write_string(w, after);
-        }
         if (!api_ask(api,
                      "query($first: Int, $after: String, $search: String) { users(first: $first, "
                      "after: $after, search: $search) { nodes { " USER_LINE
                      "} pageInfo { hasNextPage endCursor } } }",
                      &data, e))
             return false;
-        nodes = api_member(data, "users.nodes");
-        for (size_t i = 0; i < nodes->item_count; i++)
-            put(api, t, &nodes->items[i]);
-        left -= (int64_t)nodes->item_count;
-        after = api_text(data, "users.pageInfo.endCursor");
-        has_more = api_is_true(data, "users.pageInfo.hasNextPage") && nodes->item_count > 0;
+        api_put_items(api, t, api_take_page(&pages, api_member(data, "users")), user_add);
     }
     api_put_list_of(api, t, "no users");
     return true;

@@ -100,6 +100,16 @@ bool shard_texts_read(struct str text, struct shard_texts *ret_texts, struct err
     return true;
 }
 
+bool shard_texts_pick(const struct shard_texts *texts, const char *name, size_t shard,
+                      struct str *ret_text, struct err *e)
+{
+    assert(shard < SHARD_MAP_SHARDS_MAX);
+    if (texts->shard_count > 1 && shard >= texts->shard_count)
+        return err_set(e, ERR_INVALID, "%s has no shard %zu", name, shard);
+    *ret_text = texts->texts[shard];
+    return true;
+}
+
 unsigned shard_map_of_queue(const struct shard_map *map, struct str queue)
 {
     const struct shard_map_queue *found = find(map, queue);

@@ -44,6 +44,13 @@ struct shard_texts {
 /* Errors: INVALID, as above, and for a shard without a text. The texts, which may be secrets, are
  * never quoted. */
 [[nodiscard]] bool shard_texts_read(struct str text, struct shard_texts *ret_texts, struct err *e);
+/*
+ * That of one shard; empty where there are no texts: it has none of its own then.
+ *
+ * Errors: INVALID: the others have texts and this shard has none; `name` is the option's.
+ */
+[[nodiscard]] bool shard_texts_pick(const struct shard_texts *texts, const char *name, size_t shard,
+                                    struct str *ret_text, struct err *e);
 
 /* The shard that owns a queue. Cost: a comparison of lengths for each queue that is named. */
 [[nodiscard]] unsigned shard_map_of_queue(const struct shard_map *map, struct str queue);

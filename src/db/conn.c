@@ -8,6 +8,7 @@
 #include "db/rows_priv.h"
 #include "db/db_transaction_sql.h"
 #include "db/sqlstate.h"
+#include "db/statement_priv.h"
 #include "db/url_priv.h"
 
 enum { CONNECT_TIMEOUT_MS = 10 * 1000 };
@@ -126,10 +127,11 @@ static bool query(struct db_conn *conn, const char *purpose, const char *sql, co
                   const struct db_args *args, struct db_rows **ret_rows, struct err *e)
 {
     int count = args ? (int)args->count : 0;
-    return finish(
-        conn, purpose,
-        PQexecParams(conn->pq, sql, count, oids, args ? args->values : NULL, NULL, NULL, 0),
-        ret_rows, e);
+    struct args_formats formats;
+    return finish(conn, purpose,
+                  PQexecParams(conn->pq, sql, count, oids, args ? args->values : NULL,
+                               args ? args->lengths : NULL, args_formats(args, &formats), 0),
+                  ret_rows, e);
 }
 
 bool db_conn_query(struct db_conn *conn, const char *purpose, struct str sql,
@@ -332,13 +334,15 @@ bool db_conn_stream(struct db_conn *conn, const struct db_stream *stream, struct
                     struct err *e)
 {
     const struct db_args *args = stream->args;
+    struct args_formats formats;
     scoped(mem_freep) char *sql = mem_cstr(stream->sql);
     if (args && args->failure.code) {
         *e = args->failure;
         return err_in(e, "%s", stream->purpose);
     }
     if (PQsendQueryParams(conn->pq, sql, args ? (int)args->count : 0, NULL,
-                          args ? args->values : NULL, NULL, NULL, 0) == 0 ||
+                          args ? args->values : NULL, args ? args->lengths : NULL,
+                          args_formats(args, &formats), 0) == 0 ||
         PQsetSingleRowMode(conn->pq) == 0)
         return finish(conn, stream->purpose, NULL, NULL, e);
     return receive(conn, stream, ret_rows, e);

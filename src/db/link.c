@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "db/rows_priv.h"
+#include "db/statement_priv.h"
 
 enum { OPS_FIRST = 64 };
 
@@ -61,13 +62,16 @@ static void send_statement(struct db_link *link, const struct db_statement *s,
                            const struct db_args *args, struct op op)
 {
     const char *const *values = args ? args->values : NULL;
+    const int *lengths = args ? args->lengths : NULL;
+    struct args_formats room;
+    const int *formats = args_formats(args, &room);
     if (link->is_failing)
         return;
     if (link->lane->pool->options.is_prepare_off) {
-        accepted(
-            link,
-            PQsendQueryParams(link->pq, s->sql, s->param_count, s->oids, values, NULL, NULL, 0),
-            op);
+        accepted(link,
+                 PQsendQueryParams(link->pq, s->sql, s->param_count, s->oids, values, lengths,
+                                   formats, 0),
+                 op);
         return;
     }
     op.prepared = prepared_get(&link->prepared, s);
@@ -76,10 +80,10 @@ static void send_statement(struct db_link *link, const struct db_statement *s,
         accepted(link, PQsendPrepare(link->pq, op.prepared->name, s->sql, s->param_count, s->oids),
                  (struct op){ OP_PARSE, op.step, op.request, op.prepared });
     }
-    accepted(
-        link,
-        PQsendQueryPrepared(link->pq, op.prepared->name, s->param_count, values, NULL, NULL, 0),
-        op);
+    accepted(link,
+             PQsendQueryPrepared(link->pq, op.prepared->name, s->param_count, values, lengths,
+                                 formats, 0),
+             op);
 }
 
 void link_send_step(struct db_link *link, struct db_request *r, size_t step)

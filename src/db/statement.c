@@ -1,11 +1,12 @@
 #include "db/statement.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/sha256.h"
+#include "db/statement_priv.h"
 
 const struct db_statement *db_statement_compose(struct arena *a, struct str sql,
                                                 const uint32_t *oids, size_t param_count)
@@ -37,19 +38,25 @@ struct db_args *db_args_create(struct arena *a)
     return args;
 }
 
-/* `value` ends in NUL and lives in the arena; NULL is SQL's null. */
-static void add(struct db_args *args, const char *value)
+void args_add(struct db_args *args, const char *value, size_t binary_len)
 {
-    if (args->count == DB_PARAMS_MAX) {
+    if (args->count == DB_PARAMS_MAX || binary_len > INT_MAX) {
         if (!args->failure.code)
-            err_set(&args->failure, ERR_LIMIT, "more than %d values in one statement",
-                    DB_PARAMS_MAX);
+            err_set(&args->failure, ERR_LIMIT,
+                    "more than %d values in one statement, or one of 2 GiB", DB_PARAMS_MAX);
         return;
     }
+    args->lengths[args->count] = (int)binary_len;
     args->values[args->count++] = value;
 }
 
-static bool has_nul(struct db_args *args, struct str value)
+/* `value` ends in NUL and lives in the arena; NULL is SQL's null. */
+static void add(struct db_args *args, const char *value)
+{
+    args_add(args, value, 0);
+}
+
+bool args_has_nul(struct db_args *args, struct str value)
 {
     if (!value.len || !memchr(value.ptr, '\0', value.len))
         return false;
@@ -65,7 +72,7 @@ void db_args_null(struct db_args *args)
 
 void db_args_text(struct db_args *args, struct str value)
 {
-    add(args, has_nul(args, value) ? "" : arena_cstr(args->arena, value));
+    add(args, args_has_nul(args, value) ? "" : arena_cstr(args->arena, value));
 }
 
 void db_args_bool(struct db_args *args, bool value)
@@ -121,108 +128,6 @@ void db_args_bytes(struct db_args *args, struct str value)
         text[3 + i * 2] = digits[byte & 15];
     }
     add(args, text);
-}
-
-/* An array literal grows in a buffer and ends in the arena. */
-static void add_array(struct db_args *args, struct buf *b)
-{
-    buf_put_char(b, '}');
-    add(args, arena_cstr(args->arena, buf_str(b)));
-    buf_clear(b);
-}
-
-static void begin_item(struct buf *b, size_t i)
-{
-    buf_put_char(b, i ? ',' : '{');
-}
-
-static void begin_array(struct buf *b, size_t count)
-{
-    buf_init(b, 0);
-    if (count == 0)
-        buf_put_char(b, '{');
-}
-
-/* Source: PostgreSQL's manual, "Array input and output syntax": all may be quoted. */
-static void put_quoted(struct buf *b, struct str item)
-{
-    buf_put_char(b, '"');
-    for (size_t i = 0; i < item.len; i++) {
-        if (item.ptr[i] == '"' || item.ptr[i] == '\\')
-            buf_put_char(b, '\\');
-        buf_put_char(b, item.ptr[i]);
-    }
-    buf_put_char(b, '"');
-}
-
-void db_args_texts(struct db_args *args, const struct str *values, size_t count)
-{
-    struct buf b;
-    begin_array(&b, count);
-    for (size_t i = 0; i < count; i++) {
-        begin_item(&b, i);
-        put_quoted(&b, has_nul(args, values[i]) ? STR("") : values[i]);
-    }
-    add_array(args, &b);
-}
-
-void db_args_uuids(struct db_args *args, const struct uuid *values, size_t count)
-{
-    struct buf b;
-    begin_array(&b, count);
-    for (size_t i = 0; i < count; i++) {
-        char text[UUID_TEXT_LEN + 1];
-        uuid_format(values[i], text);
-        begin_item(&b, i);
-        buf_put(&b, text, UUID_TEXT_LEN);
-    }
-    add_array(args, &b);
-}
-
-void db_args_i64s(struct db_args *args, const int64_t *values, size_t count)
-{
-    struct buf b;
-    begin_array(&b, count);
-    for (size_t i = 0; i < count; i++) {
-        begin_item(&b, i);
-        buf_put_i64(&b, values[i]);
-    }
-    add_array(args, &b);
-}
-
-void db_args_bools(struct db_args *args, const bool *values, size_t count)
-{
-    struct buf b;
-    begin_array(&b, count);
-    for (size_t i = 0; i < count; i++) {
-        begin_item(&b, i);
-        buf_put_char(&b, values[i] ? 't' : 'f');
-    }
-    add_array(args, &b);
-}
-
-void db_args_doubles(struct db_args *args, const double *values, size_t count)
-{
-    struct buf b;
-    begin_array(&b, count);
-    for (size_t i = 0; i < count; i++) {
-        begin_item(&b, i);
-        buf_put_str(&b, double_text(args->arena, values[i]));
-    }
-    add_array(args, &b);
-}
-
-void db_args_times(struct db_args *args, const int64_t *wall_us, size_t count)
-{
-    struct buf b;
-    begin_array(&b, count);
-    for (size_t i = 0; i < count; i++) {
-        char text[CLOCK_TEXT_MAX];
-        clock_format(wall_us[i], text);
-        begin_item(&b, i);
-        put_quoted(&b, str_of_c(text));
-    }
-    add_array(args, &b);
 }
 
 #define DEFINE_OR_NULL(kind, type)                                                                 \

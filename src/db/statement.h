@@ -1,7 +1,8 @@
 /*
  * statement: SQL with a name, and the values it is run with. Fixed statements are constants that
  * tools/sqlgen makes of .sql files; store/select.c composes the others and names them by
- * db_statement_compose. Values travel as text (the server's own form), apart from the SQL.
+ * db_statement_compose. Values travel apart from the SQL: single ones as text, the server's own
+ * form, arrays in its binary form, which it need not read letter by letter.
  */
 #pragma once
 #include "base/arena.h"
@@ -68,6 +69,7 @@ struct db_args {
     size_t count;
     struct err failure; /* code ERR_NONE: none */
     const char *values[DB_PARAMS_MAX];
+    int lengths[DB_PARAMS_MAX]; /* of those in binary form; 0: a text, which ends in NUL */
 };
 
 /* In the arena. The values live as long as it does. */
@@ -82,13 +84,31 @@ void db_args_uuid(struct db_args *args, struct uuid value);
 void db_args_time(struct db_args *args, int64_t wall_us);   /* timestamptz */
 void db_args_bytes(struct db_args *args, struct str value); /* bytea */
 
-/* One-dimensional arrays; an element that `values[i].ptr == NULL` and len 0 is the empty text. */
+/* One-dimensional arrays; an element that `values[i].ptr == NULL` and len 0 is the empty text. The
+ * parameter's type must be the array's: text[], uuid[], int4[], int8[], bool[], float8[],
+ * timestamptz[]. */
 void db_args_texts(struct db_args *args, const struct str *values, size_t count);
 void db_args_uuids(struct db_args *args, const struct uuid *values, size_t count);
+void db_args_i32s(struct db_args *args, const int64_t *values, size_t count);
 void db_args_i64s(struct db_args *args, const int64_t *values, size_t count);
 void db_args_bools(struct db_args *args, const bool *values, size_t count);
 void db_args_doubles(struct db_args *args, const double *values, size_t count);
 void db_args_times(struct db_args *args, const int64_t *wall_us, size_t count);
+/* An array of any other type, an enum's say, by the texts of its elements. */
+void db_args_literals(struct db_args *args, const struct str *values, size_t count);
+/*
+ * An array by the server's texts of its elements, with nulls (`ptr == NULL`). INVALID is remembered
+ * for a text that is none of the kind.
+ */
+enum db_cells {
+    DB_CELLS_TEXT,
+    DB_CELLS_UUID,
+    DB_CELLS_INT4,
+    DB_CELLS_INT8,
+    DB_CELLS_FLOAT8,
+    DB_CELLS_TIMESTAMPTZ
+};
+void db_args_cells(struct db_args *args, enum db_cells kind, const struct str *cells, size_t count);
 
 /* NULL is SQL's null; for the parameters that a .sql file marks with '?'. */
 void db_args_text_or_null(struct db_args *args, const struct str *value);

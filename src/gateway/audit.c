@@ -134,7 +134,6 @@ static enum gql_next resolve_audit_log(struct gql_step *step)
     if (!read_filter(step, &filter, &e))
         return gql_step_fail(step, &e);
     const struct select_filter *all = audit_filter_select(&filter, step->arena, &is_indexed);
-    bool is_search = filter.search.ptr != NULL && !str_is_empty(str_trim(filter.search));
     const struct cursor_scope scope = { .list = CURSOR_AUDIT_LOG, .filter = page_filter(all) };
     if (!page_read(step, &scope, &audit->page, &e))
         return gql_step_fail(step, &e);
@@ -151,8 +150,10 @@ static enum gql_next resolve_audit_log(struct gql_step *step)
     struct db_step read = { select_statement(step->arena, &audit->select),
                             select_args(step->arena, &audit->select) };
     /* One member an index serves in this order; of more, it does not know all. */
-    return is_indexed ? await_db(step, DB_LANE_READ, &read, 1, got_page)
-                      : await_search(step, &read, is_search ? "search" : "from", got_page);
+    return is_indexed
+               ? await_db(step, DB_LANE_READ, &read, 1, got_page)
+               : await_search(step, &read, audit_filter_has_search(&filter) ? "search" : "from",
+                              got_page);
 }
 
 /* ── fields ── */

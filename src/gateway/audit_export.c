@@ -264,18 +264,12 @@ static bool read_filter(const struct http_request *http, struct audit_filter *f,
            read_time(http, "to", &f->has_to, &f->to_us, e) && audit_filter_check(f, e);
 }
 
-/* As GET of /graphql: a cookie counts for a page of ours alone. */
 static bool read_token(const struct gateway *gw, const struct http_request *http,
                        struct str *ret_token, struct err *e)
 {
     enum headers_origin origin = headers_origin(http, gw->public_origin, gw->cors_origins);
     bool is_cookie;
-    *ret_token = headers_token(http, origin, &is_cookie);
-    if (origin == HEADERS_ORIGIN_FOREIGN)
-        return err_set(e, ERR_DENIED, "a page of another origin may not use this API");
-    return !is_cookie || headers_is_same_site_fetch(http) ||
-           err_set(e, ERR_DENIED,
-                   "GET with a cookie needs Sec-Fetch-Site: same-origin, as browsers send it");
+    return headers_read_token(http, origin, true, ret_token, &is_cookie, e);
 }
 
 static bool has_room(const struct gateway_loop *loop, struct err *e)

@@ -54,7 +54,7 @@ const struct select_filter *audit_filter_select(const struct audit_filter *f, st
 {
     struct conditions *c = arena_new(a, struct conditions);
     struct select_filter *all = arena_new(a, struct select_filter);
-    bool has_search = f->search.ptr != NULL && !str_is_empty(str_trim(f->search));
+    bool has_search = audit_filter_has_search(f);
     c->a = a;
     if (f->subject.ptr != NULL)
         add(c, SELECT_EQ, COL_audit_log_subject, f->subject);

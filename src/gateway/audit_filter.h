@@ -10,6 +10,11 @@ struct audit_filter {
     int64_t from_us, to_us; /* from ≤ at < to */
 };
 
+/* There is text to look for. */
+[[nodiscard]] static inline bool audit_filter_has_search(const struct audit_filter *f)
+{
+    return f->search.ptr != NULL && !str_is_empty(str_trim(f->search));
+}
 /* Errors: INVALID, naming the member. */
 [[nodiscard]] bool audit_filter_check(const struct audit_filter *f, struct err *e);
 /* In the arena. `*ret_is_indexed`: one index gives the rows in the order of their ids. */

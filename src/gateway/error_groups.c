@@ -3,6 +3,7 @@
  * was deleted between the two is left out: what it counted is going, too.
  */
 #include "base/clock.h"
+#include "base/map.h"
 #include "gateway/bindings.h"
 #include "gateway/check.h"
 #include "gateway/spans.h"
@@ -54,10 +55,15 @@ static void got_samples(struct gql_step *step, const struct db_reply *reply)
     const struct groups *groups = step->host;
     size_t count = db_rows_count(reply->rows[0]);
     struct record *records = record_rows(step->arena, plan->table, reply->rows[0], plan->columns);
-    for (size_t i = 0; i < groups->count; i++)
-        for (size_t n = 0; n < count; n++)
-            if (uuid_eq(sample_id(&groups->items[i]), record_uuid(&records[n], COL_tasks_id)))
-                groups->items[i].sample = &records[n];
+    scoped(map_destroyp) struct map *by_id = map_create();
+    for (size_t n = 0; n < count; n++) {
+        struct uuid id = record_uuid(&records[n], COL_tasks_id);
+        (void)map_put(by_id, uuid_bytes(&id), &records[n]);
+    }
+    for (size_t i = 0; i < groups->count; i++) {
+        struct uuid id = sample_id(&groups->items[i]);
+        groups->items[i].sample = map_get(by_id, uuid_bytes(&id));
+    }
     finish(step);
 }
 

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "gateway/access.h"
 #include "gateway/ai_client.h"
-#include "gateway/audit_keep.h"
 #include "gateway/creates.h"
 #include "gateway/credential_watch.h"
 #include "gateway/feed_priv.h"
@@ -64,7 +63,7 @@ void gateway_arena_done(struct gateway_loop *loop, struct arena *a, bool is_larg
 static void begin_hour(struct gateway_loop *loop)
 {
     sweep_hourly(loop);
-    stats_upkeep_begin(loop);
+    upkeep_begin(loop);
 }
 
 static void tick(void *owner)
@@ -76,11 +75,9 @@ static void tick(void *owner)
     credential_watch_tick(loop);
     if (loop->number != 0 || !atomic_load(&loop->gateway->is_ready))
         return;
-    bool is_due = loop->ticks++ % SWEEP_TICKS == 0;
-    if (is_due)
+    if (loop->ticks++ % SWEEP_TICKS == 0)
         begin_hour(loop);
-    stats_upkeep_tick(loop);
-    audit_keep_tick(loop, is_due);
+    upkeep_tick(loop);
 }
 
 static void sweep(void *owner)

@@ -17,7 +17,7 @@
 #include "gateway/cursor.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
-#include "gateway/stats_upkeep.h"
+#include "gateway/upkeep.h"
 #include "gql/gql.h"
 #include "http/server.h"
 #include "io/listen_set.h"
@@ -137,10 +137,9 @@ struct gateway_loop {
     size_t running; /* arenas in use: requests that have not ended */
     struct gateway_published published;
     uint64_t ticks;
-    struct stats_upkeep upkeep;         /* of the first loop */
-    struct io_timer *tick;              /* once a second: publishes, and what else is periodic */
-    bool has_old_audit, is_audit_asked; /* see audit_keep.c */
-    size_t audit_exports;               /* that run; see audit_export.c */
+    struct upkeep upkeep;  /* of the first loop */
+    struct io_timer *tick; /* once a second: publishes, and what else is periodic */
+    size_t audit_exports;  /* that run; see audit_export.c */
     struct http_route routes[GATEWAY_ROUTES_MAX];
     int64_t database_since_us; /* wall: when it came or went */
     bool is_database_up;

@@ -122,7 +122,8 @@ void headers_retry_after(struct http_request *http, int64_t us)
             arena_printf(http->arena, "%lld", (long long)((us + CLOCK_S - 1) / CLOCK_S)));
 }
 
-bool headers_is_same_site_fetch(const struct http_request *http)
+/* The browser says that a page of ours, or a person, asked. */
+static bool is_same_site_fetch(const struct http_request *http)
 {
     struct str site = http_header(http, STR("Sec-Fetch-Site"));
     return str_eq(site, STR("same-origin")) || str_eq(site, STR("none"));
@@ -148,4 +149,19 @@ struct str headers_token(const struct http_request *http, enum headers_origin or
     *ret_is_cookie =
         http_cookie_find(http_header(http, STR("Cookie")), STR(HEADERS_COOKIE), &token);
     return *ret_is_cookie ? token : STR("");
+}
+
+bool headers_read_token(const struct http_request *http, enum headers_origin origin, bool is_get,
+                        struct str *ret_token, bool *ret_is_cookie, struct err *e)
+{
+    if (origin == HEADERS_ORIGIN_FOREIGN)
+        return err_set(e, ERR_DENIED, "a page of another origin may not use this API");
+    bool is_cookie;
+    struct str token = headers_token(http, origin, &is_cookie);
+    if (is_get && is_cookie && !is_same_site_fetch(http))
+        return err_set(e, ERR_DENIED,
+                       "GET with a cookie needs Sec-Fetch-Site: same-origin, as browsers send it");
+    *ret_token = token;
+    *ret_is_cookie = is_cookie;
+    return true;
 }

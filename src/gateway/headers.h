@@ -45,11 +45,18 @@ void headers_allow_sending(struct http_request *http, enum headers_origin origin
 
 /* When the client may come again, in whole seconds; nothing where `us` is 0. */
 void headers_retry_after(struct http_request *http, int64_t us);
-/* The browser says that a page of ours, or a person, asked. */
-[[nodiscard]] bool headers_is_same_site_fetch(const struct http_request *http);
 
 /* The bearer token, else, for a page of ours, the session cookie; empty where there is neither. */
 [[nodiscard]] struct str headers_token(const struct http_request *http, enum headers_origin origin,
                                        bool *ret_is_cookie);
+/*
+ * The same of whoever may ask at all. A cookie is sent by any page that leads a browser here, so
+ * that a GET with one must be a page's of ours.
+ *
+ * Errors:  DENIED.
+ */
+[[nodiscard]] bool headers_read_token(const struct http_request *http, enum headers_origin origin,
+                                      bool is_get, struct str *ret_token, bool *ret_is_cookie,
+                                      struct err *e);
 
 #define HEADERS_COOKIE "windlass_session"

@@ -213,15 +213,14 @@ static bool negotiate(struct request *r, const struct http_request *http)
  * Who speaks is told by the credential alone; whether a browser was led to speak, by Origin. A page
  * of a listed origin speaks with a token, whatever cookie its browser has.
  */
-static bool check_origin(struct request *r, struct http_request *http)
+static bool check_origin(struct request *r, struct http_request *http, bool is_get)
 {
     const struct gateway *gw = r->loop->gateway;
     enum headers_origin origin = headers_origin(http, gw->public_origin, gw->cors_origins);
+    struct err e;
     headers_allow_origin(http, origin, gw->cors_origins);
-    if (origin == HEADERS_ORIGIN_FOREIGN)
-        return refuse(r, 403, PROBLEM_FORBIDDEN, "a page of another origin may not use this API");
-    r->token = headers_token(http, origin, &r->is_by_cookie);
-    return true;
+    return headers_read_token(http, origin, is_get, &r->token, &r->is_by_cookie, &e) ||
+           refuse(r, 403, PROBLEM_FORBIDDEN, arena_cstr(r->arena, str_of_c(e.message)));
 }
 
 /*
@@ -276,16 +275,8 @@ static bool read_body(struct request *r, const struct http_request *http)
 void http_carrier_post(void *owner, struct http_request *http)
 {
     struct request *r = begin(owner, http);
-    if (negotiate(r, http) && check_origin(r, http) && check_size(r) && read_body(r, http))
+    if (negotiate(r, http) && check_origin(r, http, false) && check_size(r) && read_body(r, http))
         request_start(r);
-}
-
-/* A cookie is sent by any page that leads a browser here; a GET with one must be ours. */
-static bool check_cookie(struct request *r, const struct http_request *http)
-{
-    return !r->is_by_cookie || headers_is_same_site_fetch(http) ||
-           refuse(r, 403, PROBLEM_FORBIDDEN,
-                  "GET with a cookie needs Sec-Fetch-Site: same-origin, as browsers send it");
 }
 
 /* A parameter; empty where it is absent. */
@@ -323,8 +314,7 @@ void http_carrier_get(void *owner, struct http_request *http)
 {
     struct request *r = begin(owner, http);
     r->gql.queries_only = true;
-    if (negotiate(r, http) && check_origin(r, http) && check_cookie(r, http) &&
-        read_query_string(r, http))
+    if (negotiate(r, http) && check_origin(r, http, true) && read_query_string(r, http))
         request_start(r);
 }
 

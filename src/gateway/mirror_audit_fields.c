@@ -1,6 +1,7 @@
 /*
- * Query.mirrorAudits, Mutation.auditMirrors: how the comparisons of the copies of tasks and jobs
- * with the worker's ended, and the wish for one now, which the gateway that keeps them fulfils.
+ * Query.mirrorAudits, SystemHealth.mirrorAudits, Mutation.auditMirrors: how the comparisons of the
+ * copies of tasks and jobs with the worker's ended, and the wish for one now, which the gateway
+ * that keeps them fulfils.
  */
 #include "gateway/await.h"
 #include "gateway/bindings.h"
@@ -61,6 +62,15 @@ static enum gql_next resolve_audits(struct gql_step *step)
     return await_db(step, DB_LANE_READ, &read, 1, got_audits);
 }
 
+/* A look at the system's health says no more than this of a database that is away. */
+static enum gql_next resolve_of_health(struct gql_step *step)
+{
+    if (await_request(step)->loop->is_database_up)
+        return resolve_audits(step);
+    step->results[0] = gql_null();
+    return GQL_DONE;
+}
+
 static enum gql_next resolve_ask(struct gql_step *step)
 {
     size_t count;
@@ -114,6 +124,7 @@ static void get_error(const struct gql_field *f, void *ctx, void *parent,
 
 const struct gateway_binding bindings_mirror_audit[] = {
     { "Query.mirrorAudits", { .resolve = resolve_audits } },
+    { "SystemHealth.mirrorAudits", { .resolve = resolve_of_health } },
     { "Mutation.auditMirrors", { .resolve = resolve_ask } },
     { "MirrorAudit.mirror", { .get = get_mirror } },
     { "MirrorAudit.askedAt", { .get = get_time, N(ASKED_AT) } },

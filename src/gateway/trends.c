@@ -51,7 +51,7 @@ static const enum series_kind series_of[TREND_METRIC_COUNT] = {
 struct sums {
     int64_t created, completed, failed, users, messages;
     bool is_gap; /* nobody counted */
-    struct histogram wait, run;
+    struct trend_times wait, run;
 };
 
 /* One historicalTrends, from its arguments to its answer. */
@@ -173,12 +173,6 @@ static void destroy_arena(void *owned)
     arena_destroy(owned);
 }
 
-static double quantile_of(const struct histogram *h, double q)
-{
-    double value_s;
-    return histogram_quantile(h, q, &value_s) ? value_s : (double)NAN;
-}
-
 static double value_of(enum trend_metric metric, const struct sums *sums)
 {
     int64_t ended = sums->completed + sums->failed;
@@ -192,13 +186,13 @@ static double value_of(enum trend_metric metric, const struct sums *sums)
     case TREND_FAILURE_RATE:
         return ended > 0 ? (double)sums->failed / (double)ended : (double)NAN;
     case TREND_WAIT_P50:
-        return quantile_of(&sums->wait, 0.5);
+        return trend_times_quantile(&sums->wait, 0.5);
     case TREND_WAIT_P99:
-        return quantile_of(&sums->wait, 0.99);
+        return trend_times_quantile(&sums->wait, 0.99);
     case TREND_RUN_P50:
-        return quantile_of(&sums->run, 0.5);
+        return trend_times_quantile(&sums->run, 0.5);
     case TREND_RUN_P99:
-        return quantile_of(&sums->run, 0.99);
+        return trend_times_quantile(&sums->run, 0.99);
     case TREND_USERS_CREATED:
         return (double)sums->users;
     case TREND_CHAT_MESSAGES:
@@ -270,6 +264,17 @@ static void add_tasks(struct sums *sums, const struct db_rows *rows, size_t row)
     sums->failed += db_rows_i64(rows, row, STATS_TREND_FAILED);
 }
 
+static void take_times(const struct history *h, const struct db_rows *rows)
+{
+    struct str waits = db_rows_text(rows, 0, STATS_TREND_WAIT),
+               runs = db_rows_text(rows, 0, STATS_TREND_RUN), cell;
+    size_t bucket;
+    while (trend_times_next(&waits, h->count, &bucket, &cell))
+        trend_times_add(&h->sums[bucket].wait, h->step->arena, cell);
+    while (trend_times_next(&runs, h->count, &bucket, &cell))
+        trend_times_add(&h->sums[bucket].run, h->step->arena, cell);
+}
+
 static void add_row(const struct history *h, struct sums *sums, const struct db_rows *rows,
                     size_t row)
 {
@@ -277,16 +282,13 @@ static void add_row(const struct history *h, struct sums *sums, const struct db_
     case SERIES_TASKS:
         add_tasks(sums, rows, row);
         break;
-    case SERIES_TIMES:
-        figures_add_cell(&sums->wait, db_rows_text(rows, row, STATS_TREND_WAIT));
-        figures_add_cell(&sums->run, db_rows_text(rows, row, STATS_TREND_RUN));
-        break;
     case SERIES_USERS:
         sums->users = db_rows_i64(rows, row, STATS_TREND_COUNT);
         break;
     case SERIES_MESSAGES:
         sums->messages = db_rows_i64(rows, row, STATS_TREND_COUNT);
         break;
+    case SERIES_TIMES:
     case SERIES_COUNT:
         break;
     }
@@ -296,6 +298,12 @@ static void got_series(struct gql_step *step, const struct db_reply *reply)
 {
     struct history *h = step->host;
     const struct db_rows *rows = reply->rows[0];
+    db_rows_keep(reply->rows[0], step->arena);
+    if (h->reading == SERIES_TIMES) {
+        take_times(h, rows);
+        read_next(h);
+        return;
+    }
     for (size_t row = 0; row < db_rows_count(rows); row++) {
         int64_t at_us = db_rows_i64(rows, row, STATS_TREND_AT_S) * CLOCK_S;
         int64_t bucket = (at_us - h->buckets.from_us) / (h->kind->bucket_s * CLOCK_S);

@@ -1,4 +1,5 @@
-/* trends_priv: a series and what is said of it, for trends.c, which reads, and trends_judge.c. */
+/* trends_priv: a series and what is said of it, for trends.c, which reads, trends_times.c and
+ * trends_judge.c. */
 #pragma once
 #include "analyst/histogram.h"
 #include "base/arena.h"
@@ -52,3 +53,18 @@ struct trend_wishes {
 
 /* Fills the rest of a trend whose points are there. Thread: any; the arena is its own. */
 void trend_judge(struct trend *trend, const struct trend_wishes *wishes, struct arena *a);
+
+/* ── trends_times.c ── */
+
+/* Durations of one bucket. Nearly always one row tells of it, whose cell is enough. */
+struct trend_times {
+    struct str cell;         /* of the rows; ptr NULL: none */
+    struct histogram *added; /* of all rows together, where they are several */
+};
+/* The next of "17{0,12,3}18{1}": the bucket, and its histogram as the tables have it. False: there
+ * is none; one of a bucket that there is not is passed over. */
+[[nodiscard]] bool trend_times_next(struct str *rest, size_t bucket_count, size_t *ret_bucket,
+                                    struct str *ret_cell);
+void trend_times_add(struct trend_times *times, struct arena *a, struct str cell);
+/* NaN: nothing was counted. */
+[[nodiscard]] double trend_times_quantile(const struct trend_times *times, double q);

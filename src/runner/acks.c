@@ -39,6 +39,7 @@ static void drop(struct acks *acks, struct entry *entry)
     disown(entry->ack.result);
     disown(entry->ack.error);
     disown(entry->ack.logs);
+    disown(entry->ack.logs_out);
     mem_free(entry);
     acks->count--;
 }
@@ -47,6 +48,7 @@ void acks_init(struct acks *acks)
 {
     *acks = (struct acks){ 0 };
     list_init(&acks->waiting);
+    list_init(&acks->behind);
     for (size_t i = 0; i < ACK_CARRIER_COUNT; i++)
         list_init(&acks->riding[i]);
 }
@@ -60,6 +62,7 @@ static void drop_all(struct acks *acks, struct list *head)
 void acks_clear(struct acks *acks)
 {
     drop_all(acks, &acks->waiting);
+    drop_all(acks, &acks->behind);
     for (size_t i = 0; i < ACK_CARRIER_COUNT; i++)
         drop_all(acks, &acks->riding[i]);
     assert(acks->count == 0);
@@ -89,9 +92,41 @@ void acks_add(struct acks *acks, const struct ack *ack)
     entry->ack.result = own(ack->result);
     entry->ack.error = own_error(ack->error);
     entry->ack.logs = own(ack->logs);
-    list_push(&acks->waiting, &entry->node);
+    entry->ack.logs_out = own(ack->logs_out);
+    bool must_wait = ack->logs_out.len > 0;
+    list_push(must_wait ? &acks->behind : &acks->waiting, &entry->node);
     acks->count++;
-    acks->waiting_count++;
+    acks->waiting_count += !must_wait;
+}
+
+/* The lines that are out before those that came later. */
+static struct str joined(const struct ack *ack)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    buf_put_str(&text, ack->logs_out);
+    if (ack->logs.len > 0)
+        buf_put_char(&text, ',');
+    buf_put_str(&text, ack->logs);
+    struct str both = own(buf_str(&text));
+    buf_clear(&text);
+    return both;
+}
+
+void acks_heartbeat_ended(struct acks *acks, bool has_arrived)
+{
+    for (struct list *node; (node = list_pop(&acks->behind));) {
+        struct ack *ack = &entry_of(node)->ack;
+        if (!has_arrived) {
+            struct str both = joined(ack);
+            disown(ack->logs);
+            ack->logs = both;
+        }
+        disown(ack->logs_out);
+        ack->logs_out = own(STR(""));
+        list_push(&acks->waiting, node);
+        acks->waiting_count++;
+    }
 }
 
 static void write_entry(struct json_writer *w, const struct ack *ack)
@@ -232,6 +267,7 @@ static void write_tasks_of(const struct list *head, struct json_writer *w)
 void acks_write_tasks(const struct acks *acks, struct json_writer *w)
 {
     write_tasks_of(&acks->waiting, w);
+    write_tasks_of(&acks->behind, w);
     for (size_t i = 0; i < ACK_CARRIER_COUNT; i++)
         write_tasks_of(&acks->riding[i], w);
 }

@@ -3,7 +3,8 @@
  * call, and come back when that call got no answer: said twice is as good as once.
  *
  *   add --> waiting --take--> on a carrier --settle--> gone
- *              ^----------- give back ---'
+ *    |         ^----------- give back ---'
+ *    `--> behind the heartbeat that carries lines of the attempt, until it has ended
  */
 #pragma once
 #include "base/list.h"
@@ -26,6 +27,7 @@ struct ack {
     struct str result;   /* COMPLETE: one JSON value; empty: none */
     struct str error;    /* for people; empty: none */
     struct str logs;     /* lines as JSON, commas between; empty: none */
+    struct str logs_out; /* earlier ones, on a heartbeat under way; empty: none */
     int64_t retry_in_ms; /* FAIL: 0: the worker's back-off; SNOOZE */
 };
 
@@ -40,7 +42,8 @@ enum {
 
 struct acks {
     struct list waiting, riding[ACK_CARRIER_COUNT];
-    size_t count; /* of all */
+    struct list behind; /* those with logs_out: it alone will tell whether they must say it */
+    size_t count;       /* of all */
     size_t waiting_count;
     size_t
         single_count; /* so many of the next go alone: a call that held one of them was refused */
@@ -48,7 +51,7 @@ struct acks {
 
 void acks_init(struct acks *acks);
 void acks_clear(struct acks *acks); /* forgets all */
-/* Copies it. The error is cut and made valid UTF-8. */
+/* Copies it. The error is cut and made valid UTF-8. With logs_out it waits for the heartbeat. */
 void acks_add(struct acks *acks, const struct ack *ack);
 /* Writes as many as one call takes, as one JSON array, and puts them on the carrier. */
 void acks_take(struct acks *acks, enum ack_carrier carrier, struct json_writer *w);
@@ -65,6 +68,8 @@ void acks_give_back(struct acks *acks, enum ack_carrier carrier);
  * FATAL with `why` as its error; refused as that, it is dropped, which is told by false.
  */
 bool acks_refuse(struct acks *acks, enum ack_carrier carrier, struct str why);
+/* The heartbeat has ended: what has not arrived with it is told by the acknowledgements. */
+void acks_heartbeat_ended(struct acks *acks, bool has_arrived);
 /* The tasks whose acknowledgements are not answered, as members of an array of {task, fence}. */
 void acks_write_tasks(const struct acks *acks, struct json_writer *w);
 

@@ -33,7 +33,10 @@ static void acknowledge(struct attempt *t, const struct ack *outcome)
     struct ack ack = *outcome;
     ack.task = t->id;
     ack.fence = t->fence;
-    ack.logs = t->log ? task_log_rest(t->log) : STR("");
+    if (t->log) {
+        ack.logs_out = task_log_out(t->log);
+        ack.logs = task_log_rest(t->log);
+    }
     acks_add(&t->runner->acks, &ack);
     end_task(t, (int)outcome->outcome);
 }

@@ -242,14 +242,17 @@ static bool holds_more(const struct session *s, int64_t held)
     return held > (int64_t)(s->runner->running_count + s->runner->acks.count);
 }
 
-/* What rode on a heartbeat. */
-static void settle_logs(struct session *s, void how(struct task_log *log))
+/* Of what rode on a heartbeat: the lines of those that run, and of those that have ended since. */
+static void settle_logs(struct session *s, bool have_arrived)
 {
     list_each (node, &s->runner->running) {
         struct attempt *t = container_of(node, struct attempt, node);
-        if (t->log)
-            how(t->log);
+        if (t->log && have_arrived)
+            task_log_arrived(t->log);
+        else if (t->log)
+            task_log_came_back(t->log);
     }
+    acks_heartbeat_ended(&s->runner->acks, have_arrived);
 }
 
 /* The answer to leases, acks or a heartbeat. False when it was none. */
@@ -272,7 +275,7 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
     } else {
         renewed(s, s->calls[kind].sent_us);
         s->must_tell_held |= holds_more(s, answer.held);
-        settle_logs(s, task_log_arrived);
+        settle_logs(s, true);
     }
     size_t heard = hear_commands(s, &answer) + answer.lease_count + answer.ack_count;
     int64_t took_us = io_loop_now_us(s->runner->loop) - s->calls[kind].sent_us;
@@ -310,7 +313,7 @@ static void not_heard(struct session *s, enum tally_call kind, const struct sess
     } else if (kind == TALLY_ACKS) {
         is_away = give_back(s, ACK_ON_ACKS, reply);
     } else if (kind == TALLY_HEARTBEATS) {
-        settle_logs(s, task_log_came_back);
+        settle_logs(s, false);
     }
     if (reply->is_frozen && s->state == SESSION_OPEN)
         renewed(s, io_loop_now_us(s->runner->loop));
@@ -418,6 +421,7 @@ static void drain_over(void *owner)
     struct session *s = owner;
     log_info("drain.over", "given_back=%zu", s->runner->running_count);
     runner_stop_all(s->runner, ACK_RELEASE, STR(""));
+    acks_heartbeat_ended(&s->runner->acks, false); /* lines may come twice; the time is over */
     io_timer_stop(s->hold);
     io_timer_destroy(s->drain);
     s->drain = io_timer_create(s->runner->loop, last_words_over, s);

@@ -89,6 +89,11 @@ void task_log_came_back(struct task_log *log)
     log->is_out = false;
 }
 
+struct str task_log_out(const struct task_log *log)
+{
+    return log->is_out ? buf_str(&log->riding) : STR("");
+}
+
 struct str task_log_rest(struct task_log *log)
 {
     append(&log->older, &log->newer);

@@ -26,5 +26,7 @@ void task_log_write(struct task_log *log, struct json_writer *w);
 /* What rode has arrived, or has not; where nothing is on its way these do nothing. */
 void task_log_arrived(struct task_log *log);
 void task_log_came_back(struct task_log *log);
+/* What is on its way, without the brackets; empty: nothing. It lives until that has ended. */
+[[nodiscard]] struct str task_log_out(const struct task_log *log);
 /* What is not on its way, without the brackets; it lives until the next line. */
 [[nodiscard]] struct str task_log_rest(struct task_log *log);

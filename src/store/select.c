@@ -421,7 +421,7 @@ static void bind_filter(struct db_args *args, const struct select_filter *f)
             bind_filter(args, &f->items[i]);
         break;
     case SELECT_IN:
-        db_args_texts(args, f->values, f->value_count);
+        db_args_literals(args, f->values, f->value_count);
         break;
     case SELECT_ENDS_WITH:
         db_args_text(args, tail_of(args->arena, f->value));

@@ -6,7 +6,9 @@
  *                    ▲                                      │ finished ones that must be looked up
  *                    └── what they depend on ◀── their rows ◀┘
  *
- * What breaks in the middle (no leader, no database) ends it; the answer says what was done.
+ * What breaks in the middle (no leader, no database) ends it; the answer says what was done. So
+ * does the record that the gateway gives: as open with the first task, in its batch, and at the
+ * end.
  */
 #include "base/log.h"
 #include "db/rows.h"
@@ -14,6 +16,7 @@
 #include "worker/act.h"
 #include "worker/door.h"
 #include "worker/drop.h"
+#include "worker/record.h"
 #include "worker/worker_priv.h"
 
 enum { TASKS_MAX = 10'000, CHUNK = 500, PASSES_MAX = 5, REFUSED_SHOWN = 100, ACTION_MAX = 20 };
@@ -45,6 +48,9 @@ struct bulk {
     enum act_kind kind;
     bool is_dry;
     struct str actor;
+    struct record record;
+    bool is_recorded;      /* as open */
+    struct intent closing; /* its end is recorded */
     struct item *items;
     size_t count;
     size_t from, to; /* the chunk */
@@ -168,6 +174,30 @@ static void answer(struct bulk *q)
     door_answer(q->r);
 }
 
+/* ── its end ── */
+
+static void close_record(struct intent *intent, struct batch *b)
+{
+    const struct bulk *q = container_of(intent, struct bulk, closing);
+    record_put_bulk(b, &q->record, (int64_t)count_of(q, ITEM_DONE),
+                    (int64_t)count_of(q, ITEM_REFUSED), !q->record.is_last);
+}
+
+static void record_closed(struct intent *intent, const struct err *err)
+{
+    struct bulk *q = container_of(intent, struct bulk, closing);
+    if (err)
+        q->broke = *err;
+    answer(q);
+}
+
+static void end(struct bulk *q)
+{
+    q->closing = (struct intent){ .apply = close_record, .done = record_closed };
+    if (q->is_dry || !q->record.is_given || !shard_submit(&q->w->shard, &q->closing, &q->broke))
+        answer(q);
+}
+
 /* ── one task ── */
 
 static void refuse(struct item *item, const char *reason)
@@ -219,11 +249,24 @@ static void note_became(struct item *item, const struct batch *b)
                                     .max_attempts = task->max_attempts };
 }
 
+static void unrecord(struct shard *s, void *data)
+{
+    struct bulk *q = data;
+    (void)s;
+    q->is_recorded = false;
+}
+
 static void apply(struct intent *intent, struct batch *b)
 {
     struct item *item = container_of(intent, struct item, intent);
+    struct bulk *q = item->bulk;
     if (!judge(item, b->s, b->at_us))
         return;
+    if (!q->is_recorded) {
+        record_put_bulk(b, &q->record, 0, 0, true);
+        batch_on_undo(b, unrecord, q);
+        q->is_recorded = true;
+    }
     if (item->act.kind == ACT_DELETE) {
         drop(item, b);
         return;
@@ -309,7 +352,7 @@ static void submit(struct bulk *q)
 static void next_chunk(struct bulk *q)
 {
     if (q->to == q->count) {
-        answer(q);
+        end(q);
         return;
     }
     q->from = q->to;
@@ -437,7 +480,7 @@ static bool read_action(const struct json_value *body, enum act_kind *ret_kind, 
 static bool read_body(struct bulk *q, const struct json_value *body, struct err *e)
 {
     scoped(map_destroyp) struct map *seen = map_create();
-    static const char *const members[] = { "action", "tasks", "actor", "dry_run", NULL };
+    static const char *const members[] = { "action", "tasks", "actor", "dry_run", "record", NULL };
     const struct json_value *tasks = json_get_c(body, "tasks");
     q->actor = STR("");
     if (!door_only(body, "", members, e) || !read_action(body, &q->kind, e))
@@ -445,7 +488,7 @@ static bool read_body(struct bulk *q, const struct json_value *body, struct err 
     door_text(body, "", "actor", ACT_BY_MAX, &q->actor, e);
     if (!door_is_bad(e))
         door_flag(body, "", "dry_run", &q->is_dry, e);
-    if (door_is_bad(e))
+    if (door_is_bad(e) || !record_read(body, q->r->arena, &q->record, e))
         return false;
     if (!tasks || tasks->type != JSON_ARRAY)
         return err_set(e, ERR_INVALID, "tasks: is no list");

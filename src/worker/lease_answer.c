@@ -32,11 +32,10 @@ static void put_ack(struct json_writer *w, const struct lease_ack *ack)
     json_end_object(w);
 }
 
-static void put_lease(struct leasing *l, struct json_writer *w, const struct lease_claim *c,
-                      size_t row)
+static void put_lease(struct leasing *l, struct json_writer *w, const struct lease_claim *c)
 {
     struct shard *s = &l->w->shard;
-    const struct db_rows *rows = l->bodies;
+    int64_t now_us = clock_wall_us();
     char fence[SHARD_NUMBER_MAX];
     shard_number_format(s, c->fence, fence);
     json_begin_object(w);
@@ -44,7 +43,7 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     json_key_c(w, "type");
     json_write_string(w, s->types[c->type].name);
     json_key_c(w, "payload");
-    json_write_raw(w, db_rows_text(rows, row, 1));
+    json_write_raw(w, c->body.payload);
     json_key_c(w, "attempt");
     json_write_i64(w, c->attempt);
     json_key_c(w, "max_attempts");
@@ -52,27 +51,27 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     json_key_c(w, "fence");
     json_write_string(w, str_of_c(fence));
     json_key_c(w, "lease_until_us");
-    json_write_i64(w, clock_wall_us() + l->ttl_ms * CLOCK_MS);
+    json_write_i64(w, now_us + l->ttl_ms * CLOCK_MS);
     json_key_c(w, "deadline_us"); /* by that clock, too: the log's may be far ahead */
-    json_write_i64(w, clock_wall_us() + c->started_us - shard_now_us(s) +
-                          (int64_t)c->timeout_s * CLOCK_S);
-    json_put_time(w, "scheduled_for_us",
-                  db_rows_is_null(rows, row, 4) ? 0 : db_rows_time(rows, row, 4));
+    json_write_i64(w,
+                   now_us + c->started_us - shard_now_us(s) + (int64_t)c->timeout_s * CLOCK_S);
+    json_put_time(w, "scheduled_for_us", c->body.scheduled_for_us);
     json_key_c(w, "idempotency_key");
-    if (db_rows_is_null(rows, row, 2))
-        json_write_null(w);
+    if (c->body.key.len > 0)
+        json_write_string(w, c->body.key);
     else
-        json_write_string(w, db_rows_text(rows, row, 2));
-    json_key_c(w, "job_id");
-    if (db_rows_is_null(rows, row, 3))
         json_write_null(w);
-    else
-        json_write_string(w, db_rows_text(rows, row, 3));
+    if (c->body.has_job) {
+        json_put_id(w, "job_id", c->body.job_id);
+    } else {
+        json_key_c(w, "job_id");
+        json_write_null(w);
+    }
     json_key_c(w, "checkpoint");
-    if (db_rows_is_null(rows, row, 5))
-        json_write_null(w);
+    if (c->body.checkpoint.len > 0)
+        json_write_raw(w, c->body.checkpoint);
     else
-        json_write_raw(w, db_rows_text(rows, row, 5));
+        json_write_null(w);
     json_end_object(w);
 }
 
@@ -81,11 +80,8 @@ static void put_leases(struct leasing *l, struct json_writer *w)
     json_key_c(w, "leases");
     json_begin_array(w);
     for (size_t i = 0; i < l->claim_count; i++)
-        for (size_t row = 0; row < db_rows_count(l->bodies); row++)
-            if (uuid_eq(db_rows_uuid(l->bodies, row, 0), l->claims[i].id)) {
-                put_lease(l, w, &l->claims[i], row);
-                break;
-            }
+        if (l->claims[i].has_body)
+            put_lease(l, w, &l->claims[i]);
     json_end_array(w);
 }
 
@@ -112,6 +108,37 @@ static void answer(struct leasing *l)
     door_answer(l->r);
 }
 
+static void take_body(struct lease_claim *claim, const struct db_rows *rows, size_t row)
+{
+    claim->has_body = true;
+    claim->body = (struct lease_body){
+        .payload = db_rows_text(rows, row, 1),
+        .key = db_rows_text(rows, row, 2),
+        .has_job = !db_rows_is_null(rows, row, 3),
+        .scheduled_for_us = db_rows_is_null(rows, row, 4) ? 0 : db_rows_time(rows, row, 4),
+        .checkpoint = db_rows_text(rows, row, 5),
+    };
+    if (claim->body.has_job)
+        claim->body.job_id = db_rows_uuid(rows, row, 3);
+}
+
+/* Rows come in the order of their claims as a rule: the next one is where to look first. */
+static void take_bodies(struct leasing *l, const struct db_rows *rows)
+{
+    size_t from = 0;
+    for (size_t row = 0; row < db_rows_count(rows); row++) {
+        struct uuid id = db_rows_uuid(rows, row, 0);
+        for (size_t i = 0; i < l->claim_count; i++) {
+            size_t at = (from + i) % l->claim_count;
+            if (!uuid_eq(id, l->claims[at].id))
+                continue;
+            take_body(&l->claims[at], rows, row);
+            from = at + 1;
+            break;
+        }
+    }
+}
+
 static void bodies_read(void *owner, const struct db_reply *reply)
 {
     struct leasing *l = owner;
@@ -121,21 +148,21 @@ static void bodies_read(void *owner, const struct db_reply *reply)
         return;
     }
     db_rows_keep(reply->rows[0], l->r->arena);
-    l->bodies = reply->rows[0];
+    take_bodies(l, reply->rows[0]);
     answer(l);
 }
 
 static void answer_claims(struct leasing *l)
 {
-    if (l->claim_count == 0) {
-        answer(l);
-        return;
-    }
     struct uuid *ids = arena_new_array(l->r->arena, l->claim_count, struct uuid);
+    size_t count = 0;
     for (size_t i = 0; i < l->claim_count; i++)
-        ids[i] = l->claims[i].id;
-    door_read(l->w, &read_bodies, read_bodies_args(l->r->arena, ids, l->claim_count), bodies_read,
-              l);
+        if (!l->claims[i].has_body)
+            ids[count++] = l->claims[i].id;
+    if (count == 0)
+        answer(l);
+    else
+        door_read(l->w, &read_bodies, read_bodies_args(l->r->arena, ids, count), bodies_read, l);
 }
 
 static void acks_read(void *owner, const struct db_reply *reply)

@@ -9,11 +9,22 @@ struct db_rows;
 struct http_request;
 struct json_value;
 
+/* What a lease holds beside what memory knows. */
+struct lease_body {
+    struct str payload, checkpoint; /* JSON; no checkpoint: empty */
+    struct str key;                 /* empty: none */
+    bool has_job;
+    struct uuid job_id;
+    int64_t scheduled_for_us; /* 0: none */
+};
+
 struct lease_claim {
     struct uuid id;
     uint32_t type, timeout_s;
     uint16_t attempt, max_attempts;
     int64_t fence, started_us;
+    bool has_body;
+    struct lease_body body; /* its texts live as long as the call */
 };
 
 /* What the executor says that it runs. */
@@ -40,7 +51,6 @@ struct leasing {
     size_t held_count;
     uint32_t *quiet; /* types */
     size_t quiet_count;
-    struct db_rows *bodies;
 };
 
 /* ── lease_read.c ── members of the body; errors: INVALID and LIMIT, naming the member ── */

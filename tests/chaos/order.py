@@ -170,6 +170,16 @@ def start_of(number, kind, payload=None, **members):
             {"op": "start", "seq": f"s{number}", "task": task}]
 
 
+class NothingToSpoil(Exception):
+    """It never happened what could be told wrongly: the run was too short for it."""
+
+
+def first(items):
+    for item in items:
+        return item
+    raise NothingToSpoil
+
+
 def spoil_limits(world, _):
     for number in range(5):
         world.events += start_of(number, "limited")
@@ -209,12 +219,12 @@ def spoil_order(world, _):
 
 
 def spoil_dependants(_, tasks):
-    task = next(t for t in tasks.values() if t["depends_on"] and t["state"] == "succeeded")
+    task = first(t for t in tasks.values() if t["depends_on"] and t["state"] == "succeeded")
     tasks[task["depends_on"][0]]["state"] = "dead"
 
 
 def spoil_bulk(world, _):
-    event = next(e for e in world.events if e["op"] == "start")
+    event = first(e for e in world.events if e["op"] == "start")
     world.history.bulk_done.append((event["task"]["id"], str(int(event["seq"]) - 1), event["seq"] + "0"))
 
 

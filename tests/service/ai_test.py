@@ -14,7 +14,7 @@ import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from gateway_rig import PROGRAM, WAIT_S, eventually, run_tests  # pylint: disable=wrong-import-position
+from gateway_rig import PROGRAM, WAIT_S, Process, eventually, run_tests  # pylint: disable=wrong-import-position
 
 TOKEN = "gateway-token-of-the-test"
 NOW_US = 1764336000 * 10**6  # 2025-11-28 13:20 UTC
@@ -32,38 +32,24 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-class Ai:
+class Ai(Process):
     """One process: on a unix socket that is handed to it as `windlass up` does, or on TCP."""
 
     def __init__(self, folder=None, **settings):
         self.socket_path = os.path.join(folder, "ai.sock") if folder else None
         environment = {"PATH": os.environ["PATH"],
                        **{"WINDLASS_" + name: value for name, value in settings.items()}}
-        self.log_file = tempfile.TemporaryFile("a+")
         if folder:
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(self.socket_path)
             listener.listen(64)
             command = f"exec 3<&{listener.fileno()}; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" ai"
-            self.process = subprocess.Popen(["bash", "-c", command, PROGRAM], env=environment,
-                                            stderr=self.log_file, pass_fds=[listener.fileno()])
+            super().__init__("ai", ["bash", "-c", command, PROGRAM], environment, pass_fds=[listener.fileno()])
             listener.close()
         else:
-            self.process = subprocess.Popen([PROGRAM, "ai", "--ai-port=0"], env=environment,
-                                            stderr=self.log_file)
-        started = self.wait_for_log(r"event=service\.started name=ai address=(\S+)")
-        self.address = started.group(1)
-
-    @property
-    def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read()
-
-    def wait_for_log(self, pattern):
-        def look():
-            assert self.process.poll() is None, f"it ended: {self.log}"
-            return re.search(pattern, self.log)
-        return eventually(look)
+            super().__init__("ai", [PROGRAM, "ai", "--ai-port=0"], environment)
+        with self.starting():
+            self.address = self.wait_for_log(r"event=service\.started name=ai address=(\S+)").group(1)
 
     def connect(self):
         if self.socket_path:
@@ -92,22 +78,6 @@ class Ai:
         return [(re.match("event: (.*)", block).group(1),
                  json.loads(re.search("^data: (.*)", block, re.M).group(1)))
                 for block in text.strip().split("\n\n")]
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(WAIT_S)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            code = self.stop()
-            assert kind is not None or code == 0, f"exit code {code}: {self.log}"
-        finally:
-            self.process.kill()
-            self.log_file.close()
 
 
 class Gateway:

@@ -1,6 +1,9 @@
 /* What tools/sqlgen makes of tests/service/sample.sql compiles, and means what was written. */
 #include "db/statement.h"
 
+#include <math.h>
+
+#include "base/clock.h"
 #include "db/conn.h"
 #include "sample_sql.h"
 #include "support/pg.h"
@@ -13,7 +16,7 @@ static void all_statements_are_listed_and_prepare(void **state)
 {
     (void)state;
     assert_string_equal(sample_sql.source, "sample.sql");
-    assert_int_equal(sample_sql.count, 2);
+    assert_int_equal(sample_sql.count, 3);
     for (size_t i = 0; i < sample_sql.count; i++) {
         struct err e = { 0 };
         if (!db_conn_check(conn, sample_sql.items[i], &e))
@@ -52,6 +55,106 @@ static void values_arrive_in_their_places(void **state)
     assert_int_equal(db_rows_column(rows, "none"), -1);
 }
 
+static void arrays_of_each_kind_arrive(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    const int64_t numbers[] = { INT32_MIN, 7, INT32_MAX }, ats[] = { -CLOCK_S, 250'000 };
+    const bool flags[] = { true, false };
+    const double ratios[] = { 0.5, -INFINITY, NAN };
+    const struct str moods[] = { STR("busy"), STR("calm") };
+    const struct db_args *args =
+        sample_arrays_args(a, numbers, 3, flags, 2, ratios, 3, ats, 2, moods, 2, NULL, 0);
+    static const char *const expected[] = {
+        "{-2147483648,7,2147483647}", "{t,f}", "{0.5,-Infinity,NaN}", NULL, "{busy,calm}", "{}"
+    };
+    struct err e = { 0 };
+    scoped(db_rows_unrefp) struct db_rows *rows = NULL;
+    if (!db_conn_run(conn, &sample_arrays, args, &rows, &e))
+        fail_msg("%s", err_text(&e));
+    for (size_t i = 0; i < countof(expected); i++)
+        if (expected[i])
+            assert_str(db_rows_text(rows, 0, i), expected[i]);
+    struct str *items;
+    size_t count;
+    int64_t at_us;
+    assert_true(db_array_parse(a, db_rows_text(rows, 0, 3), &items, &count));
+    assert_int_equal(count, countof(ats));
+    for (size_t i = 0; i < count; i++) {
+        assert_true(db_time_parse(items[i], &at_us));
+        assert_true(at_us == ats[i]);
+    }
+}
+
+/* What `select $1` gives for the cells. */
+static struct db_rows *cells_read(struct arena *a, enum db_cells kind, const char *sql,
+                                  const struct str *cells, size_t count, struct err *e)
+{
+    const uint32_t oids[] = { 0 };
+    const struct db_statement *s = db_statement_compose(a, str_of_c(sql), oids, 1);
+    struct db_args *args = db_args_create(a);
+    struct db_rows *rows = NULL;
+    db_args_cells(args, kind, cells, count);
+    return db_conn_run(conn, s, args, &rows, e) ? rows : NULL;
+}
+
+static void cells_arrive_with_their_nulls(void **state)
+{
+    (void)state;
+    static const struct {
+        enum db_cells kind;
+        const char *sql;
+        struct str cell, wrong;
+        const char *expected;
+    } cases[] = {
+        { DB_CELLS_TEXT,
+          "SELECT $1::text[]::text",
+          { "a \"b\"\\", 6 },
+          { "\0", 1 },
+          "{\"a \\\"b\\\"\\\\\",NULL}" },
+        { DB_CELLS_UUID,
+          "SELECT $1::uuid[]::text",
+          { "01890a5d-ac96-774b-bcce-b302099a8057", 36 },
+          { "01890a5d", 8 },
+          "{01890a5d-ac96-774b-bcce-b302099a8057,NULL}" },
+        { DB_CELLS_INT4,
+          "SELECT $1::int4[]::text",
+          { "-12", 3 },
+          { "2147483648", 10 },
+          "{-12,NULL}" },
+        { DB_CELLS_INT8,
+          "SELECT $1::int8[]::text",
+          { "2147483648", 10 },
+          { "1e3", 3 },
+          "{2147483648,NULL}" },
+        { DB_CELLS_FLOAT8,
+          "SELECT $1::float8[]::text",
+          { "0.25", 4 },
+          { "much", 4 },
+          "{0.25,NULL}" },
+        { DB_CELLS_TIMESTAMPTZ,
+          "SELECT ($1::timestamptz[])[1]",
+          { "2026-11-23 08:30:00.25+00", 25 },
+          { "today", 5 },
+          NULL },
+    };
+    for (size_t i = 0; i < countof(cases); i++) {
+        scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+        const struct str good[] = { cases[i].cell, { 0 } }, bad[] = { cases[i].wrong };
+        struct err e = { 0 };
+        scoped(db_rows_unrefp) struct db_rows *rows =
+            cells_read(a, cases[i].kind, cases[i].sql, good, 2, &e);
+        if (rows == NULL)
+            fail_msg("%s: %s", cases[i].sql, err_text(&e));
+        if (cases[i].expected != NULL)
+            assert_str(db_rows_text(rows, 0, 0), cases[i].expected);
+        else
+            assert_true(db_rows_time(rows, 0, 0) == INT64_C(1'795'422'600'250'000));
+        assert_null(cells_read(a, cases[i].kind, cases[i].sql, bad, 1, &e));
+        assert_int_equal(e.code, ERR_INVALID);
+    }
+}
+
 static void composed_statements_are_named_by_their_text(void **state)
 {
     (void)state;
@@ -83,6 +186,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_statements_are_listed_and_prepare),
         cmocka_unit_test(values_arrive_in_their_places),
+        cmocka_unit_test(arrays_of_each_kind_arrive),
+        cmocka_unit_test(cells_arrive_with_their_nulls),
         cmocka_unit_test(composed_statements_are_named_by_their_text),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,14 +3,11 @@
 shown whole. Usage: gateway_ai_test.py PROGRAM"""
 
 import os
-import re
-import signal
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import PROGRAM, WAIT_S, Gateway, Postgres, create_user, eventually, run_tests  # noqa: E402
+from gateway_rig import PROGRAM, Gateway, Postgres, Process, create_user, run_tests  # noqa: E402
 
 CHAT = ("mutation($message: String!) { chat(input: { message: $message }) { degraded message { content model "
         "citations { label query variables data } } } }")
@@ -19,36 +16,14 @@ ANALYZE = ("mutation($input: AnalyzeDataInput!) { analyzeData(input: $input) { k
 SECRET = "service-secret"
 
 
-class Ai:
+class Ai(Process):
     """One `windlass ai` on a free port."""
 
     def __init__(self, token=SECRET):
-        self.log_file = tempfile.TemporaryFile("a+")
-        self.process = subprocess.Popen(
-            [PROGRAM, "ai", "--ai-port=0"], stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], "WINDLASS_GATEWAY_TOKEN": token})
-        self.url = "http://" + eventually(self.address)
-
-    def address(self):
-        assert self.process.poll() is None, self.log
-        found = re.search(r"event=service\.started name=ai address=(\S+)", self.log)
-        return found and found.group(1)
-
-    @property
-    def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(WAIT_S)
-        finally:
-            self.process.kill()
-            self.log_file.close()
+        super().__init__("ai", [PROGRAM, "ai", "--ai-port=0"],
+                         {"PATH": os.environ["PATH"], "WINDLASS_GATEWAY_TOKEN": token})
+        with self.starting():
+            self.url = "http://" + self.wait_for_log(r"event=service\.started name=ai address=(\S+)").group(1)
 
 
 class World:

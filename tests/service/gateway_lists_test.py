@@ -10,6 +10,7 @@ import sys
 import threading
 import uuid
 from datetime import datetime, timezone
+from urllib.parse import parse_qs, urlsplit
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import recount  # noqa: E402
@@ -62,7 +63,7 @@ class World:
         self.admin = gateway.set_up()
         self.me = self.ask("{ me { id } }")["me"]["id"]
         psql(self.url, MANY)
-        self.server_log = re.search(r"/tmp/windlass-test-[^&/]+", self.url).group(0) + "/log"
+        self.server_log = parse_qs(urlsplit(self.url).query)["host"][0] + "/log"
 
     def graphql(self, query, variables=None):
         return self.gateway.graphql(query, variables, self.admin)

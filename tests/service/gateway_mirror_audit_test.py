@@ -23,6 +23,7 @@ from worker_sums_test import Everything  # noqa: E402
 
 FIGURES = ("missing", "extra", "wrong", "jobs", "counts")
 AUDITS = "{ mirrorAudits { mirror askedAt beganAt endedAt days rows missing extra wrong jobs counts error } }"
+HEALTH = "{ systemHealth %s }" % AUDITS
 ASK = "mutation { auditMirrors { mirror askedAt } }"
 JOB = "mutation($i: CreateJobInput!) { createJob(input: $i) { id } }"
 
@@ -258,6 +259,7 @@ def each_shard_is_compared_with_its_own_worker(postgres):
         psql(world.url, f"DELETE FROM tasks WHERE id = '{ids[0][0]}'; DELETE FROM tasks WHERE id IN ('{ids[1][0]}', '{ids[1][1]}');"
                         "UPDATE task_counts SET count = 7 WHERE shard = 1;")
         assert audits() == [only(missing=1), only(missing=2, counts=1)]
+        assert world.gateway.graphql(HEALTH, token=world.admin).data["systemHealth"] == world.gateway.graphql(AUDITS, token=world.admin).data
         assert world.rows(sum(ids, [])) == before
         assert audits() == [only(), only()]
 

@@ -498,6 +498,19 @@ def private_addresses_are_refused_and_nothing_is_sent(world):
         assert site.requests == []
 
 
+def lines_of_a_heartbeat_that_fails_as_the_attempt_ends_are_told(world):
+    with Site() as site, world.worker(heartbeat_ms=20_000) as worker, \
+            Runner(worker.url, HTTP_ALLOW="127.0.0.1") as runner:
+        def fails_late(_):
+            site.released.set()
+            eventually(lambda: runner.metric('windlass_runner_tasks_total{type="http.request",outcome="complete"}') == 1)
+            return UNAVAILABLE
+        worker.script["heartbeats"].append(fails_late)
+        ack = worker.run("http.request", {"url": site.url + "/slow"})
+        lines = [line["text"] for line in ack["logs"]]
+        assert len(lines) == 2 and lines[0].startswith("GET ") and lines[1].startswith("status 200"), lines
+
+
 def what_the_setting_names_is_reached(world):
     with Site() as site, world.worker() as worker, Runner(worker.url, HTTP_ALLOW="127.0.0.1",
                                                           more={"http_proxy": "http://127.0.0.1:1"}) as runner:
@@ -618,7 +631,7 @@ TESTS = [
     what_outlives_the_drain_is_given_back,
     a_drain_without_a_worker_ends_in_time,
     private_addresses_are_refused_and_nothing_is_sent,
-    what_the_setting_names_is_reached,
+    lines_of_a_heartbeat_that_fails_as_the_attempt_ends_are_told, what_the_setting_names_is_reached,
     an_answer_decides_whether_it_is_tried_again,
     redirects_are_followed_when_asked_and_judged_each,
 ]

@@ -8,15 +8,13 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import PROGRAM, WAIT_S, Postgres, eventually, run_tests  # noqa: E402
+from gateway_rig import PROGRAM, WAIT_S, Postgres, Process, eventually, run_tests  # noqa: E402
 from runner_rig import Runner  # noqa: E402
 
 
@@ -30,35 +28,23 @@ def uuid7():
 GATEWAY_TOKEN, RUNNER_TOKEN = "token-of-the-gateway", "token-of-runners"
 
 
-class Worker:
+class Worker(Process):
     """One `windlass worker`. `settings` are WINDLASS_ variables without the prefix."""
 
     def __init__(self, url, port=0, **settings):
-        self.log_file = tempfile.TemporaryFile("a+")
         environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": str(port),
                        "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN,
                        "SESSION_TTL": "1s", **settings}
-        self.process = subprocess.Popen(
-            [PROGRAM, "worker"], stdout=self.log_file, stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
-                 **{"WINDLASS_" + name: value for name, value in environment.items()}})
-        self.port = int(self.wait_for_log(r"event=service\.started .*address=\S+:(\d+)").group(1))
-        eventually(lambda: self.request("GET", "/readyz")[0] == 200)
+        super().__init__("worker", [PROGRAM, "worker"],
+                         {"PATH": os.environ["PATH"], "DATABASE_URL": url,
+                          **{"WINDLASS_" + name: value for name, value in environment.items()}})
+        with self.starting():
+            self.port = int(self.wait_for_log(r"event=service\.started .*address=\S+:(\d+)").group(1))
+            eventually(lambda: self.request("GET", "/readyz")[0] == 200)
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read()
-
-    def wait_for_log(self, pattern):
-        def look():
-            assert self.process.poll() is None, f"the worker ended: {self.log}"
-            return re.search(pattern, self.log)
-        return eventually(look)
 
     def request(self, method, path, body=None):
         """(status, JSON or text)."""
@@ -97,25 +83,6 @@ class Worker:
             return answer["task"]["state"] in states
         eventually(reached)
         return self.look(task)  # task and attempts are read one after the other: now both are settled
-
-    def stop(self, signum=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(signum)
-        return self.process.wait(WAIT_S)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            code = self.stop()
-            assert kind is not None or code == 0, f"exit code {code}: {self.log}"
-        finally:
-            self.process.kill()
-            if kind is not None:
-                for line in self.log.splitlines()[-40:]:
-                    print("# " + line)
-            self.log_file.close()
 
 
 class World:

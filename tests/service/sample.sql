@@ -8,3 +8,6 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::sample_mood, $12, $13, $14,
 
 -- :name sample_nothing
 SELECT 1 AS one;
+
+-- :name sample_arrays  :params numbers int4[], flags bool[], ratios float8[], ats timestamptz[], moods sample_mood[], nothing text[]
+SELECT $1::text, $2::text, $3::text, $4, $5::sample_mood[]::text, $6::text;

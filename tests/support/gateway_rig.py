@@ -4,18 +4,16 @@ import http.client
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
-from urllib.parse import urlsplit
 
-PROGRAM = os.path.abspath(sys.argv[1])
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from process_rig import PROGRAM, WAIT_S, Output, Process, eventually, reaches  # noqa: E402
+
 PASSWORD = "correct horse battery staple"
-WAIT_S = 60  # far longer than anything here takes on a busy machine
 
 
 class Postgres:
@@ -128,7 +126,7 @@ class Stream:
         self.connection.close()
 
 
-class Gateway:
+class Gateway(Process):
     """One process. `settings` are WINDLASS_ variables without the prefix, and TZ."""
 
     def __init__(self, url, wait=True, **settings):
@@ -137,33 +135,21 @@ class Gateway:
                        "WORKER_ASK_TIMEOUT": "10s", "ENV": "development", "LOG_SQL": "off", "PORT": "0", "GATEWAY_LOOPS": "2",
                        "ARGON2_MEMORY": "8MiB", "ARGON2_TIME": "1", "LOGIN_ACCOUNT_LIMIT": "1000",
                        "LOGIN_ADDRESS_LIMIT": "10000", **settings}
-        self.log_file = tempfile.TemporaryFile("a+")
-        self.out_file = tempfile.TemporaryFile("a+")
-        self.process = subprocess.Popen(
-            [PROGRAM, "gateway"], stdout=self.out_file, stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": url,
-                 **{name if name == "TZ" else "WINDLASS_" + name: value for name, value in environment.items()}})
-        started = self.wait_for_log(r"event=gateway\.started address=(\S+)")
-        self.host, port = started.group(1).rsplit(":", 1)
-        self.port = int(port)
-        if wait:
-            self.wait_ready()
-
-    @property
-    def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read()
+        self.out_file = Output()
+        super().__init__("gateway", [PROGRAM, "gateway"],
+                         {"PATH": os.environ["PATH"], "DATABASE_URL": url,
+                          **{name if name == "TZ" else "WINDLASS_" + name: value for name, value in environment.items()}},
+                         output=self.out_file)
+        with self.starting():
+            started = self.wait_for_log(r"event=gateway\.started address=(\S+)")
+            self.host, port = started.group(1).rsplit(":", 1)
+            self.port = int(port)
+            if wait:
+                self.wait_ready()
 
     @property
     def setup_token(self):
-        self.out_file.seek(0)
-        return re.search(r"/setup\?token=(\S+)", self.out_file.read()).group(1)
-
-    def wait_for_log(self, pattern):
-        def look():
-            assert self.process.poll() is None, f"the gateway ended: {self.log}"
-            return re.search(pattern, self.log)
-        return eventually(look)
+        return re.search(r"/setup\?token=(\S+)", self.out_file.text).group(1)
 
     def wait_ready(self):
         eventually(lambda: self.get("/readyz").status == 200)
@@ -190,24 +176,9 @@ class Gateway:
     def login(self, email, password=PASSWORD):
         return self.graphql(LOGIN, {"email": email, "password": password}).data["login"]["token"]
 
-    def stop(self, signum=signal.SIGTERM):
-        """The exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signum)
-        code = self.process.wait(WAIT_S)
-        return code
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            code = self.stop()
-            assert kind is not None or code == 0, f"exit code {code}: {self.log}"
-        finally:
-            self.process.kill()
-            self.log_file.close()
-            self.out_file.close()
+    def end(self, has_failed=True):
+        super().end(has_failed)
+        self.out_file.close()
 
 
 class BaseWorld:
@@ -241,20 +212,6 @@ CREATE = "mutation($input: CreateUserInput!) { createUser(input: $input) { id em
 def create_user(gateway, admin, email, role="VIEWER", name="Somebody"):
     return gateway.graphql(CREATE, {"input": {"email": email, "name": name, "password": PASSWORD,
                                               "role": role}}, admin).data["createUser"]["id"]
-
-
-def eventually(look):
-    """What `look` gives once it is true. It fails only after far longer than it should take."""
-    until = time.monotonic() + WAIT_S
-    while True:
-        try:
-            found = look()
-        except OSError:
-            found = None
-        if found:
-            return found
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.02)
 
 
 def at_once(count, call):
@@ -291,5 +248,6 @@ def run_tests(tests, *args):
             failed += 1
             for line in traceback.format_exc().splitlines():
                 print(f"# {line}")
+            Process.tell_all()
             print(f"not ok {number} - {name}", flush=True)
     sys.exit(1 if failed else 0)

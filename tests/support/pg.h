@@ -1,8 +1,9 @@
 /*
  * pg: a private PostgreSQL for one test program, on a unix socket in a scratch folder of its own,
- * with fsync off (a killed server loses nothing that way, only a host without power would). What
- * cannot be set up ends the program with a word on standard error. The server and the folder go
- * when the program does, however it ends.
+ * with fsync off (a killed server loses nothing that way, only a host without power would). The
+ * folder is in memory (/dev/shm) where 2 GiB are free there, else under /tmp. What cannot be set
+ * up ends the program with a word on standard error. The server and the folder go when the program
+ * does, however it ends.
  *
  * As root the server runs as user nobody. WINDLASS_PG_BIN names the server's programs, else
  * pg_config tells; WINDLASS_TEST_PG_TEMPLATE names a folder that keeps what initdb made, so that
@@ -27,7 +28,7 @@ DEFINE_SCOPED(pg_server);
 [[nodiscard]] const char *pg_server_database(struct pg_server *server);
 /* Of the database "postgres", to look on from outside. */
 [[nodiscard]] const char *pg_server_url(const struct pg_server *server);
-/* The folder of socket and log: "/tmp/windlass-test-…". */
+/* The folder of socket and log: "…/windlass-test-…". */
 [[nodiscard]] const char *pg_server_folder(const struct pg_server *server);
 
 /* kill -9 of the postmaster and all its processes, as a crash of the host would look. */

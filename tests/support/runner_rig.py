@@ -9,15 +9,13 @@ import re
 import signal
 import socket
 import socketserver
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from gateway_rig import PROGRAM, WAIT_S, eventually  # noqa: E402
+from gateway_rig import PROGRAM, WAIT_S, Process, eventually  # noqa: E402
 
 NO_ANSWER = object()  # the connection is closed instead of an answer
 
@@ -112,14 +110,10 @@ class Worker:
 
     def wait_for(self, look):
         """What `look()` gives once it is true."""
-        until = time.monotonic() + WAIT_S
-        with self.changed:
-            while True:
-                found = look()
-                if found:
-                    return found
-                assert time.monotonic() < until, "it never came true"
-                self.changed.wait(0.05)
+        def locked():
+            with self.changed:
+                return look()
+        return eventually(locked)
 
     def ack_of(self, task):
         """The first acknowledgement of the task."""
@@ -248,31 +242,19 @@ class Worker:
         return taken
 
 
-class Runner:
+class Runner(Process):
     """One process. `settings` are WINDLASS_ variables without the prefix, `more` whole ones."""
 
     def __init__(self, worker_url, wait=True, more=(), program=(PROGRAM,), **settings):
         environment = {"RUNNER_PORT": "0", "LOG_LEVEL": "debug", "DRAIN_TIMEOUT": "100ms",
                        "WORKER_URL": worker_url, **settings}
         self.is_told_to_stop = False
-        self.log_file = tempfile.TemporaryFile("a+")  # reading moves the place where others write
-        self.process = subprocess.Popen(
-            [*program, "runner"], stdout=self.log_file, stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], **dict(more),
-                 **{"WINDLASS_" + name: value for name, value in environment.items() if value is not None}})
+        super().__init__("runner", [*program, "runner"],
+                         {"PATH": os.environ["PATH"], **dict(more),
+                          **{"WINDLASS_" + name: value for name, value in environment.items() if value is not None}})
         if wait:
-            self.wait_for_log(r"event=session\.opened")
-
-    @property
-    def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read()
-
-    def wait_for_log(self, pattern):
-        def look():
-            assert self.process.poll() is None, f"the runner ended: {self.log}"
-            return re.search(pattern, self.log)
-        return eventually(look)
+            with self.starting():
+                self.wait_for_log(r"event=session\.opened")
 
     def get(self, path):
         """(status, text) of a probe."""
@@ -298,17 +280,3 @@ class Runner:
         if self.process.poll() is None and not self.is_told_to_stop:
             self.process.send_signal(signum)
         self.is_told_to_stop = True
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            code = self.stop()
-            assert kind is not None or code == 0, f"exit code {code}: {self.log}"
-        finally:
-            self.process.kill()
-            if kind is not None:
-                for line in self.log.splitlines()[-40:]:
-                    print("# " + line)
-            self.log_file.close()

@@ -9,13 +9,12 @@ import secrets
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 import uuid
 from urllib.parse import parse_qs, urlsplit
 
-from gateway_rig import PROGRAM, WAIT_S, Postgres, eventually, run_tests
+from gateway_rig import PROGRAM, WAIT_S, Postgres, Process, eventually, run_tests
 
 GATEWAY_TOKEN, RUNNER_TOKEN = "gateway-secret", "runner-secret"
 
@@ -194,7 +193,7 @@ class Busy:
             thread.join()
 
 
-class Worker:
+class Worker(Process):
     """One process. `settings` are WINDLASS_ variables without the prefix, `more` whole ones; `may_end` is the code
     with which it may end, too."""
 
@@ -202,26 +201,14 @@ class Worker:
         self.good_codes = (0, -signal.SIGKILL, may_end)
         environment = {"ENV": "development", "LOG_SQL": "off", "WORKER_PORT": "0",
                        "GATEWAY_TOKEN": GATEWAY_TOKEN, "RUNNER_TOKEN": RUNNER_TOKEN, **settings}
-        self.log_file = tempfile.TemporaryFile("a+")
-        self.process = subprocess.Popen(
-            [PROGRAM, "worker"], stdout=subprocess.DEVNULL, stderr=self.log_file,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": url, **dict(more),
-                 **{"WINDLASS_" + name: value for name, value in environment.items()}})
-        started = self.wait_for_log(r"event=service\.started name=worker address=\S+:(\d+)")
-        self.port = int(started.group(1))
-        if wait:
-            self.wait_leading()
-
-    @property
-    def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read()
-
-    def wait_for_log(self, pattern):
-        def look():
-            assert self.process.poll() is None, f"the worker ended: {self.log}"
-            return re.search(pattern, self.log)
-        return eventually(look)
+        super().__init__("worker", [PROGRAM, "worker"],
+                         {"PATH": os.environ["PATH"], "DATABASE_URL": url, **dict(more),
+                          **{"WINDLASS_" + name: value for name, value in environment.items()}})
+        with self.starting():
+            started = self.wait_for_log(r"event=service\.started name=worker address=\S+:(\d+)")
+            self.port = int(started.group(1))
+            if wait:
+                self.wait_leading()
 
     def wait_leading(self):
         caller = Caller(self)
@@ -238,24 +225,8 @@ class Worker:
         caller.close()
         return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M).group(1))
 
-    def stop(self, signum=signal.SIGTERM):
-        """The exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signum)
-        return self.process.wait(WAIT_S)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            code = self.stop()
-            assert kind is not None or code in self.good_codes, f"exit code {code}: {self.log}"
-            if kind not in (None, SystemExit):
-                print("\n".join("# " + line for line in self.log.splitlines()[-60:]))
-        finally:
-            self.process.kill()
-            self.log_file.close()
+    def __exit__(self, kind, *_, good_codes=None):
+        super().__exit__(kind, good_codes=good_codes or self.good_codes)
 
 
 class OpenTransaction:

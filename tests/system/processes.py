@@ -12,7 +12,7 @@ sys.path[:0] = [os.path.join(HERE, "../support"), os.path.join(HERE, "../service
 os.environ.setdefault("WINDLASS_TEST_PG_RUN",
                       os.path.join(os.path.dirname(os.path.abspath(sys.argv[1])), "tests/support/pg_run"))
 from gateway_ai_test import Ai  # noqa: E402
-from gateway_rig import Client, Gateway, Postgres, eventually  # noqa: E402
+from gateway_rig import Client, Gateway, Postgres, eventually, reaches  # noqa: E402
 from harness import Crowd  # noqa: E402
 from runner_rig import Runner  # noqa: E402
 from way import Way  # noqa: E402
@@ -102,7 +102,7 @@ class Installation:
         assert tasks, "nothing was acknowledged, so nothing is proved"
         done = (f"SELECT count(*) FROM tasks WHERE id IN ({ids}) AND accepted AND status = 'completed' AND version > 0")
         try:
-            eventually(lambda: int(sql(self.url, done)) == len(set(tasks)))
+            reaches(lambda: int(sql(self.url, done)), len(set(tasks)))
         except AssertionError:
             print("# not done:", sql(self.url, "SELECT id, status, state, accepted, version, attempt, error FROM tasks "
                                      f"WHERE id IN ({ids}) AND NOT (accepted AND status = 'completed') LIMIT 5"))
@@ -167,7 +167,8 @@ class Load(Crowd):
     def grow(self, more=20):
         """Until so many more were acknowledged."""
         tasks, tokens = len(self.tasks) + more, len(self.tokens) + more // 4
-        eventually(lambda: len(self.tasks) >= tasks and len(self.tokens) >= tokens)
+        reaches(lambda: len(self.tasks), tasks)
+        reaches(lambda: len(self.tokens), tokens)
 
     def assert_kept(self):
         self.world.all_done(self.tasks)

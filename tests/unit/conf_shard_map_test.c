@@ -121,6 +121,25 @@ static void texts_are_found_by_shard(void **state)
     assert_int_equal(texts.shard_count, 1);
 }
 
+static void a_text_is_picked_or_there_are_none_at_all(void **state)
+{
+    (void)state;
+    struct shard_texts texts;
+    struct str text = { 0 };
+    struct err e;
+    assert_true(shard_texts_read(STR("1:a;2:b"), &texts, &e));
+    assert_true(shard_texts_pick(&texts, "shard-urls", 2, &text, &e));
+    assert_str(text, "b");
+    assert_false(shard_texts_pick(&texts, "shard-urls", 3, &text, &e));
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_string_equal(e.message, "shard-urls has no shard 3");
+    assert_true(shard_texts_pick(&texts, "shard-urls", 0, &text, &e));
+    assert_str(text, "");
+    assert_true(shard_texts_read(STR(""), &texts, &e));
+    assert_true(shard_texts_pick(&texts, "shard-urls", 15, &text, &e));
+    assert_str(text, "");
+}
+
 static void texts_may_be_secrets_and_are_not_quoted(void **state)
 {
     (void)state;
@@ -167,6 +186,7 @@ int main(void)
         cmocka_unit_test(takes_as_many_queues_as_its_limit_and_no_more),
         cmocka_unit_test(takes_as_many_shards_as_its_limit),
         cmocka_unit_test(texts_are_found_by_shard),
+        cmocka_unit_test(a_text_is_picked_or_there_are_none_at_all),
         cmocka_unit_test(texts_may_be_secrets_and_are_not_quoted),
         cmocka_unit_test(a_map_needs_the_shards_that_it_speaks_of),
         cmocka_unit_test(a_shard_is_named_also_without_queues),

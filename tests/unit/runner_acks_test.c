@@ -186,6 +186,37 @@ static void the_one_that_is_refused_is_found_and_told_as_fatal(void **state)
     assert_string_equal(letters(taken(&s->acks, ACK_ON_ACKS, &s->buf)), "c");
 }
 
+/* Lines of the attempt are on a heartbeat. */
+static void add_with_logs(struct acks *acks, const char *task, const char *logs)
+{
+    acks_add(acks, &(struct ack){ .task = str_of_c(task),
+                                  .fence = STR("1"),
+                                  .outcome = ACK_COMPLETE,
+                                  .logs = str_of_c(logs),
+                                  .logs_out = STR("{\"n\":1}") });
+}
+
+static void what_follows_a_heartbeat_tells_what_did_not_arrive_with_it(void **state)
+{
+    struct setting *s = *state;
+    add_with_logs(&s->acks, "a", "{\"n\":2}");
+    add_with_logs(&s->acks, "b", "");
+    assert_int_equal(s->acks.count, 2);
+    assert_str(taken(&s->acks, ACK_ON_ACKS, &s->buf), "[]"); /* nobody knows what arrives */
+    acks_heartbeat_ended(&s->acks, false);
+    assert_str(taken(&s->acks, ACK_ON_ACKS, &s->buf),
+               "[{\"task\":\"a\",\"fence\":\"1\",\"outcome\":\"complete\","
+               "\"logs\":[{\"n\":1},{\"n\":2}]},"
+               "{\"task\":\"b\",\"fence\":\"1\",\"outcome\":\"complete\","
+               "\"logs\":[{\"n\":1}]}]");
+    acks_clear(&s->acks);
+    add_with_logs(&s->acks, "a", "{\"n\":2}");
+    acks_heartbeat_ended(&s->acks, true);
+    assert_str(taken(&s->acks, ACK_ON_ACKS, &s->buf),
+               "[{\"task\":\"a\",\"fence\":\"1\",\"outcome\":\"complete\","
+               "\"logs\":[{\"n\":2}]}]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +226,8 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(carriers_do_not_mix_and_a_lost_call_gives_back, begin, end),
         cmocka_unit_test_setup_teardown(a_call_takes_no_more_than_it_may, begin, end),
+        cmocka_unit_test_setup_teardown(what_follows_a_heartbeat_tells_what_did_not_arrive_with_it,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(the_one_that_is_refused_is_found_and_told_as_fatal, begin,
                                         end),
     };

@@ -39,7 +39,9 @@ static void what_rides_is_not_told_by_the_end_as_well(void **state)
     (void)state;
     struct task_log *log = task_log_create();
     task_log_add(log, STR("stdout"), STR("a"), 1);
+    assert_int_equal(task_log_out(log).len, 0);
     (void)carried(log);
+    assert_true(str_eq_c(task_log_out(log), A));
     assert_int_equal(task_log_rest(log).len, 0);
     task_log_add(log, STR("stderr"), STR("b \""), 2);
     assert_true(str_eq_c(task_log_rest(log), B));

@@ -76,25 +76,30 @@ ON CONFLICT (span_s, at, group_id) DO UPDATE SET count = r.count + excluded.coun
 
 -- :name error_group_list  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[], since timestamptz, task_type text?, row_limit int8
 -- The largest groups of those that failed since then, in the spans that cover that time. OFFSET 0:
--- range by range by the index, whatever the planner expects of times that it does not know.
-SELECT e.type, e.template, x.count, f.at AS first_at, l.at AS last_at, l.id AS sample_id
+-- range by range by the index, whatever the planner expects of times that it does not know. The
+-- type is looked at behind the sums, so that the planner does not sort for them what it can hash.
+SELECT x.type, x.template, x.count, f.at AS first_at, l.at AS last_at, l.id AS sample_id
 FROM (
-    SELECT y.group_id, sum(y.count) AS count
-    FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[]) AS g (span_s, from_at, to_at)
-    CROSS JOIN LATERAL (
-        SELECT r.group_id, r.count
-        FROM error_rollups AS r
-        WHERE r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
+    SELECT s.group_id, s.count, e.type, e.template
+    FROM (
+        SELECT y.group_id, sum(y.count) AS count
+        FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[])
+             AS g (span_s, from_at, to_at)
+        CROSS JOIN LATERAL (
+            SELECT r.group_id, r.count
+            FROM error_rollups AS r
+            WHERE r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
+            OFFSET 0
+        ) AS y
+        GROUP BY y.group_id
+        HAVING sum(y.count) > 0
         OFFSET 0
-    ) AS y
-    WHERE $5::text IS NULL
-       OR y.group_id IN (SELECT o.id FROM error_groups AS o WHERE o.type = $5::text)
-    GROUP BY y.group_id
-    HAVING sum(y.count) > 0
-    ORDER BY 2 DESC, 1
+    ) AS s
+    JOIN error_groups AS e ON e.id = s.group_id
+    WHERE $5::text IS NULL OR e.type = $5::text
+    ORDER BY s.count DESC, s.group_id
     LIMIT $6::int8
 ) AS x
-JOIN error_groups AS e ON e.id = x.group_id
 CROSS JOIN LATERAL (
     SELECT t.at FROM task_failures AS t
     WHERE t.group_id = x.group_id AND t.at >= $4::timestamptz
@@ -105,7 +110,7 @@ CROSS JOIN LATERAL (
     WHERE t.group_id = x.group_id AND t.at >= $4::timestamptz
     ORDER BY t.at DESC LIMIT 1
 ) AS l
-ORDER BY x.count DESC, l.at DESC, e.type, e.template;
+ORDER BY x.count DESC, l.at DESC, x.type, x.template;
 
 -- :name error_group_expire  :params span_s int4, before timestamptz, row_limit int8
 DELETE FROM error_rollups AS r

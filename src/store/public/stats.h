@@ -63,7 +63,7 @@ struct stats_buckets {
 };
 [[nodiscard]] struct db_step stats_trend_tasks_step(struct arena *a, const struct stats_buckets *b);
 enum stats_trend_tasks_column {
-    STATS_TREND_AT_S, /* the first column of all trends */
+    STATS_TREND_AT_S, /* the first column of all trends but those of times */
     STATS_TREND_CREATED,
     STATS_TREND_COMPLETED,
     STATS_TREND_FAILED,
@@ -71,7 +71,8 @@ enum stats_trend_tasks_column {
     STATS_TREND_IS_COUNTED, /* else the row only tells of a gap */
 };
 [[nodiscard]] struct db_step stats_trend_times_step(struct arena *a, const struct stats_buckets *b);
-enum stats_trend_times_column { STATS_TREND_WAIT = 1, STATS_TREND_RUN };
+/* One row: stats.sql says how all of them stand in it. */
+enum stats_trend_times_column { STATS_TREND_WAIT, STATS_TREND_RUN };
 [[nodiscard]] struct db_step stats_trend_users_step(struct arena *a, const struct stats_buckets *b);
 [[nodiscard]] struct db_step stats_trend_messages_step(struct arena *a,
                                                        const struct stats_buckets *b);

@@ -1,25 +1,32 @@
 #include "store/public/task_mirror.h"
 
-#include "base/buf.h"
+#include "base/map.h"
 #include "store/public/task_mirror_sql.h"
+
+enum { VERSIONS_MAX = 10'000 }; /* of a page's range; rows beyond are written again */
 
 /* ── columns as arrays ── */
 
-static bool is_quoted(enum schema_type type)
+/* Enums, jsonb and arrays travel as text; the statements cast them. */
+static enum db_cells cells_of(enum schema_type type)
 {
     switch (type) {
+    case SCHEMA_INT4:
+        return DB_CELLS_INT4;
+    case SCHEMA_INT8:
+        return DB_CELLS_INT8;
+    case SCHEMA_FLOAT8:
+        return DB_CELLS_FLOAT8;
+    case SCHEMA_UUID:
+        return DB_CELLS_UUID;
+    case SCHEMA_TIMESTAMPTZ:
+        return DB_CELLS_TIMESTAMPTZ;
     case SCHEMA_BOOL:
     case SCHEMA_INT2:
-    case SCHEMA_INT4:
-    case SCHEMA_INT8:
-    case SCHEMA_FLOAT8:
-    case SCHEMA_UUID:
-        return false;
     case SCHEMA_TEXT:
     case SCHEMA_BYTEA:
     case SCHEMA_JSON:
     case SCHEMA_JSONB:
-    case SCHEMA_TIMESTAMPTZ:
     case SCHEMA_TEXT_ARRAY:
     case SCHEMA_UUID_ARRAY:
     case SCHEMA_INT8_ARRAY:
@@ -28,56 +35,19 @@ static bool is_quoted(enum schema_type type)
     case SCHEMA_TYPE_COUNT:
         break;
     }
-    return true;
+    return DB_CELLS_TEXT;
 }
 
-/* Source: PostgreSQL's manual, "Array input and output syntax". */
-static void put_quoted(struct buf *b, struct str item)
-{
-    char *out = buf_reserve(b, item.len * 2 + 2), *start = out;
-    if (out == NULL)
-        return;
-    *out++ = '"';
-    for (size_t i = 0; i < item.len; i++) {
-        if (item.ptr[i] == '"' || item.ptr[i] == '\\')
-            *out++ = '\\';
-        *out++ = item.ptr[i];
-    }
-    *out++ = '"';
-    buf_advance(b, (size_t)(out - start));
-}
-
-/* A cell that the server would not take as a text must not end its statement's text early. */
-static bool has_nul(struct db_args *args, struct str cell)
-{
-    if (cell.len == 0 || memchr(cell.ptr, '\0', cell.len) == NULL)
-        return false;
-    if (args->failure.code == ERR_NONE)
-        err_set(&args->failure, ERR_INVALID, "a text holds U+0000, which cannot be stored");
-    return true;
-}
-
+/* Without the nulls at its end, which unnest adds. */
 static void add_column(struct db_args *args, const struct schema_table *table,
                        const struct mirror_row *rows, size_t count, int column)
 {
-    bool with_quotes = is_quoted(table->columns[column].type);
-    struct buf b;
-    buf_init(&b, 0);
-    buf_put_char(&b, '{');
-    for (size_t i = 0; i < count; i++) {
-        struct str cell = rows[i].cells[column];
-        if (i > 0)
-            buf_put_char(&b, ',');
-        if (cell.ptr == NULL || has_nul(args, cell))
-            buf_put(&b, "NULL", 4);
-        else if (with_quotes)
-            put_quoted(&b, cell);
-        else
-            buf_put_str(&b, cell);
-    }
-    buf_put_char(&b, '}');
-    db_args_text(args, buf_str(&b));
-    buf_clear(&b);
+    while (count > 0 && rows[count - 1].cells[column].ptr == NULL)
+        count--;
+    struct str *cells = arena_new_array(args->arena, count, struct str);
+    for (size_t i = 0; i < count; i++)
+        cells[i] = rows[i].cells[column];
+    db_args_cells(args, cells_of(table->columns[column].type), cells, count);
 }
 
 /* ── tasks ── */
@@ -87,8 +57,31 @@ static const struct schema_table *tasks_table(void)
     return &schema_public.tables[TABLE_tasks];
 }
 
-struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                       bool is_accepted, int16_t shard)
+static bool is_rising(const struct mirror_row *rows, size_t count)
+{
+    size_t i = 1;
+    while (i < count && str_cmp(rows[i - 1].cells[COL_tasks_id], rows[i].cells[COL_tasks_id]) < 0)
+        i++;
+    return i >= count;
+}
+
+/* No statement may come to a row twice. */
+static size_t once_each(struct arena *a, const struct mirror_row **rows, size_t count)
+{
+    if (is_rising(*rows, count))
+        return count;
+    scoped(map_destroyp) struct map *seen = map_create();
+    struct mirror_row *kept = arena_new_array(a, count, struct mirror_row);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (map_put(seen, (*rows)[i].cells[COL_tasks_id], &kept[n]) == NULL)
+            kept[n++] = (*rows)[i];
+    *rows = kept;
+    return n;
+}
+
+static struct db_step put_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                               bool is_accepted, int16_t shard, bool is_forced)
 {
     static const int columns[] = {
         COL_tasks_id,
@@ -119,11 +112,50 @@ struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row 
         COL_tasks_updated_at,
     };
     struct db_args *args = db_args_create(a);
+    count = once_each(a, &rows, count);
     for (size_t i = 0; i < countof(columns); i++)
         add_column(args, tasks_table(), rows, count, columns[i]);
     db_args_bool(args, is_accepted);
     db_args_i64(args, shard);
-    return (struct db_step){ &task_mirror_insert, args };
+    db_args_bool(args, is_forced);
+    return (struct db_step){ &task_mirror_put, args };
+}
+
+struct db_step task_mirror_put_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                    bool is_accepted, int16_t shard)
+{
+    return put_step(a, rows, count, is_accepted, shard, false);
+}
+
+struct db_step task_mirror_replace_step(struct arena *a, const struct mirror_row *rows,
+                                        size_t count, int16_t shard)
+{
+    return put_step(a, rows, count, true, shard, true);
+}
+
+struct db_step task_mirror_versions_step(struct arena *a, const struct mirror_page *page)
+{
+    return (struct db_step){ &task_mirror_versions,
+                             task_mirror_versions_args(a, page->after, page->last, VERSIONS_MAX) };
+}
+
+size_t task_mirror_newer(struct mirror_row *rows, size_t count, const struct db_rows *versions)
+{
+    size_t kept = 0, at = 0, known = db_rows_count(versions);
+    for (size_t i = 0; i < count; i++) {
+        struct str id = rows[i].cells[COL_tasks_id];
+        int64_t version = 0;
+        int order = -1;
+        while (at < known &&
+               (order = memcmp(db_rows_text(versions, at, 0).ptr, id.ptr, id.len)) < 0)
+            at++;
+        bool is_told = str_to_i64(rows[i].cells[COL_tasks_version], &version);
+        bool is_there =
+            at < known && order == 0 && is_told && db_rows_i64(versions, at, 1) >= version;
+        if (!is_there)
+            rows[kept++] = rows[i];
+    }
+    return kept;
 }
 
 /* What may change, in the order of the statement's bits. */
@@ -145,15 +177,13 @@ static void add_told(struct db_args *args, const struct mirror_row *rows, size_t
     db_args_i64s(args, told, count);
 }
 
-struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                       bool is_forced)
+struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count)
 {
     struct db_args *args = db_args_create(a);
     add_column(args, tasks_table(), rows, count, COL_tasks_id);
     add_told(args, rows, count);
     for (size_t i = 0; i < countof(changing); i++)
         add_column(args, tasks_table(), rows, count, changing[i]);
-    db_args_bool(args, is_forced);
     return (struct db_step){ &task_mirror_update, args };
 }
 

@@ -1,25 +1,27 @@
 -- The gateway's copies of the worker's tasks and jobs. Rows come as one array a column, in the
--- order of the columns here; task_mirror.c knows that order. jsonb and uuid[] travel as text.
+-- order of the columns here; task_mirror.c knows that order. Enums, jsonb and uuid[] travel as text.
 
--- :name task_mirror_insert  :params ids uuid[], types text[], statuses task_status[], states task_state[], priorities task_priority[]
+-- :name task_mirror_put  :params ids uuid[], types text[], statuses text[], states text[], priorities text[]
 -- :params payloads text[], results text[], errors text[], error_templates text[], queues text[], attempts int4[], max_attempts int4[]
 -- :params progresses float8[], run_ats timestamptz[], started_ats timestamptz[], finished_ats timestamptz[], timeouts int4[]
 -- :params idempotency_keys text[], depends_ons text[], job_ids uuid[], scheduled_fors timestamptz[], created_bys uuid[], whys text[]
--- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, shard int2
--- Rows that were born. One that is there already (this gateway or another wrote it at the creation)
--- is left to task_mirror_update.
+-- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, shard int2, is_forced bool
+-- Whole rows. One that is there already (this gateway or another wrote it at the creation) gets what
+-- may change of a task, where it is older; forced, in any case. An array may be shorter than the
+-- others: the rest of it is null.
 INSERT INTO tasks AS t (id, type, status, state, priority, payload, result, error, error_template,
                         queue, attempt, max_attempts, progress, run_at, started_at, finished_at,
                         timeout_seconds, idempotency_key, depends_on, job_id, scheduled_for,
                         created_by, why, version, created_at, updated_at, accepted, shard)
-SELECT g.id, g.type, g.status, g.state, coalesce(g.priority, 'normal'),
+SELECT g.id, g.type, g.status::task_status, g.state::task_state,
+       coalesce(g.priority, 'normal')::task_priority,
        coalesce(g.payload, '{}')::jsonb, g.result::jsonb, g.error, g.error_template,
        coalesce(g.queue, 'default'), coalesce(g.attempt, 0), coalesce(g.max_attempts, 5),
        g.progress, coalesce(g.run_at, g.created_at, now()), g.started_at, g.finished_at,
        coalesce(g.timeout_seconds, 300), g.idempotency_key, coalesce(g.depends_on, '{}')::uuid[],
        g.job_id, g.scheduled_for, g.created_by, g.why::jsonb, g.version,
        coalesce(g.created_at, now()), coalesce(g.updated_at, now()), $27::bool, $28::int2
-FROM unnest($1::uuid[], $2::text[], $3::task_status[], $4::task_state[], $5::task_priority[],
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
             $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int4[], $12::int4[],
             $13::float8[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[],
             $17::int4[], $18::text[], $19::text[], $20::uuid[], $21::timestamptz[], $22::uuid[],
@@ -28,18 +30,31 @@ FROM unnest($1::uuid[], $2::text[], $3::task_status[], $4::task_state[], $5::tas
            attempt, max_attempts, progress, run_at, started_at, finished_at, timeout_seconds,
            idempotency_key, depends_on, job_id, scheduled_for, created_by, why, version,
            created_at, updated_at)
-ON CONFLICT (id) DO NOTHING;
+ON CONFLICT (id) DO UPDATE
+SET status = excluded.status, state = excluded.state, priority = excluded.priority,
+    result = excluded.result, error = excluded.error, error_template = excluded.error_template,
+    queue = excluded.queue, attempt = excluded.attempt, max_attempts = excluded.max_attempts,
+    progress = excluded.progress, run_at = excluded.run_at, started_at = excluded.started_at,
+    finished_at = excluded.finished_at, timeout_seconds = excluded.timeout_seconds,
+    why = excluded.why, version = excluded.version, created_at = excluded.created_at,
+    updated_at = excluded.updated_at, accepted = excluded.accepted
+WHERE t.version < excluded.version OR $29::bool;
 
--- :name task_mirror_update  :params ids uuid[], told int8[], statuses task_status[], states task_state[], priorities task_priority[]
+-- :name task_mirror_versions  :params after_id uuid, last_id uuid, row_limit int8
+-- Of whatever shard: an id is of one.
+SELECT t.id, t.version FROM tasks AS t
+WHERE t.id > $1::uuid AND t.id <= $2::uuid
+ORDER BY t.id LIMIT $3::int8;
+
+-- :name task_mirror_update  :params ids uuid[], told int8[], statuses text[], states text[], priorities text[]
 -- :params results text[], errors text[], error_templates text[], queues text[], attempts int4[], max_attempts int4[], progresses float8[]
 -- :params run_ats timestamptz[], started_ats timestamptz[], finished_ats timestamptz[], timeouts int4[], whys text[], versions int8[]
--- :params created_ats timestamptz[], updated_ats timestamptz[], is_forced bool
+-- :params created_ats timestamptz[], updated_ats timestamptz[]
 -- `told` has a bit for each of the columns from status on, in the order of the parameters: those
--- that the change tells. The version guard makes a repeat harmless; forced, an older one counts,
--- too. Answers the ids that have no row.
+-- that the change tells. The version guard makes a repeat harmless. Answers the ids that have no row.
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest($1::uuid[], $2::int8[], $3::task_status[], $4::task_state[],
-                         $5::task_priority[], $6::text[], $7::text[], $8::text[], $9::text[],
+    SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::text[],
+                         $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
                          $10::int4[], $11::int4[], $12::float8[], $13::timestamptz[],
                          $14::timestamptz[], $15::timestamptz[], $16::int4[], $17::text[],
                          $18::int8[], $19::timestamptz[], $20::timestamptz[])
@@ -48,9 +63,10 @@ WITH given AS MATERIALIZED (
                version, created_at, updated_at)
 ), changed AS (
     UPDATE tasks AS t
-    SET status = CASE WHEN g.told & 1 <> 0 THEN g.status ELSE t.status END,
-        state = CASE WHEN g.told & 2 <> 0 THEN g.state ELSE t.state END,
-        priority = CASE WHEN g.told & 4 <> 0 THEN g.priority ELSE t.priority END,
+    SET status = CASE WHEN g.told & 1 <> 0 THEN g.status::task_status ELSE t.status END,
+        state = CASE WHEN g.told & 2 <> 0 THEN g.state::task_state ELSE t.state END,
+        priority = CASE WHEN g.told & 4 <> 0 THEN g.priority::task_priority
+                        ELSE t.priority END,
         result = CASE WHEN g.told & 8 <> 0 THEN g.result::jsonb ELSE t.result END,
         error = CASE WHEN g.told & 16 <> 0 THEN g.error ELSE t.error END,
         error_template = CASE WHEN g.told & 32 <> 0 THEN g.error_template
@@ -70,7 +86,7 @@ WITH given AS MATERIALIZED (
         updated_at = CASE WHEN g.told & 131072 <> 0 THEN g.updated_at ELSE t.updated_at END,
         accepted = true
     FROM given AS g
-    WHERE t.id = g.id AND (t.version < g.version OR $21::bool)
+    WHERE t.id = g.id AND t.version < g.version
     RETURNING t.id
 )
 SELECT g.id FROM given AS g
@@ -97,35 +113,38 @@ WHERE t.id >= g.from_id AND t.id < g.to_id AND t.shard = 0 AND $3::int2 = 0
 -- :name task_mirror_prune  :params after_id uuid, last_id uuid, ids uuid[], version int8, is_forced bool, shard int2
 -- Rows of a snapshot's page that the page does not show are gone from the worker. Those that
 -- changed since the snapshot began are newer than it, those of version 0 were never the worker's.
+-- NOT IN: one look into a table of hashes a row, however many rows the planner expects.
 WITH pruned AS (
     DELETE FROM tasks AS t
     WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
       AND (t.version < $4::int8 OR $5::bool) AND t.shard = $6::int2 AND t.shard > 0
-      AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id)
+      AND t.id NOT IN (SELECT g.id FROM unnest($3::uuid[]) AS g (id))
 )
 DELETE FROM tasks AS t
 WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
   AND (t.version < $4::int8 OR $5::bool) AND t.shard = 0 AND $6::int2 = 0
-  AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id);
+  AND t.id NOT IN (SELECT g.id FROM unnest($3::uuid[]) AS g (id));
 
--- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses job_status[], last_runs timestamptz[]
--- :params next_runs timestamptz[], task_types text[], payloads text[], priorities task_priority[], misfires misfire_policy[]
--- :params overlaps overlap_policy[], max_attempts int4[], fail_afters int4[], failures int4[], queues text[], timeouts int4[], jitters int4[]
+-- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses text[], last_runs timestamptz[]
+-- :params next_runs timestamptz[], task_types text[], payloads text[], priorities text[], misfires text[]
+-- :params overlaps text[], max_attempts int4[], fail_afters int4[], failures int4[], queues text[], timeouts int4[], jitters int4[]
 -- :params created_bys uuid[], versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, is_forced bool, shard int2
 INSERT INTO jobs AS j (id, name, schedule, time_zone, status, last_run, next_run, task_type,
                        payload, priority, misfire_policy, overlap_policy, max_attempts, fail_after,
                        consecutive_failures, queue, timeout_seconds, jitter_seconds, created_by,
                        version, created_at, updated_at, accepted, shard)
-SELECT g.id, g.name, g.schedule, coalesce(g.time_zone, 'UTC'), g.status, g.last_run, g.next_run,
-       g.task_type, coalesce(g.payload, '{}')::jsonb, coalesce(g.priority, 'normal'),
-       coalesce(g.misfire_policy, 'run-once'), coalesce(g.overlap_policy, 'skip'),
+SELECT g.id, g.name, g.schedule, coalesce(g.time_zone, 'UTC'), g.status::job_status,
+       g.last_run, g.next_run,
+       g.task_type, coalesce(g.payload, '{}')::jsonb, coalesce(g.priority, 'normal')::task_priority,
+       coalesce(g.misfire_policy, 'run-once')::misfire_policy,
+       coalesce(g.overlap_policy, 'skip')::overlap_policy,
        coalesce(g.max_attempts, 3), coalesce(g.fail_after, 0),
        coalesce(g.consecutive_failures, 0), coalesce(g.queue, 'default'),
        coalesce(g.timeout_seconds, 300), coalesce(g.jitter_seconds, 0), g.created_by, g.version,
        coalesce(g.created_at, now()), coalesce(g.updated_at, now()), $23::bool, $25::int2
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::job_status[], $6::timestamptz[],
-            $7::timestamptz[], $8::text[], $9::text[], $10::task_priority[],
-            $11::misfire_policy[], $12::overlap_policy[], $13::int4[], $14::int4[], $15::int4[],
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+            $7::timestamptz[], $8::text[], $9::text[], $10::text[],
+            $11::text[], $12::text[], $13::int4[], $14::int4[], $15::int4[],
             $16::text[], $17::int4[], $18::int4[], $19::uuid[], $20::int8[], $21::timestamptz[],
             $22::timestamptz[])
      AS g (id, name, schedule, time_zone, status, last_run, next_run, task_type, payload,

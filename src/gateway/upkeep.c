@@ -1,19 +1,20 @@
-#include "gateway/stats_upkeep.h"
+#include "gateway/upkeep.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "gateway/gateway_priv.h"
 #include "gateway/spans.h"
+#include "store/public/audit.h"
 #include "store/public/error_group.h"
 
-enum { BATCH_ROWS = 2'000, BATCH_DEADLINE_US = 10 * CLOCK_S };
+enum { BATCH_ROWS = 2'000, AUDIT_ROWS = 1'000, BATCH_DEADLINE_US = 10 * CLOCK_S };
 
 /* What is kept, and for how long. The counts of errors are only ever asked for by windows. */
 static const struct kept {
     int64_t span_s;
     int64_t kept_s; /* 0: as `option` says */
-    enum { KEPT_ROLLUPS, KEPT_ERRORS, KEPT_GROUPS } what;
+    enum { KEPT_ROLLUPS, KEPT_ERRORS, KEPT_GROUPS, KEPT_AUDIT } what;
     enum conf_id option;
 } kept[] = {
     { SPAN_MINUTE_S, 0, KEPT_ROLLUPS, CONF_MINUTES_RETENTION },
@@ -25,6 +26,7 @@ static const struct kept {
     { SPAN_DAY_S, 110 * SPAN_DAY_S, KEPT_ERRORS, CONF_COUNT },
     { 10 * SPAN_DAY_S, 110 * SPAN_DAY_S, KEPT_ERRORS, CONF_COUNT },
     { 0, 0, KEPT_GROUPS, CONF_COUNT },
+    { 0, 0, KEPT_AUDIT, CONF_AUDIT_RETENTION },
 };
 
 struct batch {
@@ -32,22 +34,31 @@ struct batch {
     struct arena *arena;
 };
 
-void stats_upkeep_begin(struct gateway_loop *loop)
+void upkeep_begin(struct gateway_loop *loop)
 {
     loop->upkeep.at = 0;
+}
+
+/* A full batch: there may be more. */
+static bool was_full(const struct kept *k, const struct db_rows *rows)
+{
+    if (k->what != KEPT_AUDIT)
+        return db_rows_affected(rows) == BATCH_ROWS;
+    int64_t gone = audit_expired(rows);
+    if (gone > 0)
+        log_info("audit.expired", "count=%lld", (long long)gone);
+    return gone == AUDIT_ROWS;
 }
 
 static void done(void *owner, const struct db_reply *reply)
 {
     const struct batch *batch = owner;
-    struct stats_upkeep *upkeep = &batch->loop->upkeep;
+    struct upkeep *upkeep = &batch->loop->upkeep;
     upkeep->is_busy = false;
-    if (reply->err != NULL) { /* the next hour tries again */
-        log_debug("stats.upkeep", "error=%s", log_quote(str_of_c(reply->err->message)));
-        upkeep->at = countof(kept);
-    } else if (db_rows_affected(reply->rows[reply->rows_count - 1]) < BATCH_ROWS) {
+    if (reply->err != NULL) /* the next hour tries again */
+        log_warn("upkeep.failed", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    if (reply->err != NULL || !was_full(&kept[upkeep->at], reply->rows[reply->rows_count - 1]))
         upkeep->at++;
-    }
     arena_destroy(batch->arena);
 }
 
@@ -64,6 +75,9 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
     case KEPT_ERRORS:
         steps[0] = error_group_expire_step(a, k->span_s, before_us, BATCH_ROWS);
         return 1;
+    case KEPT_AUDIT:
+        steps[0] = audit_expire_step(a, kept_us, AUDIT_ROWS);
+        return 1;
     case KEPT_GROUPS:
         break;
     }
@@ -72,9 +86,9 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
     return 2;
 }
 
-void stats_upkeep_tick(struct gateway_loop *loop)
+void upkeep_tick(struct gateway_loop *loop)
 {
-    struct stats_upkeep *upkeep = &loop->upkeep;
+    struct upkeep *upkeep = &loop->upkeep;
     struct db_step steps[2];
     struct err e;
     if (upkeep->is_busy || upkeep->at >= countof(kept))
