@@ -19,9 +19,9 @@
 #include "gateway/sse_carrier.h"
 #include "gateway/stats.h"
 #include "gateway/subscription.h"
-#include "gateway/sweep.h"
 #include "gateway/task_log.h"
 #include "gateway/trends.h"
+#include "gateway/upkeep.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
 #include "io/offload.h"
@@ -30,7 +30,7 @@
 enum {
     SWEEP_MS = 100,
     TICK_MS = 1'000,
-    SWEEP_TICKS = 3'600,      /* what has ended long ago is dropped at the start and once an hour */
+    UPKEEP_TICKS = 3'600,     /* what has ended long ago is dropped at the start and once an hour */
     CREDENTIALS_MAX = 10'000, /* remembered, a loop */
     ARENA_BYTES = 16 << 20,
     LARGE_ARENA_BYTES = 256 << 20, /* 8 MiB of tasks, parsed, checked and written again */
@@ -60,12 +60,6 @@ void gateway_arena_done(struct gateway_loop *loop, struct arena *a, bool is_larg
 
 /* ── what is periodic ── */
 
-static void begin_hour(struct gateway_loop *loop)
-{
-    sweep_hourly(loop);
-    upkeep_begin(loop);
-}
-
 static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
@@ -75,8 +69,8 @@ static void tick(void *owner)
     credential_watch_tick(loop);
     if (loop->number != 0 || !atomic_load(&loop->gateway->is_ready))
         return;
-    if (loop->ticks++ % SWEEP_TICKS == 0)
-        begin_hour(loop);
+    if (loop->ticks++ % UPKEEP_TICKS == 0)
+        upkeep_begin(loop);
     upkeep_tick(loop);
 }
 
