@@ -36,6 +36,7 @@ ALTER TABLE mirror ADD COLUMN audit_began_at timestamp with time zone;
 ALTER TABLE mirror ADD COLUMN audited_at timestamp with time zone;
 ALTER TABLE mirror ADD COLUMN audit jsonb;
 ALTER TABLE outbox ADD COLUMN shard smallint DEFAULT 0 NOT NULL;
+ALTER TABLE outbox ADD COLUMN apart_until timestamp with time zone;
 ALTER TABLE task_counts ADD COLUMN shard smallint DEFAULT 0 NOT NULL;
 -- change type of column task_rollups.wait from bigint[] to text: what is stored is converted
 ALTER TABLE task_rollups ALTER COLUMN wait DROP DEFAULT;
@@ -58,6 +59,7 @@ CREATE INDEX error_groups_type_ix ON error_groups USING btree (type);
 CREATE INDEX task_failures_group_id_ix ON task_failures USING btree (group_id, at);
 CREATE INDEX tasks_shard_ix ON tasks USING btree (shard, id) WHERE (shard > 0);
 CREATE INDEX outbox_shard_ix ON outbox USING btree (shard, id);
+CREATE INDEX outbox_apart_until_ix ON outbox USING btree (apart_until) WHERE (apart_until IS NOT NULL);
 CREATE INDEX task_failures_shard_ix ON task_failures USING btree (shard, id) WHERE (shard > 0);
 CREATE INDEX chat_messages_timestamp_ix ON chat_messages USING btree ("timestamp");
 CREATE OR REPLACE FUNCTION audit_expire(kept_s bigint, most integer)
@@ -197,6 +199,8 @@ ALTER TABLE mirror DROP COLUMN audit_began_at;
 ALTER TABLE mirror DROP COLUMN audited_at;
 -- drop column mirror.audit: what is in it is lost
 ALTER TABLE mirror DROP COLUMN audit;
+-- drop column outbox.apart_until: what is in it is lost
+ALTER TABLE outbox DROP COLUMN apart_until;
 -- drop column outbox.shard: what is in it is lost
 ALTER TABLE outbox DROP COLUMN shard;
 -- drop column task_counts.shard: what is in it is lost
