@@ -78,11 +78,11 @@ void batch_event_end(struct batch *b)
     b->event_ends[b->log.count - 1] = (uint32_t)b->events.len;
 }
 
-void batch_done_by(struct batch *b, int64_t seq, struct str by)
+void batch_done_by(struct batch *b, struct str by)
 {
     if (by.len == 0)
         return;
-    buf_printf(&b->extra, "%lld ", (long long)seq);
+    buf_printf(&b->extra, "%lld ", (long long)batch_next(b) - 1);
     struct json_writer w = json_writer_to(&b->extra);
     json_write_string(&w, by);
     buf_put_char(&b->extra, '\n');

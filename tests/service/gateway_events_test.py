@@ -9,8 +9,9 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import FakeWorker, now_us, uuid7  # noqa: E402
+from fake_worker import FakeWorker  # noqa: E402
 from gateway_rig import Gateway, Postgres, Stream, create_user, eventually, psql, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 
 TASK = ("id type status state priority payload result error queue attempt maxAttempts progress runAt startedAt finishedAt "
         "timeoutSeconds idempotencyKey createdAt accepted why { code } job { name } createdBy { name } dependsOn { id } source")
@@ -133,7 +134,7 @@ def every_filter_lets_through_its_own_and_no_other(world):
 
 def one_task_is_followed_by_its_id_and_by_the_end_of_it(world):
     worker = world.worker
-    wanted, other = uuid7(), uuid7()
+    wanted, other = new_id(), new_id()
     for filter_ in (f'ids: ["{wanted}"]', f'idEndsWith: "{wanted[-10:].upper()}"'):
         with world.watch(filter_, "id kind task { state }") as watch:
             for task in (other, wanted):
@@ -280,6 +281,16 @@ def a_stream_says_where_it_is_before_anything_happens(world):
     again.close()
 
 
+def a_quiet_stream_moves_on_with_what_concerns_others(world):
+    stream = resume(world, None, query='subscription { taskChanged(filter: { type: ["quiet"] }) { id } }')
+    for _ in range(3):
+        world.worker.add("loud")
+    world.live()
+    while stream.response.readline().decode().strip() != f"id: 0:{world.worker.head}":
+        pass
+    stream.close()
+
+
 def another_gateway_goes_on_where_this_one_was(world):
     worker = world.worker
     with Gateway(world.url, WORKER_URL=worker.url) as other:
@@ -335,8 +346,8 @@ def who_was_away_too_long_is_told_to_read_anew(world):
     worker.add("kept no more")
     next_task(stream)
     stream.close()
-    worker.add("missed")
-    world.live()
+    missed = worker.add("missed")
+    eventually(lambda: psql(world.url, f"SELECT 1 FROM tasks WHERE id = '{missed}'"))  # the gateway misses nothing
     with worker.lock:
         worker.forget()
     late = resume(world, stream.last_id)
@@ -449,7 +460,7 @@ def without_the_worker_the_cache_answers_and_says_so(world):
     assert stream.next().data["healthChanged"]["status"] == "UP"
     task = next(iter(worker.tasks))
     everything = ("{ tasks(first: 1) { source nodes { source } } jobs { source } dashboardStats(window: \"5m\") { source } "
-                  f'task(id: "{task}") {{ source attempts {{ attempt }} }} none: task(id: "{uuid7()}") {{ id }} }}')
+                  f'task(id: "{task}") {{ source attempts {{ attempt }} }} none: task(id: "{new_id()}") {{ id }} }}')
     worker.vanish()
     try:
         away = eventually(lambda: (lambda h: h if part(h)["status"] == "DOWN" else None)(ask(world, health)["systemHealth"]))
@@ -496,6 +507,7 @@ def main():
             who_missed_changes_is_told_so,
             who_comes_again_is_told_what_he_missed,
             a_stream_says_where_it_is_before_anything_happens,
+            a_quiet_stream_moves_on_with_what_concerns_others,
             another_gateway_goes_on_where_this_one_was,
             many_changes_are_told_each_row_once_and_all_that_come_meanwhile,
             who_was_away_too_long_is_told_to_read_anew,

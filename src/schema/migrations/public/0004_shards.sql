@@ -80,6 +80,23 @@ BEGIN
 END $function$
 ;
 REVOKE EXECUTE ON FUNCTION audit_expire FROM PUBLIC;
+CREATE OR REPLACE FUNCTION audit_finish(ids uuid[], details text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    changed bigint;
+BEGIN
+    UPDATE public.audit_log AS l SET detail = nullif(g.detail, '')::jsonb
+    FROM unnest(ids, details) AS g (id, detail)
+    WHERE l.id = g.id AND l.detail->'unfinished' = 'true';
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END $function$
+;
+REVOKE EXECUTE ON FUNCTION audit_finish FROM PUBLIC;
 
 -- The spans of five minutes and of ten days, from those of a minute and of a day.
 INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max, is_gap)
@@ -193,3 +210,4 @@ DROP TABLE error_rollups;
 -- drop table task_failures: what is in it is lost
 DROP TABLE task_failures;
 DROP FUNCTION audit_expire;
+DROP FUNCTION audit_finish;
