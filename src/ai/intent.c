@@ -396,12 +396,11 @@ static bool read_last(struct reading *r, size_t i, int64_t now_us)
 
 static void read_window(struct reading *r, int64_t now_us)
 {
-    const int64_t day_us = 86'400LL * CLOCK_S;
-    int64_t midnight_us = now_us - now_us % day_us;
+    int64_t midnight_us = now_us - now_us % CLOCK_DAY_US;
     for (size_t i = 0; i < r->count && !r->intent.window.is_given; i++) {
         const struct intent_window today = { .from_us = midnight_us,
                                              .text = STR("since midnight UTC") };
-        const struct intent_window yesterday = { .from_us = midnight_us - day_us,
+        const struct intent_window yesterday = { .from_us = midnight_us - CLOCK_DAY_US,
                                                  .to_us = midnight_us,
                                                  .text = STR("yesterday (UTC)") };
         if (is_word(r, i, "today"))

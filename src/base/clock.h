@@ -7,6 +7,7 @@
 #include "base/str.h"
 
 enum { CLOCK_MS = 1000, CLOCK_S = 1000 * 1000 };
+#define CLOCK_DAY_US INT64_C(86'400'000'000)
 
 [[nodiscard]] int64_t clock_wall_us(void);
 /* Never goes back and never jumps; for deadlines and durations. */

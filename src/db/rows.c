@@ -143,6 +143,16 @@ struct uuid db_rows_uuid(const struct db_rows *rows, size_t row, size_t column)
     return value;
 }
 
+struct map *db_rows_by_id(const struct db_rows *rows)
+{
+    struct map *numbers = map_create();
+    for (size_t i = 0; rows && i < db_rows_count(rows); i++) {
+        struct uuid id = db_rows_uuid(rows, i, 0);
+        (void)map_put(numbers, uuid_bytes(&id), (void *)(i + 1));
+    }
+    return numbers;
+}
+
 int64_t db_rows_time(const struct db_rows *rows, size_t row, size_t column)
 {
     int64_t value = 0;

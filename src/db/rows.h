@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "base/uuid.h"
 
@@ -46,6 +47,10 @@ void db_rows_keep(struct db_rows *rows, struct arena *a);
 [[nodiscard]] struct uuid db_rows_uuid(const struct db_rows *rows, size_t row, size_t column);
 /* A timestamptz as Unix time in microseconds. */
 [[nodiscard]] int64_t db_rows_time(const struct db_rows *rows, size_t row, size_t column);
+
+/* Which row has which id in its first column: the row + 1, by the id's bytes; of several rows
+ * with one id, the last. `rows` may be NULL. Owns: the caller. */
+[[nodiscard]] struct map *db_rows_by_id(const struct db_rows *rows);
 
 /* timestamptz as DateStyle ISO prints it ("2026-11-23 08:30:00.25+00"); no infinity, no BC. */
 [[nodiscard]] bool db_time_parse(struct str text, int64_t *ret_wall_us);

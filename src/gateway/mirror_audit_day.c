@@ -10,7 +10,6 @@ enum {
     LOOK_PAUSE_MS = 500,
     STATUS_BAD_REQUEST = 400,
 };
-static const int64_t day_us = INT64_C(86'400) * CLOCK_S;
 
 static void ask_sums(struct audit_run *run);
 static void read_part(struct audit_run *run);
@@ -137,8 +136,8 @@ static void ask_sums(struct audit_run *run)
 void audit_days(struct audit_run *run)
 {
     int64_t day = run->days[run->day_at];
-    run->from = uuid_floor(day * day_us);
-    run->last = uuid_floor((day + 1) * day_us);
+    run->from = uuid_floor(day * CLOCK_DAY_US);
+    run->last = uuid_floor((day + 1) * CLOCK_DAY_US);
     run->open = (1U << MIRROR_AUDIT_BUCKETS) - 1;
     run->looks = run->tries = 0;
     run->is_counted = false;

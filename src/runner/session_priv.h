@@ -71,6 +71,13 @@ void runner_session_call_heartbeat(struct session *s);
 void runner_session_call_end(struct session *s);
 void runner_session_cancel_call(struct session *s, enum tally_call kind);
 
-/* session.c: a call has ended. */
+/* session.c */
+
+/* The session is over, as it wished or not. */
+void runner_session_go_on(struct session *s);
+/* The poll that is open may be on its way with leases: the next request asks for them back. */
+void runner_session_stop_asking(struct session *s);
+
+/* session_hear.c: a call has ended. */
 void runner_session_replied(struct session *s, enum tally_call kind,
                             const struct session_reply *reply);

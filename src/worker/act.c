@@ -3,7 +3,6 @@
 #include "worker/change.h"
 #include "worker/deps.h"
 #include "worker/group.h"
-#include "worker/session.h"
 
 static enum act_verdict refuse(struct err *e, const char *why)
 {
@@ -137,20 +136,13 @@ enum act_verdict act_judge(const struct act *act, const struct shard *s, int64_t
 
 /* ── doing ── */
 
-static void tell_command(struct shard *s, void *data)
-{
-    session_command(s->sessions, data);
-}
-
 static void cancel(const struct act *act, struct batch *b, struct live *task)
 {
-    if (task->state != LIVE_RUNNING) {
+    if (task->state != LIVE_RUNNING)
         change_finish(b, task, STATE_CANCELLED,
                       &(struct change_end){ .outcome = OUTCOME_CANCELLED, .by = act->by });
-    } else {
+    else
         change_ask_cancel(b, task, act->by);
-        batch_on_commit(b, tell_command, task);
-    }
 }
 
 /* Ready, or blocked by what is open of that which it depends on. */

@@ -7,8 +7,6 @@
 #include "worker/standing.h"
 #include "worker/task_view.h"
 
-enum { ACT_BY_MAX = 400 };
-
 enum act_kind { ACT_CANCEL, ACT_RETRY, ACT_PROMOTE, ACT_DELETE };
 
 /* One task that something is to be done to. */

@@ -78,11 +78,11 @@ void batch_event_end(struct batch *b)
     b->event_ends[b->log.count - 1] = (uint32_t)b->events.len;
 }
 
-void batch_done_by(struct batch *b, int64_t seq, struct str by)
+void batch_done_by(struct batch *b, struct str by)
 {
     if (by.len == 0)
         return;
-    buf_printf(&b->extra, "%lld ", (long long)seq);
+    buf_printf(&b->extra, "%lld ", (long long)batch_next(b) - 1);
     struct json_writer w = json_writer_to(&b->extra);
     json_write_string(&w, by);
     buf_put_char(&b->extra, '\n');
@@ -98,6 +98,11 @@ static void add_closure(struct batch *b, struct batch_closure **list, batch_fn *
 void batch_on_undo(struct batch *b, batch_fn *fn, void *data)
 {
     add_closure(b, &b->undo, fn, data);
+}
+
+void batch_on_send(struct batch *b, batch_fn *fn, void *data)
+{
+    add_closure(b, &b->send, fn, data);
 }
 
 void batch_on_commit(struct batch *b, batch_fn *fn, void *data)
@@ -232,8 +237,12 @@ void batch_send(struct batch *b)
         .owner = b,
     };
     struct err e;
-    if (!db_pool_call(s->pool, &call, &b->call, &e))
+    if (!db_pool_call(s->pool, &call, &b->call, &e)) {
         batch_refused(b, &e);
+        return;
+    }
+    for (struct batch_closure *c = b->send; c; c = c->next)
+        c->fn(s, c->data);
 }
 
 void batch_undo(struct batch *b)

@@ -6,6 +6,7 @@
 #include "worker/deps.h"
 #include "worker/group.h"
 #include "worker/notes.h"
+#include "worker/session.h"
 #include "worker/settings.h"
 #include "worker/tick.h"
 
@@ -253,7 +254,7 @@ void change_finish(struct batch *b, struct live *task, enum rule_state state,
     view.error = row->error;
     view.why = row->why;
     view.by = end->by;
-    batch_done_by(b, seq, end->by);
+    batch_done_by(b, end->by);
     event_finish(&b->events, seq, b->at_us, op_from(op), &view);
     batch_event_end(b);
     log_status(b, live_type_of(b->s->live, task), op);
@@ -325,7 +326,7 @@ static void reopened(struct batch *b, struct live *task, enum op op, struct str 
     view.state = op == OP_REOPEN_BLOCKED ? STATE_BLOCKED : STATE_READY;
     view.run_at_us = b->at_us;
     view.by = by;
-    batch_done_by(b, seq, by);
+    batch_done_by(b, by);
     event_reopen(&b->events, seq, b->at_us, op_from(op), &view);
     batch_event_end(b);
 }
@@ -379,6 +380,11 @@ void change_reopen(struct batch *b, const struct task_view *view, uint32_t type,
         s->job_hooks->task_reopened(b, view->job_id, view->id);
 }
 
+static void tell_command(struct shard *s, void *data)
+{
+    session_command(s->sessions, data);
+}
+
 void change_ask_cancel(struct batch *b, struct live *task, struct str by)
 {
     assert(task->state == LIVE_RUNNING);
@@ -392,9 +398,10 @@ void change_ask_cancel(struct batch *b, struct live *task, struct str by)
     live_place(b->s->live, task, b->at_us);
     struct task_view view = brief(b, task);
     view.by = by;
-    batch_done_by(b, seq, by);
+    batch_done_by(b, by);
     event_note(&b->events, seq, b->at_us, &view, true);
     batch_event_end(b);
+    batch_on_commit(b, tell_command, task);
 }
 
 void change_note(struct batch *b, struct live *task, double progress)

@@ -46,7 +46,7 @@ void change_unblock(struct batch *b, struct live *task);
  * blocked, and deps_add_in has told by what. */
 void change_reopen(struct batch *b, const struct task_view *view, uint32_t type, bool is_blocked,
                    struct str by);
-/* A running one shall be cancelled. */
+/* A running one shall be cancelled: its session gets the command. */
 void change_ask_cancel(struct batch *b, struct live *task, struct str by);
 /* Progress of a running one, 0 to 1. */
 void change_note(struct batch *b, struct live *task, double progress);

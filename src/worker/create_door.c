@@ -59,21 +59,10 @@ static void answer(struct view *moment)
     door_answer(c->r);
 }
 
-/* The rows by the id in their first column: number + 1. */
-static struct map *by_id(const struct db_rows *rows)
-{
-    struct map *numbers = map_create();
-    for (size_t i = 0; i < db_rows_count(rows); i++) {
-        struct uuid id = db_rows_uuid(rows, i, 0);
-        (void)map_put(numbers, uuid_bytes(&id), (void *)(i + 1));
-    }
-    return numbers;
-}
-
 /* Which items the rows are of. */
 static void match(struct create *c, struct db_rows *rows)
 {
-    scoped(map_destroyp) struct map *numbers = by_id(rows);
+    scoped(map_destroyp) struct map *numbers = db_rows_by_id(rows);
     c->found = rows;
     db_rows_keep(rows, c->a);
     for (size_t i = 0; i < c->count; i++) {
@@ -236,7 +225,7 @@ static void go_on(struct create *c)
 /* A deleted task does not come again. */
 static void refuse_gone(struct create *c, const struct db_rows *rows)
 {
-    scoped(map_destroyp) struct map *gone = by_id(rows);
+    scoped(map_destroyp) struct map *gone = db_rows_by_id(rows);
     for (size_t i = 0; i < c->count && map_count(gone) > 0; i++) {
         struct create_item *item = &c->items[i];
         if (!map_get(gone, uuid_bytes(&item->view.id)))

@@ -63,7 +63,7 @@ static void check_new(struct create_item *item, uint32_t type, const struct json
 {
     struct create *c = item->create;
     struct err e;
-    if (task_check_queue(&c->w->shard, item->view.queue, at, &e) &&
+    if (shard_owns(&c->w->shard, at, item->view.queue, &e) &&
         task_check_payload(&c->w->shard, type, v, at, &e))
         return;
     struct err *kept = arena_new(c->a, struct err);

@@ -79,11 +79,6 @@ void deps_destroy(struct deps *deps)
     mem_free(deps);
 }
 
-size_t deps_count(const struct deps *deps)
-{
-    return map_count(deps->awaited);
-}
-
 bool deps_is_awaited(const struct deps *deps, struct uuid on)
 {
     return map_get(deps->awaited, uuid_bytes(&on)) != NULL;

@@ -46,4 +46,3 @@ void deps_reason(struct arena *a, struct uuid on, enum rule_state state, struct 
 size_t deps_blocked_by(const struct deps *deps, struct uuid task, const struct uuid **ret_ids);
 /* Somebody waits for it, or shall fail because of it. */
 [[nodiscard]] bool deps_is_awaited(const struct deps *deps, struct uuid on);
-[[nodiscard]] size_t deps_count(const struct deps *deps); /* tasks that are waited for */

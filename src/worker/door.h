@@ -9,6 +9,7 @@
 #include "worker/task_view.h"
 
 enum { DOOR_READ_MS = 10'000 }; /* the longest read of a request */
+enum { DOOR_ACTOR_MAX = 400 };  /* bytes of who did it */
 enum door_caller { DOOR_GATEWAY = 1, DOOR_RUNNER = 2 };
 
 /* One of `callers` (a set) calls, and this worker leads; else it is answered and false. */
@@ -59,10 +60,18 @@ void door_put_cursor(struct json_writer *w, const char *key, const struct shard 
 
 /* ── reading tasks ── */
 
-/* A read within the doors' time. `fn` comes once, also with a failure, and at once when it cannot
- * begin. */
+/* A read within the doors' time; db_request_forget ends it. Errors: those of db_pool_call. */
+[[nodiscard]] bool door_read_begin(struct worker *w, const struct db_statement *statement,
+                                   const struct db_args *args, db_reply_fn *fn, void *owner,
+                                   struct db_request **ret_request /* may be NULL */,
+                                   struct err *e);
+/* The same. `fn` comes once, also with a failure, and at once when it cannot begin. */
 void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,
                db_reply_fn *fn, void *owner);
+/* A read that may take longer, on a lane of its own. */
+void door_read_within(struct worker *w, enum db_lane lane, int64_t ms,
+                      const struct db_statement *statement, const struct db_args *args,
+                      db_reply_fn *fn, void *owner);
 
 /* A row of read_tasks as a view; its texts are the rows'. False: it has no task_done. */
 bool read_task(struct arena *a, const struct shard *s, const struct db_rows *rows, size_t row,

@@ -6,7 +6,7 @@
 #include "worker/task_view.h"
 
 enum { FIRST = 16 };
-static const int64_t day_ms = 86'400'000;
+static const int64_t day_ms = CLOCK_DAY_US / CLOCK_MS;
 
 /* What the batch drops. */
 struct dropped {
@@ -91,7 +91,7 @@ static void grow(struct batch *b, struct dropped *d)
 /* Younger than id-past, and a day beyond it, since clocks differ. */
 static bool may_come_again(const struct batch *b, struct uuid id)
 {
-    return uuid_time_us(id) > b->at_us - b->s->options.id_past_us - day_ms * CLOCK_MS;
+    return uuid_time_us(id) > b->at_us - b->s->options.id_past_us - CLOCK_DAY_US;
 }
 
 void drop_task(struct batch *b, const struct drop *task)
@@ -101,7 +101,7 @@ void drop_task(struct batch *b, const struct drop *task)
     const struct drop_count one = { task->type, task->state, 1 };
     struct str counts = counts_of(b, &one, 1);
     buf_printf(&b->extra, "%lld %.*s\n", (long long)seq, STR_FMT(counts));
-    batch_done_by(b, seq, task->by);
+    batch_done_by(b, task->by);
     event_drop(&b->events, seq, b->at_us, task->id, counts, task->by);
     batch_event_end(b);
     grow(b, d);

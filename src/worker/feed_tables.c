@@ -3,7 +3,6 @@
  * memory reaches. What the tables no longer hold, such as the result of a task that was reopened
  * since, is left out: a later event of the same task has more.
  */
-#include "base/clock.h"
 #include "db/rows.h"
 #include "json/json.h"
 #include "store/queue/read_sql.h"
@@ -37,6 +36,7 @@ struct reading {
     size_t id_count;
     struct db_rows *tasks, *errors;
     struct db_rows *job_changes; /* NULL: no job has changed */
+    size_t job_change_at;
     struct map *task_rows;
     struct buf text;
 };
@@ -51,16 +51,7 @@ static void free_reading(void *owner)
 static void ask(struct reading *q, const struct db_statement *statement, const struct db_args *args,
                 db_reply_fn *fn)
 {
-    struct err e;
-    const struct db_step step = { statement, args };
-    const struct db_call call = { .lane = DB_LANE_SLOW,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
-                                  .fn = fn,
-                                  .owner = q };
-    if (!db_pool_call(q->w->shard.pool, &call, NULL, &e))
-        door_fail(q->r, &e);
+    door_read_within(q->w, DB_LANE_SLOW, READ_MS, statement, args, fn, q);
 }
 
 /* ── composing ── */
@@ -199,7 +190,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
 static void put_job(struct reading *q, const struct told *t)
 {
     struct shard *s = &q->w->shard;
-    struct str change = job_change_told(q->r->arena, q->job_changes, t->seq);
+    struct str change = job_change_told(q->r->arena, q->job_changes, &q->job_change_at, t->seq);
     struct buf job;
     buf_init(&job, 0);
     if (t->change.op == OP_JOB_GONE)
@@ -315,10 +306,7 @@ static void tasks_read(void *owner, const struct db_reply *reply)
     }
     db_rows_keep(reply->rows[0], q->r->arena);
     q->tasks = reply->rows[0];
-    for (size_t i = 0; i < db_rows_count(q->tasks); i++) {
-        struct uuid id = db_rows_uuid(q->tasks, i, 0);
-        (void)map_put(q->task_rows, uuid_bytes(&id), (void *)(i + 1));
-    }
+    q->task_rows = db_rows_by_id(q->tasks);
     if (needs_job_changes(q)) /* what is not read stands behind a full answer */
         ask(q, &job_changes_between,
             job_changes_between_args(q->r->arena, q->from, q->from + (int64_t)q->count, q->max,
@@ -408,7 +396,7 @@ static void log_read(void *owner, const struct db_reply *reply)
 void feed_from_tables(struct worker *w, struct http_request *r, int64_t from, int64_t max)
 {
     struct reading *q = arena_new(r->arena, struct reading);
-    *q = (struct reading){ .w = w, .r = r, .from = from, .task_rows = map_create() };
+    *q = (struct reading){ .w = w, .r = r, .from = from };
     buf_init(&q->text, 0);
     arena_defer(r->arena, free_reading, q);
     q->max = min_of(max, (int64_t)TABLE_EVENTS_MAX);

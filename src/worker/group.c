@@ -7,7 +7,6 @@
 #include "payload/payload.h"
 #include "worker/change.h"
 #include "worker/deps.h"
-#include "worker/session.h"
 #include "worker/session_schemas.h"
 #include "worker/settings.h"
 
@@ -68,7 +67,7 @@ static bool check_queue(const struct shard *s, struct str queue, size_t child, c
                         struct err *e)
 {
     char at[96];
-    snprintf(at, sizeof at, "%s: $.tasks[%zu].queue", place, child);
+    snprintf(at, sizeof at, "%s: $.tasks[%zu].", place, child);
     if (shard_owns(s, at, queue, e))
         return true;
     e->code = ERR_INVALID;
@@ -235,11 +234,6 @@ bool group_expand(struct batch *b, struct task_view *view, struct str *ret_error
 
 /* ── giving up ── */
 
-static void tell_command(struct shard *s, void *data)
-{
-    session_command(s->sessions, data);
-}
-
 size_t group_open_children(struct batch *b, struct uuid group, const struct uuid **ret_children)
 {
     const struct uuid *waiting;
@@ -258,12 +252,10 @@ void group_give_up(struct batch *b, const struct uuid *children, size_t count)
         struct live *child = live_find(b->s->live, children[i]);
         if (!child || child->state == LIVE_GONE || child->flags & LIVE_CANCEL_ASKED)
             continue;
-        if (child->state != LIVE_RUNNING) {
+        if (child->state != LIVE_RUNNING)
             change_finish(b, child, STATE_CANCELLED,
                           &(struct change_end){ .outcome = OUTCOME_CANCELLED });
-        } else {
+        else
             change_ask_cancel(b, child, STR(""));
-            batch_on_commit(b, tell_command, child);
-        }
     }
 }

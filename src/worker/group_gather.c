@@ -91,39 +91,15 @@ static void again(struct gather *g)
 
 /* ── the result ── */
 
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_of_c(key));
-    if (text.ptr)
-        json_write_string(w, text);
-    else
-        json_write_null(w);
-}
-
-static struct str shortened(struct str text)
-{
-    text = str_first(text, ERROR_BYTES);
-    while (text.ptr && !str_is_utf8(text))
-        text.len--;
-    return text;
-}
-
 static void put_child(struct json_writer *w, const struct child *child)
 {
-    bool is_there = child->is_chosen && child->result.ptr;
+    bool is_there = child->is_chosen && child->result.ptr, has_ended = child->state >= 0;
     json_begin_object(w);
     json_put_id(w, "id", child->id);
-    json_key_c(w, "state");
-    if (child->state >= 0)
-        json_write_string(w, rule_state_name((enum rule_state)child->state));
-    else
-        json_write_null(w);
-    json_key_c(w, "result");
-    if (is_there)
-        json_write_raw(w, child->result);
-    else
-        json_write_null(w);
-    put_text(w, "error", shortened(child->error));
+    json_put_maybe_text(w, "state", has_ended,
+                        has_ended ? rule_state_name((enum rule_state)child->state) : STR(""));
+    json_put_maybe_raw(w, "result", is_there, child->result);
+    json_put_maybe_text(w, "error", child->error.ptr, str_first_whole(child->error, ERROR_BYTES));
     if (child->result_len >= 0 && !is_there) {
         json_key_c(w, "is_left_out");
         json_write_bool(w, true);

@@ -114,47 +114,29 @@ int64_t job_next_us(const struct job_data *d, int64_t now_us)
 
 /* ── JSON ── */
 
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_of_c(key));
-    json_write_string(w, text);
-}
-
-static void put_count(struct json_writer *w, const char *key, uint32_t count)
-{
-    json_key(w, str_of_c(key));
-    json_write_u64(w, count);
-}
-
 void job_put(struct json_writer *w, const struct job *job, const struct job_data *d)
 {
     json_begin_object(w);
     json_put_id(w, "id", job->id);
     json_put_number(w, "version", d->version);
-    put_text(w, "name", d->text->name);
-    put_text(w, "schedule", d->text->schedule);
-    put_text(w, "time_zone", d->text->time_zone);
-    put_text(w, "status", rule_job_name(d->status));
+    json_put_text(w, "name", d->text->name);
+    json_put_text(w, "schedule", d->text->schedule);
+    json_put_text(w, "time_zone", d->text->time_zone);
+    json_put_text(w, "status", rule_job_name(d->status));
     json_put_time(w, "last_run_us", d->last_run_us);
     json_put_time(w, "next_run_us", d->next_run_us);
-    put_text(w, "task_type", d->text->task_type);
-    json_key_c(w, "payload");
-    json_write_raw(w, d->text->payload);
-    put_text(w, "priority", rule_priority_name(d->priority));
-    put_text(w, "misfire_policy", rule_misfire_name(d->misfire));
-    put_text(w, "overlap_policy", rule_overlap_name(d->overlap));
-    put_count(w, "max_attempts", d->max_attempts);
-    put_count(w, "fail_after", d->fail_after);
-    put_count(w, "consecutive_failures", d->consecutive_failures);
-    put_text(w, "queue", d->text->queue);
-    put_count(w, "timeout_s", d->timeout_s);
-    put_count(w, "jitter_s", d->jitter_s);
-    if (job->has_creator) {
-        json_put_id(w, "created_by", job->created_by);
-    } else {
-        json_key_c(w, "created_by");
-        json_write_null(w);
-    }
+    json_put_text(w, "task_type", d->text->task_type);
+    json_put_maybe_raw(w, "payload", true, d->text->payload);
+    json_put_text(w, "priority", rule_priority_name(d->priority));
+    json_put_text(w, "misfire_policy", rule_misfire_name(d->misfire));
+    json_put_text(w, "overlap_policy", rule_overlap_name(d->overlap));
+    json_put_i64(w, "max_attempts", d->max_attempts);
+    json_put_i64(w, "fail_after", d->fail_after);
+    json_put_i64(w, "consecutive_failures", d->consecutive_failures);
+    json_put_text(w, "queue", d->text->queue);
+    json_put_i64(w, "timeout_s", d->timeout_s);
+    json_put_i64(w, "jitter_s", d->jitter_s);
+    json_put_maybe_id(w, "created_by", job->has_creator, job->created_by);
     json_put_time(w, "created_at_us", job->created_at_us);
     json_put_time(w, "updated_at_us", d->updated_at_us);
     json_end_object(w);

@@ -21,9 +21,10 @@ struct jobs;
 [[nodiscard]] struct jobs *jobs_create(struct shard *s);
 void jobs_destroy(struct jobs *jobs); /* accepts NULL */
 
-/* Of rows of job_changes_between: the member `change` of the event of that number, or empty; and
- * all of them as the member `job_changes` of the object that is open, and whether there are more as
+/* Of rows of job_changes_between: the member `change` of the event of that number, or empty, where
+ * events are asked for in their order: `at`, from 0 on, is how far the rows have been told; and all
+ * of them as the member `job_changes` of the object that is open, and whether there are more as
  * `job_changes_cut`. */
-[[nodiscard]] struct str job_change_told(struct arena *a, const struct db_rows *rows,
+[[nodiscard]] struct str job_change_told(struct arena *a, const struct db_rows *rows, size_t *at,
                                          int64_t version);
 void job_changes_put(struct json_writer *w, const struct db_rows *rows);

@@ -67,7 +67,7 @@ static bool make_job(struct job_call *c, struct job *job, int64_t at_us, struct 
     uint32_t type;
     const struct shard *s = &c->w->shard;
     struct str queue = c->wish.text.queue.len > 0 ? c->wish.text.queue : defaults.queue;
-    if (!shard_owns(s, "job.queue", queue, e) ||
+    if (!shard_owns(s, "job.", queue, e) ||
         !shard_type_of(&c->w->shard, c->wish.text.task_type, &type, e))
         return false;
     struct job_data d = { .text = &defaults,
@@ -122,7 +122,7 @@ void job_update_apply(struct intent *intent, struct batch *b)
     struct job *job = job_call_find(c, b->s);
     uint32_t type;
     if (job == NULL || (!str_is_empty(c->wish.text.queue) &&
-                        !shard_owns(b->s, "job.queue", c->wish.text.queue, &c->err)))
+                        !shard_owns(b->s, "job.", c->wish.text.queue, &c->err)))
         return;
     struct job_data d = job->now;
     job_wish_merge(&c->wish, &d);

@@ -25,54 +25,37 @@ struct jobs_rows {
     int64_t runs_before_us, deleted_before_us, changes_before_us;
 };
 
-static void put_time(struct json_writer *w, const char *key, int64_t us)
-{
-    json_put_time(w, key, us);
-}
-
-static void put_number(struct json_writer *w, const char *key, int64_t value)
-{
-    json_key(w, str_of_c(key));
-    json_write_i64(w, value);
-}
-
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_of_c(key));
-    json_write_string(w, text);
-}
-
 static void put_row(struct json_writer *w, const struct job_row *row)
 {
     const struct job *job = row->job;
     const struct job_data *d = &job->now;
     json_begin_object(w);
     json_put_id(w, "id", job->id);
-    put_number(w, "was", row->was);
-    put_number(w, "version", d->version);
-    put_text(w, "name", d->text->name);
-    put_text(w, "schedule", d->text->schedule);
-    put_text(w, "time_zone", d->text->time_zone);
-    put_number(w, "status", d->status);
-    put_time(w, "last_run", d->last_run_us);
-    put_time(w, "next_run", d->next_run_us);
-    put_text(w, "task_type", d->text->task_type);
+    json_put_i64(w, "was", row->was);
+    json_put_i64(w, "version", d->version);
+    json_put_text(w, "name", d->text->name);
+    json_put_text(w, "schedule", d->text->schedule);
+    json_put_text(w, "time_zone", d->text->time_zone);
+    json_put_i64(w, "status", d->status);
+    json_put_time(w, "last_run", d->last_run_us);
+    json_put_time(w, "next_run", d->next_run_us);
+    json_put_text(w, "task_type", d->text->task_type);
     json_key_c(w, "payload");
     json_write_raw(w, d->text->payload);
-    put_number(w, "priority", d->priority);
-    put_number(w, "misfire", d->misfire);
-    put_number(w, "overlap", d->overlap);
-    put_number(w, "max_attempts", d->max_attempts);
-    put_number(w, "fail_after", d->fail_after);
-    put_number(w, "consecutive_failures", d->consecutive_failures);
-    put_text(w, "queue", d->text->queue);
-    put_number(w, "timeout_s", d->timeout_s);
-    put_number(w, "jitter_s", d->jitter_s);
+    json_put_i64(w, "priority", d->priority);
+    json_put_i64(w, "misfire", d->misfire);
+    json_put_i64(w, "overlap", d->overlap);
+    json_put_i64(w, "max_attempts", d->max_attempts);
+    json_put_i64(w, "fail_after", d->fail_after);
+    json_put_i64(w, "consecutive_failures", d->consecutive_failures);
+    json_put_text(w, "queue", d->text->queue);
+    json_put_i64(w, "timeout_s", d->timeout_s);
+    json_put_i64(w, "jitter_s", d->jitter_s);
     if (job->has_creator)
         json_put_id(w, "created_by", job->created_by);
-    put_time(w, "created_at", job->created_at_us);
-    put_time(w, "updated_at", d->updated_at_us);
-    put_time(w, "deleted_at", d->deleted_at_us);
+    json_put_time(w, "created_at", job->created_at_us);
+    json_put_time(w, "updated_at", d->updated_at_us);
+    json_put_time(w, "deleted_at", d->deleted_at_us);
     json_end_object(w);
 }
 

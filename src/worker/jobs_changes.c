@@ -21,20 +21,20 @@ struct change_rows {
     struct job_change *rows;
 };
 
+/* Into the object that is open. */
+static void put_change(struct json_writer *w, const struct job_change *change)
+{
+    json_put_text(w, "actor", change->actor);
+    json_put_maybe_raw(w, "before", !str_is_empty(change->before), change->before);
+    json_put_maybe_raw(w, "after", true, change->after);
+}
+
 static void put_row(struct json_writer *w, const struct job_change *row)
 {
     json_begin_object(w);
     json_put_id(w, "job_id", row->job);
-    json_key_c(w, "version");
-    json_write_i64(w, row->version);
-    json_key_c(w, "actor");
-    json_write_string(w, row->actor);
-    if (!str_is_empty(row->before)) {
-        json_key_c(w, "before");
-        json_write_raw(w, row->before);
-    }
-    json_key_c(w, "after");
-    json_write_raw(w, row->after);
+    json_put_i64(w, "version", row->version);
+    put_change(w, row);
     json_end_object(w);
 }
 
@@ -151,19 +151,6 @@ void job_change_keep(struct batch *b, struct job_change *change, int64_t version
     rows->rows = change;
 }
 
-static void put_change(struct json_writer *w, const struct job_change *change)
-{
-    json_key_c(w, "actor");
-    json_write_string(w, change->actor);
-    json_key_c(w, "before");
-    if (str_is_empty(change->before))
-        json_write_null(w);
-    else
-        json_write_raw(w, change->before);
-    json_key_c(w, "after");
-    json_write_raw(w, change->after);
-}
-
 struct str job_change_text(struct arena *a, const struct job_change *change)
 {
     struct buf out;
@@ -199,15 +186,15 @@ static void put_row_told(struct json_writer *w, const struct db_rows *rows, size
     put_change(w, &change);
 }
 
-struct str job_change_told(struct arena *a, const struct db_rows *rows, int64_t version)
+struct str job_change_told(struct arena *a, const struct db_rows *rows, size_t *at, int64_t version)
 {
-    for (size_t i = 0; rows != NULL && i < db_rows_count(rows); i++) {
-        if (db_rows_i64(rows, i, READ_VERSION) != version)
-            continue;
-        const struct job_change change = row_of(rows, i);
-        return job_change_text(a, &change);
-    }
-    return STR("");
+    size_t count = rows != NULL ? db_rows_count(rows) : 0;
+    while (*at < count && db_rows_i64(rows, *at, READ_VERSION) < version)
+        ++*at;
+    if (*at == count || db_rows_i64(rows, *at, READ_VERSION) != version)
+        return STR("");
+    const struct job_change change = row_of(rows, *at);
+    return job_change_text(a, &change);
 }
 
 void job_changes_put(struct json_writer *w, const struct db_rows *rows)

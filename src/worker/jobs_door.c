@@ -8,8 +8,6 @@
 #include "worker/jobs_call_priv.h"
 #include "worker/worker_priv.h"
 
-enum { ACTOR_MAX = 400 };
-
 /* ── answers ── */
 
 static void answer_with(struct job_call *c, const char *key)
@@ -48,6 +46,12 @@ static void submit(struct job_call *c, intent_apply_fn *apply, intent_done_fn *d
         door_fail(c->r, &e);
 }
 
+/* Of a call on one job: "ID" or "ID:verb", and its body; NULL: it is answered. */
+static const struct json_value *open_path(struct job_call *c, struct str *ret_verb)
+{
+    return door_path_id(c->r, &c->id, ret_verb) ? door_body(c->r) : NULL;
+}
+
 static struct job_call *open_call(struct worker *w, struct http_request *r)
 {
     struct job_call *c = arena_new(r->arena, struct job_call);
@@ -58,7 +62,7 @@ static struct job_call *open_call(struct worker *w, struct http_request *r)
 
 static bool read_actor(struct job_call *c, const struct json_value *body, struct err *e)
 {
-    (void)door_text(body, "", "actor", ACTOR_MAX, &c->actor, e);
+    (void)door_text(body, "", "actor", DOOR_ACTOR_MAX, &c->actor, e);
     return !door_is_bad(e);
 }
 
@@ -187,9 +191,7 @@ void jobs_post_door(void *owner, struct http_request *r)
     if (!door_open(w, r, DOOR_GATEWAY))
         return;
     struct job_call *c = open_call(w, r);
-    if (!door_path_id(r, &c->id, &verb))
-        return;
-    const struct json_value *body = door_body(r);
+    const struct json_value *body = open_path(c, &verb);
     if (body == NULL)
         return;
     if (!door_only(body, "", members, &e) || !read_actor(c, body, &e)) {
@@ -217,9 +219,7 @@ void jobs_delete_door(void *owner, struct http_request *r)
     if (!door_open(w, r, DOOR_GATEWAY))
         return;
     struct job_call *c = open_call(w, r);
-    if (!door_path_id(r, &c->id, &verb))
-        return;
-    const struct json_value *body = door_body(r);
+    const struct json_value *body = open_path(c, &verb);
     if (body == NULL)
         return;
     if (!str_is_empty(verb))

@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "worker/jobs_priv.h"
-#include "worker/session.h"
 
 /* ── firing ── */
 
@@ -20,11 +19,6 @@ static bool is_due(const struct job *job, int64_t now_us)
     return job_can_fire(job) && d->next_run_us <= now_us;
 }
 
-static void tell_command(struct shard *s, void *data)
-{
-    session_command(s->sessions, data);
-}
-
 /* A run that waits ends here; one that is executed is told to stop. */
 static void cancel_runs(struct batch *b, struct job *job)
 {
@@ -37,10 +31,8 @@ static void cancel_runs(struct batch *b, struct job *job)
         struct live *task = live_find(b->s->live, container_of(node, struct job_run, node)->task);
         if (task != NULL && task->state != LIVE_RUNNING)
             change_finish(b, task, STATE_CANCELLED, &end);
-        else if (task != NULL && !(task->flags & LIVE_CANCEL_ASKED)) {
+        else if (task != NULL && !(task->flags & LIVE_CANCEL_ASKED))
             change_ask_cancel(b, task, STR(""));
-            batch_on_commit(b, tell_command, task);
-        }
     }
 }
 

@@ -106,30 +106,27 @@ bool leasing_read_held(struct leasing *l, const struct json_value *list, struct 
 bool leasing_read_quiet(struct leasing *l, const struct json_value *list, struct err *e)
 {
     const struct shard *s = &l->w->shard;
-    const struct session *session = l->wait.session;
+    struct session *session = l->wait.session;
     if (!list || list->type == JSON_NULL)
         return true;
     if (list->type != JSON_ARRAY || list->item_count > session->type_count)
         return err_set(e, ERR_INVALID, "quiet: is no list of at most %zu", session->type_count);
     l->quiet = arena_new_array(l->r->arena, list->item_count, uint32_t);
     for (size_t i = 0; i < list->item_count; i++) {
-        const struct session_type *quiet = NULL;
-        for (size_t k = 0; k < session->type_count && list->items[i].type == JSON_STRING; k++)
-            if (str_eq(s->types[session->types[k].type].name, list->items[i].text))
-                quiet = &session->types[k];
-        if (!quiet)
+        const struct json_value *name = &list->items[i];
+        uint32_t type;
+        if (name->type != JSON_STRING || !shard_find_type(s, name->text, &type) ||
+            !session_slot_of(session, type))
             return err_set(e, ERR_INVALID, "quiet[%zu]: is no type of this session", i);
-        l->quiet[l->quiet_count++] = quiet->type;
+        l->quiet[l->quiet_count++] = type;
     }
     return true;
 }
 
 void leasing_tell_quiet(const struct leasing *l, struct session *session)
 {
-    for (size_t i = 0; i < session->type_count; i++) {
-        struct session_type *type = &session->types[i];
-        type->is_quiet = false;
-        for (size_t k = 0; k < l->quiet_count; k++)
-            type->is_quiet |= l->quiet[k] == type->type;
-    }
+    for (size_t i = 0; i < session->type_count; i++)
+        session->types[i].is_quiet = false;
+    for (size_t i = 0; i < l->quiet_count; i++)
+        session_slot_of(session, l->quiet[i])->is_quiet = true; /* its types never change */
 }

@@ -140,11 +140,6 @@ struct lanes {
     return (struct live_rate){ limits->rate_per_s, limits->burst };
 }
 
-[[nodiscard]] static inline struct live_rate live_rate_per_key(const struct live_limits *limits)
-{
-    return (struct live_rate){ limits->rate_per_key_per_s, limits->burst_per_key };
-}
-
 /* It runs as many as it may. */
 [[nodiscard]] static inline bool lane_key_is_full(const struct lanes *lanes,
                                                   const struct lane_key *key)

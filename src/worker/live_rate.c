@@ -184,7 +184,7 @@ static void drop(struct lanes *lanes, struct key_bucket *bucket)
 
 static struct live_rate rate_of(const struct lane_type *type)
 {
-    return live_rate_per_key(&type->limits);
+    return (struct live_rate){ type->limits.rate_per_key_per_s, type->limits.burst_per_key };
 }
 
 /* What a key holds that has no bucket. */

@@ -204,11 +204,7 @@ size_t load_replay_wants(struct load *load, struct uuid **ret_ids)
 void load_replay(struct load *load, const struct db_rows *tasks)
 {
     struct shard *s = load->s;
-    scoped(map_destroyp) struct map *rows = map_create();
-    for (size_t i = 0; tasks && i < db_rows_count(tasks); i++) {
-        struct uuid id = db_rows_uuid(tasks, i, 0);
-        (void)map_put(rows, uuid_bytes(&id), (void *)(i + 1));
-    }
+    scoped(map_destroyp) struct map *rows = db_rows_by_id(tasks);
     for (size_t i = 0; i < db_rows_count(load->log); i++) {
         scoped(arena_destroyp) struct arena *a = arena_create(0);
         struct log_row row = log_row_read(a, load->log, i);

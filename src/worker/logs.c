@@ -320,11 +320,6 @@ static void wake(struct logs *logs, struct uuid task)
     mem_free(all);
 }
 
-size_t logs_watching(const struct logs *logs)
-{
-    return logs->watching;
-}
-
 /* ── what happens to a task ── */
 
 void logs_add(struct logs *logs, struct log_attempt of, const struct log_lines *lines)
@@ -399,9 +394,4 @@ void logs_destroy(struct logs *logs)
     io_timer_destroy(logs->timer);
     arena_destroy(logs->a);
     mem_free(logs);
-}
-
-size_t logs_bytes(const struct logs *logs)
-{
-    return logs->bytes;
 }

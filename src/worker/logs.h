@@ -94,7 +94,6 @@ void logs_gone(struct logs *logs, struct uuid task);
 /* Places of the first line that is kept, and of the last. */
 [[nodiscard]] struct log_place task_log_first(const struct task_log *log);
 [[nodiscard]] struct log_place task_log_last(const struct task_log *log);
-[[nodiscard]] size_t logs_bytes(const struct logs *logs);
 
 /* Texts live during the call. False: enough. */
 typedef bool log_line_fn(void *owner, struct log_place place, uint32_t attempt,
@@ -116,4 +115,3 @@ struct log_watch {
 
 void logs_watch(struct logs *logs, struct log_watch *watch);
 void logs_unwatch(struct logs *logs, struct log_watch *watch); /* harmless when it was woken */
-[[nodiscard]] size_t logs_watching(const struct logs *logs);

@@ -26,9 +26,7 @@ static struct str shortened(struct arena *a, struct str text)
         text.len--;
     if (text.len <= LOG_LINE_MAX)
         return text;
-    struct str head = str_first(text, LOG_LINE_MAX - cut_mark.len);
-    while (!str_is_utf8(head))
-        head.len--;
+    struct str head = str_first_whole(text, LOG_LINE_MAX - cut_mark.len);
     return arena_printf(a, "%.*s%.*s", STR_FMT(head), STR_FMT(cut_mark));
 }
 

@@ -23,9 +23,8 @@ enum {
 const struct db_args *retain_days_to_make(const struct shard *s, struct arena *a)
 {
     int64_t now_us = clock_wall_us();
-    return retain_day_make_args(a, (int32_t)((now_us - s->options.id_past_us) / retain_day_us - 1),
-                                (int32_t)(now_us / retain_day_us + DAYS_AHEAD),
-                                RETAIN_DAYS_AT_ONCE);
+    return retain_day_make_args(a, (int32_t)((now_us - s->options.id_past_us) / CLOCK_DAY_US - 1),
+                                (int32_t)(now_us / CLOCK_DAY_US + DAYS_AHEAD), RETAIN_DAYS_AT_ONCE);
 }
 
 /* ── calls ── */
@@ -142,7 +141,7 @@ static void swept(void *owner, const struct db_reply *reply)
 
 void retain_sweep(struct retain *t)
 {
-    int32_t forgotten = (int32_t)((t->now_us - t->s->options.id_past_us) / retain_day_us - 1);
+    int32_t forgotten = (int32_t)((t->now_us - t->s->options.id_past_us) / CLOCK_DAY_US - 1);
     arena_reset(t->a);
     const struct db_step steps[] = {
         { &batch_begin, batch_begin_args(t->a, STR("200ms"), STR("8s")) },

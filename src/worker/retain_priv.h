@@ -3,8 +3,6 @@
 #pragma once
 #include "worker/retain.h"
 
-static const int64_t retain_day_us = INT64_C(86'400'000'000);
-
 struct retain {
     struct shard *s;
     struct io_timer *timer;

@@ -6,6 +6,7 @@
  *                 │ no more
  *                 └──▶ the types' expired rows, a day at a time ──▶ no more: retain_sweep
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/rows.h"
@@ -166,7 +167,7 @@ static bool is_too_young(const struct retain *t, int64_t day)
     int64_t newest_us = 0;
     for (size_t i = 0; i < t->short_count; i++)
         newest_us = max_of(newest_us, t->short_befores[i]);
-    return day * retain_day_us >= newest_us;
+    return day * CLOCK_DAY_US >= newest_us;
 }
 
 static void ask_types(struct retain *t)
@@ -204,7 +205,7 @@ static void days_read(void *owner, const struct db_reply *reply)
     if (!retain_answered(t, reply))
         return;
     const struct db_rows *rows = reply->rows[0];
-    int64_t first_kept = (t->now_us - t->s->options.id_past_us) / retain_day_us - 1;
+    int64_t first_kept = (t->now_us - t->s->options.id_past_us) / CLOCK_DAY_US - 1;
     size_t n = db_rows_count(rows);
     if (n > t->day_capacity) {
         t->day_capacity = n;

@@ -70,6 +70,8 @@ void session_set_start(struct session_set *set);
 /* The next one in order of their beginning that does not end; of NULL the first. NULL: no more. */
 [[nodiscard]] const struct session *session_next(const struct session_set *set,
                                                  const struct session *session);
+/* NULL: it does not run tasks of that type. */
+[[nodiscard]] struct session_type *session_slot_of(struct session *session, uint32_t type);
 /* How many sessions take tasks of that type, and their slots for it, all and used. */
 size_t session_set_slots(const struct session_set *set, uint32_t type, uint32_t *ret_slots,
                          uint32_t *ret_used);

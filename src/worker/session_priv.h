@@ -27,8 +27,6 @@ struct session_set {
 void session_drop(struct session_set *set, struct session *session);
 /* A full ttl from now on. */
 void session_extend(struct session *session);
-/* NULL: it does not run tasks of that type. */
-[[nodiscard]] struct session_type *session_slot_of(struct session *session, uint32_t type);
 /* Its session is not known any more: the lease returns. */
 void session_return_orphan(struct shard *s, const struct live *task);
 /* The set's timer. */

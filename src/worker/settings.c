@@ -10,8 +10,6 @@
 /* A payload when parsed, at most. */
 enum { PARSED_TIMES = 32, PARSED_MORE = 64 << 10 };
 
-static const int64_t day_us = INT64_C(86'400) * CLOCK_S;
-
 const struct setting_number setting_numbers[SETTING_COUNT] = {
     [SETTING_MAX_RUNNING] = { "max_running", SETTINGS_RUNNING_MAX },
     [SETTING_MAX_RUNNING_PER_KEY] = { "max_running_per_key", SETTINGS_RUNNING_MAX },
@@ -112,12 +110,12 @@ static void put_limits(struct shard *s, uint32_t type)
 
 int64_t settings_retention_days(const struct shard *s)
 {
-    return (s->options.retention_us + day_us - 1) / day_us;
+    return (s->options.retention_us + CLOCK_DAY_US - 1) / CLOCK_DAY_US;
 }
 
 int64_t settings_retention_us(const struct shard *s, uint32_t type)
 {
-    int64_t own_us = settings_of_type(s, type)->numbers[SETTING_RETENTION_DAYS] * day_us;
+    int64_t own_us = settings_of_type(s, type)->numbers[SETTING_RETENTION_DAYS] * CLOCK_DAY_US;
     return own_us > 0 ? min_of(own_us, s->options.retention_us) : s->options.retention_us;
 }
 

@@ -11,8 +11,7 @@ struct json_value;
 
 enum {
     SETTINGS_REASON_MAX = 1'000, /* bytes of why something is paused */
-    SETTINGS_ACTOR_MAX = 400,
-    SETTINGS_PATH_MAX = 200, /* of a key path */
+    SETTINGS_PATH_MAX = 200,     /* of a key path */
     SETTINGS_RUNNING_MAX = 1'000'000,
     SETTINGS_BURST_MAX = 1'000'000,
     SETTINGS_RATE_MAX = 100'000, /* tasks a second */

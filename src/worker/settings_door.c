@@ -35,7 +35,7 @@ static bool read_who(const struct json_value *body, struct call *c, struct err *
 {
     struct pause *pause = &c->wish.to.pause;
     c->wish.to.actor = STR("");
-    door_text(body, "", "actor", SETTINGS_ACTOR_MAX, &c->wish.to.actor, e);
+    door_text(body, "", "actor", DOOR_ACTOR_MAX, &c->wish.to.actor, e);
     pause->actor = c->wish.to.actor;
     if (!door_is_bad(e))
         pause->has_user = door_id(body, "", "user", &pause->user, e);

@@ -42,8 +42,6 @@ void settings_put_type_event(struct buf *out, const struct shard *s, int64_t seq
 void settings_put_queue_event(struct buf *out, const struct shard *s, int64_t seq, int64_t at_us,
                               uint32_t queue);
 /* Members of an object that is open; what is not set is null. */
-void json_put_i64(struct json_writer *w, const char *key, int64_t value);
 void json_put_i64_set(struct json_writer *w, const char *key, int64_t value);
-void json_put_text_set(struct json_writer *w, const char *key, struct str text);
 void json_put_rate(struct json_writer *w, const char *key, double rate_per_s);
 void json_put_pause(struct json_writer *w, const struct pause *pause);

@@ -3,6 +3,7 @@
 #include "db/rows.h"
 #include "json/writer.h"
 #include "store/queue/settings_sql.h"
+#include "worker/members.h"
 #include "worker/settings_priv.h"
 
 /* ── rows and events ── */
@@ -32,7 +33,7 @@ static void put_row_head(struct json_writer *w, const struct set_row *row, int64
     json_put_i64(w, "was", row->was);
     json_put_i64(w, "version", version);
     json_put_pause(w, pause);
-    json_put_text_set(w, "paused_actor", pause->actor);
+    json_put_maybe_text(w, "paused_actor", pause->actor.len > 0, pause->actor);
     json_key_c(w, "actor");
     json_write_string(w, actor);
 }
@@ -41,7 +42,7 @@ static void put_type_row(struct json_writer *w, const struct shard *s, const str
 {
     const struct type_settings *d = settings_of_type(s, row->number);
     put_row_head(w, row, d->version, &d->pause, d->actor);
-    json_put_text_set(w, "key_path", d->key_path);
+    json_put_maybe_text(w, "key_path", d->key_path.len > 0, d->key_path);
     for (size_t i = 0; i < SETTING_RATE_COUNT; i++)
         json_put_rate(w, setting_rates[i], d->rates[i]);
     for (size_t i = 0; i < SETTING_COUNT; i++)

@@ -5,26 +5,11 @@
 
 /* ── members ── */
 
-void json_put_i64(struct json_writer *w, const char *key, int64_t value)
-{
-    json_key(w, str_of_c(key));
-    json_write_i64(w, value);
-}
-
 void json_put_i64_set(struct json_writer *w, const char *key, int64_t value)
 {
     json_key(w, str_of_c(key));
     if (value > 0)
         json_write_i64(w, value);
-    else
-        json_write_null(w);
-}
-
-void json_put_text_set(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_of_c(key));
-    if (text.len > 0)
-        json_write_string(w, text);
     else
         json_write_null(w);
 }
@@ -42,13 +27,8 @@ void json_put_pause(struct json_writer *w, const struct pause *pause)
 {
     json_key_c(w, "is_paused");
     json_write_bool(w, pause->is_on);
-    if (pause->is_on && pause->has_user) {
-        json_put_id(w, "paused_by", pause->user);
-    } else {
-        json_key_c(w, "paused_by");
-        json_write_null(w);
-    }
-    json_put_text_set(w, "paused_reason", pause->reason);
+    json_put_maybe_id(w, "paused_by", pause->is_on && pause->has_user, pause->user);
+    json_put_maybe_text(w, "paused_reason", pause->reason.len > 0, pause->reason);
 }
 
 /* ── types ── */
@@ -63,7 +43,7 @@ void settings_put_type(struct json_writer *w, const struct shard *s, uint32_t ty
     json_put_pause(w, &d->pause);
     json_put_i64_set(w, "max_running", d->numbers[SETTING_MAX_RUNNING]);
     json_put_i64_set(w, "max_running_per_key", d->numbers[SETTING_MAX_RUNNING_PER_KEY]);
-    json_put_text_set(w, "key_path", d->key_path);
+    json_put_maybe_text(w, "key_path", d->key_path.len > 0, d->key_path);
     for (size_t i = 0; i < SETTING_RATE_COUNT; i++)
         json_put_rate(w, setting_rates[i], d->rates[i]);
     json_put_i64_set(w, "burst", d->numbers[SETTING_BURST]);

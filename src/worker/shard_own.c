@@ -14,11 +14,11 @@ bool shard_number_parse(const struct shard *s, struct str text, int64_t *ret_num
            str_to_i64(number, ret_number) && *ret_number >= 0;
 }
 
-bool shard_owns(const struct shard *s, const char *place, struct str queue, struct err *e)
+bool shard_owns(const struct shard *s, const char *at, struct str queue, struct err *e)
 {
     enum { SHOWN_MAX = 64 };
     unsigned owner = s->map ? shard_map_of_queue(s->map, queue) : 0;
     return owner == (unsigned)s->id ||
-           err_set(e, ERR_MISDIRECTED, "%s: \"%.*s\" is of shard %u, this is shard %d", place,
+           err_set(e, ERR_MISDIRECTED, "%squeue: \"%.*s\" is of shard %u, this is shard %d", at,
                    STR_FMT(str_first_whole(queue, SHOWN_MAX)), owner, s->id);
 }

@@ -216,8 +216,8 @@ enum { SHARD_NUMBER_MAX = 32 };
 void shard_number_format(const struct shard *s, int64_t number, char ret_text[SHARD_NUMBER_MAX]);
 /* False also for one of another shard. */
 [[nodiscard]] bool shard_number_parse(const struct shard *s, struct str text, int64_t *ret_number);
-/* New work of that queue is this shard's. Errors: MISDIRECTED, beginning with `place`. */
-[[nodiscard]] bool shard_owns(const struct shard *s, const char *place, struct str queue,
+/* New work of that queue is this shard's. Errors: MISDIRECTED, beginning with "`at`queue". */
+[[nodiscard]] bool shard_owns(const struct shard *s, const char *at, struct str queue,
                               struct err *e);
 
 /* ── batch.c: for `apply` ── */
@@ -241,8 +241,8 @@ struct batch {
     bool is_alone;           /* its one intent is */
     struct batch_rows *rows; /* change_rows.c's */
     struct batch_section *sections;
-    struct batch_closure *undo, *commit; /* the latest first */
-    int64_t (*counts)[STATUS_COUNT];     /* changes to shard_type.counts; by type */
+    struct batch_closure *undo, *send, *commit; /* the latest first */
+    int64_t (*counts)[STATUS_COUNT];            /* changes to shard_type.counts; by type */
     size_t count_types, types_sent, queues_sent;
     struct db_step steps[DB_STEPS_MAX];
     size_t step_count;
@@ -261,11 +261,13 @@ struct batch {
  */
 [[nodiscard]] int64_t batch_put(struct batch *b, const struct change *change);
 void batch_event_end(struct batch *b);
-/* The change of that number, the last one, was a person's doing; empty: it was not. */
-void batch_done_by(struct batch *b, int64_t seq, struct str by);
+/* The last change was a person's doing; empty: it was not. */
+void batch_done_by(struct batch *b, struct str by);
 /* Called, the latest first, when the batch is undone; in order, when it is committed. `data` lives
  * in the batch's arena or longer. */
 void batch_on_undo(struct batch *b, batch_fn *fn, void *data);
+/* It is on its way to the database; its outcome is open. */
+void batch_on_send(struct batch *b, batch_fn *fn, void *data);
 void batch_on_commit(struct batch *b, batch_fn *fn, void *data);
 /* `n` more (or fewer) tasks of the type and status. */
 void batch_count(struct batch *b, uint32_t type, enum rule_status status, int64_t n);

@@ -3,7 +3,6 @@
  * first, so that the feed from there on has all that the page may lack. A reader who has lost what
  * the feed told since a cursor may ask by it for what people changed of jobs meanwhile.
  */
-#include "base/clock.h"
 #include "db/rows.h"
 #include "store/queue/read_sql.h"
 #include "store/queue/schedule_sql.h"
@@ -105,16 +104,7 @@ static void compose_soon(struct page *p)
 static void ask(struct page *p, const struct db_statement *statement, const struct db_args *args,
                 db_reply_fn *fn)
 {
-    struct err e;
-    const struct db_step step = { statement, args };
-    const struct db_call call = { .lane = DB_LANE_READ,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
-                                  .fn = fn,
-                                  .owner = p };
-    if (!db_pool_call(p->w->shard.pool, &call, NULL, &e))
-        door_fail(p->r, &e);
+    door_read_within(p->w, DB_LANE_READ, READ_MS, statement, args, fn, p);
 }
 
 static void changes_read(void *owner, const struct db_reply *reply)

@@ -15,8 +15,8 @@ static bool settle_queue(const struct shard *s, const struct json_value *v, cons
     const struct live *task = live_find(s->live, parent);
     struct err foreign;
     if (queue && queue->type != JSON_NULL)
-        return task_check_queue(s, t->queue, at, e);
-    if (task && !task_check_queue(s, t->queue, at, &foreign))
+        return shard_owns(s, at, t->queue, e);
+    if (task && !shard_owns(s, at, t->queue, &foreign))
         t->queue = s->queues[live_lane_of(s->live, task).queue].name;
     return true; /* without the parent nothing is made */
 }

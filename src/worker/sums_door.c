@@ -27,8 +27,6 @@ enum {
     DAY_MAX = 100'000, /* of the year 2243 */
 };
 
-static const int64_t day_us = INT64_C(86'400) * CLOCK_S;
-
 struct bucket {
     int64_t count, sum, version;
 };
@@ -82,7 +80,7 @@ static void note_changes(const struct sums *m, const struct log_row *row, struct
     enum rule_status status;
     for (int64_t seq = row->seq; ops_next(&reader, &change); seq++) {
         struct str key = uuid_bytes(&change.id);
-        if (uuid_time_us(change.id) / day_us != m->day || !status_after(change.op, &status))
+        if (uuid_time_us(change.id) / CLOCK_DAY_US != m->day || !status_after(change.op, &status))
             continue;
         struct latest *known = map_get(latest, key);
         if (known == NULL) {
@@ -125,14 +123,6 @@ static void add_latest(struct sums *m, const struct map *latest)
 
 /* ── the answer ── */
 
-static void put_text(struct json_writer *w, const char *key, int64_t value)
-{
-    char text[32];
-    int len = snprintf(text, sizeof text, "%lld", (long long)value);
-    json_key(w, str_of_c(key));
-    json_write_string(w, str_of(text, (size_t)len));
-}
-
 static void answer(struct sums *m, int64_t cursor)
 {
     struct json_writer w = json_writer_to(m->r->out);
@@ -150,8 +140,8 @@ static void answer(struct sums *m, int64_t cursor)
         json_write_u64(&w, i);
         json_key_c(&w, "count");
         json_write_i64(&w, m->buckets[i].count);
-        put_text(&w, "sum", m->buckets[i].sum);
-        put_text(&w, "version", m->buckets[i].version);
+        json_put_number(&w, "sum", m->buckets[i].sum);
+        json_put_number(&w, "version", m->buckets[i].version);
         json_end_object(&w);
     }
     json_end_array(&w);
@@ -201,16 +191,7 @@ static void day_read(void *owner, const struct db_reply *reply)
 static void call(struct sums *m, const struct db_statement *statement, const struct db_args *args,
                  db_reply_fn *fn)
 {
-    struct err e;
-    const struct db_step step = { statement, args };
-    const struct db_call c = { .lane = DB_LANE_SLOW,
-                               .steps = &step,
-                               .step_count = 1,
-                               .deadline_us = clock_mono_us() + READ_MS * CLOCK_MS,
-                               .fn = fn,
-                               .owner = m };
-    if (!db_pool_call(m->w->shard.pool, &c, NULL, &e))
-        fail(m, &e);
+    door_read_within(m->w, DB_LANE_SLOW, READ_MS, statement, args, fn, m);
 }
 
 static void read_day(void *owner)

@@ -211,17 +211,27 @@ static void put_attempts(struct asked *q, struct json_writer *w, const struct ta
                 STR(""), NULL);
 }
 
-static void answer_one(struct asked *q)
+/* The answer's object, open behind its task. False: there is none, and that is answered. */
+static bool begin_answer(struct asked *q, struct json_writer *ret_w, struct task_view *ret_view)
 {
     if (db_rows_count(q->rows) == 0) {
         not_found(q);
-        return;
+        return false;
     }
-    struct json_writer w = json_writer_to(q->r->out);
-    struct task_view view = view_of(q, 0);
-    json_begin_object(&w);
-    json_key_c(&w, "task");
-    task_view_put(&w, &view);
+    *ret_w = json_writer_to(q->r->out);
+    *ret_view = view_of(q, 0);
+    json_begin_object(ret_w);
+    json_key_c(ret_w, "task");
+    task_view_put(ret_w, ret_view);
+    return true;
+}
+
+static void answer_one(struct asked *q)
+{
+    struct json_writer w;
+    struct task_view view;
+    if (!begin_answer(q, &w, &view))
+        return;
     json_key_c(&w, "attempts");
     json_begin_array(&w);
     put_attempts(q, &w, &view);
@@ -290,15 +300,10 @@ void task_get_door(void *owner, struct http_request *r)
 
 static void answer_changed(struct asked *q)
 {
-    if (db_rows_count(q->rows) == 0) {
-        not_found(q);
+    struct json_writer w;
+    struct task_view view;
+    if (!begin_answer(q, &w, &view))
         return;
-    }
-    struct json_writer w = json_writer_to(q->r->out);
-    struct task_view view = view_of(q, 0);
-    json_begin_object(&w);
-    json_key_c(&w, "task");
-    task_view_put(&w, &view);
     json_end_object(&w);
     door_answer(q->r);
 }
@@ -395,7 +400,7 @@ void task_post_door(void *owner, struct http_request *r)
         return;
     struct str by = STR("");
     if (door_only(body, "", members, &e))
-        door_text(body, "", "actor", ACT_BY_MAX, &by, &e);
+        door_text(body, "", "actor", DOOR_ACTOR_MAX, &by, &e);
     if (door_is_bad(&e)) {
         door_fail(r, &e);
         return;

@@ -8,7 +8,6 @@
 enum {
     NAME_MAX = 200, /* bytes of a type, a queue, a priority */
     KEY_MAX = 500,
-    ACTOR_MAX = 400,
 };
 
 static const int64_t run_at_max_us = INT64_C(253402300799999999); /* the end of the year 9999 */
@@ -25,7 +24,7 @@ bool task_read_texts(struct shard *s, const struct json_value *v, const char *at
     if (!door_is_bad(e))
         door_text(v, at, "idempotency_key", KEY_MAX, &t->key, e);
     if (!door_is_bad(e))
-        door_text(v, at, "actor", ACTOR_MAX, &t->actor, e);
+        door_text(v, at, "actor", DOOR_ACTOR_MAX, &t->actor, e);
     if (!door_is_bad(e))
         door_text(v, at, "priority", NAME_MAX, &priority, e);
     if (!door_is_bad(e) && !rule_priority_of(priority, &t->priority))
@@ -63,13 +62,6 @@ bool task_check_payload(const struct shard *s, uint32_t type, const struct json_
     char place[64];
     snprintf(place, sizeof place, "%spayload", at);
     return session_set_check_payload(s->sessions, type, json_get_c(v, "payload"), place, e);
-}
-
-bool task_check_queue(const struct shard *s, struct str queue, const char *at, struct err *e)
-{
-    char place[64];
-    snprintf(place, sizeof place, "%squeue", at);
-    return shard_owns(s, place, queue, e);
 }
 
 void task_put_limits(struct task_view *t, const struct task_limits *limits, const struct shard *s,

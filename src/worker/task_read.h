@@ -32,10 +32,6 @@ struct task_limits {
 [[nodiscard]] bool task_check_payload(const struct shard *s, uint32_t type,
                                       const struct json_value *v, const char *at, struct err *e);
 
-/* Whether the queue is this shard's. Errors: MISDIRECTED. */
-[[nodiscard]] bool task_check_queue(const struct shard *s, struct str queue, const char *at,
-                                    struct err *e);
-
 /* max_attempts and timeout_s of the view. */
 void task_put_limits(struct task_view *t, const struct task_limits *limits, const struct shard *s,
                      uint32_t type);

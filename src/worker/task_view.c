@@ -1,75 +1,10 @@
 #include "worker/task_view.h"
 
-void json_put_id(struct json_writer *w, const char *key, struct uuid id)
-{
-    char text[UUID_TEXT_LEN + 1];
-    uuid_format(id, text);
-    json_key(w, str_of_c(key));
-    json_write_string(w, str_of(text, UUID_TEXT_LEN));
-}
-
-void json_put_number(struct json_writer *w, const char *key, int64_t value)
-{
-    char text[24];
-    int len = snprintf(text, sizeof text, "\"%lld\"", (long long)value);
-    json_key(w, str_of_c(key));
-    json_write_raw(w, str_of(text, (size_t)len));
-}
-
-void json_put_time(struct json_writer *w, const char *key, int64_t us)
-{
-    json_key(w, str_of_c(key));
-    if (us == 0)
-        json_write_null(w);
-    else
-        json_write_i64(w, us);
-}
-
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_of_c(key));
-    json_write_string(w, text);
-}
-
-static void put_int(struct json_writer *w, const char *key, int64_t value)
-{
-    json_key(w, str_of_c(key));
-    json_write_i64(w, value);
-}
-
-static void put_raw(struct json_writer *w, const char *key, bool has_it, struct str json)
-{
-    json_key(w, str_of_c(key));
-    if (has_it)
-        json_write_raw(w, json);
-    else
-        json_write_null(w);
-}
-
-static void put_maybe_text(struct json_writer *w, const char *key, bool has_it, struct str text)
-{
-    json_key(w, str_of_c(key));
-    if (has_it)
-        json_write_string(w, text);
-    else
-        json_write_null(w);
-}
-
-static void put_maybe_id(struct json_writer *w, const char *key, bool has_it, struct uuid id)
-{
-    if (has_it) {
-        json_put_id(w, key, id);
-        return;
-    }
-    json_key(w, str_of_c(key));
-    json_write_null(w);
-}
-
 static void put_ends(struct json_writer *w, const struct task_view *t)
 {
-    put_raw(w, "result", t->has_result, t->result);
-    put_maybe_text(w, "error", t->has_error, t->error);
-    put_raw(w, "why", t->why.len > 0, t->why);
+    json_put_maybe_raw(w, "result", t->has_result, t->result);
+    json_put_maybe_text(w, "error", t->has_error, t->error);
+    json_put_maybe_raw(w, "why", t->why.len > 0, t->why);
 }
 
 void task_view_put(struct json_writer *w, const struct task_view *t)
@@ -79,18 +14,18 @@ void task_view_put(struct json_writer *w, const struct task_view *t)
     json_put_number(w, "version", t->version);
     if (t->added > 0)
         json_put_number(w, "added", t->added);
-    put_text(w, "type", t->type);
-    put_text(w, "state", rule_state_name(t->state));
-    put_text(w, "priority", rule_priority_name(t->priority));
-    put_text(w, "queue", t->queue);
+    json_put_text(w, "type", t->type);
+    json_put_text(w, "state", rule_state_name(t->state));
+    json_put_text(w, "priority", rule_priority_name(t->priority));
+    json_put_text(w, "queue", t->queue);
     if (t->payload.len > 0)
-        put_raw(w, "payload", true, t->payload);
-    put_int(w, "attempt", t->attempt);
-    put_int(w, "max_attempts", t->max_attempts);
-    put_int(w, "timeout_s", t->timeout_s);
-    put_int(w, "run_at_us", t->run_at_us);
-    put_int(w, "created_at_us", t->created_at_us);
-    put_int(w, "updated_at_us", t->updated_at_us);
+        json_put_maybe_raw(w, "payload", true, t->payload);
+    json_put_i64(w, "attempt", t->attempt);
+    json_put_i64(w, "max_attempts", t->max_attempts);
+    json_put_i64(w, "timeout_s", t->timeout_s);
+    json_put_i64(w, "run_at_us", t->run_at_us);
+    json_put_i64(w, "created_at_us", t->created_at_us);
+    json_put_i64(w, "updated_at_us", t->updated_at_us);
     json_put_time(w, "started_at_us", t->started_at_us);
     json_put_time(w, "finished_at_us", t->finished_at_us);
     json_put_time(w, "scheduled_for_us", t->scheduled_for_us);
@@ -100,7 +35,7 @@ void task_view_put(struct json_writer *w, const struct task_view *t)
         json_write_null(w);
     else
         json_write_double(w, t->progress);
-    put_maybe_text(w, "idempotency_key", t->key.len > 0, t->key);
+    json_put_maybe_text(w, "idempotency_key", t->key.len > 0, t->key);
     json_key_c(w, "depends_on");
     json_begin_array(w);
     for (size_t i = 0; i < t->depends_on_count; i++) {
@@ -109,9 +44,9 @@ void task_view_put(struct json_writer *w, const struct task_view *t)
         json_write_string(w, str_of(text, UUID_TEXT_LEN));
     }
     json_end_array(w);
-    put_maybe_id(w, "job_id", t->has_job, t->job_id);
-    put_maybe_id(w, "created_by", t->has_creator, t->created_by);
-    put_text(w, "actor", t->actor);
+    json_put_maybe_id(w, "job_id", t->has_job, t->job_id);
+    json_put_maybe_id(w, "created_by", t->has_creator, t->created_by);
+    json_put_text(w, "actor", t->actor);
     json_end_object(w);
 }
 
@@ -134,13 +69,13 @@ static void begin_task(struct json_writer *w, const struct task_view *t)
     json_key_c(w, "task");
     json_begin_object(w);
     json_put_id(w, "id", t->id);
-    put_text(w, "type", t->type);
+    json_put_text(w, "type", t->type);
 }
 
 static void put_by(struct json_writer *w, struct str by)
 {
     if (by.len > 0)
-        put_text(w, "actor", by);
+        json_put_text(w, "actor", by);
 }
 
 static void end_task(struct json_writer *w, const struct task_view *t)
@@ -162,7 +97,7 @@ void event_start(struct buf *out, int64_t seq, int64_t at_us, const struct task_
 {
     struct json_writer w = event_begin(out, seq, at_us, "start");
     begin_task(&w, task);
-    put_int(&w, "attempt", task->attempt);
+    json_put_i64(&w, "attempt", task->attempt);
     json_put_time(&w, "started_at_us", task->started_at_us);
     json_put_time(&w, "run_at_us", task->run_at_us);
     end_task(&w, task);
@@ -173,9 +108,9 @@ void event_finish(struct buf *out, int64_t seq, int64_t at_us, enum rule_status 
 {
     struct json_writer w = event_begin(out, seq, at_us, "finish");
     begin_task(&w, task);
-    put_text(&w, "from", rule_status_name(from));
-    put_text(&w, "state", rule_state_name(task->state));
-    put_int(&w, "attempt", task->attempt);
+    json_put_text(&w, "from", rule_status_name(from));
+    json_put_text(&w, "state", rule_state_name(task->state));
+    json_put_i64(&w, "attempt", task->attempt);
     json_put_time(&w, "started_at_us", task->started_at_us);
     json_put_time(&w, "finished_at_us", task->finished_at_us);
     put_ends(&w, task);
@@ -186,10 +121,10 @@ void event_wait(struct buf *out, int64_t seq, int64_t at_us, const struct task_v
 {
     struct json_writer w = event_begin(out, seq, at_us, "wait");
     begin_task(&w, task);
-    put_text(&w, "state", rule_state_name(task->state));
-    put_int(&w, "attempt", task->attempt);
+    json_put_text(&w, "state", rule_state_name(task->state));
+    json_put_i64(&w, "attempt", task->attempt);
     json_put_time(&w, "run_at_us", task->run_at_us);
-    put_maybe_text(&w, "error", task->has_error, task->error);
+    json_put_maybe_text(&w, "error", task->has_error, task->error);
     end_task(&w, task);
 }
 
@@ -198,10 +133,10 @@ void event_reopen(struct buf *out, int64_t seq, int64_t at_us, enum rule_status 
 {
     struct json_writer w = event_begin(out, seq, at_us, "reopen");
     begin_task(&w, task);
-    put_text(&w, "from", rule_status_name(from));
-    put_text(&w, "state", rule_state_name(task->state));
-    put_int(&w, "attempt", task->attempt);
-    put_int(&w, "max_attempts", task->max_attempts);
+    json_put_text(&w, "from", rule_status_name(from));
+    json_put_text(&w, "state", rule_state_name(task->state));
+    json_put_i64(&w, "attempt", task->attempt);
+    json_put_i64(&w, "max_attempts", task->max_attempts);
     json_put_time(&w, "run_at_us", task->run_at_us);
     end_task(&w, task);
 }

@@ -6,6 +6,7 @@
 #pragma once
 #include "json/writer.h"
 #include "worker/live.h"
+#include "worker/members.h"
 #include "worker/ops.h"
 
 struct task_view {
@@ -35,11 +36,6 @@ struct task_view {
 void task_view_put(struct json_writer *w, const struct task_view *view);
 
 /* ── events ── */
-
-/* `"key":id` and the other forms that members take. */
-void json_put_id(struct json_writer *w, const char *key, struct uuid id);
-void json_put_number(struct json_writer *w, const char *key, int64_t value); /* "991", a string */
-void json_put_time(struct json_writer *w, const char *key, int64_t us);      /* 0: null */
 
 /* An event's object, open after its number, time and op. */
 [[nodiscard]] struct json_writer event_begin(struct buf *out, int64_t seq, int64_t at_us,

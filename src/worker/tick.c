@@ -97,9 +97,18 @@ static void written(void *owner, const struct db_reply *reply)
     for (size_t i = 0; i < n; i++)                                                                 \
     (name)[i] = (value)
 
-static const struct db_args *live_args(struct arena *a, const struct live_set *live,
+/* How far a running one is, as the feed knows it; -1: it has not said so. */
+static int64_t millionths_of(const struct shard *s, const struct live *task)
+{
+    const struct note *note = task->state == LIVE_RUNNING ? notes_find(s->notes, task->id) : NULL;
+    bool has_told = note && note->told >= 0 && note->fence == live_run_of(s->live, task).fence;
+    return has_told ? (int64_t)(note->told * OP_NOTE_ONE) : -1;
+}
+
+static const struct db_args *live_args(struct arena *a, const struct shard *s,
                                        struct live *const *t, size_t n)
 {
+    const struct live_set *live = s->live;
     COLUMN(runs, struct live_run, live_run_of(live, t[i]));
     COLUMN(lanes, struct live_lane, live_lane_of(live, t[i]));
     COLUMN(ids, struct uuid, t[i]->id);
@@ -118,27 +127,10 @@ static const struct db_args *live_args(struct arena *a, const struct live_set *l
     COLUMN(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0);
     COLUMN(queues, int64_t, lanes[i].queue);
     COLUMN(hashes, int64_t, (int64_t)lanes[i].key);
+    COLUMN(progress, int64_t, millionths_of(s, t[i]));
     return tick_live_args(a, ids, n, versions, n, types, n, states, n, priorities, n, flags, n,
                           crashes, n, attempts, n, maxima, n, timeouts, n, sessions, n, fences, n,
-                          ats, n, keyed, n, queues, n, hashes, n);
-}
-
-/* How far the running ones are, as the feed knows it. NULL: none has said so. */
-static const struct db_args *progress_args(struct arena *a, const struct shard *s,
-                                           struct live *const *t, size_t n)
-{
-    struct uuid *ids = arena_new_array(a, n, struct uuid);
-    int64_t *millionths = arena_new_array(a, n, int64_t);
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct note *note =
-            t[i]->state == LIVE_RUNNING ? notes_find(s->notes, t[i]->id) : NULL;
-        if (!note || note->told < 0 || note->fence != live_run_of(s->live, t[i]).fence)
-            continue;
-        ids[count] = t[i]->id;
-        millionths[count++] = (int64_t)(note->told * OP_NOTE_ONE);
-    }
-    return count > 0 ? tick_progress_args(a, ids, count, millionths, count) : NULL;
+                          ats, n, keyed, n, queues, n, hashes, n, progress, n);
 }
 
 /* Of the types whose counts have changed; after a failure and at the start, of all. */
@@ -207,7 +199,7 @@ static void write_now(struct view *view)
         return;
     }
     struct arena *a = tick->a;
-    struct db_step steps[7] = { 0 };
+    struct db_step steps[6] = { 0 };
     size_t count = 0;
     arena_reset(a);
     /* Waits for the disk: a checkpoint that PostgreSQL shows and then loses in a crash would be
@@ -219,11 +211,7 @@ static void write_now(struct view *view)
     for (size_t i = 0; i < tick->sent_count; i++)
         tick->sent[i] = tasks[i]->id;
     if (tick->sent_count > 0)
-        steps[count++] =
-            (struct db_step){ &tick_live, live_args(a, s->live, tasks, tick->sent_count) };
-    const struct db_args *progress = progress_args(a, s, tasks, tick->sent_count);
-    if (progress)
-        steps[count++] = (struct db_step){ &tick_progress, progress };
+        steps[count++] = (struct db_step){ &tick_live, live_args(a, s, tasks, tick->sent_count) };
     tick->seq_sent = tick->marked_count == 0 ? s->committed : 0;
     if (tick->seq_sent != 0) {
         const struct db_args *gone = gone_args(tick);

@@ -10,7 +10,7 @@ from typing import Any
 
 from .attempt import Ack, Attempt, Handler, News
 from .errors import ProblemError, StopReason
-from .http import Backoff, Http, NoAnswer
+from .http import Backoff, Http, NoAnswer, wait_at_most
 
 _WAIT_MS, _POLL_TIMEOUT_S = 20_000, 40.0  # of a long poll
 _LEASES_MAX, _ACKS_MAX = 500, 500  # in one request
@@ -115,15 +115,8 @@ class Executor:
                 if self._is_final(error):
                     return None
                 self._log.warning("cannot begin a session: %r", error)
-                await self._pause(backoff.next(error))
+                await wait_at_most(self._end, backoff.next(error))
         return None
-
-    async def _pause(self, seconds: float) -> None:
-        """Waits, or less where the worker ends."""
-        try:
-            await asyncio.wait_for(self._end.wait(), seconds)
-        except TimeoutError:
-            pass
 
     def _is_final(self, error: BaseException) -> bool:
         """No repeat helps. 404 is a session that has ended, which is begun anew."""
@@ -185,7 +178,7 @@ class Executor:
                 for lease in answer["leases"] if answer else ():
                     self._start(session, lease)
                 if answer and answer["mode"] == "quiet":
-                    await self._pause(1)
+                    await wait_at_most(self._end, 1)
             except _Failure as error:
                 if self._end.is_set() or self._session is not session:
                     continue
@@ -195,7 +188,7 @@ class Executor:
                     return
                 else:
                     self._log.warning("cannot ask for tasks: %r", error)
-                    await self._pause(backoff.next(error))
+                    await wait_at_most(self._end, backoff.next(error))
 
     def _free(self, session: _Session) -> int:
         slots = sum(slots for slots, _ in self._handlers.values())
@@ -312,10 +305,7 @@ class Executor:
             has_news = any(attempt.has_news for attempt in session.running.values())
             at = 0.0 if self._is_urgent else min(last + _NEWS_S, due) if has_news else due
             if at > now:
-                try:
-                    await asyncio.wait_for(self._wake_beat.wait(), at - now)
-                except TimeoutError:
-                    pass
+                await wait_at_most(self._wake_beat, at - now)
                 continue
             self._is_urgent, last = False, now
             is_told = await self._beat_once(session)

@@ -125,6 +125,13 @@ def _problem_of(status: int, headers: Mapping[str, str], text: bytes) -> Problem
     return ProblemError(status, code, detail, float(after) if after.isdigit() else None)
 
 
+async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        pass
+
+
 class Backoff:
     """Doubles from 100 ms to 5 s, each with chance; what the service says counts where it says more."""
 

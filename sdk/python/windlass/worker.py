@@ -10,7 +10,7 @@ from collections.abc import Callable
 from .attempt import Handler
 from .errors import ProblemError
 from .executor import Executor, Manner
-from .http import Backoff, Http, NoAnswer
+from .http import Backoff, Http, NoAnswer, wait_at_most
 
 
 class Worker:
@@ -90,10 +90,7 @@ class Worker:
                         return [0]
                     raise
                 self._log.warning("cannot ask for the shards: %r", error)
-                try:
-                    await asyncio.wait_for(self._end.wait(), backoff.next(error))
-                except TimeoutError:
-                    pass
+                await wait_at_most(self._end, backoff.next(error))
         return []
 
     async def _run_all(self) -> None:

@@ -49,10 +49,6 @@ WHERE l.shard = $1::int2 AND l.seq < $3
                          WHERE k.shard = $1::int2 AND k.seq <= $2 ORDER BY k.seq DESC LIMIT 1), $2)
 ORDER BY l.seq LIMIT 100;
 
--- :name read_log_first  :params shard int2
-SELECT coalesce((SELECT l.seq FROM worker.change_log AS l WHERE l.shard = $1::int2
-                 ORDER BY l.seq LIMIT 1), 1);
-
 -- :name read_errors  :params ids uuid[]
 SELECT a.task_id, a.seq, a.error FROM worker.attempt AS a WHERE a.task_id = ANY ($1::uuid[]);
 

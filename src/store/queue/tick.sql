@@ -3,28 +3,25 @@
 -- :name tick_live  :params ids uuid[], versions int8[], types int4[], states int4[], priorities int4[]
 -- :params flags int4[], crashes int4[], attempts int4[], max_attempts int4[], timeouts int4[]
 -- :params sessions int8[], fences int8[], ats int8[], keyed bool[], queues int4[], key_hashes int8[]
+-- :params progress int4[]
+-- A progress of -1 is one that nobody has told: what an attempt told before stays its own.
 INSERT INTO worker.task_live AS l (id, version, type, state, priority, flags, crashes, attempt,
                                    max_attempts, timeout_s, session, fence, at_us, idempotency_key, queue,
-                                   key_hash)
+                                   key_hash, progress)
 SELECT u.id, u.version, u.type, u.state::int2, u.priority::int2, u.flags::int2, u.crashes::int2,
        u.attempt, u.max_attempts, u.timeout_s, u.session, u.fence, u.at_us,
        CASE WHEN u.keyed THEN (SELECT t.idempotency_key FROM worker.task AS t WHERE t.id = u.id) END,
-       u.queue, nullif(u.key_hash, 0)
+       u.queue, nullif(u.key_hash, 0), nullif(u.progress, -1)
 FROM unnest($1::uuid[], $2::int8[], $3::int4[], $4::int4[], $5::int4[], $6::int4[], $7::int4[],
             $8::int4[], $9::int4[], $10::int4[], $11::int8[], $12::int8[], $13::int8[], $14::bool[],
-            $15::int4[], $16::int8[])
+            $15::int4[], $16::int8[], $17::int4[])
      AS u (id, version, type, state, priority, flags, crashes, attempt, max_attempts, timeout_s,
-           session, fence, at_us, keyed, queue, key_hash)
+           session, fence, at_us, keyed, queue, key_hash, progress)
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, state = excluded.state, flags = excluded.flags,
     crashes = excluded.crashes, attempt = excluded.attempt, max_attempts = excluded.max_attempts,
     session = excluded.session, fence = excluded.fence, at_us = excluded.at_us,
-    progress = CASE WHEN l.fence = excluded.fence THEN l.progress END;
-
--- :name tick_progress  :params ids uuid[], millionths int4[]
--- After tick_live, of the few that say how far they are.
-UPDATE worker.task_live AS l SET progress = u.millionths
-FROM unnest($1::uuid[], $2::int4[]) AS u (id, millionths) WHERE l.id = u.id;
+    progress = coalesce(excluded.progress, CASE WHEN l.fence = excluded.fence THEN l.progress END);
 
 -- :name tick_gone_rows  :params ids uuid[]
 DELETE FROM worker.task_live WHERE id = ANY ($1::uuid[]);
