@@ -86,9 +86,8 @@ void record_put(struct batch *b, const struct record *record)
 void record_put_bulk(struct batch *b, const struct record *record, int64_t done, int64_t refused,
                      bool is_open)
 {
+    long long all_done = record->done + done, all_refused = record->refused + refused;
     if (record->is_given)
-        put(b, record,
-            arena_printf(b->a, ",\"done\":%lld,\"refused\":%lld", (long long)(record->done + done),
-                         (long long)(record->refused + refused)),
+        put(b, record, arena_printf(b->a, ",\"done\":%lld,\"refused\":%lld", all_done, all_refused),
             is_open);
 }
