@@ -86,8 +86,10 @@ void record_put(struct batch *b, const struct record *record)
 void record_put_bulk(struct batch *b, const struct record *record, int64_t done, int64_t refused,
                      bool is_open)
 {
-    long long all_done = record->done + done, all_refused = record->refused + refused;
     if (record->is_given)
-        put(b, record, arena_printf(b->a, ",\"done\":%lld,\"refused\":%lld", all_done, all_refused),
+        put(b, record,
+            arena_printf(b->a, ",\"done\":%lld,\"refused\":%lld",
+                         (long long)record->done + (long long)done,
+                         (long long)record->refused + (long long)refused),
             is_open);
 }
