@@ -81,10 +81,8 @@ struct feed_event {
 typedef void feed_fn(void *owner, size_t shard, const struct feed_event *events, size_t count);
 
 struct feed_subscription;
-/* Thread: the loop's; `fn` comes there, too. From within `fn`, too. */
-[[nodiscard]] struct feed_subscription *feed_subscribe(struct gateway_loop *loop, feed_fn *fn,
-                                                       void *owner);
-void feed_unsubscribe(struct feed_subscription *subscription); /* accepts NULL */
+/* Accepts NULL. From within its `fn`, too. */
+void feed_unsubscribe(struct feed_subscription *subscription);
 
 /* The first number of the shard that the loop has yet to be told of, or an earlier one: who
  * subscribes now gets all from it on. 0: the worker's is not known yet. */

@@ -160,7 +160,7 @@ void mirror_apply_checked(struct mirror *m, int64_t seq)
         refused_again(apply);
     } else {
         log_error("mirror.stuck", "cursor=%zu:%lld", m->shard, (long long)seq);
-        wait_for_check(apply, true);
+        store(apply); /* what refuses it may be gone by now */
     }
 }
 
