@@ -53,7 +53,8 @@ struct feed_event {
     uint64_t told;
     const struct str *cells;
 
-    int from; /* enum task_status before a FINISH or REOPEN */
+    bool is_gone; /* NONE: of a task that left before this was read, so that nobody counts it */
+    int from;     /* enum task_status before a FINISH or REOPEN */
     /* START: how long it waited; FINISH: how long it ran; -1: not known. */
     int64_t took_us;
 
