@@ -192,6 +192,42 @@ def what_the_worker_refuses_stays_visible_as_failed_with_its_reason(postgres):
         assert world.ask(READ_JOB, {"id": job}).data["job"]["status"] == "FAILED"
 
 
+def what_the_worker_cannot_take_just_now_is_sent_again(postgres):
+    """Errors that pass: of single tasks beside others that are taken, and of whole requests."""
+    with World(postgres) as world:
+        world.worker.vanish()
+        first, late, last = (world.create(t).data["createTask"]["id"] for t in ("email", "late", "email"))
+        behind = world.create("email", dependsOn=[late]).data["createTask"]["id"]
+        world.worker.put_off["late"] = [503, 504, 429, 503]
+        world.worker.launch()
+        world.emptied()
+        assert world.worker.put_off["late"] == [] and set(world.worker.tasks) == {first, late, last, behind}
+        for task in (first, late, last, behind):
+            assert eventually(lambda t=task: world.read(t)["accepted"] and world.read(t))["status"] == "PENDING"
+        assert world.sent_ids().count(late) == 5 and world.sent_ids().count(first) == 1, world.sent_ids()
+        world.worker.vanish()
+        task = world.create().data["createTask"]["id"]
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email"}}).data["createJob"]["id"]
+        world.worker.rate_limited = 3
+        world.worker.launch()
+        world.emptied()
+        assert world.worker.rate_limited == 0 and task in world.worker.tasks and job in world.worker.jobs
+        assert eventually(lambda: world.ask(READ_JOB, {"id": job}).data["job"]["accepted"])
+        assert world.read(task)["status"] == "PENDING"
+
+
+def what_makes_the_worker_stumble_holds_back_nobody(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        bad, good = world.create("bad").data["createTask"]["id"], world.create().data["createTask"]["id"]
+        world.worker.put_off["bad"] = [500]
+        world.worker.launch()
+        eventually(lambda: good in world.worker.tasks and psql(world.url, "SELECT apart_until IS NOT NULL FROM outbox") == [["t"]])
+        assert eventually(lambda: world.create().data["createTask"]["accepted"])
+        world.emptied()
+        assert bad in world.worker.tasks and eventually(lambda: world.read(bad)["accepted"])
+
+
 def a_key_that_another_task_holds_ends_the_entry_as_its_duplicate(postgres):
     with World(postgres) as world:
         holder = world.create(idempotencyKey="k").data["createTask"]["id"]
@@ -347,6 +383,7 @@ TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,
          what_the_worker_refuses_stays_visible_as_failed_with_its_reason,
+         what_the_worker_cannot_take_just_now_is_sent_again, what_makes_the_worker_stumble_holds_back_nobody,
          a_key_that_another_task_holds_ends_the_entry_as_its_duplicate, the_outbox_is_bounded_and_says_so,
          an_entry_and_its_row_are_one_commit_that_is_on_the_disk, an_id_out_of_time_is_refused_before_the_outbox,
          one_gateway_alone_sends_what_all_of_them_kept, what_comes_while_entries_wait_goes_behind_them,
