@@ -38,6 +38,7 @@ struct forward {
     int64_t left;    /* that do not wait here any more, of those that were counted */
     int64_t puts;    /* of the outbox when it was looked into */
     bool is_put_off; /* some of them the worker could not take just now */
+    bool may_part;   /* some of them may have stepped aside */
 };
 
 static void take_next(struct forward *f);
@@ -69,6 +70,8 @@ static void stored(void *owner, const struct db_reply *reply)
         return;
     }
     log_info("outbox.forwarded", "count=%zu moved=%zu", f->gone_count, f->move_count);
+    if (f->may_part)
+        feed_set_outbox_apart(f->m->gw, f->m->shard, true);
     feed_add_outbox_waiting(f->m->gw, f->m->shard, -f->left);
     for (size_t i = 0; i < f->move_count; i++)
         feed_add_outbox_waiting(f->m->gw, (size_t)f->moves[i].shard, 1);
@@ -102,6 +105,7 @@ static void store(struct forward *f, const struct outcome *o)
     if (o->refused_count > 0)
         steps[count++] = outbox_done_step(f->arena, o->refused, o->refused_count);
     f->gone_count = o->done_count + o->refused_count;
+    f->may_part = o->refused_count + o->apart_count > 0;
     if (count == 0) {
         end(f); /* all are put off */
         return;

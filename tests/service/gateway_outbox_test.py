@@ -109,6 +109,48 @@ def what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it(postgres
             assert world.sent_ids() == [sent, young] and not world.worker.jobs
 
 
+def step_aside(world, count):
+    """Waits until so many have, and lets them stay there."""
+    eventually(lambda: psql(world.url, "SELECT count(*) FROM outbox WHERE apart_until > now() AND sent_at IS NULL") == [[str(count)]])
+    eventually(lambda: len(psql(world.url, "UPDATE outbox SET apart_until = now() + interval '1 hour' "
+                                           "WHERE sent_at IS NULL AND apart_until IS NOT NULL RETURNING 1")) == count)
+
+
+def what_has_stepped_aside_fails_visibly_after_too_long(postgres):
+    with World(postgres) as world:
+        world.worker.foreign = {"moved": 1}
+        world.worker.vanish()
+        task = world.create(queue="moved").data["createTask"]["id"]
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email", "queue": "moved"}}).data["createJob"]["id"]
+        world.worker.launch()
+        step_aside(world, 2)
+        psql(world.url, "UPDATE outbox SET created_at = now() - interval '2 hours'")
+        world.gateway.stop(signal.SIGTERM)
+        with Gateway(world.url, WORKER_URL=world.worker.url, OUTBOX_MAX_AGE="1h") as world.gateway:
+            world.emptied()
+            failed = world.read(task)
+            assert failed["status"] == "FAILED" and "refused it" in failed["error"], failed
+            assert world.ask(READ_JOB, {"id": job}).data["job"]["status"] == "FAILED"
+            assert not world.worker.tasks and not world.worker.jobs
+
+
+def a_circle_steps_aside_and_a_cancelled_task_breaks_it(postgres):
+    """Each waits for the other, and only the worker would see it."""
+    with World(postgres) as world:
+        world.worker.vanish()
+        one, two = new_id(), new_id()
+        assert world.create(id=one, dependsOn=[two]).code == world.create(id=two, dependsOn=[one]).code == "ok"
+        world.worker.launch()
+        step_aside(world, 2)
+        eventually(lambda: world.health()["outboxWaiting"] == 0)
+        cancelled = world.ask(CANCEL, {"id": one})
+        assert cancelled.code == "ok" and cancelled.data["cancelTask"]["state"] == "CANCELLED", cancelled.text
+        psql(world.url, "UPDATE outbox SET apart_until = now()")
+        world.emptied()
+        failed = world.read(two)
+        assert failed["status"] == "FAILED" and "there is no such task" in failed["error"], failed
+
+
 def every_other_change_says_that_the_worker_is_away(postgres):
     with World(postgres) as world:
         task = world.create().data["createTask"]["id"]
@@ -378,7 +420,8 @@ def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
 
 TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
          what_depends_on_what_is_kept_is_kept_too,
-         what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it, every_other_change_says_that_the_worker_is_away,
+         what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it,
+         what_has_stepped_aside_fails_visibly_after_too_long, a_circle_steps_aside_and_a_cancelled_task_breaks_it, every_other_change_says_that_the_worker_is_away,
          what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,
