@@ -52,6 +52,8 @@ static void end(struct forward *f)
 
 /* ── what the worker said ── */
 
+enum said { SAID_REFUSED, SAID_MISDIRECTED, SAID_STUMBLED, SAID_COUNT };
+
 struct outcome {
     struct mirror_row *rows, *jobs;
     struct outbox_refusal *refusals;
@@ -59,7 +61,27 @@ struct outcome {
     struct uuid *refused; /* entries, but for those */
     struct uuid *apart;   /* entries: another shard's, says the worker alone, or it stumbles */
     size_t row_count, job_count, refusal_count, done_count, refused_count, apart_count;
+    struct {
+        size_t count;
+        struct uuid subject_id; /* of the first of them */
+        struct str error;
+    } said[SAID_COUNT];
 };
+
+/* One line of each kind: thousands may have stepped aside, and come again and again. */
+static void log_said(const struct outcome *o)
+{
+    static const char *const events[SAID_COUNT] = { "outbox.refused", "outbox.misdirected",
+                                                    "outbox.stumbled" };
+    char id[UUID_TEXT_LEN + 1];
+    for (int i = 0; i < SAID_COUNT; i++) {
+        if (o->said[i].count == 0)
+            continue;
+        uuid_format(o->said[i].subject_id, id);
+        log_warn(events[i], "count=%zu id=%s error=%s", o->said[i].count, id,
+                 log_quote(o->said[i].error));
+    }
+}
 
 static void stored(void *owner, const struct db_reply *reply)
 {
@@ -85,6 +107,7 @@ static void store(struct forward *f, const struct outcome *o)
 {
     struct db_step steps[DB_STEPS_MAX];
     size_t count = 0;
+    log_said(o);
     if (o->row_count > 0)
         steps[count++] =
             task_mirror_put_step(f->arena, o->rows, o->row_count, true, f->m->lease.shard);
@@ -167,21 +190,25 @@ static bool is_passing(int64_t status)
 static void refuse(struct forward *f, struct outcome *o, const struct outbox_entry *entry,
                    struct str error, int64_t status)
 {
-    char id[UUID_TEXT_LEN + 1];
     size_t shard = shard_of(f, entry);
-    uuid_format(entry->subject_id, id);
     if (shard != f->m->shard) {
+        char id[UUID_TEXT_LEN + 1];
+        uuid_format(entry->subject_id, id);
         log_info("outbox.moved", "id=%s from=%zu to=%zu", id, f->m->shard, shard);
         f->moves[f->move_count++] = (struct outbox_move){ entry->subject_id, (int16_t)shard };
         return;
     }
-    if (status == MISDIRECTED || status == INTERNAL) {
-        log_warn(status == INTERNAL ? "outbox.stumbled" : "outbox.misdirected", "id=%s error=%s",
-                 id, log_quote(error));
+    enum said said = status == MISDIRECTED ? SAID_MISDIRECTED
+                     : status == INTERNAL  ? SAID_STUMBLED
+                                           : SAID_REFUSED;
+    if (o->said[said].count++ == 0) {
+        o->said[said].subject_id = entry->subject_id;
+        o->said[said].error = error;
+    }
+    if (said != SAID_REFUSED) {
         o->apart[o->apart_count++] = entry->id;
         return;
     }
-    log_warn("outbox.refused", "id=%s error=%s", id, log_quote(error));
     o->refusals[o->refusal_count++] =
         (struct outbox_refusal){ .subject_id = entry->subject_id, .error = error };
     o->refused[o->refused_count++] = entry->id;

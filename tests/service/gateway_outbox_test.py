@@ -134,6 +134,20 @@ def what_has_stepped_aside_fails_visibly_after_too_long(postgres):
             assert not world.worker.tasks and not world.worker.jobs
 
 
+def what_has_stepped_aside_comes_after_the_others(postgres):
+    with World(postgres) as world:
+        world.worker.foreign = {"moved": 1}
+        world.worker.vanish()
+        aside = [world.create(queue="moved").data["createTask"]["id"] for _ in range(3)]
+        psql(world.url, "UPDATE outbox SET apart_until = now()")
+        others = [world.create().data["createTask"]["id"] for _ in range(2)]
+        world.worker.launch()
+        eventually(lambda: len(world.worker.seen("/v1/tasks")) >= 2)
+        sent = [[t["id"] for t in body["tasks"]] for body in world.worker.seen("/v1/tasks")[:2]]
+        assert sent == [others, aside], (sent, others, aside)
+        eventually(lambda: f"event=outbox.misdirected count=3 id={aside[0]} " in world.gateway.log)
+
+
 def a_circle_steps_aside_and_a_cancelled_task_breaks_it(postgres):
     """Each waits for the other, and only the worker would see it."""
     with World(postgres) as world:
@@ -421,7 +435,7 @@ def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
 TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
          what_depends_on_what_is_kept_is_kept_too,
          what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it,
-         what_has_stepped_aside_fails_visibly_after_too_long, a_circle_steps_aside_and_a_cancelled_task_breaks_it, every_other_change_says_that_the_worker_is_away,
+         what_has_stepped_aside_fails_visibly_after_too_long, what_has_stepped_aside_comes_after_the_others, a_circle_steps_aside_and_a_cancelled_task_breaks_it, every_other_change_says_that_the_worker_is_away,
          what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,

@@ -19,7 +19,8 @@ struct outbox_entry {
 /* All of one shard. Those whose subject waits already are passed over. */
 [[nodiscard]] struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries,
                                              size_t count, int16_t shard);
-/* The oldest ones of the shard, up to a number and a size, which are sent from now on. */
+/* The oldest ones of the shard, up to a number and a size, which are sent from now on; what has
+ * stepped aside and is due only where there are no others. */
 [[nodiscard]] struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max,
                                               int16_t shard);
 /* Texts point into the rows. */

@@ -9,14 +9,25 @@ FROM unnest($1::uuid[], $2::outbox_kind[], $3::uuid[], $4::text[], $5::bool[])
 ON CONFLICT (subject_id) DO NOTHING;
 
 -- :name outbox_take  :params rows_max int8, bytes_max int8, shard int2
--- The oldest ones of that shard, at least one, marked as sent before they are; of those that were put
--- apart the ones whose time has come.
-WITH oldest AS MATERIALIZED (
-    SELECT x.id, sum(octet_length(x.body::text)) OVER (ORDER BY x.id) AS bytes,
-           row_number() OVER (ORDER BY x.id) AS n
-    FROM (SELECT o.id, o.body FROM outbox AS o
-          WHERE o.shard = $3::int2 AND (o.apart_until IS NULL OR o.apart_until <= now())
-          ORDER BY o.id LIMIT $1::int8) AS x
+-- The oldest ones of that shard, at least one, marked as sent before they are. Only where there is
+-- none: those that have stepped aside and whose time has come, the longest due first, in their order.
+WITH ordinary AS MATERIALIZED (
+    SELECT o.id, o.body, row_number() OVER (ORDER BY o.id) AS n
+    FROM outbox AS o
+    WHERE o.shard = $3::int2 AND o.apart_until IS NULL
+    ORDER BY o.id
+    LIMIT $1::int8
+), apart AS MATERIALIZED (
+    SELECT o.id, o.body, row_number() OVER (ORDER BY o.apart_until, o.id) AS n
+    FROM outbox AS o
+    WHERE o.shard = $3::int2 AND o.apart_until <= now() AND NOT EXISTS (SELECT FROM ordinary)
+    ORDER BY o.apart_until, o.id
+    LIMIT $1::int8
+), oldest AS MATERIALIZED (
+    SELECT x.id, x.n, sum(octet_length(x.body::text)) OVER (ORDER BY x.n) AS bytes
+    FROM (SELECT y.id, y.body, y.n FROM ordinary AS y
+          UNION ALL
+          SELECT y.id, y.body, y.n FROM apart AS y) AS x
 ), taken AS (
     UPDATE outbox AS o
     SET sent_at = coalesce(o.sent_at, now())
