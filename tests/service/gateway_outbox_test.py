@@ -42,6 +42,10 @@ class World(BaseWorld):
     def health(self):
         return self.ask("{ systemHealth { outboxWaiting outboxOldestAt } }").data["systemHealth"]
 
+    def oldest(self, where="true"):
+        return psql(self.url, "SELECT to_char(min(created_at) AT TIME ZONE 'UTC', "
+                              f"'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM outbox WHERE {where}")[0][0]
+
     def sent_ids(self):
         return [t["id"] for body in self.worker.seen("/v1/tasks") for t in body["tasks"]]
 
@@ -141,6 +145,7 @@ def what_has_stepped_aside_comes_after_the_others(postgres):
         aside = [world.create(queue="moved").data["createTask"]["id"] for _ in range(3)]
         psql(world.url, "UPDATE outbox SET apart_until = now()")
         others = [world.create().data["createTask"]["id"] for _ in range(2)]
+        eventually(lambda: world.health() == {"outboxWaiting": 2, "outboxOldestAt": world.oldest(f"subject_id = '{others[0]}'")})
         world.worker.launch()
         eventually(lambda: len(world.worker.seen("/v1/tasks")) >= 2)
         sent = [[t["id"] for t in body["tasks"]] for body in world.worker.seen("/v1/tasks")[:2]]
@@ -305,9 +310,7 @@ def the_outbox_is_bounded_and_says_so(postgres):
         assert full.code == "WORKER_UNAVAILABLE" and "outbox-max" in full.error["message"], full.text
         assert world.waiting() == 3
         eventually(lambda: "windlass_outbox_waiting 3\n" in world.gateway.get("/metrics").text)
-        oldest = psql(world.url, "SELECT to_char(min(created_at) AT TIME ZONE 'UTC', "
-                                 "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM outbox")[0][0]
-        eventually(lambda: world.health() == {"outboxWaiting": 3, "outboxOldestAt": oldest})
+        eventually(lambda: world.health() == {"outboxWaiting": 3, "outboxOldestAt": world.oldest()})
         world.worker.launch()
         world.emptied()
         assert eventually(lambda: world.create().data["createTask"]["accepted"])
