@@ -1,56 +1,100 @@
 #include "gateway/audited.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/public/audit.h"
 
 struct audited {
-    struct audit_entry entry;
+    struct audit_record record;
     struct err why; /* NONE: all was done */
 };
+
+struct audited_act audited_begin(const char *action, struct str subject, struct str detail)
+{
+    return (struct audited_act){ uuid_v7(), action, subject, detail };
+}
+
+static void put_text(struct json_writer *w, const char *name, struct str text)
+{
+    json_key(w, str_of_c(name));
+    json_write_string(w, text);
+}
+
+static void put_id(struct json_writer *w, const char *name, struct uuid id)
+{
+    char text[UUID_TEXT_LEN + 1];
+    uuid_format(id, text);
+    put_text(w, name, str_of(text, UUID_TEXT_LEN));
+}
+
+void audited_put_record(struct json_writer *w, const struct gql_step *step,
+                        const struct audited_act *act, const struct audited_call *call)
+{
+    const struct actor *actor = &await_request(step)->credential->owner;
+    json_key_c(w, "record");
+    json_begin_object(w);
+    put_id(w, "id", act->id);
+    put_text(w, "actor", actor->label);
+    put_id(w, "user", actor->user_id);
+    put_text(w, "action", str_of_c(act->action));
+    put_text(w, "subject", act->subject);
+    if (act->detail.ptr != NULL) {
+        json_key_c(w, "detail");
+        json_write_raw(w, act->detail);
+    }
+    if (call->is_counted) {
+        json_key_c(w, "done");
+        json_write_i64(w, call->done);
+        json_key_c(w, "refused");
+        json_write_i64(w, call->refused);
+    }
+    json_key_c(w, "is_last");
+    json_write_bool(w, call->is_last);
+    json_end_object(w);
+}
 
 static void written(struct gql_step *step, const struct db_reply *reply)
 {
     const struct audited *audited = step->host;
-    const struct audit_entry *entry = &audited->entry;
+    const struct audit_record *record = &audited->record;
     struct err e = audited->why;
-    if (reply->err != NULL) {
-        log_error("audit.missing", "action=%.*s subject=%s actor=%s error=%s",
-                  STR_FMT(entry->action), log_quote(entry->subject), log_quote(entry->actor.label),
-                  log_quote(str_of_c(err_text(reply->err))));
-    }
-    if (reply->err != NULL && e.code == ERR_NONE)
-        (void)err_set_from(&e, reply->err->origin, reply->err->code,
-                           "it was done, but could not be written to the audit log: %.100s",
-                           reply->err->message);
+    if (reply->err != NULL)
+        log_warn("audit.later", "action=%.*s subject=%s actor=%s error=%s", STR_FMT(record->action),
+                 log_quote(record->subject), log_quote(record->label),
+                 log_quote(str_of_c(err_text(reply->err))));
     if (e.code == ERR_NONE)
         gql_step_finish(step);
     else
         (void)gql_step_fail(step, &e);
 }
 
-static enum gql_next write_down(struct gql_step *step, const char *action, struct str subject,
-                                struct str detail, const struct err *why)
+static enum gql_next write_down(struct gql_step *step, const struct audited_act *act,
+                                const struct err *why)
 {
+    const struct actor *actor = &await_request(step)->credential->owner;
     struct audited *audited = arena_new(step->arena, struct audited);
-    *audited = (struct audited){ .entry = { .actor = await_request(step)->credential->owner,
-                                            .action = str_of_c(action),
-                                            .subject = subject,
-                                            .detail = detail } };
+    *audited = (struct audited){ .record = { .id = act->id,
+                                             .at_us = clock_wall_us(),
+                                             .user_id = actor->user_id,
+                                             .label = actor->label,
+                                             .action = str_of_c(act->action),
+                                             .subject = act->subject,
+                                             .detail = act->detail } };
     if (why != NULL)
         audited->why = *why;
     step->host = audited;
-    struct db_step add = audit_add_step(step->arena, &audited->entry);
-    return await_db_any(step, DB_LANE_WRITE, &add, 1, written);
+    const struct db_step steps[] = { audit_record_step(step->arena, &audited->record, 1),
+                                     audit_finish_step(step->arena, &audited->record, 1) };
+    return await_db_any(step, DB_LANE_WRITE, steps, countof(steps), written);
 }
 
-void audited_finish(struct gql_step *step, const char *action, struct str subject,
-                    struct str detail)
+void audited_finish(struct gql_step *step, const struct audited_act *act)
 {
-    (void)write_down(step, action, subject, detail, NULL);
+    (void)write_down(step, act, NULL);
 }
 
-enum gql_next audited_fail(struct gql_step *step, const char *action, struct str subject,
-                           struct str detail, const struct err *why)
+enum gql_next audited_fail(struct gql_step *step, const struct audited_act *act,
+                           const struct err *why)
 {
-    return write_down(step, action, subject, detail, why);
+    return write_down(step, act, why);
 }

@@ -1,15 +1,34 @@
 /*
- * audited: the end of a mutation that another service has carried out: its row in the audit log is
- * on the disk before the answer goes.
+ * audited: what somebody has done at a worker that no task tells: a change of a type or a queue, a
+ * bulk action. The worker keeps the entry of the audit log with the change, and the mirror writes
+ * it (mirror_record.h); this process writes it, too, before it answers, so that whoever asked can
+ * read it. Both write one entry, since its id goes with the request.
  */
 #pragma once
 #include "gateway/await.h"
+#include "json/writer.h"
 
-/* step->results[0] holds the answer. `detail` is JSON; ptr NULL: none. Where the row could not be
- * written, the step fails and says that the change was made all the same. */
-void audited_finish(struct gql_step *step, const char *action, struct str subject,
-                    struct str detail);
-/* What was done before it broke off, as `why` says, with which the step fails then, whether or not
- * the row could be written. */
-enum gql_next audited_fail(struct gql_step *step, const char *action, struct str subject,
-                           struct str detail, const struct err *why);
+struct audited_act {
+    struct uuid id; /* of the entry */
+    const char *action;
+    struct str subject;
+    struct str detail; /* a JSON object; ptr NULL: none */
+};
+[[nodiscard]] struct audited_act audited_begin(const char *action, struct str subject,
+                                               struct str detail);
+
+/* The calls of a worker that an act takes. */
+struct audited_call {
+    bool is_last;
+    bool is_counted;       /* a bulk action; then before this call: */
+    int64_t done, refused; /* tasks */
+};
+/* The member "record" of the call's body: the entry as it stands when that is done. */
+void audited_put_record(struct json_writer *w, const struct gql_step *step,
+                        const struct audited_act *act, const struct audited_call *call);
+
+/* step->results[0] holds the answer. Where the entry cannot be written now, the mirror will. */
+void audited_finish(struct gql_step *step, const struct audited_act *act);
+/* What was done before it broke off, as `why` says, with which the step fails then. */
+enum gql_next audited_fail(struct gql_step *step, const struct audited_act *act,
+                           const struct err *why);

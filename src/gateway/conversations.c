@@ -1,17 +1,12 @@
 #include "gateway/conversations.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "gateway/await.h"
 #include "gateway/bindings.h"
 #include "gateway/check.h"
 #include "gateway/users.h"
 #include "store/public/conversation.h"
 
-enum {
-    TITLE_CHARS = 60, /* of one made of a message */
-    PURGE_DEADLINE_US = 10 * CLOCK_S,
-};
+enum { TITLE_CHARS = 60 }; /* of one made of a message */
 
 /* ── titles ── */
 
@@ -172,43 +167,6 @@ static enum gql_next resolve_restore(struct gql_step *step)
 
 static_assert((int)CONVERSATION_TITLE_CHARS_MAX == (int)CHECK_NAME_CHARS_MAX,
               "a title is checked as a name");
-
-/* ── the sweep: so many at a time, until none is left ── */
-
-struct purge {
-    struct gateway_loop *loop;
-    struct arena *arena;
-};
-
-static void purged(void *owner, const struct db_reply *reply)
-{
-    struct purge purge = *(const struct purge *)owner;
-    if (reply->err != NULL) /* the next hour tries again */
-        log_debug("conversations.purge", "error=%s", log_quote(str_of_c(reply->err->message)));
-    else if (db_rows_count(reply->rows[0]) == CONVERSATION_PURGE_MAX)
-        conversations_purge(purge.loop);
-    arena_destroy(purge.arena);
-}
-
-void conversations_purge(struct gateway_loop *loop)
-{
-    struct arena *a = arena_create(1 << 16);
-    struct purge *purge = arena_new(a, struct purge);
-    struct db_step step = conversation_purge_step(a);
-    const struct db_call call = { .lane = DB_LANE_WRITE,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + PURGE_DEADLINE_US,
-                                  .is_idempotent = true,
-                                  .fn = purged,
-                                  .owner = purge };
-    struct err e;
-    *purge = (struct purge){ loop, a };
-    if (!db_pool_call(loop->pool, &call, NULL, &e)) {
-        log_debug("conversations.purge", "error=%s", log_quote(str_of_c(e.message)));
-        arena_destroy(a);
-    }
-}
 
 const struct gateway_binding bindings_conversations[] = {
     { "Query.conversations", { .resolve = resolve_conversations } },

@@ -6,6 +6,3 @@ enum { CONVERSATION_TITLE_CHARS_MAX = 200 };
 
 /* What a conversation is called before its user names it: the first words of its first message. */
 [[nodiscard]] struct str conversations_title(struct arena *a, struct str message);
-
-/* Drops, in the background, those that were deleted long enough ago. */
-void conversations_purge(struct gateway_loop *loop);

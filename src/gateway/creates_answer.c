@@ -12,48 +12,20 @@
 
 /* ── storing it ── */
 
-static void updated(void *owner, const struct db_reply *reply)
-{
-    if (reply->err != NULL) /* the mirror brings them all the same */
-        log_debug("creates.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
-    creates_batch_done(owner);
-}
-
-static bool write_rows(struct creates_batch *b, const struct db_step *steps, size_t count,
-                       db_reply_fn *fn)
-{
-    struct err e;
-    const struct db_call call = { .lane = DB_LANE_WRITE,
-                                  .steps = steps,
-                                  .step_count = count,
-                                  .deadline_us = b->deadline_us - CREATES_DB_MARGIN_US,
-                                  .is_idempotent = true,
-                                  .fn = fn,
-                                  .owner = b };
-    return db_pool_call(b->creates->loop->pool, &call, NULL, &e);
-}
-
 static struct own_rows *own_rows_of(const struct creates *c)
 {
     return c->loop->gateway->own_rows[c->shard];
 }
 
-/* Rows that were there already (a repeat, or the mirror was quicker) may be older. */
-static void inserted(void *owner, const struct db_reply *reply)
+/* A row that was not written is there in a newer version: what has come to it the mirror tells. */
+static void stored(void *owner, const struct db_reply *reply)
 {
     struct creates_batch *b = owner;
-    bool is_done = reply->err == NULL && db_rows_affected(reply->rows[1]) == b->row_count;
-    if (is_done)
+    if (reply->err != NULL) /* the mirror brings them all the same */
+        log_debug("creates.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    else if (db_rows_affected(reply->rows[1]) == b->row_count)
         own_rows_add(own_rows_of(b->creates), b->epoch, b->row_ids, b->row_count);
-    if (reply->err != NULL || is_done) {
-        updated(b, reply);
-        return;
-    }
-    const struct db_step steps[] = {
-        mirror_async_step(), task_mirror_update_step(b->arena, b->rows, b->row_count, false)
-    };
-    if (!write_rows(b, steps, countof(steps), updated))
-        creates_batch_done(b);
+    creates_batch_done(b);
 }
 
 static void store_rows(struct creates_batch *b)
@@ -64,9 +36,17 @@ static void store_rows(struct creates_batch *b)
     }
     b->epoch = own_rows_epoch(own_rows_of(b->creates));
     const struct db_step steps[] = { mirror_async_step(),
-                                     task_mirror_insert_step(b->arena, b->rows, b->row_count, true,
-                                                             (int16_t)b->creates->shard) };
-    if (!write_rows(b, steps, countof(steps), inserted))
+                                     task_mirror_put_step(b->arena, b->rows, b->row_count, true,
+                                                          (int16_t)b->creates->shard) };
+    const struct db_call call = { .lane = DB_LANE_WRITE,
+                                  .steps = steps,
+                                  .step_count = countof(steps),
+                                  .deadline_us = b->deadline_us - CREATES_DB_MARGIN_US,
+                                  .is_idempotent = true,
+                                  .fn = stored,
+                                  .owner = b };
+    struct err e;
+    if (!db_pool_call(b->creates->loop->pool, &call, NULL, &e))
         creates_batch_done(b);
 }
 

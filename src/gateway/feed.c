@@ -69,18 +69,25 @@ bool feed_is_live(const struct gateway *gw)
     return feed_lag_us(gw) <= conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
 }
 
+/* What the tables of the shards from one to another held was all there, at the latest, then: the
+ * oldest counts. */
+static int64_t lag_us(const struct gateway *gw, size_t from, size_t to)
+{
+    int64_t oldest_us = INT64_MAX;
+    for (size_t i = from; i < to; i++)
+        oldest_us = min_of(oldest_us, (int64_t)atomic_load_explicit(&gw->feeds[i]->current_at_us,
+                                                                    memory_order_relaxed));
+    return oldest_us == 0 ? INT64_MAX : max_of(clock_mono_us() - oldest_us, (int64_t)0);
+}
+
 int64_t feed_shard_lag_us(const struct gateway *gw, size_t shard)
 {
-    int64_t at_us = atomic_load_explicit(&gw->feeds[shard]->current_at_us, memory_order_relaxed);
-    return at_us == 0 ? INT64_MAX : max_of(clock_mono_us() - at_us, (int64_t)0);
+    return lag_us(gw, shard, shard + 1);
 }
 
 int64_t feed_lag_us(const struct gateway *gw)
 {
-    int64_t lag_us = 0;
-    for (size_t i = 0; i < gw->shard_count; i++)
-        lag_us = max_of(lag_us, feed_shard_lag_us(gw, i));
-    return lag_us;
+    return lag_us(gw, 0, gw->shard_count);
 }
 
 int64_t feed_shard_outbox_waiting(const struct gateway *gw, size_t shard)

@@ -26,6 +26,7 @@ enum feed_op {
     FEED_JOB_GONE,
     FEED_TYPE,
     FEED_QUEUE,
+    FEED_RECORD,
     FEED_OP_COUNT
 };
 
@@ -64,8 +65,8 @@ struct feed_event {
     const struct feed_count *counts;
     size_t count_count;
 
-    /* TYPE, QUEUE: the object as the worker tells it. JOB, JOB_GONE: who changed what (`change`);
-     * NULL: nobody did. */
+    /* TYPE, QUEUE, RECORD: the object as the worker tells it. JOB, JOB_GONE: who changed what
+     * (`change`); NULL: nobody did. */
     const struct json_value *object;
     struct str actor; /* who did it, as people know them; empty: nobody in person */
 };

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "gateway/access.h"
 #include "gateway/ai_client.h"
-#include "gateway/conversations.h"
 #include "gateway/creates.h"
 #include "gateway/credential_watch.h"
 #include "gateway/feed_priv.h"
@@ -22,17 +21,16 @@
 #include "gateway/subscription.h"
 #include "gateway/task_log.h"
 #include "gateway/trends.h"
+#include "gateway/upkeep.h"
 #include "gateway/web_files.h"
 #include "gateway/worker_client.h"
 #include "io/offload.h"
 #include "io/timer.h"
-#include "store/public/session.h"
 
 enum {
     SWEEP_MS = 100,
     TICK_MS = 1'000,
-    SWEEP_TICKS = 3'600, /* what has ended long ago is dropped at the start and once an hour */
-    EXPIRE_DEADLINE_US = 10 * CLOCK_S,
+    UPKEEP_TICKS = 3'600,     /* what has ended long ago is dropped at the start and once an hour */
     CREDENTIALS_MAX = 10'000, /* remembered, a loop */
     ARENA_BYTES = 16 << 20,
     LARGE_ARENA_BYTES = 256 << 20, /* 8 MiB of tasks, parsed, checked and written again */
@@ -62,35 +60,6 @@ void gateway_arena_done(struct gateway_loop *loop, struct arena *a, bool is_larg
 
 /* ── what is periodic ── */
 
-static void expired(void *owner, const struct db_reply *reply)
-{
-    (void)owner;
-    if (reply->err != NULL) /* the next hour tries again */
-        log_debug("sessions.expire", "error=%s", log_quote(str_of_c(reply->err->message)));
-}
-
-static void expire_sessions(struct gateway_loop *loop)
-{
-    const struct db_step step = session_expire_step();
-    const struct db_call call = { .lane = DB_LANE_WRITE,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + EXPIRE_DEADLINE_US,
-                                  .is_idempotent = true,
-                                  .fn = expired };
-    struct err e;
-    if (!db_pool_call(loop->pool, &call, NULL, &e))
-        log_debug("sessions.expire", "error=%s", log_quote(str_of_c(e.message)));
-}
-
-static void sweep_hourly(struct gateway_loop *loop)
-{
-    expire_sessions(loop);
-    conversations_purge(loop);
-    insights_purge(loop);
-    upkeep_begin(loop);
-}
-
 static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
@@ -100,8 +69,8 @@ static void tick(void *owner)
     credential_watch_tick(loop);
     if (loop->number != 0 || !atomic_load(&loop->gateway->is_ready))
         return;
-    if (loop->ticks++ % SWEEP_TICKS == 0)
-        sweep_hourly(loop);
+    if (loop->ticks++ % UPKEEP_TICKS == 0)
+        upkeep_begin(loop);
     upkeep_tick(loop);
 }
 

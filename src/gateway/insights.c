@@ -22,7 +22,6 @@ enum {
     LOOK_EVERY_MS = 200,           /* at what another process computes */
     STORE_MARGIN_US = CLOCK_S / 2, /* kept back of it, to store what was found */
     ARENA_BYTES = 64 << 20,
-    PURGE_DEADLINE_US = 10 * CLOCK_S,
 };
 
 /* One computation of a loop, or its waiting for one of another. */
@@ -332,32 +331,7 @@ enum gql_next insights_resolve_dashboard(struct gql_step *step)
     return await_db(step, DB_LANE_READ, &list, 1, got_list);
 }
 
-/* ── what is kept no longer ── */
-
-static void purged(void *owner, const struct db_reply *reply)
-{
-    if (reply->err != NULL) /* the next hour tries again */
-        log_debug("insights.purge", "error=%s", log_quote(str_of_c(reply->err->message)));
-    arena_destroy(owner);
-}
-
-void insights_purge(struct gateway_loop *loop)
-{
-    struct arena *a = arena_create(1 << 16);
-    const struct db_step step = insight_purge_step(a);
-    const struct db_call call = { .lane = DB_LANE_WRITE,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + PURGE_DEADLINE_US,
-                                  .is_idempotent = true,
-                                  .fn = purged,
-                                  .owner = a };
-    struct err e;
-    if (!db_pool_call(loop->pool, &call, NULL, &e)) {
-        log_debug("insights.purge", "error=%s", log_quote(str_of_c(e.message)));
-        arena_destroy(a);
-    }
-}
+/* ── life ── */
 
 struct insights *insights_create(struct gateway_loop *loop)
 {

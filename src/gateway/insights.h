@@ -17,6 +17,3 @@ struct insights;
 [[nodiscard]] struct insights *insights_create(struct gateway_loop *loop);
 /* Nobody may wait any more. */
 void insights_destroy(struct insights *is); /* accepts NULL */
-
-/* Drops, in the background, what was resolved long ago. */
-void insights_purge(struct gateway_loop *loop);

@@ -101,9 +101,10 @@ static void step(struct isolate *i)
     size_t born = now.from < i->born ? min_of(now.to, i->born) - now.from : 0;
     if (born > 0)
         steps[count++] =
-            task_mirror_insert_step(i->arena, i->rows + now.from, born, true, i->m->lease.shard);
-    steps[count++] =
-        task_mirror_update_step(i->arena, i->rows + now.from, now.to - now.from, false);
+            task_mirror_put_step(i->arena, i->rows + now.from, born, true, i->m->lease.shard);
+    if (now.from + born < now.to)
+        steps[count++] =
+            task_mirror_update_step(i->arena, i->rows + now.from + born, now.to - now.from - born);
     if (!mirror_write(i->m, steps, count, stored, i))
         i->fn(i->owner, false);
 }

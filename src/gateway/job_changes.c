@@ -134,8 +134,9 @@ static enum gql_next resolve_create(struct gql_step *step)
 
 /* ── the others ── */
 
-static enum gql_next ask_for(struct gql_step *step, const char *action, struct str body,
-                             await_worker_fn *fn)
+/* `action` is ":pause", or nothing where the method says it; NULL: POST. */
+static enum gql_next ask_for(struct gql_step *step, const char *method, const char *action,
+                             struct str body, await_worker_fn *fn)
 {
     char path[96], text[UUID_TEXT_LEN + 1];
     struct uuid id;
@@ -143,8 +144,8 @@ static enum gql_next ask_for(struct gql_step *step, const char *action, struct s
     if (!task_input_id(step, &id, &e))
         return gql_step_fail(step, &e);
     uuid_format(id, text);
-    snprintf(path, sizeof path, "/v1/jobs/%s:%s", text, action);
-    return await_worker_of(step, AWAIT_JOB, id, NULL, path, body, fn);
+    snprintf(path, sizeof path, "/v1/jobs/%s%s", text, action);
+    return await_worker_of(step, AWAIT_JOB, id, method, path, body, fn);
 }
 
 static enum gql_next resolve_update(struct gql_step *step)
@@ -153,17 +154,17 @@ static enum gql_next resolve_update(struct gql_step *step)
     struct err e;
     if (!job_input_read_update(step, &body, &e))
         return gql_step_fail(step, &e);
-    return ask_for(step, "update", body, answer_job);
+    return ask_for(step, NULL, ":update", body, answer_job);
 }
 
 static enum gql_next resolve_pause(struct gql_step *step)
 {
-    return ask_for(step, "pause", task_input_actor(step), answer_job);
+    return ask_for(step, NULL, ":pause", task_input_actor(step), answer_job);
 }
 
 static enum gql_next resolve_resume(struct gql_step *step)
 {
-    return ask_for(step, "resume", task_input_actor(step), answer_job);
+    return ask_for(step, NULL, ":resume", task_input_actor(step), answer_job);
 }
 
 static enum gql_next resolve_trigger(struct gql_step *step)
@@ -173,7 +174,7 @@ static enum gql_next resolve_trigger(struct gql_step *step)
     uuid_format(uuid_v7(), id);
     struct str body =
         arena_printf(step->arena, "%.*s,\"task_id\":\"%s\"}", (int)actor.len - 1, actor.ptr, id);
-    return ask_for(step, "trigger", body, task_changes_answer);
+    return ask_for(step, NULL, ":trigger", body, task_changes_answer);
 }
 
 static void deleted(struct gql_step *step, const struct db_reply *reply)
@@ -195,14 +196,7 @@ static void gone(struct gql_step *step, size_t shard, const struct json_value *b
 
 static enum gql_next resolve_delete(struct gql_step *step)
 {
-    char path[96], text[UUID_TEXT_LEN + 1];
-    struct uuid id;
-    struct err e;
-    if (!task_input_id(step, &id, &e))
-        return gql_step_fail(step, &e);
-    uuid_format(id, text);
-    snprintf(path, sizeof path, "/v1/jobs/%s", text);
-    return await_worker_of(step, AWAIT_JOB, id, "DELETE", path, task_input_actor(step), gone);
+    return ask_for(step, "DELETE", "", task_input_actor(step), gone);
 }
 
 const struct gateway_binding bindings_job_changes[] = {

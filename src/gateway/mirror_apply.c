@@ -25,7 +25,7 @@ struct apply {
     struct mirror *m; /* NULL: nobody wants it any more */
     struct window *w;
     struct mirror_row *rows, *job_rows;
-    size_t row_count, born, unchanged, job_count;
+    size_t row_count, born, job_count;
     bool is_waiting;    /* for the cursor in the table */
     bool was_refused;   /* that is why */
     bool is_isolated;   /* its bad rows have been looked for */
@@ -119,7 +119,6 @@ static void isolated(void *owner, bool is_done)
     }
     apply->is_isolated = true;
     apply->row_count = isolate_compact(apply->rows, apply->row_count, &apply->born);
-    apply->unchanged = 0; /* they were changed by that, or not: all may be looked at */
     store(apply);
 }
 
@@ -211,15 +210,16 @@ static void add_figures(struct apply *apply, struct db_step *steps, size_t *coun
 static size_t sync_failures(struct window *w, int16_t shard, struct db_step *steps)
 {
     size_t count = 0;
-    if (w->failure_count + w->dropped_count + w->range_count > 0)
-        steps[count++] = error_group_hold_step();
-    if (w->failure_count > 0)
-        steps[count++] = error_group_sync_step(w->arena, w->failures, w->failure_count);
-    if (w->dropped_count > 0)
-        steps[count++] = error_group_sync_step(w->arena, w->dropped, w->dropped_count);
-    if (w->range_count > 0)
-        steps[count++] =
-            error_group_sync_ranges_step(w->arena, w->froms, w->tos, w->range_count, shard);
+    const struct error_group_scope scope = { .ids = w->failures,
+                                             .id_count = w->failure_count,
+                                             .froms = w->froms,
+                                             .tos = w->tos,
+                                             .range_count = w->range_count,
+                                             .shard = shard };
+    if (w->failure_count + w->range_count == 0)
+        return 0;
+    steps[count++] = error_group_hold_step();
+    steps[count++] = error_group_sync_scope_step(w->arena, &scope);
     return count;
 }
 
@@ -243,16 +243,15 @@ static void store(struct apply *apply)
         steps[count++] =
             task_mirror_drop_ranges_step(a, w->froms, w->tos, w->range_count, m->lease.shard);
     if (apply->born > 0)
-        steps[count++] = task_mirror_insert_step(a, apply->rows, apply->born, true, m->lease.shard);
-    if (apply->row_count > apply->unchanged) {
+        steps[count++] = task_mirror_put_step(a, apply->rows, apply->born, true, m->lease.shard);
+    if (apply->row_count > apply->born) {
         apply->update_at = count;
-        steps[count++] = task_mirror_update_step(a, apply->rows + apply->unchanged,
-                                                 apply->row_count - apply->unchanged, false);
+        steps[count++] =
+            task_mirror_update_step(a, apply->rows + apply->born, apply->row_count - apply->born);
     }
     count += sync_failures(w, m->lease.shard, steps + count);
     add_figures(apply, steps, &count);
-    if (mirror_record_window(w, (int)m->lease.shard, &steps[count]))
-        count++;
+    count += mirror_record_window(w, (int)m->lease.shard, &steps[count]);
     if (apply->job_count > 0)
         steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false,
                                                 m->lease.shard);
@@ -311,13 +310,12 @@ static void retry(void *owner)
 }
 
 /* Of those that were born and nothing else, what this process has stored itself is done. */
-static void leave_out_own(struct apply *apply)
+static void leave_out_own(struct apply *apply, size_t unchanged)
 {
     size_t kept = 0;
     for (size_t i = 0; i < apply->row_count; i++) {
         struct uuid id;
-        bool is_done = i < apply->unchanged &&
-                       uuid_parse(apply->rows[i].cells[COL_tasks_id], &id) &&
+        bool is_done = i < unchanged && uuid_parse(apply->rows[i].cells[COL_tasks_id], &id) &&
                        own_rows_take(apply->m->gw->own_rows[apply->m->shard], id);
         if (!is_done)
             apply->rows[kept++] = apply->rows[i];
@@ -325,7 +323,6 @@ static void leave_out_own(struct apply *apply)
     size_t done = apply->row_count - kept;
     apply->row_count -= done;
     apply->born -= done;
-    apply->unchanged -= done;
 }
 
 void mirror_flush(struct mirror *m)
@@ -338,8 +335,9 @@ void mirror_flush(struct mirror *m)
     apply->w = m->open;
     m->open = window_create(apply->w->next_seq);
     m->applying = apply;
-    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born, &apply->unchanged);
-    leave_out_own(apply);
+    size_t unchanged;
+    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born, &unchanged);
+    leave_out_own(apply, unchanged);
     apply->job_count = window_job_rows(apply->w, &apply->job_rows);
     load_spans(apply);
 }

@@ -136,8 +136,8 @@ static void mend(struct audit_run *run)
         steps[n++] = mirror_audit_clear_tasks_step(run->arena, page->bad, page->bad_versions,
                                                    page->bad_count);
     if (page->mended_count > 0)
-        steps[n++] = task_mirror_insert_step(run->arena, page->mended, page->mended_count, true,
-                                             run->m->lease.shard);
+        steps[n++] = task_mirror_put_step(run->arena, page->mended, page->mended_count, true,
+                                          run->m->lease.shard);
     steps[n++] = error_group_hold_step();
     steps[n++] = group_step(run);
     audit_call(run, DB_LANE_WRITE, steps, n, mended, ask_page);

@@ -66,8 +66,8 @@ static void fetch_got(void *owner, const struct worker_reply *reply)
     }
     const struct db_step steps[] = {
         mirror_async_step(),
-        task_mirror_insert_step(fetch->arena, rows, count, true, fetch->m->lease.shard),
-        task_mirror_update_step(fetch->arena, rows, count, false), error_group_hold_step(),
+        task_mirror_put_step(fetch->arena, rows, count, true, fetch->m->lease.shard),
+        error_group_hold_step(),
         error_group_sync_step(fetch->arena, fetch->ids + fetch->at, fetch->asked)
     };
     if (!mirror_write(fetch->m, steps, countof(steps), fetch_stored, fetch))

@@ -11,7 +11,7 @@
  * types, until when, and the first IDS_MAX ids. So are those of one number of the feed, since an
  * entry's id follows from it.
  */
-enum { EACH_MAX = 100, IDS_MAX = 100, TYPES_MAX = 20 };
+enum { EACH_MAX = 100, IDS_MAX = 100, TYPES_MAX = 20, ACTION_BYTES_MAX = 100 };
 
 enum act { ACT_CREATE, ACT_CANCEL, ACT_RETRY, ACT_DELETE, ACT_TRIGGER, ACT_NONE };
 
@@ -40,10 +40,12 @@ struct recording {
     int shard;
     struct audit_record *records;
     size_t count;
+    struct audit_record *acts; /* those of them that may have been begun before */
+    size_t act_count;
     struct deed *deeds;
 };
 
-/* Of a bulk action the gateway that was asked writes the one entry: see task_bulk.c. */
+/* Of a bulk action its record tells, and not each of its tasks. */
 static bool is_person(struct str actor)
 {
     return !str_is_empty(actor) && !str_eq_c(actor, "scheduler") &&
@@ -78,26 +80,30 @@ static void count_type(struct record_many *many, struct str type, int64_t count)
     many->types[i].count += count;
 }
 
-static struct deed *add_task(struct recording *r, enum act act, const struct audit_record *record,
-                             struct uuid id)
-{
-    struct deed *d = deed_of(r, act, record->label);
-    if (d->many.count < EACH_MAX) {
-        d->each[d->many.count] = arena_new(r->a, struct audit_record);
-        *d->each[d->many.count] = *record;
-    }
-    if (d->many.count < IDS_MAX)
-        d->many.ids[d->many.id_count++] = id;
-    d->many.until_us = max_of(d->many.until_us, record->at_us);
-    d->many.count++;
-    return d;
-}
-
 static struct str subject_of(struct arena *a, const char *kind, struct uuid id)
 {
     char text[UUID_TEXT_LEN + 1];
     uuid_format(id, text);
     return arena_printf(a, "%s:%s", kind, text);
+}
+
+/* One more: its entry, of `base`, to be filled in; NULL: there are too many for each to have one.
+ */
+static struct audit_record *add_task(struct recording *r, struct deed *d,
+                                     const struct audit_record *base, struct uuid id)
+{
+    struct audit_record *record = NULL;
+    if (d->many.count < EACH_MAX) {
+        record = d->each[d->many.count] = arena_new(r->a, struct audit_record);
+        *record = *base;
+        record->action = str_of_c(act_names[d->act].one);
+        record->subject = subject_of(r->a, "task", id);
+    }
+    if (d->many.count < IDS_MAX)
+        d->many.ids[d->many.id_count++] = id;
+    d->many.until_us = max_of(d->many.until_us, base->at_us);
+    d->many.count++;
+    return record;
 }
 
 /* The first one's number and moment stand for them all. */
@@ -121,22 +127,22 @@ static void close_deeds(struct recording *r)
 static void take_new_task(struct recording *r, const struct audit_record *base,
                           const struct str *cells, struct uuid id)
 {
-    struct audit_record record = *base;
     struct uuid job;
     bool is_run = cells[COL_tasks_job_id].ptr != NULL && uuid_parse(cells[COL_tasks_job_id], &job);
     if (is_run) {
-        record.action = str_of_c(act_names[ACT_TRIGGER].one);
-        record.subject = subject_of(r->a, "job", job);
-        record.detail = record_detail_task(r->a, cells, &id);
-        r->records[r->count++] = record;
+        struct audit_record *run = &r->records[r->count++];
+        *run = *base;
+        run->action = str_of_c(act_names[ACT_TRIGGER].one);
+        run->subject = subject_of(r->a, "job", job);
+        run->detail = record_detail_task(r->a, cells, &id);
         return;
     }
-    if (cells[COL_tasks_created_by].ptr != NULL)
-        (void)uuid_parse(cells[COL_tasks_created_by], &record.user_id);
-    record.action = str_of_c(act_names[ACT_CREATE].one);
-    record.subject = subject_of(r->a, "task", id);
-    record.detail = record_detail_task(r->a, cells, NULL);
-    struct deed *d = add_task(r, ACT_CREATE, &record, id);
+    struct deed *d = deed_of(r, ACT_CREATE, base->label);
+    struct audit_record *record = add_task(r, d, base, id);
+    if (record != NULL && cells[COL_tasks_created_by].ptr != NULL)
+        (void)uuid_parse(cells[COL_tasks_created_by], &record->user_id);
+    if (record != NULL)
+        record->detail = record_detail_task(r->a, cells, NULL);
     count_type(&d->many, cells[COL_tasks_type], 1);
 }
 
@@ -150,17 +156,19 @@ static enum act act_of(enum feed_op op)
 }
 
 /* Only its counters tell of which types they were. */
-static void take_drop(struct recording *r, struct audit_record *record,
+static void take_drop(struct recording *r, const struct audit_record *base,
                       const struct feed_event *event)
 {
-    struct deed *d = NULL;
-    record->detail =
-        record_detail_type(r->a, event->count_count > 0 ? event->counts[0].type : STR(""));
+    struct str type = event->count_count > 0 ? event->counts[0].type : STR("");
+    if (event->id_count == 0)
+        return;
+    struct deed *d = deed_of(r, ACT_DELETE, base->label);
     for (size_t i = 0; i < event->id_count; i++) {
-        record->subject = subject_of(r->a, "task", event->ids[i]);
-        d = add_task(r, ACT_DELETE, record, event->ids[i]);
+        struct audit_record *record = add_task(r, d, base, event->ids[i]);
+        if (record != NULL)
+            record->detail = record_detail_type(r->a, type);
     }
-    for (size_t i = 0; d != NULL && i < event->count_count; i++)
+    for (size_t i = 0; i < event->count_count; i++)
         count_type(&d->many, event->counts[i].type, event->counts[i].count);
     if (event->id_count > 1)
         d->is_many = true;
@@ -170,19 +178,16 @@ static void take_task_event(struct recording *r, const struct audit_record *base
                             const struct feed_event *event)
 {
     enum act act = act_of(event->op);
-    struct audit_record record = *base;
     if (event->op == FEED_ADD)
         take_new_task(r, base, event->cells, event->id);
-    if (act == ACT_NONE)
+    if (event->op == FEED_DROP)
+        take_drop(r, base, event);
+    if (act == ACT_NONE || act == ACT_DELETE)
         return;
-    record.action = str_of_c(act_names[act].one);
-    if (event->op == FEED_DROP) {
-        take_drop(r, &record, event);
-        return;
-    }
-    record.subject = subject_of(r->a, "task", event->id);
-    record.detail = record_detail_type(r->a, event->type);
-    struct deed *d = add_task(r, act, &record, event->id);
+    struct deed *d = deed_of(r, act, base->label);
+    struct audit_record *record = add_task(r, d, base, event->id);
+    if (record != NULL)
+        record->detail = record_detail_type(r->a, event->type);
     count_type(&d->many, event->type, 1);
 }
 
@@ -198,6 +203,33 @@ static void take_job_change(struct recording *r, const struct audit_record *base
     r->records[r->count++] = record;
 }
 
+/* ── acts ── */
+
+static struct str text_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *v = json_get(object, str_of_c(name));
+    return v != NULL && v->type == JSON_STRING ? v->text : STR("");
+}
+
+/* What it has come to by now: of one act the last record counts. */
+static void take_act(struct recording *r, const struct audit_record *base,
+                     const struct json_value *told)
+{
+    struct audit_record record = *base;
+    size_t i = 0;
+    record.action = text_of(told, "action");
+    record.subject = text_of(told, "subject");
+    if (!uuid_parse(text_of(told, "id"), &record.id) || str_is_empty(record.action) ||
+        record.action.len > ACTION_BYTES_MAX)
+        return; /* no gateway of ours has given it */
+    (void)uuid_parse(text_of(told, "user"), &record.user_id);
+    record.detail = record_detail_act(r->a, told);
+    while (i < r->act_count && !uuid_eq(r->acts[i].id, record.id))
+        i++;
+    r->act_count = max_of(r->act_count, i + 1);
+    r->acts[i] = record;
+}
+
 /* ── a window ── */
 
 static void take_event(struct recording *r, const struct feed_event *event)
@@ -207,36 +239,47 @@ static void take_event(struct recording *r, const struct feed_event *event)
     };
     if (!is_person(event->actor))
         return;
-    if (event->op != FEED_JOB && event->op != FEED_JOB_GONE)
+    if (event->op == FEED_RECORD)
+        take_act(r, &base, event->object);
+    else if (event->op != FEED_JOB && event->op != FEED_JOB_GONE)
         take_task_event(r, &base, event);
     else if (event->object != NULL)
         take_job_change(r, &base, event->id, event->object);
 }
 
-static bool finish(struct recording *r, struct db_step *ret_step)
+static size_t finish(struct recording *r, struct db_step steps[MIRROR_RECORD_STEPS])
 {
+    size_t count = 0;
     close_deeds(r);
-    if (r->count == 0)
-        return false;
-    *ret_step = audit_record_step(r->a, r->records, r->count);
-    return true;
+    for (size_t i = 0; i < r->act_count; i++)
+        r->records[r->count++] = r->acts[i];
+    if (r->count > 0)
+        steps[count++] = audit_record_step(r->a, r->records, r->count);
+    if (r->act_count > 0)
+        steps[count++] = audit_finish_step(r->a, r->acts, r->act_count);
+    return count;
 }
 
-bool mirror_record_window(const struct window *w, int shard, struct db_step *ret_step)
+size_t mirror_record_window(const struct window *w, int shard,
+                            struct db_step steps[MIRROR_RECORD_STEPS])
 {
     struct recording r = { .a = w->arena, .shard = shard };
-    size_t people = 0;
+    size_t people = 0, acts = 0;
     for (size_t b = 0; b < w->batch_count; b++)
-        for (size_t i = 0; i < w->batches[b]->count; i++)
-            if (is_person(w->batches[b]->events[i].actor))
-                people += max_of(w->batches[b]->events[i].id_count, (size_t)1);
+        for (size_t i = 0; i < w->batches[b]->count; i++) {
+            const struct feed_event *event = &w->batches[b]->events[i];
+            if (is_person(event->actor))
+                people += max_of(event->id_count, (size_t)1);
+            acts += event->op == FEED_RECORD;
+        }
     if (people == 0)
-        return false;
+        return 0;
     r.records = arena_new_array(w->arena, people, struct audit_record);
+    r.acts = arena_new_array(w->arena, acts, struct audit_record);
     for (size_t b = 0; b < w->batch_count; b++)
         for (size_t i = 0; i < w->batches[b]->count; i++)
             take_event(&r, &w->batches[b]->events[i]);
-    return finish(&r, ret_step);
+    return finish(&r, steps);
 }
 
 /* ── a page of the snapshot ── */
@@ -320,5 +363,9 @@ bool mirror_record_page(struct arena *a, const struct json_value *body,
     bool is_gap = lost->to_seq > max_of(lost->from_seq, INT64_C(1)) || lost->is_reset;
     if (lost->is_first && is_gap)
         say_what_is_lost(&r, lost, body);
-    return finish(&r, ret_step);
+    struct db_step steps[MIRROR_RECORD_STEPS];
+    size_t step_count = finish(&r, steps);
+    assert(step_count <= 1); /* no act is told here */
+    *ret_step = steps[0];
+    return step_count > 0;
 }

@@ -2,15 +2,17 @@
  * mirror_record: what people did to tasks and jobs, out of the worker's own record: entries of the
  * audit log for the transaction that moves the mirror's cursor past them, so that each is written
  * once, whichever gateway keeps the mirror and whenever it is killed. What the scheduler and
- * executors did is no entry; settings of types and queues, and bulk actions, write theirs where
- * they are asked for (audited.h). Source: docs/operations.md "The audit log".
+ * executors did is no entry. Those of settings of types and queues and of bulk actions are written
+ * by the gateway that was asked, too (audited.h); whoever comes first, they have one id. Source:
+ * docs/operations.md "The audit log".
  */
 #pragma once
 #include "gateway/window.h"
 
-/* A step that writes what was done in the window. False: nothing was. */
-[[nodiscard]] bool mirror_record_window(const struct window *w, int shard,
-                                        struct db_step *ret_step);
+enum { MIRROR_RECORD_STEPS = 2 };
+/* The steps that write what was done in the window; their number. */
+[[nodiscard]] size_t mirror_record_window(const struct window *w, int shard,
+                                          struct db_step steps[MIRROR_RECORD_STEPS]);
 
 /* Changes that the feed does not tell any more: from this number on, below that one. */
 struct mirror_lost {

@@ -1,24 +1,23 @@
-#include "gateway/mirror_priv.h"
+#include "gateway/mirror_page.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/mirror_record.h"
 #include "gateway/own_rows.h"
-#include "gateway/worker_client.h"
 #include "store/public/error_group.h"
 
 /*
- *   ask a page --> read it --> store it --> (last) --> end --> follow from the first page's cursor
- *       ^             ^------- refused: isolate -'
- *       `--- next page --------'
+ *   ask a page --> take it --> load versions, spans --> store it --> (last) --> end --> follow
+ *       ^           ^   `-- ask the next one               |         from the first page's cursor
+ *       |           `------ which has come ----------------'
+ *       `--- not stored, or not come: this one again, and none ahead
  *
  * Rows stay readable all the while: a page replaces what it shows and deletes what it does not.
  */
 enum {
     PAGE_ROWS = 1'000,
-    PAGE_BYTES = 256 << 20,
-    ASK_DEADLINE_US = 30 * CLOCK_S,
+    LOAD_DEADLINE_US = 30 * CLOCK_S,
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 5'000,
 };
@@ -27,22 +26,17 @@ struct snapshot {
     struct mirror *m; /* NULL: nobody wants it any more */
     struct io_timer *timer;
     struct backoff backoff;
-    struct arena *arena; /* of the page */
-    int64_t seq;         /* of the first page's cursor; -1: not known yet */
+    int64_t seq; /* of the first page's cursor; -1: not known yet */
     struct uuid after;
     bool has_after;
     bool is_forced; /* the worker's log began anew: the versions of rows mean nothing */
-    bool is_busy;   /* a reply will come */
+    bool is_busy;   /* a reply of the database will come */
     size_t limit;
     uint64_t rows_stored;
 
-    /* The page. */
-    const struct json_value *body;
-    struct mirror_row *rows, *jobs;
-    size_t row_count, job_count;
-    struct mirror_page page, job_page;
-    struct uuid next; /* the row that the page ends with, where there is another page */
-    bool has_next, is_isolated;
+    struct mirror_page_read *page;  /* is asked for, or stored; NULL: the timer runs */
+    struct mirror_page_read *ahead; /* the one behind it; NULL: not asked for */
+    bool is_isolated;
     struct rollup_mark *marks; /* what the events that nobody read have told of its rows */
     size_t mark_count;
     bool are_marks_added;
@@ -50,11 +44,13 @@ struct snapshot {
 };
 
 static void ask(void *owner);
+static void take_page(struct snapshot *s);
 
 static void snapshot_free(struct snapshot *s)
 {
     io_timer_destroy(s->timer);
-    arena_destroy(s->arena);
+    mirror_page_drop(s->page);
+    mirror_page_drop(s->ahead);
     mem_free(s);
 }
 
@@ -73,6 +69,7 @@ void mirror_snapshot_clear(struct mirror *m)
     if (s == NULL)
         return;
     io_timer_stop(s->timer);
+    mirror_page_drop(take(s->ahead));
     s->m = NULL;
     if (!s->is_busy)
         snapshot_free(s);
@@ -80,8 +77,11 @@ void mirror_snapshot_clear(struct mirror *m)
 
 static const char away[] = "the database is away";
 
+/* From the page that is not stored on. */
 static void retry(struct snapshot *s)
 {
+    mirror_page_drop(take(s->page));
+    mirror_page_drop(take(s->ahead));
     io_timer_start(s->timer, backoff_next_ms(&s->backoff));
 }
 
@@ -117,7 +117,6 @@ static void store(struct snapshot *s);
 static void isolated(void *owner, bool is_done)
 {
     struct snapshot *s = owner;
-    size_t born = s->row_count;
     if (is_unwanted(s))
         return;
     s->is_isolated = true;
@@ -125,8 +124,34 @@ static void isolated(void *owner, bool is_done)
         not_stored(s, away);
         return;
     }
-    s->row_count = isolate_compact(s->rows, s->row_count, &born);
+    size_t born = s->page->row_count;
+    s->page->row_count = isolate_compact(s->page->rows, s->page->row_count, &born);
     store(s);
+}
+
+static void isolate(struct snapshot *s)
+{
+    struct mirror_page_read *page = s->page;
+    s->is_busy = true;
+    isolate_begin(s->m, page->arena, page->rows, page->row_count, page->row_count, isolated, s);
+}
+
+static void next_page(struct snapshot *s)
+{
+    s->is_doubted = false;
+    rollups_stored(s->m->rollups);
+    backoff_reset(&s->backoff);
+    s->rows_stored += s->page->page.id_count;
+    s->after = s->page->next;
+    s->has_after = s->page->has_next;
+    mirror_page_drop(take(s->page));
+    s->page = take(s->ahead);
+    if (!s->has_after)
+        ended(s);
+    else if (s->page == NULL)
+        ask(s);
+    else if (!s->page->is_asked)
+        take_page(s);
 }
 
 static void stored(void *owner, const struct db_reply *reply)
@@ -136,44 +161,29 @@ static void stored(void *owner, const struct db_reply *reply)
         return;
     /* The first time it may be the lease that is lost: the table tells. */
     bool may_be_lost = reply->err != NULL && strcmp(reply->sqlstate, MIRROR_LOST) == 0;
-    if (may_be_lost && !s->is_doubted) {
+    if (reply->err == NULL) {
+        next_page(s);
+    } else if (may_be_lost && !s->is_doubted) {
         s->is_doubted = true;
         not_stored(s, err_text(reply->err));
-        return;
-    }
-    if (reply->err != NULL && mirror_is_refusal(reply) && !s->is_isolated) {
-        s->is_busy = true;
-        isolate_begin(s->m, s->arena, s->rows, s->row_count, s->row_count, isolated, s);
-        return;
-    }
-    if (reply->err != NULL && reply->is_in_doubt) {
+    } else if (mirror_is_refusal(reply) && !s->is_isolated) {
+        isolate(s);
+    } else if (reply->is_in_doubt) {
         mirror_stand_by(s->m); /* it may be stored: the table tells where to go on */
-        return;
-    }
-    if (reply->err != NULL) {
+    } else {
         not_stored(s, err_text(reply->err));
-        return;
     }
-    s->is_doubted = false;
-    rollups_stored(s->m->rollups);
-    s->rows_stored += s->row_count;
-    s->after = s->next;
-    s->has_after = s->has_next;
-    backoff_reset(&s->backoff);
-    if (s->has_next)
-        ask(s);
-    else
-        ended(s);
 }
 
 static size_t first_page_steps(struct snapshot *s, struct db_step *steps, struct err *e)
 {
     struct mirror *m = s->m;
-    struct arena *a = s->arena;
+    struct mirror_page_read *page = s->page;
+    struct arena *a = page->arena;
     struct feed_count *counts;
     size_t count_count, n = 0;
     char cursor[WORKER_CURSOR_MAX];
-    if (!worker_read_counts(a, json_get_c(s->body, "counts"), &counts, &count_count, e))
+    if (!worker_read_counts(a, json_get_c(page->body, "counts"), &counts, &count_count, e))
         return 0;
     struct mirror_count *stored_counts = arena_new_array(a, count_count, struct mirror_count);
     for (size_t i = 0; i < count_count; i++)
@@ -184,17 +194,27 @@ static size_t first_page_steps(struct snapshot *s, struct db_step *steps, struct
     steps[n++] = mirror_count_clear_step(a, m->lease.shard);
     steps[n++] = mirror_count_add_step(a, stored_counts, count_count, m->lease.shard);
     steps[n++] =
-        job_mirror_upsert_step(a, s->jobs, s->job_count, true, s->is_forced, m->lease.shard);
-    steps[n++] = job_mirror_prune_step(a, &s->job_page);
+        job_mirror_upsert_step(a, page->jobs, page->job_count, true, s->is_forced, m->lease.shard);
+    steps[n++] = job_mirror_prune_step(a, &page->job_page);
     if (m->gap_since_us > 0)
         steps[n++] = mirror_rollup_gap_step(a, m->gap_since_us, m->lease.shard);
     return n;
 }
 
+static struct db_step put_rows(const struct snapshot *s)
+{
+    const struct mirror_page_read *page = s->page;
+    int16_t shard = s->m->lease.shard;
+    return s->is_forced
+               ? task_mirror_replace_step(page->arena, page->rows, page->row_count, shard)
+               : task_mirror_put_step(page->arena, page->rows, page->row_count, true, shard);
+}
+
 static void store(struct snapshot *s)
 {
     struct mirror *m = s->m;
-    struct arena *a = s->arena;
+    struct mirror_page_read *page = s->page;
+    struct arena *a = page->arena;
     char cursor[WORKER_CURSOR_MAX];
     struct db_step steps[DB_STEPS_MAX]; /* on the disk: no page is asked for twice */
     const struct mirror_rollup *const *spans;
@@ -209,16 +229,17 @@ static void store(struct snapshot *s)
         }
         count += more;
     }
-    steps[count++] =
-        mirror_snapshot_page_step(a, &m->lease, str_of_c(cursor), s->has_next ? &s->next : NULL);
-    if (s->row_count > 0) {
-        steps[count++] = task_mirror_insert_step(a, s->rows, s->row_count, true, m->lease.shard);
-        steps[count++] = task_mirror_update_step(a, s->rows, s->row_count, s->is_forced);
-    }
-    steps[count++] = task_mirror_prune_step(a, &s->page);
+    steps[count++] = mirror_snapshot_page_step(a, &m->lease, str_of_c(cursor),
+                                               page->has_next ? &page->next : NULL);
+    steps[count++] = task_mirror_prune_step(a, &page->page);
+    if (page->row_count > 0)
+        steps[count++] = put_rows(s);
     steps[count++] = error_group_hold_step();
     steps[count++] =
-        error_group_sync_ranges_step(a, &s->page.after, &s->page.last, 1, m->lease.shard);
+        error_group_sync_scope_step(a, &(struct error_group_scope){ .froms = &page->page.after,
+                                                                    .tos = &page->page.last,
+                                                                    .range_count = 1,
+                                                                    .shard = m->lease.shard });
     if (!s->are_marks_added)
         rollups_add(m->rollups, s->marks, s->mark_count);
     s->are_marks_added = true;
@@ -230,25 +251,43 @@ static void store(struct snapshot *s)
                                       .to_seq = s->seq,
                                       .is_reset = s->is_forced,
                                       .is_first = !s->has_after };
-    if (mirror_record_page(a, s->body, &lost, &steps[count]))
+    if (mirror_record_page(a, page->body, &lost, &steps[count]))
         count++;
-    if (!s->has_next)
+    if (!page->has_next)
         steps[count++] = mirror_snapshot_end_step(a, &m->lease, str_of_c(cursor));
-    s->is_busy = mirror_write(m, steps, count, stored, s);
-    if (!s->is_busy)
-        not_stored(s, away);
+    s->is_busy = true;
+    if (mirror_write(m, steps, count, stored, s))
+        return;
+    s->is_busy = false;
+    not_stored(s, away);
 }
 
-/* ── what its marks need ── */
+/* ── what it needs ── */
 
 /* What was never read is counted by the rows. Where the log began anew, numbers mean nothing. */
 static void mark_rows(struct snapshot *s)
 {
+    const struct mirror_page_read *page = s->page;
     s->mark_count = 0;
     s->are_marks_added = s->is_forced;
     if (!s->is_forced)
-        s->mark_count = mirror_snapshot_marks(s->arena, json_get_c(s->body, "tasks"), s->row_count,
-                                              max_of(s->m->stored, INT64_C(0)), s->seq, &s->marks);
+        s->mark_count =
+            mirror_snapshot_marks(page->arena, json_get_c(page->body, "tasks"), page->page.id_count,
+                                  max_of(s->m->stored, INT64_C(0)), s->seq, &s->marks);
+}
+
+static void read_one(struct snapshot *s, struct db_step step, db_reply_fn *fn)
+{
+    struct err e;
+    const struct db_call call = { .lane = DB_LANE_READ,
+                                  .steps = &step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + LOAD_DEADLINE_US,
+                                  .fn = fn,
+                                  .owner = s };
+    s->is_busy = db_pool_call(s->m->loop->pool, &call, NULL, &e);
+    if (!s->is_busy)
+        retry(s);
 }
 
 static void spans_loaded(void *owner, const struct db_reply *reply)
@@ -260,142 +299,104 @@ static void spans_loaded(void *owner, const struct db_reply *reply)
         retry(s);
         return;
     }
-    rollups_loaded(s->m->rollups, s->arena, reply->rows[0]);
+    rollups_loaded(s->m->rollups, s->page->arena, reply->rows[0]);
     store(s);
 }
 
 /* The spans that the marks touch must be known before they are stored whole. */
 static void load_spans(struct snapshot *s)
 {
+    struct arena *a = s->page->arena;
     const struct mirror_rollup *const *spans;
-    size_t count = rollups_missing(s->m->rollups, s->arena, s->marks, s->mark_count, &spans);
-    struct err e;
-    if (count == 0) {
+    size_t count = rollups_missing(s->m->rollups, a, s->marks, s->mark_count, &spans);
+    if (count > 0)
+        read_one(s, mirror_rollup_load_step(a, spans, count, s->m->lease.shard), spans_loaded);
+    else
         store(s);
-        return;
-    }
-    const struct db_step step = mirror_rollup_load_step(s->arena, spans, count, s->m->lease.shard);
-    const struct db_call call = { .lane = DB_LANE_READ,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + ASK_DEADLINE_US,
-                                  .fn = spans_loaded,
-                                  .owner = s };
-    s->is_busy = db_pool_call(s->m->loop->pool, &call, NULL, &e);
-    if (!s->is_busy)
-        retry(s);
 }
 
-/* ── reading a page ── */
-
-static bool read_rows(struct snapshot *s, const struct json_value *tasks, struct err *e)
-{
-    size_t count = tasks != NULL && tasks->type == JSON_ARRAY ? tasks->item_count : 0;
-    struct uuid *ids = arena_new_array(s->arena, count, struct uuid);
-    s->rows = arena_new_array(s->arena, count, struct mirror_row);
-    for (size_t i = 0; i < count; i++) {
-        struct worker_row row;
-        if (!worker_read_task(s->arena, &tasks->items[i], &row, e) ||
-            !uuid_parse(row.cells[COL_tasks_id], &ids[i]))
-            return err_in(e, "tasks[%zu]", i);
-        s->rows[i] = (struct mirror_row){ row.told, row.cells };
-    }
-    s->row_count = count;
-    s->page.ids = ids;
-    s->page.id_count = count;
-    return true;
-}
-
-static bool read_jobs(struct snapshot *s, const struct json_value *jobs, struct err *e)
-{
-    size_t count = jobs != NULL && jobs->type == JSON_ARRAY ? jobs->item_count : 0;
-    struct uuid *ids = arena_new_array(s->arena, count, struct uuid);
-    s->jobs = arena_new_array(s->arena, count, struct mirror_row);
-    for (size_t i = 0; i < count; i++) {
-        struct worker_row row;
-        if (!worker_read_job(s->arena, &jobs->items[i], &row, e) ||
-            !uuid_parse(row.cells[COL_jobs_id], &ids[i]))
-            return err_in(e, "jobs[%zu]", i);
-        s->jobs[i] = (struct mirror_row){ row.told, row.cells };
-    }
-    s->job_count = count;
-    s->job_page = (struct mirror_page){ .ids = ids, .id_count = count };
-    return true;
-}
-
-static bool read_page(struct snapshot *s, struct err *e)
-{
-    const struct json_value *next = json_get_c(s->body, "next");
-    int64_t cursor;
-    if (!worker_read_cursor(json_get_c(s->body, "cursor"), s->m->shard, &cursor, e) ||
-        !read_rows(s, json_get_c(s->body, "tasks"), e) ||
-        !read_jobs(s, json_get_c(s->body, "jobs"), e))
-        return false;
-    if (!s->has_after) {
-        s->seq = cursor;
-        s->is_forced = s->m->stored > cursor;
-        if (s->is_forced)
-            log_warn("mirror.worker-reset", "stored=%zu:%lld cursor=%zu:%lld", s->m->shard,
-                     (long long)s->m->stored, s->m->shard, (long long)cursor);
-    }
-    s->has_next = next != NULL && next->type == JSON_STRING;
-    if (s->has_next && !uuid_parse(next->text, &s->next))
-        return err_set(e, ERR_INVALID, "next: not an id");
-    s->page.after = s->after;
-    s->page.last = s->next;
-    if (!s->has_after)
-        s->page.after = (struct uuid){ 0 };
-    if (!s->has_next)
-        memset(s->page.last.bytes, 0xff, sizeof s->page.last.bytes);
-    s->page.seq = s->job_page.seq = s->seq;
-    s->page.is_forced = s->job_page.is_forced = s->is_forced;
-    s->page.shard = s->job_page.shard = s->m->lease.shard;
-    return true;
-}
-
-static void got_page(void *owner, const struct worker_reply *reply)
+static void versions_loaded(void *owner, const struct db_reply *reply)
 {
     struct snapshot *s = owner;
-    struct err e = { 0 };
     if (is_unwanted(s))
         return;
-    s->body = reply->body;
-    s->is_isolated = false;
-    if (reply->body == NULL && reply->err->code == ERR_LIMIT && s->limit > 1)
-        s->limit /= 2;
-    if (reply->body == NULL) {
-        log_debug("mirror.snapshot", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    if (reply->err != NULL) {
         retry(s);
-    } else if (!read_page(s, &e)) {
-        log_error("mirror.snapshot-unreadable", "error=%s", log_quote(str_of_c(err_text(&e))));
-        retry(s);
-    } else {
-        mark_rows(s);
-        load_spans(s);
+        return;
     }
+    s->page->row_count = task_mirror_newer(s->page->rows, s->page->row_count, reply->rows[0]);
+    load_spans(s);
+}
+
+/* What is there already is not written once more. */
+static void load_versions(struct snapshot *s)
+{
+    read_one(s, task_mirror_versions_step(s->page->arena, &s->page->page), versions_loaded);
+}
+
+/* ── asking for pages ── */
+
+static void got_page(void *owner, struct mirror_page_read *page)
+{
+    struct snapshot *s = owner;
+    if (page->is_too_large && s->limit > 1)
+        s->limit /= 2;
+    if (page == s->page)
+        take_page(s);
+    else if (page->err.code != ERR_NONE) /* it is asked for again when its turn comes */
+        mirror_page_drop(take(s->ahead));
+}
+
+/* While it is stored, the worker reads the one behind it. */
+static void ask_ahead(struct snapshot *s)
+{
+    if (s->page->has_next && s->ahead == NULL)
+        s->ahead = mirror_page_ask(s->m, &s->page->next, s->limit, got_page, s);
+}
+
+static void begin_with(struct snapshot *s, const struct mirror_page_read *first)
+{
+    s->seq = first->cursor;
+    s->is_forced = s->m->stored > first->cursor;
+    if (s->is_forced)
+        log_warn("mirror.worker-reset", "stored=%zu:%lld cursor=%zu:%lld", s->m->shard,
+                 (long long)s->m->stored, s->m->shard, (long long)first->cursor);
+}
+
+/* It has come. */
+static void take_page(struct snapshot *s)
+{
+    struct mirror_page_read *page = s->page;
+    bool is_read = page->err.code == ERR_NONE;
+    if (!is_read && page->body == NULL)
+        log_debug("mirror.snapshot", "error=%s", log_quote(str_of_c(err_text(&page->err))));
+    else if (!is_read)
+        log_error("mirror.snapshot-unreadable", "error=%s",
+                  log_quote(str_of_c(err_text(&page->err))));
+    if (!is_read) {
+        retry(s);
+        return;
+    }
+    if (!page->has_after)
+        begin_with(s, page);
+    page->page.seq = page->job_page.seq = s->seq;
+    page->page.is_forced = page->job_page.is_forced = s->is_forced;
+    page->page.shard = page->job_page.shard = s->m->lease.shard;
+    s->is_isolated = false;
+    ask_ahead(s);
+    mark_rows(s);
+    if (s->is_forced)
+        load_spans(s);
+    else
+        load_versions(s);
 }
 
 static void ask(void *owner)
 {
     struct snapshot *s = owner;
-    char path[160], after[UUID_TEXT_LEN + 1];
-    struct err e;
-    if (s->is_busy)
-        return;
-    arena_reset(s->arena);
-    uuid_format(s->after, after);
-    if (s->has_after)
-        snprintf(path, sizeof path, "/v1/snapshot?limit=%zu&after=%s", s->limit, after);
-    else
-        snprintf(path, sizeof path, "/v1/snapshot?limit=%zu&job_changes_from=%lld", s->limit,
-                 (long long)max_of(s->m->stored, INT64_C(0)));
-    const struct worker_call_options options = { .path = path,
-                                                 .arena = s->arena,
-                                                 .deadline_us = clock_mono_us() + ASK_DEADLINE_US,
-                                                 .fn = got_page,
-                                                 .owner = s };
-    s->is_busy = worker_client_call(s->m->loop->workers[s->m->shard], &options, &e);
-    if (!s->is_busy)
+    if (s->page == NULL)
+        s->page = mirror_page_ask(s->m, s->has_after ? &s->after : NULL, s->limit, got_page, s);
+    if (s->page == NULL)
         retry(s);
 }
 
@@ -407,7 +408,6 @@ static struct snapshot *create(struct mirror *m)
     mirror_snapshot_clear(m);
     *s = (struct snapshot){ .m = m,
                             .backoff = { .min_ms = RETRY_MIN_MS, .max_ms = RETRY_MAX_MS },
-                            .arena = arena_create(PAGE_BYTES),
                             .limit = PAGE_ROWS,
                             .seq = -1 };
     s->timer = io_timer_create(m->loop->io, ask, s);

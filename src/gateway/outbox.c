@@ -26,7 +26,7 @@ bool outbox_begin(struct outbox_put *put, struct err *e)
     steps[count++] = outbox_add_step(put->arena, put->entries, put->entry_count, shard);
     if (put->task_count > 0)
         steps[count++] =
-            task_mirror_insert_step(put->arena, put->tasks, put->task_count, false, shard);
+            task_mirror_put_step(put->arena, put->tasks, put->task_count, false, shard);
     if (put->job_count > 0)
         steps[count++] =
             job_mirror_upsert_step(put->arena, put->jobs, put->job_count, false, false, shard);

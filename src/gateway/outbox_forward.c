@@ -76,11 +76,9 @@ static void store(struct forward *f, const struct outcome *o)
 {
     struct db_step steps[DB_STEPS_MAX];
     size_t count = 0;
-    if (o->row_count > 0) {
+    if (o->row_count > 0)
         steps[count++] =
-            task_mirror_insert_step(f->arena, o->rows, o->row_count, true, f->m->lease.shard);
-        steps[count++] = task_mirror_update_step(f->arena, o->rows, o->row_count, false);
-    }
+            task_mirror_put_step(f->arena, o->rows, o->row_count, true, f->m->lease.shard);
     if (o->job_count > 0)
         steps[count++] =
             job_mirror_upsert_step(f->arena, o->jobs, o->job_count, true, false, f->m->lease.shard);

@@ -156,6 +156,43 @@ struct str record_detail_job(struct arena *a, const struct json_value *change)
     return finish(&d, a);
 }
 
+/* ── acts ── */
+
+static void put_member(struct detail *d, struct str name, const struct json_value *value)
+{
+    struct buf out;
+    buf_init(&out, 0);
+    json_put_value(&out, value);
+    json_key(&d->w, name);
+    json_write_raw(&d->w, buf_str(&out));
+    buf_clear(&out);
+}
+
+struct str record_detail_act(struct arena *a, const struct json_value *record)
+{
+    static const struct str counts[] = { STR("done"), STR("refused") };
+    const struct json_value *detail = json_get_c(record, "detail"),
+                            *is_open = json_get_c(record, "is_open");
+    size_t members = detail != NULL && detail->type == JSON_OBJECT ? detail->member_count : 0;
+    size_t told = 0;
+    struct detail d;
+    begin(&d);
+    for (size_t i = 0; i < members; i++, told++)
+        put_member(&d, detail->members[i].key, &detail->members[i].value);
+    for (size_t i = 0; i < countof(counts); i++)
+        if (json_get(record, counts[i]) != NULL) {
+            put_member(&d, counts[i], json_get(record, counts[i]));
+            told++;
+        }
+    if (is_open != NULL && is_open->type == JSON_BOOL && is_open->boolean) {
+        json_key_c(&d.w, "unfinished");
+        json_write_bool(&d.w, true);
+        told++;
+    }
+    struct str text = finish(&d, a);
+    return told > 0 ? text : (struct str){ 0 };
+}
+
 /* ── what is lost ── */
 
 struct str record_detail_lost(struct arena *a, int shard, int64_t from_seq, int64_t to_seq,

@@ -26,6 +26,10 @@ struct record_many {
 [[nodiscard]] struct str record_job_action(const struct json_value *change);
 [[nodiscard]] struct str record_detail_job(struct arena *a, const struct json_value *change);
 
+/* `record` is what the worker tells of an act, as the gateway that was asked gave it. ptr NULL:
+ * there is nothing to tell. */
+[[nodiscard]] struct str record_detail_act(struct arena *a, const struct json_value *record);
+
 /* `is_cut`: the worker does not tell all changes of jobs. */
 [[nodiscard]] struct str record_detail_lost(struct arena *a, int shard, int64_t from_seq,
                                             int64_t to_seq, bool is_reset, bool is_cut);

@@ -18,15 +18,26 @@ struct span {
     uint64_t look; /* the last one that listed it */
 };
 
+/* What a mark of one type counts in within one minute, which all spans are made of. */
+struct group {
+    struct span *spans[SPANS_A_MARK];
+    uint64_t look; /* as above */
+};
+
 struct rollups {
     struct map *spans; /* "60 1764336000 type" */
     uint64_t looks;    /* for what is missing, so far */
+
+    struct map *groups; /* minute and type, so that ten names are not made for each mark */
+    struct arena *group_arena;
 };
 
 struct rollups *rollups_create(void)
 {
     struct rollups *r = mem_new(struct rollups);
     r->spans = map_create();
+    r->groups = map_create();
+    r->group_arena = arena_create(0);
     return r;
 }
 
@@ -46,6 +57,8 @@ void rollups_destroy(struct rollups *r)
     while (map_next(r->spans, &at, &key, &span))
         span_free(span);
     map_destroy(r->spans);
+    map_destroy(r->groups);
+    arena_destroy(r->group_arena);
     mem_free(r);
 }
 
@@ -94,27 +107,54 @@ static struct span *find(struct rollups *r, int64_t span_s, int64_t at_us, struc
     return span;
 }
 
-static struct span *find_of_mark(struct rollups *r, const struct rollup_mark *mark, size_t n)
+static struct group *group_create(struct rollups *r, const struct rollup_mark *mark)
 {
-    int64_t span_s = spans_s[n % SPANS_COUNT];
-    return find(r, span_s, spans_floor(mark->at_us, span_s),
-                n < SPANS_COUNT ? mark->type : STR(MIRROR_ALL_TYPES));
+    struct group *group = arena_new(r->group_arena, struct group);
+    for (size_t n = 0; n < SPANS_A_MARK; n++) {
+        int64_t span_s = spans_s[n % SPANS_COUNT];
+        group->spans[n] = find(r, span_s, spans_floor(mark->at_us, span_s),
+                               n < SPANS_COUNT ? mark->type : STR(MIRROR_ALL_TYPES));
+    }
+    return group;
+}
+
+static struct group *group_of(struct rollups *r, const struct rollup_mark *mark)
+{
+    int64_t minute_us = spans_floor(mark->at_us, SPAN_MINUTE_S);
+    char key[KEY_MAX];
+    size_t len = min_of(mark->type.len, sizeof key - sizeof minute_us);
+    memcpy(key, &minute_us, sizeof minute_us);
+    if (len > 0)
+        memcpy(key + sizeof minute_us, mark->type.ptr, len);
+    struct str name = str_of(key, sizeof minute_us + len);
+    struct group *group = map_get(r->groups, name);
+    if (group != NULL)
+        return group;
+    group = group_create(r, mark);
+    (void)map_put(r->groups, name, group);
+    return group;
 }
 
 size_t rollups_missing(struct rollups *r, struct arena *a, const struct rollup_mark *marks,
                        size_t count, const struct mirror_rollup *const **ret_spans)
 {
-    const struct mirror_rollup **list =
-        arena_new_array(a, count * SPANS_A_MARK, const struct mirror_rollup *);
-    size_t missing = 0;
+    struct group **groups = arena_new_array(a, count, struct group *);
+    size_t group_count = 0, missing = 0;
     r->looks++;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        struct group *group = group_of(r, &marks[i]);
+        if (group->look != r->looks)
+            groups[group_count++] = group;
+        group->look = r->looks;
+    }
+    const struct mirror_rollup **list =
+        arena_new_array(a, group_count * SPANS_A_MARK, const struct mirror_rollup *);
+    for (size_t i = 0; i < group_count; i++)
         for (size_t n = 0; n < SPANS_A_MARK; n++) {
-            struct span *span = find_of_mark(r, &marks[i], n);
-            if (span->is_loaded || span->look == r->looks)
-                continue;
+            struct span *span = groups[i]->spans[n];
+            if (!span->is_loaded && span->look != r->looks)
+                list[missing++] = &span->rollup;
             span->look = r->looks;
-            list[missing++] = &span->rollup;
         }
     *ret_spans = list;
     return missing;
@@ -172,13 +212,15 @@ static void add_mark(struct mirror_rollup *rollup, const struct rollup_mark *mar
 
 void rollups_add(struct rollups *r, const struct rollup_mark *marks, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        const struct group *group = group_of(r, &marks[i]);
         for (size_t n = 0; n < SPANS_A_MARK; n++) {
-            struct span *span = find_of_mark(r, &marks[i], n);
+            struct span *span = group->spans[n];
             assert(span->is_loaded);
             span->is_changed = true;
             add_mark(&span->rollup, &marks[i]);
         }
+    }
 }
 
 size_t rollups_changed(const struct rollups *r, struct arena *a,
@@ -196,22 +238,40 @@ size_t rollups_changed(const struct rollups *r, struct arena *a,
     return count;
 }
 
-void rollups_stored(struct rollups *r)
+static bool is_over(const struct span *span, int64_t now_us)
 {
-    int64_t now_us = clock_wall_us();
+    const struct mirror_rollup *rollup = &span->rollup;
+    return rollup->at_us + (rollup->span_s + FORGET_AFTER_S) * CLOCK_S < now_us;
+}
+
+static void forget(struct rollups *r, int64_t now_us)
+{
     struct map *kept = map_create();
     size_t at = 0;
     struct str key;
-    void *value;
-    while (map_next(r->spans, &at, &key, &value)) {
-        struct span *span = value;
-        const struct mirror_rollup *rollup = &span->rollup;
-        span->is_changed = false;
-        if (rollup->at_us + (rollup->span_s + FORGET_AFTER_S) * CLOCK_S < now_us)
+    void *span;
+    while (map_next(r->spans, &at, &key, &span))
+        if (is_over(span, now_us))
             span_free(span);
         else
             (void)map_put(kept, key, span);
-    }
     map_destroy(r->spans);
+    map_destroy(r->groups);
+    arena_reset(r->group_arena);
     r->spans = kept;
+    r->groups = map_create();
+}
+
+void rollups_stored(struct rollups *r)
+{
+    int64_t now_us = clock_wall_us();
+    size_t at = 0, over = 0;
+    struct str key;
+    void *span;
+    while (map_next(r->spans, &at, &key, &span)) {
+        ((struct span *)span)->is_changed = false;
+        over += is_over(span, now_us);
+    }
+    if (over > 0)
+        forget(r, now_us);
 }

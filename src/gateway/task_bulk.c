@@ -172,7 +172,9 @@ static enum gql_next resolve(struct gql_step *step, const struct bulk_action *ac
     struct bulk *b = arena_new(step->arena, struct bulk);
     const struct request *r = await_request(step);
     struct err e;
-    *b = (struct bulk){ .step = step, .action = action };
+    *b = (struct bulk){ .step = step,
+                        .action = action,
+                        .act = audited_begin(action->audit, STR("tasks"), (struct str){ 0 }) };
     b->targets_max = conf_int(r->loop->gateway->conf, CONF_BULK_MAX);
     step->host = b;
     arena_defer(step->arena, free_bulk, b);

@@ -2,7 +2,6 @@
 #include "gateway/task_bulk_priv.h"
 
 #include "base/clock.h"
-#include "gateway/audited.h"
 #include "gateway/await.h"
 #include "gateway/task_bulk_report.h"
 #include "gateway/worker_client.h"
@@ -42,8 +41,8 @@ static void break_off(struct bulk *b, const struct err *why)
                        b->matched, e.message);
     add_numbers(b, &report);
     report.broke = b->broke.message;
-    (void)audited_fail(b->step, b->action->audit, STR("tasks"),
-                       task_bulk_describe(b->step->arena, &report), &b->broke);
+    b->act.detail = task_bulk_describe(b->step->arena, &report);
+    (void)audited_fail(b->step, &b->act, &b->broke);
 }
 
 static void finish(struct bulk *b)
@@ -55,8 +54,8 @@ static void finish(struct bulk *b)
         return;
     }
     add_numbers(b, &report);
-    audited_finish(b->step, b->action->audit, STR("tasks"),
-                   task_bulk_describe(b->step->arena, &report));
+    b->act.detail = task_bulk_describe(b->step->arena, &report);
+    audited_finish(b->step, &b->act);
 }
 
 /* ── the worker ── */
@@ -100,7 +99,7 @@ static void store(struct bulk *b, const struct json_value *tasks)
     const struct db_step steps[] = {
         mirror_async_step(),
         b->action->is_delete ? task_mirror_drop_step(a, ids, count)
-                             : task_mirror_update_step(a, rows, count, false),
+                             : task_mirror_update_step(a, rows, count),
     };
     (void)await_db_any(b->step, DB_LANE_WRITE, steps, countof(steps), stored);
 }
@@ -165,6 +164,21 @@ static void replied(void *owner, const struct worker_reply *reply)
     task_bulk_next_page(b);
 }
 
+/* What is known at the beginning; the worker counts on from what the calls before this one did. */
+static void put_record(struct bulk *b, struct json_writer *w)
+{
+    struct task_bulk_report report;
+    add_numbers(b, &report);
+    report.is_begun = true;
+    struct audited_act act = b->act;
+    act.detail = task_bulk_describe(b->page, &report);
+    const struct audited_call call = { .is_last = b->to == b->count,
+                                       .is_counted = true,
+                                       .done = b->done,
+                                       .refused = b->refused_count };
+    audited_put_record(w, b->step, &act, &call);
+}
+
 static struct str body_of(struct bulk *b)
 {
     struct str label = await_request(b->step)->credential->owner.label;
@@ -191,6 +205,8 @@ static struct str body_of(struct bulk *b)
         json_end_object(&w);
     }
     json_end_array(&w);
+    if (!b->is_dry)
+        put_record(b, &w);
     json_end_object(&w);
     struct str body = arena_copy(b->page, buf_str(&out));
     buf_clear(&out);

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "base/err.h"
+#include "gateway/audited.h"
 #include "gateway/task_filter.h"
 
 enum { BULK_REFUSED_MAX = 100 }; /* that are named */
@@ -41,7 +42,8 @@ struct bulk {
     struct bulk_refusal refused[BULK_REFUSED_MAX];
     void *refused_objects[BULK_REFUSED_MAX];
     size_t refused_shown;
-    bool is_in_doubt; /* nobody knows what became of the page that was asked last */
+    struct audited_act act; /* its detail is that of the end */
+    bool is_in_doubt;       /* nobody knows what became of the page that was asked last */
     struct err broke;
 };
 

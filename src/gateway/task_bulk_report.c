@@ -66,10 +66,12 @@ struct str task_bulk_describe(struct arena *a, const struct task_bulk_report *re
     json_write_string(&w, str_of_c(time));
     json_key_c(&w, "matched");
     json_write_i64(&w, report->matched);
-    json_key_c(&w, "done");
-    json_write_i64(&w, report->done);
-    json_key_c(&w, "refused");
-    json_write_i64(&w, report->refused);
+    if (!report->is_begun) {
+        json_key_c(&w, "done");
+        json_write_i64(&w, report->done);
+        json_key_c(&w, "refused");
+        json_write_i64(&w, report->refused);
+    }
     if (report->broke != NULL) {
         json_key_c(&w, "error");
         json_write_string(&w, str_of_c(report->broke));

@@ -7,6 +7,7 @@ struct task_bulk_report {
     const struct gql_value *filter; /* a TaskFilter */
     int64_t as_of_us, matched, done, refused;
     const char *broke; /* why it ended early; NULL: it did not */
+    bool is_begun;     /* what is done and refused is counted elsewhere */
 };
 
 /* A JSON object, in the arena. */

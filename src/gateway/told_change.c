@@ -8,7 +8,8 @@
  * answer
  *         `-- failed: error                        `-- one failed: audit what was done --> error
  *
- * Where nobody owns it, all are the others.
+ * Where nobody owns it, all are the others. Each is given the entry of the audit log as it stands
+ * when it has made the change: of several shards the last word is this process's.
  */
 static const struct {
     const char *list, *member; /* of a worker's lists, and of its answer */
@@ -19,6 +20,7 @@ static const struct {
 
 struct told_changing {
     struct told_change change;
+    struct audited_act act;
     size_t open;        /* that are asked, and one while more are to be */
     bool is_owner_done; /* the others are asked */
     const struct json_value
@@ -65,19 +67,26 @@ static struct str list_shards(const struct gql_step *step, bool is_done)
 
 /* ── the end ── */
 
+/* The object with `members` as its last ones; `ptr` NULL: there is none. */
+static struct str with_members(struct arena *a, struct str object, struct str members)
+{
+    if (object.ptr == NULL || object.len <= 2)
+        return arena_printf(a, "{%.*s}", STR_FMT(members));
+    return arena_printf(a, "%.*s,%.*s}", STR_FMT(str_first(object, object.len - 1)),
+                        STR_FMT(members));
+}
+
 /* The change's detail, and who has made it. */
 static struct str detail_with(const struct gql_step *step, struct str done)
 {
     const struct told_changing *c = step->host;
-    struct str detail = c->change.detail, begin = STR("{");
-    if (detail.ptr != NULL)
-        begin = arena_printf(step->arena, "%.*s,", (int)detail.len - 1, detail.ptr);
-    return arena_printf(step->arena, "%.*s\"shards\":[%.*s]}", STR_FMT(begin), STR_FMT(done));
+    return with_members(step->arena, c->change.detail,
+                        arena_printf(step->arena, "\"shards\":[%.*s]", STR_FMT(done)));
 }
 
 static enum gql_next fail(struct gql_step *step)
 {
-    const struct told_changing *c = step->host;
+    struct told_changing *c = step->host;
     struct str done = list_shards(step, true), others = list_shards(step, false);
     struct err e;
     if (str_is_empty(done))
@@ -85,7 +94,8 @@ static enum gql_next fail(struct gql_step *step)
     (void)err_set_from(&e, c->why.origin, c->why.code,
                        "changed at shard %.*s, and not at shard %.*s: %.120s", STR_FMT(done),
                        STR_FMT(others), c->why.message);
-    return audited_fail(step, c->change.action, c->change.subject, detail_with(step, done), &e);
+    c->act.detail = detail_with(step, done);
+    return audited_fail(step, &c->act, &e);
 }
 
 static enum gql_next ask_others(struct gql_step *step);
@@ -101,7 +111,7 @@ static enum gql_next go_on(struct gql_step *step)
     if (!c->is_owner_done)
         return ask_others(step);
     step->results[0] = gql_object(object_of(step, c));
-    audited_finish(step, c->change.action, c->change.subject, c->change.detail);
+    audited_finish(step, &c->act);
     return GQL_WAIT;
 }
 
@@ -137,12 +147,34 @@ static void changed(struct gql_step *step, size_t shard, const struct json_value
     (void)go_on(step);
 }
 
+static struct str body_of(const struct gql_step *step, size_t shard)
+{
+    const struct told_changing *c = step->host;
+    const struct audited_call call = { .is_last = gateway_of(step)->shard_count == 1 };
+    struct audited_act act = c->act;
+    struct buf out;
+    if (!call.is_last) {
+        struct str done = list_shards(step, true);
+        act.detail = detail_with(step, arena_printf(step->arena, "%.*s%s%zu", STR_FMT(done),
+                                                    done.len > 0 ? ", " : "", shard));
+    }
+    buf_init(&out, 0);
+    struct json_writer w = json_writer_to(&out);
+    json_begin_object(&w);
+    audited_put_record(&w, step, &act, &call);
+    json_end_object(&w);
+    struct str record = str_of(out.ptr + 1, out.len - 2); /* without its braces */
+    struct str body = with_members(step->arena, c->change.body, record);
+    buf_clear(&out);
+    return body;
+}
+
 /* One that cannot be asked has failed before this returns. */
 static void ask(struct gql_step *step, size_t shard)
 {
     struct told_changing *c = step->host;
     c->open++;
-    (void)await_worker_or(step, shard, NULL, c->change.path, c->change.body, changed, failed);
+    (void)await_worker_or(step, shard, NULL, c->change.path, body_of(step, shard), changed, failed);
 }
 
 static enum gql_next ask_others(struct gql_step *step)
@@ -159,7 +191,11 @@ static enum gql_next ask_others(struct gql_step *step)
 enum gql_next told_change(struct gql_step *step, const struct told_change *change)
 {
     struct told_changing *c = arena_new(step->arena, struct told_changing);
-    *c = (struct told_changing){ .change = *change, .open = 1 };
+    *c = (struct told_changing){
+        .change = *change,
+        .act = audited_begin(change->action, change->subject, change->detail),
+        .open = 1,
+    };
     step->host = c;
     if (!change->is_owned)
         return ask_others(step);

@@ -6,7 +6,10 @@
 #include "gateway/gateway_priv.h"
 #include "gateway/spans.h"
 #include "store/public/audit.h"
+#include "store/public/conversation.h"
 #include "store/public/error_group.h"
+#include "store/public/insight.h"
+#include "store/public/session.h"
 
 enum { BATCH_ROWS = 2'000, AUDIT_ROWS = 1'000, BATCH_DEADLINE_US = 10 * CLOCK_S };
 
@@ -14,9 +17,20 @@ enum { BATCH_ROWS = 2'000, AUDIT_ROWS = 1'000, BATCH_DEADLINE_US = 10 * CLOCK_S 
 static const struct kept {
     int64_t span_s;
     int64_t kept_s; /* 0: as `option` says */
-    enum { KEPT_ROLLUPS, KEPT_ERRORS, KEPT_GROUPS, KEPT_AUDIT } what;
+    enum {
+        KEPT_SESSIONS,
+        KEPT_CONVERSATIONS,
+        KEPT_INSIGHTS,
+        KEPT_ROLLUPS,
+        KEPT_ERRORS,
+        KEPT_GROUPS,
+        KEPT_AUDIT
+    } what;
     enum conf_id option;
 } kept[] = {
+    { 0, 0, KEPT_SESSIONS, CONF_COUNT },      /* what is over says so itself */
+    { 0, 0, KEPT_CONVERSATIONS, CONF_COUNT }, /* of those that were deleted, the messages */
+    { 0, 0, KEPT_INSIGHTS, CONF_COUNT },
     { SPAN_MINUTE_S, 0, KEPT_ROLLUPS, CONF_MINUTES_RETENTION },
     { 5 * SPAN_MINUTE_S, 0, KEPT_ROLLUPS, CONF_MINUTES_RETENTION },
     { SPAN_HOUR_S, 0, KEPT_ROLLUPS, CONF_HOURS_RETENTION },
@@ -42,6 +56,8 @@ void upkeep_begin(struct gateway_loop *loop)
 /* A full batch: there may be more. */
 static bool was_full(const struct kept *k, const struct db_rows *rows)
 {
+    if (k->what == KEPT_CONVERSATIONS)
+        return db_rows_count(rows) == CONVERSATION_PURGE_MAX;
     if (k->what != KEPT_AUDIT)
         return db_rows_affected(rows) == BATCH_ROWS;
     int64_t gone = audit_expired(rows);
@@ -69,6 +85,15 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
         k->option != CONF_COUNT ? conf_duration_us(conf, k->option) : k->kept_s * CLOCK_S;
     int64_t before_us = clock_wall_us() - kept_us;
     switch (k->what) {
+    case KEPT_SESSIONS:
+        steps[0] = session_expire_step(a, BATCH_ROWS);
+        return 1;
+    case KEPT_CONVERSATIONS:
+        steps[0] = conversation_purge_step(a);
+        return 1;
+    case KEPT_INSIGHTS:
+        steps[0] = insight_purge_step(a);
+        return 1;
     case KEPT_ROLLUPS:
         steps[0] = stats_expire_step(a, k->span_s, before_us, BATCH_ROWS);
         return 1;

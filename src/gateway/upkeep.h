@@ -1,6 +1,6 @@
 /*
- * upkeep: deletes what has been kept for long enough, figures and entries of the audit log, a batch
- * a second, so that nothing waits for it. Every gateway does; what one deletes the others do not
+ * upkeep: deletes what has been kept for long enough, sessions, deleted conversations, insights,
+ * figures and entries of the audit log, a batch a second, so that nothing waits for it. Every gateway does; what one deletes the others do not
  * find.
  */
 #pragma once

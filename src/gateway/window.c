@@ -114,6 +114,7 @@ static void take_drop(struct window *w, const struct feed_event *event)
         if (row != NULL)
             row->is_gone = true;
         PUSH(w->dropped, w->dropped_count, event->ids[i]);
+        PUSH(w->failures, w->failure_count, event->ids[i]);
     }
     if (!event->is_range)
         return;

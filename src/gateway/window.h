@@ -30,7 +30,7 @@ struct window {
     size_t task_count, job_count;
     struct uuid *dropped, *froms, *tos, *gone_jobs;
     size_t dropped_count, range_count, gone_job_count;
-    struct uuid *failures; /* tasks that failed, or do no longer */
+    struct uuid *failures; /* tasks that failed, or do no longer; dropped ones, too */
     size_t failure_count;
     struct rollup_mark *marks;
     size_t mark_count;
@@ -48,8 +48,8 @@ void window_destroy(struct window *w); /* accepts NULL */
 void window_take(struct window *w, struct feed_batch *batch);
 
 /*
- * The rows to store, born ones first, and the first one that may have to be updated: one that was
- * born and nothing else is either new, or it was stored with that version by who made it.
+ * The rows to store: born ones first, which are whole, and of these first those that were born and
+ * nothing else: one of them is new, or it was stored with that version by who made it.
  */
 [[nodiscard]] size_t window_rows(const struct window *w, struct mirror_row **ret_rows,
                                  size_t *ret_born, size_t *ret_unchanged);

@@ -155,7 +155,7 @@ static bool read_told(const struct json_value *told, struct feed_event *event, s
     return (told != NULL && told->type == JSON_OBJECT) || err_set(e, ERR_INVALID, "is no object");
 }
 
-/* Of a new task and of a job's change it stands within. */
+/* Of a new task, of a job's change and of a record it stands within. */
 static void read_actor(const struct json_value *object, struct feed_event *event)
 {
     const struct json_value *holder = object;
@@ -163,6 +163,8 @@ static void read_actor(const struct json_value *object, struct feed_event *event
         holder = json_get_c(object, "task");
     if (event->op == FEED_JOB || event->op == FEED_JOB_GONE)
         holder = event->object = json_get_c(object, "change");
+    if (event->op == FEED_RECORD)
+        holder = event->object;
     const struct json_value *actor = json_get_c(holder, "actor");
     if (actor != NULL && actor->type == JSON_STRING)
         event->actor = actor->text;
@@ -175,6 +177,7 @@ static bool read_op(const struct json_value *v, enum feed_op *ret_op)
         [FEED_FINISH] = "finish",     [FEED_WAIT] = "wait", [FEED_REOPEN] = "reopen",
         [FEED_NOTE] = "note",         [FEED_DROP] = "drop", [FEED_JOB] = "job",
         [FEED_JOB_GONE] = "job_gone", [FEED_TYPE] = "type", [FEED_QUEUE] = "queue",
+        [FEED_RECORD] = "record",
     };
     for (int op = 0; v != NULL && v->type == JSON_STRING && op < FEED_OP_COUNT; op++)
         if (str_eq_c(v->text, names[op])) {
@@ -212,6 +215,8 @@ bool worker_read_event(struct arena *a, const struct json_value *event,
         is_good = read_told(json_get_c(event, "type"), &read, e);
     else if (op == FEED_QUEUE)
         is_good = read_told(json_get_c(event, "queue"), &read, e);
+    else if (op == FEED_RECORD)
+        is_good = read_told(json_get_c(event, "record"), &read, e);
     if (!is_good)
         return err_in(e, "event %lld", (long long)ret_event->seq);
     read_actor(event, &read);

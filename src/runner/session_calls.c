@@ -9,7 +9,7 @@
 enum {
     ANSWER_ARENA_BYTES = 1 << 30, /* beside the client's own bound of an answer */
     LEASES_WAIT_MS = 20'000,
-    LEASES_ONE_CALL_MAX = 200,
+    LEASES_ONE_CALL_MAX = 500,
     DEADLINE_MS = 10'000,  /* of a call that need not wait */
     DEADLINE_MIN_MS = 500, /* of a heartbeat, however short the session's time is */
     END_DEADLINE_MS = 2'000,

@@ -6,7 +6,9 @@
  *                    ▲                                      │ finished ones that must be looked up
  *                    └── what they depend on ◀── their rows ◀┘
  *
- * What breaks in the middle (no leader, no database) ends it; the answer says what was done.
+ * What breaks in the middle (no leader, no database) ends it; the answer says what was done. So
+ * does the record that the gateway gives: as open with the first task, in its batch, and at the
+ * end.
  */
 #include "base/log.h"
 #include "db/rows.h"
@@ -112,6 +114,30 @@ static void answer(struct bulk *q)
     door_answer(q->r);
 }
 
+/* ── its end ── */
+
+static void close_record(struct intent *intent, struct batch *b)
+{
+    const struct bulk *q = container_of(intent, struct bulk, closing);
+    record_put_bulk(b, &q->record, (int64_t)count_of(q, BULK_DONE),
+                    (int64_t)count_of(q, BULK_REFUSED), !q->record.is_last);
+}
+
+static void record_closed(struct intent *intent, const struct err *err)
+{
+    struct bulk *q = container_of(intent, struct bulk, closing);
+    if (err)
+        q->broke = *err;
+    answer(q);
+}
+
+static void end(struct bulk *q)
+{
+    q->closing = (struct intent){ .apply = close_record, .done = record_closed };
+    if (q->is_dry || !q->record.is_given || !shard_submit(&q->w->shard, &q->closing, &q->broke))
+        answer(q);
+}
+
 /* ── one task ── */
 
 static void refuse(struct bulk_item *item, const char *reason)
@@ -163,11 +189,24 @@ static void note_became(struct bulk_item *item, const struct batch *b)
                                          .max_attempts = task->max_attempts };
 }
 
+static void unrecord(struct shard *s, void *data)
+{
+    struct bulk *q = data;
+    (void)s;
+    q->is_recorded = false;
+}
+
 static void apply(struct intent *intent, struct batch *b)
 {
     struct bulk_item *item = container_of(intent, struct bulk_item, intent);
+    struct bulk *q = item->bulk;
     if (!judge(item, b->s, b->at_us))
         return;
+    if (!q->is_recorded) {
+        record_put_bulk(b, &q->record, 0, 0, true);
+        batch_on_undo(b, unrecord, q);
+        q->is_recorded = true;
+    }
     if (item->act.kind == ACT_DELETE) {
         drop(item, b);
         return;
@@ -253,7 +292,7 @@ static void submit(struct bulk *q)
 static void next_chunk(struct bulk *q)
 {
     if (q->to == q->count) {
-        answer(q);
+        end(q);
         return;
     }
     q->from = q->to;

@@ -2,6 +2,7 @@
 #pragma once
 #include "http/server.h"
 #include "worker/act.h"
+#include "worker/record.h"
 #include "worker/standing.h"
 
 enum bulk_item_state { BULK_OPEN, BULK_LOOK, BULK_DONE, BULK_REFUSED };
@@ -31,6 +32,9 @@ struct bulk {
     enum act_kind kind;
     bool is_dry;
     struct str actor;
+    struct record record;
+    bool is_recorded;      /* as open */
+    struct intent closing; /* its end is recorded */
     struct bulk_item *items;
     size_t count;
     size_t from, to; /* the chunk */

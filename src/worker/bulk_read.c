@@ -65,7 +65,7 @@ static bool read_action(const struct json_value *body, enum act_kind *ret_kind, 
 bool bulk_read(struct bulk *q, const struct json_value *body, struct err *e)
 {
     scoped(map_destroyp) struct map *seen = map_create();
-    static const char *const members[] = { "action", "tasks", "actor", "dry_run", NULL };
+    static const char *const members[] = { "action", "tasks", "actor", "dry_run", "record", NULL };
     const struct json_value *tasks = json_get_c(body, "tasks");
     q->actor = STR("");
     if (!door_only(body, "", members, e) || !read_action(body, &q->kind, e))
@@ -73,7 +73,7 @@ bool bulk_read(struct bulk *q, const struct json_value *body, struct err *e)
     door_text(body, "", "actor", DOOR_ACTOR_MAX, &q->actor, e);
     if (!door_is_bad(e))
         door_flag(body, "", "dry_run", &q->is_dry, e);
-    if (door_is_bad(e))
+    if (door_is_bad(e) || !record_read(body, q->r->arena, &q->record, e))
         return false;
     if (!tasks || tasks->type != JSON_ARRAY)
         return err_set(e, ERR_INVALID, "tasks: is no list");

@@ -14,6 +14,8 @@
 struct live *change_add(struct batch *b, struct task_view *view, uint32_t type);
 /* The same; it waits for other tasks until deps_ended says otherwise. */
 struct live *change_add_blocked(struct batch *b, struct task_view *view, uint32_t type);
+/* What the batch adds as this task, unless it has changed since; NULL: it was there before. */
+[[nodiscard]] const struct task_view *change_added(const struct batch *b, const struct live *task);
 /* A waiting task begins, in a session; the fence is the change's number. */
 void change_start(struct batch *b, struct live *task, uint32_t session);
 

@@ -50,6 +50,21 @@ struct task_row *change_row_task(struct batch *b)
     return vector_add(&b->rows->tasks);
 }
 
+/* Rows are in the order of their numbers. */
+const struct task_view *change_added(const struct batch *b, const struct live *task)
+{
+    const struct task_row *rows = b->rows->tasks.items;
+    size_t low = 0, high = b->rows->tasks.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (rows[middle].seq < task->version)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < b->rows->tasks.count && rows[low].seq == task->version ? rows[low].view : NULL;
+}
+
 struct done_row *change_row_done(struct batch *b)
 {
     return vector_add(&b->rows->done);

@@ -12,6 +12,7 @@
 #include "worker/jobs.h"
 #include "worker/logrow.h"
 #include "worker/meter.h"
+#include "worker/record.h"
 #include "worker/settings.h"
 #include "worker/worker_priv.h"
 
@@ -22,6 +23,7 @@ struct told {
     int64_t seq, at_us;
     struct str counts; /* of a drop: what left, JSON */
     struct str by;     /* who did it; empty: nobody in person */
+    struct str record; /* of a record, JSON; empty: it is none */
 };
 
 struct reading {
@@ -178,6 +180,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
     case OP_JOB_GONE:
     case OP_TYPE:
     case OP_QUEUE:
+    case OP_RECORD:
     case OP_COUNT:
         break;
     }
@@ -214,6 +217,8 @@ static void put_event(struct reading *q, const struct told *t)
         put_drop_range(&q->text, t);
     } else if (is_of_job(t->change.op)) {
         put_job(q, t);
+    } else if (t->change.op == OP_RECORD && !str_is_empty(t->record)) {
+        event_record(&q->text, t->seq, t->at_us, t->record);
     } else if (t->change.op == OP_TYPE || t->change.op == OP_QUEUE) {
         if (!settings_put_event(&q->w->shard, &q->text, t->seq, t->at_us, &t->change))
             event_none(&q->text, t->seq);
@@ -314,7 +319,7 @@ static void tasks_read(void *owner, const struct db_reply *reply)
 static bool is_of_task(enum op op)
 {
     return op != OP_NONE && !is_of_job(op) && op != OP_DROP && op != OP_DROP_RANGE &&
-           op != OP_TYPE && op != OP_QUEUE;
+           op != OP_TYPE && op != OP_QUEUE && op != OP_RECORD;
 }
 
 /* Takes the lines of `extra` up to that change; its own say more of it. */
@@ -333,6 +338,8 @@ static void read_extra(struct reading *q, struct str *extra, struct told *t)
         struct err e;
         if (is_good && seq == t->seq && str_starts_with(text, STR("[")))
             t->counts = text;
+        else if (is_good && seq == t->seq && str_starts_with(text, STR("{")))
+            t->record = text;
         else if (is_good && seq == t->seq && json_parse(q->r->arena, text, &by, &e) &&
                  by->type == JSON_STRING)
             t->by = by->text;
@@ -348,9 +355,12 @@ static void add_row(struct reading *q, const struct log_row *row, int64_t until)
         if (seq != q->from + (int64_t)q->count || seq >= until)
             continue;
         struct told *t = &q->told[q->count++];
-        *t = (struct told){
-            .change = change, .seq = seq, .at_us = row->at_us, .counts = STR(""), .by = STR("")
-        };
+        *t = (struct told){ .change = change,
+                            .seq = seq,
+                            .at_us = row->at_us,
+                            .counts = STR(""),
+                            .by = STR(""),
+                            .record = STR("") };
         read_extra(q, &extra, t);
         if (is_of_task(change.op))
             q->ids[q->id_count++] = change.id;

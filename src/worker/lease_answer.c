@@ -32,16 +32,6 @@ static void put_ack(struct json_writer *w, const struct lease_ack *ack)
     json_end_object(w);
 }
 
-/* Null where it is empty. */
-static void put_text(struct json_writer *w, struct str key, struct str text)
-{
-    json_key(w, key);
-    if (text.len == 0)
-        json_write_null(w);
-    else
-        json_write_string(w, text);
-}
-
 static void put_lease(struct leasing *l, struct json_writer *w, const struct lease_claim *c)
 {
     struct shard *s = &l->w->shard;
@@ -66,13 +56,22 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     json_write_i64(w,
                    now_us + c->started_us - shard_now_us(s) + (int64_t)c->timeout_s * CLOCK_S);
     json_put_time(w, "scheduled_for_us", c->body.scheduled_for_us);
-    put_text(w, STR("idempotency_key"), c->body.key);
-    put_text(w, STR("job_id"), c->body.job_id);
-    json_key_c(w, "checkpoint");
-    if (c->body.checkpoint.len == 0)
-        json_write_null(w);
+    json_key_c(w, "idempotency_key");
+    if (c->body.key.len > 0)
+        json_write_string(w, c->body.key);
     else
+        json_write_null(w);
+    if (c->body.has_job) {
+        json_put_id(w, "job_id", c->body.job_id);
+    } else {
+        json_key_c(w, "job_id");
+        json_write_null(w);
+    }
+    json_key_c(w, "checkpoint");
+    if (c->body.checkpoint.len > 0)
         json_write_raw(w, c->body.checkpoint);
+    else
+        json_write_null(w);
     json_end_object(w);
 }
 
@@ -115,10 +114,12 @@ static void take_body(struct lease_claim *claim, const struct db_rows *rows, siz
     claim->body = (struct lease_body){
         .payload = db_rows_text(rows, row, 1),
         .key = db_rows_text(rows, row, 2),
-        .job_id = db_rows_text(rows, row, 3),
+        .has_job = !db_rows_is_null(rows, row, 3),
         .scheduled_for_us = db_rows_is_null(rows, row, 4) ? 0 : db_rows_time(rows, row, 4),
         .checkpoint = db_rows_text(rows, row, 5),
     };
+    if (claim->body.has_job)
+        claim->body.job_id = db_rows_uuid(rows, row, 3);
 }
 
 /* Rows come in the order of their claims as a rule: the next one is where to look first. */
@@ -153,15 +154,15 @@ static void bodies_read(void *owner, const struct db_reply *reply)
 
 static void answer_claims(struct leasing *l)
 {
-    if (l->claim_count == 0) {
-        answer(l);
-        return;
-    }
     struct uuid *ids = arena_new_array(l->r->arena, l->claim_count, struct uuid);
+    size_t count = 0;
     for (size_t i = 0; i < l->claim_count; i++)
-        ids[i] = l->claims[i].id;
-    door_read(l->w, &read_bodies, read_bodies_args(l->r->arena, ids, l->claim_count), bodies_read,
-              l);
+        if (!l->claims[i].has_body)
+            ids[count++] = l->claims[i].id;
+    if (count == 0)
+        answer(l);
+    else
+        door_read(l->w, &read_bodies, read_bodies_args(l->r->arena, ids, count), bodies_read, l);
 }
 
 static void acks_read(void *owner, const struct db_reply *reply)

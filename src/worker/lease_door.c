@@ -40,6 +40,17 @@ static void return_unheld(struct leasing *l, struct batch *b)
         lease_return(b, lost[i]);
 }
 
+/* A task that the same batch adds has no checkpoint. */
+static void keep_body(struct lease_claim *claim, struct arena *a, const struct task_view *added)
+{
+    claim->has_body = true;
+    claim->body = (struct lease_body){ .payload = arena_copy(a, added->payload),
+                                       .key = arena_copy(a, added->key),
+                                       .has_job = added->has_job,
+                                       .job_id = added->job_id,
+                                       .scheduled_for_us = added->scheduled_for_us };
+}
+
 static void apply_claim(struct intent *intent, struct batch *b)
 {
     struct leasing *l = container_of(intent, struct leasing, wait.intent);
@@ -52,17 +63,20 @@ static void apply_claim(struct intent *intent, struct batch *b)
     if (l->wait.session && l->says_held && l->wait.session->leases > 0)
         return_unheld(l, b);
     while (l->wait.session && l->claim_count < l->max) {
-        const struct live *task = session_claim(b, l->wait.session);
+        const struct task_view *added;
+        const struct live *task = session_claim(b, l->wait.session, &added);
         if (!task)
             break;
-        l->claims[l->claim_count++] =
-            (struct lease_claim){ .id = task->id,
-                                  .type = live_type_of(b->s->live, task),
-                                  .timeout_s = task->timeout_s,
-                                  .attempt = task->attempt,
-                                  .max_attempts = task->max_attempts,
-                                  .fence = live_run_of(b->s->live, task).fence,
-                                  .started_us = task->at_us };
+        struct lease_claim *claim = &l->claims[l->claim_count++];
+        *claim = (struct lease_claim){ .id = task->id,
+                                       .type = live_type_of(b->s->live, task),
+                                       .timeout_s = task->timeout_s,
+                                       .attempt = task->attempt,
+                                       .max_attempts = task->max_attempts,
+                                       .fence = live_run_of(b->s->live, task).fence,
+                                       .started_us = task->at_us };
+        if (added)
+            keep_body(claim, l->r->arena, added);
     }
 }
 

@@ -12,8 +12,10 @@ struct json_value;
 /* What a lease holds beside what memory knows. */
 struct lease_body {
     struct str payload, checkpoint; /* JSON; no checkpoint: empty */
-    struct str key, job_id;         /* empty: none */
-    int64_t scheduled_for_us;       /* 0: none */
+    struct str key;                 /* empty: none */
+    bool has_job;
+    struct uuid job_id;
+    int64_t scheduled_for_us; /* 0: none */
 };
 
 struct lease_claim {

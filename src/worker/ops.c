@@ -32,6 +32,7 @@ static const struct {
     [OP_QUEUE] = { 0, STATUS_COUNT, STATUS_COUNT },
     [OP_COMPLETE_BLOCKED] = { 0, STATUS_PENDING, STATUS_COMPLETED },
     [OP_REOPEN_BLOCKED] = { 2, STATUS_FAILED, STATUS_PENDING },
+    [OP_RECORD] = { 0, STATUS_COUNT, STATUS_COUNT },
 };
 
 unsigned op_args(enum op op)

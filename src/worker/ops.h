@@ -7,7 +7,7 @@
  *   ids    16 bytes a change, in order: the task's id, or the job's
  *   args   8 bytes each, big-endian, in order: op_args(op) of them a change
  *   extra  lines of a change's number and JSON, in order: an array of what a drop took from the
- *          counters, a text of the person who did it
+ *          counters, a text of the person who did it, an object of a record
  *
  * Old and new status follow from the op alone, and together with the tables' rows and the state
  * before, a replay follows from the first three columns and from what drops took.
@@ -45,6 +45,7 @@ enum op {
     OP_QUEUE = 23, /* a queue was paused or resumed; its row is in `queue` */
     OP_COMPLETE_BLOCKED = 24, /* pending → completed: a group, all of whose children have ended */
     OP_REOPEN_BLOCKED = 25,   /* failed → pending, waits for others; args: run_at, max_attempts */
+    OP_RECORD = 26, /* what somebody did stands in `extra`; the id is of the audit log's entry */
     OP_COUNT
 };
 

@@ -99,8 +99,10 @@ void session_open(struct batch *b, const struct session_new *wanted);
 /* Its leases return: lost, or without an attempt when `is_release`; then it is gone. Queued. */
 void session_end(struct session_set *set, struct session *session, bool is_release);
 
-/* For `apply`: the best task that the session may run begins in it. NULL: none. */
-[[nodiscard]] struct live *session_claim(struct batch *b, struct session *session);
+/* For `apply`: the best task that the session may run begins in it. NULL: none. `ret_added` is what
+ * change_added says of it before. */
+[[nodiscard]] struct live *session_claim(struct batch *b, struct session *session,
+                                         const struct task_view **ret_added);
 /* For `apply`: before a running task ends or waits: its slot is free again. */
 void session_give_back(struct batch *b, const struct live *task);
 

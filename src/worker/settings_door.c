@@ -3,6 +3,7 @@
  * what stood in `apply` is what it answers.
  */
 #include "worker/door.h"
+#include "worker/record.h"
 #include "worker/settings.h"
 #include "worker/worker_priv.h"
 
@@ -16,8 +17,9 @@ struct call {
     const char *what; /* "type", "queue": what the answer tells */
     struct str name;
     struct type_wish wish; /* of a queue: actor and pause alone */
-    struct str answer;     /* the object, as JSON */
-    struct err err;        /* why `apply` refused it */
+    struct record record;
+    struct str answer; /* the object, as JSON */
+    struct err err;    /* why `apply` refused it */
 };
 
 static struct call *open_call(struct worker *w, struct http_request *r)
@@ -85,6 +87,7 @@ static void update_apply(struct intent *intent, struct batch *b)
     if (!shard_type_of(b->s, c->name, &type, &c->err) ||
         !settings_change_type(b, type, &c->wish, &c->err))
         return;
+    record_put(b, &c->record);
     keep_answer(c, b->s, type, settings_put_type);
 }
 
@@ -99,7 +102,7 @@ static bool read_name(const struct json_value *body, struct call *c, const char 
 
 void types_update_door(void *owner, struct http_request *r)
 {
-    static const char *const members[] = { "type", "settings", "actor", "user", NULL };
+    static const char *const members[] = { "type", "settings", "actor", "user", "record", NULL };
     struct worker *w = owner;
     const struct json_value *body;
     struct err e = { 0 };
@@ -108,7 +111,7 @@ void types_update_door(void *owner, struct http_request *r)
     struct call *c = open_call(w, r);
     if (door_only(body, "", members, &e) && read_name(body, c, "type", &e) &&
         type_wish_read(&w->shard, json_get_c(body, "settings"), &c->wish, &e) &&
-        read_who(body, c, &e))
+        read_who(body, c, &e) && record_read(body, r->arena, &c->record, &e))
         submit(c, update_apply);
     else
         door_fail(r, &e);
@@ -157,14 +160,17 @@ static void queue_apply(struct intent *intent, struct batch *b)
     c->err = (struct err){ 0 };
     if (!shard_queue_of(b->s, c->name, &queue, &c->err))
         return;
+    int64_t next = batch_next(b);
     settings_pause_queue(b, queue, &c->wish.to.pause, c->wish.to.actor);
+    if (batch_next(b) > next) /* it was not so already */
+        record_put(b, &c->record);
     keep_answer(c, b->s, queue, settings_put_queue);
 }
 
 static void change_queue(struct worker *w, struct http_request *r, bool is_pause)
 {
-    static const char *const at_pause[] = { "queue", "reason", "actor", "user", NULL };
-    static const char *const at_resume[] = { "queue", "actor", "user", NULL };
+    static const char *const at_pause[] = { "queue", "reason", "actor", "user", "record", NULL };
+    static const char *const at_resume[] = { "queue", "actor", "user", "record", NULL };
     const struct json_value *body;
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
@@ -172,7 +178,8 @@ static void change_queue(struct worker *w, struct http_request *r, bool is_pause
     struct call *c = open_call(w, r);
     struct pause *pause = &c->wish.to.pause;
     bool is_good = door_only(body, "", is_pause ? at_pause : at_resume, &e) &&
-                   read_name(body, c, "queue", &e) && read_who(body, c, &e);
+                   read_name(body, c, "queue", &e) && read_who(body, c, &e) &&
+                   record_read(body, r->arena, &c->record, &e);
     if (is_good && is_pause)
         door_text(body, "", "reason", SETTINGS_REASON_MAX, &pause->reason, &e);
     if (!is_pause)

@@ -6,7 +6,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_mirror_test import World, sql  # noqa: E402
+from fake_worker import Refusal  # noqa: E402
+from gateway_mirror_test import World, live_a_little, sql  # noqa: E402
 from gateway_rig import Postgres, run_tests  # noqa: E402
 
 # What a sequence has told is not taken back with the transaction.
@@ -21,6 +22,8 @@ REFUSE = """CREATE SEQUENCE writes;
     END $$;
     CREATE TRIGGER refuse BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.type = 'late') EXECUTE FUNCTION refuse();
     GRANT USAGE ON SEQUENCE writes TO PUBLIC"""
+
+PLACES = "SELECT id, xmin, xmax, ctid FROM tasks"
 
 
 def a_page_that_was_refused_and_then_not_stored_is_counted_once(postgres):
@@ -40,7 +43,69 @@ def a_page_that_was_refused_and_then_not_stored_is_counted_once(postgres):
         assert counted == [["", "2"], ["early", "1"], ["late", "1"]], counted
 
 
-TESTS = [a_page_that_was_refused_and_then_not_stored_is_counted_once]
+def a_rebuild_writes_only_what_is_otherwise(postgres):
+    """A row that is written or locked gets another xmin, xmax or place."""
+    with World(postgres) as world:
+        made = live_a_little(world.worker, 50)
+        with world.start():
+            world.caught_up()
+        before = {row[0]: row for row in sql(world.url, PLACES)}
+        changed, gone = made[9], made[0]
+        world.worker.start(changed)
+        world.worker.drop(gone)
+        late = world.worker.add("late")
+        world.worker.put_nothing()
+        world.worker.forget()
+        world.worker.page_max = 20
+        with world.start():
+            world.caught_up()
+            world.check_equal()
+        after = {row[0]: row for row in sql(world.url, PLACES)}
+        assert after.keys() == (before.keys() - {gone}) | {late}, after.keys() ^ before.keys()
+        assert [i for i in after if after[i] != before.get(i)] in ([changed, late], [late, changed]), (before, after)
+
+
+def a_page_that_is_asked_for_ahead_and_fails_is_asked_for_again(postgres):
+    """The fourth page is asked for while the third is stored; both that, and the one after it, fail once."""
+    with World(postgres) as world:
+        live_a_little(world.worker, 60)
+        world.worker.page_max = 10
+        failed = set()
+
+        def fail(page):
+            if page in (4, 6):
+                failed.add(page)
+                raise Refusal(500, "INTERNAL", "torn")
+        world.worker.on_page = fail
+        with world.start():
+            world.caught_up()
+            world.check_equal()
+        assert failed == {4, 6}, failed
+        seen = world.worker.afters
+        assert seen.count("") == 1 and len(seen) == len(set(seen)) + 2, seen
+
+
+def a_page_that_is_not_stored_takes_the_one_ahead_of_it_with_it(postgres):
+    with World(postgres) as world:
+        with world.start():
+            world.following()
+        live_a_little(world.worker, 30)
+        world.worker.add("late")
+        live_a_little(world.worker, 30)
+        world.worker.page_max = 10
+        world.worker.forget()
+        sql(world.url, REFUSE)
+        with world.start():
+            world.caught_up()
+            world.check_equal()
+        created = sql(world.url, "SELECT type, created FROM task_rollups WHERE span_s = 864000 AND type IN ('', 'late')"
+                                 " ORDER BY 1")
+        assert created == [["", "61"], ["late", "1"]], created
+
+
+TESTS = [a_page_that_was_refused_and_then_not_stored_is_counted_once, a_rebuild_writes_only_what_is_otherwise,
+         a_page_that_is_asked_for_ahead_and_fails_is_asked_for_again,
+         a_page_that_is_not_stored_takes_the_one_ahead_of_it_with_it]
 
 if __name__ == "__main__":
     with Postgres() as the_postgres:

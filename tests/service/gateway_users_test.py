@@ -49,8 +49,7 @@ def two_set_ups_at_once_make_one_administrator(world):
 
 def a_new_start_offers_no_set_up_when_somebody_is_there(world):
     with Gateway(world.postgres.url) as other:
-        other.out_file.seek(0)
-        assert other.out_file.read() == ""
+        assert other.out_file.text == ""
         assert other.get("/setup").status == 404
 
 

@@ -113,6 +113,45 @@ def who_did_it_is_told_from_memory_and_from_the_tables(postgres):
         assert drops[0] == drops[1], drops
 
 
+def records_of_the_gateway_are_told_from_memory_and_from_the_tables(postgres):
+    url = postgres.tell("database")
+
+    def record(**members):
+        return {"id": new_id(), "actor": "ann", "action": "act", "subject": "of", "detail": {"big": 12345678901234567890, "a\nb": "☃"},
+                **members}
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        tasks = [caller.create_one() for _ in range(3)]
+        cursor = caller.get("/v1/feed").json["head"]
+        given = [record(), record(is_last=True), record(done=5, refused=1), record(is_last=True), record(is_last=True)]
+        update = lambda **more: caller.post("/v1/types:update", {"type": "work", "settings": {"max_running": 5}, **more})
+        bulk = lambda **more: caller.post("/v1/tasks:bulk", {"action": "cancel", "tasks": [{"id": t} for t in tasks], **more})
+        assert update(record=given[0]).status == 200
+        assert caller.post("/v1/queues:pause", {"queue": "q", "record": given[1]}).status == 200
+        assert caller.post("/v1/queues:pause", {"queue": "q", "record": record()}).status == 200  # it is so already
+        assert bulk(record=record(), dry_run=True).json["done"] == 3
+        assert bulk(record=given[2]).json["done"] == 3
+        assert bulk(record=given[3]).json["refused_count"] == 3
+        assert bulk(action="delete", record=given[4]).json["done"] == 3
+        for wrong, words in (({"id": "x"}, "record.id"), ({**record(), "more": 1}, "record.more"), ({"actor": "ann"}, "record.id"), (7, "record: is no object"),
+                             (record(is_last=1), "record.is_last"), (record(done=-1), "record.done"), (record(detail="x" * 300_000), "262144")):
+            for answer in (update(record=wrong), bulk(record=wrong), caller.post("/v1/queues:resume", {"queue": "q", "record": wrong})):
+                assert answer.status in (400, 413) and words in answer.text, (wrong, answer.text)
+        remembered = caller.whole_feed(cursor)
+        worker.stop(signal.SIGKILL)
+    told = lambda i, **more: {k: v for k, v in {**given[i], **more}.items() if k != "is_last"}
+    records = [e for e in remembered if e["op"] == "record"]
+    assert [e["record"] for e in records] == [
+        told(0, is_open=True), told(1, is_open=False), told(2, done=5, refused=1, is_open=True), told(2, done=8, refused=1, is_open=True),
+        told(3, done=0, refused=3, is_open=False), told(4, done=0, refused=0, is_open=True), told(4, done=3, refused=0, is_open=False)], records
+    ops = [e["op"] for e in remembered]
+    assert ops == ["type", "record", "queue", "record", "record", "finish", "finish", "finish", "record", "record", "record", "drop", "drop", "drop",
+                   "record"], ops
+    with Worker(url) as worker:
+        read = Caller(worker).whole_feed(cursor, max=4)[:len(remembered)]
+        assert [e for e in read if e["op"] == "record"] == records, read
+
+
 def what_was_reopened_since_is_told_without_its_old_result(postgres):
     url = postgres.tell("database")
     with Worker(url) as worker:
@@ -250,6 +289,7 @@ def a_day_goes_when_nothing_of_it_is_unfinished_or_young(postgres):
 TESTS = [
     the_feed_is_the_same_from_memory_and_from_the_tables,
     who_did_it_is_told_from_memory_and_from_the_tables,
+    records_of_the_gateway_are_told_from_memory_and_from_the_tables,
     what_was_reopened_since_is_told_without_its_old_result,
     cursors_that_cannot_be_followed_are_gone,
     a_reader_that_waits_hears_at_once,

@@ -260,6 +260,14 @@ class FakeWorker:
             self.put_event({"op": "queue", "queue": self.queue_of(name), "actor": actor})
             return self.queue_of(name)
 
+    def put_record(self, body, is_over=True, **counts):
+        """The entry of the audit log that a gateway gave with what it asked for."""
+        if "record" in body:
+            record = dict(body["record"])
+            is_open = not (record.pop("is_last") and is_over)
+            counts = {name: record.pop(name, 0) + count for name, count in counts.items()}
+            self.put_event({"op": "record", "record": {**record, **counts, "is_open": is_open}})
+
     def known(self, member, kept):
         return sorted({*kept, *(task[member] for task in self.tasks.values())})
 
@@ -277,6 +285,7 @@ class FakeWorker:
         else:
             is_paused = path == "/v1/queues:pause"
             changed = {"queue": self.put_queue(body["queue"], is_paused, body["actor"], body["user"], body.get("reason"))}
+        self.put_record(body)
         return {**changed, "cursor": f"{self.shard}:{self.head}"}
 
     def forget(self):
@@ -402,6 +411,8 @@ class FakeWorker:
             else:
                 self.reopen(task_id) if body["action"] == "retry" else self.finish(task_id, "cancelled")
                 shown.append(dict(self.tasks[task_id]))
+        if not body["dry_run"]:
+            self.put_record(body, end == len(body["tasks"]), done=len(done), refused=len(refused))
         answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": f"{self.shard}:{self.head}"}
         if end < len(body["tasks"]):
             answer["error"] = {"code": "UNAVAILABLE", "message": "this worker does not lead"}

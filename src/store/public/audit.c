@@ -3,14 +3,6 @@
 #include "base/clock.h"
 #include "store/public/audit_sql.h"
 
-struct db_step audit_add_step(struct arena *a, const struct audit_entry *entry)
-{
-    const struct str *detail = entry->detail.ptr != NULL ? &entry->detail : NULL;
-    return (struct db_step){ &audit_add,
-                             audit_add_args(a, uuid_v7(), entry->actor.user_id, entry->actor.label,
-                                            entry->action, entry->subject, detail) };
-}
-
 struct db_step audit_expire_step(struct arena *a, int64_t kept_us, int32_t most)
 {
     return (struct db_step){ &audit_expire, audit_expire_args(a, kept_us / CLOCK_S, most) };
@@ -21,11 +13,14 @@ int64_t audit_expired(const struct db_rows *rows)
     return db_rows_i64(rows, 0, 0);
 }
 
-/* A version 7 id of its moment, with shard and number below it. */
+/* Where none is given, a version 7 id of its moment, with shard and number below it. */
 static struct uuid id_of(const struct audit_record *record)
 {
     struct uuid id = uuid_floor(record->at_us);
     uint64_t seq = (uint64_t)record->seq;
+    static const struct uuid nil;
+    if (!uuid_eq(record->id, nil))
+        return record->id;
     assert(record->shard >= 0 && record->shard < 1 << 12);
     id.bytes[6] = (uint8_t)(0x70 | record->shard >> 8);
     id.bytes[7] = (uint8_t)record->shard;
@@ -50,9 +45,20 @@ struct db_step audit_record_step(struct arena *a, const struct audit_record *rec
         texts[0][i] = records[i].label;
         texts[1][i] = records[i].action;
         texts[2][i] = records[i].subject;
-        texts[3][i] = records[i].detail;
+        texts[3][i] = records[i].detail.ptr != NULL ? records[i].detail : STR("");
     }
     return (struct db_step){ &audit_record, audit_record_args(a, ids, count, users, count, texts[0],
                                                               count, texts[1], count, texts[2],
                                                               count, texts[3], count, ats, count) };
+}
+
+struct db_step audit_finish_step(struct arena *a, const struct audit_record *records, size_t count)
+{
+    struct uuid *ids = arena_new_array(a, count, struct uuid);
+    struct str *details = arena_new_array(a, count, struct str);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = records[i].id;
+        details[i] = records[i].detail.ptr != NULL ? records[i].detail : STR("");
+    }
+    return (struct db_step){ &audit_finish, audit_finish_args(a, ids, count, details, count) };
 }

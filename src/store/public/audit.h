@@ -3,24 +3,24 @@
 #include "db/pool.h"
 #include "store/public/actor.h"
 
-struct audit_entry {
-    struct actor actor;
-    struct str action, subject; /* "queue.pause", "queue:default" */
-    struct str detail;          /* JSON; ptr NULL: none */
-};
-[[nodiscard]] struct db_step audit_add_step(struct arena *a, const struct audit_entry *entry);
-
 /* Deletes at most `most` of those that are older; audit_expired tells how many. */
 [[nodiscard]] struct db_step audit_expire_step(struct arena *a, int64_t kept_us, int32_t most);
 [[nodiscard]] int64_t audit_expired(const struct db_rows *rows);
 
-/* One that the worker's record tells: shard and number name it for ever. */
+/*
+ * One that the worker's record tells, or the gateway that asked the worker for it. Its id is given,
+ * or shard and number name it for ever: whoever writes it, it is written once.
+ */
 struct audit_record {
+    struct uuid id; /* nil: as shard and number say */
     int shard;
     int64_t seq, at_us;
     struct uuid user_id; /* nil: whoever has the label as email address, if anybody has */
     struct str label, action, subject;
-    struct str detail; /* JSON */
+    struct str detail; /* JSON; empty: none */
 };
 [[nodiscard]] struct db_step audit_record_step(struct arena *a, const struct audit_record *records,
+                                               size_t count);
+/* Behind the same: what stood there as unfinished already becomes what these say. */
+[[nodiscard]] struct db_step audit_finish_step(struct arena *a, const struct audit_record *records,
                                                size_t count);

@@ -1,16 +1,12 @@
 -- What was done by whom. Changes of the gateway's own tables write their row in their own statement.
 
--- :name audit_add  :params id uuid, actor_id uuid, actor_label text, action text, subject text, detail jsonb?
--- For what another service has done.
-INSERT INTO audit_log (id, actor_id, actor_label, action, subject, detail, at)
-VALUES ($1::uuid, $2::uuid, $3::text, $4::text, $5::text, $6::jsonb, now());
-
 -- :name audit_expire  :params kept_s int8, most int4
 -- By the owner's rights: nobody else may delete.
 SELECT audit_expire($1::int8, $2::int4);
 
 -- :name audit_record  :params ids uuid[], user_ids uuid[], labels text[], actions text[], subjects text[], details text[], ats timestamptz[]
--- What the worker's record tells. Its ids follow from its numbers, so that none is written twice.
+-- What the worker's record tells. Its ids follow from its numbers, or were chosen by the gateway that
+-- was asked, so that none is written twice.
 -- The nil id: the label, an email address, tells who it was. A user who is being deleted is waited
 -- for, so that no reference breaks the whole transaction.
 WITH given AS (
@@ -25,8 +21,12 @@ WITH given AS (
 )
 INSERT INTO audit_log (id, actor_id, actor_label, action, subject, detail, at)
 SELECT g.id, coalesce(i.id, e.id), left(g.label, 400), g.action, left(g.subject, 400),
-       g.detail::jsonb, g.at
+       nullif(g.detail, '')::jsonb, g.at
 FROM given AS g
 LEFT JOIN by_id AS i ON i.id = g.user_id
 LEFT JOIN by_email AS e ON e.email = g.email AND g.user_id = '00000000-0000-0000-0000-000000000000'
 ON CONFLICT (id) DO NOTHING;
+
+-- :name audit_finish  :params ids uuid[], details text[]
+-- By the owner's rights: nobody else may change an entry. It stands behind audit_record.
+SELECT audit_finish($1::uuid[], $2::text[]);

@@ -2,17 +2,18 @@
 
 #include "store/public/error_group_sql.h"
 
-struct db_step error_group_sync_step(struct arena *a, const struct uuid *ids, size_t count)
+struct db_step error_group_sync_scope_step(struct arena *a, const struct error_group_scope *scope)
 {
     return (struct db_step){ &error_group_sync,
-                             error_group_sync_args(a, ids, count, NULL, 0, NULL, 0, 0) };
+                             error_group_sync_args(a, scope->ids, scope->id_count, scope->froms,
+                                                   scope->range_count, scope->tos,
+                                                   scope->range_count, scope->shard) };
 }
 
-struct db_step error_group_sync_ranges_step(struct arena *a, const struct uuid *froms,
-                                            const struct uuid *tos, size_t count, int16_t shard)
+struct db_step error_group_sync_step(struct arena *a, const struct uuid *ids, size_t count)
 {
-    return (struct db_step){ &error_group_sync,
-                             error_group_sync_args(a, NULL, 0, froms, count, tos, count, shard) };
+    const struct error_group_scope scope = { .ids = ids, .id_count = count };
+    return error_group_sync_scope_step(a, &scope);
 }
 
 struct db_step error_group_list_step(struct arena *a, const struct error_group_query *query)

@@ -8,13 +8,20 @@
 
 /* Stands before the others that change something, in their transaction: one at a time does. */
 [[nodiscard]] struct db_step error_group_hold_step(void);
-/* Of these tasks; each may come more than once. */
+/* Of these tasks, each perhaps more than once, and of all of the shard from each `froms` to its
+ * `tos`. */
+struct error_group_scope {
+    const struct uuid *ids;
+    size_t id_count;
+    const struct uuid *froms, *tos;
+    size_t range_count;
+    int16_t shard;
+};
+[[nodiscard]] struct db_step error_group_sync_scope_step(struct arena *a,
+                                                         const struct error_group_scope *scope);
+/* The same of these tasks alone. */
 [[nodiscard]] struct db_step error_group_sync_step(struct arena *a, const struct uuid *ids,
                                                    size_t count);
-/* Of all of the shard from each `froms` to its `tos`. */
-[[nodiscard]] struct db_step error_group_sync_ranges_step(struct arena *a, const struct uuid *froms,
-                                                          const struct uuid *tos, size_t count,
-                                                          int16_t shard);
 
 struct error_group_query {
     const struct stats_range *ranges; /* the time that is looked at, at least one */

@@ -62,7 +62,7 @@ struct db_step session_seen_step(struct arena *a, const struct uuid *ids, size_t
     return (struct db_step){ &session_seen, session_seen_args(a, ids, count, slide_s) };
 }
 
-struct db_step session_expire_step(void)
+struct db_step session_expire_step(struct arena *a, int64_t row_limit)
 {
-    return (struct db_step){ &session_expire, NULL };
+    return (struct db_step){ &session_expire, session_expire_args(a, row_limit) };
 }

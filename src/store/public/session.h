@@ -51,4 +51,4 @@ enum session_list_column {
 [[nodiscard]] struct db_step session_seen_step(struct arena *a, const struct uuid *ids,
                                                size_t count, int64_t slide_s);
 /* Drops some of those that have long expired. */
-[[nodiscard]] struct db_step session_expire_step(void);
+[[nodiscard]] struct db_step session_expire_step(struct arena *a, int64_t row_limit);

@@ -61,8 +61,8 @@ FROM (SELECT x.id FROM sessions AS x
       FOR NO KEY UPDATE SKIP LOCKED) AS seen
 WHERE s.id = seen.id;
 
--- :name session_expire
+-- :name session_expire  :params row_limit int8
 -- Those that ended more than a day ago.
 DELETE FROM sessions AS s
 WHERE s.id IN (SELECT x.id FROM sessions AS x
-               WHERE x.expires_at < now() - interval '1 day' LIMIT 1000);
+               WHERE x.expires_at < now() - interval '1 day' LIMIT $1::int8);

@@ -1,6 +1,9 @@
 #include "store/public/task_mirror.h"
 
+#include "base/map.h"
 #include "store/public/task_mirror_sql.h"
+
+enum { VERSIONS_MAX = 10'000 }; /* of a page's range; rows beyond are written again */
 
 /* ── columns as arrays ── */
 
@@ -35,9 +38,12 @@ static enum db_cells cells_of(enum schema_type type)
     return DB_CELLS_TEXT;
 }
 
+/* Without the nulls at its end, which unnest adds. */
 static void add_column(struct db_args *args, const struct schema_table *table,
                        const struct mirror_row *rows, size_t count, int column)
 {
+    while (count > 0 && rows[count - 1].cells[column].ptr == NULL)
+        count--;
     struct str *cells = arena_new_array(args->arena, count, struct str);
     for (size_t i = 0; i < count; i++)
         cells[i] = rows[i].cells[column];
@@ -51,8 +57,31 @@ static const struct schema_table *tasks_table(void)
     return &schema_public.tables[TABLE_tasks];
 }
 
-struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                       bool is_accepted, int16_t shard)
+static bool is_rising(const struct mirror_row *rows, size_t count)
+{
+    size_t i = 1;
+    while (i < count && str_cmp(rows[i - 1].cells[COL_tasks_id], rows[i].cells[COL_tasks_id]) < 0)
+        i++;
+    return i >= count;
+}
+
+/* No statement may come to a row twice. */
+static size_t once_each(struct arena *a, const struct mirror_row **rows, size_t count)
+{
+    if (is_rising(*rows, count))
+        return count;
+    scoped(map_destroyp) struct map *seen = map_create();
+    struct mirror_row *kept = arena_new_array(a, count, struct mirror_row);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (map_put(seen, (*rows)[i].cells[COL_tasks_id], &kept[n]) == NULL)
+            kept[n++] = (*rows)[i];
+    *rows = kept;
+    return n;
+}
+
+static struct db_step put_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                               bool is_accepted, int16_t shard, bool is_forced)
 {
     static const int columns[] = {
         COL_tasks_id,
@@ -83,11 +112,50 @@ struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row 
         COL_tasks_updated_at,
     };
     struct db_args *args = db_args_create(a);
+    count = once_each(a, &rows, count);
     for (size_t i = 0; i < countof(columns); i++)
         add_column(args, tasks_table(), rows, count, columns[i]);
     db_args_bool(args, is_accepted);
     db_args_i64(args, shard);
-    return (struct db_step){ &task_mirror_insert, args };
+    db_args_bool(args, is_forced);
+    return (struct db_step){ &task_mirror_put, args };
+}
+
+struct db_step task_mirror_put_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                    bool is_accepted, int16_t shard)
+{
+    return put_step(a, rows, count, is_accepted, shard, false);
+}
+
+struct db_step task_mirror_replace_step(struct arena *a, const struct mirror_row *rows,
+                                        size_t count, int16_t shard)
+{
+    return put_step(a, rows, count, true, shard, true);
+}
+
+struct db_step task_mirror_versions_step(struct arena *a, const struct mirror_page *page)
+{
+    return (struct db_step){ &task_mirror_versions,
+                             task_mirror_versions_args(a, page->after, page->last, VERSIONS_MAX) };
+}
+
+size_t task_mirror_newer(struct mirror_row *rows, size_t count, const struct db_rows *versions)
+{
+    size_t kept = 0, at = 0, known = db_rows_count(versions);
+    for (size_t i = 0; i < count; i++) {
+        struct str id = rows[i].cells[COL_tasks_id];
+        int64_t version = 0;
+        int order = -1;
+        while (at < known &&
+               (order = memcmp(db_rows_text(versions, at, 0).ptr, id.ptr, id.len)) < 0)
+            at++;
+        bool is_told = str_to_i64(rows[i].cells[COL_tasks_version], &version);
+        bool is_there =
+            at < known && order == 0 && is_told && db_rows_i64(versions, at, 1) >= version;
+        if (!is_there)
+            rows[kept++] = rows[i];
+    }
+    return kept;
 }
 
 /* What may change, in the order of the statement's bits. */
@@ -109,15 +177,13 @@ static void add_told(struct db_args *args, const struct mirror_row *rows, size_t
     db_args_i64s(args, told, count);
 }
 
-struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                       bool is_forced)
+struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count)
 {
     struct db_args *args = db_args_create(a);
     add_column(args, tasks_table(), rows, count, COL_tasks_id);
     add_told(args, rows, count);
     for (size_t i = 0; i < countof(changing); i++)
         add_column(args, tasks_table(), rows, count, changing[i]);
-    db_args_bool(args, is_forced);
     return (struct db_step){ &task_mirror_update, args };
 }
 

@@ -13,16 +13,20 @@ struct mirror_row {
     const struct str *cells;
 };
 
-/* New rows of one shard; those that are there stay as they are (and are not counted as affected).
- * Each id once. */
-[[nodiscard]] struct db_step task_mirror_insert_step(struct arena *a, const struct mirror_row *rows,
-                                                     size_t count, bool is_accepted, int16_t shard);
+/* Whole rows of one shard: new ones, and over those that are there in an older version (others are
+ * not counted as affected). Of an id that comes again the first counts. */
+[[nodiscard]] struct db_step task_mirror_put_step(struct arena *a, const struct mirror_row *rows,
+                                                  size_t count, bool is_accepted, int16_t shard);
+/* The same, whatever version is there. */
+[[nodiscard]] struct db_step task_mirror_replace_step(struct arena *a,
+                                                      const struct mirror_row *rows, size_t count,
+                                                      int16_t shard);
 /*
- * What is told, into rows that are there in an older version; `is_forced`: in whatever version.
- * Answers the ids that have no row: task_mirror_missing.
+ * What is told, into rows that are there in an older version. Answers the ids that have no row:
+ * task_mirror_missing.
  */
 [[nodiscard]] struct db_step task_mirror_update_step(struct arena *a, const struct mirror_row *rows,
-                                                     size_t count, bool is_forced);
+                                                     size_t count);
 [[nodiscard]] size_t task_mirror_missing(struct arena *a, const struct db_rows *rows,
                                          struct uuid **ret_ids);
 
@@ -52,6 +56,12 @@ struct mirror_page {
 };
 [[nodiscard]] struct db_step task_mirror_prune_step(struct arena *a,
                                                     const struct mirror_page *page);
+/* What of the page is there already, and which of its `rows` (in the order of ids) are not, or are
+ * there in an older version: those move to the front, and are counted. */
+[[nodiscard]] struct db_step task_mirror_versions_step(struct arena *a,
+                                                       const struct mirror_page *page);
+[[nodiscard]] size_t task_mirror_newer(struct mirror_row *rows, size_t count,
+                                       const struct db_rows *versions);
 
 [[nodiscard]] struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows,
                                                     size_t count, bool is_accepted, bool is_forced,

@@ -1,13 +1,14 @@
 -- The gateway's copies of the worker's tasks and jobs. Rows come as one array a column, in the
 -- order of the columns here; task_mirror.c knows that order. Enums, jsonb and uuid[] travel as text.
 
--- :name task_mirror_insert  :params ids uuid[], types text[], statuses text[], states text[], priorities text[]
+-- :name task_mirror_put  :params ids uuid[], types text[], statuses text[], states text[], priorities text[]
 -- :params payloads text[], results text[], errors text[], error_templates text[], queues text[], attempts int4[], max_attempts int4[]
 -- :params progresses float8[], run_ats timestamptz[], started_ats timestamptz[], finished_ats timestamptz[], timeouts int4[]
 -- :params idempotency_keys text[], depends_ons text[], job_ids uuid[], scheduled_fors timestamptz[], created_bys uuid[], whys text[]
--- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, shard int2
--- Rows that were born. One that is there already (this gateway or another wrote it at the creation)
--- is left to task_mirror_update.
+-- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, shard int2, is_forced bool
+-- Whole rows. One that is there already (this gateway or another wrote it at the creation) gets what
+-- may change of a task, where it is older; forced, in any case. An array may be shorter than the
+-- others: the rest of it is null.
 INSERT INTO tasks AS t (id, type, status, state, priority, payload, result, error, error_template,
                         queue, attempt, max_attempts, progress, run_at, started_at, finished_at,
                         timeout_seconds, idempotency_key, depends_on, job_id, scheduled_for,
@@ -29,15 +30,28 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
            attempt, max_attempts, progress, run_at, started_at, finished_at, timeout_seconds,
            idempotency_key, depends_on, job_id, scheduled_for, created_by, why, version,
            created_at, updated_at)
-ON CONFLICT (id) DO NOTHING;
+ON CONFLICT (id) DO UPDATE
+SET status = excluded.status, state = excluded.state, priority = excluded.priority,
+    result = excluded.result, error = excluded.error, error_template = excluded.error_template,
+    queue = excluded.queue, attempt = excluded.attempt, max_attempts = excluded.max_attempts,
+    progress = excluded.progress, run_at = excluded.run_at, started_at = excluded.started_at,
+    finished_at = excluded.finished_at, timeout_seconds = excluded.timeout_seconds,
+    why = excluded.why, version = excluded.version, created_at = excluded.created_at,
+    updated_at = excluded.updated_at, accepted = excluded.accepted
+WHERE t.version < excluded.version OR $29::bool;
+
+-- :name task_mirror_versions  :params after_id uuid, last_id uuid, row_limit int8
+-- Of whatever shard: an id is of one.
+SELECT t.id, t.version FROM tasks AS t
+WHERE t.id > $1::uuid AND t.id <= $2::uuid
+ORDER BY t.id LIMIT $3::int8;
 
 -- :name task_mirror_update  :params ids uuid[], told int8[], statuses text[], states text[], priorities text[]
 -- :params results text[], errors text[], error_templates text[], queues text[], attempts int4[], max_attempts int4[], progresses float8[]
 -- :params run_ats timestamptz[], started_ats timestamptz[], finished_ats timestamptz[], timeouts int4[], whys text[], versions int8[]
--- :params created_ats timestamptz[], updated_ats timestamptz[], is_forced bool
+-- :params created_ats timestamptz[], updated_ats timestamptz[]
 -- `told` has a bit for each of the columns from status on, in the order of the parameters: those
--- that the change tells. The version guard makes a repeat harmless; forced, an older one counts,
--- too. Answers the ids that have no row.
+-- that the change tells. The version guard makes a repeat harmless. Answers the ids that have no row.
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::text[],
                          $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
@@ -72,7 +86,7 @@ WITH given AS MATERIALIZED (
         updated_at = CASE WHEN g.told & 131072 <> 0 THEN g.updated_at ELSE t.updated_at END,
         accepted = true
     FROM given AS g
-    WHERE t.id = g.id AND (t.version < g.version OR $21::bool)
+    WHERE t.id = g.id AND t.version < g.version
     RETURNING t.id
 )
 SELECT g.id FROM given AS g
@@ -99,16 +113,17 @@ WHERE t.id >= g.from_id AND t.id < g.to_id AND t.shard = 0 AND $3::int2 = 0
 -- :name task_mirror_prune  :params after_id uuid, last_id uuid, ids uuid[], version int8, is_forced bool, shard int2
 -- Rows of a snapshot's page that the page does not show are gone from the worker. Those that
 -- changed since the snapshot began are newer than it, those of version 0 were never the worker's.
+-- NOT IN: one look into a table of hashes a row, however many rows the planner expects.
 WITH pruned AS (
     DELETE FROM tasks AS t
     WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
       AND (t.version < $4::int8 OR $5::bool) AND t.shard = $6::int2 AND t.shard > 0
-      AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id)
+      AND t.id NOT IN (SELECT g.id FROM unnest($3::uuid[]) AS g (id))
 )
 DELETE FROM tasks AS t
 WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
   AND (t.version < $4::int8 OR $5::bool) AND t.shard = 0 AND $6::int2 = 0
-  AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS g (id) WHERE g.id = t.id);
+  AND t.id NOT IN (SELECT g.id FROM unnest($3::uuid[]) AS g (id));
 
 -- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses text[], last_runs timestamptz[]
 -- :params next_runs timestamptz[], task_types text[], payloads text[], priorities text[], misfires text[]
