@@ -4,20 +4,29 @@
 
 enum { MINUTE = 60, HOUR = 3'600, DAY = 86'400, TWO_UNITS = 2 };
 
+/* What has been is told in whole units; what comes in the nearest: one second after "in 2h" is not
+ * "in 1h". */
+static long long units(int64_t seconds, int64_t unit, bool is_ahead)
+{
+    return (long long)((seconds + (is_ahead ? unit / 2 : 0)) / unit);
+}
+
 void reltime_format(int64_t at_us, int64_t now_us, char ret_text[RELTIME_TEXT_MAX])
 {
-    int64_t seconds = (at_us > now_us ? at_us - now_us : now_us - at_us) / CLOCK_S;
-    long long count = seconds < MINUTE            ? seconds
-                      : seconds < HOUR            ? seconds / MINUTE
-                      : seconds < TWO_UNITS * DAY ? seconds / HOUR
-                                                  : seconds / DAY;
-    char unit = seconds < MINUTE            ? 's'
-                : seconds < HOUR            ? 'm'
-                : seconds < TWO_UNITS * DAY ? 'h'
-                                            : 'd';
+    bool is_ahead = at_us > now_us;
+    int64_t seconds = (is_ahead ? at_us - now_us : now_us - at_us) / CLOCK_S;
+    long long minutes = units(seconds, MINUTE, is_ahead), hours = units(seconds, HOUR, is_ahead);
+    long long count = seconds < MINUTE                   ? seconds
+                      : minutes < HOUR / MINUTE          ? minutes
+                      : hours < TWO_UNITS * (DAY / HOUR) ? hours
+                                                         : units(seconds, DAY, is_ahead);
+    char unit = seconds < MINUTE                   ? 's'
+                : minutes < HOUR / MINUTE          ? 'm'
+                : hours < TWO_UNITS * (DAY / HOUR) ? 'h'
+                                                   : 'd';
     if (seconds == 0)
         snprintf(ret_text, RELTIME_TEXT_MAX, "now");
-    else if (at_us > now_us)
+    else if (is_ahead)
         snprintf(ret_text, RELTIME_TEXT_MAX, "in %lld%c", count, unit);
     else
         snprintf(ret_text, RELTIME_TEXT_MAX, "%lld%c ago", count, unit);

@@ -324,6 +324,32 @@ bool api_is_true(const struct json_value *v, const char *path)
 
 /* ── telling ── */
 
+struct str api_enum(struct api *api, const struct json_value *v, const char *path)
+{
+    char *copy = arena_cstr(api->arena, api_text(v, path));
+    for (char *at = copy; *at; at++)
+        *at = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at == '_' ? ' ' : *at);
+    return str_of_c(copy);
+}
+
+struct str api_with_unit(struct api *api, const struct json_value *v, const char *path,
+                         const char *unit)
+{
+    struct str text = api_text(v, path);
+    return text.len > 0 ? arena_printf(api->arena, "%.*s%s", STR_FMT(text), unit) : text;
+}
+
+struct str api_span(struct api *api, const struct json_value *v, const char *path)
+{
+    char text[RELTIME_TEXT_MAX];
+    double seconds;
+    const struct json_value *member = api_member(v, path);
+    if (member == NULL || !json_to_double(member, &seconds))
+        return (struct str){ 0 };
+    reltime_span((int64_t)(seconds * 1e6), text);
+    return arena_copy(api->arena, str_of_c(text));
+}
+
 struct str api_when(struct api *api, const struct json_value *v, const char *path)
 {
     char text[RELTIME_TEXT_MAX];

@@ -105,6 +105,13 @@ void api_put_time(struct api *api, const char *key, int64_t at_us);
 
 /* ── telling ── */
 
+/* "run once", of a member that is an enum's value. */
+[[nodiscard]] struct str api_enum(struct api *api, const struct json_value *v, const char *path);
+/* "5/s", of a number; empty where it is null. */
+[[nodiscard]] struct str api_with_unit(struct api *api, const struct json_value *v,
+                                       const char *path, const char *unit);
+/* "1m 12s", of a member that holds seconds; empty where it is null. */
+[[nodiscard]] struct str api_span(struct api *api, const struct json_value *v, const char *path);
 /* "5m ago", of a member that holds a time; empty where it is null. */
 [[nodiscard]] struct str api_when(struct api *api, const struct json_value *v, const char *path);
 /* The value as one line of JSON. */

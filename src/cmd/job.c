@@ -69,15 +69,12 @@ static void put_recent_runs(struct api *api, const struct json_value *runs)
     struct table *t = table_create(api->arena, columns, countof(columns));
     for (size_t i = 0; runs != NULL && i < runs->item_count; i++) {
         const struct json_value *run = &runs->items[i];
-        struct str seconds = api_text(run, "runSeconds");
-        table_add(
-            t, (struct table_cell[]){
-                   { .text = api_when(api, run, "scheduledFor") },
-                   task_status_cell(api, run),
-                   { .text = seconds.len > 0 ? arena_printf(api->arena, "%.*ss", STR_FMT(seconds))
-                                             : seconds },
-                   { .text = task_id_shown(api, api_text(run, "taskId")) },
-               });
+        table_add(t, (struct table_cell[]){
+                         { .text = api_when(api, run, "scheduledFor") },
+                         task_status_cell(api, run),
+                         { .text = api_span(api, run, "runSeconds") },
+                         { .text = task_id_shown(api, api_text(run, "taskId")) },
+                     });
     }
     if (table_row_count(t) == 0)
         return;
@@ -104,12 +101,12 @@ static void put_whole(struct api *api, const struct json_value *job)
     api_fact(facts, "task type", api_text(job, "taskType"), TABLE_PLAIN);
     api_fact(facts, "payload", api_json_text(api, api_member(job, "payload")), TABLE_PLAIN);
     api_fact(facts, "queue", api_text(job, "queue"), TABLE_PLAIN);
-    api_fact(facts, "priority", api_text(job, "priority"), TABLE_PLAIN);
-    api_fact(facts, "misfire", api_text(job, "misfirePolicy"), TABLE_PLAIN);
-    api_fact(facts, "overlap", api_text(job, "overlapPolicy"), TABLE_PLAIN);
+    api_fact(facts, "priority", api_enum(api, job, "priority"), TABLE_PLAIN);
+    api_fact(facts, "misfire", api_enum(api, job, "misfirePolicy"), TABLE_PLAIN);
+    api_fact(facts, "overlap", api_enum(api, job, "overlapPolicy"), TABLE_PLAIN);
     api_fact(facts, "attempts", api_text(job, "maxAttempts"), TABLE_PLAIN);
-    api_fact(facts, "timeout", api_text(job, "timeoutSeconds"), TABLE_PLAIN);
-    api_fact(facts, "jitter", api_text(job, "jitterSeconds"), TABLE_PLAIN);
+    api_fact(facts, "timeout", api_with_unit(api, job, "timeoutSeconds", "s"), TABLE_PLAIN);
+    api_fact(facts, "jitter", api_with_unit(api, job, "jitterSeconds", "s"), TABLE_PLAIN);
     api_fact(facts, "fail after", api_text(job, "failAfter"), TABLE_PLAIN);
     api_fact(facts, "failures", api_text(job, "consecutiveFailures"), TABLE_PLAIN);
     api_fact_time(api, facts, "created", job, "createdAt");
@@ -335,9 +332,12 @@ bool cmd_job_update(struct api *api, struct err *e)
     json_write_string(w, id);
     json_key_c(w, "input");
     json_begin_object(w);
+    size_t empty = api->variables.len;
     api_put_text(api, CONF_NAME, "name");
     if (!put_settings(api, e))
         return false;
+    if (api->variables.len == empty)
+        return api_usage(api, e, "say what to change, such as --schedule");
     json_end_object(w);
     if (!api_ask(api,
                  "mutation($id: ID!, $input: UpdateJobInput!) { updateJob(id: $id, input: $input) "

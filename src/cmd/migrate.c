@@ -5,91 +5,11 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
-#include "cmd/cmd.h"
-#include "conf/shard_map.h"
+#include "cmd/migrating_priv.h"
 #include "json/writer.h"
 #include "schema/generate.h"
-#include "schema/migrate.h"
 
 #define MIGRATIONS_FOLDER "src/schema/migrations" /* of the source tree, for `generate` */
-
-/* One after the other: each is a PostgreSQL schema with migrations of its own. */
-static const struct schema_set *const sets[] = { &schema_public, &schema_worker, &schema_windlass };
-
-struct session {
-    const struct conf *conf;
-    struct arena *a;
-    struct str url; /* of the database that is being worked on */
-    unsigned shard; /* whose it is; those of shards 1 and up have no schema `public` */
-    struct shard_texts given;
-    bool reads_folder;  /* the files of --dir stand in for those of the program */
-    const char *folder; /* of the set's migrations; NULL: those that the program carries */
-    struct migration_list list;
-    struct schema_options options;
-};
-
-static void session_clear(struct session *s)
-{
-    arena_destroy(s->a);
-}
-
-/* What follows is about the database of this shard; `own` is empty where that is the main one. */
-static void session_turn_to(struct session *s, unsigned shard, struct str own)
-{
-    struct str main = conf_str(s->conf, CONF_MIGRATE_DATABASE_URL);
-    s->shard = shard;
-    s->url = own.len > 0 ? own : main.len > 0 ? main : conf_str(s->conf, CONF_DATABASE_URL);
-}
-
-/* To the one after it; false: all have been worked on. */
-static bool session_next(struct session *s)
-{
-    if (conf_is_given(s->conf, CONF_SHARD) || s->shard + 1 >= s->given.shard_count)
-        return false;
-    session_turn_to(s, s->shard + 1, s->given.texts[s->shard + 1]);
-    return true;
-}
-
-/*
- * Where `shard` names one, its database alone: that of shard-database-urls, or else the main one,
- * which then is that shard's. `reads_folder`: the files of --dir stand in for those of the program.
- */
-static bool session_open(struct session *s, const struct conf *conf, bool reads_folder,
-                         schema_report_fn *report, void *owner, struct err *e)
-{
-    int64_t shard = conf_int(conf, CONF_SHARD);
-    struct str own;
-    *s = (struct session){ .conf = conf, .a = arena_create(0), .reads_folder = reads_folder };
-    s->options = (struct schema_options){
-        .connect_timeout_ms = conf_duration_us(conf, CONF_DB_CONNECT_TIMEOUT) / CLOCK_MS,
-        .report = report,
-        .owner = owner,
-    };
-    if (!shard_texts_read(conf_str(conf, CONF_SHARD_DATABASE_URLS), &s->given, e) ||
-        !shard_texts_pick(&s->given, "shard-database-urls", (size_t)shard, &own, e))
-        return false;
-    session_turn_to(s, (unsigned)shard, own);
-    return !str_is_empty(s->url) ||
-           err_set(e, ERR_INVALID, "no database is named: give --database-url or set DATABASE_URL");
-}
-
-/* The sets of this database, from the first that it has. */
-static size_t first_set(const struct session *s)
-{
-    assert(sets[0] == &schema_public);
-    return s->shard > 0 ? 1 : 0;
-}
-
-/* What follows is about this set. */
-static bool session_use(struct session *s, const struct schema_set *set, struct err *e)
-{
-    s->options.set = set;
-    if (!conf_is_given(s->conf, CONF_DIR))
-        return true;
-    s->folder = arena_printf(s->a, "%s/%.*s", conf_cstr(s->conf, CONF_DIR), STR_FMT(set->name)).ptr;
-    s->options.migrations = s->reads_folder ? &s->list : NULL;
-    return !s->reads_folder || migration_load(s->a, s->folder, &s->list, e);
-}
 
 static int fail(const struct err *e)
 {
@@ -101,7 +21,7 @@ static int fail(const struct err *e)
                     e);
 }
 
-static int fail_in(const struct session *s, struct err *e)
+static int fail_in(const struct migrating *s, struct err *e)
 {
     if (s->shard > 0)
         err_in(e, "shard %u", s->shard);
@@ -132,32 +52,46 @@ static void report_to_log(enum schema_report kind, struct str text, void *owner)
     }
 }
 
+/* " (schema worker) (shard 1)", but for what is usual. */
+static void put_where(struct buf *b, const struct migrating *s)
+{
+    if (s->options.set != &schema_public)
+        buf_printf(b, " (schema %.*s)", STR_FMT(s->options.set->name));
+    if (s->shard > 0)
+        buf_printf(b, " (shard %u)", s->shard);
+}
+
 static void report_to_terminal(enum schema_report kind, struct str text, void *owner)
 {
-    (void)owner;
     static const char *const words[] = { [SCHEMA_REPORT_DONE] = "",
                                          [SCHEMA_REPORT_NOTE] = "note: ",
                                          [SCHEMA_REPORT_MISSING] = "missing: ",
                                          [SCHEMA_REPORT_SQL] = "",
                                          [SCHEMA_REPORT_WAIT] = "waiting: " };
-    printf("%s%.*s\n", words[kind], STR_FMT(text));
+    struct buf where;
+    buf_init(&where, 0);
+    if (kind == SCHEMA_REPORT_DONE && owner != NULL) /* what is generated is a path, for scripts */
+        put_where(&where, owner);
+    printf("%s%.*s%.*s\n", words[kind], STR_FMT(text), STR_FMT(buf_str(&where)));
     fflush(stdout);
+    buf_clear(&where);
 }
 
 static int prepare(const struct conf *conf, enum schema_mode mode)
 {
     struct err e = { 0 };
-    scoped(session_clear) struct session s = { 0 };
+    scoped(migrating_clear) struct migrating s = { 0 };
     cmd_log_setup(conf, "migrate");
-    if (!session_open(&s, conf, mode == SCHEMA_MODE_MIGRATE, report_to_log, NULL, &e))
+    if (!migrating_open(&s, conf, mode == SCHEMA_MODE_MIGRATE, report_to_log, NULL, &e))
         return fail(&e);
     s.options.allow_drop = mode == SCHEMA_MODE_SYNCHRONISE && conf_bool(conf, CONF_ALLOW_DROP);
     int64_t start_us = clock_mono_us();
     do {
-        for (size_t i = first_set(&s); i < countof(sets); i++)
-            if (!session_use(&s, sets[i], &e) || !schema_prepare(s.url, mode, &s.options, &e))
+        for (size_t i = migrating_first_set(&s); i < countof(migrating_sets); i++)
+            if (!migrating_use(&s, migrating_sets[i], &e) ||
+                !schema_prepare(s.url, mode, &s.options, &e))
                 return fail_in(&s, &e);
-    } while (session_next(&s));
+    } while (migrating_next(&s));
     log_info("schema.ready", "version=%s ms=%lld", schema_version(),
              (long long)((clock_mono_us() - start_us) / CLOCK_MS));
     return CMD_OK;
@@ -175,7 +109,7 @@ int cmd_migrate_run(const struct conf *conf)
 
 /* What a check found, to be written as text or as JSON. */
 struct findings {
-    const struct session *s; /* what is being compared */
+    const struct migrating *s; /* what is being compared */
     struct buf text;
     struct buf missing, extra; /* elements of JSON arrays */
 };
@@ -189,10 +123,7 @@ static void collect(enum schema_report kind, struct str text, void *owner)
     struct buf where;
     buf_init(&where, 0);
     buf_put_str(&where, text);
-    if (f->s->options.set != &schema_public)
-        buf_printf(&where, " (schema %.*s)", STR_FMT(f->s->options.set->name));
-    if (f->s->shard > 0)
-        buf_printf(&where, " (shard %u)", f->s->shard);
+    put_where(&where, f->s);
     buf_printf(&f->text, "%s: %.*s\n", is_extra ? "extra" : "missing", STR_FMT(buf_str(&where)));
     buf_put_c(list, list->len ? "," : "");
     json_put_string(list, buf_str(&where));
@@ -217,11 +148,11 @@ static int print_findings(const struct findings *f, bool is_json, bool agrees)
 
 /* One database. False: it cannot be judged, and `e` says why; else, where it lacks something,
  * `*agrees` becomes false and `e` says so. */
-static bool check_one(struct session *s, bool *agrees, struct err *e)
+static bool check_one(struct migrating *s, bool *agrees, struct err *e)
 {
-    for (size_t i = first_set(s); i < countof(sets); i++) {
+    for (size_t i = migrating_first_set(s); i < countof(migrating_sets); i++) {
         struct err why = { 0 };
-        if (session_use(s, sets[i], &why) &&
+        if (migrating_use(s, migrating_sets[i], &why) &&
             schema_prepare(s->url, SCHEMA_MODE_CHECK, &s->options, &why))
             continue;
         bool is_judged = why.code == ERR_CONFLICT;
@@ -236,14 +167,14 @@ static bool check_one(struct session *s, bool *agrees, struct err *e)
 int cmd_migrate_check(const struct conf *conf)
 {
     struct err e = { 0 };
-    scoped(session_clear) struct session s = { 0 };
+    scoped(migrating_clear) struct migrating s = { 0 };
     struct findings f = { .s = &s };
-    if (!session_open(&s, conf, true, collect, &f, &e))
+    if (!migrating_open(&s, conf, true, collect, &f, &e))
         return fail(&e);
     bool agrees = true, is_judged;
     do {
         is_judged = check_one(&s, &agrees, &e);
-    } while (is_judged && session_next(&s));
+    } while (is_judged && migrating_next(&s));
     int exit_code = CMD_OK;
     if (is_judged)
         exit_code = print_findings(&f, conf_bool(conf, CONF_JSON), agrees);
@@ -258,7 +189,7 @@ static const char *const state_names[] = { [MIGRATE_APPLIED] = "applied",
                                            [MIGRATE_EDITED] = "edited",
                                            [MIGRATE_UNKNOWN] = "unknown" };
 
-static void put_status_json(struct json_writer *w, const struct session *s,
+static void put_status_json(struct json_writer *w, const struct migrating *s,
                             const struct migrate_entry *entries, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -284,31 +215,32 @@ static void put_status_json(struct json_writer *w, const struct session *s,
     }
 }
 
-static void put_status(struct buf *b, const struct session *s, const struct migrate_entry *entries,
-                       size_t count)
+static void put_status(struct buf *b, const struct migrating *s,
+                       const struct migrate_entry *entries, size_t count)
 {
     size_t width = 0;
-    if (s->options.set == sets[first_set(s)] && s->shard > 0)
+    if (s->options.set == migrating_sets[migrating_first_set(s)] && s->shard > 0)
         buf_printf(b, "shard %u:\n", s->shard);
     for (size_t i = 0; i < count; i++)
         width = max_of(width, entries[i].name.len);
     for (size_t i = 0; i < count; i++) {
         char at[CLOCK_TEXT_MAX];
         clock_format(entries[i].applied_at_us, at);
-        buf_printf(b, "%-6.*s  %-*.*s  %-7s  %s\n", STR_FMT(s->options.set->name), (int)width,
-                   STR_FMT(entries[i].name), state_names[entries[i].state],
-                   entries[i].applied_at_us ? at : "");
+        bool has_time = entries[i].applied_at_us != 0;
+        buf_printf(b, "%-8.*s  %-*.*s  %s%s%s\n", STR_FMT(s->options.set->name), (int)width,
+                   STR_FMT(entries[i].name), state_names[entries[i].state], has_time ? "  " : "",
+                   has_time ? at : "");
     }
 }
 
 /* Of one database; as JSON where `w` is given, else as text. */
-static bool tell_status(struct session *s, struct json_writer *w, struct buf *b, bool *needs_person,
-                        struct err *e)
+static bool tell_status(struct migrating *s, struct json_writer *w, struct buf *b,
+                        bool *needs_person, struct err *e)
 {
     struct migrate_entry *entries;
     size_t count;
-    for (size_t i = first_set(s); i < countof(sets); i++) {
-        if (!session_use(s, sets[i], e) ||
+    for (size_t i = migrating_first_set(s); i < countof(migrating_sets); i++) {
+        if (!migrating_use(s, migrating_sets[i], e) ||
             !migrate_status(s->url, &s->options, s->a, &entries, &count, e))
             return false;
         for (size_t k = 0; k < count; k++)
@@ -324,8 +256,8 @@ static bool tell_status(struct session *s, struct json_writer *w, struct buf *b,
 int cmd_migrate_status(const struct conf *conf)
 {
     struct err e = { 0 };
-    scoped(session_clear) struct session s = { 0 };
-    if (!session_open(&s, conf, true, report_to_terminal, NULL, &e))
+    scoped(migrating_clear) struct migrating s = { 0 };
+    if (!migrating_open(&s, conf, true, report_to_terminal, &s, &e))
         return fail(&e);
     bool needs_person = false, is_json = conf_bool(conf, CONF_JSON), is_good;
     struct buf b;
@@ -335,7 +267,7 @@ int cmd_migrate_status(const struct conf *conf)
         json_begin_array(&w);
     do {
         is_good = tell_status(&s, is_json ? &w : NULL, &b, &needs_person, &e);
-    } while (is_good && session_next(&s));
+    } while (is_good && migrating_next(&s));
     if (is_json)
         json_end_array(&w);
     buf_put_c(&b, is_json ? "\n" : "");
@@ -348,15 +280,18 @@ int cmd_migrate_generate(const struct conf *conf)
 {
     struct err e = { 0 };
     size_t file_count;
-    scoped(session_clear) struct session s = { 0 };
-    if (!session_open(&s, conf, false, report_to_terminal, NULL, &e))
+    scoped(migrating_clear) struct migrating s = { 0 };
+    if (!migrating_open(&s, conf, false, report_to_terminal, NULL, &e) ||
+        (s.is_cluster &&
+         !migrating_join_cluster(&s, UP_ROLE_SUPERUSER, &e))) /* for the scratch one */
         return fail(&e);
-    for (size_t i = 0; i < countof(sets); i++) {
-        if (!session_use(&s, sets[i], &e))
+    for (size_t i = 0; i < countof(migrating_sets); i++) {
+        if (!migrating_use(&s, migrating_sets[i], &e))
             return fail(&e);
         const char *folder = s.folder;
         if (!folder)
-            folder = arena_printf(s.a, MIGRATIONS_FOLDER "/%.*s", STR_FMT(sets[i]->name)).ptr;
+            folder =
+                arena_printf(s.a, MIGRATIONS_FOLDER "/%.*s", STR_FMT(migrating_sets[i]->name)).ptr;
         if (!generate_migration(s.url, &s.options, conf_operand(conf, 0), folder, &file_count, &e))
             return fail(&e);
         if (file_count == 0)
@@ -366,30 +301,31 @@ int cmd_migrate_generate(const struct conf *conf)
 }
 
 /* The set whose last migration was applied last; NULL: none is applied. */
-static bool find_newest(struct session *s, const struct schema_set **ret_set, struct err *e)
+static bool find_newest(struct migrating *s, const struct schema_set **ret_set, struct err *e)
 {
     int64_t newest_us = 0;
     *ret_set = NULL;
-    for (size_t i = first_set(s); i < countof(sets); i++) {
+    for (size_t i = migrating_first_set(s); i < countof(migrating_sets); i++) {
         struct migrate_entry *entries;
         size_t count;
-        if (!session_use(s, sets[i], e) ||
+        if (!migrating_use(s, migrating_sets[i], e) ||
             !migrate_status(s->url, &s->options, s->a, &entries, &count, e))
             return false;
         for (size_t k = 0; k < count; k++) {
             if (entries[k].applied_at_us < newest_us || entries[k].applied_at_us == 0)
                 continue;
             newest_us = entries[k].applied_at_us;
-            *ret_set = sets[i];
+            *ret_set = migrating_sets[i];
         }
     }
     return true;
 }
 
-static bool revert_one(struct session *s, struct err *e)
+static bool revert_one(struct migrating *s, struct err *e)
 {
     const struct schema_set *set;
-    return find_newest(s, &set, e) && session_use(s, set ? set : sets[first_set(s)], e) &&
+    return find_newest(s, &set, e) &&
+           migrating_use(s, set ? set : migrating_sets[migrating_first_set(s)], e) &&
            migrate_revert(s->url, &s->options, 1, e);
 }
 
@@ -397,14 +333,14 @@ int cmd_migrate_revert(const struct conf *conf)
 {
     struct err e = { 0 };
     int64_t count = 1;
-    scoped(session_clear) struct session s = { 0 };
+    scoped(migrating_clear) struct migrating s = { 0 };
     bool is_number = conf_operand_count(conf) == 0 || str_to_i64(conf_operand(conf, 0), &count);
     if (!is_number || count < 1 || count > MIGRATION_NUMBER_MAX) {
         err_set(&e, ERR_INVALID, "revert takes the number of migrations to undo, 1 to %d",
                 MIGRATION_NUMBER_MAX);
         return fail(&e);
     }
-    bool done = session_open(&s, conf, true, report_to_terminal, NULL, &e);
+    bool done = migrating_open(&s, conf, true, report_to_terminal, &s, &e);
     if (done && s.given.shard_count > 1 && !conf_is_given(conf, CONF_SHARD))
         done =
             err_set(&e, ERR_INVALID,
@@ -415,10 +351,10 @@ int cmd_migrate_revert(const struct conf *conf)
     return done ? CMD_OK : fail(&e);
 }
 
-static bool baseline_one(struct session *s, struct err *e)
+static bool baseline_one(struct migrating *s, struct err *e)
 {
-    for (size_t i = first_set(s); i < countof(sets); i++)
-        if (!session_use(s, sets[i], e) || !migrate_baseline(s->url, &s->options, e))
+    for (size_t i = migrating_first_set(s); i < countof(migrating_sets); i++)
+        if (!migrating_use(s, migrating_sets[i], e) || !migrate_baseline(s->url, &s->options, e))
             return false;
     return true;
 }
@@ -426,12 +362,12 @@ static bool baseline_one(struct session *s, struct err *e)
 int cmd_migrate_baseline(const struct conf *conf)
 {
     struct err e = { 0 };
-    scoped(session_clear) struct session s = { 0 };
-    if (!session_open(&s, conf, true, report_to_terminal, NULL, &e))
+    scoped(migrating_clear) struct migrating s = { 0 };
+    if (!migrating_open(&s, conf, true, report_to_terminal, &s, &e))
         return fail(&e);
     do {
         if (!baseline_one(&s, &e))
             return fail_in(&s, &e);
-    } while (session_next(&s));
+    } while (migrating_next(&s));
     return CMD_OK;
 }

@@ -1,5 +1,4 @@
 /* queue: the commands of `windlass queue`. */
-#include "client/reltime.h"
 #include "cmd/limits_priv.h"
 
 enum { NAME_WIDTH_MIN = 8, DETAIL_WIDTH_MIN = 10 };
@@ -20,18 +19,6 @@ static struct table *queue_table(struct api *api)
     return table_create(api->arena, columns, countof(columns));
 }
 
-/* Since when the first that is due waits. */
-static struct str oldest_text(struct api *api, const struct json_value *queue)
-{
-    char text[RELTIME_TEXT_MAX];
-    double seconds;
-    const struct json_value *oldest = api_member(queue, "oldestWaitingSeconds");
-    if (oldest == NULL || !json_to_double(oldest, &seconds))
-        return (struct str){ 0 };
-    reltime_span((int64_t)(seconds * 1e6), text);
-    return arena_copy(api->arena, str_of_c(text));
-}
-
 static void queue_add(struct api *api, struct table *t, const struct json_value *queue)
 {
     table_add(t, (struct table_cell[]){
@@ -39,7 +26,7 @@ static void queue_add(struct api *api, struct table *t, const struct json_value 
                      limits_status_cell(queue),
                      { .text = api_text(queue, "running") },
                      { .text = api_text(queue, "waiting") },
-                     { .text = oldest_text(api, queue) },
+                     { .text = api_span(api, queue, "oldestWaitingSeconds") },
                      { limits_detail(api, queue), TABLE_WARN },
                  });
 }

@@ -23,14 +23,6 @@ struct table *task_table(struct api *api)
     return table_create(api->arena, columns, countof(columns));
 }
 
-static struct str lower(struct api *api, struct str text)
-{
-    char *copy = arena_cstr(api->arena, text);
-    for (char *at = copy; *at; at++)
-        *at = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at == '_' ? ' ' : *at);
-    return str_of_c(copy);
-}
-
 struct table_cell task_state_cell(struct api *api, const struct json_value *task)
 {
     static const struct {
@@ -41,7 +33,7 @@ struct table_cell task_state_cell(struct api *api, const struct json_value *task
         { "CANCELLED", TABLE_DIM }, { "DEAD", TABLE_BAD },
     };
     struct str state = api_text(task, "state");
-    struct table_cell cell = { .text = lower(api, state) };
+    struct table_cell cell = { .text = api_enum(api, task, "state") };
     for (size_t i = 0; i < countof(styles); i++)
         if (str_eq_c(state, styles[i].state))
             cell.style = styles[i].style;
@@ -52,9 +44,9 @@ struct table_cell task_status_cell(struct api *api, const struct json_value *v)
 {
     struct str status = api_text(v, "status");
     bool is_good = str_eq_c(status, "COMPLETED"), is_bad = str_eq_c(status, "FAILED");
-    return (struct table_cell){ lower(api, status), is_good  ? TABLE_GOOD
-                                                    : is_bad ? TABLE_BAD
-                                                             : TABLE_PLAIN };
+    return (struct table_cell){ api_enum(api, v, "status"), is_good  ? TABLE_GOOD
+                                                            : is_bad ? TABLE_BAD
+                                                                     : TABLE_PLAIN };
 }
 
 static bool is_state(const struct json_value *task, const char *state)
@@ -102,7 +94,8 @@ void task_add(struct api *api, struct table *t, const struct json_value *task)
                { .text = api_text(task, "type") },
                task_state_cell(api, task),
                { .text = api_text(task, "queue") },
-               { lower(api, priority), str_eq_c(priority, "HIGH") ? TABLE_WARN : TABLE_PLAIN },
+               { api_enum(api, task, "priority"),
+                 str_eq_c(priority, "HIGH") ? TABLE_WARN : TABLE_PLAIN },
                { .text = arena_printf(api->arena, "%.*s/%.*s", STR_FMT(api_text(task, "attempt")),
                                       STR_FMT(api_text(task, "maxAttempts"))) },
                { api_when(api, task, "createdAt"), TABLE_DIM },
@@ -151,10 +144,10 @@ static void put_attempts(struct api *api, const struct json_value *attempts)
         bool is_good = str_eq_c(outcome, "SUCCEEDED");
         table_add(t, (struct table_cell[]){
                          { .text = api_text(attempt, "attempt") },
-                         { outcome.len > 0 ? lower(api, outcome) : STR("runs"), is_good ? TABLE_GOOD
-                                                                                : outcome.len > 0
-                                                                                    ? TABLE_BAD
-                                                                                    : TABLE_BUSY },
+                         { outcome.len > 0 ? api_enum(api, attempt, "outcome") : STR("runs"),
+                           is_good           ? TABLE_GOOD
+                           : outcome.len > 0 ? TABLE_BAD
+                                             : TABLE_BUSY },
                          { .text = str_from(ran, STR("ran ").len) },
                          { .text = api_when(api, attempt, "startedAt") },
                          { .text = api_text(attempt, "worker") },
@@ -191,7 +184,7 @@ void task_put_whole(struct api *api, const struct json_value *task)
     api_fact(facts, "state", state.text, state.style);
     add_why(api, facts, task);
     api_fact(facts, "queue", api_text(task, "queue"), TABLE_PLAIN);
-    api_fact(facts, "priority", lower(api, api_text(task, "priority")), TABLE_PLAIN);
+    api_fact(facts, "priority", api_enum(api, task, "priority"), TABLE_PLAIN);
     api_fact(facts, "attempt",
              arena_printf(api->arena, "%.*s of %.*s", STR_FMT(api_text(task, "attempt")),
                           STR_FMT(api_text(task, "maxAttempts"))),

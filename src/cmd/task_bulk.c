@@ -34,9 +34,10 @@ static bool may_go_on(struct api *api, const struct task_bulk *bulk, int64_t cou
     if (conf_bool(api->conf, CONF_YES))
         return true;
     if (!isatty(STDIN_FILENO))
-        return api_usage(api, e, "%lld tasks match; --yes would %s them, --dry-run only counts",
-                         (long long)count, bulk->verb);
-    fprintf(stderr, "%s %lld tasks? [y/N] ", bulk->verb, (long long)count);
+        return api_usage(api, e, "%lld %s; --yes would %s %s, --dry-run only counts",
+                         (long long)count, count == 1 ? "task matches" : "tasks match", bulk->verb,
+                         count == 1 ? "it" : "them");
+    fprintf(stderr, "%s %lld task%s? [y/N] ", bulk->verb, (long long)count, count == 1 ? "" : "s");
     return (api_read_line(api, &answer, e) && str_eq_nocase(answer, STR("y"))) ||
            err_set(e, ERR_CANCELLED, "nothing was done");
 }

@@ -29,13 +29,6 @@ static struct table *type_table(struct api *api)
 }
 
 /* The member with its unit behind it; empty where it is null. */
-static struct str with_unit(struct api *api, const struct json_value *v, const char *member,
-                            const char *unit)
-{
-    struct str text = api_text(v, member);
-    return text.len > 0 ? arena_printf(api->arena, "%.*s%s", STR_FMT(text), unit) : text;
-}
-
 static void type_add(struct api *api, struct table *t, const struct json_value *type)
 {
     table_add(t, (struct table_cell[]){
@@ -45,10 +38,10 @@ static void type_add(struct api *api, struct table *t, const struct json_value *
                      { .text = api_text(type, "waiting") },
                      { .text = api_text(type, "maxRunning") },
                      { .text = api_text(type, "maxRunningPerKey") },
-                     { .text = with_unit(api, type, "ratePerSecond", "/s") },
+                     { .text = api_with_unit(api, type, "ratePerSecond", "/s") },
                      { .text = api_text(type, "maxAttempts") },
-                     { .text = with_unit(api, type, "timeoutSeconds", "s") },
-                     { .text = with_unit(api, type, "retentionDays", "d") },
+                     { .text = api_with_unit(api, type, "timeoutSeconds", "s") },
+                     { .text = api_with_unit(api, type, "retentionDays", "d") },
                      { limits_detail(api, type), TABLE_WARN },
                  });
 }
@@ -65,14 +58,14 @@ static void put_facts(struct api *api, const struct json_value *type)
     api_fact(facts, "max running", api_text(type, "maxRunning"), TABLE_PLAIN);
     api_fact(facts, "of one key", api_text(type, "maxRunningPerKey"), TABLE_PLAIN);
     api_fact(facts, "key path", api_text(type, "keyPath"), TABLE_PLAIN);
-    api_fact(facts, "rate", with_unit(api, type, "ratePerSecond", "/s"), TABLE_PLAIN);
+    api_fact(facts, "rate", api_with_unit(api, type, "ratePerSecond", "/s"), TABLE_PLAIN);
     api_fact(facts, "burst", api_text(type, "burst"), TABLE_PLAIN);
-    api_fact(facts, "rate of a key", with_unit(api, type, "ratePerKeyPerSecond", "/s"),
+    api_fact(facts, "rate of a key", api_with_unit(api, type, "ratePerKeyPerSecond", "/s"),
              TABLE_PLAIN);
     api_fact(facts, "its burst", api_text(type, "burstPerKey"), TABLE_PLAIN);
     api_fact(facts, "attempts", api_text(type, "maxAttempts"), TABLE_PLAIN);
-    api_fact(facts, "timeout", with_unit(api, type, "timeoutSeconds", "s"), TABLE_PLAIN);
-    api_fact(facts, "kept", with_unit(api, type, "retentionDays", " days"), TABLE_PLAIN);
+    api_fact(facts, "timeout", api_with_unit(api, type, "timeoutSeconds", "s"), TABLE_PLAIN);
+    api_fact(facts, "kept", api_with_unit(api, type, "retentionDays", " days"), TABLE_PLAIN);
     api_put_facts(api, facts);
 }
 

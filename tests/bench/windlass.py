@@ -33,8 +33,7 @@ class Windlass:
              "--runner-slots", "500", *options],
             stdout=subprocess.PIPE, stderr=log, text=True,
             env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"),
-                 "WINDLASS_ENV": "production",
-                 **{name: os.environ[name] for name in ("WINDLASS_SCHEMA",) if name in os.environ}})
+                 "WINDLASS_ENV": "production"})
         log.close()
         for line in self.child.stdout:
             found = re.search(r"(http://[\w.:\[\]-]+\d)", line)

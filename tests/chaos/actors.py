@@ -39,6 +39,13 @@ class Actor(threading.Thread):
             return None
         return answer
 
+    def ask_on(self, method, path, body=None):
+        """Again and again until it is answered; None when it is over."""
+        while (answer := self.ask(method, path, body)) is None:
+            if self.is_over.is_set():
+                return None
+        return answer
+
     def act(self):
         raise NotImplementedError
 
@@ -73,9 +80,9 @@ class Creator(Actor):
         body = {"tasks": tasks, "is_atomic": kind == "bad" or self.dice.random() < 0.5}
         if body["is_atomic"]:
             self.history.together.append([task["id"] for task in tasks])
-        while (answer := self.ask("POST", "/v1/tasks", body)) is None:
-            if self.is_over.is_set():
-                return
+        answer = self.ask_on("POST", "/v1/tasks", body)
+        if answer is None:
+            return
         if kind == "bad":
             assert answer.status == 400 and answer.json["index"] == len(tasks) - 1, answer.text
             self.history.never.update(task["id"] for task in tasks)
@@ -132,9 +139,9 @@ class Creator(Actor):
         return [{"type": "work"}, {"type": "work"}]
 
     def cancel(self, task):
-        while (answer := self.ask("POST", f"/v1/tasks/{task}:cancel", {"actor": "chaos"})) is None:
-            if self.is_over.is_set():
-                return
+        answer = self.ask_on("POST", f"/v1/tasks/{task}:cancel", {"actor": "chaos"})
+        if answer is None:
+            return
         # A repeat after a lost answer finds it cancelled already: 200 or 409, both say so.
         assert answer.status in (200, 409), answer.text
         with self.history.lock:

@@ -342,10 +342,10 @@ def check_counts(checks, windlass):
         " AS c FULL JOIN (SELECT type, status, count(*) AS count FROM tasks GROUP BY type, status)"
         " AS n USING (type, status) WHERE c.count IS DISTINCT FROM n.count")
     checks(not wrong, f"{len(wrong)} counters of the gateway differ from a recount {wrong[:3]}")
-    for span in (60, 300, 3600, 86400, 864000):
+    for span in recount.SPANS:
         wrong = windlass.sql(ROLLUPS_WRONG.format(span=span))
         checks(not wrong, f"{len(wrong)} roll-ups of {span} s differ from a recount of the worker's tasks {wrong[:3]}")
-    for wrong in (recount.WRONG_FAILURES, recount.WRONG_GROUPS, recount.WRONG_ERROR_ROLLUPS):
+    for wrong in recount.WRONG:
         rows = windlass.sql(wrong)
         checks(not rows, f"{len(rows)} figures of errors differ from a recount {rows[:3]}")
     time.sleep(2)  # two ticks of the worker

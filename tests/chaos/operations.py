@@ -10,18 +10,7 @@ LIMITS = {"limited": {"max_running": 3}, "keyed": {"key_path": "key", "max_runni
           "paced": {"key_path": "key", "rate_per_key_per_s": 0.5, "burst_per_key": 1}}
 
 
-class Patient(Actor):
-    """What it asks for it asks again until it is answered."""
-
-    def ask_on(self, method, path, body=None):
-        """None when it is over."""
-        while (answer := self.ask(method, path, body)) is None:
-            if self.is_over.is_set():
-                return None
-        return answer
-
-
-class Operator(Patient):
+class Operator(Actor):
     """Pauses and resumes a type and a queue, and changes a limit."""
 
     def act(self):
@@ -57,7 +46,7 @@ class Operator(Patient):
         self.set_paused(what, False)
 
 
-class Bulk(Patient):
+class Bulk(Actor):
     """Cancels, retries and deletes tasks that nobody runs, many at once, at versions that are right and one that is not."""
 
     def act(self):

@@ -192,8 +192,8 @@ def why_names_the_reason_and_the_time(world):
     assert told["code"] == "NOT_DUE" and told["expectedAt"], told
     shown = world.run("task", "why", task).out
     assert re.search(r"^state +scheduled$", shown, re.M) and re.search(r"^code +NOT_DUE$", shown, re.M), shown
-    assert re.search(r"^expected +\S+Z \(in 1h\)$", shown, re.M), shown
-    assert re.search(r"due in 1h$", world.run("task", "list", "--type", "later").out, re.M)
+    assert re.search(r"^expected +\S+Z \(in 2h\)$", shown, re.M), shown
+    assert re.search(r"due in 2h$", world.run("task", "list", "--type", "later").out, re.M)
     waits = world.create("last", "--depends-on", task[-10:])
     told = world.run("task", "why", waits, "--json").json["why"]
     assert told["code"] == "DEPENDENCY" and [b["id"] for b in told["blockedBy"]] == [task], told
@@ -396,6 +396,11 @@ def a_job_lives_by_its_name(world):
     assert run["type"] == "backup" and run["state"] == "READY", run
     eventually(lambda: [t["id"] for t in world.run("job", "runs", "nightly", "--json").lines] == [run["id"]])
     eventually(lambda: [t["id"] for t in world.run("task", "list", "--job", "nightly", "--json").lines] == [run["id"]])
+    shown = world.run("job", "show", "nightly").out
+    for fact in (r"timeout +\d+s", r"jitter +30s", r"misfire +run all", r"overlap +allow", r"priority +normal"):
+        assert re.search(fact, shown), (fact, shown)
+    nothing = world.run("job", "update", "nightly")
+    assert nothing.code == USAGE and "say what to change" in nothing.err, nothing
     updated = world.run("job", "update", "nightly", "--name", "early", "--schedule", "0 1 * * *", "--json").json
     assert updated["name"] == "early" and updated["schedule"] == "0 1 * * *", updated
     assert updated["timeZone"] == "Europe/Berlin", updated

@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import now_us  # noqa: E402
 from gateway_mirror_test import World as FakeWorld, sql  # noqa: E402
-from gateway_rig import Gateway, Postgres, create_user, eventually, run_tests  # noqa: E402
+from gateway_rig import BaseWorld, Gateway, Postgres, create_user, eventually, run_tests  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Caller, Executor, Worker  # noqa: E402
 
 EMAIL = "admin@example.org"
@@ -23,18 +23,17 @@ CREATE_ALL = "mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inpu
 CREATE_JOB = "mutation($input: CreateJobInput!) { createJob(input: $input) { id } }"
 
 
-class World:
+class World(BaseWorld):
     """The real worker and a gateway."""
 
-    def __init__(self, url, worker):
-        self.url, self.worker = url, worker
-        self.gateway = Gateway(url, WORKER_URL=f"http://127.0.0.1:{worker.port}", GATEWAY_TOKEN=GATEWAY_TOKEN)
-        self.admin = self.gateway.set_up()
+    def __init__(self, url):
+        self.worker = Worker(url)
+        super().__init__(url, (self.worker,), WORKER_URL=f"http://127.0.0.1:{self.worker.port}", GATEWAY_TOKEN=GATEWAY_TOKEN)
         self.admin_id = self.ask("{ me { id } }")["me"]["id"]
         eventually(lambda: sql(url, "SELECT 1 FROM mirror WHERE cursor <> ''"))
 
-    def ask(self, query, variables=None):
-        return self.gateway.graphql(query, variables, self.admin).data
+    def ask(self, query, variables=None, gateway=None):
+        return super().ask(query, variables, gateway).data
 
     def audit(self, **variables):
         return self.ask(AUDIT, {"first": 500, **variables})["auditLog"]["nodes"]
@@ -372,10 +371,5 @@ def on_a_fake_one(test):
 
 
 if __name__ == "__main__":
-    with Postgres() as the_postgres, Worker(the_postgres.url) as the_worker:
-        the_world = World(the_postgres.url, the_worker)
-        try:
-            run_tests([on_the_real_one(t) for t in TESTS] + [on_a_fake_one(t) for t in FAKE_TESTS],
-                      Both(the_postgres, the_world))
-        finally:
-            the_world.gateway.__exit__(None)
+    with Postgres() as the_postgres, World(the_postgres.url) as the_world:
+        run_tests([on_the_real_one(t) for t in TESTS] + [on_a_fake_one(t) for t in FAKE_TESTS], Both(the_postgres, the_world))

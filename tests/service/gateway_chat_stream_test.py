@@ -13,8 +13,9 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_ai import DONE, FakeAi, events  # noqa: E402
-from gateway_chat_test import CHAT, World, new_id  # noqa: E402
+from gateway_chat_test import CHAT, World  # noqa: E402
 from gateway_rig import WAIT_S, Gateway, Postgres, Stream, eventually, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 from websocket import WebSocket  # noqa: E402
 
 STREAM = ("subscription($input: ChatInput!) { chatStream(input: $input) { __typename ... on ChatDelta { text } "

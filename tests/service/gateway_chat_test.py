@@ -14,6 +14,7 @@ import uuid
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_ai import DONE, FakeAi, events  # noqa: E402
 from gateway_rig import Client, Gateway, Postgres, Stream, at_once, create_user, eventually, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 
 MESSAGE = ("id conversationId role content user { name } timestamp state insteadOf model "
            "citations { label query variables data }")
@@ -24,13 +25,6 @@ HISTORY = ("query($user: ID!, $conversation: ID, $first: Int, $after: String, $l
            "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }")
 CONVERSATIONS = ("query($user: ID!, $search: String) { conversations(userId: $user, search: $search) "
                  "{ id title messageCount lastMessageAt createdAt } }")
-
-
-def new_id(ahead_ms=0):
-    """A UUIDv7."""
-    ms = int(time.time() * 1000) + ahead_ms
-    value = ms << 80 | 0x7 << 76 | uuid.uuid4().int & 0xfff << 64 | 0b10 << 62 | uuid.uuid4().int & (1 << 62) - 1
-    return str(uuid.UUID(int=value))
 
 
 class World:
@@ -314,8 +308,8 @@ def what_is_wrong_with_a_question_is_named(world):
         ("input.message", "BAD_USER_INPUT", {"message": "a\0b"}),
         ("input.id", "BAD_USER_INPUT", {"id": "x"}),
         ("input.id", "BAD_USER_INPUT", {"id": str(uuid.uuid4())}),
-        ("input.id", "BAD_USER_INPUT", {"id": new_id(2 * 3600 * 1000)}),
-        ("input.id", "BAD_USER_INPUT", {"id": new_id(-8 * 24 * 3600 * 1000)}),
+        ("input.id", "BAD_USER_INPUT", {"id": new_id(time.time() + 2 * 3600)}),
+        ("input.id", "BAD_USER_INPUT", {"id": new_id(time.time() - 8 * 24 * 3600)}),
         ("input.id", "BAD_USER_INPUT", {"id": new_id()[:19] + "bfff-ffffffffffff"}),
         ("input.conversationId", "BAD_USER_INPUT", {"conversationId": "x"}),
         ("input.conversationId", "NOT_FOUND", {"conversationId": new_id()}),
@@ -342,7 +336,7 @@ def a_user_may_ask_so_often(world):
 
 def a_replaced_turn_is_not_told_again(world):
     _, token = world.new_user()
-    first, second, third = new_id(-3000), new_id(-2000), new_id(-1000)
+    first, second, third = (new_id(time.time() - ago_s) for ago_s in (3, 2, 1))
     talk = world.chat(token, "one", id=first).data["chat"]["conversationId"]
     world.chat(token, "two", id=second, conversationId=talk)
     edited = world.chat(token, "two, better", id=third, insteadOf=second)

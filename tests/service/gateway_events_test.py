@@ -9,8 +9,9 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import FakeWorker, now_us, uuid7  # noqa: E402
+from fake_worker import FakeWorker  # noqa: E402
 from gateway_rig import Gateway, Postgres, Stream, create_user, eventually, psql, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 
 TASK = ("id type status state priority payload result error queue attempt maxAttempts progress runAt startedAt finishedAt "
         "timeoutSeconds idempotencyKey createdAt accepted why { code } job { name } createdBy { name } dependsOn { id } source")
@@ -133,7 +134,7 @@ def every_filter_lets_through_its_own_and_no_other(world):
 
 def one_task_is_followed_by_its_id_and_by_the_end_of_it(world):
     worker = world.worker
-    wanted, other = uuid7(), uuid7()
+    wanted, other = new_id(), new_id()
     for filter_ in (f'ids: ["{wanted}"]', f'idEndsWith: "{wanted[-10:].upper()}"'):
         with world.watch(filter_, "id kind task { state }") as watch:
             for task in (other, wanted):
@@ -449,7 +450,7 @@ def without_the_worker_the_cache_answers_and_says_so(world):
     assert stream.next().data["healthChanged"]["status"] == "UP"
     task = next(iter(worker.tasks))
     everything = ("{ tasks(first: 1) { source nodes { source } } jobs { source } dashboardStats(window: \"5m\") { source } "
-                  f'task(id: "{task}") {{ source attempts {{ attempt }} }} none: task(id: "{uuid7()}") {{ id }} }}')
+                  f'task(id: "{task}") {{ source attempts {{ attempt }} }} none: task(id: "{new_id()}") {{ id }} }}')
     worker.vanish()
     try:
         away = eventually(lambda: (lambda h: h if part(h)["status"] == "DOWN" else None)(ask(world, health)["systemHealth"]))

@@ -3,21 +3,20 @@
 is found and mended while everything changes, and nothing else is taken for damage.
 Usage: gateway_mirror_audit_test.py PROGRAM"""
 
-import http.server
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import recount  # noqa: E402
 from gateway_mirror_test import check_error_groups  # noqa: E402
-from gateway_rig import PASSWORD, PROGRAM, WAIT_S, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
+from between import Between  # noqa: E402
+from gateway_rig import PASSWORD, PROGRAM, WAIT_S, BaseWorld, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Busy, Caller, Executor, Worker, new_id  # noqa: E402
 from worker_sums_test import Everything  # noqa: E402
 
@@ -28,32 +27,20 @@ ASK = "mutation { auditMirrors { mirror askedAt } }"
 JOB = "mutation($i: CreateJobInput!) { createJob(input: $i) { id } }"
 
 
-class World:
+class World(BaseWorld):
     def __init__(self, postgres, **settings):
-        self.url = postgres.tell("database")
-        self.worker = Worker(self.url, WORKER_LEASE="1s")
-        self.settings = settings
-        self.start_gateway()
-        self.admin = self.gateway.set_up()
-        eventually(lambda: psql(self.url, "SELECT 1 FROM mirror WHERE cursor <> ''"))
-
-    def start_gateway(self):
-        self.gateway = Gateway(self.url, WORKER_URL=f"http://127.0.0.1:{self.worker.port}",
-                               GATEWAY_TOKEN=GATEWAY_TOKEN, **self.settings)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.gateway.__exit__(*exc)
-        self.worker.__exit__(*exc)
+        url = postgres.tell("database")
+        self.worker = Worker(url, WORKER_LEASE="1s")
+        super().__init__(url, (self.worker,), WORKER_URL=f"http://127.0.0.1:{self.worker.port}", GATEWAY_TOKEN=GATEWAY_TOKEN,
+                         **settings)
+        eventually(lambda: psql(url, "SELECT 1 FROM mirror WHERE cursor <> ''"))
 
     def last(self):
-        return self.gateway.graphql(AUDITS, token=self.admin).data["mirrorAudits"][0]
+        return self.ask(AUDITS).data["mirrorAudits"][0]
 
     def audit(self):
         """The report of a run that began after this call did."""
-        asked = self.gateway.graphql(ASK, token=self.admin).data["auditMirrors"][0]["askedAt"]
+        asked = self.ask(ASK).data["auditMirrors"][0]["askedAt"]
 
         def ended():
             told = self.last()
@@ -283,7 +270,7 @@ def one_that_was_interrupted_is_done_by_the_next_keeper(postgres):
             world.gateway.stop(signal.SIGKILL)
         finally:
             world.worker.process.send_signal(signal.SIGCONT)
-        world.start_gateway()
+        world.gateway = Gateway(world.url, **world.settings)
         eventually(lambda: world.last()["endedAt"])
         assert figures(world.last()) == only()
 
@@ -324,37 +311,26 @@ def the_doctor_runs_it_now(postgres):
         assert mirror_line(doctor(world, token="wls_none")).startswith("failure ")
 
 
-class Scripted(http.server.BaseHTTPRequestHandler):
+class Scripted(Between):
     """A gateway that has two mirrors when it is asked for the audit, and another as well when it is looked at."""
 
-    def do_POST(self):  # pylint: disable=invalid-name
-        query = self.rfile.read(int(self.headers["Content-Length"])).decode()
+    def carry(self, handler, body):
         ended = {"askedAt": "2026-11-23T08:00:00Z", "beganAt": "2026-11-23T08:00:01Z", "endedAt": "2026-11-23T08:00:02Z"}
         told = {**dict.fromkeys(("days", "rows", *FIGURES), 0), "error": None}
         asked = [{**told, **ended, "mirror": name} for name in ("tasks", "tasks-1")]
         later = [{**told, "mirror": "another", "askedAt": None, "beganAt": None, "endedAt": None}, *asked]
-        data = {"auditMirrors": asked} if "auditMirrors" in query else {"mirrorAudits": later}
-        body = json.dumps({"data": data}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        data = {"auditMirrors": asked} if b"auditMirrors" in body else {"mirrorAudits": later}
+        self.send(handler, 200, None, json.dumps({"data": data}).encode())
 
 
 def the_doctor_waits_for_what_it_asked(postgres):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        try:
-            out = doctor(SimpleNamespace(url=postgres.tell("database"), admin="any",
-                                         gateway=SimpleNamespace(port=server.server_port)))
-        finally:
-            server.shutdown()
-        lines = [line.split()[:2] for line in out.splitlines() if "mirror" in line]
-        assert lines == [["ok", "mirror"], ["ok", "mirror-1"]], out
+    gateway = Scripted()
+    try:
+        out = doctor(SimpleNamespace(url=postgres.tell("database"), admin="any", gateway=gateway))
+    finally:
+        gateway.end()
+    lines = [line.split()[:2] for line in out.splitlines() if "mirror" in line]
+    assert lines == [["ok", "mirror"], ["ok", "mirror-1"]], out
 
 
 def only_admins_may_ask(postgres):

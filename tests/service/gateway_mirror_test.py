@@ -75,7 +75,7 @@ class World:
 
 
 def check_error_groups(url):
-    for wrong in (recount.WRONG_FAILURES, recount.WRONG_GROUPS, recount.WRONG_ERROR_ROLLUPS):
+    for wrong in recount.WRONG:
         rows = sql(url, wrong)
         assert not rows, (wrong, rows[:3])
 

@@ -10,8 +10,9 @@ import time
 from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import FakeWorker, uuid7  # noqa: E402
+from fake_worker import FakeWorker  # noqa: E402
 from gateway_rig import BaseWorld, Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 
 TASK = "id type status state payload accepted source error why { code } duplicateOf { id } idempotencyKey"
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { %s } }" % TASK
@@ -118,7 +119,7 @@ def what_still_waits_can_be_cancelled_and_is_never_sent(postgres):
         cancelled = world.ask(CANCEL, {"id": task}).data["cancelTask"]
         assert (cancelled["state"], cancelled["accepted"]) == ("CANCELLED", False), cancelled
         assert world.waiting() == 1
-        entries = psql(world.url, f"SELECT l.action, u.email = l.actor_label, l.detail, l.at <= now() AND l.id < '{uuid7()}' "
+        entries = psql(world.url, f"SELECT l.action, u.email = l.actor_label, l.detail, l.at <= now() AND l.id < '{new_id()}' "
                        f"FROM audit_log AS l LEFT JOIN users AS u ON u.id = l.actor_id WHERE l.subject = 'task:{task}' ORDER BY l.id")
         assert entries == [["task.create", "t", '{"type": "email", "queue": "default", "priority": "normal"}', "t"],
                            ["task.cancel", "t", '{"type": "email"}', "t"]], entries
@@ -226,7 +227,7 @@ def entries_survive_a_kill_and_a_rebuild_of_the_mirror(postgres):
 def a_repeat_of_the_same_id_waits_once(postgres):
     with World(postgres) as world:
         world.worker.vanish()
-        own = uuid7()
+        own = new_id()
         answers = at_once(4, lambda i: world.create(id=own))
         assert [a.data["createTask"]["id"] for a in answers] == [own] * 4
         assert world.waiting() == 1
@@ -257,13 +258,13 @@ def an_id_out_of_time_is_refused_before_the_outbox(postgres):
         world.worker.vanish()
         hour_us = 3_600_000_000
         now_us = time.time_ns() // 1000
-        for bad in (uuid7(now_us - 3 * hour_us), uuid7(now_us + 2 * hour_us), "00000000-0000-4000-8000-000000000000"):
+        for bad in (new_id((now_us - 3 * hour_us) / 1e6), new_id((now_us + 2 * hour_us) / 1e6), "00000000-0000-4000-8000-000000000000"):
             for answer in (world.create(id=bad), world.ask(CREATE_ALL, {"inputs": [{"type": "email", "id": bad}]}),
                            world.ask(CREATE_JOB, {"input": {"id": bad, "name": "n", "schedule": "@daily", "taskType": "email"}})):
                 assert answer.code == "BAD_USER_INPUT" and "id: " in answer.error["message"], answer.text
                 assert bad[14] == "4" or str(datetime.now(timezone.utc).year) in answer.error["message"], answer.text
         assert world.waiting() == 0
-        for good in (uuid7(now_us - hour_us), uuid7(now_us + hour_us // 2)):
+        for good in (new_id((now_us - hour_us) / 1e6), new_id((now_us + hour_us // 2) / 1e6)):
             assert world.create(id=good).data["createTask"]["id"] == good
         assert world.waiting() == 2
 
@@ -332,6 +333,5 @@ TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
          an_outage_ends_for_every_gateway_while_creates_keep_coming]
 
 if __name__ == "__main__":
-    wanted = [test for test in TESTS if not sys.argv[2:] or test.__name__ in sys.argv[2:]]
     with Postgres() as the_postgres:
-        run_tests(wanted, the_postgres)
+        run_tests(TESTS, the_postgres)

@@ -7,8 +7,9 @@ import threading
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import FakeWorker, uuid7  # noqa: E402
+from fake_worker import FakeWorker  # noqa: E402
 from gateway_rig import BaseWorld, Gateway, Postgres, Stream, eventually, psql, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 from lease_rig import CREATE_TOKEN, LeaseClient  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Worker  # noqa: E402
 
@@ -117,7 +118,7 @@ def what_is_done_to_a_row_goes_to_its_shard(postgres):
         world.sql("DELETE FROM tasks")
         assert world.ask(TASK, {"id": task}).data["task"]["id"] == task
         assert world.shard_of(task) == [["1"]]
-        nobodys = str(uuid.UUID(uuid7()))
+        nobodys = str(uuid.UUID(new_id()))
         assert world.ask(ACT % "retryTask", {"id": nobodys}).code == "NOT_FOUND"
         assert world.ask(TASK, {"id": nobodys}).data["task"] is None
         job = world.b.put_job(queue="bulk")

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import resource
-import selectors
 import signal
 import socket
 import sys

@@ -11,10 +11,10 @@ import time
 from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Gateway, Postgres, at_once, create_user, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
+from recount import SPANS  # noqa: E402
 
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86400, 604800
-SPANS = (MINUTE, 5 * MINUTE, HOUR, DAY, 10 * DAY)  # of the roll-ups
 STATS = ("query($window: String) { dashboardStats(window: $window) { users chatMessages jobs { total active paused failed } "
          "tasks { total pending inProgress completed failed exact } window throughputPerMinute successRate "
          "waitSeconds { p50 p90 p99 max } runSeconds { p50 p90 p99 max } oldestPendingSeconds "
@@ -381,7 +381,7 @@ def check_point(metric, value, events):
         assert low / 1.42 - 0.001 <= value <= high * 1.42 + 0.001, told
 
 
-def check_trends(world, gateway, token, events, now):
+def check_trends(gateway, token, events, now):
     metrics = [*COUNTED, "FAILURE_RATE", "WAIT_P50", "WAIT_P99", "RUN_P50", "RUN_P99"]
     for (bucket, span), kind in itertools.product(BUCKETS.items(), (None, "email", "naïve 'type'", "unknown")):
         since = now - min(20 * DAY, 1400 * span)
@@ -422,7 +422,7 @@ def every_metric_in_every_bucket_equals_a_recount(world):
     put_events(world.url, events)
     with Gateway(world.url, TZ="America/St_Johns", MINUTES_RETENTION="30d") as gateway:
         token = gateway.login("admin@example.org")
-        check_trends(world, gateway, token, events, now)
+        check_trends(gateway, token, events, now)
         check_windows(gateway, token, events)
     psql(world.url, f"ALTER DATABASE {database} RESET timezone")
 

@@ -6,8 +6,9 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import FakeWorker, uuid7  # noqa: E402
+from fake_worker import FakeWorker  # noqa: E402
 from gateway_rig import Gateway, Postgres, Stream, create_user, eventually, psql, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 from websocket import WebSocket  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Caller, Executor, Worker  # noqa: E402
 
@@ -148,7 +149,7 @@ def pages_follow_each_other_however_long_it_is(world):
 
 def what_cannot_be_followed_is_refused(world):
     worker = world.worker
-    error = world.follow(uuid7()).next().json["errors"][0]
+    error = world.follow(new_id()).next().json["errors"][0]
     assert error["extensions"]["code"] == "NOT_FOUND" and "there is no such task" in error["message"], error
     bad = world.gateway.graphql(LOG, {"id": "x"}, world.viewer, {"Accept": "text/event-stream"})
     assert "BAD_USER_INPUT" in bad.text and "id: " in bad.text, bad.text

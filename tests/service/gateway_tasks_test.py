@@ -6,8 +6,9 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import FakeWorker, now_us, uuid7  # noqa: E402
-from gateway_rig import Gateway, Postgres, at_once, create_user, eventually, psql, run_tests  # noqa: E402
+from fake_worker import FakeWorker, now_us  # noqa: E402
+from gateway_rig import Gateway, Postgres, at_once, create_user, eventually, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 
 TASK = "id type status state priority payload queue attempt maxAttempts runAt timeoutSeconds idempotencyKey accepted source error"
 JOB = "id name schedule timeZone status taskType payload priority misfirePolicy overlapPolicy maxAttempts failAfter queue timeoutSeconds jitterSeconds accepted nextRun"
@@ -59,7 +60,7 @@ def a_created_task_can_be_read_at_once_through_any_gateway(world):
 
 
 def a_viewer_may_not_change_anything(world):
-    some = uuid7()
+    some = new_id()
     for query, variables in ((CREATE, {"input": {"type": "x"}}), (CREATE_ALL, {"inputs": []}), (act("cancelTask"), {"id": some}),
                              (act("retryTask"), {"id": some}), (act("pauseJob", JOB), {"id": some}),
                              (act("triggerJob"), {"id": some}), (act("deleteJob", ""), {"id": some})):
@@ -72,14 +73,14 @@ def what_is_wrong_with_a_task_is_named_before_it_is_sent(world):
     cases = [("type", ""), ("type", "x" * 201), ("type", "a\tb"), ("queue", ""), ("queue", "q" * 201),
              ("type", "\u00e9" * 200), ("idempotencyKey", "\u00e9" * 251),
              ("maxAttempts", 0), ("maxAttempts", 1001), ("timeoutSeconds", 0), ("timeoutSeconds", 2_592_001),
-             ("idempotencyKey", ""), ("idempotencyKey", "k" * 501), ("id", "0192f1f3"), ("id", str(uuid7())[:14] + "4" + str(uuid7())[15:]),
-             ("id", uuid7(now_us() - 8 * day_us)), ("id", uuid7(now_us() + 2 * 3_600_000_000))]
+             ("idempotencyKey", ""), ("idempotencyKey", "k" * 501), ("id", "0192f1f3"), ("id", str(new_id())[:14] + "4" + str(new_id())[15:]),
+             ("id", new_id((now_us() - 8 * day_us) / 1e6)), ("id", new_id((now_us() + 2 * 3_600_000_000) / 1e6))]
     for field, value in cases:
         answer = world.ask(CREATE, {"input": {"type": "email", field: value}})
         assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(f"input.{field}:"), (field, value, answer.text)
         many = world.ask(CREATE_ALL, {"inputs": [{"type": "email"}, {"type": "email", field: value}]})
         assert many.code == "BAD_USER_INPUT" and many.error["message"].startswith(f"inputs[1].{field}:"), many.text
-    assert "Z" in world.ask(CREATE, {"input": {"type": "x", "id": uuid7(now_us() - 8 * day_us)}}).error["message"]
+    assert "Z" in world.ask(CREATE, {"input": {"type": "x", "id": new_id((now_us() - 8 * day_us) / 1e6)}}).error["message"]
     for payload in ({"a": "\u0000"}, {"a": "\ud800"}):
         answer = world.ask(CREATE, {"input": {"type": "email", "payload": payload}})
         assert answer.code == "BAD_USER_INPUT" and "a" in answer.error["message"], answer.text
@@ -99,12 +100,12 @@ def a_task_waits_for_those_that_it_depends_on(world):
     assert made["why"]["code"] == "DEPENDENCY" and {t["id"] for t in made["why"]["blockedBy"]} == {first, second}, made
     assert world.worker.seen("/v1/tasks")[-1]["tasks"][-1]["depends_on"] == [second, first]
     assert world.ask(make, {"input": {"type": "email", "dependsOn": []}}).data["createTask"]["dependsOn"] == []
-    one, two = uuid7(), uuid7()
+    one, two = new_id(), new_id()
     chain = world.ask(CREATE_ALL, {"inputs": [{"type": "email", "id": one}, {"type": "email", "id": two, "dependsOn": [one]}]})
     assert [t["state"] for t in chain.data["createTasks"]] == ["READY", "BLOCKED"], chain.text
-    own, unknown = uuid7(), uuid7()
+    own, unknown = new_id(), new_id()
     for ids, place in ((["x"], "[0]"), ([first, "1"], "[1]"), ([first, first], "[1]"), ([own], "[0]"),
-                       ([uuid7() for _ in range(101)], ""), ([unknown], "[0]"), ([first, unknown], "[1]")):
+                       ([new_id() for _ in range(101)], ""), ([unknown], "[0]"), ([first, unknown], "[1]")):
         answer = world.ask(make, {"input": {"type": "email", "id": own, "dependsOn": ids}})
         assert answer.code == "BAD_USER_INPUT" and answer.error["message"].startswith(f"input.dependsOn{place}:"), answer.text
         many = world.ask(CREATE_ALL, {"inputs": [{"type": "email"}, {"type": "email", "id": own, "dependsOn": ids}]})
@@ -112,7 +113,7 @@ def a_task_waits_for_those_that_it_depends_on(world):
 
 
 def a_repeat_gives_the_same_task_and_a_held_key_the_other_one(world):
-    own = uuid7()
+    own = new_id()
     first = world.ask(CREATE, {"input": {"id": own, "type": "email"}}).data["createTask"]
     again = world.ask(CREATE, {"input": {"id": own, "type": "email"}}).data["createTask"]
     assert first["id"] == again["id"] == own
@@ -192,7 +193,7 @@ def cancel_and_retry_show_what_the_worker_made_of_it(world):
     retried = world.ask(act("retryTask"), {"id": task}).data["retryTask"]
     assert retried["state"] == "READY" and retried["maxAttempts"] == 6, retried
     assert world.ask(act("retryTask"), {"id": task}).code == "CONFLICT"
-    assert world.ask(act("cancelTask"), {"id": uuid7()}).code == "NOT_FOUND"
+    assert world.ask(act("cancelTask"), {"id": new_id()}).code == "NOT_FOUND"
     assert world.ask(act("cancelTask"), {"id": "x"}).code == "BAD_USER_INPUT"
 
 

@@ -69,6 +69,15 @@ def status_tells_of_all(postgres):
     assert states == {(0, "public")} | {(k, s) for k in range(3) for s in ("worker", "windlass")}, states
     text = shards.migrate("status").stdout
     assert "shard 1:\n" in text and "shard 2:\n" in text, text
+    assert not [line for line in text.splitlines() if line != line.rstrip()], text
+
+
+def what_is_noted_is_told_with_its_place(postgres):
+    shards = Shards(postgres)
+    shards.synchronise()
+    noted = shards.migrate("baseline").stdout.splitlines()
+    places = {line.removeprefix("noted 0001_initial as applied") for line in noted if "0001_initial" in line}
+    assert places == {""} | {" (schema worker)" + shard for shard in ("", " (shard 1)", " (shard 2)")}, noted
 
 
 def reverting_wants_one_named(postgres):
@@ -91,5 +100,6 @@ if __name__ == "__main__":
                    what_one_lacks_is_told_with_its_shard,
                    one_alone_is_worked_on_where_it_is_named,
                    status_tells_of_all,
+                   what_is_noted_is_told_with_its_place,
                    reverting_wants_one_named,
                    one_that_is_away_is_told_with_its_shard], server)

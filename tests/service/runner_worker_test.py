@@ -11,18 +11,11 @@ import signal
 import sys
 import threading
 import time
-import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import PROGRAM, WAIT_S, Postgres, Process, eventually, run_tests  # noqa: E402
+from ids import new_id  # noqa: E402
 from runner_rig import Runner  # noqa: E402
-
-
-def uuid7():
-    """An id as the gateway makes them."""
-    random = uuid.uuid4().int
-    ms = int(time.time() * 1000)
-    return str(uuid.UUID(int=(ms << 80) | (7 << 76) | (random & (0xfff << 64)) | (2 << 62) | (random & (2**62 - 1))))
 
 
 GATEWAY_TOKEN, RUNNER_TOKEN = "token-of-the-gateway", "token-of-runners"
@@ -61,7 +54,7 @@ class Worker(Process):
 
     def create(self, type_name, payload=None, **more):
         """The task's id."""
-        task = {"id": uuid7(), "type": type_name, "payload": payload or {}, "priority": "normal",
+        task = {"id": new_id(), "type": type_name, "payload": payload or {}, "priority": "normal",
                 "queue": "default", "actor": "ada@example.org", "is_fresh": True, **more}
         status, answer = self.request("POST", "/v1/tasks", {"tasks": [task], "is_atomic": False})
         assert status == 200 and "task" in answer["results"][0], (status, answer)
@@ -105,7 +98,7 @@ def a_task_runs_and_its_result_is_kept(world):
 
 def many_tasks_all_run_once(world):
     with world.runner(RUNNER_SLOTS="200"):
-        body = {"tasks": [{"id": uuid7(), "type": "noop", "payload": {"n": n}, "is_fresh": True}
+        body = {"tasks": [{"id": new_id(), "type": "noop", "payload": {"n": n}, "is_fresh": True}
                           for n in range(1000)]}
         status, answer = world.worker.request("POST", "/v1/tasks", body)
         assert status == 200 and all("task" in r for r in answer["results"]), answer
@@ -139,7 +132,7 @@ def a_fatal_failure_is_not_tried_again(world):
 
 
 def a_wrong_payload_is_refused_once_a_runner_was_seen(world):
-    task = {"id": uuid7(), "type": "fail", "payload": {"fatal": 3}, "is_fresh": True}
+    task = {"id": new_id(), "type": "fail", "payload": {"fatal": 3}, "is_fresh": True}
     with world.runner():
         pass
     status, answer = world.worker.request("POST", "/v1/tasks", {"tasks": [task]})

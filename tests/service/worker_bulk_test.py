@@ -50,7 +50,7 @@ def assert_told(caller, answer):
         assert {k: read[k] for k in told} == told, (told, read)
 
 
-def each_is_judged_by_itself(worker, url, _):
+def each_is_judged_by_itself(worker, url):
     caller, executor = Caller(worker), Executor(worker, {"work": 9})
     waiting, started, done, failed = make(caller, 4)
     leases = {lease["task"]: lease for lease in executor.leases(4)}
@@ -107,7 +107,7 @@ def each_is_judged_by_itself(worker, url, _):
         assert reasons(answer) == {waiting: "there is no such task"}, answer
 
 
-def a_deleted_task_does_not_come_again(worker, _url, _):
+def a_deleted_task_does_not_come_again(worker, _):
     caller = Caller(worker)
     task = {"id": make(caller, 1, run_at_us=FAR_US)[0], "type": "work"}
     bulk(caller, "cancel", [{"id": task["id"]}])
@@ -120,8 +120,8 @@ def a_deleted_task_does_not_come_again(worker, _url, _):
     assert answer.status == 409 and answer.json["index"] == 1, answer.text
 
 
-def ten_thousand_go_in_batches(_worker, _url, postgres):
-    url = postgres.tell("database")
+def ten_thousand_go_in_batches(worker, _):
+    url = worker.new_database()
     with Worker(url) as worker:
         caller = Caller(worker)
         ids = make(caller, 10_000, run_at_us=FAR_US)
@@ -138,8 +138,8 @@ def ten_thousand_go_in_batches(_worker, _url, postgres):
         assert Caller(worker).counts() == {}
 
 
-def what_is_deleted_is_deleted_after_a_broken_commit(_worker, _url, postgres):
-    url = postgres.tell("database")
+def what_is_deleted_is_deleted_after_a_broken_commit(worker, _):
+    url = worker.new_database()
     proxy = Proxy(url)
     with Worker(proxy.url, WORKER_LEASE="2s") as worker:
         caller = Caller(worker)
@@ -154,7 +154,7 @@ def what_is_deleted_is_deleted_after_a_broken_commit(_worker, _url, postgres):
     proxy.end()
 
 
-def two_at_once_do_each_once(worker, _url, _):
+def two_at_once_do_each_once(worker, _):
     caller, other = Caller(worker), Caller(worker)
     ids = make(caller, 300, run_at_us=FAR_US)
     everyone = [{"id": i} for i in ids]
@@ -173,8 +173,8 @@ def two_at_once_do_each_once(worker, _url, _):
     assert sum(a["done"] + a["refused_count"] for a in done.values()) == 600, done
 
 
-def what_came_and_went_since_the_checkpoint_is_not_counted(_worker, _url, postgres):
-    url = postgres.tell("database")
+def what_came_and_went_since_the_checkpoint_is_not_counted(worker, _):
+    url = worker.new_database()
     with Worker(url, WORKER_LEASE="1s") as worker:
         caller = Caller(worker)
         ids = make(caller, 60, run_at_us=FAR_US)
@@ -193,8 +193,8 @@ def what_came_and_went_since_the_checkpoint_is_not_counted(_worker, _url, postgr
         assert caller.counts() == {}
 
 
-def what_breaks_off_tells_what_was_done(_worker, _url, postgres):
-    url = postgres.tell("database")
+def what_breaks_off_tells_what_was_done(worker, _):
+    url = worker.new_database()
     proxy = Proxy(url)
     answers = []
     with Worker(proxy.url, WORKER_LEASE="1s", BATCH_MAX="10") as worker:
@@ -219,7 +219,7 @@ def what_breaks_off_tells_what_was_done(_worker, _url, postgres):
     proxy.end()
 
 
-def what_is_wrong_is_named(worker, _url, _):
+def what_is_wrong_is_named(worker, _):
     caller, own = Caller(worker), new_id()
     for body, message in (
             ({}, "action: is missing"), ({"action": "promote", "tasks": []}, "action: is none of retry, cancel and delete"),
@@ -246,4 +246,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    run_with_worker(TESTS, gives_server=True)
+    run_with_worker(TESTS)

@@ -45,7 +45,7 @@ def assert_counts_are_the_tables(caller, url):
     assert caller.counts() == counted, (caller.counts(), counted)
 
 
-def who_depends_on_what_failed_fails_with_the_whole_chain(worker, url, _):
+def who_depends_on_what_failed_fails_with_the_whole_chain(worker, url):
     caller, executor = Caller(worker), Executor(worker, TYPES)
     first = caller.create_one(max_attempts=1)
     other = waiting(caller)
@@ -70,7 +70,7 @@ def who_depends_on_what_failed_fails_with_the_whole_chain(worker, url, _):
     assert_counts_are_the_tables(caller, url)
 
 
-def who_depends_on_what_has_failed_already_fails_at_once(worker, url, _):
+def who_depends_on_what_has_failed_already_fails_at_once(worker, url):
     caller = Caller(worker)
     failed = waiting(caller)
     post(caller, failed, "cancel")
@@ -91,7 +91,7 @@ def who_depends_on_what_has_failed_already_fails_at_once(worker, url, _):
     assert_counts_are_the_tables(caller, url)
 
 
-def one_that_failed_by_another_is_tried_again_after_it(worker, url, _):
+def one_that_failed_by_another_is_tried_again_after_it(worker, url):
     caller, executor = Caller(worker), Executor(worker, {"retried": 5})
     first = caller.create_one(type="retried", max_attempts=1)
     second = waiting(caller, first, type="retried")
@@ -120,7 +120,7 @@ def one_that_failed_by_another_is_tried_again_after_it(worker, url, _):
     assert_counts_are_the_tables(caller, url)
 
 
-def one_that_left_and_came_back_waits_for_each_once(worker, url, _):
+def one_that_left_and_came_back_waits_for_each_once(worker, url):
     caller, executor = Caller(worker), Executor(worker, {"back": 5})
     first, other = caller.create_one(type="back"), waiting(caller, type="back")
     second = waiting(caller, first, other, type="back")
@@ -136,7 +136,7 @@ def one_that_left_and_came_back_waits_for_each_once(worker, url, _):
     assert_counts_are_the_tables(caller, url)
 
 
-def circles_are_refused_by_name(worker, *_):
+def circles_are_refused_by_name(worker, _):
     caller = Caller(worker)
     ids = [new_id() for _ in range(4)]
     tasks = [{"id": ids[0], "type": "work"}, {"id": ids[1], "type": "work", "depends_on": [ids[3]]},
@@ -152,8 +152,8 @@ def circles_are_refused_by_name(worker, *_):
     assert "is the task itself" in answer.json["results"][0]["error"]["message"], answer.text
 
 
-def many_fail_in_batches_and_none_is_lost_at_a_kill(_worker, _url, postgres):
-    url = postgres.tell("database")
+def many_fail_in_batches_and_none_is_lost_at_a_kill(worker, _):
+    url = worker.new_database()
     with Worker(url, WORKER_LEASE="1s", BATCH_MAX="20") as worker:
         caller = Caller(worker)
         first = waiting(caller)
@@ -181,8 +181,8 @@ def many_fail_in_batches_and_none_is_lost_at_a_kill(_worker, _url, postgres):
         assert worker.metric('windlass_worker_tasks{state="unfinished"}') == 0
 
 
-def what_is_blocked_again_is_so_after_a_restart(_worker, _url, postgres):
-    url = postgres.tell("database")
+def what_is_blocked_again_is_so_after_a_restart(worker, _):
+    url = worker.new_database()
     with Worker(url, WORKER_LEASE="1s") as worker:
         caller, executor = Caller(worker), Executor(worker, TYPES)
         first = caller.create_one(max_attempts=1)
@@ -214,8 +214,8 @@ def what_is_blocked_again_is_so_after_a_restart(_worker, _url, postgres):
         assert_counts_are_the_tables(caller, url)
 
 
-def batches_that_are_undone_leave_no_trace(_worker, _url, postgres):
-    url = postgres.tell("database")
+def batches_that_are_undone_leave_no_trace(worker, _):
+    url = worker.new_database()
     proxy = Proxy(url)
     with Worker(proxy.url, WORKER_LEASE="2s") as worker:
         caller, executor = Caller(worker), Executor(worker, TYPES, ttl_ms=600_000)
@@ -245,7 +245,7 @@ def batches_that_are_undone_leave_no_trace(_worker, _url, postgres):
     proxy.end()
 
 
-def what_is_due_later_can_be_due_now(worker, url, _):
+def what_is_due_later_can_be_due_now(worker, url):
     caller, executor = Caller(worker), Executor(worker, {"soon": 5})
     scheduled = caller.create_one(type="soon", run_at_us=FAR_US)
     told = post(caller, scheduled, "promote").json["task"]
@@ -275,4 +275,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    run_with_worker(TESTS, gives_server=True)
+    run_with_worker(TESTS)

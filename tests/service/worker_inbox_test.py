@@ -35,7 +35,7 @@ def is_empty(url):
     return sql(url, "SELECT count(*) FROM worker.inbox") == "0"
 
 
-def what_is_committed_becomes_a_task_and_what_is_rolled_back_does_not(worker, url, _):
+def what_is_committed_becomes_a_task_and_what_is_rolled_back_does_not(worker, url):
     caller = Caller(worker)
     sql(url, "CREATE TABLE orders (id int)")
     ids = sql(url, "BEGIN; INSERT INTO orders VALUES (1); SELECT windlass.enqueue('ship', '{\"order\": 1.50}'); COMMIT;"
@@ -51,7 +51,7 @@ def what_is_committed_becomes_a_task_and_what_is_rolled_back_does_not(worker, ur
     assert lease["task"] == ids[0] and executor.ack(lease) == "applied"
 
 
-def every_argument_arrives(worker, url, _):
+def every_argument_arrives(worker, url):
     caller = Caller(worker)
     own, first = new_id(), enqueue(url, f"'first', run_at => '{FAR}'")
     assert enqueue(url, f"'all', '[1, null, \"naïve\"]', id => '{own}', run_at => '{FAR}', priority => 'high', queue => 'bulk', "
@@ -71,7 +71,7 @@ def every_argument_arrives(worker, url, _):
     assert sql(url, "SELECT cardinality(depends_on) FROM worker.task WHERE idempotency_key = 'last'") == "2"
 
 
-def a_group_that_is_too_large_takes_no_room_from_others(worker, url, _):
+def a_group_that_is_too_large_takes_no_room_from_others(worker, url):
     caller = Caller(worker)
     many = "(SELECT json_build_object('tasks', json_agg(json_build_object('type', 'one'))) FROM generate_series(1, {}))"
     wrong, *good = sql(url, f"BEGIN; SELECT windlass.enqueue('task.group', {many.format(3000)}); "
@@ -86,7 +86,7 @@ def a_group_that_is_too_large_takes_no_room_from_others(worker, url, _):
     assert sql(url, "WITH gone AS (DELETE FROM worker.inbox_refused RETURNING entry) SELECT count(*) FROM gone") == "2"
 
 
-def what_is_there_already_is_not_doubled(worker, url, _):
+def what_is_there_already_is_not_doubled(worker, url):
     caller = Caller(worker)
     own = new_id()
     for _ in range(2):
@@ -100,7 +100,7 @@ def what_is_there_already_is_not_doubled(worker, url, _):
     assert sql(url, "SELECT count(*) FROM worker.inbox_refused") == "0"
 
 
-def what_can_be_known_is_refused_in_the_callers_transaction(_, url, __):
+def what_can_be_known_is_refused_in_the_callers_transaction(_, url):
     own = new_id()
     long = "repeat('x', 201)"
     for arguments, message in (
@@ -124,7 +124,7 @@ def what_can_be_known_is_refused_in_the_callers_transaction(_, url, __):
     assert is_empty(url) and sql(url, "SELECT count(*) FROM worker.inbox_refused") == "0"
 
 
-def what_only_the_worker_can_refuse_is_kept_with_its_error(worker, url, _):
+def what_only_the_worker_can_refuse_is_kept_with_its_error(worker, url):
     caller = Caller(worker)
     deep, before = "[" * 129 + "]" * 129, worker.metric("windlass_worker_inbox_refused_total")
     deleted = caller.create_one(run_at_us=4_102_444_800_000_000)
@@ -151,7 +151,7 @@ def what_only_the_worker_can_refuse_is_kept_with_its_error(worker, url, _):
     assert "event=inbox.refused" in worker.log
 
 
-def a_failed_dependency_fails_it_at_once(worker, url, _):
+def a_failed_dependency_fails_it_at_once(worker, url):
     caller = Caller(worker)
     first = caller.create_one(run_at_us=4_102_444_800_000_000)
     caller.post(f"/v1/tasks/{first}:cancel", {})
@@ -160,7 +160,7 @@ def a_failed_dependency_fails_it_at_once(worker, url, _):
     assert task["state"] == "dead" and task["why"]["code"] == "DEPENDENCY" and first in task["error"], task
 
 
-def only_those_may_call_it_who_were_given_it(_, url, __):
+def only_those_may_call_it_who_were_given_it(_, url):
     sql(url, "CREATE ROLE app LOGIN; CREATE ROLE nobody_special LOGIN")
     as_role = lambda role: f"SET ROLE {role}; SELECT windlass.enqueue('by_role', run_at => '{FAR}')"  # noqa: E731
     grant = "GRANT USAGE ON SCHEMA windlass TO {0}; GRANT EXECUTE ON FUNCTION windlass.enqueue TO {0}"
@@ -175,7 +175,7 @@ def only_those_may_call_it_who_were_given_it(_, url, __):
     assert len(sql(url, hostile)) == 36
 
 
-def many_come_through_in_order(worker, url, _):
+def many_come_through_in_order(worker, url):
     caller = Caller(worker)
     sql(url, f"SELECT count(windlass.enqueue('many', json_build_object('n', n), run_at => '{FAR}')) FROM generate_series(1, 3000) AS n")
     eventually(lambda: caller.counts().get(("many", "pending")) == 3000)
@@ -184,15 +184,15 @@ def many_come_through_in_order(worker, url, _):
     assert is_empty(url)
 
 
-def large_ones_come_through_a_few_at_a_time(worker, url, _):
+def large_ones_come_through_a_few_at_a_time(worker, url):
     caller = Caller(worker)
     sql(url, f"SELECT count(windlass.enqueue('large', to_json(repeat('x', 250000)), run_at => '{FAR}')) FROM generate_series(1, 60)")
     eventually(lambda: caller.counts().get(("large", "pending")) == 60)
     assert is_empty(url)
 
 
-def a_killed_worker_loses_and_doubles_nothing(_worker, _url, postgres):
-    url = postgres.tell("database")
+def a_killed_worker_loses_and_doubles_nothing(worker, _):
+    url = worker.new_database()
     with Worker(url, WORKER_LEASE="1s"):
         pass  # the schema is there
     total = 0
@@ -226,4 +226,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    run_with_worker(TESTS, gives_server=True)
+    run_with_worker(TESTS)

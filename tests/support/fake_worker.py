@@ -8,9 +8,10 @@ import socketserver
 import tempfile
 import threading
 import time
-import uuid
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
+
+from ids import new_id
 
 STATUS = {"scheduled": "pending", "ready": "pending", "blocked": "pending", "retrying": "pending",
           "running": "in-progress", "succeeded": "completed", "cancelled": "failed", "dead": "failed"}
@@ -18,14 +19,6 @@ STATUS = {"scheduled": "pending", "ready": "pending", "blocked": "pending", "ret
 
 def now_us():
     return time.time_ns() // 1000
-
-
-def uuid7(at_us=None):
-    """A version 7 id of that time."""
-    at_ms = (now_us() if at_us is None else at_us) // 1000
-    value = (at_ms << 80) | (0x7 << 76) | (uuid.uuid4().int & ((1 << 76) - 1))
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return str(uuid.UUID(int=value))
 
 
 class Refusal(Exception):
@@ -82,6 +75,11 @@ class FakeWorker:
         self.pages = 0
         self.afters = []          # of the snapshot pages
 
+    @property
+    def cursor(self):
+        """Behind all that has happened."""
+        return f"{self.shard}:{self.head}"
+
     # ── the story ──
 
     def put_event(self, event):
@@ -102,7 +100,7 @@ class FakeWorker:
         """A new task; gives its id."""
         with self.lock:
             at_us = at_us or now_us()
-            task = {"id": fields.pop("id", None) or uuid7(at_us), "version": str(self.head), "type": type,
+            task = {"id": fields.pop("id", None) or new_id(at_us / 1e6), "version": str(self.head), "type": type,
                     "state": "ready", "priority": "normal", "queue": "default", "payload": {}, "attempt": 0,
                     "max_attempts": 5, "timeout_s": 300, "run_at_us": at_us, "created_at_us": at_us,
                     "updated_at_us": at_us, "started_at_us": None, "finished_at_us": None, "result": None,
@@ -193,7 +191,7 @@ class FakeWorker:
     def put_job(self, **fields):
         """A new job, or the changed fields of one, with `change` by a person; gives its id."""
         with self.lock:
-            job_id = fields.get("id") or uuid7()
+            job_id = fields.get("id") or new_id()
             change = fields.pop("change", None)
             job = self.jobs.setdefault(job_id, {
                 "id": job_id, "name": "nightly", "schedule": "0 3 * * *", "time_zone": "UTC", "status": "active",
@@ -286,7 +284,7 @@ class FakeWorker:
             is_paused = path == "/v1/queues:pause"
             changed = {"queue": self.put_queue(body["queue"], is_paused, body["actor"], body["user"], body.get("reason"))}
         self.put_record(body)
-        return {**changed, "cursor": f"{self.shard}:{self.head}"}
+        return {**changed, "cursor": self.cursor}
 
     def forget(self):
         """All events so far are gone: an older cursor is 410."""
@@ -360,7 +358,7 @@ class FakeWorker:
                 if missing:
                     raise Refusal(400, "BAD_USER_INPUT", missing, index)
         results = [self.create_one(wanted) for wanted in body["tasks"]]
-        return {"results": results, "cursor": f"{self.shard}:{self.head}"}
+        return {"results": results, "cursor": self.cursor}
 
     def task_of(self, task_id):
         if task_id not in self.tasks:
@@ -413,7 +411,7 @@ class FakeWorker:
                 shown.append(dict(self.tasks[task_id]))
         if not body["dry_run"]:
             self.put_record(body, end == len(body["tasks"]), done=len(done), refused=len(refused))
-        answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": f"{self.shard}:{self.head}"}
+        answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": self.cursor}
         if end < len(body["tasks"]):
             answer["error"] = {"code": "UNAVAILABLE", "message": "this worker does not lead"}
         return answer
@@ -442,11 +440,11 @@ class FakeWorker:
             wanted.pop("is_fresh", None)
             self.put_job(**{name: value for name, value in wanted.items() if value is not None},
                          status="paused" if is_paused else "active")
-        return {"job": self.jobs[wanted["id"]], "cursor": f"{self.shard}:{self.head}"}
+        return {"job": self.jobs[wanted["id"]], "cursor": self.cursor}
 
     def feed(self, query):
         if "cursor" not in query:
-            return {"cursor": f"{self.shard}:{self.head}", "head": f"{self.shard}:{self.head}", "now_us": now_us(), "events": []}
+            return {"cursor": self.cursor, "head": self.cursor, "now_us": now_us(), "events": []}
         cursor = int(query["cursor"][0].split(":")[1])
         until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
         self.followed = cursor
@@ -461,7 +459,7 @@ class FakeWorker:
             raise Refusal(410, "GONE", "the cursor is older than what is kept")
         limit = int(query.get("max", ["5000"])[0])
         events = self.events[cursor - self.first:cursor - self.first + limit]
-        return {"cursor": f"{self.shard}:{cursor + len(events)}", "head": f"{self.shard}:{self.head}", "now_us": now_us(),
+        return {"cursor": f"{self.shard}:{cursor + len(events)}", "head": self.cursor, "now_us": now_us(),
                 "events": events}
 
     def snapshot(self, query):
@@ -469,7 +467,7 @@ class FakeWorker:
         self.afters.append(after)
         limit = min(int(query.get("limit", ["1000"])[0]), self.page_max)
         ids = sorted(i for i in self.tasks if i > after)
-        page = {"cursor": f"{self.shard}:{self.head}",
+        page = {"cursor": self.cursor,
                 "tasks": [{**self.tasks[i], "added": self.added[i]} for i in ids[:limit]],
                 "next": ids[limit - 1] if len(ids) > limit else None}
         if not after:

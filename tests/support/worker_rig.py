@@ -5,26 +5,17 @@ import http.client
 import json
 import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
 import threading
 import time
-import uuid
 from urllib.parse import parse_qs, urlsplit
 
 from gateway_rig import PROGRAM, WAIT_S, Postgres, Process, eventually, run_tests
+from ids import new_id
 
 GATEWAY_TOKEN, RUNNER_TOKEN = "gateway-secret", "runner-secret"
-
-
-def new_id(at_s=None):
-    """A UUIDv7 of now, or of another time."""
-    ms = int((time.time() if at_s is None else at_s) * 1000)
-    b = bytearray(ms.to_bytes(6, "big") + secrets.token_bytes(10))
-    b[6], b[8] = 0x70 | (b[6] & 15), 0x80 | (b[8] & 63)
-    return str(uuid.UUID(bytes=bytes(b)))
 
 
 def sql(url, text):
@@ -394,10 +385,10 @@ class Proxy:
             os.unlink(self.path)
 
 
-def run_with_worker(tests, *, gives_server=False, **settings):
-    """Each test gets one worker for all and its database's URL, and the server where it is wanted."""
+def run_with_worker(tests, **settings):
+    """Each test gets one worker for all and its database's URL."""
     with Postgres() as postgres:
         url = postgres.tell("database")
         with Worker(url, **settings) as worker:
             worker.url, worker.new_database = url, lambda: postgres.tell("database")
-            run_tests(tests, worker, url, *([postgres] if gives_server else []))
+            run_tests(tests, worker, url)

@@ -7,24 +7,17 @@ import json
 import os
 import pwd
 import re
-import secrets
 import signal
 import socket
 import subprocess
 import sys
-import time
-import uuid
 
-from harness import Scratch, Skip, Up, processes, run_tests, until
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from harness import Scratch, Skip, Up, processes, run_tests, until  # noqa: E402
+from ids import new_id  # noqa: E402
 
 PROGRAM = os.path.realpath(sys.argv[1])
 RIGHTS = {"CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
-
-
-def new_id():
-    b = bytearray(int(time.time() * 1000).to_bytes(6, "big") + secrets.token_bytes(10))
-    b[6], b[8] = 0x70 | (b[6] & 15), 0x80 | (b[8] & 63)
-    return str(uuid.UUID(bytes=bytes(b)))
 
 
 def shell(script, **more):

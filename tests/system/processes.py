@@ -12,7 +12,7 @@ sys.path[:0] = [os.path.join(HERE, "../support"), os.path.join(HERE, "../service
 os.environ.setdefault("WINDLASS_TEST_PG_RUN",
                       os.path.join(os.path.dirname(os.path.abspath(sys.argv[1])), "tests/support/pg_run"))
 from gateway_ai_test import Ai  # noqa: E402
-from gateway_rig import Client, Gateway, Postgres, eventually, reaches  # noqa: E402
+from gateway_rig import Client, Gateway, Postgres, eventually, reaches, run_tests  # noqa: E402
 from harness import Crowd  # noqa: E402
 from runner_rig import Runner  # noqa: E402
 from way import Way  # noqa: E402
@@ -42,8 +42,8 @@ class Installation:
         self.gateways.append(self.start_gateway())
         self.settle()
 
-    def start_worker(self):
-        return Worker(self.url, WORKER_LEASE="1s", SESSION_TTL=SESSION_TTL)
+    def start_worker(self, **more):
+        return Worker(self.url, WORKER_LEASE="1s", SESSION_TTL=SESSION_TTL, **more)
 
     def start_ai(self):
         return Ai(GATEWAY_TOKEN)
@@ -62,8 +62,7 @@ class Installation:
         """Where the killed one was: the runner knows but that address."""
         port = self.worker.port
         self.worker.process.wait()
-        self.worker = Worker(self.url, WORKER_LEASE="1s", SESSION_TTL=SESSION_TTL,
-                             WORKER_PORT=str(port))
+        self.worker = self.start_worker(WORKER_PORT=str(port))
 
     def ask(self, query, variables=None, gateway=None):
         return (gateway or self.gateway).graphql(query, variables, self.admin)
@@ -179,7 +178,6 @@ class Load(Crowd):
 
 def run_installed(tests, *settings, shim=None):
     """TAP over one installation; each test leaves it whole. A test named in the arguments runs alone."""
-    from gateway_rig import run_tests  # pylint: disable=import-outside-toplevel
     wanted = [test for test in tests if not sys.argv[2:] or test.__name__ in sys.argv[2:]]
     with Postgres(*settings, more=shim.environment if shim else ()) as postgres:
         world = Installation(postgres)

@@ -6,6 +6,7 @@ Usage: services_test.py WINDLASS [TEST...]
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from harness import Scratch, Skip, Up, run_tests, until
 PROGRAM = os.path.realpath(sys.argv[1])
 UNIX_SERVICES = ("worker", "ai", "runner")
 SERVICES = ("gateway", *UNIX_SERVICES)
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+METRICS_PAGE, MIGRATIONS = os.path.join(ROOT, "docs/metrics.md"), os.path.join(ROOT, "src/schema/migrations")
 IDLE_KIB_MAX = 20 * 1024  # what is promised of each process
 LOGINS = 8
 PASSWORD = "correct horse battery staple"
@@ -62,8 +65,43 @@ def test_each_service_is_asked_by_its_socket():
             status, body = up.request(path="/metrics", service=name)
             assert status == 200 and "windlass_" in body
         assert run("health", "--url", f"{up.url()}/readyz").returncode == 0
+        done = run("health", "--data", up.data, "--run", up.run)
+        assert done.returncode == 0, done.stderr
+        done = run("migrate", "check", "--data", up.data)
+        assert done.returncode == 0, done.stderr
+        files = shutil.copytree(MIGRATIONS, scratch.join("migrations"))
+        done = run("migrate", "generate", "more", "--data", up.data, "--dir", files)
+        assert done.returncode == 0, done.stderr
     done = run("health", "--url", f"unix:{up.run}/worker.sock")
     assert done.returncode == 69 and "nobody answers" in done.stderr, done
+    done = run("migrate", "check", "--data", up.data)
+    assert done.returncode == 2 and "no database is named" in done.stderr, done
+
+
+def metrics_of(text):
+    """{name: a row of the page}, of what a service answers."""
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+    rows = {}
+    for name, words in re.findall(r"^# HELP (\S+) (.*)$", text, re.M):
+        series = re.search(rf"^{name}(?:_bucket)?\{{(.*)\}} ", text, re.M)
+        labels = [label for label in re.findall(r'(\w+)="', series.group(1)) if label != "le"] if series else []
+        rows[name] = f"| `{name}` | {types[name]} | {', '.join(f'`{label}`' for label in labels)} | {words} |"
+    return rows
+
+
+def test_the_page_of_metrics_has_each_and_no_other():
+    with open(METRICS_PAGE, encoding="utf-8") as file:
+        stored = {row for row in file.read().splitlines() if row.startswith("| `")}
+    wanted = set()
+    with Scratch() as scratch, Up(PROGRAM, scratch) as up:
+        wait_all_ready(up)
+        for name in ("gateway", *UNIX_SERVICES):
+            rows = metrics_of(up.request(path="/metrics", service=None if name == "gateway" else name)[1])
+            assert len(rows) > 5, (name, rows)
+            wanted.update(rows.values())
+    for row in sorted(wanted ^ stored):
+        print("# missing:" if row in wanted else "# no longer so:", row)
+    assert stored == wanted
 
 
 def set_up(up):

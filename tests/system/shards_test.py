@@ -7,24 +7,17 @@ Usage: shards_test.py WINDLASS [TEST...]
 import json
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
-import time
-import uuid
 
-from harness import DEADLINE_S, Scratch, Up, graphql, run_tests, set_up, until
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from harness import DEADLINE_S, Scratch, Up, graphql, is_alive, run_tests, set_up, until  # noqa: E402
+from ids import new_id  # noqa: E402
 
 PROGRAM = os.path.realpath(sys.argv[1])
 QUEUES = ("default", "email")  # of shard 0 and of shard 1
 LEADERS = ("worker", "shard1-worker")
-
-
-def new_id():
-    b = bytearray(int(time.time() * 1000).to_bytes(6, "big") + secrets.token_bytes(10))
-    b[6], b[8] = 0x70 | (b[6] & 15), 0x80 | (b[8] & 63)
-    return str(uuid.UUID(bytes=bytes(b)))
 
 
 def start(scratch, *args, **variables):
@@ -125,14 +118,14 @@ def test_a_killed_worker_of_one_shard_leaves_the_other_going():
     with Scratch() as scratch, start(scratch) as up:
         up.wait_ready()
         shards = shards_of(up)
-        victim = pid_of(up, "shard1-worker")
+        other, victim = pid_of(up, "worker"), pid_of(up, "shard1-worker")
         os.kill(victim, signal.SIGSTOP)  # it stays away until it is killed
         for _ in range(20):
             shards[0].wait_done(shards[0].create())
         os.kill(victim, signal.SIGKILL)
         up.logged("event=up.child_ready", "child=shard1-worker ", count=2)
         shards[1].wait_done(shards[1].create())
-        assert pid_of(up, "worker") != 0 and len([line for line in up.log if "child=worker " in line and "child_ended" in line]) == 0
+        assert is_alive(other) and pid_of(up, "worker") == other
 
 
 def create(up, token, queue):

@@ -8,29 +8,25 @@ import os
 import re
 import signal
 import sys
-import threading
 import time
 
-from harness import DEADLINE_S, Scratch, Up, graphql, run_tests, set_up, until
+from harness import Crowd, Scratch, Up, graphql, run_tests, set_up, until
 
 PROGRAM = os.path.realpath(sys.argv[1])
 TAKEOVER_S = 30  # far more than it should take
 WORKERS = ("worker", "worker-2")
 
 
-class Load:
+class Load(Crowd):
     """Threads that create tasks through the gateway until they are stopped."""
 
-    def __init__(self, up, token, count=4):
+    def __init__(self, up, token):
+        super().__init__(4)
         self.up, self.token = up, token
         self.accepted, self.kept, self.codes = [], [], set()
         self.times = []  # of answers that a worker has accepted
-        self.is_over = threading.Event()
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(count)]
-        for thread in self.threads:
-            thread.start()
 
-    def run(self):
+    def run(self, _):
         while not self.is_over.is_set():
             try:
                 data = graphql(self.up, self.token, "mutation { createTask(input: {type: \"noop\"}) "
@@ -46,12 +42,6 @@ class Load:
     def grow(self, count=200):
         was = len(self.accepted)
         until("tasks are accepted", lambda: len(self.accepted) >= was + count)
-
-    def stop(self):
-        self.is_over.set()
-        for thread in self.threads:
-            thread.join(DEADLINE_S)
-        return self.accepted + self.kept
 
     def pause_s(self, since):
         """The longest time without an accepted task, from a moment on."""
@@ -107,13 +97,13 @@ def test_a_standby_takes_over_from_a_killed_leader_and_nothing_is_lost():
         for round_number in range(3):
             wait_warm(up, round_number + 1)
             first = leader(up)
-            load = Load(up, token)
-            load.grow()
-            since = time.monotonic()
-            os.kill(pid_of(up, first), signal.SIGKILL)
-            load.grow()
-            pause_s = load.pause_s(since)
-            ids += load.stop()
+            with Load(up, token) as load:
+                load.grow()
+                since = time.monotonic()
+                os.kill(pid_of(up, first), signal.SIGKILL)
+                load.grow()
+                pause_s = load.pause_s(since)
+            ids += load.accepted + load.kept
             print(f"# killed: {pause_s:.2f} s without an accepted task, "
                   f"{len(load.kept)} kept in the outbox, refused: {sorted(load.codes)}")
             assert pause_s < TAKEOVER_S
@@ -128,14 +118,14 @@ def test_a_leader_that_is_stopped_hands_over():
         token = set_up(up)
         wait_warm(up, 1)
         first = leader(up)
-        load = Load(up, token)
-        load.grow()
-        since = time.monotonic()
-        os.kill(pid_of(up, first), signal.SIGTERM)  # it ends, and is started again
-        until("the other one leads", lambda: leads(up, next(n for n in WORKERS if n != first)))
-        load.grow()
-        pause_s = load.pause_s(since)
-        ids = load.stop()
+        with Load(up, token) as load:
+            load.grow()
+            since = time.monotonic()
+            os.kill(pid_of(up, first), signal.SIGTERM)  # it ends, and is started again
+            until("the other one leads", lambda: leads(up, next(n for n in WORKERS if n != first)))
+            load.grow()
+            pause_s = load.pause_s(since)
+        ids = load.accepted + load.kept
         print(f"# stopped: {pause_s * 1000:.0f} ms without an accepted task, "
               f"{len(load.kept)} kept in the outbox, refused: {sorted(load.codes)}")
         assert not load.codes, load.codes

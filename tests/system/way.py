@@ -17,14 +17,13 @@ class Way(Between):
 
     def __init__(self, target):
         self.target, self.lie, self.slow_s = target, None, 0
-        self.told = 0  # lies
         self.changed = threading.Condition()
         super().__init__()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def set(self, lie=None, slow_s=0):
         with self.changed:
-            self.lie, self.slow_s, self.told = lie, slow_s, 0
+            self.lie, self.slow_s = lie, slow_s
             self.changed.notify_all()
 
     def end(self):
@@ -33,7 +32,6 @@ class Way(Between):
 
     def carry(self, handler, body):
         if self.lie:
-            self.told += 1
             self.tell(handler, self.lie)
             return
         answer = self.ask(handler, body)

@@ -55,10 +55,10 @@ static void times_are_told_in_one_unit(void **state)
         int64_t seconds;
         const char *text;
     } cases[] = {
-        { 0, "now" },           { -1, "1s ago" },
-        { 1, "in 1s" },         { -59, "59s ago" },
-        { -60, "1m ago" },      { 3'599, "in 59m" },
-        { 3'600, "in 1h" },     { -172'799, "47h ago" },
+        { 0, "now" },           { -1, "1s ago" },           { 1, "in 1s" },
+        { -59, "59s ago" },     { -60, "1m ago" },          { 3'599, "in 1h" },
+        { 3'569, "in 59m" },    { -3'599, "59m ago" },      { 7'199, "in 2h" },
+        { 171'000, "in 2d" },   { 3'600, "in 1h" },         { -172'799, "47h ago" },
         { -172'800, "2d ago" }, { 86'400'000, "in 1000d" },
     };
     char text[RELTIME_TEXT_MAX];
