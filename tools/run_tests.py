@@ -17,6 +17,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# Programs at once for each core: these wait most of their time for what they started.
+SHARES = {"service": 2, "system": 2}
 
 
 class Count:
@@ -71,8 +73,10 @@ def run_suite(build, suite):
         return Count()
     junit = build / "meson-logs" / f"{suite}.junit.xml"
     junit.unlink(missing_ok=True)
+    at_once = SHARES.get(suite, 1) * (os.cpu_count() or 1)
     status = subprocess.run(["meson", "test", "-C", str(build), "--no-rebuild", "--suite", suite,
-                             "--logbase", suite, "--print-errorlogs"]).returncode
+                             "--logbase", suite, "--print-errorlogs",
+                             "--num-processes", str(at_once)]).returncode
     print_failed_output(build / "meson-logs" / f"{suite}.json")
     count = count_junit(junit) if junit.exists() else Count()
     if status != 0 and count.failed == 0:

@@ -105,19 +105,20 @@ static bool bind_table(struct gql_schema *schema, const struct gateway_binding *
 static bool bind_all(struct gql_schema *schema, struct err *e)
 {
     static const struct gateway_binding *const tables[] = {
-        bindings_users,         bindings_user_changes,    bindings_sessions,
-        bindings_tokens,        bindings_health,          bindings_page,
-        bindings_tasks,         bindings_tasks_list,      bindings_task_why,
-        bindings_jobs,          bindings_schedule,        bindings_task_changes,
-        bindings_job_changes,   bindings_stats,           bindings_trends,
-        bindings_chat,          bindings_chat_history,    bindings_conversations,
-        bindings_insights,      bindings_analysis,        bindings_task_events,
-        bindings_task_attempts, bindings_task_counts,     bindings_error_groups,
-        bindings_audit,         bindings_chat_stream,     bindings_stats_watch,
-        bindings_insight_watch, bindings_workers,         bindings_config,
-        bindings_checkup,       bindings_type_settings,   bindings_queues,
-        bindings_task_log,      bindings_task_bulk,       bindings_job_history,
-        bindings_mirror_audit,  bindings_recommendations, bindings_users_list,
+        bindings_users,         bindings_user_changes,  bindings_sessions,
+        bindings_tokens,        bindings_health,        bindings_page,
+        bindings_tasks,         bindings_tasks_list,    bindings_task_why,
+        bindings_jobs,          bindings_schedule,      bindings_task_changes,
+        bindings_job_changes,   bindings_stats,         bindings_trends,
+        bindings_chat,          bindings_chat_history,  bindings_conversations,
+        bindings_insights,      bindings_analysis,      bindings_task_events,
+        bindings_task_attempts, bindings_task_counts,   bindings_error_groups,
+        bindings_audit,         bindings_chat_stream,   bindings_stats_watch,
+        bindings_insight_watch, bindings_workers,       bindings_config,
+        bindings_checkup,       bindings_type_settings, bindings_queues,
+        bindings_task_log,      bindings_task_bulk,     bindings_job_history,
+        bindings_mirror_audit,  bindings_outbox,        bindings_recommendations,
+        bindings_users_list,
     };
     static const struct gql_scalar time = { .parse = parse_time };
     static const struct gql_scalar json = { .parse = parse_json, .is_json = true };

@@ -29,7 +29,7 @@ extern const struct gateway_binding bindings_users[], bindings_user_changes[], b
     bindings_chat_stream[], bindings_stats_watch[], bindings_insight_watch[], bindings_workers[],
     bindings_config[], bindings_checkup[], bindings_type_settings[], bindings_queues[],
     bindings_task_log[], bindings_task_bulk[], bindings_job_history[], bindings_mirror_audit[],
-    bindings_recommendations[], bindings_users_list[];
+    bindings_outbox[], bindings_recommendations[], bindings_users_list[];
 
 /* Getters that several tables use. */
 [[nodiscard]] struct gql_value binding_time(struct arena *a, int64_t wall_us);

@@ -152,19 +152,14 @@ void creates_tell_refusal(struct create_task *task, const struct create_call *ca
                            STR_FMT(str_first(message, 180)));
 }
 
-static struct str text_of(const struct json_value *v)
-{
-    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
-}
-
 static void read_result(struct creates_batch *b, size_t i, const struct json_value *result)
 {
     struct create_task *task = b->tasks[i];
     const struct json_value *stored = json_get_c(result, "task"),
                             *error = json_get_c(result, "error");
-    struct str other = text_of(json_get_c(result, "duplicate_of")),
-               message = text_of(json_get_c(error, "message"));
-    enum err_code code = worker_error_code(text_of(json_get_c(error, "code")));
+    struct str other = json_get_text(result, STR("duplicate_of")),
+               message = json_get_text(error, STR("message"));
+    enum err_code code = worker_error_code(json_get_text(error, STR("code")));
     struct worker_row row;
     if (stored != NULL) {
         if (worker_read_task(b->arena, stored, &row, &task->err))

@@ -53,7 +53,8 @@ struct feed_event {
     uint64_t told;
     const struct str *cells;
 
-    int from; /* enum task_status before a FINISH or REOPEN */
+    bool is_gone; /* NONE: of a task that left before this was read, so that nobody counts it */
+    int from;     /* enum task_status before a FINISH or REOPEN */
     /* START: how long it waited; FINISH: how long it ran; -1: not known. */
     int64_t took_us;
 
@@ -81,10 +82,8 @@ struct feed_event {
 typedef void feed_fn(void *owner, size_t shard, const struct feed_event *events, size_t count);
 
 struct feed_subscription;
-/* Thread: the loop's; `fn` comes there, too. From within `fn`, too. */
-[[nodiscard]] struct feed_subscription *feed_subscribe(struct gateway_loop *loop, feed_fn *fn,
-                                                       void *owner);
-void feed_unsubscribe(struct feed_subscription *subscription); /* accepts NULL */
+/* Accepts NULL. From within its `fn`, too. */
+void feed_unsubscribe(struct feed_subscription *subscription);
 
 /* The first number of the shard that the loop has yet to be told of, or an earlier one: who
  * subscribes now gets all from it on. 0: the worker's is not known yet. */

@@ -48,6 +48,7 @@ bool feed_batch_read(struct feed_batch *batch, const struct json_value *body, in
         } else if (event->op != FEED_NONE) {
             batch->count++;
         }
+        batch->is_uncounted |= !is_read || event->is_gone;
     }
     return true;
 }

@@ -15,6 +15,7 @@ struct feed_batch {
     size_t shard;
     int64_t first_seq, next_seq; /* of the first event, and of the first one that is not here */
     uint64_t skipped;            /* that could not be read */
+    bool is_uncounted;           /* one of these, or of a task that was gone, is in no counter */
 };
 [[nodiscard]] struct feed_batch *feed_batch_create(size_t shard); /* any */
 /* What a page of the feed that was asked for from `asked` on holds. Errors: INVALID. */

@@ -6,7 +6,7 @@
 #include "gateway/ai_client.h"
 #include "gateway/creates.h"
 #include "gateway/credential_watch.h"
-#include "gateway/feed_priv.h"
+#include "gateway/feed_subscribers.h"
 #include "gateway/health.h"
 #include "gateway/insight_watch.h"
 #include "gateway/insights.h"
@@ -175,7 +175,7 @@ bool gateway_loop_create(struct gateway_loop *loop, struct arena *a, struct err 
     list_init(&loop->streams);
     list_init(&loop->subscriptions);
     list_init(&loop->watches);
-    list_init(&loop->feed_subscriptions);
+    loop->feed_subscribers = feed_subscribers_create();
     loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
     if (!create_pool(loop, e) || !create_shards(loop, e) ||
@@ -230,4 +230,5 @@ void gateway_loop_destroy(struct gateway_loop *loop)
     while (loop->spare_count > 0)
         arena_destroy(loop->spare[--loop->spare_count]);
     io_loop_destroy(loop->io);
+    feed_subscribers_destroy(loop->feed_subscribers);
 }

@@ -28,6 +28,7 @@ struct gateway_loop;
 struct creates;
 struct documents;
 struct feed;
+struct feed_subscribers;
 struct own_rows;
 struct meter;
 struct io_offload;
@@ -119,8 +120,7 @@ struct gateway_loop {
     struct worker_client *workers[GATEWAY_SHARDS_MAX]; /* NULL: no worker-url */
     struct creates *creates[GATEWAY_SHARDS_MAX];
     struct lease_door *lease_door;
-    struct list feed_subscriptions;
-    bool is_feed_telling;
+    struct feed_subscribers *feed_subscribers;
     int64_t feed_positions[GATEWAY_SHARDS_MAX]; /* see feed.h; 0: nothing was told yet */
     struct io_turn *log_turn;                   /* writes the access log's lines */
     struct io_timer *sweep;                     /* ends requests that are past their deadline */

@@ -94,7 +94,7 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
     else if (m->phase == MIRROR_FOLLOW && has_cursor)
         mirror_apply_checked(m, seq);
     mirror_audit_look(m->audit, state);
-    if (state->outbox_waiting > 0 && feed_is_up(m->gw, m->shard))
+    if ((state->outbox_waiting > 0 || state->is_apart_due) && feed_is_up(m->gw, m->shard))
         outbox_forward(m);
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/mirror_record.h"
 #include "gateway/own_rows.h"
 #include "store/public/error_group.h"
+#include "store/public/mirror_audit.h"
 
 /*
  *   take --> (window) --> load spans --> store --> (stored) --> next window
@@ -160,7 +161,7 @@ void mirror_apply_checked(struct mirror *m, int64_t seq)
         refused_again(apply);
     } else {
         log_error("mirror.stuck", "cursor=%zu:%lld", m->shard, (long long)seq);
-        wait_for_check(apply, true);
+        store(apply); /* what refuses it may be gone by now */
     }
 }
 
@@ -257,6 +258,8 @@ static void store(struct apply *apply)
                                                 m->lease.shard);
     if (w->gone_job_count > 0)
         steps[count++] = job_mirror_drop_step(a, w->gone_jobs, w->gone_job_count);
+    if (w->is_uncounted)
+        steps[count++] = mirror_audit_ask_step(a, &m->lease.name, 1);
     if (!mirror_write(m, steps, count, stored, apply))
         wait_for_check(apply, false);
 }

@@ -284,21 +284,13 @@ size_t mirror_record_window(const struct window *w, int shard,
 
 /* ── a page of the snapshot ── */
 
-static bool read_number(const struct json_value *v, bool is_text, int64_t *ret_number)
-{
-    if (v == NULL)
-        return false;
-    return is_text ? v->type == JSON_STRING && str_to_i64(v->text, ret_number)
-                   : v->type == JSON_NUMBER && json_to_i64(v, ret_number);
-}
-
 static bool read_base(const struct json_value *object, const char *number, const char *at,
                       const struct mirror_lost *lost, struct audit_record *ret_base)
 {
     const struct json_value *actor = json_get_c(object, "actor");
     *ret_base = (struct audit_record){ .shard = lost->shard };
-    if (!read_number(json_get(object, str_of_c(number)), true, &ret_base->seq) ||
-        !read_number(json_get(object, str_of_c(at)), false, &ret_base->at_us) || actor == NULL ||
+    if (!json_get_i64_text(object, str_of_c(number), &ret_base->seq) ||
+        !json_get_i64(object, str_of_c(at), &ret_base->at_us) || actor == NULL ||
         actor->type != JSON_STRING || !is_person(actor->text))
         return false;
     ret_base->label = actor->text;

@@ -10,17 +10,11 @@ struct marking {
     size_t count;
 };
 
-static bool read_number(const struct json_value *object, struct str key, int64_t *ret_number)
-{
-    const struct json_value *v = json_get(object, key);
-    return v != NULL && v->type == JSON_STRING && str_to_i64(v->text, ret_number);
-}
-
 static int64_t read_time(const struct json_value *task, struct str key)
 {
-    const struct json_value *v = json_get(task, key);
-    int64_t us;
-    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, &us) ? us : -1;
+    int64_t us = -1;
+    (void)json_get_i64(task, key, &us);
+    return us;
 }
 
 static void add_mark(struct marking *m, struct rollup_mark mark)
@@ -33,8 +27,8 @@ static void mark_row(struct marking *m, const struct json_value *task)
 {
     int64_t added, version;
     const struct json_value *type = json_get_c(task, "type"), *state = json_get_c(task, "state");
-    if (type == NULL || state == NULL || !read_number(task, STR("added"), &added) ||
-        !read_number(task, STR("version"), &version))
+    if (type == NULL || state == NULL || !json_get_i64_text(task, STR("added"), &added) ||
+        !json_get_i64_text(task, STR("version"), &version))
         return;
     bool is_missed = added >= m->from && added < m->to;
     int64_t started_us = read_time(task, STR("started_at_us"));

@@ -14,13 +14,14 @@
  *        `-- none: done    `-- away, in doubt: the next second tries again
  *                          |-- refused as a whole: one at a time
  *                          `-- refused, and the queue is another shard's by now: waits for that
- * one; so says the worker alone: the next second, until the maps agree
+ * one; so says the worker alone: it steps aside, and what depends on it, until the maps agree
  */
 enum {
     ROWS_MAX = 500,
     BYTES_MAX = 4 << 20,
     ARENA_BYTES = 64 << 20,
     MISDIRECTED = 421,
+    APART_S = 5, /* until what has stepped aside is offered again */
     DB_DEADLINE_US = 10 * CLOCK_S,
     ASK_DEADLINE_US = 20 * CLOCK_S,
 };
@@ -32,8 +33,8 @@ struct forward {
     size_t count;
     struct outbox_move *moves; /* those of them that wait for another shard from now on */
     size_t move_count, gone_count;
-    bool has_misdirected; /* the worker says that some are another shard's, and our map does not */
-    int64_t puts;         /* of the outbox when it was looked into */
+    int64_t left; /* that do not wait here any more, of those that were counted */
+    int64_t puts; /* of the outbox when it was looked into */
 };
 
 static void take_next(struct forward *f);
@@ -50,8 +51,11 @@ static void end(struct forward *f)
 struct outcome {
     struct mirror_row *rows, *jobs;
     struct outbox_refusal *refusals;
-    struct uuid *done;
-    size_t row_count, job_count, refusal_count, done_count;
+    struct uuid *done;    /* entries: taken, or another task is there for them */
+    struct uuid *refused; /* entries, but for those */
+    struct uuid
+        *apart; /* entries: the worker says that they are another shard's, our map does not */
+    size_t row_count, job_count, refusal_count, done_count, refused_count, apart_count;
 };
 
 static void stored(void *owner, const struct db_reply *reply)
@@ -63,13 +67,10 @@ static void stored(void *owner, const struct db_reply *reply)
         return;
     }
     log_info("outbox.forwarded", "count=%zu moved=%zu", f->gone_count, f->move_count);
-    feed_add_outbox_waiting(f->m->gw, f->m->shard, -(int64_t)(f->gone_count + f->move_count));
+    feed_add_outbox_waiting(f->m->gw, f->m->shard, -f->left);
     for (size_t i = 0; i < f->move_count; i++)
         feed_add_outbox_waiting(f->m->gw, (size_t)f->moves[i].shard, 1);
-    if (f->has_misdirected)
-        end(f);
-    else
-        take_next(f);
+    take_next(f);
 }
 
 static void store(struct forward *f, const struct outcome *o)
@@ -82,6 +83,9 @@ static void store(struct forward *f, const struct outcome *o)
     if (o->job_count > 0)
         steps[count++] =
             job_mirror_upsert_step(f->arena, o->jobs, o->job_count, true, false, f->m->lease.shard);
+    if (o->refused_count + o->apart_count > 0)
+        steps[count++] = outbox_part_step(f->arena, o->apart, o->apart_count, o->refused,
+                                          o->refused_count, o->done, o->done_count, APART_S);
     if (o->refusal_count > 0 && f->entries[0].kind == OUTBOX_KIND_TASK)
         steps[count++] = outbox_refuse_tasks_step(f->arena, o->refusals, o->refusal_count);
     else if (o->refusal_count > 0)
@@ -89,7 +93,9 @@ static void store(struct forward *f, const struct outcome *o)
     if (f->move_count > 0)
         steps[count++] = outbox_move_step(f->arena, f->moves, f->move_count);
     steps[count++] = outbox_done_step(f->arena, o->done, o->done_count);
-    f->gone_count = o->done_count;
+    if (o->refused_count > 0)
+        steps[count++] = outbox_done_step(f->arena, o->refused, o->refused_count);
+    f->gone_count = o->done_count + o->refused_count;
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = steps,
                                   .step_count = count,
@@ -109,10 +115,14 @@ static struct outcome outcome_create(struct forward *f)
         .jobs = arena_new_array(f->arena, f->count, struct mirror_row),
         .refusals = arena_new_array(f->arena, f->count, struct outbox_refusal),
         .done = arena_new_array(f->arena, f->count, struct uuid),
+        .refused = arena_new_array(f->arena, f->count, struct uuid),
+        .apart = arena_new_array(f->arena, f->count, struct uuid),
     };
     f->moves = arena_new_array(f->arena, f->count, struct outbox_move);
     f->move_count = 0;
-    f->has_misdirected = false;
+    f->left = 0;
+    for (size_t i = 0; i < f->count; i++)
+        f->left += !f->entries[i].is_apart; /* whatever the worker says */
     return o;
 }
 
@@ -146,13 +156,13 @@ static void refuse(struct forward *f, struct outcome *o, const struct outbox_ent
     }
     if (status == MISDIRECTED) {
         log_warn("outbox.misdirected", "id=%s error=%s", id, log_quote(error));
-        f->has_misdirected = true;
+        o->apart[o->apart_count++] = entry->id;
         return;
     }
     log_warn("outbox.refused", "id=%s error=%s", id, log_quote(error));
     o->refusals[o->refusal_count++] =
         (struct outbox_refusal){ .subject_id = entry->subject_id, .error = error };
-    o->done[o->done_count++] = entry->id;
+    o->refused[o->refused_count++] = entry->id;
 }
 
 static bool read_result(struct forward *f, const struct json_value *result,

@@ -11,17 +11,11 @@ struct attempt {
     struct str worker, outcome, error, log; /* outcome, as the API names it; ptr NULL: none */
 };
 
-static struct str text_of(const struct json_value *object, const char *name)
-{
-    const struct json_value *v = json_get(object, str_of_c(name));
-    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
-}
-
 static int64_t number_of(const struct json_value *object, const char *name)
 {
-    const struct json_value *v = json_get(object, str_of_c(name));
     int64_t number = 0;
-    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, &number) ? number : 0;
+    (void)json_get_i64(object, str_of_c(name), &number);
+    return number;
 }
 
 static struct str outcome_of(struct str told)
@@ -49,10 +43,10 @@ static struct gql_value attempts_of(const struct gql_step *step, const struct js
         attempts[i] = (struct attempt){ .number = number_of(told, "attempt"),
                                         .started_at_us = number_of(told, "started_at_us"),
                                         .finished_at_us = number_of(told, "finished_at_us"),
-                                        .worker = text_of(told, "worker"),
-                                        .outcome = outcome_of(text_of(told, "outcome")),
-                                        .error = text_of(told, "error"),
-                                        .log = text_of(told, "log") };
+                                        .worker = json_get_text(told, STR("worker")),
+                                        .outcome = outcome_of(json_get_text(told, STR("outcome"))),
+                                        .error = json_get_text(told, STR("error")),
+                                        .log = json_get_text(told, STR("log")) };
         objects[i] = &attempts[i];
     }
     return gql_objects(objects, count);

@@ -106,9 +106,9 @@ static void store(struct bulk *b, const struct json_value *tasks)
 
 static int64_t number_of(const struct json_value *body, struct str name)
 {
-    const struct json_value *v = json_get(body, name);
     int64_t number = 0;
-    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, &number) ? number : 0;
+    (void)json_get_i64(body, name, &number);
+    return number;
 }
 
 static void take_refused(struct bulk *b, const struct json_value *list)

@@ -72,35 +72,30 @@ void task_log_page_unref(void *owned)
         arena_destroy(page->arena);
 }
 
-static struct str text_of(const struct json_value *object, const char *name)
-{
-    const struct json_value *v = json_get(object, str_of_c(name));
-    return v != NULL && v->type == JSON_STRING ? v->text : STR("");
-}
-
 static int64_t number_of(const struct json_value *object, const char *name)
 {
-    const struct json_value *v = json_get(object, str_of_c(name));
     int64_t number = 0;
-    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, &number) ? number : 0;
+    (void)json_get_i64(object, str_of_c(name), &number);
+    return number;
 }
 
 static bool page_read(struct task_log_page *page, const struct json_value *body, struct err *e)
 {
     const struct json_value *lines = json_get_c(body, "lines");
     const struct json_value *is_finished = json_get_c(body, "is_finished");
-    struct str next = text_of(body, "next");
+    struct str next = json_get_text(body, STR("next"));
     if (lines == NULL || lines->type != JSON_ARRAY || lines->item_count > TASK_LOG_LINES_MAX ||
         next.len == 0 || next.len >= TASK_LOG_PLACE_MAX)
         return err_set(e, ERR_INTERNAL, "the worker's lines are not as they should be");
     page->lines = arena_new_array(page->arena, lines->item_count, struct task_log_line);
     page->count = lines->item_count;
     for (size_t i = 0; i < page->count; i++)
-        page->lines[i] = (struct task_log_line){ .attempt = number_of(&lines->items[i], "attempt"),
-                                                 .at_us = number_of(&lines->items[i], "at_us"),
-                                                 .stream = text_of(&lines->items[i], "stream"),
-                                                 .text = text_of(&lines->items[i], "text"),
-                                                 .place = text_of(&lines->items[i], "n") };
+        page->lines[i] =
+            (struct task_log_line){ .attempt = number_of(&lines->items[i], "attempt"),
+                                    .at_us = number_of(&lines->items[i], "at_us"),
+                                    .stream = json_get_text(&lines->items[i], STR("stream")),
+                                    .text = json_get_text(&lines->items[i], STR("text")),
+                                    .place = json_get_text(&lines->items[i], STR("n")) };
     memcpy(page->next, next.ptr, next.len);
     page->is_finished =
         is_finished != NULL && is_finished->type == JSON_BOOL && is_finished->boolean;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "gateway/feed_replay.h"
+#include "gateway/feed_subscribers.h"
 #include "gateway/task_watch_priv.h"
 #include "io/timer.h"
 
@@ -207,6 +208,9 @@ static bool tell_cursor(struct event_source *base, char ret_cursor[EVENT_CURSOR_
     static_assert((int)EVENT_CURSOR_MAX >= (int)SHARDS_CURSOR_MAX, "it is one of shards");
     for (size_t i = 0; i < gw->shard_count; i++) {
         int64_t untold = changes_first_untold(&w->changes, i);
+        /* What came since did not concern it. */
+        if (w->shards[i].replay == NULL && w->failure.code == ERR_NONE)
+            cursor.seqs[i] = max_of(cursor.seqs[i], feed_position(w->loop, i));
         if (untold > 0)
             cursor.seqs[i] = untold;
     }
@@ -259,7 +263,7 @@ enum gql_next task_watch_begin(struct gql_step *step, const struct task_filter *
     changes_init(&w->changes, &w->loop->watched_bytes);
     w->timer = io_timer_create(w->loop->io, time_came, w);
     io_timer_unref(w->timer);
-    w->feed = feed_subscribe(w->loop, take_events, w);
+    w->feed = feed_subscribers_add(w->loop->feed_subscribers, filter, take_events, w);
     for (size_t i = 0; i < gw->shard_count; i++)
         is_resumed = is_resumed || resumed.seqs[i] > 0;
     for (size_t i = 0; i < gw->shard_count; i++)

@@ -50,17 +50,11 @@ struct wait_reason {
     int64_t expected_us; /* 0: not known */
 };
 
-static struct str text_of(const struct json_value *object, const char *name)
-{
-    const struct json_value *v = json_get(object, str_of_c(name));
-    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
-}
-
 /* What the worker says; false where it says nothing, or nothing that this program knows. */
 static bool read_code(const struct json_value *told, struct wait_reason *why)
 {
-    struct str code = text_of(told, "code");
-    why->text = text_of(told, "text");
+    struct str code = json_get_text(told, STR("code"));
+    why->text = json_get_text(told, STR("text"));
     for (int i = 0; i < WAIT_CODE_COUNT; i++)
         if (str_eq(code_names[i], code)) {
             why->code = (enum wait_code)i;
@@ -174,7 +168,8 @@ static size_t shard_of(const struct gql_step *step, const struct record *task)
 /* It has begun, or ended, since its row was read. */
 static bool waits_no_more(const struct json_value *told)
 {
-    int state = schema_label_of(&schema_public.enums[ENUM_task_state], text_of(told, "state"));
+    int state =
+        schema_label_of(&schema_public.enums[ENUM_task_state], json_get_text(told, STR("state")));
     return state >= 0 && worker_status_of((enum task_state)state) != TASK_STATUS_PENDING;
 }
 
@@ -218,8 +213,9 @@ static void take_answer(const struct record_ids *ids, const struct json_value *t
 {
     for (size_t i = 0; tasks != NULL && tasks->type == JSON_ARRAY && i < tasks->item_count; i++) {
         struct uuid id;
-        void **object =
-            uuid_parse(text_of(&tasks->items[i], "id"), &id) ? record_ids_find(ids, id) : NULL;
+        void **object = uuid_parse(json_get_text(&tasks->items[i], STR("id")), &id)
+                            ? record_ids_find(ids, id)
+                            : NULL;
         if (object != NULL)
             *object = (void *)(uintptr_t)&tasks->items[i];
     }

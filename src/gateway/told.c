@@ -1,4 +1,4 @@
-#include "gateway/told.h"
+#include "gateway/told_priv.h"
 
 #include <pthread.h>
 
@@ -15,13 +15,14 @@ enum {
     REFRESH_US_MAX = 5 * CLOCK_S,
 };
 
-static const struct {
-    const char *path, *list, *name; /* the member of an object that tells it apart; NULL: none */
-    const char *words;              /* what told_paused calls one */
-} whats[TOLD_COUNT] = {
-    [TOLD_WORKERS] = { "/v1/workers", "workers", NULL, NULL },
-    [TOLD_TYPES] = { "/v1/types", "types", "type", "task type" },
-    [TOLD_QUEUES] = { "/v1/queues", "queues", "queue", "queue" },
+const struct told_kind_of told_kinds[TOLD_COUNT] = {
+    [TOLD_WORKERS] = { .path = "/v1/workers", .list = "workers", .beside = "task_types" },
+    [TOLD_TYPES] = { .path = "/v1/types", .list = "types", .name = "type", .words = "task type" },
+    [TOLD_QUEUES] = { .path = "/v1/queues",
+                      .list = "queues",
+                      .name = "queue",
+                      .words = "queue",
+                      .is_owned = true },
 };
 
 /* ── what is kept ── */
@@ -68,14 +69,8 @@ void told_destroy(struct told *told)
 
 static const struct json_value *list_of(enum told_what what, const struct json_value *body)
 {
-    const struct json_value *list = json_get(body, str_of_c(whats[what].list));
+    const struct json_value *list = json_get(body, str_of_c(told_kinds[what].list));
     return list != NULL && list->type == JSON_ARRAY ? list : NULL;
-}
-
-static struct str text_of(const struct json_value *object, const char *name)
-{
-    const struct json_value *v = json_get(object, str_of_c(name));
-    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
 }
 
 static bool is_paused(const struct json_value *object)
@@ -89,9 +84,9 @@ static void list_paused(struct buf *out, enum told_what what, const struct json_
 {
     size_t left = 0;
     buf_reset(out);
-    for (size_t i = 0; whats[what].name != NULL && i < list->item_count; i++) {
-        struct str name = text_of(&list->items[i], whats[what].name);
-        const char *before = out->len == 0 ? whats[what].words : ",";
+    for (size_t i = 0; told_kinds[what].name != NULL && i < list->item_count; i++) {
+        struct str name = json_get_text(&list->items[i], str_of_c(told_kinds[what].name));
+        const char *before = out->len == 0 ? told_kinds[what].words : ",";
         if (!is_paused(&list->items[i]))
             continue;
         if (!buf_has_room(out, strlen(before) + name.len + sizeof " and 1000000 more")) {
@@ -107,7 +102,8 @@ static void list_paused(struct buf *out, enum told_what what, const struct json_
 static int64_t version_of(const struct json_value *object)
 {
     int64_t version = 0;
-    return str_to_i64(text_of(object, "version"), &version) ? version : 0;
+    (void)json_get_i64_text(object, STR("version"), &version);
+    return version;
 }
 
 /* Versions are numbers of the worker's log: of two lists the newer one has the highest. */
@@ -165,9 +161,10 @@ static struct json_value list_with(struct arena *a, enum told_what what,
                                    const struct json_value *list, const struct json_value *object)
 {
     struct json_value *items = arena_new_array(a, list->item_count + 1, struct json_value);
-    struct str name = text_of(object, whats[what].name);
+    struct str name = json_get_text(object, str_of_c(told_kinds[what].name));
     size_t at = 0;
-    while (at < list->item_count && !str_eq(text_of(&list->items[at], whats[what].name), name))
+    while (at < list->item_count &&
+           !str_eq(json_get_text(&list->items[at], str_of_c(told_kinds[what].name)), name))
         at++;
     if (list->item_count > 0)
         memcpy(items, list->items, list->item_count * sizeof *items);
@@ -180,12 +177,12 @@ void told_put(struct told *told, size_t shard, enum told_what what, const struct
 {
     struct kept *kept = &told->shards[shard];
     scoped(arena_destroyp) struct arena *a = arena_create(KEPT_BYTES_MAX);
-    if (str_is_empty(text_of(object, whats[what].name)))
+    if (str_is_empty(json_get_text(object, str_of_c(told_kinds[what].name))))
         return;
     pthread_mutex_lock(&told->lock);
     const struct json_value *list = list_of(what, parse(a, buf_str(&kept->json[what])));
     if (list != NULL) {
-        const struct json_member member = { str_of_c(whats[what].list),
+        const struct json_member member = { str_of_c(told_kinds[what].list),
                                             list_with(a, what, list, object) };
         const struct json_value body = json_of_members(&member, 1);
         keep(kept, what, &body);
@@ -310,7 +307,7 @@ enum gql_next told_ask(struct gql_step *step, enum told_what what, told_read_fn 
     struct question *q = arena_new(step->arena, struct question);
     *q = (struct question){ .step = step, .what = what, .read = read };
     for (size_t i = 0; i < await_request(step)->loop->gateway->shard_count; i++)
-        q->open += await_worker_ask(step, i, whats[what].path, answered, q);
+        q->open += await_worker_ask(step, i, told_kinds[what].path, answered, q);
     if (q->open > 0)
         return GQL_WAIT;
     err_set_from(&q->why, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE, "the Worker Service is out of reach");
@@ -341,7 +338,7 @@ void told_refresh(struct gateway_loop *loop, size_t shard)
         struct refresh *refresh = arena_new(a, struct refresh);
         struct err e;
         *refresh = (struct refresh){ loop->gateway->told, a, shard, what };
-        const struct worker_call_options options = { .path = whats[what].path,
+        const struct worker_call_options options = { .path = told_kinds[what].path,
                                                      .arena = a,
                                                      .deadline_us =
                                                          clock_mono_us() + REFRESH_US_MAX,

@@ -1,7 +1,7 @@
 /* A change of a task type or a queue, at the workers of all shards. */
 #include "gateway/audited.h"
 #include "gateway/await_worker.h"
-#include "gateway/told.h"
+#include "gateway/told_priv.h"
 
 /*
  *   ask the owner --> (done) --> ask the others, all at once --> (answers) --> merge --> audit -->
@@ -11,13 +11,6 @@
  * Where nobody owns it, all are the others. Each is given the entry of the audit log as it stands
  * when it has made the change: of several shards the last word is this process's.
  */
-static const struct {
-    const char *list, *member; /* of a worker's lists, and of its answer */
-} whats[TOLD_COUNT] = {
-    [TOLD_TYPES] = { "types", "type" },
-    [TOLD_QUEUES] = { "queues", "queue" },
-};
-
 struct told_changing {
     struct told_change change;
     struct audited_act act;
@@ -36,7 +29,7 @@ static const struct gateway *gateway_of(const struct gql_step *step)
 static struct told_object *object_of(struct gql_step *step, const struct told_changing *c)
 {
     const struct gateway *gw = gateway_of(step);
-    const char *list = whats[c->change.what].list;
+    const char *list = told_kinds[c->change.what].list;
     struct arena *a = step->arena;
     const struct json_value *bodies[GATEWAY_SHARDS_MAX];
     for (size_t i = 0; i < gw->shard_count; i++) {
@@ -133,7 +126,7 @@ static enum gql_next failed(struct gql_step *step, size_t shard, const struct er
 static void changed(struct gql_step *step, size_t shard, const struct json_value *body)
 {
     struct told_changing *c = step->host;
-    const struct json_value *object = json_get(body, str_of_c(whats[c->change.what].member));
+    const struct json_value *object = json_get(body, str_of_c(told_kinds[c->change.what].name));
     struct err e;
     if (told_object_read(step->arena, object, c->change.members, true) == NULL) {
         (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,

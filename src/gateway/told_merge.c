@@ -1,6 +1,6 @@
 /* What the workers of several shards tell, as one list. */
 #include "base/map.h"
-#include "gateway/told.h"
+#include "gateway/told_priv.h"
 
 /* How a member of two objects of one name becomes one; the others are as the first has them, or the
  * owner. */
@@ -12,24 +12,6 @@ static const struct merged {
     { "waiting", true },
     { "oldest_waiting_us", false },
 };
-
-struct lists {
-    const char *list, *name; /* as in the worker's answer; name NULL: all are apart */
-    const char *words;       /* a list of texts beside it, each once; NULL: none */
-    bool is_owned;           /* what the shard that owns a queue says of it stands first */
-};
-
-static const struct lists lists[TOLD_COUNT] = {
-    [TOLD_WORKERS] = { "workers", NULL, "task_types", false },
-    [TOLD_TYPES] = { "types", "type", NULL, false },
-    [TOLD_QUEUES] = { "queues", "queue", NULL, true },
-};
-
-static struct str text_of(const struct json_value *object, const char *name)
-{
-    const struct json_value *v = json_get(object, str_of_c(name));
-    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
-}
 
 static bool number_of(const struct json_value *v, int64_t *ret_number)
 {
@@ -77,7 +59,7 @@ static size_t items_max(const struct json_value *const *bodies, size_t count, co
     return most;
 }
 
-static struct json_value merge_objects(struct arena *a, const struct lists *l,
+static struct json_value merge_objects(struct arena *a, const struct told_kind_of *l,
                                        const struct json_value *const *bodies, size_t count,
                                        const struct shard_map *queues)
 {
@@ -88,7 +70,8 @@ static struct json_value merge_objects(struct arena *a, const struct lists *l,
     for (size_t i = 0; i < count; i++) {
         const struct json_value *list = list_of(bodies[i], l->list);
         for (size_t k = 0; k < list->item_count; k++) {
-            struct str name = l->name != NULL ? text_of(&list->items[k], l->name) : STR("");
+            struct str name =
+                l->name != NULL ? json_get_text(&list->items[k], str_of_c(l->name)) : STR("");
             struct json_value *same = l->name != NULL ? map_get(by_name, name) : NULL;
             if (same != NULL) {
                 bool is_owners = l->is_owned && shard_map_of_queue(queues, name) == i;
@@ -130,13 +113,13 @@ struct json_value told_merge(struct arena *a, enum told_what what,
                              const struct json_value *const *bodies, size_t count,
                              const struct shard_map *queues)
 {
-    const struct lists *l = &lists[what];
+    const struct told_kind_of *l = &told_kinds[what];
     struct json_member *members = arena_new_array(a, 2, struct json_member);
     members[0] =
         (struct json_member){ str_of_c(l->list), merge_objects(a, l, bodies, count, queues) };
-    if (l->words == NULL)
+    if (l->beside == NULL)
         return json_of_members(members, 1);
     members[1] =
-        (struct json_member){ str_of_c(l->words), merge_words(a, l->words, bodies, count) };
+        (struct json_member){ str_of_c(l->beside), merge_words(a, l->beside, bodies, count) };
     return json_of_members(members, 2);
 }

@@ -9,6 +9,7 @@
 #include "store/public/conversation.h"
 #include "store/public/error_group.h"
 #include "store/public/insight.h"
+#include "store/public/outbox.h"
 #include "store/public/session.h"
 
 enum { BATCH_ROWS = 2'000, AUDIT_ROWS = 1'000, BATCH_DEADLINE_US = 10 * CLOCK_S };
@@ -24,10 +25,12 @@ static const struct kept {
         KEPT_ROLLUPS,
         KEPT_ERRORS,
         KEPT_GROUPS,
-        KEPT_AUDIT
+        KEPT_AUDIT,
+        KEPT_OUTBOX
     } what;
     enum conf_id option;
 } kept[] = {
+    { 0, 0, KEPT_OUTBOX, CONF_OUTBOX_MAX_AGE },
     { 0, 0, KEPT_SESSIONS, CONF_COUNT },      /* what is over says so itself */
     { 0, 0, KEPT_CONVERSATIONS, CONF_COUNT }, /* of those that were deleted, the messages */
     { 0, 0, KEPT_INSIGHTS, CONF_COUNT },
@@ -58,12 +61,14 @@ static bool was_full(const struct kept *k, const struct db_rows *rows)
 {
     if (k->what == KEPT_CONVERSATIONS)
         return db_rows_count(rows) == CONVERSATION_PURGE_MAX;
-    if (k->what != KEPT_AUDIT)
+    if (k->what != KEPT_AUDIT && k->what != KEPT_OUTBOX)
         return db_rows_affected(rows) == BATCH_ROWS;
-    int64_t gone = audit_expired(rows);
+    bool is_audit = k->what == KEPT_AUDIT;
+    int64_t gone = is_audit ? audit_expired(rows) : outbox_expired(rows);
     if (gone > 0)
-        log_info("audit.expired", "count=%lld", (long long)gone);
-    return gone == AUDIT_ROWS;
+        log_at(is_audit ? LOG_INFO : LOG_WARN, is_audit ? "audit.expired" : "outbox.expired",
+               "count=%lld", (long long)gone);
+    return gone == (is_audit ? AUDIT_ROWS : BATCH_ROWS);
 }
 
 static void done(void *owner, const struct db_reply *reply)
@@ -76,6 +81,14 @@ static void done(void *owner, const struct db_reply *reply)
     if (reply->err != NULL || !was_full(&kept[upkeep->at], reply->rows[reply->rows_count - 1]))
         upkeep->at++;
     arena_destroy(batch->arena);
+}
+
+/* The worker takes no older ids, nor knows for longer which ones it has had. */
+static int64_t outbox_kept_us(const struct conf *conf)
+{
+    int64_t past_us = conf_duration_us(conf, CONF_ID_PAST);
+    int64_t most_us = max_of(past_us - (int64_t)SPAN_DAY_S * CLOCK_S, past_us / 2);
+    return min_of(conf_duration_us(conf, CONF_OUTBOX_MAX_AGE), most_us);
 }
 
 static size_t steps_of(const struct kept *k, const struct conf *conf, struct arena *a,
@@ -102,6 +115,12 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
         return 1;
     case KEPT_AUDIT:
         steps[0] = audit_expire_step(a, kept_us, AUDIT_ROWS);
+        return 1;
+    case KEPT_OUTBOX:
+        steps[0] = outbox_expire_step(
+            a, outbox_kept_us(conf),
+            STR("the Worker Service was out of reach for longer than outbox-max-age allows"),
+            BATCH_ROWS);
         return 1;
     case KEPT_GROUPS:
         break;

@@ -1,7 +1,8 @@
 /*
  * upkeep: deletes what has been kept for long enough, sessions, deleted conversations, insights,
- * figures and entries of the audit log, a batch a second, so that nothing waits for it. Every gateway does; what one deletes the others do not
- * find.
+ * figures and entries of the audit log, and lets fail what has waited in the outbox for too long, a
+ * batch a second, so that nothing waits for it. Every gateway does; what one deletes the others do
+ * not find.
  */
 #pragma once
 #include "base/base.h"

@@ -193,6 +193,7 @@ void window_take(struct window *w, struct feed_batch *batch)
             take_task(w, event);
         take_counts(w, event);
     }
+    w->is_uncounted |= batch->is_uncounted;
     w->event_count += (size_t)(batch->next_seq - batch->first_seq);
     w->next_seq = batch->next_seq;
 }

@@ -36,6 +36,7 @@ struct window {
     size_t mark_count;
     struct map *counts; /* by type: int64_t[TASK_STATUS_COUNT] */
     bool are_marks_added;
+    bool is_uncounted; /* something was left out: the counters are to be looked at */
 };
 
 /* What the event does to the counters, a call each: so many more of that type and status. */

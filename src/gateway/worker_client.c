@@ -98,18 +98,13 @@ enum err_code worker_error_code(struct str name)
     return ERR_UNAVAILABLE;
 }
 
-static struct str text_of(const struct json_value *v)
-{
-    return v != NULL && v->type == JSON_STRING ? v->text : (struct str){ 0 };
-}
-
 /* An answer that is no 2xx. */
 static void read_refusal(const struct json_value *body, int status, struct worker_reply *reply,
                          struct err *e)
 {
     const struct json_value *index = json_get_c(body, "index");
-    enum err_code code = worker_error_code(text_of(json_get_c(body, "code")));
-    struct str message = text_of(json_get_c(body, "detail"));
+    enum err_code code = worker_error_code(json_get_text(body, STR("code")));
+    struct str message = json_get_text(body, STR("detail"));
     if (index != NULL && index->type == JSON_NUMBER)
         (void)json_to_i64(index, &reply->index);
     reply->is_away = status == 503;

@@ -6,17 +6,13 @@
 
 static bool text_of(const struct json_value *object, const char *name, struct str *ret_text)
 {
-    const struct json_value *v = json_get(object, str_of_c(name));
-    if (v == NULL || v->type != JSON_STRING)
-        return false;
-    *ret_text = v->text;
-    return true;
+    *ret_text = json_get_text(object, str_of_c(name));
+    return ret_text->ptr != NULL;
 }
 
 static bool number_of(const struct json_value *object, const char *name, int64_t *ret_number)
 {
-    const struct json_value *v = json_get(object, str_of_c(name));
-    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, ret_number) && *ret_number >= 0;
+    return json_get_i64(object, str_of_c(name), ret_number) && *ret_number >= 0;
 }
 
 static bool names_of(struct arena *a, const struct json_value *v, struct gql_value *ret_list)

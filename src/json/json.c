@@ -185,6 +185,25 @@ const struct json_value *json_get(const struct json_value *v, struct str key)
     return NULL;
 }
 
+struct str json_get_text(const struct json_value *object, struct str key)
+{
+    const struct json_value *v = json_get(object, key);
+    if (v == NULL || v->type != JSON_STRING)
+        return (struct str){ 0 };
+    return v->text.ptr != NULL ? v->text : STR("");
+}
+
+bool json_get_i64(const struct json_value *object, struct str key, int64_t *ret_value)
+{
+    const struct json_value *v = json_get(object, key);
+    return v != NULL && v->type == JSON_NUMBER && json_to_i64(v, ret_value);
+}
+
+bool json_get_i64_text(const struct json_value *object, struct str key, int64_t *ret_value)
+{
+    return str_to_i64(json_get_text(object, key), ret_value);
+}
+
 const char *json_type_name(enum json_type type)
 {
     static const char *const names[] = {

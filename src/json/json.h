@@ -52,6 +52,15 @@ struct json_member {
 [[nodiscard]] const struct json_value *json_get(const struct json_value *v, struct str key);
 #define json_get_c(v, literal) json_get((v), STR(literal))
 
+/* The member that is a string; `ptr` NULL: there is none. */
+[[nodiscard]] struct str json_get_text(const struct json_value *object, struct str key);
+/* The member that is a number, or, of _text, a string that is one: "17". False where it is not, or
+ * out of range; then *ret_value is as it was. */
+[[nodiscard]] bool json_get_i64(const struct json_value *object, struct str key,
+                                int64_t *ret_value);
+[[nodiscard]] bool json_get_i64_text(const struct json_value *object, struct str key,
+                                     int64_t *ret_value);
+
 /* "null", "boolean", "number", "string", "array", "object". */
 const char *json_type_name(enum json_type type);
 

@@ -100,6 +100,11 @@ void batch_on_undo(struct batch *b, batch_fn *fn, void *data)
     add_closure(b, &b->undo, fn, data);
 }
 
+void batch_on_send(struct batch *b, batch_fn *fn, void *data)
+{
+    add_closure(b, &b->send, fn, data);
+}
+
 void batch_on_commit(struct batch *b, batch_fn *fn, void *data)
 {
     add_closure(b, &b->commit, fn, data);
@@ -232,8 +237,12 @@ void batch_send(struct batch *b)
         .owner = b,
     };
     struct err e;
-    if (!db_pool_call(s->pool, &call, &b->call, &e))
+    if (!db_pool_call(s->pool, &call, &b->call, &e)) {
         batch_refused(b, &e);
+        return;
+    }
+    for (struct batch_closure *c = b->send; c; c = c->next)
+        c->fn(s, c->data);
 }
 
 void batch_undo(struct batch *b)

@@ -309,19 +309,32 @@ static void read_finished(const struct db_rows *rows, size_t row, struct task_vi
     v->why = text_or_empty(rows, row, 24);
 }
 
+static bool begin_read(struct worker *w, enum db_lane lane, int64_t ms, const struct db_step *step,
+                       db_reply_fn *fn, void *owner, struct db_request **ret_request, struct err *e)
+{
+    const struct db_call call = { .lane = lane,
+                                  .steps = step,
+                                  .step_count = 1,
+                                  .deadline_us = clock_mono_us() + ms * CLOCK_MS,
+                                  .fn = fn,
+                                  .owner = owner };
+    return db_pool_call(w->shard.pool, &call, ret_request, e);
+}
+
+bool door_read_begin(struct worker *w, const struct db_statement *statement,
+                     const struct db_args *args, db_reply_fn *fn, void *owner,
+                     struct db_request **ret_request, struct err *e)
+{
+    return begin_read(w, DB_LANE_READ, DOOR_READ_MS, &(struct db_step){ statement, args }, fn,
+                      owner, ret_request, e);
+}
+
 void door_read_within(struct worker *w, enum db_lane lane, int64_t ms,
                       const struct db_statement *statement, const struct db_args *args,
                       db_reply_fn *fn, void *owner)
 {
     struct err e;
-    const struct db_step step = { statement, args };
-    const struct db_call call = { .lane = lane,
-                                  .steps = &step,
-                                  .step_count = 1,
-                                  .deadline_us = clock_mono_us() + ms * CLOCK_MS,
-                                  .fn = fn,
-                                  .owner = owner };
-    if (!db_pool_call(w->shard.pool, &call, NULL, &e))
+    if (!begin_read(w, lane, ms, &(struct db_step){ statement, args }, fn, owner, NULL, &e))
         fn(owner, &(struct db_reply){ .err = &e, .sqlstate = "", .constraint = "" });
 }
 

@@ -60,8 +60,12 @@ void door_put_cursor(struct json_writer *w, const char *key, const struct shard 
 
 /* ── reading tasks ── */
 
-/* A read within the doors' time. `fn` comes once, also with a failure, and at once when it cannot
- * begin. */
+/* A read within the doors' time; db_request_forget ends it. Errors: those of db_pool_call. */
+[[nodiscard]] bool door_read_begin(struct worker *w, const struct db_statement *statement,
+                                   const struct db_args *args, db_reply_fn *fn, void *owner,
+                                   struct db_request **ret_request /* may be NULL */,
+                                   struct err *e);
+/* The same. `fn` comes once, also with a failure, and at once when it cannot begin. */
 void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,
                db_reply_fn *fn, void *owner);
 /* A read that may take longer, on a lane of its own. */

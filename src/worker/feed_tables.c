@@ -226,8 +226,10 @@ static void put_event(struct reading *q, const struct told *t)
         const void *row = map_get(q->task_rows, uuid_bytes(&t->change.id));
         if (row)
             put_task_event(q, t, (size_t)(uintptr_t)row - 1);
-        else
+        else if (t->change.op == OP_NONE)
             event_none(&q->text, t->seq);
+        else
+            event_gone(&q->text, t->seq);
     }
 }
 

@@ -53,8 +53,7 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     json_key_c(w, "lease_until_us");
     json_write_i64(w, now_us + l->ttl_ms * CLOCK_MS);
     json_key_c(w, "deadline_us"); /* by that clock, too: the log's may be far ahead */
-    json_write_i64(w,
-                   now_us + c->started_us - shard_now_us(s) + (int64_t)c->timeout_s * CLOCK_S);
+    json_write_i64(w, now_us + c->started_us - shard_now_us(s) + (int64_t)c->timeout_s * CLOCK_S);
     json_put_time(w, "scheduled_for_us", c->body.scheduled_for_us);
     json_key_c(w, "idempotency_key");
     if (c->body.key.len > 0)
@@ -142,27 +141,50 @@ static void take_bodies(struct leasing *l, const struct db_rows *rows)
 static void bodies_read(void *owner, const struct db_reply *reply)
 {
     struct leasing *l = owner;
+    l->reading = NULL;
+    if (!reply->err) {
+        db_rows_keep(reply->rows[0], l->r->arena);
+        take_bodies(l, reply->rows[0]);
+    }
+    if (!l->is_telling)
+        return; /* what is missing is read when it is to be told */
     if (reply->err) {
         give_back(l);
         door_fail(l->r, reply->err);
         return;
     }
-    db_rows_keep(reply->rows[0], l->r->arena);
-    take_bodies(l, reply->rows[0]);
     answer(l);
+}
+
+void leasing_read_bodies(struct leasing *l)
+{
+    struct arena *a = l->r->arena;
+    struct uuid *ids = arena_new_array(a, l->claim_count, struct uuid);
+    size_t count = 0;
+    struct err e;
+    for (size_t i = 0; i < l->claim_count; i++)
+        if (!l->claims[i].has_body)
+            ids[count++] = l->claims[i].id;
+    if (count == 0) {
+        if (l->is_telling)
+            answer(l);
+    } else if (!door_read_begin(l->w, &read_bodies, read_bodies_args(a, ids, count), bodies_read, l,
+                                &l->reading, &e)) {
+        bodies_read(l, &(struct db_reply){ .err = &e, .sqlstate = "", .constraint = "" });
+    }
+}
+
+void leasing_forget_bodies(struct leasing *l)
+{
+    if (l->reading)
+        db_request_forget(take(l->reading));
 }
 
 static void answer_claims(struct leasing *l)
 {
-    struct uuid *ids = arena_new_array(l->r->arena, l->claim_count, struct uuid);
-    size_t count = 0;
-    for (size_t i = 0; i < l->claim_count; i++)
-        if (!l->claims[i].has_body)
-            ids[count++] = l->claims[i].id;
-    if (count == 0)
-        answer(l);
-    else
-        door_read(l->w, &read_bodies, read_bodies_args(l->r->arena, ids, count), bodies_read, l);
+    l->is_telling = true;
+    if (!l->reading)
+        leasing_read_bodies(l);
 }
 
 static void acks_read(void *owner, const struct db_reply *reply)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "worker/door.h"
 #include "worker/lease_priv.h"
+#include "worker/notes.h"
 #include "worker/session_door.h"
 #include "worker/worker_priv.h"
 
@@ -51,10 +52,25 @@ static void keep_body(struct lease_claim *claim, struct arena *a, const struct t
                                        .scheduled_for_us = added->scheduled_for_us };
 }
 
+/* The batch is on its way: the bodies are read meanwhile. */
+static void batch_sent(struct shard *s, void *data)
+{
+    (void)s;
+    leasing_read_bodies(data);
+}
+
+static bool may_have_checkpoint(const struct shard *s, struct uuid task)
+{
+    const struct note *note = notes_find(s->notes, task);
+    return note && note->has_checkpoint;
+}
+
 static void apply_claim(struct intent *intent, struct batch *b)
 {
     struct leasing *l = container_of(intent, struct leasing, wait.intent);
+    bool has_checkpoints = false;
     l->claim_count = 0;
+    leasing_forget_bodies(l);                                      /* of a batch that was undone */
     l->wait.session = session_find(b->s->sessions, l->session_id); /* it may have ended */
     if (http_is_cancelled(l->r))
         return; /* nobody would hear of what is done for him */
@@ -75,9 +91,12 @@ static void apply_claim(struct intent *intent, struct batch *b)
                                        .max_attempts = task->max_attempts,
                                        .fence = live_run_of(b->s->live, task).fence,
                                        .started_us = task->at_us };
+        has_checkpoints |= may_have_checkpoint(b->s, task->id);
         if (added)
             keep_body(claim, l->r->arena, added);
     }
+    if (l->claim_count > 0 && !has_checkpoints)
+        batch_on_send(b, batch_sent, l);
 }
 
 /* ── the course of a call ── */
@@ -110,8 +129,10 @@ static void claim_done(struct intent *intent, const struct err *err)
     bool may_wait = !err && l->claim_count == 0 && l->ack_count == 0 && l->wait.session &&
                     !has_command(l) && !http_is_cancelled(l->r) &&
                     l->wait.until_us > clock_mono_us() && !l->w->is_draining;
-    if (err)
+    if (err) {
         l->claim_count = 0;
+        leasing_forget_bodies(l);
+    }
     if (may_wait)
         session_park(l->w->shard.sessions, &l->wait);
     else

@@ -5,7 +5,7 @@
 #pragma once
 #include "worker/lease.h"
 
-struct db_rows;
+struct db_request;
 struct http_request;
 struct json_value;
 
@@ -51,6 +51,8 @@ struct leasing {
     size_t held_count;
     uint32_t *quiet; /* types */
     size_t quiet_count;
+    struct db_request *reading; /* bodies; NULL: they are not on their way */
+    bool is_telling;            /* the answer waits for them alone */
 };
 
 /* ── lease_read.c ── members of the body; errors: INVALID and LIMIT, naming the member ── */
@@ -67,6 +69,11 @@ void leasing_tell_quiet(const struct leasing *l, struct session *session);
 
 /* ── lease_answer.c ── */
 
+/* Begins to read the bodies of what was claimed; once the call is being told, it is answered with
+ * them. A task's row does not change, so this may begin before the claim is committed, but not
+ * where a task may have a checkpoint. */
+void leasing_read_bodies(struct leasing *l);
+void leasing_forget_bodies(struct leasing *l);
 /* Answers the call. Acknowledgements that changed nothing may have been said before: the tables
  * tell. Where nobody is there to take the leases, they return, without an attempt. */
 void leasing_tell(struct leasing *l);

@@ -88,7 +88,8 @@ void record_put_bulk(struct batch *b, const struct record *record, int64_t done,
 {
     if (record->is_given)
         put(b, record,
-            arena_printf(b->a, ",\"done\":%lld,\"refused\":%lld", (long long)(record->done + done),
-                         (long long)(record->refused + refused)),
+            arena_printf(b->a, ",\"done\":%lld,\"refused\":%lld",
+                         (long long)record->done + (long long)done,
+                         (long long)record->refused + (long long)refused),
             is_open);
 }

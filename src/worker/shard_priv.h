@@ -241,8 +241,8 @@ struct batch {
     bool is_alone;           /* its one intent is */
     struct batch_rows *rows; /* change_rows.c's */
     struct batch_section *sections;
-    struct batch_closure *undo, *commit; /* the latest first */
-    int64_t (*counts)[STATUS_COUNT];     /* changes to shard_type.counts; by type */
+    struct batch_closure *undo, *send, *commit; /* the latest first */
+    int64_t (*counts)[STATUS_COUNT];            /* changes to shard_type.counts; by type */
     size_t count_types, types_sent, queues_sent;
     struct db_step steps[DB_STEPS_MAX];
     size_t step_count;
@@ -266,6 +266,8 @@ void batch_done_by(struct batch *b, struct str by);
 /* Called, the latest first, when the batch is undone; in order, when it is committed. `data` lives
  * in the batch's arena or longer. */
 void batch_on_undo(struct batch *b, batch_fn *fn, void *data);
+/* It is on its way to the database; its outcome is open. */
+void batch_on_send(struct batch *b, batch_fn *fn, void *data);
 void batch_on_commit(struct batch *b, batch_fn *fn, void *data);
 /* `n` more (or fewer) tasks of the type and status. */
 void batch_count(struct batch *b, uint32_t type, enum rule_status status, int64_t n);

@@ -214,12 +214,26 @@ void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id,
     put_job_change(&w, change);
 }
 
-void event_none(struct buf *out, int64_t seq)
+static void put_none(struct buf *out, int64_t seq, bool is_gone)
 {
     struct json_writer w = json_writer_to(out);
     json_begin_object(&w);
     json_put_number(&w, "seq", seq);
     json_key_c(&w, "op");
     json_write_string(&w, STR("none"));
+    if (is_gone) {
+        json_key_c(&w, "is_gone");
+        json_write_bool(&w, true);
+    }
     json_end_object(&w);
+}
+
+void event_none(struct buf *out, int64_t seq)
+{
+    put_none(out, seq, false);
+}
+
+void event_gone(struct buf *out, int64_t seq)
+{
+    put_none(out, seq, true);
 }

@@ -59,3 +59,5 @@ void event_drop_range(struct buf *out, int64_t seq, int64_t at_us, struct uuid f
 void event_job(struct buf *out, int64_t seq, int64_t at_us, struct str job, struct str change);
 void event_job_gone(struct buf *out, int64_t seq, int64_t at_us, struct uuid id, struct str change);
 void event_none(struct buf *out, int64_t seq);
+/* Of a task whose rows are gone: what it was cannot be told. */
+void event_gone(struct buf *out, int64_t seq);

@@ -257,7 +257,7 @@ LOADS = {"idle-memory": bench_idle_memory, "typename": bench_typename, "point-re
          **{name: task_load(fn) for name, fn in tasks.LOADS.items()}}
 
 # Those that start their own programs, after the loads.
-PARTS = [*LOADS, "mirror", "start", "engine", "graphql", "queue", "stats"]
+PARTS = [*LOADS, "mirror", "start", "engine", "graphql", "create", "queue", "stats"]
 
 
 def main():
@@ -266,7 +266,7 @@ def main():
     arguments.add_argument("--seconds", type=int, default=8, help="of each measured load")
     arguments.add_argument("--connections", default="64,256,1024", help="of the part graphql, in turn")
     arguments.add_argument("--queries", default=",".join(graphql.QUERIES), help="of the part graphql")
-    arguments.add_argument("--peers", default=",".join(graphql.PEERS), help="of the part graphql")
+    arguments.add_argument("--peers", default=",".join(graphql.PEERS), help="of the parts graphql and create")
     arguments.add_argument("--tests", default=",".join(queue_bench.TESTS), help="of the part queue")
     arguments.add_argument("--mirror", default="lag,crowd,rebuild", help="of the part mirror")
     arguments.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; else all")
@@ -300,6 +300,9 @@ def main():
     if "graphql" in parts:
         graphql.bench(report, program, options.build.resolve(), options.seconds,
                       [int(count) for count in options.connections.split(",")], options.queries.split(","),
+                      options.peers.split(","))
+    if "create" in parts:
+        graphql.bench(report, program, options.build.resolve(), options.seconds, graphql.CREATE_LEVELS, ["M1"],
                       options.peers.split(","))
     if "queue" in parts:
         queue_bench.bench(report, program, options.build.resolve(), options.tests.split(","))

@@ -21,6 +21,7 @@ from windlass import Windlass
 
 HERE = Path(__file__).resolve().parent
 QUERIES = ("Q0", "Q1", "Q2", "Q3", "Q4", "Q5", "M1")
+CREATE_LEVELS = (64, 512)  # connections of the part create: M1 alone, beside the peers
 BODIES = 2000  # of each request, all different where it has variables: no small cache of answers helps
 WARM_SECONDS = 1
 START_SECONDS = 60
@@ -326,8 +327,12 @@ def peer_source(build):
 
 # ── the table ──
 
-def show(query, connections, name, row, best):
-    beside = f" {row['server_us'] / best:5.2f} of the best peer's" if best else ""
+def show(query, connections, name, row, others):
+    """Beside Windlass: its rate and its servers' CPU as parts of the best peers'."""
+    beside = ""
+    if others:
+        rate, cpu = max(row["rate"] for row in others.values()), min(row["server_us"] for row in others.values())
+        beside = f"  {row['rate'] / rate:5.2f} of the best peer's rate, {row['server_us'] / cpu:5.2f} of its CPU"
     print(f"  {query} c{connections:<5} {name:<14} {row['rate']:>9,.0f}/s  server {row['server_us']:>8,.1f}"
           f"  PostgreSQL {row['postgres_us']:>9,.1f} us  p50 {row['p50_ms']:>8,.1f}  p99 {row['p99_ms']:>8,.1f} ms"
           f"  peak {row['peak_mib']:>6.1f} MiB  {row['bytes']:>6,} B{beside}", flush=True)
@@ -361,9 +366,8 @@ def bench(report, program, build, seconds, levels, queries, names):
                 rows = {target.name: target.measure(query, connections, seconds)
                         for target in [ours[query], *(peers.targets if peers else [])]}
                 others = {name: row for name, row in rows.items() if name != "windlass"}
-                best = min((row["server_us"] for row in others.values()), default=None)
                 for name, row in rows.items():
-                    show(query, connections, name, row, best if name == "windlass" else None)
+                    show(query, connections, name, row, others if name == "windlass" else {})
                 add(report, query, connections, rows["windlass"], others)
     finally:
         if peers is not None:

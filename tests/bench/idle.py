@@ -7,14 +7,21 @@ import time
 from pathlib import Path
 
 
-def fdatasync_ms(folder):
-    """The median of writing 8 KiB and waiting for the disk, in a folder of the server's disk."""
+def pace():
+    """Until the system is idle again: as often as T2 makes a task."""
+    time.sleep(random.uniform(0.02, 0.04))
+
+
+def fdatasync_ms(folder, times=300, before=lambda: None):
+    """The median of writing 8 KiB and waiting for the disk, in a folder of the server's disk. In a row, or
+    with `before` each: a disk, too, may sleep."""
     path = Path(folder) / "fdatasync"
     took = []
     file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     os.pwrite(file, bytes(8 << 20), 0)
     os.fsync(file)
-    for i in range(300):
+    for i in range(times):
+        before()
         began = time.perf_counter()
         os.pwrite(file, b"x" * 8192, i * 8192)
         os.fdatasync(file)
@@ -37,7 +44,7 @@ def wake_ms():
     there.close()
     took = []
     for _ in range(100):
-        time.sleep(random.uniform(0.02, 0.04))
+        pace()
         began = time.perf_counter()
         here.send(b"x")
         here.recv(1)

@@ -5,7 +5,7 @@ figure of a peer is of the same run, a test of all contestants in turn.
 
     T1    20,000 no-ops wait; from the moment at which they may run until the last end is durable
     T2    from before a single create to the lease in an executor's hands, on an idle system, beside
-          one fdatasync of the same disk and one waking of a process
+          one fdatasync of the same disk, one waking of a process and an empty request
     T3    32 producers, a task a call
     T4    T1 with 500,000 tasks of lower priority behind (a), and with a snapshot held open (b)
     T5    5,000 tasks of 5 ms; the runner is killed at two fifths and started anew at once
@@ -22,14 +22,14 @@ import socket
 import statistics
 import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import proc
-from idle import fdatasync_ms, wake_ms
+from idle import fdatasync_ms, pace, wake_ms
 from peers import PEER_SOURCE, PeerServer, build_peers, run_peer
 from tasks import percentile, until, uuid7
+from wire import Executor, Wire, echo_ms
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -201,8 +201,8 @@ def burn(queue, tasks):
     last = queue.changes(caller) + 2 * tasks  # each begins and ends; the peers, too, are asked then
     began = time.monotonic()
     queue.set_type("noop", is_paused=False)
-    while queue.changes(caller) < last or queue.completed(caller) < goal:
-        time.sleep(0.003)
+    while (left := last - queue.changes(caller)) > 0 or queue.completed(caller) < goal:
+        time.sleep(0.03 if left > tasks / 4 else 0.003)  # a question takes as long as ten tasks
     seconds = time.monotonic() - began
     used = queue.cpu()
     return {"tasks_per_s": tasks / seconds, "enqueue_per_s": tasks / enqueue_s,
@@ -237,61 +237,16 @@ def t4b(program, server):
             holder.wait()
 
 
-class Wire:
-    """A connection to the worker without a client library, whose own time is as long as the worker's."""
-
-    def __init__(self, port, token):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.head = f"Host: bench\r\nAuthorization: Bearer {TOKENS[token]}\r\nContent-Length: "
-
-    def request(self, path, body):
-        text = json.dumps(body)
-        return f"POST {path} HTTP/1.1\r\n{self.head}{len(text)}\r\n\r\n{text}".encode()
-
-    def answer(self):
-        """When the last byte was there, and the body."""
-        got = b""
-        while not (head := got.partition(b"\r\n\r\n"))[1] or \
-                len(head[2]) < int(re.search(rb"(?i)\ncontent-length: *(\d+)", head[0])[1]):
-            got += self.socket.recv(1 << 16)
-            at = time.perf_counter()
-        if not got.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(got.decode(errors="replace"))
-        return at, json.loads(head[2])
-
-
-class Executor(threading.Thread):
-    """Leases one task after the other and notes when each was in its hands."""
-
-    def __init__(self, queue):
-        super().__init__(daemon=True)
+def t2(program, server):
+    with Queue(program, server) as queue:
         answer = Caller(queue.port, "RUNNER_TOKEN").call("POST", "/v1/sessions", {
             "worker": "bench", "host": "here", "version": "1", "ttl_ms": 60_000,
             "types": {"idle": {"slots": 1}}})
-        self.wire = Wire(queue.port, "RUNNER_TOKEN")
-        self.who = {name: answer[name] for name in ("session", "secret")}
-        self.at = {}
-
-    def run(self):
-        acks = []
-        while len(self.at) < IDLE_TASKS:
-            self.wire.socket.send(self.wire.request("/v1/leases", {
-                **self.who, "max": 1, "wait_ms": 5000, "acks": acks}))
-            now, answer = self.wire.answer()
-            acks = [{"task": x["task"], "fence": x["fence"], "outcome": "complete"}
-                    for x in answer["leases"]]
-            for lease in answer["leases"]:
-                self.at[lease["task"]] = now
-
-
-def t2(program, server):
-    with Queue(program, server) as queue:
-        executor, wire = Executor(queue), Wire(queue.port, "GATEWAY_TOKEN")
-        executor.start()
+        executor = Executor(Wire(queue.port, TOKENS["RUNNER_TOKEN"]), answer, IDLE_TASKS)
+        wire = Wire(queue.port, TOKENS["GATEWAY_TOKEN"])
         made, enqueue = {}, []
         time.sleep(1)
-        disk, wake = [fdatasync_ms(server.folder)], [wake_ms()]
+        disk, wake, echo = [fdatasync_ms(server.folder)], [wake_ms()], [echo_ms(wire)]
         for _ in range(IDLE_TASKS):
             task = str(uuid7())
             request = wire.request("/v1/tasks", {"tasks": [{"id": task, "type": "idle", "is_fresh": True,
@@ -299,14 +254,16 @@ def t2(program, server):
             made[task] = time.perf_counter()
             wire.socket.send(request)
             enqueue.append(1000 * (wire.answer()[0] - made[task]))
-            time.sleep(random.uniform(0.02, 0.04))
-        executor.join(60)
+            pace()
+        leased = executor.leased()
         disk.append(fdatasync_ms(server.folder))
         wake.append(wake_ms())
-        waits = [1000 * (executor.at[task] - at) for task, at in made.items()]
+        echo.append(echo_ms(wire))
+        slept = fdatasync_ms(server.folder, 100, pace)
+        waits = [1000 * (leased[task] - at) for task, at in made.items()]
         return {"p50_ms": percentile(waits, 0.5), "p99_ms": percentile(waits, 0.99),
-                "enqueue_p50_ms": percentile(enqueue, 0.5), "fdatasync_ms": statistics.mean(disk),
-                "wake_ms": statistics.mean(wake)}
+                "enqueue_p50_ms": percentile(enqueue, 0.5), "fdatasync_ms": statistics.mean(disk), "fdatasync_idle_ms": slept,
+                "wake_ms": statistics.mean(wake), "echo_ms": statistics.mean(echo)}
 
 
 def t3(program, server):

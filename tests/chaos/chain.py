@@ -28,7 +28,7 @@ import recount  # noqa: E402
 from installation import START_S, Client, Lost, Windlass, run
 
 TTL_S = 2          # of a session: how long a lost executor is waited for
-SETTLE_S = 120     # the longest that the rest of the work may take once nothing is hurt any more
+SETTLE_S = 120     # the longest that nothing of the rest may be done once nothing is hurt any more
 WRITERS = 3
 OUTSIDE_TYPE = "chaos.outside"
 CREATE = "mutation($i: CreateTaskInput!) { createTask(input: $i) { id accepted } }"
@@ -173,6 +173,7 @@ class Executor(threading.Thread):
         self.repeated = collections.defaultdict(set)  # task -> fences told duplicate
         self.doubtful = collections.defaultdict(set)  # task -> fences whose answer did not come
         self.refused = collections.defaultdict(set)   # task -> fences told stale
+        self.token_found = None
         self.late = []                                # (not before, old session, ack)
         self.strange = []
 
@@ -182,8 +183,7 @@ class Executor(threading.Thread):
             connection = UnixConnection(os.path.join(self.windlass.folder, "run", "worker.sock"))
             connection.request(method, path, json.dumps(body), {
                 "Content-Type": "application/json",
-                "Authorization": "Bearer " + self.windlass.variable("runner",
-                                                                    "WINDLASS_RUNNER_TOKEN")})
+                "Authorization": "Bearer " + self.token()})
             answer = connection.getresponse()
             text = answer.read()
             connection.close()
@@ -192,6 +192,12 @@ class Executor(threading.Thread):
             return json.loads(text) if answer.status == 200 else None
         except (OSError, ValueError, http.client.HTTPException):
             return None
+
+    def token(self):
+        """The installation's, which lives longer than any runner."""
+        if not self.token_found:
+            self.token_found = self.windlass.variable("runner", "WINDLASS_RUNNER_TOKEN")
+        return self.token_found
 
     def open(self):
         answer = self.ask("POST", "/v1/sessions",
@@ -281,6 +287,7 @@ def settle(windlass):
     end = time.monotonic() + SETTLE_S
     left = None
     while time.monotonic() < end:
+        before = left
         try:
             left = windlass.sql(
                 "SELECT (SELECT count(*) FROM worker.task) - (SELECT count(*) FROM worker.task_done),"
@@ -289,6 +296,8 @@ def settle(windlass):
                 " (SELECT count(*) FROM tasks WHERE accepted)")[0]
             if left == ["0", "0", "0", "0"]:
                 return None
+            if left != before:
+                end = time.monotonic() + SETTLE_S
         except (RuntimeError, subprocess.TimeoutExpired, IndexError):
             pass
         time.sleep(0.2)

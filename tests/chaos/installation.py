@@ -7,9 +7,13 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from scratch import scratch_root  # noqa: E402
 
 START_S = 120      # the longest that a start or a recovery may take before it counts as a hang
 REQUEST_S = 60     # the longest that a request may stay unanswered before it counts as a hang
@@ -28,7 +32,7 @@ class Windlass:
 
     def __init__(self, binary):
         self.binary = binary
-        self.folder = tempfile.mkdtemp(prefix="windlass-chaos-")
+        self.folder = tempfile.mkdtemp(prefix="windlass-chaos-", dir=scratch_root())
         os.chmod(self.folder, 0o755)
         self.process = None
         self.lines = []

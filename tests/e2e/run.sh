@@ -17,4 +17,4 @@ PATH=$node:$PATH
 cp "$here"/*.mjs "$build/e2e/"
 cd "$build/e2e"
 export WINDLASS="$program" WINDLASS_CHROMIUM WINDLASS_SCREENSHOTS="$build/screenshots"
-exec node --test-reporter=tap --test users.test.mjs
+exec node --test-reporter=tap --test --test-concurrency=1 users.test.mjs faults.test.mjs

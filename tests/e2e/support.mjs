@@ -1,6 +1,6 @@
 // What every browser test uses: a Windlass of its own, a browser, and the checks of a page.
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
@@ -46,11 +46,17 @@ export async function startWindlass(program) {
     setTimeout(() => reject(new Error(`no setup link after ${READY_MS} ms:\n${printed}${log}`)), READY_MS).unref();
   });
   try {
-    return { ...(await Promise.race([ready, failed, late])), stop, log: () => log };
+    return { ...(await Promise.race([ready, failed, late])), stop, log: () => log, pid: child.pid };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The processes of that service, by its name on the command line: "worker". */
+export function serviceProcesses({ pid }, name) {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
+  return children.filter((child) => readFileSync(`/proc/${child}/cmdline`, "utf8").split("\0")[1] === name);
 }
 
 export const startBrowser = () =>
@@ -58,6 +64,17 @@ export const startBrowser = () =>
     executablePath: process.env.WINDLASS_CHROMIUM,
     args: ["--no-sandbox", "--disable-dev-shm-usage"], // it opens our own pages only
   });
+
+export const ADMIN = { name: "Ada Lovelace", email: "ada@example.org", password: "correct horse battery staple" };
+
+/** By the setup link: the first user, who then is signed in. */
+export async function setUp(page, token, { name, email, password } = ADMIN) {
+  await page.goto(`/setup?token=${token}`);
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("button", { name: "Create administrator" }).click();
+}
 
 /** A page that remembers whatever it must not do: errors, blocked content, requests elsewhere. */
 export async function openPage(browser, url, { theme = "light", width = 1280 } = {}) {

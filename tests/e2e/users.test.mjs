@@ -1,7 +1,7 @@
 // The first user, login and the pages behind it, in a browser, on a Windlass of their own.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findings, openPage, startBrowser, startWindlass } from "./support.mjs";
+import { ADMIN, findings, openPage, setUp, startBrowser, startWindlass } from "./support.mjs";
 
 const LOOKS = [
   { theme: "light", width: 1280 },
@@ -9,7 +9,6 @@ const LOOKS = [
   { theme: "light", width: 360 },
   { theme: "dark", width: 360 },
 ];
-const ADMIN = { name: "Ada Lovelace", email: "ada@example.org", password: "correct horse battery staple" };
 const VIEWER = { name: "Grace Hopper", email: "grace@example.org", password: "nanosecond wire compiler moth" };
 
 let windlass, browser;
@@ -58,11 +57,7 @@ test("an empty page asks for what is missing, in place", async () => {
 
 test("a wrong setup token creates nobody", async () => {
   await inPage({}, async (page) => {
-    await page.goto("/setup?token=not-the-token");
-    await page.getByLabel("Name").fill(ADMIN.name);
-    await page.getByLabel("Email").fill(ADMIN.email);
-    await page.getByLabel("Password", { exact: true }).fill(ADMIN.password);
-    await page.getByRole("button", { name: "Create administrator" }).click();
+    await setUp(page, "not-the-token");
     await page.locator("[role=alert]:visible, .error:not(:empty)").first().waitFor();
     assert.match(page.url(), /\/setup$/);
   });
@@ -70,11 +65,7 @@ test("a wrong setup token creates nobody", async () => {
 
 test("the setup link creates the first user and signs them in", async () => {
   await inPage({}, async (page) => {
-    await page.goto(`/setup?token=${windlass.token}`);
-    await page.getByLabel("Name").fill(ADMIN.name);
-    await page.getByLabel("Email").fill(ADMIN.email);
-    await page.getByLabel("Password", { exact: true }).fill(ADMIN.password);
-    await page.getByRole("button", { name: "Create administrator" }).click();
+    await setUp(page, windlass.token);
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     await page.getByRole("rowheader", { name: /Ada Lovelace/ }).waitFor();
     assert.match(await page.locator("#who").textContent(), /Ada Lovelace.*Administrator/);

@@ -281,6 +281,16 @@ def a_stream_says_where_it_is_before_anything_happens(world):
     again.close()
 
 
+def a_quiet_stream_moves_on_with_what_concerns_others(world):
+    stream = resume(world, None, query='subscription { taskChanged(filter: { type: ["quiet"] }) { id } }')
+    for _ in range(3):
+        world.worker.add("loud")
+    world.live()
+    while stream.response.readline().decode().strip() != f"id: 0:{world.worker.head}":
+        pass
+    stream.close()
+
+
 def another_gateway_goes_on_where_this_one_was(world):
     worker = world.worker
     with Gateway(world.url, WORKER_URL=worker.url) as other:
@@ -497,6 +507,7 @@ def main():
             who_missed_changes_is_told_so,
             who_comes_again_is_told_what_he_missed,
             a_stream_says_where_it_is_before_anything_happens,
+            a_quiet_stream_moves_on_with_what_concerns_others,
             another_gateway_goes_on_where_this_one_was,
             many_changes_are_told_each_row_once_and_all_that_come_meanwhile,
             who_was_away_too_long_is_told_to_read_anew,

@@ -183,6 +183,34 @@ def much_damage_is_mended_at_once(postgres):
         assert world.rows(ids) == before
 
 
+def counters(url, source):
+    return psql(url, f"SELECT type, status, {source} GROUP BY 1, 2 ORDER BY 1, 2")
+
+
+def what_came_and_went_while_nobody_looked_is_not_counted(postgres):
+    """Of a task that is gone the worker's tables know no type: what its feed leaves out, an audit at once makes good."""
+    with World(postgres) as world:
+        world.still_tasks(6)
+        caller, known, unseen = Caller(world.worker), new_id(), new_id()
+        caller.create({"id": known, "type": "brief"})
+        eventually(lambda: world.rows([known]))
+        world.gateway.__exit__(None, None, None)
+        caller.create({"id": unseen, "type": "brief"})
+        executor = Executor(world.worker, {"brief": 2})
+        for lease in (executor.one(), executor.one()):
+            executor.ack(lease, "complete")
+        executor.end()
+        told = caller.post("/v1/tasks:bulk", {"action": "delete", "tasks": [{"id": known}, {"id": unseen}]}).json
+        assert told["done"] == 2, told
+        world.worker.stop(signal.SIGKILL)  # what it had in memory of the feed is gone
+        with Worker(world.url, WORKER_PORT=str(world.worker.port), WORKER_LEASE="1s"):
+            world.gateway = Gateway(world.url, **world.settings)
+            eventually(lambda: not world.rows([known]))
+            eventually(lambda: counters(world.url, "sum(count) FROM task_counts WHERE count <> 0")
+                       == counters(world.url, "count(*) FROM tasks"))
+            assert not world.rows([unseen])
+
+
 def groups_of_errors_are_mended_with_the_rows(postgres):
     with World(postgres) as world:
         caller, executor = Caller(world.worker), Executor(world.worker, {"work": 10})
@@ -347,6 +375,7 @@ TESTS = [
     what_streams_is_not_taken_for_damage,
     each_damage_is_found_and_mended,
     much_damage_is_mended_at_once,
+    what_came_and_went_while_nobody_looked_is_not_counted,
     groups_of_errors_are_mended_with_the_rows,
     a_page_has_so_many_rows_at_most,
     each_shard_is_compared_with_its_own_worker,

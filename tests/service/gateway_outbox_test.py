@@ -89,6 +89,26 @@ def what_depends_on_what_is_kept_is_kept_too(postgres):
         assert read["state"] == "BLOCKED" and world.worker.tasks[made["id"]]["depends_on"] == [first], read
 
 
+def what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        old, sent, young = (world.create().data["createTask"]["id"] for _ in range(3))
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email"}}).data["createJob"]["id"]
+        psql(world.url, f"UPDATE outbox SET created_at = now() - interval '2 hours' WHERE subject_id <> '{young}';"
+                        f"UPDATE outbox SET sent_at = now() WHERE subject_id = '{sent}'")
+        world.gateway.stop(signal.SIGTERM)
+        with Gateway(world.url, WORKER_URL=world.worker.url, OUTBOX_MAX_AGE="1h") as world.gateway:
+            eventually(lambda: world.waiting() == 2)
+            eventually(lambda: "event=outbox.expired count=2" in world.gateway.log)
+            failed = world.read(old)
+            assert (failed["status"], failed["accepted"]) == ("FAILED", False) and "outbox-max-age" in failed["error"], failed
+            assert world.ask(READ_JOB, {"id": job}).data["job"]["status"] == "FAILED"
+            assert world.read(sent)["status"] == world.read(young)["status"] == "PENDING"
+            world.worker.launch()
+            world.emptied()
+            assert world.sent_ids() == [sent, young] and not world.worker.jobs
+
+
 def every_other_change_says_that_the_worker_is_away(postgres):
     with World(postgres) as world:
         task = world.create().data["createTask"]["id"]
@@ -321,7 +341,8 @@ def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
 
 
 TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
-         what_depends_on_what_is_kept_is_kept_too, every_other_change_says_that_the_worker_is_away,
+         what_depends_on_what_is_kept_is_kept_too,
+         what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it, every_other_change_says_that_the_worker_is_away,
          what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,

@@ -360,6 +360,7 @@ def what_cannot_be_written_down_at_once_the_mirror_writes(world):
         answer = world.do(PAUSE, name="unaudited")
         assert answer.code == "ok" and world.worker.queue_of("unaudited")["is_paused"], answer.text
         assert "event=audit.later action=queue.pause subject=queue:unaudited" in world.gateway.log
+        world.gateway.wait_for_log("event=mirror.stuck")
     finally:
         psql(world.url, "ALTER TABLE audit_log DROP CONSTRAINT no_queue")
     eventually(lambda: [r["action"] for r in world.audit("queue:unaudited")] == ["queue.pause"])

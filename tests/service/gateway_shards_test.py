@@ -267,23 +267,49 @@ def a_moved_queue_takes_with_it_what_waits(postgres):
         world.a.is_away = True
         eventually(lambda: world.services()[0].get("worker") == "DOWN")
         taken, task, stays = (world.create(queue)["id"] for queue in ("email", "email", "default"))
+        behind = [world.create("email", dependsOn=[task])["id"]]
+        behind.append(world.create("email", dependsOn=behind)["id"])
         job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "0 3 * * *", "taskType": "mail",
                                                "queue": "email"}}).data["createJob"]["id"]
         assert world.sql("SELECT DISTINCT shard FROM outbox") == [["0"]]
         world.a.add("mail", id=taken, queue="email")  # it had come, and its answer was lost
         world.a.foreign = {"email": 1}
         world.a.is_away = False
-        eventually(lambda: world.sql("SELECT count(*) FROM outbox") == [["2"]])
-        eventually(lambda: "outbox.misdirected" in world.gateway.log)  # it has the old map
+        eventually(lambda: world.sql("SELECT count(*) FROM outbox WHERE apart_until IS NOT NULL") == [["4"]])
+        assert "outbox.misdirected" in world.gateway.log and world.sql("SELECT count(*) FROM outbox") == [["4"]]  # it has the old map
+        health = "{ systemHealth { outboxWaiting outboxApart } }"
+        eventually(lambda: world.ask(health).data["systemHealth"] == {"outboxWaiting": 0, "outboxApart": 4})
+        assert stays in world.a.tasks and eventually(lambda: world.create("default")["accepted"])  # they hold back nobody
+        assert world.sql("SELECT count(*) FROM tasks WHERE status = 'failed'") == [["0"]]
         world.gateway.__exit__(None)
         world.settings["SHARD_QUEUES"] = "1:email,bulk"
         world.gateway = Gateway(world.url, **world.settings)
         eventually(lambda: world.sql("SELECT count(*) FROM outbox") == [["0"]])
-        assert task in world.b.tasks and task not in world.a.tasks and job in world.b.jobs and job not in world.a.jobs
+        assert world.ask(health).data["systemHealth"]["outboxApart"] == 0
+        assert all(i in world.b.tasks and i not in world.a.tasks for i in (task, *behind)) and job in world.b.jobs and job not in world.a.jobs
         assert taken in world.a.tasks and taken not in world.b.tasks and stays in world.a.tasks
-        rows = world.sql("SELECT id, shard, accepted, status FROM tasks")
+        rows = world.sql(f"SELECT id, shard, accepted, status FROM tasks WHERE id IN ('{taken}', '{task}', '{stays}')")
         assert sorted(rows) == sorted([[taken, "0", "t", "pending"], [task, "1", "t", "pending"], [stays, "0", "t", "pending"]]), rows
         assert world.sql("SELECT shard, accepted, status FROM jobs") == [["1", "t", "active"]]
+
+
+def what_is_misdirected_steps_aside_with_what_depends_on_it(postgres):
+    with World(postgres, WORKER_CREATE_TIMEOUT="500ms", SHARD_QUEUES="1:bulk") as world:
+        world.a.is_away = True
+        eventually(lambda: world.services()[0].get("worker") == "DOWN")
+        chain = [world.create("email")["id"]]
+        for _ in range(2):
+            chain.append(world.create("default", dependsOn=chain[-1:])["id"])
+        other = world.create("default")["id"]
+        world.a.foreign = {"email": 1}
+        world.a.is_away = False
+        eventually(lambda: other in world.a.tasks)
+        eventually(lambda: world.sql("SELECT count(*) FROM outbox WHERE apart_until IS NOT NULL") == [["3"]])
+        assert not set(chain) & set(world.a.tasks) and world.sql("SELECT count(*) FROM outbox") == [["3"]]
+        world.a.foreign = {}  # it has come to the gateway's mind
+        eventually(lambda: world.sql("SELECT count(*) FROM outbox") == [["0"]])
+        assert set(chain) < set(world.a.tasks)
+        eventually(lambda: world.sql("SELECT count(*) FROM tasks WHERE NOT accepted OR status = 'failed'") == [["0"]])
 
 
 def a_shard_that_was_taken_away_is_a_cache(postgres):
@@ -390,7 +416,8 @@ TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, wha
          settings_reach_all_and_lists_are_one, a_slow_shard_holds_no_other_up, the_first_shard_of_all_may_fail_too,
          figures_add_up_and_snapshots_stay_apart,
          one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits,
-         a_shard_that_was_taken_away_is_a_cache,
+         what_is_misdirected_steps_aside_with_what_depends_on_it,
+    a_shard_that_was_taken_away_is_a_cache,
          changes_of_all_are_followed_and_resumed]
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class World:
 # ── task types ──
 
 def tasks_run_and_their_results_are_acknowledged(world):
-    with world.worker() as worker, Runner(worker.url) as runner:
+    with world.worker(poll_s=1) as worker, Runner(worker.url) as runner:
         ack = worker.run("noop", {"anything": [1]})
         assert ack["outcome"] == "complete" and "result" not in ack, ack
         ack = worker.run("sleep", {"seconds": 0.05})
@@ -74,7 +74,7 @@ def a_type_that_nobody_knows_is_left_to_others(world):
 # ── leases and acknowledgements ──
 
 def no_more_is_asked_for_than_may_run(world):
-    with world.worker() as worker, Runner(worker.url, RUNNER_SLOTS="2"):
+    with world.worker(poll_s=1) as worker, Runner(worker.url, RUNNER_SLOTS="2"):
         assert worker.wait_for(lambda: worker.calls("leases"))[0]["max"] == 2
         long = [worker.give("sleep", {"seconds": 3600}) for _ in range(2)]
         worker.wait_for(lambda: len(worker.leased) == 2)
@@ -171,7 +171,7 @@ def after_a_lost_answer_the_worker_is_told_what_is_held(world):
 
 def what_a_doubled_request_leased_is_given_back(world):
     """It was carried out twice, and one of the answers came: nobody here knows of the other's task."""
-    with world.worker() as worker, Runner(worker.url):
+    with world.worker(poll_s=1) as worker, Runner(worker.url):
         kept = worker.give("sleep", {"seconds": 3600})
         worker.wait_for(lambda: kept in worker.leased)
         unknown = str(uuid.uuid4())

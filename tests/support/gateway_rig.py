@@ -112,7 +112,10 @@ class Stream:
         event, until = None, time.monotonic() + WAIT_S
         while True:
             assert time.monotonic() < until, "nothing came"  # but comments, which keep the connection
-            line = self.response.readline().decode().rstrip("\n")
+            line = self.response.readline().decode()
+            if not line:
+                raise ConnectionResetError("the stream ended without a word")
+            line = line.rstrip("\n")
             if line.startswith("event: "):
                 event = line[len("event: "):]
             elif line.startswith("id:"):

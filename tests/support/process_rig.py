@@ -13,6 +13,8 @@ import time
 PROGRAM = os.path.abspath(sys.argv[1])
 WAIT_S = 150  # far longer than anything here takes on a busy machine, or on one whose disk stands still for a minute
 LOOK_S = 10  # as much of WAIT_S passes between two looks at most: a machine may be paused as a whole
+# Between two looks, in parts of what was waited already: many a look starts a psql, which others wait for, too.
+PAUSE, PAUSE_S_MIN, PAUSE_S_MAX = 0.05, 0.01, 0.1
 TAIL_LINES, TAIL_COLUMNS = 40, 400
 
 
@@ -29,7 +31,7 @@ def eventually(look):
         now = time.monotonic()
         waited_s, last = waited_s + min(now - last, LOOK_S), now
         assert waited_s < WAIT_S, "it never came true"
-        time.sleep(0.02)
+        time.sleep(min(max(waited_s * PAUSE, PAUSE_S_MIN), PAUSE_S_MAX))
 
 
 def reaches(count, total):

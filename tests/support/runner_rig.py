@@ -30,8 +30,9 @@ class Session:
 class Worker:
     """What it was asked is in `requests`; `script` says what it answers out of the ordinary."""
 
-    def __init__(self, address, token=None, ttl_ms=20000, heartbeat_ms=100):
+    def __init__(self, address, token=None, ttl_ms=20000, heartbeat_ms=100, poll_s=20):
         self.token, self.ttl_ms, self.heartbeat_ms = token, ttl_ms, heartbeat_ms
+        self.poll_s = poll_s    # how long one that finds nothing is held at most
         self.changed = threading.Condition()
         self.sessions, self.requests = [], []
         self.waiting = []       # leases that a poll takes
@@ -228,7 +229,7 @@ class Worker:
             self.waiting.append({**self.given[task], "fence": f"0:{self.number}"})
 
     def poll(self, session, body):
-        until = time.monotonic() + body["wait_ms"] / 1000
+        until = time.monotonic() + min(body["wait_ms"] / 1000, self.poll_s)
         session.polls += 1
         number = session.polls
         while not self.waiting and not self.commands and time.monotonic() < until:

@@ -313,6 +313,34 @@ static void reads_doubles(void **state)
     assert_str(v.text, "-9223372036854775808");
 }
 
+static void reads_members_of_the_type_that_is_asked_for(void **state)
+{
+    struct arena *a = arena_create(1 << 16);
+    const struct json_value *v;
+    struct err e;
+    int64_t number = 7;
+    (void)state;
+    assert_true(json_parse(
+        a, STR("{\"text\": \"x\", \"empty\": \"\", \"n\": 12, \"half\": 0.5, \"t\": \"-17\"}"), &v,
+        &e));
+    assert_true(str_eq_c(json_get_text(v, STR("text")), "x"));
+    assert_non_null(json_get_text(v, STR("empty")).ptr);
+    assert_null(json_get_text(v, STR("n")).ptr);
+    assert_null(json_get_text(v, STR("none")).ptr);
+    assert_null(json_get_text(NULL, STR("text")).ptr);
+    assert_false(json_get_i64(v, STR("half"), &number));
+    assert_false(json_get_i64(v, STR("t"), &number));
+    assert_false(json_get_i64(v, STR("none"), &number));
+    assert_false(json_get_i64_text(v, STR("n"), &number));
+    assert_false(json_get_i64_text(v, STR("empty"), &number));
+    assert_int_equal(number, 7);
+    assert_true(json_get_i64(v, STR("n"), &number));
+    assert_int_equal(number, 12);
+    assert_true(json_get_i64_text(v, STR("t"), &number));
+    assert_int_equal(number, -17);
+    arena_destroy(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +352,7 @@ int main(void)
         cmocka_unit_test(stays_within_the_budget),
         cmocka_unit_test(reads_whole_numbers_in_any_spelling),
         cmocka_unit_test(reads_doubles),
+        cmocka_unit_test(reads_members_of_the_type_that_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,18 @@
-import { createUser, health, logout, me, users } from "./api.js";
+import { ApiError, createUser, health, logout, me, users } from "./api.js";
+import { bannerBoard, ofFailure, ofReport } from "./banners.js";
 import { strengthMeter } from "./password.js";
-import { ago, el, errorDetails, explain, form, passwordField, status, themeButton, validEmail } from "./ui.js";
+import {
+  ago, capitalized, el, errorDetails, explain, form, passwordField, patch, serviceName, status, themeButton, tickTimes, validEmail,
+} from "./ui.js";
 
 const $ = (id) => document.getElementById(id);
 const ROLES = { VIEWER: "Viewer", OPERATOR: "Operator", ADMIN: "Administrator" };
 const PAGE = 50;
-const HEALTH_EVERY_MS = 10_000;
+const HEALTH_EVERY_MS = 3_000;
 const SLOW_MS = 4_000;
 
 let user = null;
+let blocked = ""; // why nothing can be saved; "" where it can
 
 function toLogin() {
   const next = location.pathname.split("/").pop() + location.search;
@@ -22,61 +26,116 @@ function toast(...content) {
   setTimeout(() => node.remove(), 6_000);
 }
 
-/** Fills an area: skeleton while it loads, then what `load` gives, or the error with a retry. */
-async function area(node, rows, load) {
+const turns = new Map(); // of an area: how often it was asked for
+
+/**
+ * Fills an area: skeleton while it loads, then what `load` gives, `children` and the `note` beside the heading, or
+ * the error with a retry. Of several that load at once the last one counts. `keep`: what is the same is left alone.
+ */
+async function area(node, rows, load, keep = false) {
+  const turn = (turns.get(node) ?? 0) + 1;
+  turns.set(node, turn);
+  const isLast = () => turns.get(node) === turn;
+  const fill = (children) => (keep ? patch(node, children) : node.replaceChildren(...children));
   node.setAttribute("aria-busy", "true");
   const empty = node.childElementCount === 0;
-  const note = el("p", { class: "hint" });
+  const note = el("p", { class: "hint loading" });
   const skeleton = setTimeout(() => {
-    if (empty) node.replaceChildren(...Array.from({ length: rows }, () => el("div", { class: "skeleton" })), note);
+    if (empty && isLast()) node.replaceChildren(...Array.from({ length: rows }, () => el("div", { class: "skeleton" })), note);
   }, 150);
   const slow = setTimeout(() => {
     note.textContent = "Still working…";
   }, SLOW_MS);
   try {
-    node.replaceChildren(...(await load()));
+    const loaded = await load();
+    if (!isLast()) return;
+    fill(loaded.children);
+    $(`${node.id}-note`).replaceChildren(...loaded.note);
     node.classList.remove("stale");
   } catch (error) {
     if (error.code === undefined) throw error;
-    if (error.code === "UNAUTHENTICATED") return toLogin();
-    const retry = el("button", { type: "button", class: "quiet", onclick: () => area(node, rows, load) }, "Retry");
-    const last = [...node.children].filter((child) => !child.matches(".skeleton, .area-error, .hint"));
-    node.replaceChildren(
-      el("div", { class: "area-error", role: "alert" }, status("failed", explain(error)), errorDetails(error), retry), ...last);
+    if (!isLast()) return;
+    if (error.code === "UNAUTHENTICATED" && !document.querySelector("dialog[open]")) return toLogin();
+    const retry = el("button", { type: "button", class: "quiet", onclick: () => area(node, rows, load, keep) }, "Retry");
+    const last = [...node.children].filter((child) => !child.matches(".skeleton, .area-error, .loading"));
+    const told = el("div", { class: "area-error", role: "alert" }, status("failed", explain(error)), errorDetails(error), retry);
+    const shown = node.querySelector(".area-error");
+    if (!shown || shown.textContent !== told.textContent) node.replaceChildren(told, ...last);
     node.classList.toggle("stale", last.length > 0);
   } finally {
     clearTimeout(skeleton);
     clearTimeout(slow);
-    node.setAttribute("aria-busy", "false");
+    if (isLast()) node.setAttribute("aria-busy", "false");
   }
 }
 
 // ── service health ──
 
-const SERVICE_NAMES = { gateway: "Gateway", database: "Database", worker: "Worker Service", ai: "AI Service" };
 const HEALTH = { UP: ["ok", "up"], DEGRADED: ["degraded", "degraded"], DOWN: ["failed", "down"] };
+const showBanners = bannerBoard($("banner"));
+let loadedAt = null; // when the last report came
 
-function healthRow({ name, status: state, detail, since, latencyMs }) {
+function healthRow({ name, status: state, detail, since, latencyMs, feedLagSeconds }) {
   const cell = (label, ...content) => el("td", { "data-label": label }, ...content);
   const [kind, word] = HEALTH[state];
-  const answer = latencyMs === null ? "" : `answers in ${latencyMs.toFixed(1)} ms`;
+  const answer = latencyMs === null || state === "DOWN" ? "" : `answers in ${latencyMs.toFixed(1)} ms`;
+  const lag = feedLagSeconds >= 1 && state !== "DOWN" ? `changes come ${Math.round(feedLagSeconds)} s late` : "";
   return el("tr", {},
-    el("th", { scope: "row" }, SERVICE_NAMES[name] ?? name),
+    el("th", { scope: "row" }, capitalized(serviceName(name))),
     el("td", {}, status(kind, word)),
     cell("Since", ago(since)),
-    el("td", {}, [detail, answer].filter(Boolean).join(" · ")));
+    el("td", {}, [detail, answer, lag].filter(Boolean).join(" · ")));
+}
+
+function outboxLine({ outboxWaiting: count, outboxOldestAt: oldest }) {
+  if (count === 0) return null;
+  const what = count === 1 ? "1 task or job waits" : `${count.toLocaleString()} tasks and jobs wait`;
+  return el("p", { class: "hint warn outbox" }, `${what} to be handed to the Worker Service, the oldest since `, ago(oldest), ".");
+}
+
+function tell(banners) {
+  blocked = banners.find((banner) => banner.blocks)?.words.map((part) => part.textContent ?? part).join("") ?? "";
+  showBanners(banners);
+  showCreate();
 }
 
 async function loadHealth() {
-  const report = await health();
-  $("health-age").replaceChildren("checked ", ago(new Date().toISOString()));
-  return [
-    el("table", { class: "cards" },
-      el("caption", { class: "hidden-label" }, "Services and their state"),
-      el("thead", {}, el("tr", {}, ...["Service", "State", "Since", "Detail"].map((head) => el("th", { scope: "col" }, head)))),
-      el("tbody", {}, ...report.services.map(healthRow))),
-    el("p", { class: "hint about" }, `Windlass ${report.version} · schema ${report.schemaVersion}`),
-  ];
+  let report;
+  try {
+    report = await health();
+  } catch (error) {
+    const banners = ofFailure(error, loadedAt);
+    if (banners) tell(banners);
+    throw error;
+  }
+  loadedAt = Date.now();
+  tell(ofReport(report));
+  return {
+    note: ["checked ", ago(new Date().toISOString())],
+    children: [
+      el("table", { class: "cards" },
+        el("caption", { class: "hidden-label" }, "Services and their state"),
+        el("thead", {}, el("tr", {}, ...["Service", "State", "Since", "Detail"].map((head) => el("th", { scope: "col" }, head)))),
+        el("tbody", {}, ...report.services.map(healthRow))),
+      outboxLine(report),
+      el("p", { class: "hint about" }, `Windlass ${report.version} · schema ${report.schemaVersion}`),
+    ].filter(Boolean),
+  };
+}
+
+/** Again and again, never two at once; not while nobody looks. */
+function watchHealth() {
+  const refresh = () => area($("health"), 2, loadHealth, true);
+  let running = false;
+  const round = async () => {
+    if (running || document.visibilityState !== "visible") return;
+    running = true;
+    await refresh();
+    running = false;
+  };
+  setInterval(round, HEALTH_EVERY_MS);
+  for (const [target, event] of [[document, "visibilitychange"], [window, "online"], [window, "offline"]]) target.addEventListener(event, round);
+  return round();
 }
 
 // ── users ──
@@ -93,9 +152,11 @@ function userRow(row) {
 }
 
 async function loadUsers() {
+  await identify();
   if (user.role === "VIEWER") {
     $("search").hidden = true;
-    return [el("p", { class: "empty" }, "The list of users needs the role Operator. Your own account is shown at the top of the page.")];
+    const words = "The list of users needs the role Operator. Your own account is shown at the top of the page.";
+    return { note: [], children: [el("p", { class: "empty" }, words)] };
   }
   const search = $("search").value.trim();
   const body = el("tbody");
@@ -106,21 +167,25 @@ async function loadUsers() {
     body.append(...page.nodes.map(userRow));
     after = page.pageInfo.endCursor;
     more.hidden = !page.pageInfo.hasNextPage;
-    $("users-count").textContent = `${page.totalCount.toLocaleString()} in all`;
-    return page.nodes.length;
+    return page;
   };
   more.addEventListener("click", () => append().catch((error) => toast(explain(error))));
-  if ((await append()) === 0) {
+  const { nodes, totalCount } = await append();
+  const note = [`${totalCount.toLocaleString()} ${search ? "found" : "in all"}`];
+  if (nodes.length === 0) {
     const clear = el("button", { type: "button", class: "quiet", onclick: () => { $("search").value = ""; searched(); } }, "Clear the search");
-    return [el("p", { class: "empty" }, `No user matches “${search}”. `, clear)];
+    return { note, children: [el("p", { class: "empty" }, `No user matches “${search}”. `, clear)] };
   }
-  return [
-    el("table", { class: "cards" },
-      el("caption", { class: "hidden-label" }, "Users"),
-      el("thead", {}, el("tr", {}, ...["Name", "Email", "Role", "Created", "Last seen"].map((head) => el("th", { scope: "col" }, head)))),
-      body),
-    more,
-  ];
+  return {
+    note,
+    children: [
+      el("table", { class: "cards" },
+        el("caption", { class: "hidden-label" }, "Users"),
+        el("thead", {}, el("tr", {}, ...["Name", "Email", "Role", "Created", "Last seen"].map((head) => el("th", { scope: "col" }, head)))),
+        body),
+      more,
+    ],
+  };
 }
 
 const refreshUsers = () => area($("users"), 3, loadUsers);
@@ -142,12 +207,20 @@ const ROLE_HINTS = {
   ADMIN: "Also manages users, tokens and settings.",
 };
 
+/** Whether a user may be created now, and if not, why. */
+function showCreate() {
+  const why = user === null ? "" : user.role !== "ADMIN" ? "Needs Administrator" : blocked;
+  if (user === null || why) $("new-user").setAttribute("aria-disabled", "true");
+  else $("new-user").removeAttribute("aria-disabled");
+  $("new-user-why").textContent = why;
+}
+
 function wireCreate() {
   const dialog = $("create");
   const node = dialog.querySelector("form");
   const hint = () => { $("new-role-hint").textContent = ROLE_HINTS[$("new-role").value]; };
   $("new-user").addEventListener("click", () => {
-    if (user.role !== "ADMIN") return;
+    if ($("new-user").hasAttribute("aria-disabled")) return;
     node.reset();
     hint();
     $("new-password").dispatchEvent(new Event("input"));
@@ -175,22 +248,27 @@ function wireCreate() {
 
 // ── the page ──
 
-async function start() {
-  themeButton($("theme"));
-  try {
-    user = await me();
-  } catch (error) {
-    if (error.code === undefined) throw error;
-    if (error.code === "UNAUTHENTICATED") return toLogin();
-    $("banner").replaceChildren(el("div", { class: "area-error" }, status("failed", explain(error)), errorDetails(error),
-      el("button", { type: "button", class: "quiet", onclick: () => location.reload() }, "Retry")));
-    return;
-  }
-  if (!user) return toLogin();
+let identifying = null; // while it is asked
 
-  $("who").replaceChildren(el("strong", {}, user.name), " ", el("span", { class: "badge" }, ROLES[user.role] ?? user.role));
-  $("who").title = user.email ?? "";
+/** Who is signed in: `user`. Nobody: as the server says it. */
+function identify() {
+  if (user) return Promise.resolve();
+  identifying ??= me().then((found) => {
+    if (!found) throw new ApiError("Nobody is signed in.", "UNAUTHENTICATED");
+    user = found;
+    showUser(user);
+    showCreate();
+  }).finally(() => { identifying = null; });
+  return identifying;
+}
+
+function showUser({ name, role, email }) {
+  $("who").replaceChildren(el("strong", {}, name), " ", el("span", { class: "badge" }, ROLES[role] ?? role));
+  $("who").title = email ?? "";
   $("logout").hidden = false;
+}
+
+function wireLogout() {
   $("logout").addEventListener("click", async () => {
     try {
       await logout();
@@ -199,21 +277,21 @@ async function start() {
     }
     location.assign("login");
   });
-  if (user.role !== "ADMIN") {
-    $("new-user").setAttribute("aria-disabled", "true");
-    $("new-user-why").textContent = "Needs Administrator";
-  }
-  wireCreate();
+}
+
+function wireSearch() {
   $("search").value = new URLSearchParams(location.search).get("q") ?? "";
   let typing = 0;
   $("search").addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(searched, 250);
   });
-
-  const refreshHealth = () => area($("health"), 2, loadHealth);
-  await Promise.all([refreshHealth(), refreshUsers()]);
-  setInterval(() => document.visibilityState === "visible" && refreshHealth(), HEALTH_EVERY_MS);
 }
 
-start();
+themeButton($("theme"));
+tickTimes();
+wireLogout();
+wireCreate();
+wireSearch();
+watchHealth();
+refreshUsers();

@@ -33,15 +33,57 @@ export function status(kind, word) {
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 const UNITS = [["year", 31_557_600], ["month", 2_629_800], ["day", 86_400], ["hour", 3_600], ["minute", 60]];
 
-/** "3 min ago", with the exact time on hover and focus. */
+const TICK_MS = 1_000;
+
+function agoWords(date) {
+  const seconds = (date.getTime() - Date.now()) / 1000;
+  const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
+  return Math.abs(seconds) < 10 ? "just now" : RELATIVE.format(Math.round(seconds / size), unit);
+}
+
+/** "3 min ago", with the exact time on hover; it goes on with tickTimes(). */
 export function ago(text) {
   if (!text) return "—";
   const date = new Date(text);
-  const seconds = (date.getTime() - Date.now()) / 1000;
-  const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
-  const words = Math.abs(seconds) < 10 ? "just now" : RELATIVE.format(Math.round(seconds / size), unit);
   const exact = date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
-  return el("time", { datetime: text, title: exact }, words);
+  return el("time", { datetime: text, title: exact, class: "ago" }, agoWords(date));
+}
+
+/** All relative times of the page go on together. */
+export function tickTimes() {
+  setInterval(() => {
+    for (const node of document.querySelectorAll("time.ago")) {
+      const words = agoWords(new Date(node.dateTime));
+      if (node.textContent !== words) node.textContent = words;
+    }
+  }, TICK_MS);
+}
+
+/** Makes the children of `node` those, and leaves alone what is the same: focus and selection stay. Listeners of
+ * what is left alone stay too, so that those of `children` must do the same. */
+export function patch(node, children) {
+  children.forEach((child, i) => {
+    const old = node.childNodes[i];
+    if (!old) node.append(child);
+    else if (old.isEqualNode(child)) return;
+    else if (old.nodeName !== child.nodeName || old.nodeType !== Node.ELEMENT_NODE || !old.cloneNode().isEqualNode(child.cloneNode()))
+      old.replaceWith(child);
+    else patch(old, [...child.childNodes]);
+  });
+  while (node.childNodes.length > children.length) node.lastChild.remove();
+}
+
+/** The number in "worker-1"; "worker" is shard 0; null: it is no worker. */
+export function shardOf(service) {
+  const match = service.match(/^worker(?:-(\d+))?$/);
+  return match ? Number(match[1] ?? 0) : null;
+}
+
+const SERVICE_NAMES = { gateway: "Gateway", database: "database", worker: "Worker Service", ai: "AI Service" };
+
+/** What a service is called within a sentence. */
+export function serviceName(service) {
+  return shardOf(service) > 0 ? `Worker Service of shard ${shardOf(service)}` : (SERVICE_NAMES[service] ?? service);
 }
 
 /** What a person reads of an error: what happened, and what to do. */
@@ -55,8 +97,12 @@ export function explain(error) {
   return [sentence(error.message), help].filter(Boolean).join(" ");
 }
 
+export function capitalized(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 function sentence(text) {
-  const upper = text.charAt(0).toUpperCase() + text.slice(1);
+  const upper = capitalized(text);
   return /[.!?]$/.test(upper) ? upper : `${upper}.`;
 }
 

@@ -15,10 +15,11 @@ WHERE m.holder IS NULL OR m.holder = excluded.holder OR m.lease_until IS NULL
 -- :name mirror_read  :params name text, holder text, shard int2
 SELECT m.cursor, m.generation, m.snapshot_after, m.snapshot_cursor,
        coalesce(m.holder = $2::text, false), m.updated_at,
-       (SELECT count(*) FROM outbox AS o WHERE o.shard = $3::int2),
+       (SELECT count(*) FROM outbox AS o WHERE o.shard = $3::int2 AND o.apart_until IS NULL),
        (SELECT o.created_at FROM outbox AS o WHERE o.shard = $3::int2 ORDER BY o.id LIMIT 1),
        coalesce(m.audit_asked_at > coalesce(m.audit_began_at, '-infinity')
-                OR m.audit_began_at > coalesce(m.audited_at, '-infinity'), false), m.audited_at
+                OR m.audit_began_at > coalesce(m.audited_at, '-infinity'), false), m.audited_at,
+       EXISTS (SELECT FROM outbox AS o WHERE o.shard = $3::int2 AND o.apart_until <= now())
 FROM mirror AS m WHERE m.name = $1::text;
 
 -- :name mirror_release  :params name text, holder text

@@ -1,5 +1,6 @@
 #include "store/public/outbox.h"
 
+#include "base/clock.h"
 #include "store/public/outbox_sql.h"
 
 struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries, size_t count,
@@ -37,10 +38,26 @@ size_t outbox_read(struct arena *a, const struct db_rows *rows, struct outbox_en
                                             .kind = is_job ? OUTBOX_KIND_JOB : OUTBOX_KIND_TASK,
                                             .subject_id = db_rows_uuid(rows, i, 2),
                                             .body = db_rows_text(rows, i, 3),
-                                            .is_sent = true };
+                                            .is_sent = true,
+                                            .is_apart = db_rows_bool(rows, i, 4) };
     }
     *ret_entries = entries;
     return count;
+}
+
+struct db_step outbox_part_step(struct arena *a, const struct uuid *misdirected,
+                                size_t misdirected_count, const struct uuid *refused,
+                                size_t refused_count, const struct uuid *gone, size_t gone_count,
+                                int64_t wait_s)
+{
+    return (struct db_step){ &outbox_part,
+                             outbox_part_args(a, misdirected, misdirected_count, refused,
+                                              refused_count, gone, gone_count, wait_s) };
+}
+
+struct db_step outbox_apart_step(void)
+{
+    return (struct db_step){ &outbox_apart, NULL };
 }
 
 struct db_step outbox_done_step(struct arena *a, const struct uuid *ids, size_t count)
@@ -66,6 +83,17 @@ struct db_step outbox_refuse_tasks_step(struct arena *a, const struct outbox_ref
 struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id)
 {
     return (struct db_step){ &outbox_refuse_job, outbox_refuse_job_args(a, id) };
+}
+
+struct db_step outbox_expire_step(struct arena *a, int64_t kept_us, struct str error, int64_t most)
+{
+    return (struct db_step){ &outbox_expire,
+                             outbox_expire_args(a, kept_us / CLOCK_S, error, most) };
+}
+
+int64_t outbox_expired(const struct db_rows *rows)
+{
+    return db_rows_i64(rows, 0, 0);
 }
 
 struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves, size_t count)

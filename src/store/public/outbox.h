@@ -13,6 +13,7 @@ struct outbox_entry {
     struct uuid subject_id; /* of the task or job */
     struct str body;        /* what the worker is asked: the object of its create */
     bool is_sent;           /* the worker may know of it */
+    bool is_apart;          /* it has stepped aside before; see outbox_part_step */
 };
 
 /* All of one shard. Those whose subject waits already are passed over. */
@@ -24,6 +25,14 @@ struct outbox_entry {
 /* Texts point into the rows. */
 [[nodiscard]] size_t outbox_read(struct arena *a, const struct db_rows *rows,
                                  struct outbox_entry **ret_entries);
+/* Entries that are taken, by what the worker said of them: they are another shard's; they are
+ * refused; they are in, or never will be. Before outbox_refuse_…_step and outbox_done_step. */
+[[nodiscard]] struct db_step outbox_part_step(struct arena *a, const struct uuid *misdirected,
+                                              size_t misdirected_count, const struct uuid *refused,
+                                              size_t refused_count, const struct uuid *gone,
+                                              size_t gone_count, int64_t wait_s);
+/* How many have stepped aside, of all shards. */
+[[nodiscard]] struct db_step outbox_apart_step(void);
 [[nodiscard]] struct db_step outbox_done_step(struct arena *a, const struct uuid *ids,
                                               size_t count);
 
@@ -35,6 +44,12 @@ struct outbox_refusal {
 [[nodiscard]] struct db_step
 outbox_refuse_tasks_step(struct arena *a, const struct outbox_refusal *refusals, size_t count);
 [[nodiscard]] struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id);
+
+/* At most `most` of those that have waited for longer and were never sent fail with that error;
+ * outbox_expired tells how many. */
+[[nodiscard]] struct db_step outbox_expire_step(struct arena *a, int64_t kept_us, struct str error,
+                                                int64_t most);
+[[nodiscard]] int64_t outbox_expired(const struct db_rows *rows);
 
 struct outbox_move {
     struct uuid subject_id;

@@ -9,23 +9,44 @@ FROM unnest($1::uuid[], $2::outbox_kind[], $3::uuid[], $4::text[], $5::bool[])
 ON CONFLICT (subject_id) DO NOTHING;
 
 -- :name outbox_take  :params rows_max int8, bytes_max int8, shard int2
--- The oldest ones of that shard, at least one, marked as sent before they are.
+-- The oldest ones of that shard, at least one, marked as sent before they are; of those that were put
+-- apart the ones whose time has come.
 WITH oldest AS MATERIALIZED (
     SELECT x.id, sum(octet_length(x.body::text)) OVER (ORDER BY x.id) AS bytes,
            row_number() OVER (ORDER BY x.id) AS n
-    FROM (SELECT o.id, o.body FROM outbox AS o WHERE o.shard = $3::int2
+    FROM (SELECT o.id, o.body FROM outbox AS o
+          WHERE o.shard = $3::int2 AND (o.apart_until IS NULL OR o.apart_until <= now())
           ORDER BY o.id LIMIT $1::int8) AS x
 ), taken AS (
     UPDATE outbox AS o
     SET sent_at = coalesce(o.sent_at, now())
     FROM oldest AS x
     WHERE o.id = x.id AND (x.n = 1 OR x.bytes <= $2::int8)
-    RETURNING o.id, o.kind, o.subject_id, o.body
+    RETURNING o.id, o.kind, o.subject_id, o.body, o.apart_until IS NOT NULL AS is_apart
 )
-SELECT t.id, t.kind, t.subject_id, t.body FROM taken AS t ORDER BY t.id;
+SELECT t.id, t.kind, t.subject_id, t.body, t.is_apart FROM taken AS t ORDER BY t.id;
+
+-- :name outbox_part  :params misdirected uuid[], refused uuid[], gone uuid[], wait_s int8
+-- Those that the worker says are another shard's step aside, so that others go on, and are offered
+-- again later. So are refused ones that depend on what waits here still, since the worker cannot know
+-- of that. It stands before outbox_refuse and outbox_done, which then pass them over.
+UPDATE outbox AS o
+SET apart_until = now() + $4::int8 * interval '1 second'
+WHERE o.id = ANY ($1::uuid[])
+   OR (o.id = ANY ($2::uuid[])
+       AND EXISTS (SELECT
+                   FROM json_array_elements_text(
+                            CASE WHEN json_typeof(o.body->'depends_on') = 'array'
+                                 THEN o.body->'depends_on' END) AS d (id)
+                   JOIN outbox AS x ON x.subject_id = d.id::uuid
+                   WHERE x.id <> ALL ($3::uuid[])));
+
+-- :name outbox_apart
+SELECT count(*) FROM outbox AS o WHERE o.apart_until IS NOT NULL;
 
 -- :name outbox_done  :params ids uuid[]
-DELETE FROM outbox AS o WHERE o.id = ANY ($1::uuid[]);
+DELETE FROM outbox AS o
+WHERE o.id = ANY ($1::uuid[]) AND (o.apart_until IS NULL OR o.apart_until <= now());
 
 -- :name outbox_refuse_tasks  :params ids uuid[], errors text[], duplicates uuid[]
 -- What the worker would not take stays visible as failed, with the reason; where another task holds
@@ -36,18 +57,42 @@ SET status = 'failed', error = g.error, finished_at = now(), updated_at = now(),
                  ELSE 'cancelled'::task_state END,
     duplicate_of = nullif(g.other, '00000000-0000-0000-0000-000000000000')
 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS g (id, error, other)
-WHERE t.id = g.id AND t.version = 0;
+WHERE t.id = g.id AND t.version = 0
+  AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.subject_id = g.id AND o.apart_until > now());
 
 -- :name outbox_refuse_job  :params id uuid
 UPDATE jobs AS j SET status = 'failed', next_run = NULL, updated_at = now()
 WHERE j.id = $1::uuid AND j.version = 0;
+
+-- :name outbox_expire  :params kept_s int8, error text, row_limit int8
+-- What has waited for too long, and the worker cannot know of, stays visible as failed; their number.
+WITH old AS (
+    SELECT o.id
+    FROM outbox AS o
+    WHERE o.sent_at IS NULL AND o.created_at < now() - $1::int8 * interval '1 second'
+    ORDER BY o.id
+    LIMIT $3::int8
+    FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM outbox AS o USING old AS x WHERE o.id = x.id RETURNING o.subject_id
+), failed AS (
+    UPDATE tasks AS t
+    SET status = 'failed', state = 'dead', error = $2::text, finished_at = now(), updated_at = now()
+    FROM gone AS g
+    WHERE t.id = g.subject_id AND t.version = 0
+), failed_jobs AS (
+    UPDATE jobs AS j SET status = 'failed', next_run = NULL, updated_at = now()
+    FROM gone AS g
+    WHERE j.id = g.subject_id AND j.version = 0
+)
+SELECT count(*) FROM gone;
 
 -- :name outbox_move  :params ids uuid[], shards int8[]
 -- Their queues have gone to other shards, and the one that they waited for has refused them.
 WITH given AS (
     SELECT g.id, g.shard FROM unnest($1::uuid[], $2::int8[]) AS g (id, shard)
 ), moved AS (
-    UPDATE outbox AS o SET shard = g.shard FROM given AS g WHERE o.subject_id = g.id
+    UPDATE outbox AS o SET shard = g.shard, apart_until = NULL FROM given AS g WHERE o.subject_id = g.id
 ), moved_jobs AS (
     UPDATE jobs AS j SET shard = g.shard FROM given AS g WHERE j.id = g.id AND j.version = 0
 )

@@ -36,6 +36,7 @@ ALTER TABLE mirror ADD COLUMN audit_began_at timestamp with time zone;
 ALTER TABLE mirror ADD COLUMN audited_at timestamp with time zone;
 ALTER TABLE mirror ADD COLUMN audit jsonb;
 ALTER TABLE outbox ADD COLUMN shard smallint DEFAULT 0 NOT NULL;
+ALTER TABLE outbox ADD COLUMN apart_until timestamp with time zone;
 ALTER TABLE task_counts ADD COLUMN shard smallint DEFAULT 0 NOT NULL;
 -- change type of column task_rollups.wait from bigint[] to text: what is stored is converted
 ALTER TABLE task_rollups ALTER COLUMN wait DROP DEFAULT;
@@ -58,6 +59,7 @@ CREATE INDEX error_groups_type_ix ON error_groups USING btree (type);
 CREATE INDEX task_failures_group_id_ix ON task_failures USING btree (group_id, at);
 CREATE INDEX tasks_shard_ix ON tasks USING btree (shard, id) WHERE (shard > 0);
 CREATE INDEX outbox_shard_ix ON outbox USING btree (shard, id);
+CREATE INDEX outbox_apart_until_ix ON outbox USING btree (apart_until) WHERE (apart_until IS NOT NULL);
 CREATE INDEX task_failures_shard_ix ON task_failures USING btree (shard, id) WHERE (shard > 0);
 CREATE INDEX chat_messages_timestamp_ix ON chat_messages USING btree ("timestamp");
 CREATE OR REPLACE FUNCTION audit_expire(kept_s bigint, most integer)
@@ -80,6 +82,23 @@ BEGIN
 END $function$
 ;
 REVOKE EXECUTE ON FUNCTION audit_expire FROM PUBLIC;
+CREATE OR REPLACE FUNCTION audit_finish(ids uuid[], details text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    changed bigint;
+BEGIN
+    UPDATE public.audit_log AS l SET detail = nullif(g.detail, '')::jsonb
+    FROM unnest(ids, details) AS g (id, detail)
+    WHERE l.id = g.id AND l.detail->'unfinished' = 'true';
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END $function$
+;
+REVOKE EXECUTE ON FUNCTION audit_finish FROM PUBLIC;
 
 -- The spans of five minutes and of ten days, from those of a minute and of a day.
 INSERT INTO task_rollups (span_s, at, type, created, completed, failed, wait, run, wait_max, run_max, is_gap)
@@ -180,6 +199,8 @@ ALTER TABLE mirror DROP COLUMN audit_began_at;
 ALTER TABLE mirror DROP COLUMN audited_at;
 -- drop column mirror.audit: what is in it is lost
 ALTER TABLE mirror DROP COLUMN audit;
+-- drop column outbox.apart_until: what is in it is lost
+ALTER TABLE outbox DROP COLUMN apart_until;
 -- drop column outbox.shard: what is in it is lost
 ALTER TABLE outbox DROP COLUMN shard;
 -- drop column task_counts.shard: what is in it is lost
@@ -193,3 +214,4 @@ DROP TABLE error_rollups;
 -- drop table task_failures: what is in it is lost
 DROP TABLE task_failures;
 DROP FUNCTION audit_expire;
+DROP FUNCTION audit_finish;

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""What a lease holds, wherever its body comes from. Usage: worker_bodies_test.py PROGRAM"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from gateway_rig import eventually  # noqa: E402
+from worker_rig import RUNNER_TOKEN, Caller, Executor, new_id, run_with_worker, sql  # noqa: E402
+
+OF_ITS_ATTEMPT = {"fence", "lease_until_us", "deadline_us"}
+
+
+class Halt:
+    """No batch is committed until it is left."""
+
+    def __init__(self, url):
+        self.url = url
+        self.holder = subprocess.Popen(["psql", "-XqAt", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        self.holder.stdin.write("BEGIN; LOCK TABLE worker.change_log IN SHARE MODE; SELECT 'held';\n")
+        self.holder.stdin.flush()
+        assert self.holder.stdout.readline().strip() == "held"
+        return self
+
+    def is_awaited(self):
+        return sql(self.url, "SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"
+
+    def __exit__(self, *_):
+        self.holder.communicate()
+
+
+def lease_that_waits(worker, executor, make):
+    """The lease of what `make` creates while the session waits for it."""
+    with ThreadPoolExecutor() as pool:
+        lease = pool.submit(executor.one)
+        eventually(lambda: worker.metric("windlass_worker_lease_requests_waiting") >= 1)
+        make()
+        return lease.result()
+
+
+def is_the_same_from_the_tables(executor, lease):
+    assert executor.ack(lease, "release") == "applied"
+    again = executor.one()
+    differing = {name for name in lease.keys() | again.keys() if lease.get(name) != again.get(name)}
+    assert differing <= OF_ITS_ATTEMPT and "fence" in differing, (lease, again)
+    assert executor.ack(again) == "applied"
+
+
+def what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"awaited": 1})
+    lease = lease_that_waits(worker, executor, lambda: caller.create_one(
+        type="awaited", payload={"deep": [1.50, "ü", {}]}, idempotency_key="k"))
+    assert lease["payload"] == {"deep": [1.50, "ü", {}]} and lease["idempotency_key"] == "k", lease
+    assert lease["job_id"] is None and lease["checkpoint"] is None, lease
+    is_the_same_from_the_tables(executor, lease)
+
+
+def so_it_is_of_a_job(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"fired": 1})
+    job = {"id": new_id(), "name": "a job", "schedule": "0 0 1 1 *", "task_type": "fired", "payload": {"n": 1}}
+    assert caller.post("/v1/jobs", {"job": job, "actor": "ada"}).status == 200
+    lease = lease_that_waits(worker, executor, lambda: caller.post(f"/v1/jobs/{job['id']}:trigger", {"actor": "ada"}))
+    assert lease["job_id"] == job["id"] and lease["scheduled_for_us"] and lease["payload"] == {"n": 1}, lease
+    is_the_same_from_the_tables(executor, lease)
+
+
+def each_of_many_has_its_own_body(worker, _):
+    caller, executor = Caller(worker), Executor(worker, {"many": 1000})
+    ids = [new_id() for _ in range(300)]
+    caller.create(*({"id": i, "type": "many", "payload": {"of": i}} for i in reversed(ids)))  # not as the table has them
+    leases = executor.leases(300)
+    assert sorted(lease["task"] for lease in leases) == sorted(ids)
+    assert all(lease["payload"] == {"of": lease["task"]} for lease in leases), leases
+
+
+def lease_of_one_batch(worker, url, executor):
+    """The next lease of a task whose checkpoint, release and claim are one batch; None: the release went
+    before the checkpoint."""
+    task = Caller(worker).create_one(type="handed")
+    named = {"task": task, "fence": executor.one()["fence"]}
+    wanted = {**executor.who, "max": 1, "wait_ms": 20_000, "acks": [{**named, "outcome": "release"}]}
+    with ThreadPoolExecutor() as pool:
+        with Halt(url) as halt:
+            other = pool.submit(Caller(worker).create_one, type="other")
+            eventually(halt.is_awaited)
+            pool.submit(executor.heartbeat, {**named, "checkpoint": {"at": 3}})
+            eventually(lambda: worker.metric("windlass_worker_intents_waiting") >= 1)
+            again = pool.submit(Caller(worker, RUNNER_TOKEN).post, "/v1/leases", wanted)
+            eventually(lambda: worker.metric("windlass_worker_intents_waiting") >= 3)
+        other.result()
+        answer = again.result().json
+    (lease,) = answer["leases"]
+    is_kept = sql(url, f"SELECT count(*) FROM worker.checkpoint WHERE task_id = '{task}'") == "1"
+    assert lease["task"] == task and executor.ack(lease) == "applied", answer
+    return lease if is_kept else None
+
+
+def a_checkpoint_is_handed_over_even_by_its_own_batch(worker, url):
+    executor = Executor(worker, {"handed": 1})
+    lease = next(filter(None, (lease_of_one_batch(worker, url, executor) for _ in range(20))))
+    assert lease["checkpoint"] == {"at": 3}, lease
+
+
+TESTS = [
+    what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell,
+    so_it_is_of_a_job,
+    each_of_many_has_its_own_body,
+    a_checkpoint_is_handed_over_even_by_its_own_batch,
+]
+
+if __name__ == "__main__":
+    run_with_worker(TESTS, WORKER_LEASE="20s")  # however long a request keeps it busy
