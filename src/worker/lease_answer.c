@@ -148,6 +148,11 @@ static void bodies_read(void *owner, const struct db_reply *reply)
     }
     if (!l->is_telling)
         return; /* what is missing is read when it is to be told */
+    if (l->is_early) { /* it may not have seen what the claim's own batch added */
+        l->is_early = false;
+        leasing_read_bodies(l);
+        return;
+    }
     if (reply->err) {
         give_back(l);
         door_fail(l->r, reply->err);
@@ -183,7 +188,8 @@ void leasing_forget_bodies(struct leasing *l)
 static void answer_claims(struct leasing *l)
 {
     l->is_telling = true;
-    if (!l->reading)
+    l->is_early = l->reading != NULL;
+    if (!l->is_early)
         leasing_read_bodies(l);
 }
 

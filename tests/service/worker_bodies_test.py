@@ -4,11 +4,12 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import eventually  # noqa: E402
-from worker_rig import RUNNER_TOKEN, Caller, Executor, new_id, run_with_worker, sql  # noqa: E402
+from gateway_rig import WAIT_S, eventually  # noqa: E402
+from worker_rig import RUNNER_TOKEN, Caller, Executor, Proxy, Worker, new_id, run_with_worker, sql  # noqa: E402
 
 OF_ITS_ATTEMPT = {"fence", "lease_until_us", "deadline_us"}
 
@@ -105,11 +106,41 @@ def a_checkpoint_is_handed_over_even_by_its_own_batch(worker, url):
     assert lease["checkpoint"] == {"at": 3}, lease
 
 
+def one_that_its_own_batch_made_and_changed_is_told_however_early_bodies_are_read(worker, _):
+    url = worker.new_database()
+    proxy = Proxy(url)
+    with Worker(proxy.url, WORKER_LEASE="20s") as through, ThreadPoolExecutor() as pool:
+        caller, executor, made = Caller(through), Executor(through, {"work": 10}), new_id()
+        caller.create_one(type="work")
+        assert executor.ack(executor.one()) == "applied"  # the statement is prepared
+        proxy.plan, proxy.withheld = ["pass", "stall"], b"read_bodies"
+        with Halt(url) as halt:
+            other = pool.submit(Caller(through).create_one, type="other")
+            eventually(halt.is_awaited)
+            later = int((time.time() + 3600) * 1e6)
+            acts = []
+            for act in (lambda: Caller(through).create_one(id=made, payload={"n": 1}, run_at_us=later),
+                        lambda: Caller(through).post(f"/v1/tasks/{made}:promote", {}), executor.one):
+                acts.append(pool.submit(act))
+                eventually(lambda: through.metric("windlass_worker_intents_waiting") >= len(acts))
+        other.result()
+        assert proxy.is_withheld.wait(WAIT_S) and proxy.is_stalled.wait(WAIT_S)
+        batches = through.metric("windlass_worker_batches_total")
+        proxy.go_on.set()
+        eventually(lambda: through.metric("windlass_worker_batches_total") > batches)
+        proxy.tell.set()
+        assert acts[1].result().status == 200
+        lease = acts[2].result()
+        assert lease["task"] == made and lease["payload"] == {"n": 1} and executor.ack(lease) == "applied", lease
+    proxy.end()
+
+
 TESTS = [
     what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell,
     so_it_is_of_a_job,
     each_of_many_has_its_own_body,
     a_checkpoint_is_handed_over_even_by_its_own_batch,
+    one_that_its_own_batch_made_and_changed_is_told_however_early_bodies_are_read,
 ]
 
 if __name__ == "__main__":
