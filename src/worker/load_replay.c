@@ -201,7 +201,7 @@ size_t load_replay_wants(struct load *load, struct uuid **ret_ids)
     return wanted;
 }
 
-void load_replay(struct load *load, const struct db_rows *tasks)
+bool load_replay(struct load *load, const struct db_rows *tasks, struct err *e)
 {
     struct shard *s = load->s;
     scoped(map_destroyp) struct map *rows = db_rows_by_id(tasks);
@@ -210,14 +210,20 @@ void load_replay(struct load *load, const struct db_rows *tasks)
         struct log_row row = log_row_read(a, load->log, i);
         struct ops_reader reader = ops_read(row.ops, row.ids, row.args);
         struct change change;
-        for (int64_t seq = row.seq; ops_next(&reader, &change); seq++, load->replayed++)
+        int64_t seq = row.seq;
+        for (; ops_next(&reader, &change); seq++, load->replayed++)
             replay(load, &change, seq, row.at_us, tasks, rows);
+        if (!ops_is_at_end(&reader))
+            return err_set(e, ERR_INTERNAL,
+                           "this version does not know the log's change number %lld",
+                           (long long)seq);
         replay_extra(load, row.extra);
         load->uncounted_count = 0;
         load->next = row.seq + row.n;
         s->at_us = max_of(s->at_us, row.at_us);
     }
     db_rows_unref(take(load->log));
+    return true;
 }
 
 /* ── what counts ── */

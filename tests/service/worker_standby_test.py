@@ -339,9 +339,32 @@ def one_that_missed_what_the_log_keeps_no_more_begins_anew(postgres):
         assert second.metric('windlass_worker_tasks{state="unfinished"}') == 10
 
 
+def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as worker:
+        task = Caller(worker).create_one()
+        wait_checkpoint(url)
+    write = "UPDATE worker.change_log SET ops = '\\x{}000001' WHERE seq = {}"
+    number = sql(url, "INSERT INTO worker.change_log SELECT 0, max(seq + n), 1, 1, now(), '\\xff000001', "
+                      "decode(repeat('00', 16), 'hex'), '' FROM worker.change_log RETURNING seq")
+    with Worker(url, wait=False, **LEASE) as worker:
+        worker.wait_for_log(rf"event=lead\.load_failed error=.*does not know the log's change number {number}\b")
+        assert Caller(worker).get("/v1/feed").status == 503
+        sql(url, write.format("00", number))
+        worker.wait_leading()
+        assert Caller(worker).task(task)["state"] == "ready"
+        wait_checkpoint(url)
+    sql(url, write.format("ff", number))
+    with Worker(url, **LEASE) as worker:
+        assert Caller(worker).feed("0:1").json["cursor"] == f"0:{number}"
+        refused = Caller(worker).feed(f"0:{number}")
+        assert refused.status == 410 and "does not know" in refused.detail, refused.text
+
+
 TESTS = [
     how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
+    a_log_with_changes_of_a_newer_version_is_neither_led_nor_told,
     one_that_stops_in_the_middle_of_a_batch_does_not_hold_the_log,
     what_a_dead_leader_holds_of_its_own_row_is_taken_from_it,
     of_two_leaders_the_one_that_was_stopped_commits_nothing_more,
