@@ -20,7 +20,8 @@ struct lease_body {
 
 struct lease_claim {
     struct uuid id;
-    uint32_t type, timeout_s;
+    struct str type; /* lives as long as the call: the leader's own may not */
+    uint32_t timeout_s;
     uint16_t attempt, max_attempts;
     int64_t fence, started_us;
     bool has_body;

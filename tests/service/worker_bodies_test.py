@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import WAIT_S, eventually  # noqa: E402
-from worker_rig import RUNNER_TOKEN, Caller, Executor, Proxy, Worker, new_id, run_with_worker, sql  # noqa: E402
+from worker_rig import (RUNNER_TOKEN, Caller, Executor, Proxy, Worker, new_id, put_in_log,  # noqa: E402
+                        run_with_worker, sql)
 
 OF_ITS_ATTEMPT = {"fence", "lease_until_us", "deadline_us"}
 
@@ -135,12 +136,33 @@ def one_that_its_own_batch_made_and_changed_is_told_however_early_bodies_are_rea
     proxy.end()
 
 
+def one_that_is_told_when_its_leader_leads_no_more_still_has_its_type(worker, _):
+    url = worker.new_database()
+    proxy = Proxy(url)
+    with Worker(proxy.url, WORKER_LEASE="20s") as through, ThreadPoolExecutor() as pool:
+        caller, executor = Caller(through), Executor(through, {"work": 10})
+        task = caller.create_one()
+        batches = through.metric("windlass_worker_batches_total")
+        proxy.withheld = b"read_bodies"
+        waiting = pool.submit(executor.one)
+        assert proxy.is_withheld.wait(WAIT_S)
+        eventually(lambda: through.metric("windlass_worker_batches_total") > batches)
+        put_in_log(url, 0, epoch=9)  # somebody else leads
+        assert caller.create({"id": new_id(), "type": "work", "is_fresh": True}).status == 503
+        assert through.metric("windlass_worker_step_downs_total") == 1
+        proxy.tell.set()
+        lease = waiting.result()
+        assert lease["task"] == task and lease["type"] == "work", lease
+    proxy.end()
+
+
 TESTS = [
     what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell,
     so_it_is_of_a_job,
     each_of_many_has_its_own_body,
     a_checkpoint_is_handed_over_even_by_its_own_batch,
     one_that_its_own_batch_made_and_changed_is_told_however_early_bodies_are_read,
+    one_that_is_told_when_its_leader_leads_no_more_still_has_its_type,
 ]
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import WAIT_S, Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Busy, Caller, Executor, OpenTransaction, Proxy, Worker, new_id, sql  # noqa: E402
+from worker_rig import Busy, Caller, Executor, OpenTransaction, Proxy, Worker, new_id, put_in_log, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 
@@ -345,8 +345,7 @@ def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
         task = Caller(worker).create_one()
         wait_checkpoint(url)
     write = "UPDATE worker.change_log SET ops = '\\x{}000001' WHERE seq = {}"
-    number = sql(url, "INSERT INTO worker.change_log SELECT 0, max(seq + n), 1, 1, now(), '\\xff000001', "
-                      "decode(repeat('00', 16), 'hex'), '' FROM worker.change_log RETURNING seq")
+    number = put_in_log(url, 0xff)
     with Worker(url, wait=False, **LEASE) as worker:
         worker.wait_for_log(rf"event=lead\.load_failed error=.*does not know the log's change number {number}\b")
         assert Caller(worker).get("/v1/feed").status == 503

@@ -26,6 +26,15 @@ def sql(url, text):
     return done.stdout.strip()
 
 
+def put_in_log(url, *ops, epoch=1, extra="NULL"):
+    """A row behind the log's end with a change of each of the ops; the first one's number. `extra`: SQL, in which
+    max(seq + n) is that number."""
+    runs = "".join(f"{op:02x}000001" for op in ops)
+    return int(sql(url, f"INSERT INTO worker.change_log SELECT 0, max(seq + n), {len(ops)}, {epoch}, now(), "
+                        f"'\\x{runs}', decode(repeat('00', 16 * {len(ops)}), 'hex'), '', {extra} "
+                        "FROM worker.change_log RETURNING seq"))
+
+
 class Answer:
     def __init__(self, status, text):
         self.status, self.text = status, text
