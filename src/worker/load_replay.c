@@ -154,7 +154,8 @@ static enum rule_status counted_as(const struct load *load, struct str number, s
     return STATUS_COUNT;
 }
 
-/* What was dropped, as `number [{"type", "status", "count"}]` a line. */
+/* What was dropped, as `number [{"type", "status", "count"}]` a line; other lines, which may be
+ * far larger, are not read. */
 static void replay_extra(struct load *load, struct str extra)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(EXTRA_BYTES);
@@ -164,9 +165,10 @@ static void replay_extra(struct load *load, struct str extra)
         const struct json_value *list;
         struct err e;
         more = str_cut(extra, '\n', &line, &extra);
-        if (!str_cut(line, ' ', &number, &text) || !json_parse(a, text, &list, &e))
+        if (!str_cut(line, ' ', &number, &text) || !str_starts_with(text, STR("[")) ||
+            !json_parse(a, text, &list, &e))
             continue;
-        for (size_t i = 0; list->type == JSON_ARRAY && i < list->item_count; i++) {
+        for (size_t i = 0; i < list->item_count; i++) {
             const struct json_value *type = json_get_c(&list->items[i], "type");
             const struct json_value *status = json_get_c(&list->items[i], "status");
             const struct json_value *n = json_get_c(&list->items[i], "count");

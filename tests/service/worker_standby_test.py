@@ -360,10 +360,27 @@ def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
         assert refused.status == 410 and "does not know" in refused.detail, refused.text
 
 
+def what_a_drop_took_counts_however_much_else_its_row_tells(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as worker:
+        caller, executor = Caller(worker), Executor(worker)
+        caller.create_one()
+        assert executor.ack(executor.one()) == "applied"
+        assert caller.counts()["work", "completed"] == 1
+        wait_checkpoint(url)
+    record, drop = 26, 14  # as in ops.h
+    put_in_log(url, record, drop, extra="""concat(
+        max(seq + n), ' {"detail":[', repeat('1,', 3000000), '1]}', E'\\n',
+        max(seq + n) + 1, ' [{"type":"work","status":"completed","count":1}]', E'\\n')""")
+    with Worker(url, **LEASE) as worker:
+        assert Caller(worker).counts().get(("work", "completed"), 0) == 0
+
+
 TESTS = [
     how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
     a_log_with_changes_of_a_newer_version_is_neither_led_nor_told,
+    what_a_drop_took_counts_however_much_else_its_row_tells,
     one_that_stops_in_the_middle_of_a_batch_does_not_hold_the_log,
     what_a_dead_leader_holds_of_its_own_row_is_taken_from_it,
     of_two_leaders_the_one_that_was_stopped_commits_nothing_more,
