@@ -156,6 +156,21 @@ def one_that_is_told_when_its_leader_leads_no_more_still_has_its_type(worker, _)
     proxy.end()
 
 
+def a_drain_that_is_cut_off_while_bodies_are_read_ends_in_order(worker, _):
+    proxy = Proxy(worker.new_database())
+    garbage = {"MALLOC_PERTURB_": "85"}  # is what memory holds that was freed
+    with Worker(proxy.url, more=garbage, DRAIN_TIMEOUT="100ms") as ending, ThreadPoolExecutor() as pool:
+        executor = Executor(ending, {"work": 10})
+        Caller(ending).create_one()
+        proxy.withheld = b"read_bodies"
+        cut_off = pool.submit(executor.one)
+        assert proxy.is_withheld.wait(WAIT_S)
+        assert ending.stop() == 0
+        assert cut_off.exception() is not None
+    proxy.tell.set()
+    proxy.end()
+
+
 TESTS = [
     what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell,
     so_it_is_of_a_job,
@@ -163,6 +178,7 @@ TESTS = [
     a_checkpoint_is_handed_over_even_by_its_own_batch,
     one_that_its_own_batch_made_and_changed_is_told_however_early_bodies_are_read,
     one_that_is_told_when_its_leader_leads_no_more_still_has_its_type,
+    a_drain_that_is_cut_off_while_bodies_are_read_ends_in_order,
 ]
 
 if __name__ == "__main__":
