@@ -22,8 +22,7 @@ static bool make_roles(struct db_conn *conn, struct arena *a, const struct schem
     return db_conn_exec(conn, "make roles", sql, e);
 }
 
-bool schema_has_database(struct db_conn *conn, struct str database, bool *ret_has_it,
-                         struct err *e)
+bool schema_has_database(struct db_conn *conn, struct str database, bool *ret_has_it, struct err *e)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(ARENA_BYTES);
     struct db_args *args = db_args_create(a);
