@@ -52,6 +52,7 @@ struct feed {
     atomic_llong outbox_waiting;
     atomic_llong outbox_puts;
     atomic_llong outbox_oldest_us;
+    atomic_bool has_outbox_apart;
     atomic_llong began; /* the number from which on loops have been told; 0: not known yet */
     atomic_llong worker_since_us; /* wall: when it came, or, negative, when it went */
 };
@@ -128,6 +129,19 @@ void feed_set_outbox_oldest(struct gateway *gw, size_t shard, int64_t at_us)
     /* None: unless one was put in since the table was read. */
     if (at_us > 0 || feed_shard_outbox_waiting(gw, shard) <= 0)
         atomic_store_explicit(&gw->feeds[shard]->outbox_oldest_us, at_us, memory_order_relaxed);
+}
+
+bool feed_has_outbox_apart(const struct gateway *gw)
+{
+    bool has_some = false;
+    for (size_t i = 0; i < gw->shard_count; i++)
+        has_some |= atomic_load_explicit(&gw->feeds[i]->has_outbox_apart, memory_order_relaxed);
+    return has_some;
+}
+
+void feed_set_outbox_apart(struct gateway *gw, size_t shard, bool has_some)
+{
+    atomic_store_explicit(&gw->feeds[shard]->has_outbox_apart, has_some, memory_order_relaxed);
 }
 
 int64_t feed_outbox_oldest_us(const struct gateway *gw)

@@ -101,6 +101,8 @@ void feed_unsubscribe(struct feed_subscription *subscription);
 /* Entries of the outbox: of all gateways, as known for about a second. Thread: any. */
 [[nodiscard]] int64_t feed_outbox_waiting(const struct gateway *gw);
 [[nodiscard]] int64_t feed_shard_outbox_waiting(const struct gateway *gw, size_t shard);
+/* Whether some have stepped aside, which do not count there. Thread: any. */
+[[nodiscard]] bool feed_has_outbox_apart(const struct gateway *gw);
 /* Since when (wall) the oldest of them waits; 0: none does. Thread: any. */
 [[nodiscard]] int64_t feed_outbox_oldest_us(const struct gateway *gw);
 /* Whether the shard's worker answered the last time that it was asked for changes, and since when

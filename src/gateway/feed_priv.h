@@ -45,6 +45,7 @@ void feed_go_on(struct feed *feed);
 void feed_table_reached(struct feed *feed, int64_t seq);
 /* So many the table held of that shard; what this process has put in since is added. */
 void feed_set_outbox_waiting(struct gateway *gw, size_t shard, int64_t count, int64_t puts_before);
+void feed_set_outbox_apart(struct gateway *gw, size_t shard, bool has_some); /* any */
 void feed_set_outbox_oldest(struct gateway *gw, size_t shard, int64_t at_us);
 void feed_add_outbox_waiting(struct gateway *gw, size_t shard, int64_t count); /* any */
 /* How many entries of that shard this process has put in. */

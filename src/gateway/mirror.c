@@ -82,6 +82,7 @@ static void know_state(struct mirror *m, const struct mirror_state *state)
     bool has_cursor = worker_parse_cursor(state->cursor, m->shard, &seq);
     feed_set_outbox_waiting(m->gw, m->shard, state->outbox_waiting, m->puts_before);
     feed_set_outbox_oldest(m->gw, m->shard, state->outbox_oldest_us);
+    feed_set_outbox_apart(m->gw, m->shard, state->has_apart);
     if (!state->is_held) {
         if (m->phase != MIRROR_STANDBY)
             mirror_stand_by(m);

@@ -11,17 +11,19 @@
 
 /*
  *   take the oldest --> ask the worker --> store what it said, drop the entries --> take again
- *        `-- none: done    `-- away, in doubt: the next second tries again
+ *        `-- none: done    `-- away, in doubt, or cannot just now: the next second tries again
  *                          |-- refused as a whole: one at a time
  *                          `-- refused, and the queue is another shard's by now: waits for that
- * one; so says the worker alone: it steps aside, and what depends on it, until the maps agree
+ * one; so says the worker alone, or it stumbles: it steps aside, and what depends on it
  */
 enum {
     ROWS_MAX = 500,
     BYTES_MAX = 4 << 20,
     ARENA_BYTES = 64 << 20,
     MISDIRECTED = 421,
-    APART_S = 5, /* until what has stepped aside is offered again */
+    TOO_MANY = 429,
+    INTERNAL = 500, /* of one entry alone: a later one may fare better */
+    APART_S = 5,    /* until what has stepped aside is offered again */
     DB_DEADLINE_US = 10 * CLOCK_S,
     ASK_DEADLINE_US = 20 * CLOCK_S,
 };
@@ -33,8 +35,10 @@ struct forward {
     size_t count;
     struct outbox_move *moves; /* those of them that wait for another shard from now on */
     size_t move_count, gone_count;
-    int64_t left; /* that do not wait here any more, of those that were counted */
-    int64_t puts; /* of the outbox when it was looked into */
+    int64_t left;    /* that do not wait here any more, of those that were counted */
+    int64_t puts;    /* of the outbox when it was looked into */
+    bool is_put_off; /* some of them the worker could not take just now */
+    bool may_part;   /* some of them may have stepped aside */
 };
 
 static void take_next(struct forward *f);
@@ -48,15 +52,36 @@ static void end(struct forward *f)
 
 /* ── what the worker said ── */
 
+enum said { SAID_REFUSED, SAID_MISDIRECTED, SAID_STUMBLED, SAID_COUNT };
+
 struct outcome {
     struct mirror_row *rows, *jobs;
     struct outbox_refusal *refusals;
     struct uuid *done;    /* entries: taken, or another task is there for them */
     struct uuid *refused; /* entries, but for those */
-    struct uuid
-        *apart; /* entries: the worker says that they are another shard's, our map does not */
+    struct uuid *apart;   /* entries: another shard's, says the worker alone, or it stumbles */
     size_t row_count, job_count, refusal_count, done_count, refused_count, apart_count;
+    struct {
+        size_t count;
+        struct uuid subject_id; /* of the first of them */
+        struct str error;
+    } said[SAID_COUNT];
 };
+
+/* One line of each kind: thousands may have stepped aside, and come again and again. */
+static void log_said(const struct outcome *o)
+{
+    static const char *const events[SAID_COUNT] = { "outbox.refused", "outbox.misdirected",
+                                                    "outbox.stumbled" };
+    char id[UUID_TEXT_LEN + 1];
+    for (int i = 0; i < SAID_COUNT; i++) {
+        if (o->said[i].count == 0)
+            continue;
+        uuid_format(o->said[i].subject_id, id);
+        log_warn(events[i], "count=%zu id=%s error=%s", o->said[i].count, id,
+                 log_quote(o->said[i].error));
+    }
+}
 
 static void stored(void *owner, const struct db_reply *reply)
 {
@@ -67,16 +92,22 @@ static void stored(void *owner, const struct db_reply *reply)
         return;
     }
     log_info("outbox.forwarded", "count=%zu moved=%zu", f->gone_count, f->move_count);
+    if (f->may_part)
+        feed_set_outbox_apart(f->m->gw, f->m->shard, true);
     feed_add_outbox_waiting(f->m->gw, f->m->shard, -f->left);
     for (size_t i = 0; i < f->move_count; i++)
         feed_add_outbox_waiting(f->m->gw, (size_t)f->moves[i].shard, 1);
-    take_next(f);
+    if (f->is_put_off)
+        end(f);
+    else
+        take_next(f);
 }
 
 static void store(struct forward *f, const struct outcome *o)
 {
     struct db_step steps[DB_STEPS_MAX];
     size_t count = 0;
+    log_said(o);
     if (o->row_count > 0)
         steps[count++] =
             task_mirror_put_step(f->arena, o->rows, o->row_count, true, f->m->lease.shard);
@@ -92,10 +123,16 @@ static void store(struct forward *f, const struct outcome *o)
         steps[count++] = outbox_refuse_job_step(f->arena, o->refusals[0].subject_id);
     if (f->move_count > 0)
         steps[count++] = outbox_move_step(f->arena, f->moves, f->move_count);
-    steps[count++] = outbox_done_step(f->arena, o->done, o->done_count);
+    if (o->done_count > 0)
+        steps[count++] = outbox_done_step(f->arena, o->done, o->done_count);
     if (o->refused_count > 0)
         steps[count++] = outbox_done_step(f->arena, o->refused, o->refused_count);
     f->gone_count = o->done_count + o->refused_count;
+    f->may_part = o->refused_count + o->apart_count > 0;
+    if (count == 0) {
+        end(f); /* all are put off */
+        return;
+    }
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = steps,
                                   .step_count = count,
@@ -120,6 +157,7 @@ static struct outcome outcome_create(struct forward *f)
     };
     f->moves = arena_new_array(f->arena, f->count, struct outbox_move);
     f->move_count = 0;
+    f->is_put_off = false;
     f->left = 0;
     for (size_t i = 0; i < f->count; i++)
         f->left += !f->entries[i].is_apart; /* whatever the worker says */
@@ -138,6 +176,12 @@ static size_t shard_of(struct forward *f, const struct outbox_entry *entry)
     return shards_of_queue(f->m->gw, is_named ? queue->text : STR("default"));
 }
 
+/* Too much to do, no leader between two batches, no database: it waits on in its place. */
+static bool is_passing(int64_t status)
+{
+    return status == TOO_MANY || status > INTERNAL;
+}
+
 /*
  * Where its queue has gone to another shard since it was accepted, that one has the say. What it
  * refuses this one has never taken: a worker answers for a task that it has before it looks at the
@@ -146,20 +190,25 @@ static size_t shard_of(struct forward *f, const struct outbox_entry *entry)
 static void refuse(struct forward *f, struct outcome *o, const struct outbox_entry *entry,
                    struct str error, int64_t status)
 {
-    char id[UUID_TEXT_LEN + 1];
     size_t shard = shard_of(f, entry);
-    uuid_format(entry->subject_id, id);
     if (shard != f->m->shard) {
+        char id[UUID_TEXT_LEN + 1];
+        uuid_format(entry->subject_id, id);
         log_info("outbox.moved", "id=%s from=%zu to=%zu", id, f->m->shard, shard);
         f->moves[f->move_count++] = (struct outbox_move){ entry->subject_id, (int16_t)shard };
         return;
     }
-    if (status == MISDIRECTED) {
-        log_warn("outbox.misdirected", "id=%s error=%s", id, log_quote(error));
+    enum said said = status == MISDIRECTED ? SAID_MISDIRECTED
+                     : status == INTERNAL  ? SAID_STUMBLED
+                                           : SAID_REFUSED;
+    if (o->said[said].count++ == 0) {
+        o->said[said].subject_id = entry->subject_id;
+        o->said[said].error = error;
+    }
+    if (said != SAID_REFUSED) {
         o->apart[o->apart_count++] = entry->id;
         return;
     }
-    log_warn("outbox.refused", "id=%s error=%s", id, log_quote(error));
     o->refusals[o->refusal_count++] =
         (struct outbox_refusal){ .subject_id = entry->subject_id, .error = error };
     o->refused[o->refused_count++] = entry->id;
@@ -195,9 +244,20 @@ static bool read_result(struct forward *f, const struct json_value *result,
     bool has_place = str_starts_with(message->text, STR("tasks[")) && end > 0;
     if (status != NULL && status->type == JSON_NUMBER)
         (void)json_to_i64(status, &number);
+    if (is_passing(number)) {
+        f->is_put_off = true;
+        f->left -= !entry->is_apart;
+        return true;
+    }
     refuse(f, o, entry, has_place ? str_from(message->text, (size_t)end + 2) : message->text,
            number);
     return true;
+}
+
+/* Nothing is known of what was asked, or nothing was done just now. */
+static bool is_unanswered(const struct worker_reply *reply)
+{
+    return reply->body != NULL || reply->is_away || reply->is_in_doubt || is_passing(reply->status);
 }
 
 static void sent_tasks(void *owner, const struct worker_reply *reply)
@@ -211,8 +271,8 @@ static void sent_tasks(void *owner, const struct worker_reply *reply)
         is_read = read_result(f, &results->items[i], &f->entries[i], &o);
     if (is_read) {
         store(f, &o);
-    } else if (reply->body != NULL || reply->is_away || reply->is_in_doubt) {
-        end(f); /* nothing is known; the same ids go again */
+    } else if (is_unanswered(reply)) {
+        end(f); /* the same ids go again */
     } else if (f->count == 1) {
         refuse(f, &o, &f->entries[0], str_of_c(reply->err->message), reply->status);
         store(f, &o);
@@ -233,7 +293,7 @@ static void sent_job(void *owner, const struct worker_reply *reply)
         o.jobs[o.job_count++] = (struct mirror_row){ row.told, row.cells };
         o.done[o.done_count++] = f->entries[0].id;
         store(f, &o);
-    } else if (reply->body != NULL || reply->is_away || reply->is_in_doubt) {
+    } else if (is_unanswered(reply)) {
         end(f);
     } else {
         refuse(f, &o, &f->entries[0], str_of_c(reply->err->message), reply->status);

@@ -120,6 +120,8 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
         steps[0] = outbox_expire_step(
             a, outbox_kept_us(conf),
             STR("the Worker Service was out of reach for longer than outbox-max-age allows"),
+            STR("the Worker Service refused it, or what it depends on, for longer than "
+                "outbox-max-age allows"),
             BATCH_ROWS);
         return 1;
     case KEPT_GROUPS:

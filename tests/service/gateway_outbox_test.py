@@ -109,6 +109,62 @@ def what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it(postgres
             assert world.sent_ids() == [sent, young] and not world.worker.jobs
 
 
+def step_aside(world, count):
+    """Waits until so many have, and lets them stay there."""
+    eventually(lambda: psql(world.url, "SELECT count(*) FROM outbox WHERE apart_until > now() AND sent_at IS NULL") == [[str(count)]])
+    eventually(lambda: len(psql(world.url, "UPDATE outbox SET apart_until = now() + interval '1 hour' "
+                                           "WHERE sent_at IS NULL AND apart_until IS NOT NULL RETURNING 1")) == count)
+
+
+def what_has_stepped_aside_fails_visibly_after_too_long(postgres):
+    with World(postgres) as world:
+        world.worker.foreign = {"moved": 1}
+        world.worker.vanish()
+        task = world.create(queue="moved").data["createTask"]["id"]
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email", "queue": "moved"}}).data["createJob"]["id"]
+        world.worker.launch()
+        step_aside(world, 2)
+        psql(world.url, "UPDATE outbox SET created_at = now() - interval '2 hours'")
+        world.gateway.stop(signal.SIGTERM)
+        with Gateway(world.url, WORKER_URL=world.worker.url, OUTBOX_MAX_AGE="1h") as world.gateway:
+            world.emptied()
+            failed = world.read(task)
+            assert failed["status"] == "FAILED" and "refused it" in failed["error"], failed
+            assert world.ask(READ_JOB, {"id": job}).data["job"]["status"] == "FAILED"
+            assert not world.worker.tasks and not world.worker.jobs
+
+
+def what_has_stepped_aside_comes_after_the_others(postgres):
+    with World(postgres) as world:
+        world.worker.foreign = {"moved": 1}
+        world.worker.vanish()
+        aside = [world.create(queue="moved").data["createTask"]["id"] for _ in range(3)]
+        psql(world.url, "UPDATE outbox SET apart_until = now()")
+        others = [world.create().data["createTask"]["id"] for _ in range(2)]
+        world.worker.launch()
+        eventually(lambda: len(world.worker.seen("/v1/tasks")) >= 2)
+        sent = [[t["id"] for t in body["tasks"]] for body in world.worker.seen("/v1/tasks")[:2]]
+        assert sent == [others, aside], (sent, others, aside)
+        eventually(lambda: f"event=outbox.misdirected count=3 id={aside[0]} " in world.gateway.log)
+
+
+def a_circle_steps_aside_and_a_cancelled_task_breaks_it(postgres):
+    """Each waits for the other, and only the worker would see it."""
+    with World(postgres) as world:
+        world.worker.vanish()
+        one, two = new_id(), new_id()
+        assert world.create(id=one, dependsOn=[two]).code == world.create(id=two, dependsOn=[one]).code == "ok"
+        world.worker.launch()
+        step_aside(world, 2)
+        eventually(lambda: world.health()["outboxWaiting"] == 0)
+        cancelled = world.ask(CANCEL, {"id": one})
+        assert cancelled.code == "ok" and cancelled.data["cancelTask"]["state"] == "CANCELLED", cancelled.text
+        psql(world.url, "UPDATE outbox SET apart_until = now()")
+        world.emptied()
+        failed = world.read(two)
+        assert failed["status"] == "FAILED" and "there is no such task" in failed["error"], failed
+
+
 def every_other_change_says_that_the_worker_is_away(postgres):
     with World(postgres) as world:
         task = world.create().data["createTask"]["id"]
@@ -190,6 +246,42 @@ def what_the_worker_refuses_stays_visible_as_failed_with_its_reason(postgres):
         assert (refused["status"], refused["state"], refused["error"]) == ("FAILED", "DEAD", "type: nobody runs it"), refused
         assert world.read(good)["accepted"] is True
         assert world.ask(READ_JOB, {"id": job}).data["job"]["status"] == "FAILED"
+
+
+def what_the_worker_cannot_take_just_now_is_sent_again(postgres):
+    """Errors that pass: of single tasks beside others that are taken, and of whole requests."""
+    with World(postgres) as world:
+        world.worker.vanish()
+        first, late, last = (world.create(t).data["createTask"]["id"] for t in ("email", "late", "email"))
+        behind = world.create("email", dependsOn=[late]).data["createTask"]["id"]
+        world.worker.put_off["late"] = [503, 504, 429, 503]
+        world.worker.launch()
+        world.emptied()
+        assert world.worker.put_off["late"] == [] and set(world.worker.tasks) == {first, late, last, behind}
+        for task in (first, late, last, behind):
+            assert eventually(lambda t=task: world.read(t)["accepted"] and world.read(t))["status"] == "PENDING"
+        assert world.sent_ids().count(late) == 5 and world.sent_ids().count(first) == 1, world.sent_ids()
+        world.worker.vanish()
+        task = world.create().data["createTask"]["id"]
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email"}}).data["createJob"]["id"]
+        world.worker.rate_limited = 3
+        world.worker.launch()
+        world.emptied()
+        assert world.worker.rate_limited == 0 and task in world.worker.tasks and job in world.worker.jobs
+        assert eventually(lambda: world.ask(READ_JOB, {"id": job}).data["job"]["accepted"])
+        assert world.read(task)["status"] == "PENDING"
+
+
+def what_makes_the_worker_stumble_holds_back_nobody(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        bad, good = world.create("bad").data["createTask"]["id"], world.create().data["createTask"]["id"]
+        world.worker.put_off["bad"] = [500]
+        world.worker.launch()
+        eventually(lambda: good in world.worker.tasks and psql(world.url, "SELECT apart_until IS NOT NULL FROM outbox") == [["t"]])
+        assert eventually(lambda: world.create().data["createTask"]["accepted"])
+        world.emptied()
+        assert bad in world.worker.tasks and eventually(lambda: world.read(bad)["accepted"])
 
 
 def a_key_that_another_task_holds_ends_the_entry_as_its_duplicate(postgres):
@@ -342,11 +434,13 @@ def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
 
 TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
          what_depends_on_what_is_kept_is_kept_too,
-         what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it, every_other_change_says_that_the_worker_is_away,
+         what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it,
+         what_has_stepped_aside_fails_visibly_after_too_long, what_has_stepped_aside_comes_after_the_others, a_circle_steps_aside_and_a_cancelled_task_breaks_it, every_other_change_says_that_the_worker_is_away,
          what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,
          what_the_worker_refuses_stays_visible_as_failed_with_its_reason,
+         what_the_worker_cannot_take_just_now_is_sent_again, what_makes_the_worker_stumble_holds_back_nobody,
          a_key_that_another_task_holds_ends_the_entry_as_its_duplicate, the_outbox_is_bounded_and_says_so,
          an_entry_and_its_row_are_one_commit_that_is_on_the_disk, an_id_out_of_time_is_refused_before_the_outbox,
          one_gateway_alone_sends_what_all_of_them_kept, what_comes_while_entries_wait_goes_behind_them,

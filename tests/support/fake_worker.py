@@ -55,6 +55,8 @@ class FakeWorker:
         self.is_mute_after = False  # does what it is told, then breaks the connection
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
+        self.put_off = {}         # task type: statuses of errors; each create of one takes the next, and is not done
+        self.rate_limited = 0     # so many requests to create are answered with 429
         self.foreign = {}         # queue: the shard that it is of by now
         self.whys = {}            # task id: why it waits, instead of what its state says
         self.job_changes = {}     # job id: what it tells of who changed what, the newest first
@@ -325,6 +327,8 @@ class FakeWorker:
     def create_one(self, wanted):
         if wanted["id"] in self.tasks:
             return {"task": self.shown(self.tasks[wanted["id"]])}
+        if self.put_off.get(wanted["type"]):
+            return {"error": {"code": "UNAVAILABLE", "message": "not now", "status": self.put_off[wanted["type"]].pop(0)}}
         if wanted.get("queue") in self.foreign:
             return {"error": {"code": "BAD_USER_INPUT", "message": self.misdirected(wanted), "status": 421}}
         if wanted["type"] in self.refuse:
@@ -346,7 +350,13 @@ class FakeWorker:
                  **{name: wanted.get(name) for name in names})
         return {"task": self.shown(self.tasks[wanted["id"]])}
 
+    def limit_rate(self):
+        if self.rate_limited > 0:
+            self.rate_limited -= 1
+            raise Refusal(429, "RATE_LIMITED", "too many requests")
+
     def create(self, body):
+        self.limit_rate()
         for wanted in body["tasks"]:
             if wanted["type"] in self.refuse_whole:
                 raise Refusal(400, "BAD_USER_INPUT", self.refuse_whole[wanted["type"]])
@@ -432,6 +442,7 @@ class FakeWorker:
         return {"job": self.jobs[job_id]}
 
     def create_job(self, body):
+        self.limit_rate()
         wanted = dict(body["job"])
         if wanted["id"] not in self.jobs:
             if wanted.get("queue") in self.foreign:

@@ -41,6 +41,7 @@ bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_stat
         .is_audit_due = db_rows_bool(rows, 0, 8),
         .audited_at_us = db_rows_is_null(rows, 0, 9) ? 0 : db_rows_time(rows, 0, 9),
         .is_apart_due = db_rows_bool(rows, 0, 10),
+        .has_apart = db_rows_bool(rows, 0, 11),
     };
     if (ret_state->has_after)
         ret_state->snapshot_after = db_rows_uuid(rows, 0, 2);

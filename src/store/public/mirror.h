@@ -32,6 +32,7 @@ struct mirror_state {
     bool is_held;               /* by `holder` */
     int64_t updated_at_us;
     int64_t outbox_waiting;   /* of the shard, but for what has stepped aside */
+    bool has_apart;           /* some has stepped aside */
     bool is_apart_due;        /* some of that is to be offered again */
     int64_t outbox_oldest_us; /* wall: since when the oldest entry waits; 0: none does */
     bool is_audit_due;        /* asked for by somebody, or begun, and not ended: mirror_audit.h */

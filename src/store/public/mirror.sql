@@ -19,7 +19,8 @@ SELECT m.cursor, m.generation, m.snapshot_after, m.snapshot_cursor,
        (SELECT o.created_at FROM outbox AS o WHERE o.shard = $3::int2 ORDER BY o.id LIMIT 1),
        coalesce(m.audit_asked_at > coalesce(m.audit_began_at, '-infinity')
                 OR m.audit_began_at > coalesce(m.audited_at, '-infinity'), false), m.audited_at,
-       EXISTS (SELECT FROM outbox AS o WHERE o.shard = $3::int2 AND o.apart_until <= now())
+       EXISTS (SELECT FROM outbox AS o WHERE o.shard = $3::int2 AND o.apart_until <= now()),
+       EXISTS (SELECT FROM outbox AS o WHERE o.shard = $3::int2 AND o.apart_until IS NOT NULL)
 FROM mirror AS m WHERE m.name = $1::text;
 
 -- :name mirror_release  :params name text, holder text

@@ -85,10 +85,11 @@ struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id)
     return (struct db_step){ &outbox_refuse_job, outbox_refuse_job_args(a, id) };
 }
 
-struct db_step outbox_expire_step(struct arena *a, int64_t kept_us, struct str error, int64_t most)
+struct db_step outbox_expire_step(struct arena *a, int64_t kept_us, struct str error,
+                                  struct str apart_error, int64_t most)
 {
     return (struct db_step){ &outbox_expire,
-                             outbox_expire_args(a, kept_us / CLOCK_S, error, most) };
+                             outbox_expire_args(a, kept_us / CLOCK_S, error, apart_error, most) };
 }
 
 int64_t outbox_expired(const struct db_rows *rows)

@@ -19,7 +19,8 @@ struct outbox_entry {
 /* All of one shard. Those whose subject waits already are passed over. */
 [[nodiscard]] struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries,
                                              size_t count, int16_t shard);
-/* The oldest ones of the shard, up to a number and a size, which are sent from now on. */
+/* The oldest ones of the shard, up to a number and a size, which are sent from now on; what has
+ * stepped aside and is due only where there are no others. */
 [[nodiscard]] struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max,
                                               int16_t shard);
 /* Texts point into the rows. */
@@ -45,10 +46,11 @@ struct outbox_refusal {
 outbox_refuse_tasks_step(struct arena *a, const struct outbox_refusal *refusals, size_t count);
 [[nodiscard]] struct db_step outbox_refuse_job_step(struct arena *a, struct uuid id);
 
-/* At most `most` of those that have waited for longer and were never sent fail with that error;
- * outbox_expired tells how many. */
+/* At most `most` of those that have waited for longer, and that the worker has not for certain,
+ * fail with that error, or the other where they have stepped aside; outbox_expired tells how many.
+ */
 [[nodiscard]] struct db_step outbox_expire_step(struct arena *a, int64_t kept_us, struct str error,
-                                                int64_t most);
+                                                struct str apart_error, int64_t most);
 [[nodiscard]] int64_t outbox_expired(const struct db_rows *rows);
 
 struct outbox_move {

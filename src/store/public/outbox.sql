@@ -9,14 +9,25 @@ FROM unnest($1::uuid[], $2::outbox_kind[], $3::uuid[], $4::text[], $5::bool[])
 ON CONFLICT (subject_id) DO NOTHING;
 
 -- :name outbox_take  :params rows_max int8, bytes_max int8, shard int2
--- The oldest ones of that shard, at least one, marked as sent before they are; of those that were put
--- apart the ones whose time has come.
-WITH oldest AS MATERIALIZED (
-    SELECT x.id, sum(octet_length(x.body::text)) OVER (ORDER BY x.id) AS bytes,
-           row_number() OVER (ORDER BY x.id) AS n
-    FROM (SELECT o.id, o.body FROM outbox AS o
-          WHERE o.shard = $3::int2 AND (o.apart_until IS NULL OR o.apart_until <= now())
-          ORDER BY o.id LIMIT $1::int8) AS x
+-- The oldest ones of that shard, at least one, marked as sent before they are. Only where there is
+-- none: those that have stepped aside and whose time has come, the longest due first, in their order.
+WITH ordinary AS MATERIALIZED (
+    SELECT o.id, o.body, row_number() OVER (ORDER BY o.id) AS n
+    FROM outbox AS o
+    WHERE o.shard = $3::int2 AND o.apart_until IS NULL
+    ORDER BY o.id
+    LIMIT $1::int8
+), apart AS MATERIALIZED (
+    SELECT o.id, o.body, row_number() OVER (ORDER BY o.apart_until, o.id) AS n
+    FROM outbox AS o
+    WHERE o.shard = $3::int2 AND o.apart_until <= now() AND NOT EXISTS (SELECT FROM ordinary)
+    ORDER BY o.apart_until, o.id
+    LIMIT $1::int8
+), oldest AS MATERIALIZED (
+    SELECT x.id, x.n, sum(octet_length(x.body::text)) OVER (ORDER BY x.n) AS bytes
+    FROM (SELECT y.id, y.body, y.n FROM ordinary AS y
+          UNION ALL
+          SELECT y.id, y.body, y.n FROM apart AS y) AS x
 ), taken AS (
     UPDATE outbox AS o
     SET sent_at = coalesce(o.sent_at, now())
@@ -29,9 +40,10 @@ SELECT t.id, t.kind, t.subject_id, t.body, t.is_apart FROM taken AS t ORDER BY t
 -- :name outbox_part  :params misdirected uuid[], refused uuid[], gone uuid[], wait_s int8
 -- Those that the worker says are another shard's step aside, so that others go on, and are offered
 -- again later. So are refused ones that depend on what waits here still, since the worker cannot know
--- of that. It stands before outbox_refuse and outbox_done, which then pass them over.
+-- of that. It has none of them for certain: they can be cancelled, and expire. It stands before
+-- outbox_refuse and outbox_done, which then pass them over.
 UPDATE outbox AS o
-SET apart_until = now() + $4::int8 * interval '1 second'
+SET apart_until = now() + $4::int8 * interval '1 second', sent_at = NULL
 WHERE o.id = ANY ($1::uuid[])
    OR (o.id = ANY ($2::uuid[])
        AND EXISTS (SELECT
@@ -64,20 +76,21 @@ WHERE t.id = g.id AND t.version = 0
 UPDATE jobs AS j SET status = 'failed', next_run = NULL, updated_at = now()
 WHERE j.id = $1::uuid AND j.version = 0;
 
--- :name outbox_expire  :params kept_s int8, error text, row_limit int8
+-- :name outbox_expire  :params kept_s int8, error text, apart_error text, row_limit int8
 -- What has waited for too long, and the worker cannot know of, stays visible as failed; their number.
 WITH old AS (
     SELECT o.id
     FROM outbox AS o
     WHERE o.sent_at IS NULL AND o.created_at < now() - $1::int8 * interval '1 second'
     ORDER BY o.id
-    LIMIT $3::int8
+    LIMIT $4::int8
     FOR UPDATE SKIP LOCKED
 ), gone AS (
-    DELETE FROM outbox AS o USING old AS x WHERE o.id = x.id RETURNING o.subject_id
+    DELETE FROM outbox AS o USING old AS x WHERE o.id = x.id
+    RETURNING o.subject_id, CASE WHEN o.apart_until IS NULL THEN $2::text ELSE $3::text END AS error
 ), failed AS (
     UPDATE tasks AS t
-    SET status = 'failed', state = 'dead', error = $2::text, finished_at = now(), updated_at = now()
+    SET status = 'failed', state = 'dead', error = g.error, finished_at = now(), updated_at = now()
     FROM gone AS g
     WHERE t.id = g.subject_id AND t.version = 0
 ), failed_jobs AS (
