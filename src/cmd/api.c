@@ -23,13 +23,11 @@ static bool is_trusted(const char *run)
            (geteuid() == 0 || st.st_uid == geteuid() || st.st_uid == 0);
 }
 
-struct str api_url(const struct conf *conf, struct arena *a)
+struct str api_own_url(const struct conf *conf, struct arena *a)
 {
     char real[PATH_MAX];
     struct buf text;
     struct err ignored;
-    if (conf_is_given(conf, CONF_URL))
-        return conf_str(conf, CONF_URL);
     const char *run = conf_cstr(conf, CONF_RUN);
     if (run[0] == '\0' && realpath(conf_cstr(conf, CONF_DATA), real) != NULL)
         run = up_run_folder(a, real, geteuid() == 0);
@@ -39,6 +37,11 @@ struct str api_url(const struct conf *conf, struct arena *a)
         url = arena_copy(a, str_trim(buf_str(&text)));
     buf_clear(&text);
     return url.len > 0 ? url : STR("http://127.0.0.1:8080");
+}
+
+struct str api_url(const struct conf *conf, struct arena *a)
+{
+    return conf_is_given(conf, CONF_URL) ? conf_str(conf, CONF_URL) : api_own_url(conf, a);
 }
 
 /* The environment's, or that of `windlass login` at this very URL. */

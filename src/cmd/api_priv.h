@@ -45,6 +45,8 @@ void api_end(struct api *api);
 
 /* Where the gateway is, as the settings, the running `windlass up`, or the default say. */
 [[nodiscard]] struct str api_url(const struct conf *conf, struct arena *a);
+/* Where the gateway of this machine is: as the running `windlass up` says, or the default. */
+[[nodiscard]] struct str api_own_url(const struct conf *conf, struct arena *a);
 
 /* ── asking ── */
 

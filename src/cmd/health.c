@@ -4,15 +4,18 @@
 
 enum { ARENA_BYTES = 64 << 10 };
 
-/* The flag is the whole address; what names a gateway otherwise does not name its probe. */
+/* The flag is the whole address. WINDLASS_URL is not asked: it names the gateway that commands talk
+ * to, and this is about the service that runs here. */
 static struct str place(const struct conf *conf, struct arena *a)
 {
-    struct str url = api_url(conf, a);
-    bool is_whole =
-        conf_source(conf, CONF_URL) == CONF_FROM_FLAG || str_starts_with(url, STR("unix:"));
-    while (!is_whole && str_ends_with(url, STR("/")))
+    if (conf_source(conf, CONF_URL) == CONF_FROM_FLAG)
+        return conf_str(conf, CONF_URL);
+    struct str url = api_own_url(conf, a);
+    if (str_starts_with(url, STR("unix:")))
+        return url;
+    while (str_ends_with(url, STR("/")))
         url.len--;
-    return is_whole ? url : arena_printf(a, "%.*s/readyz", STR_FMT(url));
+    return arena_printf(a, "%.*s/readyz", STR_FMT(url));
 }
 
 int cmd_health(const struct conf *conf)

@@ -58,6 +58,7 @@ static void put_one(struct api *api, const struct json_value *job)
     api_put_list_of(api, t, "");
 }
 
+/* The newest first, as everywhere; the API tells them the other way round. */
 static void put_recent_runs(struct api *api, const struct json_value *runs)
 {
     static const struct table_column columns[] = {
@@ -67,8 +68,8 @@ static void put_recent_runs(struct api *api, const struct json_value *runs)
         { .title = "TASK" },
     };
     struct table *t = table_create(api->arena, columns, countof(columns));
-    for (size_t i = 0; runs != NULL && i < runs->item_count; i++) {
-        const struct json_value *run = &runs->items[i];
+    for (size_t left = runs != NULL ? runs->item_count : 0; left > 0; left--) {
+        const struct json_value *run = &runs->items[left - 1];
         table_add(t, (struct table_cell[]){
                          { .text = api_when(api, run, "scheduledFor") },
                          task_status_cell(api, run),

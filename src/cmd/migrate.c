@@ -341,11 +341,11 @@ int cmd_migrate_revert(const struct conf *conf)
         return fail(&e);
     }
     bool done = migrating_open(&s, conf, true, report_to_terminal, &s, &e);
-    if (done && s.given.shard_count > 1 && !conf_is_given(conf, CONF_SHARD))
+    if (done && s.shard_count > 1 && !conf_is_given(conf, CONF_SHARD))
         done =
             err_set(&e, ERR_INVALID,
                     "there are %zu databases: --shard names the one to revert, 0 is the main one",
-                    s.given.shard_count);
+                    s.shard_count);
     for (int64_t i = 0; done && i < count; i++)
         done = revert_one(&s, &e);
     return done ? CMD_OK : fail(&e);

@@ -17,8 +17,11 @@ struct migrating {
     struct arena *a;
     struct str url;  /* of the database that is being worked on */
     unsigned shard;  /* whose it is; those of shards 1 and up have no schema `public` */
-    bool is_cluster; /* the private one */
+    bool is_cluster; /* the private one, with what was joined */
+    struct up_cluster cluster;
+    enum up_role role;
     struct shard_texts given;
+    size_t shard_count; /* with a database each; of a cluster those that it has */
     bool reads_folder;  /* the files of --dir stand in for those of the program */
     const char *folder; /* of the set's migrations; NULL: those that the program carries */
     struct migration_list list;
@@ -28,9 +31,10 @@ struct migrating {
 /*
  * Where `shard` names one, its database alone: that of shard-database-urls, or else the main one,
  * which then is that shard's, or where none is named that of the private cluster. `reads_folder`:
- * the files of --dir stand in for those of the program. To be cleared also where it failed.
+ * the files of --dir stand in for those of the program. Else all of them, one after the other. To
+ * be cleared also where it failed.
  *
- * Errors: INVALID.
+ * Errors: INVALID; of the database, where the private cluster's shards are counted.
  */
 [[nodiscard]] bool migrating_open(struct migrating *s, const struct conf *conf, bool reads_folder,
                                   schema_report_fn *report, void *owner, struct err *e);

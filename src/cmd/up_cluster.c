@@ -214,20 +214,18 @@ static const char *url_of(const struct up_cluster *c, enum up_role role, const c
     return text;
 }
 
-/* "windlass" of shard 0, "windlass_shard1", … */
-enum { DATABASE_NAME_MAX = 32 };
-static void name_database(int shard, char ret_name[DATABASE_NAME_MAX])
+void up_cluster_name_database(int shard, char ret_name[UP_DATABASE_NAME_MAX])
 {
     if (shard > 0)
-        snprintf(ret_name, DATABASE_NAME_MAX, DATABASE "_shard%d", shard);
+        snprintf(ret_name, UP_DATABASE_NAME_MAX, DATABASE "_shard%d", shard);
     else
-        snprintf(ret_name, DATABASE_NAME_MAX, DATABASE);
+        snprintf(ret_name, UP_DATABASE_NAME_MAX, DATABASE);
 }
 
 const char *up_cluster_url(const struct up_cluster *c, enum up_role role, int shard)
 {
-    char name[DATABASE_NAME_MAX];
-    name_database(shard, name);
+    char name[UP_DATABASE_NAME_MAX];
+    up_cluster_name_database(shard, name);
     return url_of(c, role, name);
 }
 
@@ -440,8 +438,8 @@ static bool provide(const struct up_cluster *c, struct db_conn *conn, int shard,
     static const enum up_role wanted[] = { UP_ROLE_OWNER, UP_ROLE_WORKER, UP_ROLE_GATEWAY };
     size_t count = shard == 0 ? countof(wanted) : countof(wanted) - 1;
     struct schema_role roles[countof(wanted)];
-    char name[DATABASE_NAME_MAX];
-    name_database(shard, name);
+    char name[UP_DATABASE_NAME_MAX];
+    up_cluster_name_database(shard, name);
     for (size_t i = 0; i < count; i++)
         roles[i] = (struct schema_role){ .name = str_of_c(role_names[wanted[i]]),
                                          .password = c->passwords[wanted[i]] };

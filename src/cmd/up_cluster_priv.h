@@ -82,6 +82,9 @@ struct up_pidfile {
 /* A server that runs on our data although nobody supervises it any more; 0: none. */
 [[nodiscard]] pid_t up_cluster_orphan(const struct up_cluster *cluster);
 
+/* "windlass" of shard 0, "windlass_shard1", … */
+enum { UP_DATABASE_NAME_MAX = 32 };
+void up_cluster_name_database(int shard, char ret_name[UP_DATABASE_NAME_MAX]);
 /* "postgresql://role:password@/database?host=…" in the arena; the database is the shard's. */
 [[nodiscard]] const char *up_cluster_url(const struct up_cluster *cluster, enum up_role role,
                                          int shard);

@@ -33,6 +33,8 @@ static unsigned left_open(const struct audit_run *run)
 static void settle(struct audit_run *run)
 {
     run->open = left_open(run);
+    for (unsigned i = 0; i < MIRROR_AUDIT_BUCKETS && !run->is_counted; i++)
+        run->report.rows += run->ours[i].count;
     run->is_counted = true;
     if (run->open == 0) {
         audit_next_day(run);
@@ -58,8 +60,6 @@ static void got_part(void *owner, const struct db_reply *reply)
         return;
     }
     bool is_end = !mirror_audit_add_sums(reply->rows[0], run->ours, &run->at, &count);
-    if (!is_end && !run->is_counted)
-        run->report.rows += count;
     if (is_end || count < PART_ROWS)
         settle(run);
     else

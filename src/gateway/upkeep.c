@@ -49,6 +49,7 @@ static const struct kept {
 struct batch {
     struct gateway_loop *loop;
     struct arena *arena;
+    const struct kept *kept;
 };
 
 void upkeep_begin(struct gateway_loop *loop)
@@ -78,7 +79,10 @@ static void done(void *owner, const struct db_reply *reply)
     upkeep->is_busy = false;
     if (reply->err != NULL) /* the next hour tries again */
         log_warn("upkeep.failed", "error=%s", log_quote(str_of_c(err_text(reply->err))));
-    if (reply->err != NULL || !was_full(&kept[upkeep->at], reply->rows[reply->rows_count - 1]))
+    bool is_through =
+        reply->err != NULL || !was_full(batch->kept, reply->rows[reply->rows_count - 1]);
+    /* It may have begun anew meanwhile. */
+    if (is_through && upkeep->at == (size_t)(batch->kept - kept))
         upkeep->at++;
     arena_destroy(batch->arena);
 }
@@ -141,11 +145,11 @@ void upkeep_tick(struct gateway_loop *loop)
         return;
     struct arena *a = arena_create(1 << 16);
     struct batch *batch = arena_new(a, struct batch);
-    *batch = (struct batch){ loop, a };
+    *batch = (struct batch){ loop, a, &kept[upkeep->at] };
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = steps,
                                   .step_count =
-                                      steps_of(&kept[upkeep->at], loop->gateway->conf, a, steps),
+                                      steps_of(batch->kept, loop->gateway->conf, a, steps),
                                   .deadline_us = clock_mono_us() + BATCH_DEADLINE_US,
                                   .is_idempotent = true,
                                   .fn = done,

@@ -22,9 +22,9 @@ static bool make_roles(struct db_conn *conn, struct arena *a, const struct schem
     return db_conn_exec(conn, "make roles", sql, e);
 }
 
-static bool has_database(struct db_conn *conn, struct arena *a, struct str database,
-                         bool *ret_has_it, struct err *e)
+bool schema_has_database(struct db_conn *conn, struct str database, bool *ret_has_it, struct err *e)
 {
+    scoped(arena_destroyp) struct arena *a = arena_create(ARENA_BYTES);
     struct db_args *args = db_args_create(a);
     scoped(db_rows_unrefp) struct db_rows *rows = NULL;
     db_args_text(args, database);
@@ -43,7 +43,8 @@ bool schema_provision(struct db_conn *conn, struct str database, const struct sc
     struct str name = db_quote_name(a, database);
     bool has_it = false;
     assert(role_count > 0);
-    if (!make_roles(conn, a, roles, role_count, e) || !has_database(conn, a, database, &has_it, e))
+    if (!make_roles(conn, a, roles, role_count, e) ||
+        !schema_has_database(conn, database, &has_it, e))
         return false;
     struct str create = arena_printf(a, "CREATE DATABASE %.*s OWNER %.*s", STR_FMT(name),
                                      STR_FMT(db_quote_name(a, roles[0].name)));

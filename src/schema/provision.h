@@ -20,3 +20,6 @@ struct schema_role {
 [[nodiscard]] bool schema_provision(struct db_conn *conn, struct str database,
                                     const struct schema_role *roles, size_t role_count,
                                     struct err *e);
+/* Whether the cluster has a database of that name. */
+[[nodiscard]] bool schema_has_database(struct db_conn *conn, struct str database, bool *ret_has_it,
+                                       struct err *e);

@@ -392,6 +392,10 @@ static void log_read(void *owner, const struct db_reply *reply)
         struct log_row row = log_row_read(q->r->arena, rows, i);
         add_row(q, &row, until);
     }
+    if (q->count == 0) { /* its leader read only what came behind the checkpoint */
+        door_gone(q->r, "the log has changes that this version does not know: take a snapshot");
+        return;
+    }
     ask(q, &read_tasks, read_tasks_args(q->r->arena, q->ids, q->id_count), tasks_read);
 }
 

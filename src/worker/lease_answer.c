@@ -41,7 +41,7 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     json_begin_object(w);
     json_put_id(w, "task", c->id);
     json_key_c(w, "type");
-    json_write_string(w, s->types[c->type].name);
+    json_write_string(w, c->type);
     json_key_c(w, "payload");
     json_write_raw(w, c->body.payload);
     json_key_c(w, "attempt");
@@ -147,7 +147,12 @@ static void bodies_read(void *owner, const struct db_reply *reply)
         take_bodies(l, reply->rows[0]);
     }
     if (!l->is_telling)
-        return; /* what is missing is read when it is to be told */
+        return;        /* what is missing is read when it is to be told */
+    if (l->is_early) { /* it may not have seen what the claim's own batch added */
+        l->is_early = false;
+        leasing_read_bodies(l);
+        return;
+    }
     if (reply->err) {
         give_back(l);
         door_fail(l->r, reply->err);
@@ -183,7 +188,8 @@ void leasing_forget_bodies(struct leasing *l)
 static void answer_claims(struct leasing *l)
 {
     l->is_telling = true;
-    if (!l->reading)
+    l->is_early = l->reading != NULL;
+    if (!l->is_early)
         leasing_read_bodies(l);
 }
 

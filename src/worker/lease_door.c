@@ -84,8 +84,9 @@ static void apply_claim(struct intent *intent, struct batch *b)
         if (!task)
             break;
         struct lease_claim *claim = &l->claims[l->claim_count++];
+        struct str type = b->s->types[live_type_of(b->s->live, task)].name;
         *claim = (struct lease_claim){ .id = task->id,
-                                       .type = live_type_of(b->s->live, task),
+                                       .type = arena_copy(l->r->arena, type),
                                        .timeout_s = task->timeout_s,
                                        .attempt = task->attempt,
                                        .max_attempts = task->max_attempts,

@@ -20,7 +20,8 @@ struct lease_body {
 
 struct lease_claim {
     struct uuid id;
-    uint32_t type, timeout_s;
+    struct str type; /* lives as long as the call: the leader's own may not */
+    uint32_t timeout_s;
     uint16_t attempt, max_attempts;
     int64_t fence, started_us;
     bool has_body;
@@ -53,6 +54,7 @@ struct leasing {
     size_t quiet_count;
     struct db_request *reading; /* bodies; NULL: they are not on their way */
     bool is_telling;            /* the answer waits for them alone */
+    bool is_early;              /* it does, and they were asked for before the commit */
 };
 
 /* ── lease_read.c ── members of the body; errors: INVALID and LIMIT, naming the member ── */
@@ -71,7 +73,7 @@ void leasing_tell_quiet(const struct leasing *l, struct session *session);
 
 /* Begins to read the bodies of what was claimed; once the call is being told, it is answered with
  * them. A task's row does not change, so this may begin before the claim is committed, but not
- * where a task may have a checkpoint. */
+ * where a task may have a checkpoint; what is not there yet is read again after the commit. */
 void leasing_read_bodies(struct leasing *l);
 void leasing_forget_bodies(struct leasing *l);
 /* Answers the call. Acknowledgements that changed nothing may have been said before: the tables

@@ -75,13 +75,20 @@ static void names_read(struct load *load)
 
 /* ── the log ── */
 
+static void replay_page(struct load *load, const struct db_rows *tasks)
+{
+    struct err e;
+    if (load_replay(load, tasks, &e))
+        ask_log(load);
+    else
+        load_end(load, &e);
+}
+
 static void tasks_read(void *owner, const struct db_reply *reply)
 {
     struct load *load = owner;
-    if (!load_answered(load, reply))
-        return;
-    load_replay(load, reply->rows[0]);
-    ask_log(load);
+    if (load_answered(load, reply))
+        replay_page(load, reply->rows[0]);
 }
 
 static void ask_tasks(struct load *load)
@@ -89,12 +96,10 @@ static void ask_tasks(struct load *load)
     struct uuid *ids;
     arena_reset(load->a);
     size_t count = load_replay_wants(load, &ids);
-    if (count > 0) {
+    if (count > 0)
         load_ask(load, &load_tasks, load_tasks_args(load->a, ids, count), tasks_read);
-    } else {
-        load_replay(load, NULL);
-        ask_log(load);
-    }
+    else
+        replay_page(load, NULL);
 }
 
 static void at_end_of_log(struct load *load)

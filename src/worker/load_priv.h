@@ -93,8 +93,9 @@ void load_settle_keys(struct load *load);
 
 /* The tasks of the page load->log whose rows are needed to replay it; in load->a. */
 [[nodiscard]] size_t load_replay_wants(struct load *load, struct uuid **ret_ids);
-/* All of load->log, which goes. `tasks`: the rows of those that there still are; may be NULL. */
-void load_replay(struct load *load, const struct db_rows *tasks);
+/* All of load->log, which goes. `tasks`: the rows of those that there still are; may be NULL.
+ * Errors: INTERNAL, a change that this version does not know; memory has what came before it. */
+[[nodiscard]] bool load_replay(struct load *load, const struct db_rows *tasks, struct err *e);
 /* Memory is what it was when load->counters were read, which go: what was counted on the way is
  * not true. */
 void load_take_counters(struct load *load);

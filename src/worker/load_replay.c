@@ -154,7 +154,8 @@ static enum rule_status counted_as(const struct load *load, struct str number, s
     return STATUS_COUNT;
 }
 
-/* What was dropped, as `number [{"type", "status", "count"}]` a line. */
+/* What was dropped, as `number [{"type", "status", "count"}]` a line; other lines, which may be
+ * far larger, are not read. */
 static void replay_extra(struct load *load, struct str extra)
 {
     scoped(arena_destroyp) struct arena *a = arena_create(EXTRA_BYTES);
@@ -164,9 +165,10 @@ static void replay_extra(struct load *load, struct str extra)
         const struct json_value *list;
         struct err e;
         more = str_cut(extra, '\n', &line, &extra);
-        if (!str_cut(line, ' ', &number, &text) || !json_parse(a, text, &list, &e))
+        if (!str_cut(line, ' ', &number, &text) || !str_starts_with(text, STR("[")) ||
+            !json_parse(a, text, &list, &e))
             continue;
-        for (size_t i = 0; list->type == JSON_ARRAY && i < list->item_count; i++) {
+        for (size_t i = 0; i < list->item_count; i++) {
             const struct json_value *type = json_get_c(&list->items[i], "type");
             const struct json_value *status = json_get_c(&list->items[i], "status");
             const struct json_value *n = json_get_c(&list->items[i], "count");
@@ -201,7 +203,7 @@ size_t load_replay_wants(struct load *load, struct uuid **ret_ids)
     return wanted;
 }
 
-void load_replay(struct load *load, const struct db_rows *tasks)
+bool load_replay(struct load *load, const struct db_rows *tasks, struct err *e)
 {
     struct shard *s = load->s;
     scoped(map_destroyp) struct map *rows = db_rows_by_id(tasks);
@@ -210,14 +212,20 @@ void load_replay(struct load *load, const struct db_rows *tasks)
         struct log_row row = log_row_read(a, load->log, i);
         struct ops_reader reader = ops_read(row.ops, row.ids, row.args);
         struct change change;
-        for (int64_t seq = row.seq; ops_next(&reader, &change); seq++, load->replayed++)
+        int64_t seq = row.seq;
+        for (; ops_next(&reader, &change); seq++, load->replayed++)
             replay(load, &change, seq, row.at_us, tasks, rows);
+        if (!ops_is_at_end(&reader))
+            return err_set(e, ERR_INTERNAL,
+                           "this version does not know the log's change number %lld",
+                           (long long)seq);
         replay_extra(load, row.extra);
         load->uncounted_count = 0;
         load->next = row.seq + row.n;
         s->at_us = max_of(s->at_us, row.at_us);
     }
     db_rows_unref(take(load->log));
+    return true;
 }
 
 /* ── what counts ── */

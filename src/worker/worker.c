@@ -240,9 +240,9 @@ void worker_destroy(struct worker *w)
     jobs_destroy(s->jobs);
     retain_destroy(s->retain);
     tick_destroy(s->tick);
-    session_set_destroy(s->sessions);
     feed_destroy(s->feed);
-    db_pool_destroy(s->pool);
+    db_pool_destroy(s->pool); /* its last answers look for sessions */
+    session_set_destroy(s->sessions);
     inbox_destroy(s->inbox);
     shard_clear(s);
     worker_meter_destroy(s->meter);

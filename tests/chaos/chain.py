@@ -29,6 +29,7 @@ from installation import START_S, Client, Lost, Windlass, run
 
 TTL_S = 2          # of a session: how long a lost executor is waited for
 SETTLE_S = 120     # the longest that nothing of the rest may be done once nothing is hurt any more
+SETTLE_MAX_S = 5 * SETTLE_S  # and all of it must be
 WRITERS = 3
 OUTSIDE_TYPE = "chaos.outside"
 CREATE = "mutation($i: CreateTaskInput!) { createTask(input: $i) { id accepted } }"
@@ -282,12 +283,25 @@ def hurt(windlass, fault, dice):
             pass
 
 
+class Patience:
+    """Until when the rest is waited for: as long as it shrinks, and not for ever."""
+
+    def __init__(self, now):
+        self.last, self.end, self.least = now + SETTLE_MAX_S, now + SETTLE_S, None
+
+    def see(self, left, now):
+        if self.least is None or left < self.least:
+            self.least, self.end = left, min(now + SETTLE_S, self.last)
+
+    def is_over(self, now):
+        return now >= self.end
+
+
 def settle(windlass):
     """Until the worker has finished every task and the mirror shows it; what is left else."""
-    end = time.monotonic() + SETTLE_S
+    patience = Patience(time.monotonic())
     left = None
-    while time.monotonic() < end:
-        before = left
+    while not patience.is_over(time.monotonic()):
         try:
             left = windlass.sql(
                 "SELECT (SELECT count(*) FROM worker.task) - (SELECT count(*) FROM worker.task_done),"
@@ -296,8 +310,7 @@ def settle(windlass):
                 " (SELECT count(*) FROM tasks WHERE accepted)")[0]
             if left == ["0", "0", "0", "0"]:
                 return None
-            if left != before:
-                end = time.monotonic() + SETTLE_S
+            patience.see(sum(abs(int(count)) for count in left), time.monotonic())
         except (RuntimeError, subprocess.TimeoutExpired, IndexError):
             pass
         time.sleep(0.2)

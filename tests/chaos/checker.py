@@ -258,7 +258,7 @@ def main():
             for proof in PROOFS:
                 wrong = proof(world, tasks)
                 checks(not wrong, proof.__name__.replace("_", " "), wrong)
-            blind = blind_proofs(world, tasks) if not checks.failed else []
+            blind = blind_proofs(world, tasks, options.rounds) if not checks.failed else []
             checks(not blind, "each of these proofs sees what is spoiled for it", blind)
         finally:
             if checks.failed:

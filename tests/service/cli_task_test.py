@@ -396,7 +396,10 @@ def a_job_lives_by_its_name(world):
     assert run["type"] == "backup" and run["state"] == "READY", run
     eventually(lambda: [t["id"] for t in world.run("job", "runs", "nightly", "--json").lines] == [run["id"]])
     eventually(lambda: [t["id"] for t in world.run("task", "list", "--job", "nightly", "--json").lines] == [run["id"]])
+    later = world.run("job", "trigger", "nightly", "--json").json["id"]
+    eventually(lambda: [t["id"] for t in world.run("job", "runs", "nightly", "--json").lines] == [later, run["id"]])
     shown = world.run("job", "show", "nightly").out
+    assert [line.split()[-1] for line in shown.splitlines()[-2:]] == [later, run["id"]], "the newest first, as of runs"
     for fact in (r"timeout +\d+s", r"jitter +30s", r"misfire +run all", r"overlap +allow", r"priority +normal"):
         assert re.search(fact, shown), (fact, shown)
     nothing = world.run("job", "update", "nightly")

@@ -172,6 +172,8 @@ def while_the_worker_is_away_nothing_is_done(world):
         answer = act(other, "cancelTasks", mine)
         message = "broken off after 2300 of 2500 tasks were done: this worker does not lead"
         assert answer.code == "WORKER_UNAVAILABLE" and answer.error["message"].endswith(message), answer.text
+        records = [(e["record"]["done"], e["record"]["is_open"]) for e in worker.events if e["op"] == "record"]
+        assert records == [(0, True), (2000, True), (2000, True)], "with the first of each call; behind what broke off none"
         assert psql(url, "SELECT count(*) FROM tasks WHERE state = 'cancelled'") == [["2300"]]
         detail = entries(other)[0]["detail"]
         assert detail["matched"] == 2500 and detail["done"] == 2300 and detail["error"] == message, detail

@@ -270,6 +270,8 @@ def each_shard_is_compared_with_its_own_worker(postgres):
                                    for a in told) else None
             return [figures(a) for a in eventually(ended)]
         assert audits() == [only(), only()]
+        told = world.gateway.graphql(AUDITS, token=world.admin).data["mirrorAudits"]
+        assert [audit["rows"] for audit in told] == [20, 20], "of each alone"
         before = world.rows(sum(ids, []))
         psql(world.url, f"DELETE FROM tasks WHERE id = '{ids[0][0]}'; DELETE FROM tasks WHERE id IN ('{ids[1][0]}', '{ids[1][1]}');"
                         "UPDATE task_counts SET count = 7 WHERE shard = 1;")

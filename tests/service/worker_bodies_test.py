@@ -4,11 +4,13 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import eventually  # noqa: E402
-from worker_rig import RUNNER_TOKEN, Caller, Executor, new_id, run_with_worker, sql  # noqa: E402
+from gateway_rig import WAIT_S, eventually  # noqa: E402
+from worker_rig import (RUNNER_TOKEN, Caller, Executor, Proxy, Worker, new_id, put_in_log,  # noqa: E402
+                        run_with_worker, sql)
 
 OF_ITS_ATTEMPT = {"fence", "lease_until_us", "deadline_us"}
 
@@ -105,11 +107,78 @@ def a_checkpoint_is_handed_over_even_by_its_own_batch(worker, url):
     assert lease["checkpoint"] == {"at": 3}, lease
 
 
+def one_that_its_own_batch_made_and_changed_is_told_however_early_bodies_are_read(worker, _):
+    url = worker.new_database()
+    proxy = Proxy(url)
+    with Worker(proxy.url, WORKER_LEASE="20s") as through, ThreadPoolExecutor() as pool:
+        caller, executor, made = Caller(through), Executor(through, {"work": 10}), new_id()
+        caller.create_one(type="work")
+        assert executor.ack(executor.one()) == "applied"  # the statement is prepared
+        proxy.plan, proxy.withheld = ["pass", "stall"], b"read_bodies"
+        with Halt(url) as halt:
+            other = pool.submit(Caller(through).create_one, type="other")
+            eventually(halt.is_awaited)
+            later = int((time.time() + 3600) * 1e6)
+            acts = []
+            for act in (lambda: Caller(through).create_one(id=made, payload={"n": 1}, run_at_us=later),
+                        lambda: Caller(through).post(f"/v1/tasks/{made}:promote", {}), executor.one):
+                acts.append(pool.submit(act))
+                eventually(lambda: through.metric("windlass_worker_intents_waiting") >= len(acts))
+        other.result()
+        assert proxy.is_withheld.wait(WAIT_S) and proxy.is_stalled.wait(WAIT_S)
+        batches = through.metric("windlass_worker_batches_total")
+        proxy.go_on.set()
+        eventually(lambda: through.metric("windlass_worker_batches_total") > batches)
+        proxy.tell.set()
+        assert acts[1].result().status == 200
+        lease = acts[2].result()
+        assert lease["task"] == made and lease["payload"] == {"n": 1} and executor.ack(lease) == "applied", lease
+    proxy.end()
+
+
+def one_that_is_told_when_its_leader_leads_no_more_still_has_its_type(worker, _):
+    url = worker.new_database()
+    proxy = Proxy(url)
+    with Worker(proxy.url, WORKER_LEASE="20s") as through, ThreadPoolExecutor() as pool:
+        caller, executor = Caller(through), Executor(through, {"work": 10})
+        task = caller.create_one()
+        batches = through.metric("windlass_worker_batches_total")
+        proxy.withheld = b"read_bodies"
+        waiting = pool.submit(executor.one)
+        assert proxy.is_withheld.wait(WAIT_S)
+        eventually(lambda: through.metric("windlass_worker_batches_total") > batches)
+        put_in_log(url, 0, epoch=9)  # somebody else leads
+        assert caller.create({"id": new_id(), "type": "work", "is_fresh": True}).status == 503
+        assert through.metric("windlass_worker_step_downs_total") == 1
+        proxy.tell.set()
+        lease = waiting.result()
+        assert lease["task"] == task and lease["type"] == "work", lease
+    proxy.end()
+
+
+def a_drain_that_is_cut_off_while_bodies_are_read_ends_in_order(worker, _):
+    proxy = Proxy(worker.new_database())
+    garbage = {"MALLOC_PERTURB_": "85"}  # is what memory holds that was freed
+    with Worker(proxy.url, more=garbage, DRAIN_TIMEOUT="100ms") as ending, ThreadPoolExecutor() as pool:
+        executor = Executor(ending, {"work": 10})
+        Caller(ending).create_one()
+        proxy.withheld = b"read_bodies"
+        cut_off = pool.submit(executor.one)
+        assert proxy.is_withheld.wait(WAIT_S)
+        assert ending.stop() == 0
+        assert cut_off.exception() is not None
+    proxy.tell.set()
+    proxy.end()
+
+
 TESTS = [
     what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell,
     so_it_is_of_a_job,
     each_of_many_has_its_own_body,
     a_checkpoint_is_handed_over_even_by_its_own_batch,
+    one_that_its_own_batch_made_and_changed_is_told_however_early_bodies_are_read,
+    one_that_is_told_when_its_leader_leads_no_more_still_has_its_type,
+    a_drain_that_is_cut_off_while_bodies_are_read_ends_in_order,
 ]
 
 if __name__ == "__main__":

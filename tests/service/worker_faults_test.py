@@ -11,7 +11,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
 from shim import Shim  # noqa: E402
-from worker_rig import Busy, Caller, Executor, Proxy, Worker, new_id, sql  # noqa: E402
+from worker_rig import Busy, Caller, Executor, Proxy, Worker, new_id, put_in_log, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 
@@ -132,9 +132,8 @@ def a_commit_in_doubt_that_a_new_leader_overtook_is_refused(postgres):
                 return caller.create({"id": task, "type": "work", "is_fresh": True})
             eventually(lambda: proxy.done == ["fall"])
             sql(url, "UPDATE worker.shard SET epoch = epoch + 1, leader = 'another', "
-                     "lease_until = now() + interval '2 s'; "
-                     "INSERT INTO worker.change_log SELECT 0, max(seq + n), 1, 2, now(), "
-                     "'\\x00000001', decode(repeat('00', 16), 'hex'), '' FROM worker.change_log")
+                     "lease_until = now() + interval '2 s'")
+            put_in_log(url, 0, epoch=2)
             proxy.is_closed = False
             return None
         answer = at_once(2, run)[0]
@@ -153,8 +152,7 @@ def of_two_that_write_the_second_steps_down(postgres):
         caller = Caller(worker)
         caller.create_one()
         # Another leader has written at the log's end: the lease says otherwise, and does not count.
-        sql(url, "INSERT INTO worker.change_log SELECT 0, max(seq + n), 1, 9, now(), '\\x00000001', "
-                 "decode(repeat('00', 16), 'hex'), '' FROM worker.change_log")
+        put_in_log(url, 0, epoch=9)
         refused = caller.create({"id": (task := new_id()), "type": "work", "is_fresh": True})
         assert refused.status == 503, refused.text
         assert worker.metric("windlass_worker_step_downs_total") == 1

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import WAIT_S, Postgres, eventually, run_tests  # noqa: E402
-from worker_rig import Busy, Caller, Executor, OpenTransaction, Proxy, Worker, new_id, sql  # noqa: E402
+from worker_rig import Busy, Caller, Executor, OpenTransaction, Proxy, Worker, new_id, put_in_log, sql  # noqa: E402
 
 LEASE = {"WORKER_LEASE": "1s"}
 
@@ -339,9 +339,48 @@ def one_that_missed_what_the_log_keeps_no_more_begins_anew(postgres):
         assert second.metric('windlass_worker_tasks{state="unfinished"}') == 10
 
 
+def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as worker:
+        task = Caller(worker).create_one()
+        wait_checkpoint(url)
+    write = "UPDATE worker.change_log SET ops = '\\x{}000001' WHERE seq = {}"
+    number = put_in_log(url, 0xff)
+    with Worker(url, wait=False, **LEASE) as worker:
+        worker.wait_for_log(rf"event=lead\.load_failed error=.*does not know the log's change number {number}\b")
+        assert Caller(worker).get("/v1/feed").status == 503
+        sql(url, write.format("00", number))
+        worker.wait_leading()
+        assert Caller(worker).task(task)["state"] == "ready"
+        wait_checkpoint(url)
+    sql(url, write.format("ff", number))
+    with Worker(url, **LEASE) as worker:
+        assert Caller(worker).feed("0:1").json["cursor"] == f"0:{number}"
+        refused = Caller(worker).feed(f"0:{number}")
+        assert refused.status == 410 and "does not know" in refused.detail, refused.text
+
+
+def what_a_drop_took_counts_however_much_else_its_row_tells(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as worker:
+        caller, executor = Caller(worker), Executor(worker)
+        caller.create_one()
+        assert executor.ack(executor.one()) == "applied"
+        assert caller.counts()["work", "completed"] == 1
+        wait_checkpoint(url)
+    record, drop = 26, 14  # as in ops.h
+    put_in_log(url, record, drop, extra="""concat(
+        max(seq + n), ' {"detail":[', repeat('1,', 3000000), '1]}', E'\\n',
+        max(seq + n) + 1, ' [{"type":"work","status":"completed","count":1}]', E'\\n')""")
+    with Worker(url, **LEASE) as worker:
+        assert Caller(worker).counts().get(("work", "completed"), 0) == 0
+
+
 TESTS = [
     how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
+    a_log_with_changes_of_a_newer_version_is_neither_led_nor_told,
+    what_a_drop_took_counts_however_much_else_its_row_tells,
     one_that_stops_in_the_middle_of_a_batch_does_not_hold_the_log,
     what_a_dead_leader_holds_of_its_own_row_is_taken_from_it,
     of_two_leaders_the_one_that_was_stopped_commits_nothing_more,

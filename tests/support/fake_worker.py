@@ -412,6 +412,8 @@ class FakeWorker:
             else:
                 done.append(named["id"])
         shown = []
+        if done and not body["dry_run"]:
+            self.put_record(body, False, done=0, refused=0)  # with the first task; of the calls before this one
         for task_id in [] if body["dry_run"] else done:
             if body["action"] == "delete":
                 self.drop(task_id)
@@ -419,8 +421,8 @@ class FakeWorker:
             else:
                 self.reopen(task_id) if body["action"] == "retry" else self.finish(task_id, "cancelled")
                 shown.append(dict(self.tasks[task_id]))
-        if not body["dry_run"]:
-            self.put_record(body, end == len(body["tasks"]), done=len(done), refused=len(refused))
+        if end == len(body["tasks"]) and not body["dry_run"]:
+            self.put_record(body, done=len(done), refused=len(refused))
         answer = {"done": len(done), "refused": refused[:100], "refused_count": len(refused), "tasks": shown, "cursor": self.cursor}
         if end < len(body["tasks"]):
             answer["error"] = {"code": "UNAVAILABLE", "message": "this worker does not lead"}

@@ -76,7 +76,7 @@ class Process:
     living = []  # those that were started and have not ended in order
 
     def __init__(self, who, words, environment, output=None, **more):
-        self.who, self.log_file = who, Output()
+        self.who, self.log_file, self.is_killed = who, Output(), False
         self.process = subprocess.Popen(words, stdout=output or self.log_file, stderr=self.log_file, env=environment, **more)
         self.living.append(self)
 
@@ -119,6 +119,7 @@ class Process:
     def stop(self, signum=signal.SIGTERM):
         """The exit code."""
         if self.process.poll() is None:
+            self.is_killed |= signum == signal.SIGKILL
             self.process.send_signal(signum)
         return self.process.wait(WAIT_S)
 
@@ -139,7 +140,7 @@ class Process:
         is_good = False
         try:
             code = self.stop()
-            is_good = code in good_codes
-            assert kind is not None or is_good, f"{self.who}: exit code {code}"
+            is_good = code in good_codes or (self.is_killed and code == -signal.SIGKILL)
+            assert kind not in (None, SystemExit) or is_good, f"{self.who}: exit code {code}"
         finally:
             self.end(has_failed=kind not in (None, SystemExit) or not is_good)

@@ -26,6 +26,15 @@ def sql(url, text):
     return done.stdout.strip()
 
 
+def put_in_log(url, *ops, epoch=1, extra="NULL"):
+    """A row behind the log's end with a change of each of the ops; the first one's number. `extra`: SQL, in which
+    max(seq + n) is that number."""
+    runs = "".join(f"{op:02x}000001" for op in ops)
+    return int(sql(url, f"INSERT INTO worker.change_log SELECT 0, max(seq + n), {len(ops)}, {epoch}, now(), "
+                        f"'\\x{runs}', decode(repeat('00', 16 * {len(ops)}), 'hex'), '', {extra} "
+                        "FROM worker.change_log RETURNING seq"))
+
+
 class Answer:
     def __init__(self, status, text):
         self.status, self.text = status, text
@@ -254,10 +263,12 @@ class Proxy:
     write to the log, one word each: "pass"; "lose" sends it, waits until it has ended, and loses
     its answer and the connection; "cut" loses the connection before its end was sent; "fall" is that,
     and from then on nobody gets through; "stall" sends all but its end, sets `is_stalled`, and sends
-    that when `go_on` is set. While `is_closed`, new connections are refused.
+    that when `go_on` is set. While `is_closed`, new connections are refused. The answer to the next request
+    that has the bytes `withheld` in it is kept back: `is_withheld` tells that it is there, and it goes
+    on when `tell` is set.
     """
 
-    SYNC = b"S\x00\x00\x00\x04"
+    SYNC, READY = b"S\x00\x00\x00\x04", b"Z\x00\x00\x00\x05"
 
     def __init__(self, url):
         parts = urlsplit(url)
@@ -268,6 +279,7 @@ class Proxy:
         self.plan, self.is_closed, self.done = [], False, []
         self.pairs, self.lock = [], threading.Lock()
         self.is_stalled, self.go_on = threading.Event(), threading.Event()
+        self.withheld, self.is_withheld, self.tell = None, threading.Event(), threading.Event()
         if os.path.exists(self.path):
             os.unlink(self.path)
         self.listener = socket.socket(socket.AF_UNIX)
@@ -316,6 +328,8 @@ class Proxy:
                 if b"batch_log" in pending and not pending.endswith(self.SYNC) and self.plan:
                     continue  # until its end is here
                 word = self.next_word(pending)
+                if self.withheld and self.withheld in pending:
+                    self.withheld, pair["is_withheld"] = None, True
                 if word in ("cut", "fall"):
                     pair["server"].sendall(pending[:-len(self.SYNC)])
                     if word == "fall":
@@ -350,8 +364,14 @@ class Proxy:
         try:
             while data := pair["server"].recv(1 << 20):
                 if pair["is_mute"]:
-                    pair["is_ended"] = b"Z\x00\x00\x00\x05" in data or pair.get("is_ended")
+                    pair["is_ended"] = self.READY in data or pair.get("is_ended")
                     continue
+                if pair.get("is_withheld"):
+                    while self.READY not in data:
+                        data += pair["server"].recv(1 << 20)
+                    pair["is_withheld"] = False
+                    self.is_withheld.set()
+                    self.tell.wait()
                 pair["client"].sendall(data)
         except OSError:
             pass

@@ -24,9 +24,9 @@ LOGINS = 8
 PASSWORD = "correct horse battery staple"
 
 
-def run(*args):
+def run(*args, **more):
     return subprocess.run([PROGRAM, *args], capture_output=True, text=True, check=False, timeout=60,
-                          env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"})
+                          env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **more})
 
 
 def wait_all_ready(up):
@@ -67,6 +67,8 @@ def test_each_service_is_asked_by_its_socket():
         assert run("health", "--url", f"{up.url()}/readyz").returncode == 0
         done = run("health", "--data", up.data, "--run", up.run)
         assert done.returncode == 0, done.stderr
+        done = run("health", "--data", up.data, "--run", up.run, WINDLASS_URL="http://127.0.0.1:1")
+        assert done.returncode == 0, "the commands' gateway is another's"
         done = run("migrate", "check", "--data", up.data)
         assert done.returncode == 0, done.stderr
         files = shutil.copytree(MIGRATIONS, scratch.join("migrations"))

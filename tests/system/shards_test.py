@@ -114,6 +114,31 @@ def test_what_looks_at_databases_looks_at_those_of_all_shards():
         assert "leads it" in checks["shard1"]["detail"], checks["shard1"]
 
 
+def migrate(up, *words):
+    return subprocess.run([PROGRAM, "migrate", *words, f"--data={up.data}"], capture_output=True, text=True, timeout=DEADLINE_S,
+                          check=False)
+
+
+def test_migrate_works_on_the_databases_of_all_shards():
+    with Scratch() as scratch, start(scratch) as up:
+        up.wait_ready()
+        states = {(m["shard"], m["schema"]) for m in json.loads(migrate(up, "status", "--json").stdout)}
+        assert {(0, "public"), (0, "worker"), (1, "worker"), (1, "windlass")} < states and max(states)[0] == 1, states
+        done = migrate(up, "check")
+        assert done.returncode == 0, done
+        query(up, "ALTER TABLE worker.checkpoint DROP COLUMN value CASCADE", 1)
+        done = migrate(up, "check")
+        assert done.returncode == 3 and "(schema worker) (shard 1)" in done.stdout, done
+        done = migrate(up, "check", "--shard=0")
+        assert done.returncode == 0, done
+        done = migrate(up, "sync")
+        assert done.returncode == 0 and migrate(up, "check").returncode == 0, done
+        noted = migrate(up, "baseline").stdout
+        assert "noted 0001_initial as applied (schema worker) (shard 1)\n" in noted, noted
+        done = migrate(up, "revert")
+        assert done.returncode == 2 and "there are 2 databases: --shard names the one to revert" in done.stderr, done
+
+
 def test_a_killed_worker_of_one_shard_leaves_the_other_going():
     with Scratch() as scratch, start(scratch) as up:
         up.wait_ready()
@@ -183,6 +208,7 @@ def test_settings_that_do_not_fit_are_refused():
 if __name__ == "__main__":
     run_tests([test_each_shard_has_a_database_and_runs_its_own_tasks,
                test_what_looks_at_databases_looks_at_those_of_all_shards,
+               test_migrate_works_on_the_databases_of_all_shards,
                test_a_killed_worker_of_one_shard_leaves_the_other_going,
                test_the_gateway_serves_all_shards_and_keeps_what_one_cannot_take,
                test_a_shard_has_standbys_of_its_own,

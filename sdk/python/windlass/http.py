@@ -126,6 +126,7 @@ def _problem_of(status: int, headers: Mapping[str, str], text: bytes) -> Problem
 
 
 async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
+    """Until it is set, or the time is over."""
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
