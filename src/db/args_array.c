@@ -76,6 +76,7 @@ static void put_uuid(struct array *array, struct uuid value)
 
 static void put_int4(struct array *array, int64_t value)
 {
+    assert(value >= INT32_MIN && value <= INT32_MAX);
     put_i32(array, sizeof(int32_t));
     put_i32(array, value);
 }

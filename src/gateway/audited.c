@@ -6,12 +6,13 @@
 
 struct audited {
     struct audit_record record;
+    bool is_kept;
     struct err why; /* NONE: all was done */
 };
 
 struct audited_act audited_begin(const char *action, struct str subject, struct str detail)
 {
-    return (struct audited_act){ uuid_v7(), action, subject, detail };
+    return (struct audited_act){ uuid_v7(), action, subject, detail, false };
 }
 
 static void put_text(struct json_writer *w, const char *name, struct str text)
@@ -53,15 +54,25 @@ void audited_put_record(struct json_writer *w, const struct gql_step *step,
     json_end_object(w);
 }
 
+static void note_unwritten(const struct audited *audited, const struct err *why)
+{
+    const struct audit_record *record = &audited->record;
+    log_at(
+        audited->is_kept ? LOG_WARN : LOG_ERROR, audited->is_kept ? "audit.later" : "audit.missing",
+        "action=%.*s subject=%s actor=%s error=%s", STR_FMT(record->action),
+        log_quote(record->subject), log_quote(record->label), log_quote(str_of_c(err_text(why))));
+}
+
 static void written(struct gql_step *step, const struct db_reply *reply)
 {
     const struct audited *audited = step->host;
-    const struct audit_record *record = &audited->record;
     struct err e = audited->why;
     if (reply->err != NULL)
-        log_warn("audit.later", "action=%.*s subject=%s actor=%s error=%s", STR_FMT(record->action),
-                 log_quote(record->subject), log_quote(record->label),
-                 log_quote(str_of_c(err_text(reply->err))));
+        note_unwritten(audited, reply->err);
+    if (reply->err != NULL && !audited->is_kept && e.code == ERR_NONE)
+        (void)err_set_from(&e, reply->err->origin, reply->err->code,
+                           "it was done, but could not be written in the audit log: %.100s",
+                           reply->err->message);
     if (e.code == ERR_NONE)
         gql_step_finish(step);
     else
@@ -79,7 +90,8 @@ static enum gql_next write_down(struct gql_step *step, const struct audited_act 
                                              .label = actor->label,
                                              .action = str_of_c(act->action),
                                              .subject = act->subject,
-                                             .detail = act->detail } };
+                                             .detail = act->detail },
+                                 .is_kept = act->is_kept };
     if (why != NULL)
         audited->why = *why;
     step->host = audited;

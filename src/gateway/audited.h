@@ -13,6 +13,7 @@ struct audited_act {
     const char *action;
     struct str subject;
     struct str detail; /* a JSON object; ptr NULL: none */
+    bool is_kept;      /* a worker has answered its last call: the mirror will write how it ended */
 };
 [[nodiscard]] struct audited_act audited_begin(const char *action, struct str subject,
                                                struct str detail);
@@ -27,7 +28,8 @@ struct audited_call {
 void audited_put_record(struct json_writer *w, const struct gql_step *step,
                         const struct audited_act *act, const struct audited_call *call);
 
-/* step->results[0] holds the answer. Where the entry cannot be written now, the mirror will. */
+/* step->results[0] holds the answer. Where the entry cannot be written now, the mirror will; where
+ * it is not kept, the step fails and says so. */
 void audited_finish(struct gql_step *step, const struct audited_act *act);
 /* What was done before it broke off, as `why` says, with which the step fails then. */
 enum gql_next audited_fail(struct gql_step *step, const struct audited_act *act,

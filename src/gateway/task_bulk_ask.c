@@ -55,6 +55,7 @@ static void finish(struct bulk *b)
     }
     add_numbers(b, &report);
     b->act.detail = task_bulk_describe(b->step->arena, &report);
+    b->act.is_kept = b->count > 0; /* else no worker was asked */
     audited_finish(b->step, &b->act);
 }
 

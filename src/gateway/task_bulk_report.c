@@ -1,7 +1,15 @@
 #include "gateway/task_bulk_report.h"
 
 #include "base/clock.h"
+#include "json/check.h"
 #include "json/writer.h"
+
+enum {
+    /* Of a member of the filter; all that may be long are within RECORD_BYTES_MAX of a worker. */
+    VALUE_BYTES_MAX = 32 << 10,
+    /* It stands one level deeper than payloads do, {"record": {"detail": {"filter": {"…": … */
+    VALUE_LEVELS_AROUND = -1,
+};
 
 static void put_value(struct json_writer *w, const struct gql_value *v, bool is_time)
 {
@@ -21,7 +29,25 @@ static void put_value(struct json_writer *w, const struct gql_value *v, bool is_
     }
 }
 
-static void put_filter(struct json_writer *w, const struct gql_value *filter)
+/* A value that no worker would take in a record is told by its size. */
+static void put_member(struct json_writer *w, struct arena *a, const struct gql_value *v,
+                       bool is_time)
+{
+    const struct json_value *parsed;
+    struct buf out;
+    struct err e;
+    buf_init(&out, 0);
+    struct json_writer value = json_writer_to(&out);
+    put_value(&value, v, is_time);
+    if (out.len <= VALUE_BYTES_MAX &&
+        json_parse_carrier(a, buf_str(&out), VALUE_LEVELS_AROUND, &parsed, &e))
+        json_write_raw(w, buf_str(&out));
+    else
+        json_write_string(w, arena_printf(a, "(%zu bytes)", out.len));
+    buf_clear(&out);
+}
+
+static void put_filter(struct json_writer *w, struct arena *a, const struct gql_value *filter)
 {
     static const struct {
         const char *name;
@@ -47,7 +73,7 @@ static void put_filter(struct json_writer *w, const struct gql_value *filter)
         if (gql_is_null(v))
             continue;
         json_key(w, str_of_c(members[i].name));
-        put_value(w, v, members[i].is_time);
+        put_member(w, a, v, members[i].is_time);
     }
     json_end_object(w);
 }
@@ -61,7 +87,7 @@ struct str task_bulk_describe(struct arena *a, const struct task_bulk_report *re
     clock_format(report->as_of_us, time);
     json_begin_object(&w);
     json_key_c(&w, "filter");
-    put_filter(&w, report->filter);
+    put_filter(&w, a, report->filter);
     json_key_c(&w, "asOf");
     json_write_string(&w, str_of_c(time));
     json_key_c(&w, "matched");

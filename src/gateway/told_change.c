@@ -26,6 +26,11 @@ static const struct gateway *gateway_of(const struct gql_step *step)
     return await_request(step)->loop->gateway;
 }
 
+static bool is_alone(const struct gql_step *step)
+{
+    return gateway_of(step)->shard_count == 1;
+}
+
 static struct told_object *object_of(struct gql_step *step, const struct told_changing *c)
 {
     const struct gateway *gw = gateway_of(step);
@@ -103,6 +108,7 @@ static enum gql_next go_on(struct gql_step *step)
         return fail(step);
     if (!c->is_owner_done)
         return ask_others(step);
+    c->act.is_kept = is_alone(step);
     step->results[0] = gql_object(object_of(step, c));
     audited_finish(step, &c->act);
     return GQL_WAIT;
@@ -143,7 +149,7 @@ static void changed(struct gql_step *step, size_t shard, const struct json_value
 static struct str body_of(const struct gql_step *step, size_t shard)
 {
     const struct told_changing *c = step->host;
-    const struct audited_call call = { .is_last = gateway_of(step)->shard_count == 1 };
+    const struct audited_call call = { .is_last = is_alone(step) };
     struct audited_act act = c->act;
     struct buf out;
     if (!call.is_last) {

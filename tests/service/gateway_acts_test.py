@@ -164,12 +164,31 @@ def an_entry_that_is_finished_is_never_changed(world):
     assert sql(world.url, "SELECT id, detail FROM audit_log WHERE detail IS NOT NULL ORDER BY id") == before
 
 
+def what_is_told_late_takes_nothing_back(world):
+    """Of several shards each tells at its own pace what an act had come to."""
+    entry = new_id()
+
+    def told(**detail):
+        (changed,), = sql(world.url, f"SELECT audit_finish(ARRAY['{entry}']::uuid[], ARRAY['{json.dumps(detail)}'])")
+        (now,), = sql(world.url, f"SELECT detail FROM audit_log WHERE id = '{entry}'")
+        assert changed == "0" or json.loads(now) == detail, (now, detail)
+        return changed == "1"
+    first = json.dumps({"done": 10, "refused": 1, "shards": [1, 0], "unfinished": True})
+    sql(world.url, f"INSERT INTO audit_log (id, actor_label, action, subject, detail) VALUES ('{entry}', 'x', 'x', 'x', '{first}')")
+    assert told(done=12, refused=1, shards=[1, 0], unfinished=True) and told(done=12, refused=3, shards=[1, 0, 2], unfinished=True)
+    assert not told(done=9, refused=3, shards=[1, 0, 2], unfinished=True) and not told(done=12, refused=2, shards=[1, 0, 2], unfinished=True)
+    assert not told(done=12, refused=3, shards=[2, 3], unfinished=True) and not told(unfinished=True)
+    assert told(done=11, refused=3, error="nobody knows of the last one"), "the end counts"
+    assert not told(done=13, refused=3)
+
+
 TESTS = [
     a_queue_that_was_paused_and_resumed,
     settings_of_a_type,
     a_bulk_action,
     a_bulk_action_of_several_calls_is_one_entry_that_says_how_far_it_came,
     an_entry_that_is_finished_is_never_changed,
+    what_is_told_late_takes_nothing_back,
 ]
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Mutations of many tasks by filter. Usage: gateway_bulk_test.py PROGRAM"""
 
+import json
 import os
 import sys
 
@@ -151,6 +152,15 @@ def many_go_in_pages_and_too_many_are_refused(world):
     world.check_equal()
 
 
+def a_value_that_no_record_takes_is_told_by_its_size(world):
+    nested = lambda levels: {"k": json.loads("[" * (levels - 1) + "]" * (levels - 1))}  # noqa: E731
+    for payload, told in (({"k": "x" * 262_100}, "(262108 bytes)"), (nested(128), "(260 bytes)"), (nested(127),) * 2, ({"k": "x" * 30_000},) * 2):
+        ids = make(world, "large", 1, payload=payload)
+        answer = act(world, "cancelTasks", {"ids": ids, "payloadContains": payload})
+        assert answer.code == "ok" and answer.data["cancelTasks"] == clean(1), answer.text
+        assert entries(world)[0]["detail"]["filter"] == {"ids": ids, "payloadContains": told}, told
+
+
 def while_the_worker_is_away_nothing_is_done(world):
     url = world.postgres.tell("database")
     with FakeWorker() as worker, Gateway(url, WORKER_URL=worker.url, GATEWAY_TOKEN="x") as gateway:
@@ -211,7 +221,8 @@ def main():
 
 TESTS = [what_matches_is_cancelled_retried_and_deleted, a_chain_that_failed_is_retried_whole,
          only_what_was_there_and_has_not_changed_is_touched, what_names_nothing_is_refused, roles_are_kept,
-         many_go_in_pages_and_too_many_are_refused, while_the_worker_is_away_nothing_is_done]
+         many_go_in_pages_and_too_many_are_refused, a_value_that_no_record_takes_is_told_by_its_size,
+         while_the_worker_is_away_nothing_is_done]
 
 if __name__ == "__main__":
     main()

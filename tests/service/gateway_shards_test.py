@@ -185,6 +185,16 @@ def settings_reach_all_and_lists_are_one(postgres):
                            ["task-type.update", "task-type:mail", '{"shards": [0], "maxRunning": 8}']], entries
 
 
+def what_no_shard_knows_the_end_of_is_no_success_unwritten(postgres):
+    with World(postgres) as world:
+        world.sql("ALTER TABLE audit_log ADD CONSTRAINT no_update CHECK (action NOT IN ('task-type.update', 'tasks.cancel')) NOT VALID")
+        for act, variables in ((SETTINGS, {"type": "mail", "settings": {"maxRunning": 7}}), (CANCEL_ALL, {"filter": {"type": ["nobody's"]}})):
+            answer = world.ask(act, variables)
+            assert answer.error["message"].startswith("it was done, but could not be written in the audit log: "), answer.text
+        assert [w.types["mail"]["max_running"] for w in (world.a, world.b)] == [7, 7]
+        assert "event=audit.missing action=task-type.update subject=task-type:mail" in world.gateway.log
+
+
 def a_slow_shard_holds_no_other_up(postgres):
     """Each makes the change only when all have been asked; one after the other would never come to an end."""
     with World(postgres) as world:
@@ -413,7 +423,8 @@ def sessions_belong_to_a_shard(postgres):
 
 TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, what_reaches_over_two_shards_is_refused_by_name,
          what_is_done_to_a_row_goes_to_its_shard, a_log_is_followed_at_its_shard, a_bulk_action_is_split,
-         settings_reach_all_and_lists_are_one, a_slow_shard_holds_no_other_up, the_first_shard_of_all_may_fail_too,
+         settings_reach_all_and_lists_are_one,
+         what_no_shard_knows_the_end_of_is_no_success_unwritten, a_slow_shard_holds_no_other_up, the_first_shard_of_all_may_fail_too,
          figures_add_up_and_snapshots_stay_apart,
          one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits,
          what_is_misdirected_steps_aside_with_what_depends_on_it,

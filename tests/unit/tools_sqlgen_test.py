@@ -25,6 +25,8 @@ REFUSED = [
     ("an enum cast to an array", "-- :name x :params p kind\nSELECT $1::kind[];", 1, "$1::kind"),
     ("an open quote", "-- :name x\nSELECT 'a;", 1, "not closed"),
     ("an unknown word", "-- :name x\n-- :param p text\nSELECT 1;", 2, ":params"),
+    ("an array of int2", "-- :name x :params p int2[]\nSELECT $1::int2[];", 1, "arrays of int2"),
+    ("an array of what has none", "-- :name x :params p jsonb[]\nSELECT $1::jsonb[];", 1, "arrays of jsonb"),
     ("an array that may be null", "-- :name x :params p text[]?\nSELECT $1;", 1, "null"),
 ]
 

@@ -91,9 +91,14 @@ AS $function$
 DECLARE
     changed bigint;
 BEGIN
-    UPDATE public.audit_log AS l SET detail = nullif(g.detail, '')::jsonb
-    FROM unnest(ids, details) AS g (id, detail)
-    WHERE l.id = g.id AND l.detail->'unfinished' = 'true';
+    UPDATE public.audit_log AS l SET detail = g.detail
+    FROM (SELECT u.id, nullif(u.detail, '')::jsonb AS detail
+          FROM unnest(ids, details) AS u (id, detail)) AS g
+    WHERE l.id = g.id AND l.detail->'unfinished' = 'true'
+      AND (g.detail->'unfinished' IS DISTINCT FROM 'true'
+           OR coalesce(g.detail->'done', '0') >= coalesce(l.detail->'done', '0')
+              AND coalesce(g.detail->'refused', '0') >= coalesce(l.detail->'refused', '0')
+              AND coalesce(g.detail->'shards', '[]') >= coalesce(l.detail->'shards', '[]'));
     GET DIAGNOSTICS changed = ROW_COUNT;
     RETURN changed;
 END $function$
