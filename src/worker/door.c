@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "db/rows.h"
 #include "http/leader.h"
 #include "json/check.h"
@@ -329,13 +330,45 @@ bool door_read_begin(struct worker *w, const struct db_statement *statement,
                       owner, ret_request, e);
 }
 
+struct led_read {
+    struct shard *s;
+    int64_t epoch;
+    db_reply_fn *fn;
+    void *owner;
+};
+
+static void fail_read(db_reply_fn *fn, void *owner, const struct err *e)
+{
+    fn(owner, &(struct db_reply){ .err = e, .sqlstate = "", .constraint = "" });
+}
+
+/* The names of types and queues, the jobs and all else that an answer is made of beside the rows are
+ * forgotten with the lead. */
+static void led_read_done(void *owner, const struct db_reply *reply)
+{
+    struct led_read read = *(struct led_read *)owner;
+    struct err e;
+    mem_free(owner);
+    if (reply->err || (shard_is_leading(read.s) && read.s->epoch == read.epoch)) {
+        read.fn(read.owner, reply);
+        return;
+    }
+    shard_refuse(&e);
+    fail_read(read.fn, read.owner, &e);
+}
+
 void door_read_within(struct worker *w, enum db_lane lane, int64_t ms,
                       const struct db_statement *statement, const struct db_args *args,
                       db_reply_fn *fn, void *owner)
 {
+    struct led_read *read = mem_new(struct led_read);
     struct err e;
-    if (!begin_read(w, lane, ms, &(struct db_step){ statement, args }, fn, owner, NULL, &e))
-        fn(owner, &(struct db_reply){ .err = &e, .sqlstate = "", .constraint = "" });
+    *read = (struct led_read){ &w->shard, w->shard.epoch, fn, owner };
+    if (begin_read(w, lane, ms, &(struct db_step){ statement, args }, led_read_done, read, NULL,
+                   &e))
+        return;
+    mem_free(read);
+    fail_read(fn, owner, &e);
 }
 
 void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,

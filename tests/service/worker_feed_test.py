@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
-from worker_rig import Caller, Executor, Worker, new_id, sql  # noqa: E402
+from gateway_rig import WAIT_S, Postgres, at_once, eventually, run_tests  # noqa: E402
+from worker_rig import Caller, Executor, Proxy, Worker, new_id, put_in_log, sql  # noqa: E402
 
 DAY_S = 86_400
 
@@ -286,6 +287,30 @@ def a_day_goes_when_nothing_of_it_is_unfinished_or_young(postgres):
         assert caller.whole_feed(cursor)[:len(remembered)] == remembered  # of the empty days too
 
 
+def what_is_read_while_the_lead_is_lost_is_not_told(postgres):
+    """Jobs and the names of types are forgotten with the lead: a change of them would be told as nothing."""
+    url = postgres.tell("database")
+    job = {"id": new_id(), "name": "a job", "schedule": "0 0 1 1 *", "task_type": "work"}
+    with Worker(url) as worker:
+        caller = Caller(worker)
+        caller.create_one()
+        assert caller.post("/v1/jobs", {"job": job, "actor": "ada"}).status == 200
+        ops = [event["op"] for event in caller.whole_feed()]
+        assert "job" in ops, ops
+    proxy = Proxy(url)
+    with Worker(proxy.url, WORKER_LEASE="20s") as worker, ThreadPoolExecutor() as pool:
+        proxy.withheld = b"read_log"
+        reading = pool.submit(Caller(worker).feed, "0:1")
+        assert proxy.is_withheld.wait(WAIT_S)
+        put_in_log(url, 0, epoch=9)  # somebody else leads
+        assert Caller(worker).create({"id": new_id(), "type": "work", "is_fresh": True}).status == 503
+        assert worker.metric("windlass_worker_step_downs_total") == 1
+        proxy.tell.set()
+        answer = reading.result()
+        assert answer.status == 503, answer.text
+    proxy.end()
+
+
 TESTS = [
     the_feed_is_the_same_from_memory_and_from_the_tables,
     who_did_it_is_told_from_memory_and_from_the_tables,
@@ -295,6 +320,7 @@ TESTS = [
     a_reader_that_waits_hears_at_once,
     snapshot_and_feed_together_miss_nothing,
     a_day_goes_when_nothing_of_it_is_unfinished_or_young,
+    what_is_read_while_the_lead_is_lost_is_not_told,
 ]
 
 if __name__ == "__main__":
