@@ -342,8 +342,8 @@ static void fail_read(db_reply_fn *fn, void *owner, const struct err *e)
     fn(owner, &(struct db_reply){ .err = e, .sqlstate = "", .constraint = "" });
 }
 
-/* The names of types and queues, the jobs and all else that an answer is made of beside the rows are
- * forgotten with the lead. */
+/* The names of types and queues, the jobs and all else that an answer is made of beside the rows
+ * are forgotten with the lead. */
 static void led_read_done(void *owner, const struct db_reply *reply)
 {
     struct led_read read = *(struct led_read *)owner;

@@ -65,8 +65,8 @@ void door_put_cursor(struct json_writer *w, const char *key, const struct shard 
                                    const struct db_args *args, db_reply_fn *fn, void *owner,
                                    struct db_request **ret_request /* may be NULL */,
                                    struct err *e);
-/* The same. `fn` comes once, also with a failure, and at once when it cannot begin; with UNAVAILABLE
- * where the worker has lost its lead meanwhile. */
+/* The same. `fn` comes once, also with a failure, and at once when it cannot begin; with
+ * UNAVAILABLE where the worker has lost its lead meanwhile. */
 void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,
                db_reply_fn *fn, void *owner);
 /* A read that may take longer, on a lane of its own. */
