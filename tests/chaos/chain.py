@@ -25,6 +25,7 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import recount  # noqa: E402
+from environ import environment_of  # noqa: E402
 from installation import START_S, Client, Lost, Windlass, run
 
 TTL_S = 2          # of a session: how long a lost executor is waited for
@@ -63,18 +64,6 @@ def uuid7(dice):
     return str(uuid.UUID(int=value | (2 << 62) | dice.getrandbits(62)))
 
 
-def environment(pid):
-    """Of a process of ours. A container's root may not look into those of others, they themselves may."""
-    path = f"/proc/{pid}/environ"
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except PermissionError:
-        owner = os.stat(f"/proc/{pid}")
-        return subprocess.run(["setpriv", f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}",
-                               "--clear-groups", "cat", path], capture_output=True).stdout
-
-
 class Installation(Windlass):
     """`windlass up` with sessions that end soon, so that a run sees many of them end."""
 
@@ -87,11 +76,8 @@ class Installation(Windlass):
         """A setting that `up` gave the service: its environment is the only place to read it."""
         for pid in self.service_pids(service):
             try:
-                for entry in environment(pid).split(b"\0"):
-                    key, _, value = entry.decode().partition("=")
-                    if key == name:
-                        return value
-            except OSError:
+                return environment_of(pid)[name]
+            except (OSError, KeyError, subprocess.CalledProcessError):  # it has ended since, or is another's
                 continue
         return ""
 

@@ -429,7 +429,7 @@ def the_example_does_what_it_says(world):
         options = {"cwd": folder, "stderr": subprocess.PIPE, "text": True, "env": {
             "PATH": os.environ["PATH"], **variables, "WINDLASS_URL": world.url, "WINDLASS_TOKEN": world.token,
             "WINDLASS_API_TOKEN": world.make_token(scopes=["API"])[0]}}
-        with subprocess.Popen(command, **options) as worker:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, **options) as worker:
             try:
                 done = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, timeout=WAIT_S, check=False, **options)
                 assert done.returncode == 0 and json.loads(done.stdout) == result, done

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from environ import environment_of  # noqa: E402
 from harness import Scratch, Skip, Up, processes, run_tests, until  # noqa: E402
 from ids import new_id  # noqa: E402
 
@@ -51,12 +52,7 @@ class Commands(Up):
         return self
 
     def variable(self, service, name):
-        """Read as the service's own user: where it may trace nobody, root may not."""
-        folder = f"/proc/{self.service(service)}"
-        who = os.stat(folder)
-        text = subprocess.run(["setpriv", f"--reuid={who.st_uid}", f"--regid={who.st_gid}", "--clear-groups",
-                               "cat", folder + "/environ"], check=True, stdout=subprocess.PIPE, text=True).stdout
-        return re.search(rf"WINDLASS_{name}=([^\0]+)", text).group(1)
+        return environment_of(self.service(service))["WINDLASS_" + name]
 
     def ask(self, method, path, body=None):
         status, text = self.request(method, path, None if body is None else json.dumps(body), service="worker",

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from environ import environment_of  # noqa: E402
 from harness import DEADLINE_S, Scratch, Up, graphql, is_alive, run_tests, set_up, until  # noqa: E402
 from ids import new_id  # noqa: E402
 
@@ -29,15 +30,6 @@ def pid_of(up, name):
     """Of its latest start."""
     lines = [line for line in list(up.log) if "event=up.child_started" in line and f"child={name} " in line + " "]
     return int(re.search(r" pid=(\d+)", lines[-1]).group(1))
-
-
-def token_of(up, name):
-    """Read as the service's own user: where it may trace nobody, root may not."""
-    folder = f"/proc/{pid_of(up, name)}"
-    who = os.stat(folder)
-    text = subprocess.run(["setpriv", f"--reuid={who.st_uid}", f"--regid={who.st_gid}", "--clear-groups",
-                           "cat", folder + "/environ"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return re.search(r"WINDLASS_GATEWAY_TOKEN=([^\0]+)", text).group(1)
 
 
 class Shard:
@@ -76,7 +68,7 @@ class Shard:
 
 
 def shards_of(up, standbys=False):
-    token = token_of(up, "gateway")
+    token = environment_of(pid_of(up, "gateway"))["WINDLASS_GATEWAY_TOKEN"]
     return [Shard(up, number, token, [name] + ([name + "-2"] if standbys else [])) for number, name in enumerate(LEADERS)]
 
 

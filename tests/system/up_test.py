@@ -18,6 +18,7 @@ import threading
 import time
 
 from harness import (GONE_S, Scratch, Skip, Up, descendants, is_alive, processes, run_tests, until)
+from environ import environment_of  # on the path that harness has made
 
 PROGRAM = os.path.realpath(sys.argv[1])
 IS_ROOT = os.geteuid() == 0
@@ -43,14 +44,6 @@ def psql(up, role, sql):
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-def environment_of(pid):
-    try:
-        with open(f"/proc/{pid}/environ") as file:
-            return dict(item.split("=", 1) for item in file.read().split("\0") if "=" in item)
-    except PermissionError as error:
-        raise Skip("this root may not look into other users' processes (CAP_SYS_PTRACE)") from error
 
 
 def assert_gone(pids):
