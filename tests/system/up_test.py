@@ -347,7 +347,7 @@ class Disk:
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "windlass-test", self.path],
                               capture_output=True, text=True)
         if done.returncode != 0:
-            raise Skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
+            raise Skip(f"no tmpfs can be mounted here: {' '.join(done.stderr.split())}")
 
     def __enter__(self):
         return self
@@ -657,7 +657,7 @@ def test_as_process_1_it_buries_strays():
     can = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"],
                          capture_output=True, text=True)
     if can.returncode != 0:
-        raise Skip(f"no process namespace can be made here: {can.stderr.strip()}")
+        raise Skip(f"no process namespace can be made here: {' '.join(can.stderr.split())}")
     with Scratch() as scratch:
         wrapper = scratch.join("as-first")
         with open(wrapper, "w") as file:
