@@ -380,11 +380,11 @@ def median_of(rows, figure):
 def tell(report, name, found):
     """The figure that the peers have too, beside each of them, then the others."""
     ours, shared = found.pop("windlass"), PEER_FIGURES.get(name)
-    for peer, rows in found.items():
-        if any(row.get(shared) is not None for row in rows):
-            report.add(f"{name}.{shared}", median_of(ours, shared), "", peer, median_of(rows, shared))
+    beside = {peer: rows for peer, rows in found.items() if any(row.get(shared) is not None for row in rows)}
+    for peer, rows in beside.items():
+        report.add(f"{name}.{shared}", median_of(ours, shared), "", peer, median_of(rows, shared))
     for figure in ours[0]:
-        if figure != shared or not found:
+        if figure != shared or not beside:
             report.add(f"{name}.{figure}", median_of(ours, figure), "")
 
 
