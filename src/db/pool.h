@@ -87,6 +87,8 @@ struct db_reply {
 
 /* Comes once, from the loop and never from within db_pool_call, unless the call is forgotten. */
 typedef void db_reply_fn(void *owner, const struct db_reply *reply);
+/* Tells `fn` of a call that could not begin, for callers whose `fn` is to hear of that, too. */
+void db_reply_fail(db_reply_fn *fn, void *owner, const struct err *e);
 
 struct db_call {
     enum db_lane lane;

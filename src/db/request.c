@@ -170,6 +170,11 @@ void request_reply_error(struct db_request *r, const struct err *e, bool is_in_d
                 .err = e, .is_in_doubt = is_in_doubt, .sqlstate = "", .constraint = "" });
 }
 
+void db_reply_fail(db_reply_fn *fn, void *owner, const struct err *e)
+{
+    fn(owner, &(struct db_reply){ .err = e, .sqlstate = "", .constraint = "" });
+}
+
 static bool has_open_link(const struct db_lane_queue *lane)
 {
     for (size_t i = 0; i < lane->options.connections; i++)

@@ -7,7 +7,7 @@
 #include "gateway/headers.h"
 #include "gateway/note.h"
 #include "gateway/record.h"
-#include "json/writer.h"
+#include "json/members.h"
 
 enum {
     EXPORTS_MAX = 4, /* of a loop at once */
@@ -99,36 +99,27 @@ static void lost(void *owner, const struct err *e)
 
 /* ── a page ── */
 
-static void put_text(struct json_writer *w, const char *key, struct str text)
-{
-    json_key(w, str_of_c(key));
-    json_write_string(w, text);
-}
-
 static void put_entry(struct buf *out, const struct record *entry)
 {
     struct json_writer w = json_writer_to(out);
     char at[CLOCK_TEXT_MAX];
     clock_format(record_time(entry, COL_audit_log_at), at);
     json_begin_object(&w);
-    put_text(&w, "id", record_cell(entry, COL_audit_log_id));
-    put_text(&w, "at", str_of_c(at));
-    put_text(&w, "actorLabel", record_cell(entry, COL_audit_log_actor_label));
+    json_put_text(&w, "id", record_cell(entry, COL_audit_log_id));
+    json_put_text(&w, "at", str_of_c(at));
+    json_put_text(&w, "actorLabel", record_cell(entry, COL_audit_log_actor_label));
     json_key_c(&w, "actor");
     if (record_is_null(entry, COL_audit_log_actor_id)) {
         json_write_null(&w);
     } else {
         json_begin_object(&w);
-        put_text(&w, "id", record_cell(entry, COL_audit_log_actor_id));
+        json_put_text(&w, "id", record_cell(entry, COL_audit_log_actor_id));
         json_end_object(&w);
     }
-    put_text(&w, "action", record_cell(entry, COL_audit_log_action));
-    put_text(&w, "subject", record_cell(entry, COL_audit_log_subject));
-    json_key_c(&w, "detail");
-    if (record_is_null(entry, COL_audit_log_detail))
-        json_write_null(&w);
-    else
-        json_write_raw(&w, record_cell(entry, COL_audit_log_detail));
+    json_put_text(&w, "action", record_cell(entry, COL_audit_log_action));
+    json_put_text(&w, "subject", record_cell(entry, COL_audit_log_subject));
+    json_put_maybe_raw(&w, "detail", !record_is_null(entry, COL_audit_log_detail),
+                       record_cell(entry, COL_audit_log_detail));
     json_end_object(&w);
     buf_put_char(out, '\n');
 }

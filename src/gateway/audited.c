@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "json/members.h"
 #include "store/public/audit.h"
 
 struct audited {
@@ -15,39 +16,24 @@ struct audited_act audited_begin(const char *action, struct str subject, struct 
     return (struct audited_act){ uuid_v7(), action, subject, detail, false };
 }
 
-static void put_text(struct json_writer *w, const char *name, struct str text)
-{
-    json_key(w, str_of_c(name));
-    json_write_string(w, text);
-}
-
-static void put_id(struct json_writer *w, const char *name, struct uuid id)
-{
-    char text[UUID_TEXT_LEN + 1];
-    uuid_format(id, text);
-    put_text(w, name, str_of(text, UUID_TEXT_LEN));
-}
-
 void audited_put_record(struct json_writer *w, const struct gql_step *step,
                         const struct audited_act *act, const struct audited_call *call)
 {
     const struct actor *actor = &await_request(step)->credential->owner;
     json_key_c(w, "record");
     json_begin_object(w);
-    put_id(w, "id", act->id);
-    put_text(w, "actor", actor->label);
-    put_id(w, "user", actor->user_id);
-    put_text(w, "action", str_of_c(act->action));
-    put_text(w, "subject", act->subject);
+    json_put_id(w, "id", act->id);
+    json_put_text(w, "actor", actor->label);
+    json_put_id(w, "user", actor->user_id);
+    json_put_text(w, "action", str_of_c(act->action));
+    json_put_text(w, "subject", act->subject);
     if (act->detail.ptr != NULL) {
         json_key_c(w, "detail");
         json_write_raw(w, act->detail);
     }
     if (call->is_counted) {
-        json_key_c(w, "done");
-        json_write_i64(w, call->done);
-        json_key_c(w, "refused");
-        json_write_i64(w, call->refused);
+        json_put_i64(w, "done", call->done);
+        json_put_i64(w, "refused", call->refused);
     }
     json_key_c(w, "is_last");
     json_write_bool(w, call->is_last);

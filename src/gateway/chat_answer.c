@@ -185,7 +185,6 @@ bool chat_answer_read(struct arena *a, const struct json_value *done,
 {
     const struct json_value *content = json_get_c(done, "content");
     const struct json_value *model = json_get_c(done, "model");
-    const struct json_value *is_degraded = json_get_c(done, "is_degraded");
     struct str citations;
     if (!is_text(content, CHAT_ANSWER_CHARS_MAX) || !is_text(model, CHAT_MODEL_CHARS_MAX) ||
         !read_citations(a, json_get_c(done, "citations"), &citations))
@@ -194,8 +193,7 @@ bool chat_answer_read(struct arena *a, const struct json_value *done,
     ret_answer->content = content->text;
     ret_answer->model = model->text;
     ret_answer->citations_json = citations;
-    ret_answer->is_degraded =
-        is_degraded != NULL && is_degraded->type == JSON_BOOL && is_degraded->boolean;
+    ret_answer->is_degraded = json_get_flag(done, STR("is_degraded"));
     ret_answer->prompt_tokens = read_count(a, json_get_c(done, "prompt_tokens"));
     ret_answer->completion_tokens = read_count(a, json_get_c(done, "completion_tokens"));
     return true;

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "gateway/bindings.h"
 #include "gateway/check.h"
-#include "json/writer.h"
+#include "json/members.h"
 #include "schema/entities.h"
 #include "store/public/insight.h"
 
@@ -172,21 +172,12 @@ static struct str severity_label(struct str name)
 static void write_view(struct json_writer *w, const struct insight_view *view)
 {
     json_begin_object(w);
-    json_key_c(w, "id");
-    json_write_string(w, view->id);
-    json_key_c(w, "type");
-    json_write_string(w, view->type);
-    json_key_c(w, "title");
-    json_write_string(w, view->title);
-    json_key_c(w, "description");
-    json_write_string(w, view->description);
-    json_key_c(w, "severity");
-    json_write_string(w, severity_label(view->severity));
-    json_key_c(w, "data");
-    if (str_is_empty(view->data_json))
-        json_write_null(w);
-    else
-        json_write_raw(w, view->data_json);
+    json_put_text(w, "id", view->id);
+    json_put_text(w, "type", view->type);
+    json_put_text(w, "title", view->title);
+    json_put_text(w, "description", view->description);
+    json_put_text(w, "severity", severity_label(view->severity));
+    json_put_maybe_raw(w, "data", !str_is_empty(view->data_json), view->data_json);
     json_key_c(w, "confidence");
     json_write_double(w, view->confidence); /* null where there is none */
     json_key_c(w, "recommendations");

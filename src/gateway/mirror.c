@@ -30,8 +30,7 @@ bool mirror_write(struct mirror *m, const struct db_step *steps, size_t count, d
     if (e.code != ERR_INVALID && e.code != ERR_LIMIT)
         return false;
     /* A value that cannot even be sent: told as the tables would tell it. */
-    const struct db_reply reply = { .err = &e, .sqlstate = "", .constraint = "" };
-    fn(owner, &reply);
+    db_reply_fail(fn, owner, &e);
     return true;
 }
 

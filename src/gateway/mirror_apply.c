@@ -299,8 +299,7 @@ static void load_spans(struct apply *apply)
                                   .owner = apply };
     if (db_pool_call(m->loop->pool, &call, NULL, &e))
         return;
-    const struct db_reply reply = { .err = &e, .sqlstate = "", .constraint = "" };
-    loaded(apply, &reply);
+    db_reply_fail(loaded, apply, &e);
 }
 
 static void retry(void *owner)

@@ -205,24 +205,18 @@ static void take_job_change(struct recording *r, const struct audit_record *base
 
 /* ── acts ── */
 
-static struct str text_of(const struct json_value *object, const char *name)
-{
-    const struct json_value *v = json_get(object, str_of_c(name));
-    return v != NULL && v->type == JSON_STRING ? v->text : STR("");
-}
-
 /* What it has come to by now: of one act the last record counts. */
 static void take_act(struct recording *r, const struct audit_record *base,
                      const struct json_value *told)
 {
     struct audit_record record = *base;
     size_t i = 0;
-    record.action = text_of(told, "action");
-    record.subject = text_of(told, "subject");
-    if (!uuid_parse(text_of(told, "id"), &record.id) || str_is_empty(record.action) ||
+    record.action = json_get_text(told, STR("action"));
+    record.subject = json_get_text(told, STR("subject"));
+    if (!uuid_parse(json_get_text(told, STR("id")), &record.id) || str_is_empty(record.action) ||
         record.action.len > ACTION_BYTES_MAX)
         return; /* no gateway of ours has given it */
-    (void)uuid_parse(text_of(told, "user"), &record.user_id);
+    (void)uuid_parse(json_get_text(told, STR("user")), &record.user_id);
     record.detail = record_detail_act(r->a, told);
     while (i < r->act_count && !uuid_eq(r->acts[i].id, record.id))
         i++;
@@ -323,7 +317,6 @@ static void take_page_change(struct recording *r, const struct json_value *chang
 static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost,
                              const struct json_value *body)
 {
-    const struct json_value *is_cut = json_get_c(body, "job_changes_cut");
     struct audit_record record = {
         .shard = r->shard,
         .seq = lost->to_seq,
@@ -332,9 +325,8 @@ static void say_what_is_lost(struct recording *r, const struct mirror_lost *lost
         .action = lost->from_seq == 0 && !lost->is_reset ? STR("record.begin") : STR("record.gap"),
         .subject = arena_printf(r->a, "shard:%d", r->shard),
     };
-    record.detail =
-        record_detail_lost(r->a, r->shard, lost->from_seq, lost->to_seq, lost->is_reset,
-                           is_cut != NULL && is_cut->type == JSON_BOOL && is_cut->boolean);
+    record.detail = record_detail_lost(r->a, r->shard, lost->from_seq, lost->to_seq, lost->is_reset,
+                                       json_get_flag(body, STR("job_changes_cut")));
     r->records[r->count++] = record;
 }
 

@@ -171,8 +171,7 @@ static void put_member(struct detail *d, struct str name, const struct json_valu
 struct str record_detail_act(struct arena *a, const struct json_value *record)
 {
     static const struct str counts[] = { STR("done"), STR("refused") };
-    const struct json_value *detail = json_get_c(record, "detail"),
-                            *is_open = json_get_c(record, "is_open");
+    const struct json_value *detail = json_get_c(record, "detail");
     size_t members = detail != NULL && detail->type == JSON_OBJECT ? detail->member_count : 0;
     size_t told = 0;
     struct detail d;
@@ -184,7 +183,7 @@ struct str record_detail_act(struct arena *a, const struct json_value *record)
             put_member(&d, counts[i], json_get(record, counts[i]));
             told++;
         }
-    if (is_open != NULL && is_open->type == JSON_BOOL && is_open->boolean) {
+    if (json_get_flag(record, STR("is_open"))) {
         json_key_c(&d.w, "unfinished");
         json_write_bool(&d.w, true);
         told++;

@@ -82,7 +82,6 @@ static int64_t number_of(const struct json_value *object, const char *name)
 static bool page_read(struct task_log_page *page, const struct json_value *body, struct err *e)
 {
     const struct json_value *lines = json_get_c(body, "lines");
-    const struct json_value *is_finished = json_get_c(body, "is_finished");
     struct str next = json_get_text(body, STR("next"));
     if (lines == NULL || lines->type != JSON_ARRAY || lines->item_count > TASK_LOG_LINES_MAX ||
         next.len == 0 || next.len >= TASK_LOG_PLACE_MAX)
@@ -97,8 +96,7 @@ static bool page_read(struct task_log_page *page, const struct json_value *body,
                                     .text = json_get_text(&lines->items[i], STR("text")),
                                     .place = json_get_text(&lines->items[i], STR("n")) };
     memcpy(page->next, next.ptr, next.len);
-    page->is_finished =
-        is_finished != NULL && is_finished->type == JSON_BOOL && is_finished->boolean;
+    page->is_finished = json_get_flag(body, STR("is_finished"));
     return true;
 }
 

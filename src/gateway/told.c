@@ -73,12 +73,6 @@ static const struct json_value *list_of(enum told_what what, const struct json_v
     return list != NULL && list->type == JSON_ARRAY ? list : NULL;
 }
 
-static bool is_paused(const struct json_value *object)
-{
-    const struct json_value *v = json_get_c(object, "is_paused");
-    return v != NULL && v->type == JSON_BOOL && v->boolean;
-}
-
 /* As many names as there is room for. */
 static void list_paused(struct buf *out, enum told_what what, const struct json_value *list)
 {
@@ -87,7 +81,7 @@ static void list_paused(struct buf *out, enum told_what what, const struct json_
     for (size_t i = 0; told_kinds[what].name != NULL && i < list->item_count; i++) {
         struct str name = json_get_text(&list->items[i], str_of_c(told_kinds[what].name));
         const char *before = out->len == 0 ? told_kinds[what].words : ",";
-        if (!is_paused(&list->items[i]))
+        if (!json_get_flag(&list->items[i], STR("is_paused")))
             continue;
         if (!buf_has_room(out, strlen(before) + name.len + sizeof " and 1000000 more")) {
             left++;

@@ -201,11 +201,11 @@ bool worker_read_event(struct arena *a, const struct json_value *event,
                        (long long)ret_event->seq);
     (void)time_of(event, "at_us", &ret_event->at_us);
     struct feed_event read = *ret_event;
-    const struct json_value *is_gone = json_get_c(event, "is_gone");
     bool is_good = true;
     read.op = op;
-    read.is_gone = is_gone != NULL && is_gone->type == JSON_BOOL && is_gone->boolean;
-    if (op >= FEED_ADD && op <= FEED_NOTE)
+    if (op == FEED_NONE)
+        read.is_gone = json_get_flag(event, STR("is_gone"));
+    else if (op >= FEED_ADD && op <= FEED_NOTE)
         is_good = read_task_event(a, event, &read, e);
     else if (op == FEED_DROP)
         is_good = read_drop(a, event, &read, e);

@@ -193,6 +193,12 @@ struct str json_get_text(const struct json_value *object, struct str key)
     return v->text.ptr != NULL ? v->text : STR("");
 }
 
+bool json_get_flag(const struct json_value *object, struct str key)
+{
+    const struct json_value *v = json_get(object, key);
+    return v != NULL && v->type == JSON_BOOL && v->boolean;
+}
+
 bool json_get_i64(const struct json_value *object, struct str key, int64_t *ret_value)
 {
     const struct json_value *v = json_get(object, key);

@@ -54,6 +54,8 @@ struct json_member {
 
 /* The member that is a string; `ptr` NULL: there is none. */
 [[nodiscard]] struct str json_get_text(const struct json_value *object, struct str key);
+/* Whether the member is there and true. */
+[[nodiscard]] bool json_get_flag(const struct json_value *object, struct str key);
 /* The member that is a number, or, of _text, a string that is one: "17". False where it is not, or
  * out of range; then *ret_value is as it was. */
 [[nodiscard]] bool json_get_i64(const struct json_value *object, struct str key,

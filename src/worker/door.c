@@ -337,11 +337,6 @@ struct led_read {
     void *owner;
 };
 
-static void fail_read(db_reply_fn *fn, void *owner, const struct err *e)
-{
-    fn(owner, &(struct db_reply){ .err = e, .sqlstate = "", .constraint = "" });
-}
-
 /* The names of types and queues, the jobs and all else that an answer is made of beside the rows
  * are forgotten with the lead. */
 static void led_read_done(void *owner, const struct db_reply *reply)
@@ -354,7 +349,7 @@ static void led_read_done(void *owner, const struct db_reply *reply)
         return;
     }
     shard_refuse(&e);
-    fail_read(read.fn, read.owner, &e);
+    db_reply_fail(read.fn, read.owner, &e);
 }
 
 void door_read_within(struct worker *w, enum db_lane lane, int64_t ms,
@@ -368,7 +363,7 @@ void door_read_within(struct worker *w, enum db_lane lane, int64_t ms,
                    &e))
         return;
     mem_free(read);
-    fail_read(fn, owner, &e);
+    db_reply_fail(fn, owner, &e);
 }
 
 void door_read(struct worker *w, const struct db_statement *statement, const struct db_args *args,

@@ -40,8 +40,7 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     shard_number_format(s, c->fence, fence);
     json_begin_object(w);
     json_put_id(w, "task", c->id);
-    json_key_c(w, "type");
-    json_write_string(w, c->type);
+    json_put_text(w, "type", c->type);
     json_key_c(w, "payload");
     json_write_raw(w, c->body.payload);
     json_key_c(w, "attempt");
@@ -55,22 +54,9 @@ static void put_lease(struct leasing *l, struct json_writer *w, const struct lea
     json_key_c(w, "deadline_us"); /* by that clock, too: the log's may be far ahead */
     json_write_i64(w, now_us + c->started_us - shard_now_us(s) + (int64_t)c->timeout_s * CLOCK_S);
     json_put_time(w, "scheduled_for_us", c->body.scheduled_for_us);
-    json_key_c(w, "idempotency_key");
-    if (c->body.key.len > 0)
-        json_write_string(w, c->body.key);
-    else
-        json_write_null(w);
-    if (c->body.has_job) {
-        json_put_id(w, "job_id", c->body.job_id);
-    } else {
-        json_key_c(w, "job_id");
-        json_write_null(w);
-    }
-    json_key_c(w, "checkpoint");
-    if (c->body.checkpoint.len > 0)
-        json_write_raw(w, c->body.checkpoint);
-    else
-        json_write_null(w);
+    json_put_maybe_text(w, "idempotency_key", c->body.key.len > 0, c->body.key);
+    json_put_maybe_id(w, "job_id", c->body.has_job, c->body.job_id);
+    json_put_maybe_raw(w, "checkpoint", c->body.checkpoint.len > 0, c->body.checkpoint);
     json_end_object(w);
 }
 
@@ -175,7 +161,7 @@ void leasing_read_bodies(struct leasing *l)
             answer(l);
     } else if (!door_read_begin(l->w, &read_bodies, read_bodies_args(a, ids, count), bodies_read, l,
                                 &l->reading, &e)) {
-        bodies_read(l, &(struct db_reply){ .err = &e, .sqlstate = "", .constraint = "" });
+        db_reply_fail(bodies_read, l, &e);
     }
 }
 

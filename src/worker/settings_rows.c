@@ -1,9 +1,9 @@
 /* settings_rows: what is set as rows of the tables: stored with a batch, and loaded. */
 #include "base/mem.h"
 #include "db/rows.h"
+#include "json/members.h"
 #include "json/writer.h"
 #include "store/queue/settings_sql.h"
-#include "worker/members.h"
 #include "worker/settings_priv.h"
 
 /* ── rows and events ── */

@@ -4,9 +4,9 @@
  * Source: docs/protocol.md "The task object", "Feed and snapshot".
  */
 #pragma once
+#include "json/members.h"
 #include "json/writer.h"
 #include "worker/live.h"
-#include "worker/members.h"
 #include "worker/ops.h"
 
 struct task_view {

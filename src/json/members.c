@@ -1,4 +1,4 @@
-#include "worker/members.h"
+#include "json/members.h"
 
 void json_put_text(struct json_writer *w, const char *key, struct str text)
 {

@@ -1,5 +1,5 @@
 /*
- * members: `"key":value` of an open object, in the forms that the members of this service's objects
+ * members: `"key":value` of an open object, in the forms that members of the services' objects
  * take. "maybe": null where it is not there.
  */
 #pragma once
