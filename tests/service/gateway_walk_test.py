@@ -287,7 +287,7 @@ def nobody_has_stumbled(world):
 
 
 def main():
-    with Postgres() as postgres, Worker(postgres.url) as worker, Ai(GATEWAY_TOKEN) as ai, \
+    with Postgres() as postgres, Worker(postgres.url, WORKER_LEASE="20s") as worker, Ai(GATEWAY_TOKEN) as ai, \
             Gateway(postgres.url, WORKER_URL=f"http://127.0.0.1:{worker.port}", AI_URL=ai.url, GATEWAY_TOKEN=GATEWAY_TOKEN,
                     CHAT_LIMIT="1000000") as gateway:
         run_tests([what_is_right_is_answered_as_the_schema_says, what_is_wrong_in_one_place_is_refused,
