@@ -148,8 +148,8 @@ static void keep_memory_small(void)
     (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
 }
 
-/* Nothing of ours may take the place of one that is closed, since it would be written to. To read or
- * write it goes on failing. */
+/* Nothing of ours may take the place of one that is closed, since it would be written to. To read
+ * or write it goes on failing. */
 static void keep_standard_fds(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
