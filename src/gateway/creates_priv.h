@@ -27,7 +27,7 @@ struct creates_batch {
     struct create_call **calls;
     struct create_task **tasks;
     struct create_call **calls_of; /* whose each task is */
-    size_t call_count, task_count;
+    size_t call_count, task_count, bytes; /* bytes: of the request, about */
     bool is_atomic, is_in_doubt;
     int64_t deadline_us; /* of the most urgent call */
     struct mirror_row *rows;
