@@ -119,6 +119,7 @@ static struct creates_batch *batch_of_waiting(struct creates *c)
 
 void creates_batch_done(struct creates_batch *b)
 {
+    creates_let_go(b);
     for (size_t i = 0; i < b->call_count; i++)
         b->calls[i]->fn(b->calls[i]->owner);
     batch_unref(b);
@@ -142,6 +143,7 @@ bool creates_is_vouched(const struct creates_batch *b, const struct create_task 
 static void ask_singly(struct creates_batch *b)
 {
     struct creates *c = b->creates;
+    creates_let_go(b);
     for (size_t i = b->call_count; i-- > 0;) {
         b->calls[i]->was_refused = true;
         list_push_front(&c->waiting, &b->calls[i]->node);
@@ -206,6 +208,7 @@ static void ask(struct creates_batch *b)
     int64_t wait_us = await_worker_create_us(c->loop, b->deadline_us, now_us);
     struct buf body;
     struct err e;
+    creates_claim(b);
     buf_init(&body, 0);
     buf_put_c(&body, "{\"tasks\":[");
     for (size_t i = 0; i < b->task_count; i++) {
@@ -244,6 +247,7 @@ static void to_outbox(struct creates_batch *b)
     struct outbox_entry *entries = arena_new_array(b->arena, b->task_count, struct outbox_entry);
     struct mirror_row *rows = arena_new_array(b->arena, b->task_count, struct mirror_row);
     struct err e;
+    creates_let_go(b);
     for (size_t i = 0; i < b->task_count; i++) {
         const struct create_task *task = b->tasks[i];
         entries[i] = (struct outbox_entry){ .id = uuid_v7(),
