@@ -8,7 +8,14 @@
 #include "worker/meter.h"
 #include "worker/notes.h"
 
-enum { EVERY_MS = 1'000, AGAIN_MS = 5, ROWS_MAX = 5'000, FIRST = 256, KEEP_MAX = 65'536, AHEAD = 8 };
+enum {
+    EVERY_MS = 1'000,
+    AGAIN_MS = 5,
+    ROWS_MAX = 5'000,
+    FIRST = 256,
+    KEEP_MAX = 65'536,
+    AHEAD = 8
+};
 
 struct tick {
     struct shard *s;
