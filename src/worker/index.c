@@ -16,6 +16,11 @@ void index_clear(struct index *index)
     *index = (struct index){ 0 };
 }
 
+static size_t home_of(const struct index *index, uint64_t hash)
+{
+    return (size_t)((hash >> 32) * index->capacity >> 32);
+}
+
 static uint32_t item_of(uint32_t slot)
 {
     return (slot & ITEM_MASK) - 1;
@@ -34,7 +39,7 @@ static size_t after(const struct index *index, size_t at)
 int64_t index_find(const struct index *index, const void *owner, uint64_t hash, const void *key)
 {
     size_t steps = 0;
-    for (size_t at = index_home_of(index, hash); index->slots[at]; at = after(index, at), steps++) {
+    for (size_t at = home_of(index, hash); index->slots[at]; at = after(index, at), steps++) {
         uint32_t slot = index->slots[at];
         if (slot >> STEPS_SHIFT == min_of(steps, (size_t)STEPS_MAX) &&
             index->is(owner, item_of(slot), key))
@@ -45,7 +50,7 @@ int64_t index_find(const struct index *index, const void *owner, uint64_t hash, 
 
 static void put(struct index *index, uint64_t hash, uint32_t item)
 {
-    size_t at = index_home_of(index, hash), steps = 0;
+    size_t at = home_of(index, hash), steps = 0;
     for (; index->slots[at]; steps++)
         at = after(index, at);
     index->slots[at] = slot_of(item, steps);
@@ -84,12 +89,12 @@ static size_t steps_of(const struct index *index, const void *owner, size_t at)
     uint32_t slot = index->slots[at];
     if (slot >> STEPS_SHIFT < STEPS_MAX)
         return slot >> STEPS_SHIFT;
-    return distance(index, index_home_of(index, index->hash(owner, item_of(slot))), at);
+    return distance(index, home_of(index, index->hash(owner, item_of(slot))), at);
 }
 
 void index_remove(struct index *index, const void *owner, uint32_t item)
 {
-    size_t hole = index_home_of(index, index->hash(owner, item));
+    size_t hole = home_of(index, index->hash(owner, item));
     while (item_of(index->slots[hole]) != item) {
         assert(index->slots[hole]);
         hole = after(index, hole);

@@ -20,21 +20,11 @@ struct index {
     index_is_fn *is;
 };
 
-[[nodiscard]] static inline size_t index_home_of(const struct index *index, uint64_t hash)
-{
-    return (size_t)((hash >> 32) * index->capacity >> 32);
-}
-
 void index_init(struct index *index, index_hash_fn *hash, index_is_fn *is);
 void index_clear(struct index *index);
 /* INDEX_NONE: there is none. `hash` is of the key. */
 [[nodiscard]] int64_t index_find(const struct index *index, const void *owner, uint64_t hash,
                                  const void *key);
-/* It will be looked for soon: the memory where the find begins is fetched meanwhile. */
-static inline void index_prefetch(const struct index *index, uint64_t hash)
-{
-    __builtin_prefetch(&index->slots[index_home_of(index, hash)]);
-}
 /* One that is not there. */
 void index_add(struct index *index, const void *owner, uint32_t item);
 /* One that is there, and whose hash can still be told. */

@@ -72,7 +72,6 @@ bool leasing_read_acks(struct leasing *l, const struct json_value *list, struct 
         l->acks[i].answer = LEASE_STALE;
         if (!read_ack(l, &list->items[i], i, e))
             return false;
-        live_prefetch(l->w->shard.live, l->acks[i].task);
     }
     l->ack_count = list->item_count;
     return true;

@@ -86,11 +86,6 @@ struct live *live_find(const struct live_set *set, struct uuid id)
     return number == INDEX_NONE ? NULL : live_at(set, (uint32_t)number);
 }
 
-void live_prefetch(const struct live_set *set, struct uuid id)
-{
-    index_prefetch(&set->by_id, hash_of(id));
-}
-
 static int64_t run_number(const struct live_set *set, const struct live *task)
 {
     uint32_t number = live_number(task);

@@ -65,8 +65,6 @@ void live_destroy(struct live_set *set); /* accepts NULL */
 
 /* NULL where there is none. */
 [[nodiscard]] struct live *live_find(const struct live_set *set, struct uuid id);
-/* It will be looked for soon. Worth its while where many are: see index_prefetch. */
-void live_prefetch(const struct live_set *set, struct uuid id);
 /* A new one with that id, in no lane and no heap: live_join it, fill it and call live_place. The id
  * must not be there. */
 [[nodiscard]] struct live *live_add(struct live_set *set, struct uuid id);

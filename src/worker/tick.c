@@ -8,14 +8,7 @@
 #include "worker/meter.h"
 #include "worker/notes.h"
 
-enum {
-    EVERY_MS = 1'000,
-    AGAIN_MS = 5,
-    ROWS_MAX = 5'000,
-    FIRST = 256,
-    KEEP_MAX = 65'536,
-    AHEAD = 8
-};
+enum { EVERY_MS = 1'000, AGAIN_MS = 5, ROWS_MAX = 5'000, FIRST = 256, KEEP_MAX = 65'536 };
 
 struct tick {
     struct shard *s;
@@ -187,12 +180,9 @@ static const struct db_args *gone_args(struct tick *tick)
 {
     struct uuid *ids = arena_new_array(tick->a, tick->gone_count, struct uuid);
     size_t count = 0;
-    for (size_t i = 0; i < tick->gone_count; i++) {
-        if (i + AHEAD < tick->gone_count)
-            live_prefetch(tick->s->live, tick->gone[i + AHEAD]);
+    for (size_t i = 0; i < tick->gone_count; i++)
         if (!live_find(tick->s->live, tick->gone[i]))
             ids[count++] = tick->gone[i];
-    }
     return count > 0 ? tick_gone_rows_args(tick->a, ids, count) : NULL;
 }
 
