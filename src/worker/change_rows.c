@@ -118,12 +118,26 @@ static struct str text_of_ids(struct arena *a, const struct uuid *ids, size_t co
     for (size_t i = 0; i < name##_count; i++)                                                      \
     (name)[i] = (value)
 
+static void task_step(struct batch *b, const struct task_row *r)
+{
+    const struct task_view *t = r->view;
+    batch_step(b, &batch_task,
+               batch_task_args(b->a, t->id, r->seq, (int32_t)r->type, (int16_t)t->priority,
+                               (int32_t)t->max_attempts, (int32_t)t->timeout_s, t->run_at_us,
+                               t->scheduled_for_us, id_or_none(t->has_job, t->job_id),
+                               id_or_none(t->has_creator, t->created_by), t->queue, t->actor,
+                               t->key, text_of_ids(b->a, t->depends_on, t->depends_on_count),
+                               t->payload, b->at_us, (int64_t)t->key_hash));
+}
+
 static void task_steps(struct batch *b)
 {
     struct arena *a = b->a;
     const struct task_row *r = b->rows->tasks.items;
     size_t n = b->rows->tasks.count;
-    if (n == 0)
+    if (n == 1)
+        task_step(b, r);
+    if (n < 2)
         return;
     COLUMN(ids, struct uuid, r[i].view->id);
     COLUMN(seqs, int64_t, r[i].seq);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What a lease holds, wherever its body comes from. Usage: worker_bodies_test.py PROGRAM"""
 
+import json
 import os
 import subprocess
 import sys
@@ -77,6 +78,29 @@ def each_of_many_has_its_own_body(worker, _):
     leases = executor.leases(300)
     assert sorted(lease["task"] for lease in leases) == sorted(ids)
     assert all(lease["payload"] == {"of": lease["task"]} for lease in leases), leases
+
+
+def one_that_is_made_alone_is_stored_as_one_of_many(worker, url):
+    caller, first = Caller(worker), Caller(worker).create_one(type="other")
+    caller.post("/v1/types:update", {"type": "stored", "settings": {"key_path": "of"}, "actor": "ada"})
+    plain = {"type": "stored"}
+    full = {"type": "stored", "priority": "high", "max_attempts": 7, "timeout_s": 11, "queue": "q", "actor": "ada",
+            "run_at_us": 4_000_000_000_000_000, "created_by": new_id(), "job_id": new_id(), "payload": {"of": "ü"},
+            "scheduled_for_us": 1_700_000_000_000_001, "depends_on": [first], "idempotency_key": "k"}
+    for members in plain, full:
+        alone, among = caller.create_one(**members), [new_id(), new_id()]
+        made = caller.create(*({**members, "id": i, "idempotency_key": i} for i in among))
+        assert all("task" in result for result in made.json["results"]), made.text
+        rows = [json.loads(row) for row in sql(url, "SELECT row_to_json(t) FROM worker.task AS t WHERE id IN"
+                                               f" ('{alone}', '{among[0]}') ORDER BY seq").splitlines()]
+        keys = [row.pop("idempotency_key") for row in rows]
+        if members is plain:
+            assert all(row["run_at"] == row["created_at"] for row in rows), rows
+        else:
+            assert rows[0]["key_hash"] and all(rows[0].values()), rows
+        differing = {name for name in rows[0] if rows[0][name] != rows[1][name]}
+        own = {"id", "seq", "created_at"} | ({"run_at"} if members is plain else set())
+        assert differing <= own and keys == [members.get("idempotency_key"), among[0]], rows
 
 
 def lease_of_one_batch(worker, url, executor):
@@ -196,6 +220,7 @@ TESTS = [
     what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell,
     so_it_is_of_a_job,
     each_of_many_has_its_own_body,
+    one_that_is_made_alone_is_stored_as_one_of_many,
     a_checkpoint_is_handed_over_even_by_its_own_batch,
     one_that_its_own_batch_made_and_changed_is_told_however_early_bodies_are_read,
     one_that_is_told_when_its_leader_leads_no_more_still_has_its_type,

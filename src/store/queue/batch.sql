@@ -58,6 +58,18 @@ FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::int8[]) AS seq, unnest($3::int
              unnest($14::text[]) AS depends_on, unnest($15::text[]) AS payload,
              unnest($17::int8[]) AS key_hash) AS u;
 
+-- :name batch_task  :params id uuid, seq int8, type int4, priority int2, max_attempts int4, timeout int4
+-- :params run_at timestamptz, scheduled_for timestamptz, job_id uuid, creator uuid, queue text
+-- :params actor text, key text, depends_on text, payload text, at timestamptz, key_hash int8
+-- The same of one alone, as an idle system's are: arrays make it half as long again.
+INSERT INTO worker.task (id, seq, type, priority, max_attempts, timeout_s, run_at, created_at,
+                         scheduled_for, job_id, created_by, queue, actor, idempotency_key,
+                         depends_on, payload, key_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $16, nullif($8, 'epoch'),
+        nullif($9, '00000000-0000-0000-0000-000000000000'),
+        nullif($10, '00000000-0000-0000-0000-000000000000'), $11, $12, nullif($13, ''),
+        $14::text::uuid[], $15::text::json, nullif($17, 0));
+
 -- :name batch_done  :params ids uuid[], seqs int8[], fences int8[], states int4[], attempts int4[]
 -- :params max_attempts int4[], started_ats timestamptz[], results text[], has_errors bool[]
 -- :params errors text[], whys text[], workers text[], at timestamptz
