@@ -27,6 +27,7 @@ enum feed_op {
     FEED_TYPE,
     FEED_QUEUE,
     FEED_RECORD,
+    FEED_MADE, /* as NONE, where a task began that has left since; it concerns its record alone */
     FEED_OP_COUNT
 };
 
@@ -48,12 +49,13 @@ struct feed_event {
     /*
      * What the event tells, in PostgreSQL's text form ("2026-11-23 08:30:00.25+00"; "in-progress"),
      * COL_tasks_COUNT cells, or COL_jobs_COUNT for JOB; those whose bit (1 << column) is not in
-     * `told` are not known from it. ptr NULL: null. ADD and JOB tell all. NULL for the others.
+     * `told` are not known from it. ptr NULL: null. ADD and JOB tell all, MADE who made it and what
+     * a row never changes of. NULL for the others.
      */
     uint64_t told;
     const struct str *cells;
 
-    bool is_gone; /* NONE: of a task that left before this was read, so that nobody counts it */
+    bool is_gone; /* NONE, MADE: of a task that left before this was read: nobody counts it */
     int from;     /* enum task_status before a FINISH or REOPEN */
     /* START: how long it waited; FINISH: how long it ran; -1: not known. */
     int64_t took_us;

@@ -72,6 +72,7 @@ int feed_status_before(const struct feed_event *event)
     case FEED_TYPE:
     case FEED_QUEUE:
     case FEED_RECORD:
+    case FEED_MADE:
     case FEED_OP_COUNT:
         break;
     }

@@ -69,7 +69,7 @@ static void add_move(void *owner, struct str type, enum task_status status, int6
 static void take_event(struct audit_run *run, const struct feed_event *event)
 {
     struct audit_changes *c = &run->changes;
-    if (event->op == FEED_TYPE || event->op == FEED_QUEUE || event->op == FEED_RECORD)
+    if (event->op == FEED_TYPE || event->op == FEED_QUEUE || event->op >= FEED_RECORD)
         return;
     for (size_t i = 0; i < event->id_count; i++)
         add(c, (struct audit_change){ .seq = event->seq, .id = event->ids[i], .is_drop = true });

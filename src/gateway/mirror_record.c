@@ -178,7 +178,7 @@ static void take_task_event(struct recording *r, const struct audit_record *base
                             const struct feed_event *event)
 {
     enum act act = act_of(event->op);
-    if (event->op == FEED_ADD)
+    if (event->op == FEED_ADD || event->op == FEED_MADE)
         take_new_task(r, base, event->cells, event->id);
     if (event->op == FEED_DROP)
         take_drop(r, base, event);

@@ -120,14 +120,6 @@ static void add_periods(struct reading *reading, const struct db_rows *rollups)
     }
 }
 
-static void take_totals(struct reading *reading, const struct db_rows *rows)
-{
-    for (size_t i = 0; i < countof(reading->totals); i++)
-        reading->totals[i] = db_rows_i64(rows, 0, i);
-    bool is_waiting = !db_rows_is_null(rows, 0, STATS_OLDEST_PENDING);
-    reading->oldest_pending_s = is_waiting ? db_rows_double(rows, 0, STATS_OLDEST_PENDING) : -1;
-}
-
 static void add_up(struct reading *reading, struct db_rows *const rows[STATS_PARTS])
 {
     struct merge m = { .reading = reading,
@@ -145,8 +137,11 @@ static void add_up(struct reading *reading, struct db_rows *const rows[STATS_PAR
         take_rollups(&m, type);
     }
     add_periods(reading, rows[STATS_PART_ROLLUPS]);
-    if (rows[STATS_PART_TOTALS] != NULL)
-        take_totals(reading, rows[STATS_PART_TOTALS]);
+    for (size_t i = 0; rows[STATS_PART_TOTALS] != NULL && i < countof(reading->totals); i++)
+        reading->totals[i] = db_rows_i64(rows[STATS_PART_TOTALS], 0, i);
+    const struct db_rows *oldest = rows[STATS_PART_OLDEST];
+    bool is_waiting = oldest != NULL && !db_rows_is_null(oldest, 0, 0);
+    reading->oldest_pending_s = is_waiting ? db_rows_double(oldest, 0, 0) : -1;
 }
 
 /* ── reading ── */
@@ -199,6 +194,10 @@ static void got_totals(void *owner, const struct db_reply *reply)
 {
     replied(owner, STATS_PART_TOTALS, reply);
 }
+static void got_oldest(void *owner, const struct db_reply *reply)
+{
+    replied(owner, STATS_PART_OLDEST, reply);
+}
 static void got_counts(void *owner, const struct db_reply *reply)
 {
     replied(owner, STATS_PART_COUNTS, reply);
@@ -239,7 +238,8 @@ static void begin(struct board_entry *entry, int64_t window_s)
         enum db_lane lane;
         db_reply_fn *fn;
     } calls[] = {
-        [STATS_PART_TOTALS] = { stats_totals_step(), DB_LANE_SLOW, got_totals },
+        [STATS_PART_TOTALS] = { stats_totals_step(), DB_LANE_READ, got_totals },
+        [STATS_PART_OLDEST] = { stats_oldest_step(), DB_LANE_SLOW, got_oldest },
         [STATS_PART_COUNTS] = { stats_task_counts_step(), DB_LANE_READ, got_counts },
         [STATS_PART_ROLLUPS] = { rollups_step(entry->next), DB_LANE_READ, got_rollups },
         [STATS_PART_TYPE_ROLLUPS] = { type_rollups_step(entry->next), DB_LANE_SLOW,

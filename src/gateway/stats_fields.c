@@ -6,6 +6,7 @@
 
 enum {
     OF_TOTALS = 1 << STATS_PART_TOTALS,
+    OF_OLDEST = 1 << STATS_PART_OLDEST,
     OF_COUNTS = 1 << STATS_PART_COUNTS,
     OF_ROLLUPS = 1 << STATS_PART_ROLLUPS,
     OF_TYPES = OF_COUNTS | 1 << STATS_PART_TYPE_ROLLUPS,
@@ -16,7 +17,7 @@ static const struct {
     unsigned parts;
 } parts_of[] = {
     { "users", OF_TOTALS },        { "chatMessages", OF_TOTALS },
-    { "jobs", OF_TOTALS },         { "oldestPendingSeconds", OF_TOTALS },
+    { "jobs", OF_TOTALS },         { "oldestPendingSeconds", OF_OLDEST },
     { "tasks", OF_COUNTS },        { "throughputPerMinute", OF_ROLLUPS },
     { "successRate", OF_ROLLUPS }, { "waitSeconds", OF_ROLLUPS },
     { "runSeconds", OF_ROLLUPS },  { "previous", OF_ROLLUPS },

@@ -25,7 +25,7 @@ struct reading {
     struct figures figures_before;
     void **type_objects;
     size_t type_count;
-    int64_t totals[STATS_OLDEST_PENDING];
+    int64_t totals[STATS_TOTALS_COUNT];
     double oldest_pending_s; /* below 0: nothing is pending */
     int64_t generated_at_us; /* wall */
     int64_t fresh_until_us;
@@ -39,6 +39,7 @@ struct stats_board;
 /* What a reading is made of, a statement each; sets of them are bits 1 << part. */
 enum stats_part {
     STATS_PART_TOTALS,
+    STATS_PART_OLDEST,
     STATS_PART_COUNTS,
     STATS_PART_ROLLUPS,
     STATS_PART_TYPE_ROLLUPS,

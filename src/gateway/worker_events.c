@@ -160,11 +160,29 @@ static bool read_told(const struct json_value *told, struct feed_event *event, s
     return (told != NULL && told->type == JSON_OBJECT) || err_set(e, ERR_INVALID, "is no object");
 }
 
+/* A number that concerns nobody, or a task that has left. */
+static bool read_none(struct arena *a, const struct json_value *object, struct feed_event *event,
+                      struct err *e)
+{
+    const struct json_value *task = json_get_c(object, "task");
+    struct worker_row row;
+    event->is_gone = json_get_flag(object, STR("is_gone"));
+    if (task == NULL)
+        return true;
+    if (!worker_read_task(a, task, &row, e))
+        return false;
+    event->op = FEED_MADE;
+    event->type = row.cells[COL_tasks_type];
+    event->told = row.told;
+    event->cells = row.cells;
+    return uuid_parse(row.cells[COL_tasks_id], &event->id);
+}
+
 /* Of a new task, of a job's change and of a record it stands within. */
 static void read_actor(const struct json_value *object, struct feed_event *event)
 {
     const struct json_value *holder = object;
-    if (event->op == FEED_ADD)
+    if (event->op == FEED_ADD || event->op == FEED_MADE)
         holder = json_get_c(object, "task");
     if (event->op == FEED_JOB || event->op == FEED_JOB_GONE)
         holder = event->object = json_get_c(object, "change");
@@ -185,7 +203,7 @@ static bool read_op(const struct json_value *v, enum feed_op *ret_op)
         [FEED_RECORD] = "record",
     };
     for (int op = 0; v != NULL && v->type == JSON_STRING && op < FEED_OP_COUNT; op++)
-        if (str_eq_c(v->text, names[op])) {
+        if (names[op] != NULL && str_eq_c(v->text, names[op])) {
             *ret_op = (enum feed_op)op;
             return true;
         }
@@ -209,7 +227,7 @@ bool worker_read_event(struct arena *a, const struct json_value *event,
     bool is_good = true;
     read.op = op;
     if (op == FEED_NONE)
-        read.is_gone = json_get_flag(event, STR("is_gone"));
+        is_good = read_none(a, event, &read, e);
     else if (op >= FEED_ADD && op <= FEED_NOTE)
         is_good = read_task_event(a, event, &read, e);
     else if (op == FEED_DROP)

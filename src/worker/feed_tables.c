@@ -1,7 +1,8 @@
 /*
  * feed_tables: the feed out of change_log and the tables, for whoever was away for longer than
  * memory reaches. What the tables no longer hold, such as the result of a task that was reopened
- * since, is left out: a later event of the same task has more.
+ * since, is left out: a later event of the same task has more. Of one that was deleted since, how
+ * it was made is told.
  */
 #include "db/rows.h"
 #include "json/json.h"
@@ -9,6 +10,7 @@
 #include "store/queue/schedule_sql.h"
 #include "worker/door.h"
 #include "worker/feed.h"
+#include "worker/feed_made.h"
 #include "worker/jobs.h"
 #include "worker/logrow.h"
 #include "worker/meter.h"
@@ -21,9 +23,7 @@ enum { READ_MS = 20'000, TABLE_EVENTS_MAX = 2'000 };
 struct told {
     struct change change;
     int64_t seq, at_us;
-    struct str counts; /* of a drop: what left, JSON */
-    struct str by;     /* who did it; empty: nobody in person */
-    struct str record; /* of a record, JSON; empty: it is none */
+    struct log_extra extra;
 };
 
 struct reading {
@@ -35,9 +35,10 @@ struct reading {
     struct uuid *ids;
     size_t id_count;
     struct db_rows *tasks, *errors;
+    struct db_rows *made;        /* NULL: none was deleted */
     struct db_rows *job_changes; /* NULL: no job has changed */
     size_t job_change_at;
-    struct map *task_rows;
+    struct map *task_rows, *made_rows;
     struct buf text;
 };
 
@@ -45,6 +46,7 @@ static void free_reading(void *owner)
 {
     struct reading *q = owner;
     map_destroy(q->task_rows);
+    map_destroy(q->made_rows);
     buf_clear(&q->text);
 }
 
@@ -62,7 +64,7 @@ static void put_drop_range(struct buf *out, const struct told *t)
     uint64_t ms = (uint64_t)t->change.args[0];
     for (size_t i = 0; i < 6; i++)
         to.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
-    event_drop_range(out, t->seq, t->at_us, t->change.id, to, t->counts);
+    event_drop_range(out, t->seq, t->at_us, t->change.id, to, t->extra.counts);
 }
 
 /* The error that the attempt which this change ended left behind. */
@@ -73,6 +75,11 @@ static void read_error(const struct reading *q, const struct told *t, struct tas
             v->has_error = true;
             v->error = db_rows_text(q->errors, i, 2);
         }
+}
+
+static bool is_beginning(enum op op)
+{
+    return op == OP_ADD || op == OP_ADD_BLOCKED;
 }
 
 static enum rule_state finished_state(enum op op)
@@ -92,7 +99,7 @@ static void put_finish(struct reading *q, const struct told *t, const struct tas
         v.finished_at_us = t->at_us;
         read_error(q, t, &v);
     }
-    v.by = t->by;
+    v.by = t->extra.by;
     event_finish(&q->text, t->seq, t->at_us, op_from(t->change.op), &v);
 }
 
@@ -125,7 +132,7 @@ static void put_task_event(struct reading *q, const struct told *t, size_t row)
 {
     struct task_view v;
     (void)read_task(q->r->arena, &q->w->shard, q->tasks, row, &v);
-    v.by = t->by;
+    v.by = t->extra.by;
     int64_t asked_max = db_rows_i64(q->tasks, row, 4);
     switch (t->change.op) {
     case OP_ADD:
@@ -204,6 +211,15 @@ static void put_job(struct reading *q, const struct told *t)
     buf_clear(&job);
 }
 
+/* The beginning of one that was deleted. */
+static bool put_made(struct reading *q, const struct told *t)
+{
+    const void *row = q->made_rows ? map_get(q->made_rows, uuid_bytes(&t->change.id)) : NULL;
+    return row && is_beginning(t->change.op) &&
+           feed_made_put(&q->text, &q->w->shard, q->made, (size_t)(uintptr_t)row - 1, t->seq,
+                         t->at_us);
+}
+
 static bool is_of_job(enum op op)
 {
     return op == OP_JOB || op == OP_JOB_GONE;
@@ -212,13 +228,13 @@ static bool is_of_job(enum op op)
 static void put_event(struct reading *q, const struct told *t)
 {
     if (t->change.op == OP_DROP) {
-        event_drop(&q->text, t->seq, t->at_us, t->change.id, t->counts, t->by);
+        event_drop(&q->text, t->seq, t->at_us, t->change.id, t->extra.counts, t->extra.by);
     } else if (t->change.op == OP_DROP_RANGE) {
         put_drop_range(&q->text, t);
     } else if (is_of_job(t->change.op)) {
         put_job(q, t);
-    } else if (t->change.op == OP_RECORD && !str_is_empty(t->record)) {
-        event_record(&q->text, t->seq, t->at_us, t->record);
+    } else if (t->change.op == OP_RECORD && !str_is_empty(t->extra.record)) {
+        event_record(&q->text, t->seq, t->at_us, t->extra.record);
     } else if (t->change.op == OP_TYPE || t->change.op == OP_QUEUE) {
         if (!settings_put_event(&q->w->shard, &q->text, t->seq, t->at_us, &t->change))
             event_none(&q->text, t->seq);
@@ -228,7 +244,7 @@ static void put_event(struct reading *q, const struct told *t)
             put_task_event(q, t, (size_t)(uintptr_t)row - 1);
         else if (t->change.op == OP_NONE)
             event_none(&q->text, t->seq);
-        else
+        else if (!put_made(q, t))
             event_gone(&q->text, t->seq);
     }
 }
@@ -299,6 +315,42 @@ static void read_errors_of(struct reading *q)
         answer(q);
 }
 
+static void read_changes_of(struct reading *q)
+{
+    if (needs_job_changes(q)) /* what is not read stands behind a full answer */
+        ask(q, &job_changes_between,
+            job_changes_between_args(q->r->arena, q->from, q->from + (int64_t)q->count, q->max,
+                                     FEED_ANSWER_BYTES),
+            job_changes_read_to);
+    else
+        read_errors_of(q);
+}
+
+static void made_read(void *owner, const struct db_reply *reply)
+{
+    struct reading *q = owner;
+    if (reply->err) {
+        door_fail(q->r, reply->err);
+        return;
+    }
+    db_rows_keep(reply->rows[0], q->r->arena);
+    q->made = reply->rows[0];
+    q->made_rows = db_rows_by_id(q->made);
+    read_changes_of(q);
+}
+
+/* Those that began here and have no row any more. */
+static size_t find_gone(const struct reading *q, struct uuid *gone)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < q->count; i++) {
+        const struct change *change = &q->told[i].change;
+        if (is_beginning(change->op) && !map_get(q->task_rows, uuid_bytes(&change->id)))
+            gone[count++] = change->id;
+    }
+    return count;
+}
+
 static void tasks_read(void *owner, const struct db_reply *reply)
 {
     struct reading *q = owner;
@@ -309,43 +361,18 @@ static void tasks_read(void *owner, const struct db_reply *reply)
     db_rows_keep(reply->rows[0], q->r->arena);
     q->tasks = reply->rows[0];
     q->task_rows = db_rows_by_id(q->tasks);
-    if (needs_job_changes(q)) /* what is not read stands behind a full answer */
-        ask(q, &job_changes_between,
-            job_changes_between_args(q->r->arena, q->from, q->from + (int64_t)q->count, q->max,
-                                     FEED_ANSWER_BYTES),
-            job_changes_read_to);
+    struct uuid *gone = arena_new_array(q->r->arena, q->count, struct uuid);
+    size_t count = find_gone(q, gone);
+    if (count > 0)
+        ask(q, &read_made, read_made_args(q->r->arena, gone, count), made_read);
     else
-        read_errors_of(q);
+        read_changes_of(q);
 }
 
 static bool is_of_task(enum op op)
 {
     return op != OP_NONE && !is_of_job(op) && op != OP_DROP && op != OP_DROP_RANGE &&
            op != OP_TYPE && op != OP_QUEUE && op != OP_RECORD;
-}
-
-/* Takes the lines of `extra` up to that change; its own say more of it. */
-static void read_extra(struct reading *q, struct str *extra, struct told *t)
-{
-    struct str line, number, text, rest;
-    int64_t seq;
-    while (extra->len > 0) {
-        if (!str_cut(*extra, '\n', &line, &rest))
-            rest = STR("");
-        bool is_good = str_cut(line, ' ', &number, &text) && str_to_i64(number, &seq);
-        if (is_good && seq > t->seq)
-            return;
-        *extra = rest;
-        const struct json_value *by;
-        struct err e;
-        if (is_good && seq == t->seq && str_starts_with(text, STR("[")))
-            t->counts = text;
-        else if (is_good && seq == t->seq && str_starts_with(text, STR("{")))
-            t->record = text;
-        else if (is_good && seq == t->seq && json_parse(q->r->arena, text, &by, &e) &&
-                 by->type == JSON_STRING)
-            t->by = by->text;
-    }
 }
 
 static void add_row(struct reading *q, const struct log_row *row, int64_t until)
@@ -357,13 +384,8 @@ static void add_row(struct reading *q, const struct log_row *row, int64_t until)
         if (seq != q->from + (int64_t)q->count || seq >= until)
             continue;
         struct told *t = &q->told[q->count++];
-        *t = (struct told){ .change = change,
-                            .seq = seq,
-                            .at_us = row->at_us,
-                            .counts = STR(""),
-                            .by = STR(""),
-                            .record = STR("") };
-        read_extra(q, &extra, t);
+        *t = (struct told){ .change = change, .seq = seq, .at_us = row->at_us };
+        t->extra = log_extra_take(q->r->arena, &extra, seq);
         if (is_of_task(change.op))
             q->ids[q->id_count++] = change.id;
     }

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import now_us  # noqa: E402
+from fake_worker import new_id, now_us  # noqa: E402
 from gateway_mirror_test import World as FakeWorld, sql  # noqa: E402
 from gateway_rig import BaseWorld, Gateway, Postgres, create_user, eventually, run_tests  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Caller, Executor, Worker  # noqa: E402
@@ -298,6 +298,26 @@ def what_one_number_tells_is_one_entry(postgres):
                                                          types={"email": 2, "report": 1}), entry
 
 
+def a_task_that_was_deleted_before_anybody_heard_of_it_has_its_creation(postgres):
+    """What the worker tells of it, where nobody read its beginning while its row was there."""
+    with FakeWorld(postgres) as world, world.start() as gateway:
+        world.following()
+        task, run, job, user = new_id(), new_id(), new_id(), create_user(gateway, gateway.set_up(), "ada@example.org", "OPERATOR")
+        for made, of in ((task, {"created_by": user}), (run, {"job_id": job}), (new_id(), {"actor": "scheduler"})):
+            world.worker.put_event({"op": "none", "is_gone": True, "task": {
+                "id": made, "type": "email", "priority": "high", "queue": "far", "created_at_us": now_us(), "job_id": None,
+                "created_by": None, "actor": "ada@example.org", **of}})
+        world.worker.actor = "ada@example.org"
+        world.worker.put_event({"op": "drop", "ids": [task], "counts": []})
+        world.caught_up()
+        assert fake_entries(world) == [
+            person("task.create", f"task:{task}", type="email", queue="far", priority="high"),
+            person("job.trigger", f"job:{job}", task=run, type="email", queue="far", priority="high"),
+            person("task.delete", f"task:{task}", type="")], fake_entries(world)
+        assert sql(world.url, "SELECT actor_id FROM audit_log WHERE action = 'task.create'") == [[user]]
+        assert not sql(world.url, "SELECT 1 FROM tasks")
+
+
 def odd_values_never_stop_the_mirror(postgres):
     with FakeWorld(postgres) as world, world.start():
         world.following()
@@ -344,6 +364,7 @@ FAKE_TESTS = [
     a_record_that_begins_late_says_so,
     changes_of_tasks_name_who_made_them,
     what_one_number_tells_is_one_entry,
+    a_task_that_was_deleted_before_anybody_heard_of_it_has_its_creation,
     odd_values_never_stop_the_mirror,
     what_is_too_old_leaves_and_nobody_deletes_more,
 ]

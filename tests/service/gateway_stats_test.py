@@ -185,7 +185,7 @@ def a_part_that_is_asked_for_alone_is_that_of_the_whole(world):
 def nothing_is_read_that_is_not_asked_for(world):
     with Gateway(world.url, LOG_SQL="on", GATEWAY_LOOPS="1") as chatty:
         token = chatty.login("admin@example.org")
-        for text, statements in (("users", 1), ("tasks { total }", 1), ("successRate", 1), ("byType { type }", 2), ("generatedAt", 1),
+        for text, statements in (("users", 1), ("oldestPendingSeconds", 1), ("tasks { total }", 1), ("successRate", 1), ("byType { type }", 2), ("generatedAt", 1),
                                  ("users tasks { total } previous { created }", 3)):
             before = chatty.log.count("name=stats_")
             chatty.graphql("query($w: String) { dashboardStats(window: $w) { %s } }" % text, {"w": f"{70 + len(text)}m"}, token)

@@ -73,7 +73,7 @@ def do_by_people(caller, executor):
     now_us = time.time_ns() // 1000
     first = caller.create_one(actor="ann", run_at_us=now_us + 10**10)
     behind = caller.create_one(actor="bob", depends_on=[first])
-    gone = caller.create_one(run_at_us=now_us + 10**10)
+    gone = caller.create_one(actor="ivy", queue="far", priority="high", run_at_us=now_us + 10**10)
     act = lambda task, verb, actor: caller.post(f"/v1/tasks/{task}:{verb}", {"actor": actor})
     bulk = lambda action, actor, *tasks: caller.post("/v1/tasks:bulk", {
         "action": action, "actor": actor, "tasks": [{"id": task} for task in tasks]}).json["done"]
@@ -114,7 +114,11 @@ def who_did_it_is_told_from_memory_and_from_the_tables(postgres):
         read = Caller(worker).whole_feed(cursor, max=3)[:len(remembered)]
         for task in (first, behind):
             assert who_did_what(read, task) == who_did_what(remembered, task), read
-        assert who_did_what(read, gone) == [("drop", "jo")], read  # its row is gone
+        assert who_did_what(read, gone) == [("none", None), ("drop", "jo")], read  # its row is gone
+        made, added = ([e for e in events if e.get("task", {}).get("id") == gone][0] for events in (read, remembered))
+        assert made["is_gone"] and (made["seq"], made["at_us"]) == (added["seq"], added["at_us"]), (made, added)
+        assert set(made["task"]) == {"id", "type", "priority", "queue", "created_at_us", "job_id", "created_by", "actor"}, made
+        assert made["task"] == {name: added["task"].get(name) for name in made["task"]} and made["task"]["actor"] == "ivy", (made, added)
         drops = [[e for e in events if e["op"] == "drop"] for events in (remembered, read)]
         assert drops[0] == drops[1], drops
 

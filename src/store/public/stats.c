@@ -7,6 +7,11 @@ struct db_step stats_totals_step(void)
     return (struct db_step){ &stats_totals, NULL };
 }
 
+struct db_step stats_oldest_step(void)
+{
+    return (struct db_step){ &stats_oldest, NULL };
+}
+
 struct db_step stats_task_counts_step(void)
 {
     return (struct db_step){ &stats_task_counts, NULL };

@@ -13,8 +13,11 @@ enum stats_totals_column {
     STATS_JOBS_ACTIVE,
     STATS_JOBS_PAUSED,
     STATS_JOBS_FAILED,
-    STATS_OLDEST_PENDING, /* seconds; nullable */
+    STATS_TOTALS_COUNT
 };
+
+/* One row and column: seconds; null where none waits. */
+[[nodiscard]] struct db_step stats_oldest_step(void);
 
 /* Of each type and status, in order of type. */
 [[nodiscard]] struct db_step stats_task_counts_step(void);

@@ -3,26 +3,28 @@
 
 -- :name stats_totals
 -- Beyond 20,000 users and messages are what the server estimates: counting them costs more than the
--- figure is worth. The oldest task that waits is looked for among the first of the open ones.
+-- figure is worth. Where it has no estimate yet, no more than that are counted.
 SELECT CASE WHEN u.reltuples > 20000 THEN u.reltuples::int8
-            ELSE (SELECT count(*) FROM users) END AS users,
+            ELSE (SELECT count(*) FROM (SELECT FROM users LIMIT 20000) AS x) END AS users,
        CASE WHEN m.reltuples > 20000 THEN m.reltuples::int8
-            ELSE (SELECT count(*) FROM chat_messages) END AS messages,
-       j.active, j.paused, j.failed,
-       extract(epoch FROM now() - w.since)::float8 AS oldest_pending_seconds
+            ELSE (SELECT count(*) FROM (SELECT FROM chat_messages LIMIT 20000) AS x) END AS messages,
+       j.active, j.paused, j.failed
 FROM (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'users'::regclass) AS u,
      (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'chat_messages'::regclass) AS m,
      (SELECT count(*) FILTER (WHERE x.status = 'active') AS active,
              count(*) FILTER (WHERE x.status = 'paused') AS paused,
              count(*) FILTER (WHERE x.status = 'failed') AS failed
-      FROM jobs AS x) AS j,
-     (SELECT min(o.since) AS since
-      FROM (SELECT CASE WHEN t.status = 'pending' AND t.run_at <= now()
-                        THEN greatest(t.run_at, t.created_at) END AS since
-            FROM tasks AS t
-            WHERE t.status IN ('pending', 'in-progress')
-            ORDER BY t.id
-            LIMIT 1000) AS o) AS w;
+      FROM jobs AS x) AS j;
+
+-- :name stats_oldest
+-- The oldest task that waits is looked for among the first of the open ones.
+SELECT extract(epoch FROM now() - min(o.since))::float8 AS oldest_pending_seconds
+FROM (SELECT CASE WHEN t.status = 'pending' AND t.run_at <= now()
+                  THEN greatest(t.run_at, t.created_at) END AS since
+      FROM tasks AS t
+      WHERE t.status IN ('pending', 'in-progress')
+      ORDER BY t.id
+      LIMIT 1000) AS o;
 
 -- :name stats_task_counts
 -- Of all shards together, in the order of bytes, in which the gateway merges types.

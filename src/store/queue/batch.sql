@@ -108,7 +108,7 @@ SELECT 1 / (CASE WHEN count(*) = $3 THEN 1 ELSE 0 END) FROM gone;
 
 -- :name batch_drop  :params ids uuid[], seqs int8[], remembered uuid[], count int8
 -- Finished tasks that are taken out one by one, all or none as above. Ids that may be sent again are
--- remembered.
+-- remembered, with how they were made.
 WITH gone AS (
     DELETE FROM worker.task_done AS d USING unnest($1::uuid[], $2::int8[]) AS u (id, seq)
     WHERE d.id = u.id AND d.seq = u.seq
@@ -119,8 +119,12 @@ WITH gone AS (
     DELETE FROM worker.attempt WHERE task_id = ANY ($1::uuid[])
 ), tasks AS (
     DELETE FROM worker.task WHERE id = ANY ($1::uuid[])
+    RETURNING id, seq, type, priority, created_at, job_id, created_by, queue, actor
 ), kept AS (
-    INSERT INTO worker.task_gone (id) SELECT u.id FROM unnest($3::uuid[]) AS u (id)
+    INSERT INTO worker.task_gone (id, seq, type, priority, created_at, job_id, created_by, queue,
+                                  actor)
+    SELECT u.id, t.seq, t.type, t.priority, t.created_at, t.job_id, t.created_by, t.queue, t.actor
+    FROM unnest($3::uuid[]) AS u (id) LEFT JOIN tasks AS t ON t.id = u.id
 )
 SELECT 1 / (CASE WHEN count(*) = $4 THEN 1 ELSE 0 END) FROM gone;
 

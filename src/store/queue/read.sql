@@ -21,6 +21,11 @@ WHERE t.id = ANY ($1::uuid[]);
 -- Those that were deleted.
 SELECT g.id FROM worker.task_gone AS g WHERE g.id = ANY ($1::uuid[]);
 
+-- :name read_made  :params ids uuid[]
+-- Of those that were deleted, how they were made.
+SELECT g.id, g.seq, g.type, g.priority, g.created_at, g.job_id, g.created_by, g.queue, g.actor
+FROM worker.task_gone AS g WHERE g.id = ANY ($1::uuid[]) AND g.seq IS NOT NULL;
+
 -- :name read_page  :params after uuid, limit int8
 SELECT t.id, t.seq, t.type, t.priority, t.max_attempts, t.timeout_s, t.run_at, t.created_at,
        t.scheduled_for, t.job_id, t.created_by, t.queue, t.actor, t.idempotency_key, t.depends_on,
