@@ -215,7 +215,8 @@ static void ask(struct creates_batch *b)
             buf_put_char(&body, ',');
         put_task(&body, b, b->tasks[i]);
     }
-    buf_put_c(&body, b->is_atomic ? "],\"is_atomic\":true}" : "],\"is_atomic\":false}");
+    buf_put_c(&body, "],\"is_brief\":true");
+    buf_put_c(&body, b->is_atomic ? ",\"is_atomic\":true}" : "}");
     const struct worker_call_options options = { .path = "/v1/tasks",
                                                  .body = buf_str(&body),
                                                  .arena = b->arena,

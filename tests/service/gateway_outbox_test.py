@@ -258,6 +258,7 @@ def an_entry_and_its_row_are_one_commit_that_is_on_the_disk(postgres):
         rows = psql(world.url, "SELECT regexp_replace(name, '_.*', ''), tx, synchronous FROM seen ORDER BY 1")
         assert [(name, synchronous) for name, _, synchronous in rows] == [("outbox", "on"), ("tasks", "on")], rows
         assert rows[0][1] == rows[1][1], rows
+        assert psql(world.url, "SELECT version, accepted FROM tasks") == [["0", "f"]]
 
 
 def an_id_out_of_time_is_refused_before_the_outbox(postgres):
@@ -287,6 +288,24 @@ def one_gateway_alone_sends_what_all_of_them_kept(postgres):
         world.emptied()
         assert sorted(world.sent_ids()) == sorted(kept)  # each once
         assert sum("outbox.forwarded" in gateway.log for gateway in gateways) == 1
+
+
+def another_gateway_sends_when_the_one_that_did_is_killed(postgres):
+    """What that one had sent, and heard no answer to, it sends again: under the same id."""
+    with World(postgres) as world:
+        world.gateway.wait_for_log(r"event=mirror\.held")
+        with Gateway(world.url, **world.settings) as other:
+            world.worker.is_mute_after = True
+            doubtful = world.create().data["createTask"]
+            assert doubtful["accepted"] is False and list(world.worker.tasks) == [doubtful["id"]]
+            kept = [world.create().data["createTask"]["id"] for _ in range(3)]
+            assert world.gateway.stop(signal.SIGKILL) == -signal.SIGKILL
+            world.worker.is_mute_after = False
+            world.emptied()
+            assert set(world.worker.tasks) == {doubtful["id"], *kept}
+            assert world.sent_ids().count(doubtful["id"]) >= 2 and "event=outbox.forwarded" in other.log
+            for task in (doubtful["id"], *kept):
+                eventually(lambda t=task: world.ask(READ, {"id": t}, other).data["task"]["accepted"])
 
 
 def what_comes_while_entries_wait_goes_behind_them(postgres):
@@ -338,7 +357,8 @@ TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order, what_d
          a_key_that_another_task_holds_ends_the_entry_as_its_duplicate, the_outbox_is_bounded_and_says_so,
          entries_survive_a_kill_and_a_rebuild_of_the_mirror, a_repeat_of_the_same_id_waits_once,
          an_entry_and_its_row_are_one_commit_that_is_on_the_disk, an_id_out_of_time_is_refused_before_the_outbox,
-         one_gateway_alone_sends_what_all_of_them_kept, what_comes_while_entries_wait_goes_behind_them,
+         one_gateway_alone_sends_what_all_of_them_kept, another_gateway_sends_when_the_one_that_did_is_killed,
+         what_comes_while_entries_wait_goes_behind_them,
          an_outage_ends_for_every_gateway_while_creates_keep_coming]
 
 if __name__ == "__main__":

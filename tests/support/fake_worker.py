@@ -325,7 +325,7 @@ class FakeWorker:
         queue = wanted["queue"]
         return f'queue: "{queue}" is of shard {self.foreign[queue]}, this is shard {self.shard}'
 
-    def create_one(self, wanted):
+    def create_one(self, wanted, is_brief):
         if wanted["id"] in self.tasks:
             return {"task": self.shown(self.tasks[wanted["id"]])}
         if self.put_off.get(wanted["type"]):
@@ -349,7 +349,11 @@ class FakeWorker:
         self.add(wanted["type"], at_us, id=wanted["id"], run_at_us=run_at_us,
                  state="blocked" if is_blocked else "scheduled" if run_at_us > at_us else "ready",
                  **{name: wanted.get(name) for name in names})
-        return {"task": self.shown(self.tasks[wanted["id"]])}
+        task = self.tasks[wanted["id"]]
+        if is_brief:
+            told = ("version", "state", "max_attempts", "timeout_s", "run_at_us", "created_at_us")
+            return {"created": {name: task[name] for name in told}}
+        return {"task": self.shown(task)}
 
     def limit_rate(self):
         if self.rate_limited > 0:
@@ -368,7 +372,7 @@ class FakeWorker:
                 missing = self.missing_of(wanted, {*self.tasks, *(t["id"] for t in body["tasks"][:index])})
                 if missing:
                     raise Refusal(400, "BAD_USER_INPUT", missing, index)
-        results = [self.create_one(wanted) for wanted in body["tasks"]]
+        results = [self.create_one(wanted, body.get("is_brief")) for wanted in body["tasks"]]
         return {"results": results, "cursor": self.cursor}
 
     def task_of(self, task_id):
