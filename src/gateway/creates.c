@@ -119,6 +119,7 @@ static struct creates_batch *batch_of_waiting(struct creates *c)
 
 void creates_batch_done(struct creates_batch *b)
 {
+    creates_let_go(b);
     for (size_t i = 0; i < b->call_count; i++)
         b->calls[i]->fn(b->calls[i]->owner);
     batch_unref(b);
@@ -142,6 +143,7 @@ bool creates_is_vouched(const struct creates_batch *b, const struct create_task 
 static void ask_singly(struct creates_batch *b)
 {
     struct creates *c = b->creates;
+    creates_let_go(b);
     for (size_t i = b->call_count; i-- > 0;) {
         b->calls[i]->was_refused = true;
         list_push_front(&c->waiting, &b->calls[i]->node);
@@ -211,6 +213,7 @@ static void ask(struct creates_batch *b)
     int64_t wait_us = await_worker_create_us(c->loop, b->deadline_us, now_us);
     struct buf body;
     struct err e;
+    creates_claim(b);
     buf_init(&body, 0);
     (void)buf_reserve(&body, b->bytes);
     buf_put_c(&body, "{\"tasks\":[");
