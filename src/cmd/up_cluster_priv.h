@@ -6,6 +6,7 @@
 #pragma once
 #include "base/base.h" /* first: it chooses what the system's headers show */
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "base/arena.h"
@@ -75,7 +76,11 @@ struct up_pidfile {
     struct str sockets; /* the folder of its socket; empty until it listens */
     enum up_server_state state;
 };
+enum { UP_PIDFILE_BYTES_MAX = PATH_MAX * 2 };
 [[nodiscard]] bool up_pidfile_parse(struct str text, struct up_pidfile *ret_file);
+/* False: there is none, or it is none. Texts point into `bytes`. */
+[[nodiscard]] bool up_pidfile_read(const struct up_cluster *cluster,
+                                   char bytes[UP_PIDFILE_BYTES_MAX], struct up_pidfile *ret_file);
 
 /* The state as the server process `pid` has written it; UNKNOWN when the file is another's. */
 [[nodiscard]] enum up_server_state up_cluster_state(const struct up_cluster *cluster, pid_t pid);
@@ -102,3 +107,5 @@ void up_cluster_name_database(int shard, char ret_name[UP_DATABASE_NAME_MAX]);
 [[nodiscard]] int up_server_version(struct str text);
 /* A part of shared memory that suits a machine with so much: 15 %, from 32 to 1024 MiB. */
 [[nodiscard]] int64_t up_shared_buffers_mib(uint64_t memory_bytes);
+/* A small file, in `bytes`; "" when it cannot be read. */
+[[nodiscard]] struct str up_file_read(const char *path, char *bytes, size_t size);

@@ -15,9 +15,10 @@
 enum {
     RETRY_FIRST_MS = 50,
     RETRY_MAX_MS = 1'000,
-    LOOK_MAX_MS = 250,     /* between two looks of a standby */
-    LOOK_LEAVING_MS = 10,  /* while the leader is about to go */
-    LEAVE_NOTICE_MS = 300, /* what a leader gives the standby to look so often; over LOOK_MAX_MS */
+    FOLLOW_MAX_MS = 10'000, /* between two readings of what cannot be followed */
+    LOOK_MAX_MS = 250,      /* between two looks of a standby */
+    LOOK_LEAVING_MS = 10,   /* while the leader is about to go */
+    LEAVE_NOTICE_MS = 300,  /* what a leader gives the standby to look so often; over LOOK_MAX_MS */
 };
 
 static void look(void *owner);
@@ -81,17 +82,20 @@ bool lead_answered(struct lead *lead, const struct db_reply *reply)
 
 /* ── standing by ── */
 
-/* It begins anew at the next look. */
+/* It begins anew at a later look: all is read once more, so what no reading mends is read ever more
+ * seldom. */
 static void not_followed(struct lead *lead, const struct err *err)
 {
+    int64_t again_ms = err->code == ERR_INTERNAL ? backoff_next_ms(&lead->follows) : 0;
     lead_forget_load(lead);
     shard_forget(lead->s);
-    if (lead->may_take) {
-        log_error("lead.load_failed", "error=%s", log_quote(str_of_c(err_text(err))));
-        lead_look_later(lead, backoff_next_ms(&lead->backoff));
-    } else {
-        log_warn("lead.not_followed", "error=%s", log_quote(str_of_c(err_text(err))));
-    }
+    lead->follow_us = clock_mono_us() + again_ms * CLOCK_MS;
+    if (lead->may_take)
+        log_error("lead.load_failed", "again_ms=%lld error=%s", (long long)again_ms,
+                  log_quote(str_of_c(err_text(err))));
+    else
+        log_warn("lead.not_followed", "again_ms=%lld error=%s", (long long)again_ms,
+                 log_quote(str_of_c(err_text(err))));
 }
 
 static void followed(void *owner, const struct err *err)
@@ -100,7 +104,9 @@ static void followed(void *owner, const struct err *err)
     bool may_take = lead->may_take;
     if (err)
         not_followed(lead, err);
-    else if (!lead->is_warm && !may_take)
+    else
+        backoff_reset(&lead->follows);
+    if (!err && !lead->is_warm && !may_take)
         log_info("lead.warm", "unfinished=%zu", live_count(lead->s->live));
     lead->is_warm = !err;
     lead->may_take = false;
@@ -111,6 +117,8 @@ static void followed(void *owner, const struct err *err)
 /* Reads on to the log's end. */
 static void follow(struct lead *lead, const struct db_rows *rows)
 {
+    if (clock_mono_us() < lead->follow_us)
+        return;
     if (!lead->load)
         lead->load = load_create(lead->s);
     if (!load_is_following(lead->load))
@@ -201,6 +209,7 @@ static void looked(void *owner, const struct db_reply *reply)
     } else {
         lead->may_take = true;
         follow(lead, rows);
+        lead_look_later(lead, lead->look_ms);
     }
 }
 
@@ -319,6 +328,7 @@ struct lead *lead_create(struct shard *s)
     lead->a = arena_create(0);
     lead->renew_a = arena_create(0);
     lead->backoff = (struct backoff){ .min_ms = RETRY_FIRST_MS, .max_ms = RETRY_MAX_MS };
+    lead->follows = (struct backoff){ .min_ms = RETRY_FIRST_MS, .max_ms = FOLLOW_MAX_MS };
     lead->look = io_timer_create(s->loop, look, lead);
     lead->renew = io_timer_create(s->loop, renew, lead);
     lead->notice = io_timer_create(s->loop, notice_over, lead);

@@ -8,6 +8,8 @@ struct lead {
     struct shard *s;
     struct io_timer *look, *renew;
     struct backoff backoff;
+    struct backoff follows;  /* of readings that came to nothing */
+    int64_t follow_us;       /* monotonic: when it may read again */
     struct arena *a;         /* of the call that is out */
     struct db_request *call; /* of looking and taking */
     struct arena *renew_a;

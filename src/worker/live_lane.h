@@ -106,5 +106,14 @@ struct live_queue_sums {
 };
 /* Of queues 0 to `count`. Cost: a look at each lane. */
 void live_queue_sums(const struct live_set *set, struct live_queue_sums *ret_sums, size_t count);
+/* The same a part at a time, for there may be a lane a task: begins with `at` 0 and zeroed sums. */
+struct live_queue_sweep {
+    struct live_queue_sums *sums;
+    size_t count;
+    uint32_t at; /* the lane that comes next */
+};
+/* Looks at so many more. True: at all of them; the numbers are of now. */
+[[nodiscard]] bool live_queue_sweep(const struct live_set *set, struct live_queue_sweep *sweep,
+                                    uint32_t looks);
 /* Lanes with tasks, and keys. */
 [[nodiscard]] size_t live_lane_count(const struct live_set *set);

@@ -41,23 +41,36 @@ struct live_standing live_standing_of(struct live_set *set, const struct live *t
     return standing;
 }
 
-void live_queue_sums(const struct live_set *set, struct live_queue_sums *ret_sums, size_t count)
+static void count_queues(const struct lanes *lanes, const struct live_queue_sweep *sweep)
+{
+    for (size_t i = 0; i < min_of(sweep->count, lanes->queue_count); i++) {
+        sweep->sums[i].running = lanes->queues[i].running;
+        sweep->sums[i].waiting = lanes->queues[i].tasks - lanes->queues[i].running;
+    }
+}
+
+bool live_queue_sweep(const struct live_set *set, struct live_queue_sweep *sweep, uint32_t looks)
 {
     const struct lanes *lanes = &set->lanes;
-    for (size_t i = 0; i < count; i++) {
-        ret_sums[i] = (struct live_queue_sums){ 0 };
-        if (i >= lanes->queue_count)
-            continue;
-        ret_sums[i].running = lanes->queues[i].running;
-        ret_sums[i].waiting = lanes->queues[i].tasks - lanes->queues[i].running;
-    }
-    for (uint32_t i = 0; i < lanes->lanes.count; i++) {
-        struct lane *lane = lane_at(lanes, i);
+    for (; looks > 0 && sweep->at < lanes->lanes.count; looks--, sweep->at++) {
+        struct lane *lane = lane_at(lanes, sweep->at);
         if (lane->refs == 0 || lane->count == 0)
             continue;
         uint32_t queue = group_at(lanes, lane->group)->queue;
         int64_t at_us = live_at(set, lane_items(lane)[0])->at_us;
-        if (queue < count && (ret_sums[queue].oldest_us == 0 || at_us < ret_sums[queue].oldest_us))
-            ret_sums[queue].oldest_us = at_us;
+        if (queue < sweep->count &&
+            (sweep->sums[queue].oldest_us == 0 || at_us < sweep->sums[queue].oldest_us))
+            sweep->sums[queue].oldest_us = at_us;
     }
+    if (sweep->at < lanes->lanes.count)
+        return false;
+    count_queues(lanes, sweep);
+    return true;
+}
+
+void live_queue_sums(const struct live_set *set, struct live_queue_sums *ret_sums, size_t count)
+{
+    struct live_queue_sweep sweep = { .sums = ret_sums, .count = count };
+    memset(ret_sums, 0, count * sizeof *ret_sums);
+    (void)live_queue_sweep(set, &sweep, UINT32_MAX);
 }

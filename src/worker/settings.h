@@ -105,6 +105,10 @@ void settings_put_queue(struct json_writer *w, const struct shard *s, uint32_t q
 /* `"types": […]` and `"queues": […]`, all of them: in an object that is open. */
 void settings_put_types(struct json_writer *w, const struct shard *s);
 void settings_put_queues(struct json_writer *w, const struct shard *s);
+/* The queues that were summed up. */
+struct live_queue_sweep;
+void settings_put_queues_of(struct json_writer *w, const struct shard *s,
+                            const struct live_queue_sweep *sweep);
 /* The event of an OP_TYPE or OP_QUEUE as the settings are now, out of the tables. False: there is
  * none. */
 [[nodiscard]] bool settings_put_event(const struct shard *s, struct buf *out, int64_t seq,

@@ -2,12 +2,17 @@
  * settings_door: /v1/types and /v1/queues. A change is one intent, answered when it is committed;
  * what stood in `apply` is what it answers.
  */
+#include "io/timer.h"
 #include "worker/door.h"
+#include "worker/live_lane.h"
 #include "worker/record.h"
 #include "worker/settings.h"
 #include "worker/worker_priv.h"
 
-enum { NAME_MAX_BYTES = 200 };
+enum {
+    NAME_MAX_BYTES = 200,
+    LANES_AT_ONCE = 8'192, /* about a millisecond of the loop */
+};
 
 struct call {
     struct intent intent;
@@ -18,8 +23,10 @@ struct call {
     struct str name;
     struct type_wish wish; /* of a queue: actor and pause alone */
     struct record record;
-    struct str answer; /* the object, as JSON */
-    struct err err;    /* why `apply` refused it */
+    struct str answer;             /* the object, as JSON */
+    struct err err;                /* why `apply` refused it */
+    struct live_queue_sweep sweep; /* of all queues */
+    struct io_timer *next;         /* part of it */
 };
 
 static struct call *open_call(struct worker *w, struct http_request *r)
@@ -118,7 +125,7 @@ void types_update_door(void *owner, struct http_request *r)
 }
 
 /* Both lists, at a view's moment. */
-static void answer_list(struct call *c, void put(struct json_writer *w, const struct shard *s))
+static void answer_list(struct call *c, void put(struct json_writer *w, const struct call *c))
 {
     const struct shard *s = &c->w->shard;
     struct err e = { 0 };
@@ -129,15 +136,20 @@ static void answer_list(struct call *c, void put(struct json_writer *w, const st
     }
     struct json_writer w = json_writer_to(c->r->out);
     json_begin_object(&w);
-    put(&w, s);
+    put(&w, c);
     json_end_object(&w);
     c->r->may_compress = true;
     door_answer(c->r);
 }
 
+static void put_types(struct json_writer *w, const struct call *c)
+{
+    settings_put_types(w, &c->w->shard);
+}
+
 static void answer_types(struct view *moment)
 {
-    answer_list(container_of(moment, struct call, moment), settings_put_types);
+    answer_list(container_of(moment, struct call, moment), put_types);
 }
 
 void types_door(void *owner, struct http_request *r)
@@ -201,9 +213,32 @@ void queues_resume_door(void *owner, struct http_request *r)
     change_queue(owner, r, false);
 }
 
-static void answer_queues(struct view *moment)
+static void put_queues(struct json_writer *w, const struct call *c)
 {
-    answer_list(container_of(moment, struct call, moment), settings_put_queues);
+    settings_put_queues_of(w, &c->w->shard, &c->sweep);
+}
+
+/* Where each task has a partition key of its own there are as many lanes to look at: others get
+ * their turn in between. */
+static void sum_up(struct view *moment)
+{
+    struct call *c = container_of(moment, struct call, moment);
+    const struct shard *s = &c->w->shard;
+    if (!shard_is_leading(s) || live_queue_sweep(s->live, &c->sweep, LANES_AT_ONCE))
+        answer_list(c, put_queues);
+    else
+        io_timer_start(c->next, 0);
+}
+
+static void next_part(void *owner)
+{
+    struct call *c = owner;
+    shard_view(&c->w->shard, &c->moment);
+}
+
+static void forget_timer(void *owner)
+{
+    io_timer_destroy(owner);
 }
 
 void queues_door(void *owner, struct http_request *r)
@@ -212,6 +247,10 @@ void queues_door(void *owner, struct http_request *r)
     if (!door_open(w, r, DOOR_GATEWAY))
         return;
     struct call *c = open_call(w, r);
-    c->moment.fn = answer_queues;
+    c->sweep.count = w->shard.queues_known;
+    c->sweep.sums = arena_new_array(r->arena, c->sweep.count + 1, struct live_queue_sums);
+    c->next = io_timer_create(w->loop, next_part, c);
+    arena_defer(r->arena, forget_timer, c->next);
+    c->moment.fn = sum_up;
     shard_view(&w->shard, &c->moment);
 }

@@ -109,14 +109,21 @@ void settings_put_queue(struct json_writer *w, const struct shard *s, uint32_t q
     put_queue(w, s, queue, &sums[queue]);
 }
 
+void settings_put_queues_of(struct json_writer *w, const struct shard *s,
+                            const struct live_queue_sweep *sweep)
+{
+    json_key_c(w, "queues");
+    json_begin_array(w);
+    for (uint32_t i = 0; i < min_of(sweep->count, s->queues_known); i++)
+        put_queue(w, s, i, &sweep->sums[i]);
+    json_end_array(w);
+}
+
 void settings_put_queues(struct json_writer *w, const struct shard *s)
 {
     scoped(mem_freep) struct live_queue_sums *sums = sums_of(s);
-    json_key_c(w, "queues");
-    json_begin_array(w);
-    for (uint32_t i = 0; i < s->queues_known; i++)
-        put_queue(w, s, i, &sums[i]);
-    json_end_array(w);
+    const struct live_queue_sweep sweep = { .sums = sums, .count = s->queues_known };
+    settings_put_queues_of(w, s, &sweep);
 }
 
 void settings_put_queue_event(struct buf *out, const struct shard *s, int64_t seq, int64_t at_us,

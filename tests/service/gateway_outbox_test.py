@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
 from ids import new_id  # noqa: E402
-from outbox_rig import CANCEL, CREATE, CREATE_ALL, CREATE_JOB, READ_JOB, World  # noqa: E402
+from outbox_rig import CANCEL, CREATE, CREATE_ALL, CREATE_JOB, READ, READ_JOB, World  # noqa: E402
 
 
 def what_is_accepted_while_the_worker_is_away_is_forwarded_in_order(postgres):

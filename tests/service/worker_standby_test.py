@@ -349,7 +349,7 @@ def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
     written = "SELECT s.*, (SELECT max(l.seq + l.n) FROM worker.change_log AS l) FROM worker.shard AS s"
     before = sql(url, written)
     with Worker(url, wait=False, **LEASE) as worker:
-        worker.wait_for_log(rf"event=lead\.load_failed error=.*does not know the log's change number {number}\b")
+        worker.wait_for_log(rf"event=lead\.load_failed again_ms=\d+ error=.*does not know the log's change number {number}\b")
         eventually(lambda: worker.log.count("event=lead.load_failed") > 1)
         assert Caller(worker).get("/v1/feed").status == 503
         assert sql(url, written) == before  # neither the lease nor an epoch: a newer worker takes over at once
@@ -362,6 +362,18 @@ def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
         assert Caller(worker).feed("0:1").json["cursor"] == f"0:{number}"
         refused = Caller(worker).feed(f"0:{number}")
         assert refused.status == 410 and "does not know" in refused.detail, refused.text
+
+
+def a_standby_that_cannot_read_the_log_reads_it_ever_more_seldom(postgres):
+    """Each time all that there is is read, of a database that a newer leader works with."""
+    url = postgres.tell("database")
+    long = {"WORKER_LEASE": "60s"}
+    with Worker(url, **long) as first:
+        Caller(first).create_one()
+        wait_checkpoint(url)
+        put_in_log(url, 0xff)  # the leader writes nothing more
+        with Worker(url, wait=False, **long) as second:
+            second.wait_for_log(r"event=lead\.not_followed again_ms=\d{4,} error=.*does not know")
 
 
 def what_a_drop_took_counts_however_much_else_its_row_tells(postgres):
@@ -403,6 +415,7 @@ TESTS = [
     how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
     a_log_with_changes_of_a_newer_version_is_neither_led_nor_told,
+    a_standby_that_cannot_read_the_log_reads_it_ever_more_seldom,
     what_a_drop_took_counts_however_much_else_its_row_tells,
     one_that_stops_in_the_middle_of_a_batch_does_not_hold_the_log,
     what_a_dead_leader_holds_of_its_own_row_is_taken_from_it,

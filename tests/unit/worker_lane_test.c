@@ -609,6 +609,37 @@ static void no_lane_is_left_behind(void **state)
     live_destroy(set);
 }
 
+/* Each look is at one lane, and all of them together are what one sweep finds. */
+static void queues_are_summed_up_a_part_at_a_time(void **state)
+{
+    enum { SUMMED = QUEUES + 1, LOOKS = 7 };
+    struct live_set *set = live_create();
+    struct live_queue_sums all[SUMMED], parts[SUMMED] = { 0 };
+    struct live_queue_sweep sweep = { .sums = parts, .count = SUMMED };
+    size_t turns = 1;
+    (void)state;
+    seed_chance();
+    for (size_t i = 0; i < 300; i++)
+        (void)add(set,
+                  (struct live_lane){
+                      .type = chance(TYPES), .queue = chance(QUEUES), .key = chance(100) },
+                  1 + chance(1000), 2000);
+    for (; !live_queue_sweep(set, &sweep, LOOKS); turns++)
+        assert_int_equal(sweep.at, turns * LOOKS);
+    assert_true(turns * LOOKS >= live_lane_count(set) && turns > 10);
+    live_queue_sums(set, all, SUMMED);
+    size_t waiting = 0;
+    for (size_t i = 0; i < SUMMED; i++) {
+        assert_int_equal(parts[i].waiting, all[i].waiting);
+        assert_int_equal(parts[i].running, 0);
+        assert_int_equal(parts[i].oldest_us, all[i].oldest_us);
+        assert_true((all[i].oldest_us > 0) == (all[i].waiting > 0));
+        waiting += all[i].waiting;
+    }
+    assert_int_equal(waiting, 300);
+    live_destroy(set);
+}
+
 /* What a partition key a task costs, the worst there is. */
 static void a_lane_of_one_costs_what_was_promised(void **state)
 {
@@ -641,6 +672,7 @@ int main(void)
         cmocka_unit_test(held_back_lanes_cost_nothing),
         cmocka_unit_test(it_agrees_with_a_model_that_looks_at_all),
         cmocka_unit_test(no_lane_is_left_behind),
+        cmocka_unit_test(queues_are_summed_up_a_part_at_a_time),
         cmocka_unit_test(a_lane_of_one_costs_what_was_promised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
