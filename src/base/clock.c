@@ -50,7 +50,7 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-static void put_digits(char *at, int64_t value, int count)
+static void put_digits(char *at, uint32_t value, int count)
 {
     while (count-- > 0) {
         at[count] = (char)('0' + value % 10);
@@ -66,24 +66,30 @@ void clock_format(int64_t wall_us, char ret_text[CLOCK_TEXT_MAX])
     int64_t year, month, day;
     civil_from_days(days, &year, &month, &day);
     memcpy(ret_text, "0000-00-00T00:00:00.000000Z", 28);
-    put_digits(ret_text, year < 0 ? 0 : min_of(year, (int64_t)9999), 4);
-    put_digits(ret_text + 5, month, 2);
-    put_digits(ret_text + 8, day, 2);
-    put_digits(ret_text + 11, in_day / 3600, 2);
-    put_digits(ret_text + 14, in_day / 60 % 60, 2);
-    put_digits(ret_text + 17, in_day % 60, 2);
-    put_digits(ret_text + 20, wall_us - seconds * CLOCK_S, 6);
+    put_digits(ret_text, (uint32_t)(year < 0 ? 0 : min_of(year, (int64_t)9999)), 4);
+    put_digits(ret_text + 5, (uint32_t)month, 2);
+    put_digits(ret_text + 8, (uint32_t)day, 2);
+    put_digits(ret_text + 11, (uint32_t)in_day / 3600, 2);
+    put_digits(ret_text + 14, (uint32_t)in_day / 60 % 60, 2);
+    put_digits(ret_text + 17, (uint32_t)in_day % 60, 2);
+    put_digits(ret_text + 20, (uint32_t)(wall_us - seconds * CLOCK_S), 6);
 }
 
 /* `count` digits at the front of `s`, which then begins behind them. */
 static bool read_digits(struct str *s, size_t count, int64_t low, int64_t high, int64_t *ret_value)
 {
-    uint64_t value = 0;
-    if (s->len < count || !str_to_u64(str_first(*s, count), &value) || (int64_t)value < low ||
-        (int64_t)value > high)
+    int64_t value = 0;
+    if (s->len < count)
         return false;
-    *s = str_from(*s, count);
-    *ret_value = (int64_t)value;
+    for (size_t i = 0; i < count; i++) {
+        if (s->ptr[i] < '0' || s->ptr[i] > '9')
+            return false;
+        value = value * 10 + (s->ptr[i] - '0');
+    }
+    if (value < low || value > high)
+        return false;
+    *s = str_of(s->ptr + count, s->len - count);
+    *ret_value = value;
     return true;
 }
 
@@ -91,7 +97,7 @@ static bool read_char(struct str *s, char wanted)
 {
     if (s->len == 0 || s->ptr[0] != wanted)
         return false;
-    *s = str_from(*s, 1);
+    *s = str_of(s->ptr + 1, s->len - 1);
     return true;
 }
 
@@ -137,7 +143,7 @@ bool clock_parse(struct str s, int64_t *ret_wall_us)
     int64_t year, month, day, hour, minute, second, fraction_us, offset_s;
     if (!read_digits(&s, 4, 1, 9999, &year) || !read_char(&s, '-') ||
         !read_digits(&s, 2, 1, 12, &month) || !read_char(&s, '-') ||
-        !read_digits(&s, 2, 1, 31, &day) || day > days_in_month(year, month))
+        !read_digits(&s, 2, 1, 31, &day) || (day > 28 && day > days_in_month(year, month)))
         return false;
     if (!read_char(&s, 'T') && !read_char(&s, 't') && !read_char(&s, ' '))
         return false;

@@ -1,5 +1,11 @@
 #include "base/hex.h"
 
+const signed char hex_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
 static bool is_upper(char c)
 {
     return c >= 'A' && c <= 'F';
@@ -20,10 +26,7 @@ size_t hex_read(struct str digits, void *ret_bytes)
 
 void hex_write(const void *bytes, size_t count, char *ret_digits)
 {
-    static const char digits[] = "0123456789abcdef";
     const unsigned char *at = bytes;
-    for (size_t i = 0; i < count; i++) {
-        *ret_digits++ = digits[at[i] >> 4];
-        *ret_digits++ = digits[at[i] & 15];
-    }
+    for (size_t i = 0; i < count; i++, ret_digits += 2)
+        hex_put(at[i], ret_digits);
 }

@@ -3,13 +3,20 @@
 #include "base/base.h"
 #include "base/str.h"
 
-/* The value of a digit, of either case; -1: it is none. */
+extern const signed char hex_values[256]; /* one more than the digit's value; 0: it is none */
+
+/* The value of a digit, of either case; -1: `c`, a char or -1 for none, is no digit. */
 static inline int hex_digit(int c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    int lower = c | 0x20;
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+    return hex_values[c & 0xff] - 1;
+}
+
+/* The two digits of a byte, in lower case. */
+static inline void hex_put(unsigned char byte, char ret_digits[2])
+{
+    static const char digits[] = "0123456789abcdef";
+    ret_digits[0] = digits[byte >> 4];
+    ret_digits[1] = digits[byte & 15];
 }
 
 /* The bytes that `digits`, all in lower case, stand for: half as many. Gives how many come before

@@ -45,15 +45,17 @@ struct uuid uuid_v7(void)
     return id;
 }
 
+/* Where the digits of each byte are in the text: 8-4-4-4-12. */
+static const uint8_t digits_at[16] = {
+    0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34
+};
+
 void uuid_format(struct uuid id, char ret_text[UUID_TEXT_LEN + 1])
 {
-    char *at = ret_text;
-    for (int i = 0; i < 16; i++, at += 2) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *at++ = '-';
-        hex_write(&id.bytes[i], 1, at);
-    }
-    *at = '\0';
+    for (size_t i = 0; i < sizeof id.bytes; i++)
+        hex_put(id.bytes[i], ret_text + digits_at[i]);
+    ret_text[8] = ret_text[13] = ret_text[18] = ret_text[23] = '-';
+    ret_text[UUID_TEXT_LEN] = '\0';
 }
 
 bool uuid_parse(struct str text, struct uuid *ret_id)
@@ -61,17 +63,16 @@ bool uuid_parse(struct str text, struct uuid *ret_id)
     struct uuid id;
     if (text.len != UUID_TEXT_LEN)
         return false;
-    const char *at = text.ptr;
-    for (int i = 0; i < 16; i++) {
-        if ((i == 4 || i == 6 || i == 8 || i == 10) && *at++ != '-')
-            return false;
-        int high = hex_digit(at[0]);
-        int low = hex_digit(at[1]);
-        if (high < 0 || low < 0)
-            return false;
-        id.bytes[i] = (uint8_t)(high << 4 | low);
-        at += 2;
+    int wrong = 0; /* negative: some digit is none */
+    for (size_t i = 0; i < sizeof id.bytes; i++) {
+        int high = hex_digit(text.ptr[digits_at[i]]);
+        int low = hex_digit(text.ptr[digits_at[i] + 1]);
+        wrong |= high | low;
+        id.bytes[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
     }
+    if (wrong < 0 || text.ptr[8] != '-' || text.ptr[13] != '-' || text.ptr[18] != '-' ||
+        text.ptr[23] != '-')
+        return false;
     *ret_id = id;
     return true;
 }

@@ -1,5 +1,5 @@
-/* What the worker answered to new tasks: rows that are stored, others' that are asked for, and
- * refusals. */
+/* What the worker answered to new tasks: rows that are stored, others' that are asked for,
+ * refusals, and what it leaves open. */
 #include "gateway/creates_priv.h"
 
 #include "base/log.h"
@@ -25,13 +25,13 @@ static void stored(void *owner, const struct db_reply *reply)
         log_debug("creates.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
     else if (db_rows_affected(reply->rows[1]) == b->row_count)
         own_rows_add(own_rows_of(b->creates), b->epoch, b->row_ids, b->row_count);
-    creates_batch_done(b);
+    creates_keep_left(b);
 }
 
 static void store_rows(struct creates_batch *b)
 {
     if (b->row_count == 0) {
-        creates_batch_done(b);
+        creates_keep_left(b);
         return;
     }
     b->epoch = own_rows_epoch(own_rows_of(b->creates));
@@ -47,19 +47,26 @@ static void store_rows(struct creates_batch *b)
                                   .owner = b };
     struct err e;
     if (!db_pool_call(b->creates->loop->pool, &call, NULL, &e))
-        creates_batch_done(b);
+        creates_keep_left(b);
 }
 
-/* What the worker told replaces what was guessed; its answer leaves out the payload. */
-static void accept(struct creates_batch *b, struct create_task *task, const struct worker_row *row)
+static void accept(struct creates_batch *b, struct create_task *task)
+{
+    task->cells[COL_tasks_accepted] = STR("t");
+    task->is_accepted = true;
+    b->row_ids[b->row_count] = task->id;
+    b->rows[b->row_count++] = (struct mirror_row){ .cells = task->cells };
+}
+
+/* One that was stored before. What the worker told replaces what was guessed; its answer leaves out
+ * the payload. */
+static void accept_stored(struct creates_batch *b, struct create_task *task,
+                          const struct worker_row *row)
 {
     for (int c = 0; c < COL_tasks_COUNT; c++)
         if (row->told & UINT64_C(1) << c)
             task->cells[c] = row->cells[c];
-    task->cells[COL_tasks_accepted] = STR("t");
-    task->is_accepted = true;
-    b->row_ids[b->row_count] = task->id;
-    b->rows[b->row_count++] = (struct mirror_row){ row->told, task->cells };
+    accept(b, task);
 }
 
 static const struct json_value *find_task(const struct json_value *tasks, struct uuid id)
@@ -155,6 +162,12 @@ void creates_tell_refusal(struct create_task *task, const struct create_call *ca
 static void read_result(struct creates_batch *b, size_t i, const struct json_value *result)
 {
     struct create_task *task = b->tasks[i];
+    const struct json_value *created = json_get_c(result, "created");
+    if (created != NULL) {
+        if (worker_read_created(b->arena, created, task->cells, &task->err))
+            accept(b, task);
+        return;
+    }
     const struct json_value *stored = json_get_c(result, "task"),
                             *error = json_get_c(result, "error");
     struct str other = json_get_text(result, STR("duplicate_of")),
@@ -163,13 +176,16 @@ static void read_result(struct creates_batch *b, size_t i, const struct json_val
     struct worker_row row;
     if (stored != NULL) {
         if (worker_read_task(b->arena, stored, &row, &task->err))
-            accept(b, task, &row);
+            accept_stored(b, task, &row);
     } else if (!str_is_empty(other) && uuid_parse(other, &b->other_ids[i])) {
         return;
     } else if (code == ERR_CONFLICT && creates_is_vouched(b, task)) {
         b->other_ids[i] = task->id; /* the request came twice: it is stored */
     } else if (!str_is_empty(message)) {
+        int64_t status = 0;
+        (void)json_get_i64(error, STR("status"), &status);
         creates_tell_refusal(task, b->calls_of[i], 0, code, message);
+        creates_left_open(b, i, message, status);
     } else {
         (void)err_set(&task->err, ERR_INTERNAL, "the worker's result is neither task nor error");
     }

@@ -56,10 +56,15 @@ static void clear(struct worker_row *row, const int *columns, size_t count)
 
 static void clear_before_run(enum feed_op op, struct worker_row *row)
 {
+    static const int at_birth[] = { COL_tasks_started_at,      COL_tasks_scheduled_for,
+                                    COL_tasks_idempotency_key, COL_tasks_job_id,
+                                    COL_tasks_created_by };
     static const int at_start[] = { COL_tasks_finished_at,    COL_tasks_progress, COL_tasks_error,
                                     COL_tasks_error_template, COL_tasks_result,   COL_tasks_why };
     static const int at_wait[] = { COL_tasks_started_at, COL_tasks_progress, COL_tasks_why };
-    if (op == FEED_START || op == FEED_REOPEN)
+    if (op == FEED_ADD)
+        clear(row, at_birth, countof(at_birth));
+    if (op == FEED_START || op == FEED_REOPEN || op == FEED_ADD)
         clear(row, at_start, countof(at_start));
     if (op == FEED_WAIT || op == FEED_REOPEN)
         clear(row, at_wait, countof(at_wait));

@@ -281,6 +281,24 @@ bool worker_read_task(struct arena *a, const struct json_value *task, struct wor
     return true;
 }
 
+bool worker_read_created(struct arena *a, const struct json_value *created, struct str *cells,
+                         struct err *e)
+{
+    const uint64_t needed = UINT64_C(1) << COL_tasks_version | UINT64_C(1) << COL_tasks_state |
+                            UINT64_C(1) << COL_tasks_created_at;
+    struct worker_row row = { .cells = cells };
+    if (!read_row(a, created, &schema_public.tables[TABLE_tasks], task_members,
+                  countof(task_members), &row, e)) {
+        (void)err_in(e, "created");
+        return false;
+    }
+    if ((row.told & needed) != needed)
+        return err_set(e, ERR_INVALID, "created: version, state and created_at_us are needed");
+    worker_row_tell_state(&row, (enum task_state)worker_row_state(&row));
+    worker_row_tell(&row, COL_tasks_updated_at, cells[COL_tasks_created_at]);
+    return true;
+}
+
 bool worker_read_job(struct arena *a, const struct json_value *job, struct worker_row *ret_row,
                      struct err *e)
 {

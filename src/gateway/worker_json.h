@@ -21,6 +21,9 @@ struct worker_row {
  */
 [[nodiscard]] bool worker_read_task(struct arena *a, const struct json_value *task,
                                     struct worker_row *ret_row, struct err *e);
+/* What the worker decided of a task that it was just given, over the cells that were guessed. */
+[[nodiscard]] bool worker_read_created(struct arena *a, const struct json_value *created,
+                                       struct str *cells, struct err *e);
 [[nodiscard]] bool worker_read_job(struct arena *a, const struct json_value *job,
                                    struct worker_row *ret_row, struct err *e);
 

@@ -91,15 +91,39 @@ static bool refuse_growth(const struct arena *a, int depth, const struct json_st
     return err_set(e, ERR_LIMIT, "%s: nested deeper than %d levels", path, JSON_DEPTH_MAX);
 }
 
+/* False: it is a container, which is built apart. */
+static inline bool read_scalar(yyjson_val *from, struct json_value *ret_value)
+{
+    switch (unsafe_yyjson_get_type(from)) {
+    case YYJSON_TYPE_NULL:
+        *ret_value = json_of_null();
+        return true;
+    case YYJSON_TYPE_BOOL:
+        *ret_value = json_of_bool(unsafe_yyjson_get_bool(from));
+        return true;
+    case YYJSON_TYPE_RAW:
+        *ret_value =
+            json_of_number(str_of(unsafe_yyjson_get_raw(from), unsafe_yyjson_get_len(from)));
+        return true;
+    case YYJSON_TYPE_STR:
+        *ret_value =
+            json_of_string(str_of(unsafe_yyjson_get_str(from), unsafe_yyjson_get_len(from)));
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool build_array(struct arena *a, yyjson_val *from, int depth, const struct json_step *here,
                         struct json_value *ret_value, struct err *e)
 {
-    size_t count = yyjson_arr_size(from);
+    size_t count = unsafe_yyjson_get_len(from);
     struct json_value *items = arena_new_array(a, count, struct json_value);
     struct json_step step = { .parent = here };
-    yyjson_val *item = yyjson_arr_get_first(from);
+    yyjson_val *item = unsafe_yyjson_get_first(from);
     for (; step.index < count; step.index++, item = unsafe_yyjson_get_next(item))
-        if (!build(a, item, depth + 1, &step, &items[step.index], e))
+        if (!read_scalar(item, &items[step.index]) &&
+            !build(a, item, depth + 1, &step, &items[step.index], e))
             return false;
     *ret_value = json_of_items(items, count);
     return true;
@@ -108,17 +132,18 @@ static bool build_array(struct arena *a, yyjson_val *from, int depth, const stru
 static bool build_object(struct arena *a, yyjson_val *from, int depth, const struct json_step *here,
                          struct json_value *ret_value, struct err *e)
 {
-    size_t count = yyjson_obj_size(from);
+    size_t count = unsafe_yyjson_get_len(from);
     struct json_member *members = arena_new_array(a, count, struct json_member);
-    struct json_step step = { .parent = here, .is_key = true };
-    yyjson_obj_iter at;
-    yyjson_obj_iter_init(from, &at);
+    yyjson_val *key = unsafe_yyjson_get_first(from);
     for (size_t i = 0; i < count; i++) {
-        yyjson_val *key = yyjson_obj_iter_next(&at);
-        step.key = str_of(yyjson_get_str(key), yyjson_get_len(key));
-        members[i].key = step.key;
-        if (!build(a, yyjson_obj_iter_get_val(key), depth + 1, &step, &members[i].value, e))
-            return false;
+        yyjson_val *value = key + 1;
+        members[i].key = str_of(unsafe_yyjson_get_str(key), unsafe_yyjson_get_len(key));
+        if (!read_scalar(value, &members[i].value)) {
+            struct json_step step = { .parent = here, .is_key = true, .key = members[i].key };
+            if (!build(a, value, depth + 1, &step, &members[i].value, e))
+                return false;
+        }
+        key = unsafe_yyjson_get_next(value);
     }
     *ret_value = json_of_members(members, count);
     return true;
@@ -127,26 +152,14 @@ static bool build_object(struct arena *a, yyjson_val *from, int depth, const str
 static bool build(struct arena *a, yyjson_val *from, int depth, const struct json_step *here,
                   struct json_value *ret_value, struct err *e)
 {
-    switch (yyjson_get_type(from)) {
-    case YYJSON_TYPE_NULL:
-        *ret_value = json_of_null();
+    if (read_scalar(from, ret_value))
         return true;
-    case YYJSON_TYPE_BOOL:
-        *ret_value = json_of_bool(yyjson_get_bool(from));
-        return true;
-    case YYJSON_TYPE_RAW:
-        *ret_value = json_of_number(str_of(yyjson_get_raw(from), yyjson_get_len(from)));
-        return true;
-    case YYJSON_TYPE_STR:
-        *ret_value = json_of_string(str_of(yyjson_get_str(from), yyjson_get_len(from)));
-        return true;
-    case YYJSON_TYPE_ARR:
-        return refuse_growth(a, depth, here, e) && build_array(a, from, depth, here, ret_value, e);
-    case YYJSON_TYPE_OBJ:
-        return refuse_growth(a, depth, here, e) && build_object(a, from, depth, here, ret_value, e);
-    default:
-        base_abort("json: yyjson gave a value of unknown type");
-    }
+    if (!refuse_growth(a, depth, here, e))
+        return false;
+    if (unsafe_yyjson_is_arr(from))
+        return build_array(a, from, depth, here, ret_value, e);
+    assert(unsafe_yyjson_is_obj(from));
+    return build_object(a, from, depth, here, ret_value, e);
 }
 
 bool json_parse(struct arena *a, struct str text, const struct json_value **ret_value,

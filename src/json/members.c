@@ -14,10 +14,10 @@ void json_put_i64(struct json_writer *w, const char *key, int64_t value)
 
 void json_put_number(struct json_writer *w, const char *key, int64_t value)
 {
-    char text[24];
-    int len = snprintf(text, sizeof text, "\"%lld\"", (long long)value);
     json_key(w, str_of_c(key));
-    json_write_raw(w, str_of(text, (size_t)len));
+    json_write_raw(w, STR("\""));
+    buf_put_i64(w->out, value);
+    buf_put_char(w->out, '"');
 }
 
 void json_put_id(struct json_writer *w, const char *key, struct uuid id)

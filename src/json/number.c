@@ -40,10 +40,28 @@ struct json_number json_number_read(struct str text)
     return n;
 }
 
+/* One that is written with digits alone, and not too many to overflow. */
+static bool read_plain(struct str text, int64_t *ret_value)
+{
+    enum { PLAIN_MAX = 18 };
+    int64_t value = 0;
+    if (text.len > PLAIN_MAX)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        value = value * 10 + (text.ptr[i] - '0');
+    }
+    *ret_value = value;
+    return true;
+}
+
 bool json_to_i64(const struct json_value *number, int64_t *ret_value)
 {
     enum { DIGITS_MAX = 19 };
     assert(number->type == JSON_NUMBER);
+    if (read_plain(number->text, ret_value))
+        return true;
     struct json_number n = json_number_read(number->text);
     if (n.is_far)
         return false;

@@ -23,6 +23,20 @@ static void fail(struct create *c, const struct err *e)
 
 /* ── answering ── */
 
+/* Of a new task that waits, to who knows what he asked for: what was decided here. */
+static void put_created(struct json_writer *w, const struct task_view *t)
+{
+    json_key_c(w, "created");
+    json_begin_object(w);
+    json_put_number(w, "version", t->version);
+    json_put_text(w, "state", rule_state_name(t->state));
+    json_put_i64(w, "max_attempts", t->max_attempts);
+    json_put_i64(w, "timeout_s", t->timeout_s);
+    json_put_i64(w, "run_at_us", t->run_at_us);
+    json_put_i64(w, "created_at_us", t->created_at_us);
+    json_end_object(w);
+}
+
 static void put_item(struct create *c, struct json_writer *w, struct create_item *item)
 {
     struct shard *s = &c->w->shard;
@@ -31,6 +45,8 @@ static void put_item(struct create *c, struct json_writer *w, struct create_item
         door_put_error(w, &item->err);
     } else if (item->outcome == ITEM_DUPLICATE) {
         json_put_id(w, "duplicate_of", item->duplicate_of);
+    } else if (c->is_brief && item->outcome == ITEM_NEW && item->view.state != STATE_DEAD) {
+        put_created(w, &item->view);
     } else {
         struct task_view view = item->view;
         if (item->row > 0) {
@@ -298,7 +314,7 @@ void create_many(struct worker *w, struct arena *a, const struct json_value *tas
 
 void create_door(void *owner, struct http_request *r)
 {
-    static const char *const members[] = { "tasks", "is_atomic", NULL };
+    static const char *const members[] = { "tasks", "is_atomic", "is_brief", NULL };
     struct worker *w = owner;
     const struct json_value *body, *tasks;
     struct err e = { 0 };
@@ -308,6 +324,8 @@ void create_door(void *owner, struct http_request *r)
     *c = (struct create){ .w = w, .a = r->arena, .r = r };
     if (door_only(body, "", members, &e))
         door_flag(body, "", "is_atomic", &c->is_atomic, &e);
+    if (!door_is_bad(&e))
+        door_flag(body, "", "is_brief", &c->is_brief, &e);
     tasks = json_get_c(body, "tasks");
     if (!tasks || tasks->type != JSON_ARRAY)
         err_set(&e, ERR_INVALID, "tasks: is no list");

@@ -37,7 +37,7 @@ struct create {
     struct create_item *items;
     struct map *by_id; /* is_atomic, with dependencies: the first item of each id */
     size_t count, open;
-    bool is_atomic, must_look;
+    bool is_atomic, is_brief, must_look;
     bool is_gone;      /* err is of a task that was deleted */
     struct intent all; /* is_atomic */
     struct view moment;

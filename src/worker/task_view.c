@@ -7,6 +7,18 @@ static void put_ends(struct json_writer *w, const struct task_view *t)
     json_put_maybe_raw(w, "why", t->why.len > 0, t->why);
 }
 
+static void put_depends_on(struct json_writer *w, const struct task_view *t)
+{
+    json_key_c(w, "depends_on");
+    json_begin_array(w);
+    for (size_t i = 0; i < t->depends_on_count; i++) {
+        char text[UUID_TEXT_LEN + 1];
+        uuid_format(t->depends_on[i], text);
+        json_write_string(w, str_of(text, UUID_TEXT_LEN));
+    }
+    json_end_array(w);
+}
+
 void task_view_put(struct json_writer *w, const struct task_view *t)
 {
     json_begin_object(w);
@@ -36,14 +48,7 @@ void task_view_put(struct json_writer *w, const struct task_view *t)
     else
         json_write_double(w, t->progress);
     json_put_maybe_text(w, "idempotency_key", t->key.len > 0, t->key);
-    json_key_c(w, "depends_on");
-    json_begin_array(w);
-    for (size_t i = 0; i < t->depends_on_count; i++) {
-        char text[UUID_TEXT_LEN + 1];
-        uuid_format(t->depends_on[i], text);
-        json_write_string(w, str_of(text, UUID_TEXT_LEN));
-    }
-    json_end_array(w);
+    put_depends_on(w, t);
     json_put_maybe_id(w, "job_id", t->has_job, t->job_id);
     json_put_maybe_id(w, "created_by", t->has_creator, t->created_by);
     json_put_text(w, "actor", t->actor);
@@ -85,11 +90,31 @@ static void end_task(struct json_writer *w, const struct task_view *t)
     json_end_object(w);
 }
 
-void event_add(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *task)
+/* What a new task has not yet, or does without, is left out: every gateway reads all of these. */
+void event_add(struct buf *out, int64_t seq, int64_t at_us, const struct task_view *t)
 {
     struct json_writer w = event_begin(out, seq, at_us, "add");
-    json_key_c(&w, "task");
-    task_view_put(&w, task);
+    begin_task(&w, t);
+    json_put_text(&w, "state", rule_state_name(t->state));
+    json_put_text(&w, "priority", rule_priority_name(t->priority));
+    json_put_text(&w, "queue", t->queue);
+    json_put_maybe_raw(&w, "payload", true, t->payload);
+    json_put_i64(&w, "attempt", t->attempt);
+    json_put_i64(&w, "max_attempts", t->max_attempts);
+    json_put_i64(&w, "timeout_s", t->timeout_s);
+    json_put_i64(&w, "run_at_us", t->run_at_us);
+    json_put_i64(&w, "created_at_us", t->created_at_us);
+    if (t->scheduled_for_us != 0)
+        json_put_i64(&w, "scheduled_for_us", t->scheduled_for_us);
+    if (t->key.len > 0)
+        json_put_text(&w, "idempotency_key", t->key);
+    put_depends_on(&w, t);
+    if (t->has_job)
+        json_put_id(&w, "job_id", t->job_id);
+    if (t->has_creator)
+        json_put_id(&w, "created_by", t->created_by);
+    json_put_text(&w, "actor", t->actor);
+    json_end_object(&w);
     json_end_object(&w);
 }
 

@@ -86,7 +86,7 @@ def a_job_fires_no_instant_twice_when_the_clock_goes_back(_, worker):
 
     def fired():
         return [e["task"]["scheduled_for_us"] for e in caller.whole_feed()
-                if e["op"] == "add" and e["task"]["job_id"] == job]
+                if e["op"] == "add" and e["task"].get("job_id") == job]
     eventually(lambda: len(fired()) >= 2)
     worker.shim.ahead_s = 60
     eventually(lambda: len(fired()) >= 60)

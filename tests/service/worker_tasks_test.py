@@ -402,6 +402,29 @@ def a_blocked_task_waits_until_all_others_have_succeeded(worker, url):
     assert sql(url, "SELECT count(*) FROM worker.task WHERE cardinality(depends_on) > 0") == "6"
 
 
+def a_brief_answer_tells_of_a_new_task_what_the_worker_decided(worker, _):
+    caller, later = Caller(worker), (int(time.time()) + 3600) * 1_000_000
+    gone = caller.create_one(type="brief.gone")
+    assert caller.post(f"/v1/tasks/{gone}:cancel", {"actor": "ada"}).status == 200
+    asked = [{"id": new_id(), "type": "brief", "idempotency_key": "brief-1"},
+             {"id": new_id(), "type": "brief", "max_attempts": 2, "timeout_s": 7, "run_at_us": later},
+             {"id": new_id(), "type": "brief", "idempotency_key": "brief-1"}, {"id": new_id()},
+             {"id": new_id(), "type": "brief", "depends_on": [gone]}]
+    brief = caller.post("/v1/tasks", {"tasks": asked, "is_brief": True})
+    assert brief.status == 200, brief.text
+    first, second, third, fourth, fifth = brief.json["results"]
+    for task, result, state in (asked[0], first, "ready"), (asked[1], second, "scheduled"):
+        whole = caller.task(task["id"])
+        names = {"version", "state", "max_attempts", "timeout_s", "run_at_us", "created_at_us"}
+        assert result == {"created": {name: whole[name] for name in names}}, result
+        assert whole["state"] == state, whole
+    assert third == {"duplicate_of": asked[0]["id"]}, third
+    assert fourth["error"]["code"] == "BAD_USER_INPUT", fourth
+    assert fifth["task"]["state"] == "dead" and fifth["task"]["why"]["code"] == "DEPENDENCY", fifth
+    again = caller.post("/v1/tasks", {"tasks": asked[:1], "is_brief": True})
+    assert again.json["results"][0]["task"]["id"] == asked[0]["id"], again.text
+
+
 def who_is_connected_is_told(main_worker, _):
     url = main_worker.new_database()
     with Worker(url, WORKER_LEASE="20s") as worker:
@@ -482,6 +505,7 @@ TESTS = [
     what_crashed_runs_alone_and_three_times_is_quarantined,
     progress_and_checkpoints_are_kept_while_it_runs,
     a_blocked_task_waits_until_all_others_have_succeeded,
+    a_brief_answer_tells_of_a_new_task_what_the_worker_decided,
     who_is_connected_is_told,
 ]
 

@@ -70,6 +70,7 @@ class FakeWorker:
         self.workers_answer = None  # instead of that
         self.types_answer = None  # of GET /v1/types, instead of what it knows
         self.refuse_settings = None  # a message
+        self.on_begin = None      # called once, before the cursor is made that a feed begins with
         self.on_settings = None   # called before a change of a type or a queue is made
         self.bulk_ends = []       # so many tasks of each bulk action are done, then it breaks off; at 0, 503
         self.page_max = self.log_page = 1000
@@ -324,7 +325,7 @@ class FakeWorker:
         queue = wanted["queue"]
         return f'queue: "{queue}" is of shard {self.foreign[queue]}, this is shard {self.shard}'
 
-    def create_one(self, wanted):
+    def create_one(self, wanted, is_brief):
         if wanted["id"] in self.tasks:
             return {"task": self.shown(self.tasks[wanted["id"]])}
         if self.put_off.get(wanted["type"]):
@@ -348,7 +349,11 @@ class FakeWorker:
         self.add(wanted["type"], at_us, id=wanted["id"], run_at_us=run_at_us,
                  state="blocked" if is_blocked else "scheduled" if run_at_us > at_us else "ready",
                  **{name: wanted.get(name) for name in names})
-        return {"task": self.shown(self.tasks[wanted["id"]])}
+        task = self.tasks[wanted["id"]]
+        if is_brief:
+            told = ("version", "state", "max_attempts", "timeout_s", "run_at_us", "created_at_us")
+            return {"created": {name: task[name] for name in told}}
+        return {"task": self.shown(task)}
 
     def limit_rate(self):
         if self.rate_limited > 0:
@@ -367,7 +372,7 @@ class FakeWorker:
                 missing = self.missing_of(wanted, {*self.tasks, *(t["id"] for t in body["tasks"][:index])})
                 if missing:
                     raise Refusal(400, "BAD_USER_INPUT", missing, index)
-        results = [self.create_one(wanted) for wanted in body["tasks"]]
+        results = [self.create_one(wanted, body.get("is_brief")) for wanted in body["tasks"]]
         return {"results": results, "cursor": self.cursor}
 
     def task_of(self, task_id):
@@ -455,8 +460,14 @@ class FakeWorker:
                          status="paused" if is_paused else "active")
         return {"job": self.jobs[wanted["id"]], "cursor": self.cursor}
 
+    def begin(self):
+        if self.on_begin:
+            on_begin, self.on_begin = self.on_begin, None
+            on_begin()
+
     def feed(self, query):
         if "cursor" not in query:
+            self.begin()
             return {"cursor": self.cursor, "head": self.cursor, "now_us": now_us(), "events": []}
         cursor = int(query["cursor"][0].split(":")[1])
         until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
@@ -478,6 +489,8 @@ class FakeWorker:
     def snapshot(self, query):
         after = query.get("after", [""])[0]
         self.afters.append(after)
+        if not after:
+            self.begin()
         limit = min(int(query.get("limit", ["1000"])[0]), self.page_max)
         ids = sorted(i for i in self.tasks if i > after)
         page = {"cursor": self.cursor,
