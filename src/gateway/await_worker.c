@@ -183,3 +183,43 @@ bool await_worker_ask_for(struct gql_step *step, size_t shard, const char *path,
     };
     return worker_client_call(r->loop->workers[shard], &options, &e);
 }
+
+/* ── a row that the table does not have ── */
+
+struct find {
+    struct gql_step *step;
+    char path[64];
+    await_worker_fn *fn;
+};
+
+static bool find_at(struct find *find, size_t shard);
+
+static void found(void *owner, const struct worker_reply *reply)
+{
+    struct find *find = owner;
+    if (reply->body != NULL)
+        find->fn(find->step, reply->shard, reply->body);
+    else if (!find_at(find, reply->shard + 1))
+        gql_step_finish(find->step); /* there is none, or nobody who could tell */
+}
+
+/* The worker of that shard, or the next one that can be asked. */
+static bool find_at(struct find *find, size_t shard)
+{
+    for (; shard < await_request(find->step)->loop->gateway->shard_count; shard++)
+        if (await_worker_ask(find->step, shard, find->path, found, find))
+            return true;
+    return false;
+}
+
+bool await_worker_find(struct gql_step *step, enum await_row kind, struct uuid id,
+                       await_worker_fn *fn)
+{
+    struct find *find = arena_new(step->arena, struct find);
+    char text[UUID_TEXT_LEN + 1];
+    uuid_format(id, text);
+    *find = (struct find){ .step = step, .fn = fn };
+    snprintf(find->path, sizeof find->path, "/v1/%s/%s", kind == AWAIT_TASK ? "tasks" : "jobs",
+             text);
+    return find_at(find, 0);
+}

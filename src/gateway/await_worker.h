@@ -37,6 +37,12 @@ typedef void await_worker_ask_fn(void *owner, const struct worker_reply *reply);
 [[nodiscard]] bool await_worker_ask_for(struct gql_step *step, size_t shard, const char *path,
                                         struct str body, await_worker_ask_fn *fn, void *owner);
 
+/* For a query of a row that the table does not have: the workers are asked for it one after the
+ * other, a moment each. `fn` ends the step with what one of them knows; where none does, or none
+ * can tell, it ends with null. False where nobody could be asked: the step is not ended. */
+[[nodiscard]] bool await_worker_find(struct gql_step *step, enum await_row kind, struct uuid id,
+                                     await_worker_fn *fn);
+
 /* How long what is new may wait for the worker, of a request with that deadline: the other half of
  * its time is the outbox's. */
 [[nodiscard]] int64_t await_worker_create_us(const struct gateway_loop *loop, int64_t deadline_us,

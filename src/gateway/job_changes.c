@@ -30,7 +30,7 @@ static void stored(struct gql_step *step, const struct db_reply *reply)
     gql_step_finish(step);
 }
 
-static void answer_job(struct gql_step *step, size_t shard, const struct json_value *body)
+void job_row_answer(struct gql_step *step, size_t shard, const struct json_value *body)
 {
     struct mirror_row *row = arena_new(step->arena, struct mirror_row);
     struct worker_row job;
@@ -100,7 +100,7 @@ static void created(void *owner, const struct worker_reply *reply)
 {
     struct create_job *create = owner;
     if (reply->body != NULL)
-        answer_job(create->step, reply->shard, reply->body);
+        job_row_answer(create->step, reply->shard, reply->body);
     else if (reply->is_away || reply->is_in_doubt)
         (void)to_outbox(create, reply->is_in_doubt);
     else
@@ -154,17 +154,17 @@ static enum gql_next resolve_update(struct gql_step *step)
     struct err e;
     if (!job_input_read_update(step, &body, &e))
         return gql_step_fail(step, &e);
-    return ask_for(step, NULL, ":update", body, answer_job);
+    return ask_for(step, NULL, ":update", body, job_row_answer);
 }
 
 static enum gql_next resolve_pause(struct gql_step *step)
 {
-    return ask_for(step, NULL, ":pause", task_input_actor(step), answer_job);
+    return ask_for(step, NULL, ":pause", task_input_actor(step), job_row_answer);
 }
 
 static enum gql_next resolve_resume(struct gql_step *step)
 {
-    return ask_for(step, NULL, ":resume", task_input_actor(step), answer_job);
+    return ask_for(step, NULL, ":resume", task_input_actor(step), job_row_answer);
 }
 
 static enum gql_next resolve_trigger(struct gql_step *step)

@@ -1,6 +1,8 @@
 /* Query.jobs, Query.job, and the fields of Job. */
 #include "base/clock.h"
+#include "gateway/await_worker.h"
 #include "gateway/check.h"
+#include "gateway/task_changes.h"
 #include "gateway/tasks.h"
 #include "gateway/tasks_list.h"
 #include "gateway/users.h"
@@ -22,7 +24,7 @@ void *jobs_prepare(struct gql_field *f, struct arena *plan_arena)
     return record_plan_of(jobs_table(), columns, plan_arena);
 }
 
-/* ── Query.job ── */
+/* ── Query.job: of the table; what is not there yet, of the worker, and stored ── */
 
 static void read_one(struct gql_step *step, const struct db_reply *reply)
 {
@@ -30,16 +32,19 @@ static void read_one(struct gql_step *step, const struct db_reply *reply)
     if (db_rows_count(reply->rows[0]) > 0)
         step->results[0] =
             gql_object(record_rows(step->arena, jobs_table(), reply->rows[0], plan->columns));
+    else if (await_worker_find(step, AWAIT_JOB, *(const struct uuid *)step->host, job_row_answer))
+        return;
     gql_step_finish(step);
 }
 
 static enum gql_next resolve_job(struct gql_step *step)
 {
-    struct uuid id;
+    struct uuid *id = arena_new(step->arena, struct uuid);
     struct err e;
-    if (!users_read_id("id", gql_arg(step, "id"), &id, &e))
+    if (!users_read_id("id", gql_arg(step, "id"), id, &e))
         return gql_step_fail(step, &e);
-    struct db_step by_id = record_by_ids_step(step->field->plan_data, step->arena, &id, 1);
+    step->host = id;
+    struct db_step by_id = record_by_ids_step(step->field->plan_data, step->arena, id, 1);
     return await_db(step, DB_LANE_READ, &by_id, 1, read_one);
 }
 

@@ -6,3 +6,5 @@
 /* Ends the step with the Task of the worker's {"task": …}, after its row is stored. Its prepare is
  * tasks_prepare. An await_worker_fn. */
 void task_changes_answer(struct gql_step *step, size_t shard, const struct json_value *body);
+/* The same with the Job of {"job": …}; jobs_prepare. */
+void job_row_answer(struct gql_step *step, size_t shard, const struct json_value *body);

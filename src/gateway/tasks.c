@@ -52,37 +52,14 @@ void tasks_get_source(const struct gql_field *f, void *ctx, void *parent,
 
 /* ── Query.task: of the table; what is not there yet, of the worker, and stored ── */
 
-static bool ask_worker(struct gql_step *step, size_t shard);
-
-static void worker_told(void *owner, const struct worker_reply *reply)
-{
-    struct gql_step *step = owner;
-    if (reply->body != NULL)
-        task_changes_answer(step, reply->shard, reply->body);
-    else if (!ask_worker(step, reply->shard + 1))
-        gql_step_finish(step); /* there is no such task, or nobody who could tell */
-}
-
-/* The worker of that shard, or the next one that can be asked. */
-static bool ask_worker(struct gql_step *step, size_t shard)
-{
-    char text[UUID_TEXT_LEN + 1], path[64];
-    const struct uuid *id = step->host;
-    uuid_format(*id, text);
-    snprintf(path, sizeof path, "/v1/tasks/%s", text);
-    for (; shard < await_request(step)->loop->gateway->shard_count; shard++)
-        if (await_worker_ask(step, shard, path, worker_told, step))
-            return true;
-    return false;
-}
-
 static void read_one(struct gql_step *step, const struct db_reply *reply)
 {
     const struct record_plan *plan = step->field->plan_data;
     if (db_rows_count(reply->rows[0]) > 0)
         step->results[0] =
             gql_object(record_rows(step->arena, tasks_table(), reply->rows[0], plan->columns));
-    else if (ask_worker(step, 0))
+    else if (await_worker_find(step, AWAIT_TASK, *(const struct uuid *)step->host,
+                               task_changes_answer))
         return;
     gql_step_finish(step);
 }

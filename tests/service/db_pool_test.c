@@ -6,7 +6,7 @@
 #include "support/rig.h"
 #include "test.h"
 
-enum { LONG_MS = 50 * 1000, SHORT_MS = 100 };
+enum { LONG_MS = RIG_LONG_MS, SHORT_MS = 100 };
 
 static struct pg_server *server;
 static const char *url;

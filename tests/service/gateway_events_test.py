@@ -423,6 +423,20 @@ def a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored(world):
         del worker.tasks[task]
 
 
+def so_is_a_job(world):
+    worker, read, known = world.worker, "query($id: ID!) { job(id: $id) { name schedule source } }", new_id()
+    worker.put_job()
+    assert world.gateway.graphql(read, {"id": known}, world.admin).data["job"] is None
+    with worker.lock:
+        other = next(iter(worker.jobs.values()))
+        worker.jobs[known] = {**other, "id": known, "name": "direct", "version": str(worker.head + 1_000_000)}  # without an event
+    got = world.gateway.graphql(read, {"id": known}, world.admin).data["job"]
+    assert got == {"name": "direct", "schedule": other["schedule"], "source": "LIVE"}, got
+    assert psql(world.url, f"SELECT name FROM jobs WHERE id = '{known}'") == [["direct"]]
+    with worker.lock:
+        del worker.jobs[known]
+
+
 def attempts_are_asked_of_the_worker_for_each_task_at_once(world):
     worker = world.worker
     tasks = [worker.add("tried") for _ in range(40)]
@@ -513,7 +527,7 @@ def main():
             who_was_away_too_long_is_told_to_read_anew,
             what_is_no_place_is_refused_and_now_is_one,
             without_the_worker_a_resumed_stream_ends_and_may_be_tried_again,
-            a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored,
+            a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored, so_is_a_job,
             attempts_are_asked_of_the_worker_for_each_task_at_once,
             without_the_worker_the_cache_answers_and_says_so,
         ], world)

@@ -17,7 +17,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker  # noqa: E402
-from gateway_rig import CREATE, PROGRAM, WAIT_S, Gateway, Postgres, create_user, eventually, run_tests  # noqa: E402
+from gateway_rig import CREATE, WAIT_S, Gateway, Postgres, create_user, eventually, run_tests  # noqa: E402
+from process_rig import is_sanitized  # noqa: E402
 from websocket import BINARY, CLOSE, FIN, PING, PONG, TEXT, Closed, WebSocket, frame, handshake  # noqa: E402
 
 HEALTH = "subscription { healthChanged { status } }"
@@ -422,12 +423,6 @@ def idle_subscribers_cost_little(world):
 
 
 SUBSCRIBER_BYTES_MAX = 16 * 1024
-
-
-def is_sanitized():
-    """AddressSanitizer keeps what was freed and surrounds what was not: memory then says nothing."""
-    with open(PROGRAM, "rb") as program:
-        return b"__asan_init" in program.read()
 
 
 def crowd(gateway, token, count):

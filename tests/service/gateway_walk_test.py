@@ -281,6 +281,17 @@ def subscriptions_begin_or_are_refused(world):
         stream.close()
 
 
+def the_mirror_is_what_the_worker_says(world):
+    fields = "{ askedAt beganAt endedAt missing extra wrong jobs counts error }"
+    asked = world.gateway.graphql("mutation { auditMirrors %s }" % fields, None, world.admin).data["auditMirrors"][0]["askedAt"]
+
+    def ended():
+        audit = world.gateway.graphql("{ mirrorAudits %s }" % fields, None, world.admin).data["mirrorAudits"][0]
+        return audit if audit["endedAt"] and asked <= audit["beganAt"] <= audit["endedAt"] else None
+    audit = eventually(ended)
+    assert {audit[what] for what in ("missing", "extra", "wrong", "jobs", "counts")} == {0} and not audit["error"], audit
+
+
 def nobody_has_stumbled(world):
     assert "level=error" not in world.gateway.log, [l for l in world.gateway.log.splitlines() if "level=error" in l][:5]
     assert world.gateway.get("/readyz").status == 200
@@ -291,7 +302,7 @@ def main():
             Gateway(postgres.url, WORKER_URL=f"http://127.0.0.1:{worker.port}", AI_URL=ai.url, GATEWAY_TOKEN=GATEWAY_TOKEN,
                     CHAT_LIMIT="1000000") as gateway:
         run_tests([what_is_right_is_answered_as_the_schema_says, what_is_wrong_in_one_place_is_refused,
-                   subscriptions_begin_or_are_refused, nobody_has_stumbled], World(gateway))
+                   subscriptions_begin_or_are_refused, the_mirror_is_what_the_worker_says, nobody_has_stumbled], World(gateway))
 
 
 if __name__ == "__main__":

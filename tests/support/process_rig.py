@@ -61,6 +61,13 @@ class Output:
         self.fd = -1
 
 
+def is_sanitized():
+    """A sanitizer's memory is its own, and AddressSanitizer keeps what was freed: memory then says nothing."""
+    with open(PROGRAM, "rb") as program:
+        text = program.read()
+    return b"__asan_init" in text or b"__tsan_init" in text
+
+
 def read_line(path):
     """The first line of a file of /proc, or "?"."""
     try:
