@@ -111,46 +111,19 @@ static int64_t millionths_of(const struct shard *s, const struct live *task)
     return has_told ? (int64_t)(note->told * OP_NOTE_ONE) : -1;
 }
 
-static const struct db_args *live_args(struct arena *a, const struct shard *s,
-                                       struct live *const *t, size_t n)
-{
-    const struct live_set *live = s->live;
-    COLUMN(runs, struct live_run, live_run_of(live, t[i]));
-    COLUMN(lanes, struct live_lane, live_lane_of(live, t[i]));
-    COLUMN(ids, struct uuid, t[i]->id);
-    COLUMN(versions, int64_t, t[i]->version);
-    COLUMN(types, int64_t, lanes[i].type);
-    COLUMN(states, int64_t, t[i]->state);
-    COLUMN(priorities, int64_t, lanes[i].priority);
-    COLUMN(flags, int64_t, t[i]->flags);
-    COLUMN(crashes, int64_t, t[i]->crashes);
-    COLUMN(attempts, int64_t, t[i]->attempt);
-    COLUMN(maxima, int64_t, t[i]->max_attempts);
-    COLUMN(timeouts, int64_t, t[i]->timeout_s);
-    COLUMN(sessions, int64_t, runs[i].session);
-    COLUMN(fences, int64_t, runs[i].fence);
-    COLUMN(ats, int64_t, t[i]->at_us);
-    COLUMN(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0);
-    COLUMN(queues, int64_t, lanes[i].queue);
-    COLUMN(hashes, int64_t, (int64_t)lanes[i].key);
-    COLUMN(progress, int64_t, millionths_of(s, t[i]));
-    return tick_live_args(a, ids, n, versions, n, types, n, states, n, priorities, n, flags, n,
-                          crashes, n, attempts, n, maxima, n, timeouts, n, sessions, n, fences, n,
-                          ats, n, keyed, n, queues, n, hashes, n, progress, n);
-}
+/* What all rows have, in arrays. */
+struct columns {
+    struct uuid *ids;
+    int64_t *versions, *types, *states, *priorities, *flags, *maxima, *timeouts, *ats, *queues,
+        *hashes;
+    bool *keyed;
+    bool has_keyed, has_hashes; /* of any of them */
+};
 
-/* No tick has written it, and its attempt, session, fence and progress are those of a task that
- * never began. Should the tables have its row nevertheless, the tick fails, and then it is as all
- * others. */
-static bool is_new(const struct live *task)
+static struct columns columns_of(struct arena *a, const struct shard *s, struct live *const *t,
+                                 size_t n)
 {
-    return (task->flags & (LIVE_FRESH | LIVE_STORED)) == LIVE_FRESH;
-}
-
-static const struct db_args *new_args(struct arena *a, const struct shard *s, struct live *const *t,
-                                      size_t n)
-{
-    size_t keyed_count = 0, hash_count = 0;
+    bool has_keyed = false, has_hashes = false;
     COLUMN(lanes, struct live_lane, live_lane_of(s->live, t[i]));
     COLUMN(ids, struct uuid, t[i]->id);
     COLUMN(versions, int64_t, t[i]->version);
@@ -165,12 +138,56 @@ static const struct db_args *new_args(struct arena *a, const struct shard *s, st
     COLUMN(queues, int64_t, lanes[i].queue);
     COLUMN(hashes, int64_t, (int64_t)lanes[i].key);
     for (size_t i = 0; i < n; i++) {
-        keyed_count = keyed[i] ? n : keyed_count;
-        hash_count = hashes[i] != 0 ? n : hash_count;
+        has_keyed = has_keyed || keyed[i];
+        has_hashes = has_hashes || hashes[i] != 0;
     }
-    return tick_live_new_args(a, ids, n, versions, n, types, n, states, n, priorities, n, flags, n,
-                              maxima, n, timeouts, n, ats, n, keyed, keyed_count, queues, n, hashes,
-                              hash_count);
+    return (struct columns){ .ids = ids,
+                             .versions = versions,
+                             .types = types,
+                             .states = states,
+                             .priorities = priorities,
+                             .flags = flags,
+                             .maxima = maxima,
+                             .timeouts = timeouts,
+                             .ats = ats,
+                             .queues = queues,
+                             .hashes = hashes,
+                             .keyed = keyed,
+                             .has_keyed = has_keyed,
+                             .has_hashes = has_hashes };
+}
+
+static const struct db_args *live_args(struct arena *a, const struct shard *s,
+                                       struct live *const *t, size_t n)
+{
+    struct columns c = columns_of(a, s, t, n);
+    COLUMN(runs, struct live_run, live_run_of(s->live, t[i]));
+    COLUMN(crashes, int64_t, t[i]->crashes);
+    COLUMN(attempts, int64_t, t[i]->attempt);
+    COLUMN(sessions, int64_t, runs[i].session);
+    COLUMN(fences, int64_t, runs[i].fence);
+    COLUMN(progress, int64_t, millionths_of(s, t[i]));
+    return tick_live_args(a, c.ids, n, c.versions, n, c.types, n, c.states, n, c.priorities, n,
+                          c.flags, n, crashes, n, attempts, n, c.maxima, n, c.timeouts, n, sessions,
+                          n, fences, n, c.ats, n, c.keyed, n, c.queues, n, c.hashes, n, progress,
+                          n);
+}
+
+/* No tick has written it, and its attempt, session, fence and progress are those of a task that
+ * never began. Should the tables have its row nevertheless, the tick fails, and then it is as all
+ * others. */
+static bool is_new(const struct live *task)
+{
+    return (task->flags & (LIVE_FRESH | LIVE_STORED)) == LIVE_FRESH;
+}
+
+static const struct db_args *new_args(struct arena *a, const struct shard *s, struct live *const *t,
+                                      size_t n)
+{
+    struct columns c = columns_of(a, s, t, n);
+    return tick_live_new_args(a, c.ids, n, c.versions, n, c.types, n, c.states, n, c.priorities, n,
+                              c.flags, n, c.maxima, n, c.timeouts, n, c.ats, n, c.keyed,
+                              c.has_keyed ? n : 0, c.queues, n, c.hashes, c.has_hashes ? n : 0);
 }
 
 /* Of the types whose counts have changed; after a failure and at the start, of all. */
