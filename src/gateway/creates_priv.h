@@ -35,8 +35,8 @@ struct creates_batch {
     size_t refs; /* the batch's own, and one each call whose cells point into it */
     struct create_call **calls;
     struct create_task **tasks;
-    struct create_call **calls_of; /* whose each task is */
-    size_t call_count, task_count;
+    struct create_call **calls_of;        /* whose each task is */
+    size_t call_count, task_count, bytes; /* bytes: of the request, about */
     bool is_atomic;
     int64_t deadline_us; /* of the most urgent call */
     struct mirror_row *rows;
