@@ -10,6 +10,7 @@
 enum {
     BATCH_BYTES = 64 << 20,
     BODY_BYTES_MAX = 4 << 20, /* of one request; a larger one goes alone */
+    FRESH_BYTES = 32,         /* more than is added to a task's own text */
     HOLD_MS = 10,             /* between two looks at whether the outbox is empty */
     HOLD_MAX_US = 1'500 * CLOCK_MS,
     HOLD_PAUSE_US = CLOCK_S / 2, /* after which those that come are held again */
@@ -53,11 +54,12 @@ static void batch_unref(void *owner)
         arena_destroy(b->arena);
 }
 
+/* Of the request; FRESH_BYTES each for what is added. */
 static size_t bytes_of(const struct create_call *call)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < call->count; i++)
-        bytes += call->tasks[i].body.len;
+        bytes += call->tasks[i].body.len + FRESH_BYTES;
     return bytes;
 }
 
@@ -109,6 +111,7 @@ static struct creates_batch *batch_of_waiting(struct creates *c)
     b->calls = arena_new_array(b->arena, calls, struct create_call *);
     b->tasks = arena_new_array(b->arena, tasks, struct create_task *);
     b->calls_of = arena_new_array(b->arena, tasks, struct create_call *);
+    b->bytes = bytes;
     for (size_t i = 0; i < calls; i++)
         batch_add(b, container_of(c->waiting.next, struct create_call, node));
     return b;
@@ -116,6 +119,7 @@ static struct creates_batch *batch_of_waiting(struct creates *c)
 
 void creates_batch_done(struct creates_batch *b)
 {
+    creates_let_go(b);
     for (size_t i = 0; i < b->call_count; i++)
         b->calls[i]->fn(b->calls[i]->owner);
     batch_unref(b);
@@ -139,6 +143,7 @@ bool creates_is_vouched(const struct creates_batch *b, const struct create_task 
 static void ask_singly(struct creates_batch *b)
 {
     struct creates *c = b->creates;
+    creates_let_go(b);
     for (size_t i = b->call_count; i-- > 0;) {
         b->calls[i]->was_refused = true;
         list_push_front(&c->waiting, &b->calls[i]->node);
@@ -208,7 +213,9 @@ static void ask(struct creates_batch *b)
     int64_t wait_us = await_worker_create_us(c->loop, b->deadline_us, now_us);
     struct buf body;
     struct err e;
+    creates_claim(b);
     buf_init(&body, 0);
+    (void)buf_reserve(&body, b->bytes);
     buf_put_c(&body, "{\"tasks\":[");
     for (size_t i = 0; i < b->task_count; i++) {
         if (i > 0)

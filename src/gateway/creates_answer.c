@@ -17,37 +17,87 @@ static struct own_rows *own_rows_of(const struct creates *c)
     return c->loop->gateway->own_rows[c->shard];
 }
 
-/* A row that was not written is there in a newer version: what has come to it the mirror tells. */
-static void stored(void *owner, const struct db_reply *reply)
+void creates_claim(struct creates_batch *b)
 {
-    struct creates_batch *b = owner;
-    if (reply->err != NULL) /* the mirror brings them all the same */
-        log_debug("creates.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
-    else if (db_rows_affected(reply->rows[1]) == b->row_count)
-        own_rows_add(own_rows_of(b->creates), b->epoch, b->row_ids, b->row_count);
+    b->fresh_ids = arena_new_array(b->arena, b->task_count, struct uuid);
+    b->fresh_count = 0;
+    for (size_t i = 0; i < b->task_count; i++)
+        if (b->tasks[i]->is_fresh)
+            b->fresh_ids[b->fresh_count++] = b->tasks[i]->id;
+    b->epoch = own_rows_begin_put(own_rows_of(b->creates), b->fresh_ids, b->fresh_count);
+}
+
+void creates_let_go(struct creates_batch *b)
+{
+    own_rows_end_put(own_rows_of(b->creates), b->epoch, b->fresh_ids, b->fresh_count, false);
+}
+
+static void stored(struct creates_batch *b, const struct err *e, bool is_all)
+{
+    if (e != NULL) /* the mirror brings them all the same */
+        log_debug("creates.not-stored", "error=%s", log_quote(str_of_c(err_text(e))));
+    else if (is_all)
+        own_rows_end_put(own_rows_of(b->creates), b->epoch, b->row_ids, b->row_count, true);
     creates_keep_left(b);
 }
 
-static void store_rows(struct creates_batch *b)
+static void write_rows(struct creates_batch *b, const struct db_step *steps, size_t count,
+                       db_reply_fn *fn)
 {
-    if (b->row_count == 0) {
-        creates_keep_left(b);
-        return;
-    }
-    b->epoch = own_rows_epoch(own_rows_of(b->creates));
-    const struct db_step steps[] = { mirror_async_step(),
-                                     task_mirror_put_step(b->arena, b->rows, b->row_count, true,
-                                                          (int16_t)b->creates->shard) };
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = steps,
-                                  .step_count = countof(steps),
+                                  .step_count = count,
                                   .deadline_us = b->deadline_us - CREATES_DB_MARGIN_US,
                                   .is_idempotent = true,
-                                  .fn = stored,
+                                  .fn = fn,
                                   .owner = b };
     struct err e;
     if (!db_pool_call(b->creates->loop->pool, &call, NULL, &e))
         creates_keep_left(b);
+}
+
+/* A row that was not written is there in a newer version: what has come to it the mirror tells. */
+static void put(void *owner, const struct db_reply *reply)
+{
+    struct creates_batch *b = owner;
+    bool is_all = reply->err == NULL && db_rows_affected(reply->rows[1]) == b->row_count;
+    stored(b, reply->err, is_all);
+}
+
+static void put_rows(struct creates_batch *b)
+{
+    const struct db_step steps[] = { mirror_async_step(),
+                                     task_mirror_put_step(b->arena, b->rows, b->row_count, true,
+                                                          (int16_t)b->creates->shard) };
+    write_rows(b, steps, countof(steps), put);
+}
+
+/* Somebody else stored one before: another gateway that keeps the mirror now, say. */
+static void added(void *owner, const struct db_reply *reply)
+{
+    struct creates_batch *b = owner;
+    if (reply->err != NULL && strcmp(reply->sqlstate, DB_STATE_UNIQUE_VIOLATION) == 0)
+        put_rows(b);
+    else
+        stored(b, reply->err, reply->err == NULL);
+}
+
+/* Whether nobody else can have stored one of them: made by these calls, and claimed. */
+static bool are_all_fresh(const struct creates_batch *b)
+{
+    return b->epoch > 0 && b->fresh_count == b->task_count;
+}
+
+static void store_rows(struct creates_batch *b)
+{
+    struct db_step step;
+    if (b->row_count == 0)
+        creates_keep_left(b);
+    else if (are_all_fresh(b) && task_mirror_add_step(b->arena, b->rows, b->row_count,
+                                                      (int16_t)b->creates->shard, &step))
+        write_rows(b, &step, 1, added);
+    else
+        put_rows(b);
 }
 
 static void accept(struct creates_batch *b, struct create_task *task)

@@ -86,6 +86,7 @@ static void mark_all(struct creates_batch *b, enum creates_left left)
 
 void creates_keep_all(struct creates_batch *b, bool is_in_doubt)
 {
+    creates_let_go(b);
     open_left(b);
     mark_all(b, CREATES_KEPT);
     put_kept(b, is_in_doubt, 0);
@@ -224,6 +225,7 @@ static void look(struct looking *l)
 
 void creates_keep_left(struct creates_batch *b)
 {
+    creates_let_go(b);
     if (b->left == NULL) {
         creates_batch_done(b);
         return;

@@ -35,12 +35,14 @@ struct creates_batch {
     size_t refs; /* the batch's own, and one each call whose cells point into it */
     struct create_call **calls;
     struct create_task **tasks;
-    struct create_call **calls_of; /* whose each task is */
-    size_t call_count, task_count;
+    struct create_call **calls_of;        /* whose each task is */
+    size_t call_count, task_count, bytes; /* bytes: of the request, about */
     bool is_atomic;
     int64_t deadline_us; /* of the most urgent call */
     struct mirror_row *rows;
     struct uuid *row_ids;
+    struct uuid *fresh_ids; /* made for these calls, which own_rows knows of until the batch ends */
+    size_t fresh_count;
     uint64_t epoch;         /* of own_rows */
     struct uuid *other_ids; /* duplicate_of, one a task; all zeroes: none */
     size_t row_count;
@@ -61,6 +63,10 @@ void creates_batch_fail(struct creates_batch *b, const struct err *e);
                                       const struct create_task *task);
 
 /* ── creates_answer.c ── */
+/* This batch stores its fresh tasks, and the mirror is to wait for it; or it stores none any more.
+ */
+void creates_claim(struct creates_batch *b);
+void creates_let_go(struct creates_batch *b);
 /* A result a task: stores what was accepted, and then the batch is done. */
 void creates_take_results(struct creates_batch *b, const struct json_value *results);
 /* The task's error. The worker's place in its request ("tasks[7].type: …") is told as the caller's

@@ -10,16 +10,19 @@
 #include "store/public/mirror_audit.h"
 
 /*
- *   take --> (window) --> load spans --> store --> (stored) --> next window
- *                             ^            |-- refused --> isolate --> store
- *                             |            `-- not known --> check the cursor
- *                             `----- not stored ----------------'   `-- stored, lost
+ *   take --> (window) --> own rows stored --> load spans --> store --> (stored) --> next window
+ *                                                 ^            |-- refused --> isolate --> store
+ *                                                 |            `-- not known --> check the cursor
+ *                                                 `----- not stored ----------------'   `-- stored,
+ *                                                                                           lost
  */
 enum {
     WINDOW_MS = 200, /* above BUSY_RATE; below it a window is stored at once */
     BUSY_RATE = 500,
     EVENTS_FULL = 20'000, /* that wait: no more are asked for */
     READ_DEADLINE_US = 10 * CLOCK_S,
+    OWN_ROWS_LOOK_MS = 2, /* between two looks at whether own rows are stored */
+    OWN_ROWS_WAIT_US = CLOCK_S,
 };
 
 struct apply {
@@ -27,6 +30,9 @@ struct apply {
     struct window *w;
     struct mirror_row *rows, *job_rows;
     size_t row_count, born, job_count;
+    size_t unchanged;   /* of those that were born: nothing else came to them */
+    int64_t began_us;   /* mono */
+    bool is_delayed;    /* until the retry timer ends */
     bool is_waiting;    /* for the cursor in the table */
     bool was_refused;   /* that is why */
     bool is_isolated;   /* its bad rows have been looked for */
@@ -60,7 +66,7 @@ void mirror_apply_clear(struct mirror *m)
     m->is_lost = false;
     if (m->applying == NULL)
         return;
-    if (m->applying->is_waiting)
+    if (m->applying->is_waiting || m->applying->is_delayed)
         apply_free(m->applying);
     else
         m->applying->m = NULL; /* its reply comes */
@@ -270,7 +276,7 @@ static void loaded(void *owner, const struct db_reply *reply)
     if (is_unwanted(apply))
         return;
     if (reply->err != NULL) {
-        apply->is_waiting = true;
+        apply->is_delayed = true;
         io_timer_start(apply->m->retry_timer, backoff_next_ms(&apply->m->backoff));
         return;
     }
@@ -302,29 +308,48 @@ static void load_spans(struct apply *apply)
     db_reply_fail(loaded, apply, &e);
 }
 
-static void retry(void *owner)
+/* Of those that were born and nothing else, what this process has stored itself is done. False:
+ * some are under way yet. */
+static bool leave_out_own(struct apply *apply)
 {
-    struct mirror *m = owner;
-    if (m->applying == NULL)
-        return;
-    m->applying->is_waiting = false;
-    load_spans(m->applying);
-}
-
-/* Of those that were born and nothing else, what this process has stored itself is done. */
-static void leave_out_own(struct apply *apply, size_t unchanged)
-{
-    size_t kept = 0;
+    struct own_rows *own = apply->m->gw->own_rows[apply->m->shard];
+    size_t kept = 0, under_way = 0;
     for (size_t i = 0; i < apply->row_count; i++) {
         struct uuid id;
-        bool is_done = i < unchanged && uuid_parse(apply->rows[i].cells[COL_tasks_id], &id) &&
-                       own_rows_take(apply->m->gw->own_rows[apply->m->shard], id);
-        if (!is_done)
+        enum own_row state = OWN_ROW_UNKNOWN;
+        if (i < apply->born && uuid_parse(apply->rows[i].cells[COL_tasks_id], &id))
+            state = own_rows_take(own, id);
+        under_way += state == OWN_ROW_UNDER_WAY;
+        if (state != OWN_ROW_STORED || i >= apply->unchanged)
             apply->rows[kept++] = apply->rows[i];
     }
     size_t done = apply->row_count - kept;
     apply->row_count -= done;
     apply->born -= done;
+    apply->unchanged -= done;
+    return under_way == 0;
+}
+
+/* When the wait has been too long, they are stored by both, and one of the two finds the other's.
+ */
+static void begin(struct apply *apply)
+{
+    if (!leave_out_own(apply) && clock_mono_us() - apply->began_us < OWN_ROWS_WAIT_US) {
+        apply->is_delayed = true;
+        io_timer_start(apply->m->retry_timer, OWN_ROWS_LOOK_MS);
+        return;
+    }
+    apply->job_count = window_job_rows(apply->w, &apply->job_rows);
+    load_spans(apply);
+}
+
+static void retry(void *owner)
+{
+    struct mirror *m = owner;
+    if (m->applying == NULL)
+        return;
+    m->applying->is_delayed = false;
+    begin(m->applying);
 }
 
 void mirror_flush(struct mirror *m)
@@ -335,13 +360,11 @@ void mirror_flush(struct mirror *m)
     struct apply *apply = mem_new(struct apply);
     apply->m = m;
     apply->w = m->open;
+    apply->began_us = clock_mono_us();
     m->open = window_create(apply->w->next_seq);
     m->applying = apply;
-    size_t unchanged;
-    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born, &unchanged);
-    leave_out_own(apply, unchanged);
-    apply->job_count = window_job_rows(apply->w, &apply->job_rows);
-    load_spans(apply);
+    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born, &apply->unchanged);
+    begin(apply);
 }
 
 /* ── from the feed ── */

@@ -4,14 +4,20 @@
 
 #include "base/mem.h"
 
-/* Each id has one place, and takes it from whoever was there: four seconds of 8,000 creates. */
-enum { PLACES = 32 * 1024 };
+/* Four seconds of 8,000 creates. An id stands in one of the places of its set; where there is none
+ * free, it takes that of another. */
+enum { PLACES = 32 * 1024, WAYS = 4 };
+
+struct place {
+    struct uuid id; /* all zeroes: none */
+    bool is_stored; /* else under way */
+};
 
 struct own_rows {
     pthread_mutex_t lock;
     uint64_t epoch; /* rises with each beginning */
     bool is_following;
-    struct uuid ids[PLACES]; /* all zeroes: none */
+    struct place places[PLACES];
 };
 
 struct own_rows *own_rows_create(void)
@@ -34,7 +40,7 @@ void own_rows_begin(struct own_rows *rows)
     pthread_mutex_lock(&rows->lock);
     rows->epoch++;
     rows->is_following = true;
-    memset(rows->ids, 0, sizeof rows->ids);
+    memset(rows->places, 0, sizeof rows->places);
     pthread_mutex_unlock(&rows->lock);
 }
 
@@ -45,35 +51,64 @@ void own_rows_end(struct own_rows *rows)
     pthread_mutex_unlock(&rows->lock);
 }
 
-uint64_t own_rows_epoch(struct own_rows *rows)
+/* A UUIDv7 ends in random bits. */
+static struct place *set_of(struct own_rows *rows, struct uuid id)
+{
+    return &rows->places[(size_t)(id.bytes[14] << 8 | id.bytes[15]) % (PLACES / WAYS) * WAYS];
+}
+
+static struct place *find(struct own_rows *rows, struct uuid id)
+{
+    struct place *set = set_of(rows, id);
+    for (size_t i = 0; i < WAYS; i++)
+        if (uuid_eq(set[i].id, id))
+            return &set[i];
+    return NULL;
+}
+
+static struct place *find_or_make(struct own_rows *rows, struct uuid id)
+{
+    struct place *place = find(rows, id), *set = set_of(rows, id);
+    const struct uuid none = { 0 };
+    for (size_t i = 0; i < WAYS && place == NULL; i++)
+        if (uuid_eq(set[i].id, none))
+            place = &set[i];
+    return place != NULL ? place : &set[id.bytes[13] % WAYS];
+}
+
+uint64_t own_rows_begin_put(struct own_rows *rows, const struct uuid *ids, size_t count)
 {
     pthread_mutex_lock(&rows->lock);
     uint64_t epoch = rows->is_following ? rows->epoch : 0;
+    for (size_t i = 0; i < count && epoch > 0; i++)
+        *find_or_make(rows, ids[i]) = (struct place){ .id = ids[i] };
     pthread_mutex_unlock(&rows->lock);
     return epoch;
 }
 
-/* A UUIDv7 ends in random bits. */
-static struct uuid *place_of(struct own_rows *rows, struct uuid id)
-{
-    return &rows->ids[(size_t)(id.bytes[14] << 8 | id.bytes[15]) % PLACES];
-}
-
-void own_rows_add(struct own_rows *rows, uint64_t epoch, const struct uuid *ids, size_t count)
+void own_rows_end_put(struct own_rows *rows, uint64_t epoch, const struct uuid *ids, size_t count,
+                      bool is_stored)
 {
     pthread_mutex_lock(&rows->lock);
-    for (size_t i = 0; i < count && rows->is_following && epoch == rows->epoch; i++)
-        *place_of(rows, ids[i]) = ids[i];
+    for (size_t i = 0; i < count && rows->is_following && epoch == rows->epoch; i++) {
+        struct place *place = is_stored ? find_or_make(rows, ids[i]) : find(rows, ids[i]);
+        if (is_stored)
+            *place = (struct place){ ids[i], true };
+        else if (place != NULL && !place->is_stored)
+            *place = (struct place){ 0 };
+    }
     pthread_mutex_unlock(&rows->lock);
 }
 
-bool own_rows_take(struct own_rows *rows, struct uuid id)
+enum own_row own_rows_take(struct own_rows *rows, struct uuid id)
 {
+    enum own_row state = OWN_ROW_UNKNOWN;
     pthread_mutex_lock(&rows->lock);
-    struct uuid *place = place_of(rows, id);
-    bool is_there = rows->is_following && uuid_eq(*place, id);
-    if (is_there)
-        *place = (struct uuid){ 0 };
+    struct place *place = rows->is_following ? find(rows, id) : NULL;
+    if (place != NULL)
+        state = place->is_stored ? OWN_ROW_STORED : OWN_ROW_UNDER_WAY;
+    if (state == OWN_ROW_STORED)
+        *place = (struct place){ 0 };
     pthread_mutex_unlock(&rows->lock);
-    return is_there;
+    return state;
 }

@@ -21,17 +21,20 @@ struct reader {
     bool has_failed;
 };
 
-static const char *field_path(const struct reader *r, const char *name)
-{
-    return arena_cstr(r->step->arena, arena_printf(r->step->arena, "%s.%s", r->path, name));
-}
-
 static bool refuse(struct reader *r, const char *name, const char *why)
 {
     if (!r->has_failed)
         (void)err_set(r->e, ERR_INVALID, "%s.%s: %s", r->path, name, why);
     r->has_failed = true;
     return false;
+}
+
+/* What `r->e` says of the field alone is said of its place in the request. */
+static void refused(struct reader *r)
+{
+    struct err why = *r->e;
+    (void)err_set(r->e, why.code, "%s.%s", r->path, why.message);
+    r->has_failed = true;
 }
 
 /* True: there is a value to read. */
@@ -58,8 +61,8 @@ static void read_label(struct reader *r, const char *name, const char *key, int 
     const struct gql_value *value;
     if (!has_value(r, name, &value))
         return;
-    if (!check_label(field_path(r, name), value->text, chars_max, r->e)) {
-        r->has_failed = true;
+    if (!check_label(name, value->text, chars_max, r->e)) {
+        refused(r);
         return;
     }
     if (value->text.len > chars_max) { /* the worker counts bytes */
@@ -213,10 +216,13 @@ static bool reader_end(struct reader *r, struct str *ret_body)
     return !r->has_failed;
 }
 
-static void write_id(struct reader *r, const char *key, struct uuid id)
+/* Into the JSON and the cell. */
+static void put_id(struct reader *r, const char *key, int column, struct uuid id)
 {
+    struct str cell = id_cell(r->step->arena, id);
     json_key(&r->w, str_of_c(key));
-    json_write_string(&r->w, id_cell(r->step->arena, id));
+    json_write_string(&r->w, cell);
+    tell(r, column, cell);
 }
 
 static void write_actor(struct reader *r)
@@ -301,7 +307,7 @@ bool task_input_read(const struct gql_step *step, const struct gql_value *input,
     struct create_task task = { .cells = r.cells };
     read_id(&r, &task.id, &task.is_fresh);
     json_begin_object(&r.w);
-    write_id(&r, "id", task.id);
+    put_id(&r, "id", COL_tasks_id, task.id);
     read_label(&r, "type", "type", COL_tasks_type, TASK_TYPE_CHARS_MAX);
     read_payload(&r, COL_tasks_payload);
     read_enum(&r, "priority", "priority", COL_tasks_priority, ENUM_task_priority);
@@ -312,13 +318,11 @@ bool task_input_read(const struct gql_step *step, const struct gql_value *input,
     read_whole(&r, "timeoutSeconds", "timeout_s", COL_tasks_timeout_seconds, 1, TASK_TIMEOUT_S_MAX);
     read_label(&r, "idempotencyKey", "idempotency_key", COL_tasks_idempotency_key,
                TASK_KEY_CHARS_MAX);
-    task.cells[COL_tasks_id] = id_cell(step->arena, task.id);
-    task.cells[COL_tasks_created_by] = id_cell(step->arena, user_id);
     task.cells[COL_tasks_created_at] = task.cells[COL_tasks_updated_at] =
         worker_time_cell(step->arena, now_us);
     read_run_at(&r, task.cells, now_us);
     read_depends_on(&r, task.id);
-    write_id(&r, "created_by", user_id);
+    put_id(&r, "created_by", COL_tasks_created_by, user_id);
     write_actor(&r);
     json_end_object(&r.w);
     if (!reader_end(&r, &task.body))
@@ -333,8 +337,8 @@ static void read_name(struct reader *r)
     struct str name;
     if (!has_value(r, "name", &value))
         return;
-    if (!check_name(field_path(r, "name"), value->text, &name, r->e)) {
-        r->has_failed = true;
+    if (!check_name("name", value->text, &name, r->e)) {
+        refused(r);
         return;
     }
     json_key_c(&r->w, "name");
@@ -371,11 +375,11 @@ bool job_input_read(const struct gql_step *step, struct job_input *ret_job, stru
     json_begin_object(&r.w);
     json_key_c(&r.w, "job");
     json_begin_object(&r.w);
-    write_id(&r, "id", job.id);
+    put_id(&r, "id", COL_jobs_id, job.id);
     read_job_fields(&r);
     json_key_c(&r.w, "is_paused");
     json_write_bool(&r.w, !gql_is_null(paused) && paused->boolean);
-    write_id(&r, "created_by", user_id);
+    put_id(&r, "created_by", COL_jobs_created_by, user_id);
     json_end_object(&r.w);
     write_actor(&r);
     json_end_object(&r.w);
@@ -383,8 +387,6 @@ bool job_input_read(const struct gql_step *step, struct job_input *ret_job, stru
     job.cells[COL_jobs_shard] = shards_cell(job.shard);
     if (!gql_is_null(paused) && paused->boolean)
         job.cells[COL_jobs_status] = STR("paused");
-    job.cells[COL_jobs_id] = id_cell(step->arena, job.id);
-    job.cells[COL_jobs_created_by] = id_cell(step->arena, user_id);
     job.cells[COL_jobs_created_at] = job.cells[COL_jobs_updated_at] =
         worker_time_cell(step->arena, clock_wall_us());
     if (!reader_end(&r, &job.body))

@@ -292,8 +292,9 @@ const struct gql_value *gql_input(const struct gql_value *input, const char *nam
     if (input->kind != GQL_INPUT)
         return &absent;
     const struct gql_type *t = input->input_type;
+    struct str wanted = str_of_c(name);
     for (uint32_t i = 0; i < t->input_count; i++)
-        if (str_eq_c(t->inputs[i].name, name))
+        if (str_eq(t->inputs[i].name, wanted))
             return &input->fields[i];
     return &absent;
 }

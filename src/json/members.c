@@ -2,19 +2,19 @@
 
 void json_put_text(struct json_writer *w, const char *key, struct str text)
 {
-    json_key(w, str_of_c(key));
+    json_key_plain(w, str_of_c(key));
     json_write_string(w, text);
 }
 
 void json_put_i64(struct json_writer *w, const char *key, int64_t value)
 {
-    json_key(w, str_of_c(key));
+    json_key_plain(w, str_of_c(key));
     json_write_i64(w, value);
 }
 
 void json_put_number(struct json_writer *w, const char *key, int64_t value)
 {
-    json_key(w, str_of_c(key));
+    json_key_plain(w, str_of_c(key));
     json_write_raw(w, STR("\""));
     buf_put_i64(w->out, value);
     buf_put_char(w->out, '"');
@@ -29,7 +29,7 @@ void json_put_id(struct json_writer *w, const char *key, struct uuid id)
 
 void json_put_null(struct json_writer *w, const char *key)
 {
-    json_key(w, str_of_c(key));
+    json_key_plain(w, str_of_c(key));
     json_write_null(w);
 }
 
@@ -43,7 +43,7 @@ void json_put_time(struct json_writer *w, const char *key, int64_t us)
 
 void json_put_maybe_raw(struct json_writer *w, const char *key, bool has_it, struct str json)
 {
-    json_key(w, str_of_c(key));
+    json_key_plain(w, str_of_c(key));
     if (has_it)
         json_write_raw(w, json);
     else

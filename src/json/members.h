@@ -1,6 +1,6 @@
 /*
  * members: `"key":value` of an open object, in the forms that members of the services' objects
- * take. "maybe": null where it is not there.
+ * take. `key` is the program's own, nothing in it is escaped. "maybe": null where it is not there.
  */
 #pragma once
 #include "base/uuid.h"

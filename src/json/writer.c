@@ -261,6 +261,25 @@ void json_key(struct json_writer *w, struct str key)
     w->needs_comma = false;
 }
 
+void json_key_plain(struct json_writer *w, struct str key)
+{
+    enum { AROUND = 3 }; /* two quotes and a colon */
+    assert(w->depth > 0);
+    char *start = buf_reserve(w->out, key.len + AROUND + w->needs_comma);
+    if (!start)
+        return;
+    char *at = start;
+    if (w->needs_comma)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, key.ptr, key.len);
+    at += key.len;
+    *at++ = '"';
+    *at++ = ':';
+    buf_advance(w->out, (size_t)(at - start));
+    w->needs_comma = false;
+}
+
 void json_write_null(struct json_writer *w)
 {
     buf_put_c(next_value(w), "null");

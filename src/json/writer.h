@@ -36,7 +36,9 @@ void json_end_array(struct json_writer *w);
 
 /* Before each value of an object. */
 void json_key(struct json_writer *w, struct str key);
-#define json_key_c(w, literal) json_key((w), STR(literal))
+/* The same of a key of the program's own, in which nothing is to be escaped. */
+void json_key_plain(struct json_writer *w, struct str key);
+#define json_key_c(w, literal) json_key_plain((w), STR(literal))
 
 void json_write_null(struct json_writer *w);
 void json_write_bool(struct json_writer *w, bool value);

@@ -32,7 +32,7 @@ struct ack {
 };
 
 /* The call that an acknowledgement rides on. */
-enum ack_carrier { ACK_ON_LEASES, ACK_ON_ACKS, ACK_CARRIER_COUNT };
+enum ack_carrier { ACK_ON_LEASES, ACK_ON_MORE, ACK_ON_ACKS, ACK_CARRIER_COUNT };
 
 enum {
     ACKS_ONE_CALL_MAX = 500,

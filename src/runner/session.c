@@ -40,7 +40,7 @@ static void forget_session(struct session *s)
     acks_clear(&s->runner->acks);
     mem_free(take(s->id));
     mem_free(take(s->secret));
-    s->must_tell_held = s->asks_for_one = s->is_quiet = false;
+    s->must_tell_held = s->asks_for_one = s->has_found_many = s->is_quiet = false;
 }
 
 void runner_session_go_on(struct session *s)
@@ -58,13 +58,19 @@ void runner_session_go_on(struct session *s)
     runner_session_wake(s);
 }
 
+static void stop_asking_by(struct session *s, enum tally_call kind)
+{
+    if (!s->calls[kind].running)
+        return;
+    runner_session_cancel_call(s, kind);
+    acks_give_back(&s->runner->acks, runner_session_carrier(kind));
+    s->must_tell_held = true;
+}
+
 void runner_session_stop_asking(struct session *s)
 {
-    if (!s->calls[TALLY_LEASES].running)
-        return;
-    runner_session_cancel_call(s, TALLY_LEASES);
-    acks_give_back(&s->runner->acks, ACK_ON_LEASES);
-    s->must_tell_held = true;
+    stop_asking_by(s, TALLY_MORE);
+    stop_asking_by(s, TALLY_LEASES);
 }
 
 void runner_session_ask_anew(struct session *s)
@@ -111,22 +117,47 @@ static void tell_logs(void *owner)
 
 /* ── the driver ── */
 
+static size_t asked_by(const struct session *s, enum tally_call kind)
+{
+    return s->calls[kind].running ? s->calls[kind].asked : 0;
+}
+
 /* How many more tasks to ask for. */
 static size_t wanted(const struct session *s)
 {
     const struct runner *r = s->runner;
-    if (s->is_quiet || s->leaving || r->running_count >= r->slots ||
+    size_t taken = r->running_count + asked_by(s, TALLY_LEASES) + asked_by(s, TALLY_MORE);
+    if (s->is_quiet || s->leaving || taken >= r->slots ||
         r->acks.count >= 2 * r->slots + ACKS_ONE_CALL_MAX)
         return 0;
-    return r->slots - r->running_count;
+    return r->slots - taken;
+}
+
+/* One call at a time waits for tasks. Where the last one found as many as it wanted, a second one
+ * asks meanwhile, without waiting, so that worker and runner need not wait for each other. What is
+ * held can be told only while no answer is on its way. */
+static void ask(struct session *s)
+{
+    bool is_asking = s->calls[TALLY_LEASES].running, is_asking_more = s->calls[TALLY_MORE].running;
+    size_t most = wanted(s);
+    if (s->must_tell_held && is_asking_more)
+        return;
+    if (!is_asking && (most > 0 || s->must_tell_held))
+        runner_session_call_leases(s, TALLY_LEASES, most);
+    else if (is_asking && !is_asking_more && most > 0 && s->has_found_many && !s->must_tell_held &&
+             !s->asks_for_one)
+        runner_session_call_leases(s, TALLY_MORE, most);
+    else
+        return;
+    runner_session_wake(s);
 }
 
 static void run_open(struct session *s)
 {
     struct runner *r = s->runner;
-    size_t most = wanted(s);
     if (s->leaving && r->running_count == 0 && (r->acks.count == 0 || s->is_hurried)) {
         runner_session_cancel_call(s, TALLY_LEASES);
+        runner_session_cancel_call(s, TALLY_MORE);
         runner_session_cancel_call(s, TALLY_HEARTBEATS);
         io_timer_stop(s->beat);
         io_timer_stop(s->lease);
@@ -134,8 +165,7 @@ static void run_open(struct session *s)
         runner_session_wake(s);
         return;
     }
-    if (!s->calls[TALLY_LEASES].running && (most > 0 || s->must_tell_held))
-        runner_session_call_leases(s, most);
+    ask(s);
     if (!s->calls[TALLY_ACKS].running && r->acks.waiting_count > 0)
         runner_session_call_acks(s);
 }

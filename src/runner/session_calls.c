@@ -87,7 +87,8 @@ static void start_call(struct session *s, enum tally_call kind, const char *meth
         .header_count = count,
         .body = body,
         .deadline_ms = deadline_ms,
-        .is_sent_once = kind == TALLY_LEASES, /* a repeat would hide that leases were lost */
+        .is_sent_once = kind == TALLY_LEASES ||
+                        kind == TALLY_MORE, /* a repeat would hide that leases were lost */
         .fn = replied,
         .owner = call,
     };
@@ -195,15 +196,20 @@ static void write_quiet(const struct session *s, struct json_writer *w)
         json_end_array(w);
 }
 
-void runner_session_call_leases(struct session *s, size_t most)
+enum ack_carrier runner_session_carrier(enum tally_call kind)
+{
+    return kind == TALLY_LEASES ? ACK_ON_LEASES : kind == TALLY_MORE ? ACK_ON_MORE : ACK_ON_ACKS;
+}
+
+void runner_session_call_leases(struct session *s, enum tally_call kind, size_t most)
 {
     struct buf body;
     struct json_writer w = begin_body(s, &body);
-    int64_t wait_ms = most > 0 ? LEASES_WAIT_MS : 0;
-    if (s->asks_for_one)
-        most = min_of(most, (size_t)1);
+    int64_t wait_ms = most > 0 && kind == TALLY_LEASES ? LEASES_WAIT_MS : 0;
+    most = min_of(most, s->asks_for_one ? (size_t)1 : (size_t)LEASES_ONE_CALL_MAX);
+    s->calls[kind].asked = most;
     json_key_c(&w, "max");
-    json_write_u64(&w, min_of(most, (size_t)LEASES_ONE_CALL_MAX));
+    json_write_u64(&w, most);
     json_key_c(&w, "wait_ms");
     json_write_i64(&w, wait_ms);
     write_quiet(s, &w);
@@ -212,9 +218,9 @@ void runner_session_call_leases(struct session *s, size_t most)
         write_held(s, &w);
     if (s->runner->acks.waiting_count > 0 && !s->calls[TALLY_ACKS].running) {
         json_key_c(&w, "acks");
-        acks_take(&s->runner->acks, ACK_ON_LEASES, &w);
+        acks_take(&s->runner->acks, runner_session_carrier(kind), &w);
     }
-    send_body(s, TALLY_LEASES, "/v1/leases", &w, wait_ms + DEADLINE_MS);
+    send_body(s, kind, "/v1/leases", &w, wait_ms + DEADLINE_MS);
 }
 
 void runner_session_call_acks(struct session *s)

@@ -162,10 +162,11 @@ static bool hear(struct session *s, enum tally_call kind, const struct session_r
         return false;
     }
     came_back(s);
-    if (kind == TALLY_LEASES) {
-        s->must_tell_held &= !s->is_telling_held;
+    if (kind == TALLY_LEASES || kind == TALLY_MORE) {
+        s->must_tell_held &= !(s->is_telling_held && kind == TALLY_LEASES);
         s->asks_for_one = false;
-        settle(s, ACK_ON_LEASES, &answer);
+        s->has_found_many = answer.lease_count > 0 && answer.lease_count == s->calls[kind].asked;
+        settle(s, runner_session_carrier(kind), &answer);
         start_leases(s, &answer);
     } else if (kind == TALLY_ACKS) {
         settle(s, ACK_ON_ACKS, &answer);
@@ -203,10 +204,11 @@ static bool give_back(struct session *s, enum ack_carrier carrier,
 static void not_heard(struct session *s, enum tally_call kind, const struct session_reply *reply)
 {
     bool is_away = true;
-    if (kind == TALLY_LEASES) {
+    if (kind == TALLY_LEASES || kind == TALLY_MORE) {
         s->must_tell_held |= reply->is_in_doubt;
         s->asks_for_one |= reply->is_too_large;
-        is_away = give_back(s, ACK_ON_LEASES, reply);
+        s->has_found_many = false;
+        is_away = give_back(s, runner_session_carrier(kind), reply);
     } else if (kind == TALLY_ACKS) {
         is_away = give_back(s, ACK_ON_ACKS, reply);
     } else if (kind == TALLY_HEARTBEATS) {

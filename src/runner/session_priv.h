@@ -17,6 +17,7 @@ struct session_call {
     struct http_call *running; /* NULL: none */
     size_t address;            /* whose, of the workers */
     int64_t sent_us;
+    size_t asked; /* LEASES, MORE: for so many tasks */
 };
 
 struct session {
@@ -45,6 +46,7 @@ struct session {
     bool must_tell_held;  /* there may be leases that we have not heard of */
     bool is_telling_held; /* the request for leases that is under way does */
     bool asks_for_one;    /* the last answer was too large */
+    bool has_found_many;  /* the last answer had all that it was asked for */
     size_t beat_from;     /* where the next heartbeat's list begins */
     bool is_hurried;      /* the drain's time is over */
     io_fn *on_drained;
@@ -65,7 +67,10 @@ struct session_reply {
 
 /* session_calls.c: puts the calls together and starts them. */
 void runner_session_call_open(struct session *s);
-void runner_session_call_leases(struct session *s, size_t most);
+/* LEASES waits for tasks, MORE does not. */
+void runner_session_call_leases(struct session *s, enum tally_call kind, size_t most);
+/* Where its acknowledgements ride. */
+[[nodiscard]] enum ack_carrier runner_session_carrier(enum tally_call kind);
 void runner_session_call_acks(struct session *s);
 void runner_session_call_heartbeat(struct session *s);
 void runner_session_call_end(struct session *s);

@@ -13,9 +13,8 @@ struct tally {
 };
 
 static const char *const CALLS[TALLY_CALL_COUNT] = {
-    [TALLY_OPEN] = "open", [TALLY_LEASES] = "leases",
-    [TALLY_ACKS] = "acks", [TALLY_HEARTBEATS] = "heartbeats",
-    [TALLY_END] = "end",
+    [TALLY_OPEN] = "open", [TALLY_LEASES] = "leases",         [TALLY_MORE] = "more",
+    [TALLY_ACKS] = "acks", [TALLY_HEARTBEATS] = "heartbeats", [TALLY_END] = "end",
 };
 static const char *const RESULTS[TALLY_RESULT_COUNT] = {
     [TALLY_OK] = "ok",

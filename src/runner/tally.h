@@ -11,6 +11,7 @@ enum { TALLY_LOST = ACK_OUTCOME_COUNT, TALLY_OUTCOME_COUNT };
 enum tally_call {
     TALLY_OPEN,
     TALLY_LEASES,
+    TALLY_MORE, /* leases, too, while there are many */
     TALLY_ACKS,
     TALLY_HEARTBEATS,
     TALLY_END,

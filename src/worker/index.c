@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 
-enum { FIRST = 64, TAG_SHIFT = 28, ITEM_MASK = (1 << TAG_SHIFT) - 1 };
+enum { FIRST = 64, STEPS_SHIFT = 28, STEPS_MAX = 15, ITEM_MASK = (1 << STEPS_SHIFT) - 1 };
 
 void index_init(struct index *index, index_hash_fn *hash, index_is_fn *is)
 {
@@ -21,14 +21,14 @@ static size_t home_of(const struct index *index, uint64_t hash)
     return (size_t)((hash >> 32) * index->capacity >> 32);
 }
 
-static uint32_t tag_of(uint64_t hash)
-{
-    return (uint32_t)(hash & 15) << TAG_SHIFT;
-}
-
 static uint32_t item_of(uint32_t slot)
 {
     return (slot & ITEM_MASK) - 1;
+}
+
+static uint32_t slot_of(uint32_t item, size_t steps)
+{
+    return (item + 1) | (uint32_t)min_of(steps, (size_t)STEPS_MAX) << STEPS_SHIFT;
 }
 
 static size_t after(const struct index *index, size_t at)
@@ -38,10 +38,11 @@ static size_t after(const struct index *index, size_t at)
 
 int64_t index_find(const struct index *index, const void *owner, uint64_t hash, const void *key)
 {
-    uint32_t tag = tag_of(hash);
-    for (size_t at = home_of(index, hash); index->slots[at]; at = after(index, at)) {
+    size_t steps = 0;
+    for (size_t at = home_of(index, hash); index->slots[at]; at = after(index, at), steps++) {
         uint32_t slot = index->slots[at];
-        if ((slot & ~(uint32_t)ITEM_MASK) == tag && index->is(owner, item_of(slot), key))
+        if (slot >> STEPS_SHIFT == min_of(steps, (size_t)STEPS_MAX) &&
+            index->is(owner, item_of(slot), key))
             return item_of(slot);
     }
     return INDEX_NONE;
@@ -49,10 +50,10 @@ int64_t index_find(const struct index *index, const void *owner, uint64_t hash, 
 
 static void put(struct index *index, uint64_t hash, uint32_t item)
 {
-    size_t at = home_of(index, hash);
-    while (index->slots[at])
+    size_t at = home_of(index, hash), steps = 0;
+    for (; index->slots[at]; steps++)
         at = after(index, at);
-    index->slots[at] = (item + 1) | tag_of(hash);
+    index->slots[at] = slot_of(item, steps);
 }
 
 static void grow(struct index *index, const void *owner)
@@ -82,6 +83,15 @@ static size_t distance(const struct index *index, size_t from, size_t to)
     return to >= from ? to - from : to + index->capacity - from;
 }
 
+/* How far the slot is behind its item's home. */
+static size_t steps_of(const struct index *index, const void *owner, size_t at)
+{
+    uint32_t slot = index->slots[at];
+    if (slot >> STEPS_SHIFT < STEPS_MAX)
+        return slot >> STEPS_SHIFT;
+    return distance(index, home_of(index, index->hash(owner, item_of(slot))), at);
+}
+
 void index_remove(struct index *index, const void *owner, uint32_t item)
 {
     size_t hole = home_of(index, index->hash(owner, item));
@@ -90,10 +100,10 @@ void index_remove(struct index *index, const void *owner, uint32_t item)
         hole = after(index, hole);
     }
     for (size_t at = after(index, hole); index->slots[at]; at = after(index, at)) {
-        size_t home = home_of(index, index->hash(owner, item_of(index->slots[at])));
-        if (distance(index, home, at) < distance(index, hole, at))
+        size_t steps = steps_of(index, owner, at), gap = distance(index, hole, at);
+        if (steps < gap)
             continue; /* it would stand before its home */
-        index->slots[hole] = index->slots[at];
+        index->slots[hole] = slot_of(item_of(index->slots[at]), steps - gap);
         hole = at;
     }
     index->slots[hole] = 0;

@@ -302,9 +302,9 @@ static void forget_all(struct shard *s)
     tick_stop(s->tick);
     retain_stop(s->retain);
     inbox_stop(s->inbox);
+    shard_refuse_waiting(s, &e); /* while the jobs are there whose firings wait */
     if (s->job_hooks)
         s->job_hooks->stop(s);
-    shard_refuse_waiting(s, &e);
     logs_clear(s->logs);
     groups_clear(s->groups);
     feed_clear(s->feed);

@@ -26,6 +26,9 @@ class PeerServer:
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
 
+    def pid(self):
+        return int((self.folder / "data/postmaster.pid").read_text().split()[0])
+
     def run(self, program, *arguments):
         command = [str(self.PROGRAMS / program), "-D", str(self.folder / "data"), *arguments]
         if os.geteuid() == 0:

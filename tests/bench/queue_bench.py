@@ -4,175 +4,41 @@ Worker and runner alone, without a gateway: that is what the peers are. History 
 figure of a peer is of the same run, a test of all contestants in turn.
 
     T1    20,000 no-ops wait; from the moment at which they may run until the last end is durable
+          (queue_burn.py, as T4)
     T2    from before a single create to the lease in an executor's hands, on an idle system, after a few
           that do not count (the peers have as many); beside one fdatasync of the same disk at the same
           pace, one waking of a process and an empty request
     T3    32 producers, a task a call
-    T4    T1 with 500,000 tasks of lower priority behind (a), and with a snapshot held open (b)
+    T4    T1 with 500,000 tasks of lower priority behind (a), and with a snapshot held open (b); rounds
+          of T1, T4a and T4b take turns. T4 itself is ours alone: it tells the losses more exactly
     T5    5,000 tasks of 5 ms; the runner is killed at two fifths and started anew at once
     life  a task's whole life over HTTP: created, leased and ended, a hundred a call
     scale a million waiting tasks with ten thousand keys and every limit in use: memory and restart
 """
-import http.client
-import json
 import os
-import random
 import re
-import signal
-import socket
 import statistics
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import proc
 from idle import fdatasync_ms, pace, wake_ms
 from peers import PEER_SOURCE, PeerServer, build_peers, run_peer
+from queue_burn import BURN_TASKS, standing, t1, t4a, t4b
+from queue_rig import CHUNK, TOKENS, Caller, Queue
 from tasks import percentile, until, uuid7
 from wire import Executor, Wire, echo_ms
 
 HERE = Path(__file__).resolve().parent
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-BURN_TASKS = int(os.environ.get("BENCH_TASKS", "20000"))
-BACKLOG = 500_000
-CHUNK = 1_000              # tasks of one call
-SLOTS = 1_000              # of the runner: as many as River has workers
 IDLE_TASKS, IDLE_WARM = 300, 20
 PRODUCERS, PRODUCE_SECONDS = 32, 10
 CRASH_TASKS, CRASH_NAP_S, CRASH_SLOTS = 5_000, 0.005, 24
 LIFE_SECONDS = 8
 WAITING = 1_000_000
-TOKENS = {"GATEWAY_TOKEN": "bench-gateway", "RUNNER_TOKEN": "bench-runner"}
 PEERS = ("river", "graphile", "pgboss")
 PEER_FIGURES = {"T1": "tasks_per_s", "T2": "p50_ms", "T3": "enqueue_per_s", "T4a": "tasks_per_s",
                 "T4b": "tasks_per_s", "T5": "rescue_last_s"}
-
-
-class Caller:
-    """One connection to the worker."""
-
-    def __init__(self, port, token):
-        self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        self.http.connect()
-        self.http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.headers = {"Authorization": f"Bearer {TOKENS[token]}"}
-
-    def call(self, method, path, body=None):
-        self.http.request(method, path, None if body is None else json.dumps(body), self.headers)
-        answer = self.http.getresponse()
-        text = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]}")
-        return json.loads(text)
-
-
-class Queue:
-    """A worker on a database of its own, and a runner when one is wanted."""
-
-    def __init__(self, program, server, **settings):
-        self.program, self.server, self.settings = str(program), server, settings
-        self.database = f"windlass_{random.getrandbits(32):08x}"
-        self.sql(f"CREATE DATABASE {self.database}", "postgres")
-        self.folder = tempfile.TemporaryDirectory(prefix="windlass-queue-")
-        self.worker = self.runner = None
-        self.port = 0
-        self.start_worker()
-
-    def url(self, database=None):
-        return f"postgres://bench@127.0.0.1:{self.server.port}/{database or self.database}"
-
-    def sql(self, text, database=None):
-        return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text, self.url(database)],
-                              check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-
-    def start(self, service, **settings):
-        log = open(Path(self.folder.name) / service, "wb")
-        child = subprocess.Popen(
-            [self.program, service], stdout=subprocess.DEVNULL, stderr=log,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": self.url(),
-                 **{"WINDLASS_" + name: value for name, value in
-                    {"ENV": "production", "SCHEMA": "synchronise", **TOKENS, **self.settings,
-                     **settings}.items()}})
-        log.close()
-        return child
-
-    def log(self, service):
-        return (Path(self.folder.name) / service).read_text(errors="replace")
-
-    def start_worker(self):
-        self.worker = self.start("worker", WORKER_PORT=str(self.port))
-        until("the worker listens", self.listens)
-        until("the worker leads", self.leads)
-
-    def listens(self):
-        if self.worker.poll() is not None:
-            raise RuntimeError("the worker ended:\n" + self.log("worker")[-3000:])
-        found = re.search(r"event=service\.started name=worker address=\S+:(\d+)", self.log("worker"))
-        self.port = int(found.group(1)) if found else self.port
-        return found is not None
-
-    def leads(self):
-        try:
-            self.gateway("GET", "/v1/feed")
-        except (RuntimeError, OSError):
-            return False
-        return True
-
-    def start_runner(self, slots=SLOTS):
-        known = self.gateway("GET", "/v1/workers")["count"]
-        self.runner = self.start("runner", WORKER_URL=f"http://127.0.0.1:{self.port}",
-                                 RUNNER_SLOTS=str(slots))
-        until("the runner has a session", lambda: self.gateway("GET", "/v1/workers")["count"] > known)
-
-    def gateway(self, method, path, body=None):
-        return Caller(self.port, "GATEWAY_TOKEN").call(method, path, body)
-
-    def set_type(self, name, **settings):
-        self.gateway("POST", "/v1/types:update", {"type": name, "settings": settings, "actor": "bench"})
-
-    def enqueue(self, count, **members):
-        """Seconds that it took; ids are in order."""
-        caller = Caller(self.port, "GATEWAY_TOKEN")
-        began = time.monotonic()
-        for first in range(0, count, CHUNK):
-            caller.call("POST", "/v1/tasks", {"tasks": [
-                {"id": str(uuid7()), "is_fresh": True, "payload": {"i": first + i}, "type": "noop",
-                 **members} for i in range(min(CHUNK, count - first))]})
-        return time.monotonic() - began
-
-    def completed(self, caller):
-        page = caller.call("GET", "/v1/snapshot?limit=1")
-        return sum(c["count"] for c in page["counts"] if c["status"] == "completed")
-
-    def changes(self, caller):
-        """The number of the last change that is durable. It comes from memory: asked often, it costs the
-        worker next to nothing."""
-        return int(caller.call("GET", "/v1/feed")["cursor"].partition(":")[2])
-
-    def stored(self):
-        return sum(c["count"] for c in self.gateway("GET", "/v1/snapshot?limit=1")["counts"])
-
-    def wal(self):
-        return int(self.sql("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
-
-    def cpu(self):
-        return {name: proc.cpu_seconds(child.pid)
-                for name, child in (("worker", self.worker), ("runner", self.runner)) if child}
-
-    def kill(self, child):
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for child in (self.runner, self.worker):
-            if child and child.poll() is None:
-                self.kill(child)
-        self.sql(f"DROP DATABASE {self.database} WITH (FORCE)", "postgres")
-        self.folder.cleanup()
 
 
 def wrk(queue, script, connections, seconds, **environment):
@@ -187,56 +53,6 @@ def wrk(queue, script, connections, seconds, **environment):
 
 
 # ── the tests; each returns its figures ──
-
-def burn(queue, tasks):
-    """They wait behind their type's pause; from its resume until all have ended."""
-    queue.start_runner()
-    queue.set_type("noop", is_paused=True)
-    enqueue_s = queue.enqueue(tasks)
-    queue.sql("ANALYZE")
-    queue.sql("CHECKPOINT")
-    time.sleep(0.3)
-    cpu, wal = queue.cpu(), queue.wal()
-    caller = Caller(queue.port, "GATEWAY_TOKEN")
-    goal = queue.completed(caller) + tasks
-    last = queue.changes(caller) + 2 * tasks  # each begins and ends; the peers, too, are asked then
-    began = time.monotonic()
-    queue.set_type("noop", is_paused=False)
-    while (left := last - queue.changes(caller)) > 0 or queue.completed(caller) < goal:
-        time.sleep(0.03 if left > tasks / 4 else 0.003)  # a question takes as long as ten tasks
-    seconds = time.monotonic() - began
-    used = queue.cpu()
-    return {"tasks_per_s": tasks / seconds, "enqueue_per_s": tasks / enqueue_s,
-            "wal_bytes_per_task": (queue.wal() - wal) / tasks,
-            **{f"{name}_cpu_us": 1e6 * (used[name] - cpu[name]) / tasks for name in cpu}}
-
-
-def t1(program, server):
-    with Queue(program, server) as queue:
-        return burn(queue, BURN_TASKS)
-
-
-def t4a(program, server):
-    with Queue(program, server) as queue:
-        queue.enqueue(BACKLOG, priority="low")
-        queue.sql("VACUUM")
-        return burn(queue, BURN_TASKS)
-
-
-def t4b(program, server):
-    with Queue(program, server) as queue:
-        holder = subprocess.Popen(["psql", "-XAtq", queue.url()], stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, text=True)
-        try:
-            holder.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ;\n"
-                               "SELECT pg_current_xact_id(), count(*) FROM pg_class;\n")
-            holder.stdin.flush()
-            holder.stdout.readline()
-            return burn(queue, BURN_TASKS)
-        finally:
-            holder.stdin.close()
-            holder.wait()
-
 
 def t2(program, server):
     with Queue(program, server) as queue:
@@ -360,21 +176,31 @@ def scale(program, server):
                 "restart_to_leading_s": leads_s, "restart_to_lease_s": time.monotonic() - began}
 
 
-TESTS = {"T1": t1, "T2": t2, "T3": t3, "T4a": t4a, "T4b": t4b, "T5": t5, "life": life, "scale": scale}
+TESTS = {"T1": t1, "T2": t2, "T3": t3, "T4a": t4a, "T4b": t4b, "T4": standing, "T5": t5, "life": life,
+         "scale": scale}
+ROUNDS = {name: int(os.environ.get("BENCH_ROUNDS", default)) for name, default in
+          {"T1": "5", "T4a": "5", "T4b": "5", "T2": "3", "T3": "3"}.items()}
+BURNS = ("T1", "T4a", "T4b")  # the losses are ratios to T1
 
 
 # ── beside the peers ──
 
-def contest(name, program, server, peers, home, env):
-    """{contestant: [figures of each round]}, a round of each in turn."""
-    arguments = [f"n={BURN_TASKS}"] if name in ("T1", "T4a", "T4b") else []
-    found = {"windlass": []}
-    for _ in range(ROUNDS if name in ("T1", "T2", "T3", "T4b") else 1):
-        found["windlass"].append(TESTS[name](program, server))
-        for peer in peers if name in PEER_FIGURES else ():
-            row = run_peer(home, env, peer, name, *arguments)
-            if "error" not in row:
-                found.setdefault(peer, []).append(row)
+def run_round(name, program, server, peers, home, env, found):
+    """Of each contestant in turn; the figures go to {contestant: [figures of each round]}."""
+    found.setdefault("windlass", []).append(TESTS[name](program, server))
+    arguments = [f"n={BURN_TASKS}"] if name in BURNS else []
+    for peer in peers if name in PEER_FIGURES else ():
+        row = run_peer(home, env, peer, name, *arguments)
+        if "error" not in row:
+            found.setdefault(peer, []).append(row)
+
+
+def contest(names, *contestants):
+    """{test: {contestant: [figures of each round]}}: a round of each test in turn, then the next."""
+    found = {name: {} for name in names}
+    for _ in range(max(ROUNDS.get(name, 1) for name in names)):
+        for name in names:
+            run_round(name, *contestants, found[name])
     return found
 
 
@@ -393,6 +219,15 @@ def tell(report, name, found):
             report.add(f"{name}.{figure}", median_of(ours, figure), "")
 
 
+def tell_loss(report, name, found, plain):
+    """Of each contestant: the median of the rounds' ratios to T1."""
+    for contestant, rows in found.items():
+        ratios = [row["tasks_per_s"] / other["tasks_per_s"] for row, other in
+                  zip(rows, plain.get(contestant, ())) if row.get("tasks_per_s") and other.get("tasks_per_s")]
+        if ratios:
+            report.add(f"{name}.loss.{contestant}", 100 * (1 - statistics.median(ratios)), "%")
+
+
 def bench(report, program, build, tests):
     """Runs the tests named, beside the peers where their folder is at hand, and reports."""
     unknown = set(tests) - set(TESTS)
@@ -407,5 +242,12 @@ def bench(report, program, build, tests):
         print("  no peers: their folder is not at hand; WINDLASS_PEERS names it")
     with PeerServer() as server:
         env["QB_PGPORT"] = str(server.port)
-        for name in tests:
-            tell(report, name, contest(name, program, server, peers, home, env))
+        burns = [name for name in BURNS if name in tests]
+        groups = [[name] for name in tests if name not in burns]
+        for names in ([burns] if burns else []) + groups:
+            found = contest(names, program, server, peers, home, env)
+            for name in names:
+                if name != "T1" and "T1" in names:
+                    tell_loss(report, name, found[name], found["T1"])
+            for name in names:
+                tell(report, name, found[name])

@@ -103,7 +103,62 @@ def a_page_that_is_not_stored_takes_the_one_ahead_of_it_with_it(postgres):
         assert created == [["", "61"], ["late", "1"]], created
 
 
-TESTS = [a_page_that_was_refused_and_then_not_stored_is_counted_once, a_rebuild_writes_only_what_is_otherwise,
+CREATE = """mutation($type: String!, $payload: JSON) {
+    createTask(input: {type: $type, payload: $payload}) { id type status payload } }"""
+
+
+def create(gateway, token, kind):
+    payload = {"of": kind}
+    task = gateway.graphql(CREATE, {"type": kind, "payload": payload}, token).data["createTask"]
+    assert task == {"id": task["id"], "type": kind, "status": "PENDING", "payload": payload}, task
+    return task["id"]
+
+
+def what_a_gateway_stores_itself_its_mirror_does_not(postgres):
+    with World(postgres) as world:
+        with world.start() as gateway:
+            world.following()
+            token = gateway.set_up()
+            sql(world.url, """CREATE SEQUENCE writes;
+                CREATE FUNCTION count_write() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN PERFORM nextval('writes'); RETURN NEW; END $$;
+                CREATE TRIGGER count BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION count_write();
+                GRANT USAGE ON SEQUENCE writes TO PUBLIC""")
+            made = {create(gateway, token, "own") for _ in range(20)}
+            world.worker.add("another")
+            world.caught_up()
+            world.check_equal()
+            assert made < world.stored().keys()
+            writes = int(sql(world.url, "SELECT last_value FROM writes")[0][0])
+            assert writes < 2 * len(made), writes  # but for those that took longer than the mirror waits
+
+
+def a_task_that_somebody_else_stored_first_is_created_all_the_same(postgres):
+    with World(postgres) as world:
+        answer = world.worker.create
+
+        def stored_before_it_is_told(body):
+            told = answer(body)
+            for wanted in body["tasks"]:
+                task = world.worker.tasks[wanted["id"]]
+                sql(world.url, "INSERT INTO tasks (id, type, payload, created_by, version) VALUES"
+                               f" ('{task['id']}', 'taken', '{{\"of\": \"taken\"}}', '{task['created_by']}', 0)")
+            return told
+
+        with world.start() as gateway:
+            world.following()
+            token = gateway.set_up()
+            world.worker.create = stored_before_it_is_told
+            create(gateway, token, "taken")
+            world.worker.create = answer
+            create(gateway, token, "free")
+            world.caught_up()
+            world.check_equal()
+
+
+TESTS = [what_a_gateway_stores_itself_its_mirror_does_not,
+         a_task_that_somebody_else_stored_first_is_created_all_the_same,
+         a_page_that_was_refused_and_then_not_stored_is_counted_once, a_rebuild_writes_only_what_is_otherwise,
          a_page_that_is_asked_for_ahead_and_fails_is_asked_for_again,
          a_page_that_is_not_stored_takes_the_one_ahead_of_it_with_it]
 

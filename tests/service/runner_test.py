@@ -121,6 +121,43 @@ def many_outcomes_ride_on_the_next_poll(world):
         assert len([c for c in worker.calls("leases") if c.get("acks")]) == 3
 
 
+def two_calls_ask_while_many_wait(world):
+    with world.worker(poll_s=1) as worker, Runner(worker.url, RUNNER_SLOTS="1000") as runner:
+        with worker.changed:
+            tasks = {worker.give("noop") for _ in range(3000)}
+        worker.wait_for(lambda: len(worker.acks) == 3000)
+        assert {a["task"] for a, _, _ in worker.acks} == tasks
+        assert all(v == "applied" for _, _, v in worker.acks)
+        assert any(call["wait_ms"] == 0 for call in worker.calls("leases"))
+        assert runner.metric('windlass_runner_calls_total{call="more",result="ok"}') > 0
+        # Together they ask for no more than may run.
+        with worker.changed:
+            for _ in range(1500):
+                worker.give("sleep", {"seconds": 3600})
+        worker.wait_for(lambda: len(worker.leased) >= 1000)
+        worker.next_call("heartbeats")
+        worker.next_call("heartbeats")
+        assert len(worker.leased) == 1000 and len(worker.waiting) == 500
+        assert not [a for a, _, _ in worker.acks if a["outcome"] == "release"]
+
+
+def what_one_of_two_calls_leased_is_not_lost_with_its_answer(world):
+    with world.worker(poll_s=1) as worker, Runner(worker.url, RUNNER_SLOTS="1000"):
+        lost = []
+        def lose_one(answer):
+            if lost or worker.calls("leases")[-1]["wait_ms"] > 0 or not answer["leases"]:
+                return 200, answer
+            lost.append(answer["leases"])
+            return NO_ANSWER
+        with worker.changed:
+            worker.script["leases"] += [lose_one] * 100
+            tasks = {worker.give("noop") for _ in range(4000)}
+        def completed():
+            return {a["task"] for a, _, verdict in worker.acks if verdict == "applied"}
+        worker.wait_for(lambda: completed() == tasks)
+        assert lost and any("held" in call for call in worker.calls("leases"))
+
+
 def an_outcome_without_an_answer_is_told_again(world):
     with world.worker() as worker, Runner(worker.url) as runner:
         worker.script["acks"] += [NO_ANSWER, (500, {}), lambda answer: (200, {**answer, "acks": []})]
@@ -609,6 +646,8 @@ TESTS = [
     no_more_is_asked_for_than_may_run,
     an_outcome_does_not_wait_for_the_open_poll,
     many_outcomes_ride_on_the_next_poll,
+    two_calls_ask_while_many_wait,
+    what_one_of_two_calls_leased_is_not_lost_with_its_answer,
     an_outcome_without_an_answer_is_told_again,
     an_outcome_that_is_refused_holds_up_no_other,
     after_a_lost_answer_the_worker_is_told_what_is_held, what_a_doubled_request_leased_is_given_back,

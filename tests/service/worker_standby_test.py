@@ -380,6 +380,25 @@ def what_a_drop_took_counts_however_much_else_its_row_tells(postgres):
         assert Caller(worker).counts().get(("work", "completed"), 0) == 0
 
 
+def a_job_that_is_due_while_the_lead_is_lost_fires_later(postgres):
+    url = postgres.tell("database")
+    proxy = Proxy(url)
+    with Worker(proxy.url, **LEASE) as worker:
+        for schedule in ("*/2 * * * * *", "1/2 * * * * *"):
+            job = {"id": new_id(), "name": schedule, "schedule": schedule, "task_type": "nothing"}
+            assert Caller(worker).post("/v1/jobs", {"job": job, "actor": "ada"}).status == 200
+        proxy.plan = ["stall"]
+        assert proxy.is_stalled.wait(WAIT_S)
+        eventually(lambda: worker.metric("windlass_worker_intents_waiting") > 0)  # the other job is due
+        sql(url, "UPDATE worker.shard SET epoch = epoch + 1, leader = 'another', lease_until = now() + interval '2 s'")
+        worker.wait_for_log(r"event=shard\.stepped_down")
+        proxy.go_on.set()
+        worker.wait_leading()
+        due = sql(url, "SELECT min(next_run) FROM worker.job")
+        eventually(lambda: sql(url, "SELECT min(next_run) FROM worker.job") > due)
+    proxy.end()
+
+
 TESTS = [
     how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
@@ -392,6 +411,7 @@ TESTS = [
     who_leads_hands_over_without_a_pause_and_no_lease_is_lost,
     a_memory_that_followed_the_log_is_one_that_was_loaded_and_its_leaders,
     one_that_was_cancelled_and_tried_again_between_two_ticks_is_kept,
+    a_job_that_is_due_while_the_lead_is_lost_fires_later,
 ]
 
 if __name__ == "__main__":

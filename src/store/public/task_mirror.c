@@ -133,6 +133,67 @@ struct db_step task_mirror_replace_step(struct arena *a, const struct mirror_row
     return put_step(a, rows, count, true, shard, true);
 }
 
+/* ── new tasks ── */
+
+/* Those that a task has later, or seldom: rows that have them are put. */
+static bool is_new(const struct mirror_row *row)
+{
+    static const int later[] = { COL_tasks_result,     COL_tasks_error,        COL_tasks_progress,
+                                 COL_tasks_started_at, COL_tasks_finished_at,  COL_tasks_why,
+                                 COL_tasks_job_id,     COL_tasks_scheduled_for };
+    const struct str *cells = row->cells;
+    struct str attempt = cells[COL_tasks_attempt], depends_on = cells[COL_tasks_depends_on];
+    for (size_t i = 0; i < countof(later); i++)
+        if (cells[later[i]].ptr != NULL)
+            return false;
+    return str_eq_c(cells[COL_tasks_status], "pending") &&
+           (attempt.ptr == NULL || str_eq_c(attempt, "0")) &&
+           (depends_on.ptr == NULL || str_eq_c(depends_on, "{}"));
+}
+
+static bool is_same_cell(struct str a, struct str b)
+{
+    return (a.ptr == NULL) == (b.ptr == NULL) && str_eq(a, b);
+}
+
+static bool is_one_value(const struct mirror_row *rows, size_t count, int column)
+{
+    size_t i = 1;
+    while (i < count && is_same_cell(rows[i].cells[column], rows[0].cells[column]))
+        i++;
+    return i >= count;
+}
+
+bool task_mirror_add_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                          int16_t shard, struct db_step *ret_step)
+{
+    static const int own[] = { COL_tasks_id, COL_tasks_version, COL_tasks_payload,
+                               COL_tasks_idempotency_key };
+    static const int shared[] = {
+        COL_tasks_type,         COL_tasks_state,           COL_tasks_priority,   COL_tasks_queue,
+        COL_tasks_max_attempts, COL_tasks_timeout_seconds, COL_tasks_created_by, COL_tasks_run_at,
+        COL_tasks_created_at,   COL_tasks_updated_at,
+    };
+    bool is_one[countof(shared)];
+    for (size_t i = 0; i < count; i++)
+        if (!is_new(&rows[i]))
+            return false;
+    struct db_args *args = db_args_create(a);
+    for (size_t i = 0; i < countof(own); i++)
+        add_column(args, tasks_table(), rows, count, own[i]);
+    for (size_t i = 0; i < countof(shared); i++) {
+        is_one[i] = is_one_value(rows, count, shared[i]);
+        add_column(args, tasks_table(), rows, is_one[i] ? 0 : count, shared[i]);
+    }
+    for (size_t i = 0; i < countof(shared); i++) {
+        const struct str *cell = &rows[0].cells[shared[i]];
+        db_args_text_or_null(args, is_one[i] && cell->ptr != NULL ? cell : NULL);
+    }
+    db_args_i64(args, shard);
+    *ret_step = (struct db_step){ &task_mirror_add, args };
+    return true;
+}
+
 struct db_step task_mirror_versions_step(struct arena *a, const struct mirror_page *page)
 {
     return (struct db_step){ &task_mirror_versions,

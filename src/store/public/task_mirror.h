@@ -22,6 +22,13 @@ struct mirror_row {
                                                       const struct mirror_row *rows, size_t count,
                                                       int16_t shard);
 /*
+ * The same of tasks that were born just now: no row of theirs may be there, else the step fails by
+ * DB_STATE_UNIQUE_VIOLATION, and they are to be put. Alone in its transaction, whose commit is not
+ * flushed. At least one row. False: one has what a new task has not, and they are to be put.
+ */
+[[nodiscard]] bool task_mirror_add_step(struct arena *a, const struct mirror_row *rows,
+                                        size_t count, int16_t shard, struct db_step *ret_step);
+/*
  * What is told, into rows that are there in an older version. Answers the ids that have no row:
  * task_mirror_missing.
  */
