@@ -8,6 +8,7 @@
  * Smoothing, 2008, ETS(A,Ad,N).
  */
 #pragma once
+#include "analyst/season.h"
 #include "base/arena.h"
 
 enum {
@@ -32,3 +33,7 @@ struct forecast {
 [[nodiscard]] bool forecast_make(struct arena *a, const double *values, size_t count,
                                  const size_t *named, size_t named_count, size_t horizon,
                                  struct forecast *ret_forecast);
+/* The same of at most FORECAST_POINTS_USED points whose season is known. */
+[[nodiscard]] bool forecast_of_season(struct arena *a, const double *values, size_t count,
+                                      const struct season *season, size_t horizon,
+                                      struct forecast *ret_forecast);

@@ -7,7 +7,7 @@ enum { FIRST_US = 1'000 };
 /* Bucket i ends at FIRST_US * 2^(i/2); the last one has no end. */
 static double bound_us(size_t bucket)
 {
-    return FIRST_US * exp2((double)bucket / 2);
+    return FIRST_US * (double)(UINT64_C(1) << bucket / 2) * (bucket % 2 == 0 ? 1 : M_SQRT2);
 }
 
 size_t histogram_bucket(int64_t duration_us)
@@ -40,15 +40,15 @@ int64_t histogram_total(const struct histogram *h)
 
 bool histogram_quantile(const struct histogram *h, double q, double *ret_s)
 {
-    int64_t total = histogram_total(h);
-    double rank = q * (double)total, below = 0;
+    int64_t total = histogram_total(h), below = 0;
+    double rank = q * (double)total;
     size_t i = 0;
     if (total == 0)
         return false;
-    while (i < HISTOGRAM_BUCKETS - 1 && below + (double)h->counts[i] < rank)
-        below += (double)h->counts[i++];
+    while (i < HISTOGRAM_BUCKETS - 1 && (double)(below + h->counts[i]) < rank)
+        below += h->counts[i++];
     double low_us = i == 0 ? 0 : bound_us(i - 1);
-    double part = h->counts[i] > 0 ? (rank - below) / (double)h->counts[i] : 0;
+    double part = h->counts[i] > 0 ? (rank - (double)below) / (double)h->counts[i] : 0;
     *ret_s = (low_us + part * (bound_us(i) - low_us)) / 1e6;
     return true;
 }

@@ -266,7 +266,7 @@ struct outlier_report outliers_find(struct arena *a, const double *values, size_
                                 .p = arena_new_array(a, count + 1, double) };
     size_t kept;
     const double *sorted = robust_sorted(a, values, count, &kept);
-    bool is_log = wants_logarithm(a, values, count);
+    bool is_log = r.is_log = wants_logarithm(a, values, count);
     double *scaled = arena_new_array(a, count + 1, double);
     for (size_t i = 0; i < count; i++) {
         scaled[i] = is_log ? log(values[i]) : values[i];

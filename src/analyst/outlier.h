@@ -35,7 +35,8 @@ struct outlier_report {
     struct outlier *spans; /* in order of time; the OUTLIER_SPANS_MAX most unlikely ones */
     size_t span_count;
     struct outlier_shift shift;
-    struct season season;
+    struct season season; /* of the values, or of their logarithms */
+    bool is_log;
     double *expected; /* a point each */
     double *p;        /* of each point, as in outlier.p, not bounded; NaN where it is missing */
 };

@@ -5,26 +5,95 @@
 #include "analyst/chance.h"
 #include "analyst/missing.h"
 
-enum { TREND_POINTS_MIN = 4, MEDIAN_FEW = 512 /* for which no memory of the arena is taken */ };
+enum {
+    TREND_POINTS_MIN = 4,
+    MEDIAN_FEW = 32, /* for which no memory of the arena is taken */
+    SORT_FEW = 12,   /* which insertion sorts faster */
+};
 static const double normal_by_mad = 1.4826022185056018;
 
-static int compare(const void *one, const void *other)
+/*
+ * Puts what is less than the pivot first, or what is not greater; how many they are. Which way a
+ * value goes is no branch: half of those would be guessed wrong.
+ */
+__attribute__((always_inline)) static inline size_t put_first(double *values, size_t count,
+                                                              double pivot, bool or_same)
 {
-    double x, y;
-    memcpy(&x, one, sizeof x);
-    memcpy(&y, other, sizeof y);
-    return (x > y) - (x < y);
+    size_t first = 0;
+    for (size_t i = 0; i < count; i++) {
+        double value = values[i];
+        values[i] = values[first];
+        values[first] = value;
+        first += or_same ? value <= pivot : value < pivot;
+    }
+    return first;
+}
+
+/* The middle one of three that are drawn, so that no order of the input makes it a bad one. */
+static double draw_pivot(const double *values, size_t count, uint64_t *draw)
+{
+    double drawn[3];
+    for (size_t i = 0; i < countof(drawn); i++) {
+        *draw = *draw * 6364136223846793005U + 1442695040888963407U;
+        drawn[i] = values[(size_t)(*draw >> 33) % count];
+    }
+    double low = fmin(drawn[0], drawn[1]), high = fmax(drawn[0], drawn[1]);
+    return fmax(low, fmin(high, drawn[2]));
+}
+
+static const uint64_t first_draw = 0x9e3779b97f4a7c15U;
+
+/* Where the values are parted: none before is greater than any from there on. `ret_is_same`: all
+ * before are one value. */
+static size_t part(double *values, size_t count, uint64_t *draw, bool *ret_is_same)
+{
+    double pivot = draw_pivot(values, count, draw);
+    size_t less = put_first(values, count, pivot, false);
+    *ret_is_same = less == 0;
+    return less > 0 ? less : put_first(values, count, pivot, true);
+}
+
+static void sort_few(double *values, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        double value = values[i];
+        size_t at = i;
+        for (; at > 0 && values[at - 1] > value; at--)
+            values[at] = values[at - 1];
+        values[at] = value;
+    }
+}
+
+/* Hoare's quicksort. */
+static void sort(double *values, size_t count, uint64_t *draw)
+{
+    while (count > SORT_FEW) {
+        bool is_same;
+        size_t at = part(values, count, draw, &is_same);
+        if (is_same) {
+            values += at;
+            count -= at;
+        } else if (at < count - at) { /* the shorter part by itself: it is never deep */
+            sort(values, at, draw);
+            values += at;
+            count -= at;
+        } else {
+            sort(values + at, count - at, draw);
+            count = at;
+        }
+    }
+    sort_few(values, count);
 }
 
 double *robust_sorted(struct arena *a, const double *values, size_t count, size_t *ret_count)
 {
     double *sorted = arena_new_array(a, count + 1, double);
+    uint64_t draw = first_draw;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
         if (!isnan(values[i]))
             sorted[kept++] = values[i];
-    if (kept > 1)
-        qsort(sorted, kept, sizeof *sorted, compare);
+    sort(sorted, kept, &draw);
     *ret_count = kept;
     return sorted;
 }
@@ -41,40 +110,37 @@ double robust_quantile(const double *sorted, size_t count, double q)
     return sorted[below] + part * (sorted[below + 1] - sorted[below]);
 }
 
-static void swap(double *one, double *other)
-{
-    double kept = *one;
-    *one = *other;
-    *other = kept;
-}
-
 /*
  * Hoare's selection: afterwards the value at `rank` is the one a sort would put there, and none
- * before it is greater. Pivots are drawn, so that no order of the input makes it slow, and equal
- * values are set aside together.
+ * before it is greater.
  */
 static void select_rank(double *values, size_t count, size_t rank)
 {
-    uint64_t draw = 0x9e3779b97f4a7c15U;
+    uint64_t draw = first_draw;
     for (size_t from = 0, to = count; to - from > 1;) {
-        draw = draw * 6364136223846793005U + 1442695040888963407U;
-        double pivot = values[from + (size_t)(draw >> 33) % (to - from)];
-        size_t less = from, more = to;
-        for (size_t i = from; i < more;) {
-            if (values[i] < pivot)
-                swap(&values[i++], &values[less++]);
-            else if (values[i] > pivot)
-                swap(&values[i], &values[--more]);
-            else
-                i++;
-        }
-        if (rank >= less && rank < more)
+        bool is_same;
+        size_t at = from + part(values + from, to - from, &draw, &is_same);
+        if (rank >= at)
+            from = at;
+        else if (is_same)
             return;
-        if (rank < less)
-            to = less;
         else
-            from = more;
+            to = at;
     }
+}
+
+/* Of values none of which is missing; it puts them into another order. */
+static double median_within(double *values, size_t count)
+{
+    if (count == 0)
+        return MISSING;
+    select_rank(values, count, count / 2);
+    double upper = values[count / 2], lower = values[0];
+    if (count % 2 != 0)
+        return upper;
+    for (size_t i = 1; i < count / 2; i++)
+        lower = values[i] > lower ? values[i] : lower;
+    return lower + 0.5 * (upper - lower);
 }
 
 double robust_median(struct arena *a, const double *values, size_t count)
@@ -85,15 +151,7 @@ double robust_median(struct arena *a, const double *values, size_t count)
     for (size_t i = 0; i < count; i++)
         if (!isnan(values[i]))
             kept[n++] = values[i];
-    if (n == 0)
-        return MISSING;
-    select_rank(kept, n, n / 2);
-    double upper = kept[n / 2], lower = kept[0];
-    if (n % 2 != 0)
-        return upper;
-    for (size_t i = 1; i < n / 2; i++)
-        lower = fmax(lower, kept[i]);
-    return lower + 0.5 * (upper - lower);
+    return median_within(kept, n);
 }
 
 double robust_scale(struct arena *a, const double *values, size_t count, double center)
@@ -194,7 +252,7 @@ struct robust_trend robust_trend_of(struct arena *a, const double *values, size_
         return trend;
     double *slopes = arena_new_array(a, kept * (kept - 1) / 2, double);
     double s = compare_pairs(points, kept, slopes);
-    trend.slope = robust_median(a, slopes, kept * (kept - 1) / 2);
+    trend.slope = median_within(slopes, kept * (kept - 1) / 2);
     double *rest = arena_new_array(a, kept, double), *ys = arena_new_array(a, kept, double);
     for (size_t i = 0; i < kept; i++) {
         ys[i] = points[i].y;

@@ -37,6 +37,24 @@ static double correlation_at(const double *flat, size_t count, size_t lag, doubl
     return products / squares * (double)count / (double)(count - lag);
 }
 
+enum { LAGS = 4 };
+
+/* Of so many lags from that one on: they are summed side by side, since one sum waits for itself.
+ */
+static void correlations_at(const double *flat, size_t count, size_t lag, double squares,
+                            double ret[LAGS])
+{
+    double products[LAGS] = { 0 };
+    for (size_t k = 0; k < LAGS; k++)
+        for (size_t i = lag + k; i < min_of(lag + LAGS, count); i++)
+            products[k] += flat[i] * flat[i - lag - k];
+    for (size_t i = lag + LAGS; i < count; i++)
+        for (size_t k = 0; k < LAGS; k++)
+            products[k] += flat[i] * flat[i - lag - k];
+    for (size_t k = 0; k < LAGS; k++)
+        ret[k] = products[k] / squares * (double)count / (double)(count - lag - k);
+}
+
 static double sum_of_squares(const double *flat, size_t count)
 {
     double sum = 0;
@@ -87,10 +105,10 @@ static double strength_of(struct arena *a, const double *flat, size_t count, siz
 static size_t search(struct arena *a, const double *flat, size_t count, double squares)
 {
     size_t lag_max = min_of(count / SEASON_CYCLES_MIN, (size_t)SEASON_LAG_MAX);
-    double *correlation = arena_new_array(a, lag_max + 2, double);
+    double *correlation = arena_new_array(a, lag_max + 2 + LAGS, double);
     double best = correlation_min;
-    for (size_t lag = 1; lag <= lag_max + 1 && lag < count; lag++)
-        correlation[lag] = correlation_at(flat, count, lag, squares);
+    for (size_t lag = 1; lag <= lag_max + 1; lag += LAGS)
+        correlations_at(flat, count, lag, squares, correlation + lag);
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t lag = 2; lag <= lag_max; lag++) {
             double c = correlation[lag];

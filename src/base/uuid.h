@@ -33,6 +33,10 @@ static inline bool uuid_eq(struct uuid a, struct uuid b)
 {
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
+static inline bool uuid_is_nil(struct uuid id)
+{
+    return uuid_eq(id, (struct uuid){ 0 });
+}
 
 /* Its bytes, as the key of a map or to be hashed. */
 [[nodiscard]] static inline struct str uuid_bytes(const struct uuid *id)

@@ -32,7 +32,9 @@ void cmd_log_setup(const struct conf *conf, const char *service)
 int cmd_print(const struct buf *b)
 {
     assert(!b->failed);
-    if (fwrite(b->ptr, 1, b->len, stdout) == b->len && fflush(stdout) == 0)
+    /* NULL may be the pointer of an empty one, and is none for fwrite. */
+    bool is_written = b->len == 0 || fwrite(b->ptr, 1, b->len, stdout) == b->len;
+    if (is_written && fflush(stdout) == 0)
         return CMD_OK;
     fprintf(stderr, "windlass: cannot write to standard output: %m\n");
     return CMD_FAILURE;

@@ -1,7 +1,9 @@
 /* main: help, and the way from arguments to a command. */
 #include "cmd/cmd.h"
 
+#include <fcntl.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include "cmd/api_priv.h"
 #include "conf/table.h"
@@ -146,8 +148,19 @@ static void keep_memory_small(void)
     (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
 }
 
+/* Nothing of ours may take the place of one that is closed, since it would be written to. To read
+ * or write it goes on failing. */
+static void keep_standard_fds(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            base_abort("/dev/null cannot be opened");
+}
+
 int main(int argc, char **argv, char **environment)
 {
+    keep_standard_fds();
     keep_memory_small();
     int count = argc - 1;
     char **words = argv + 1;

@@ -21,14 +21,6 @@ bool up_has_terminal(void)
     return fd >= 0;
 }
 
-/* Children get our descriptors 0 to 2 replaced, but new ones of ours must not take their place. */
-static void open_standard_fds(void)
-{
-    for (int fd = 0; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-            base_abort("/dev/null cannot be opened");
-}
-
 static const char *absolute(struct arena *a, const char *path)
 {
     char folder[PATH_MAX];
@@ -237,7 +229,6 @@ bool up_site_prepare(const struct conf *conf, struct arena *a, struct up_site *r
 {
     struct up_site site = { .conf = conf, .arena = a };
     site.sockets = arena_new_array(a, UP_SERVICE_COUNT, struct io_listen_set);
-    open_standard_fds();
     (void)umask(0077);
     if (!prepare(&site, e)) {
         up_site_clear(&site);

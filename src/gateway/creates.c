@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "gateway/await_worker.h"
 #include "gateway/feed_priv.h"
-#include "gateway/outbox.h"
 #include "gateway/worker_client.h"
 #include "io/timer.h"
 
@@ -12,14 +11,12 @@ enum {
     BATCH_BYTES = 64 << 20,
     BODY_BYTES_MAX = 4 << 20, /* of one request; a larger one goes alone */
     FRESH_BYTES = 32,         /* more than is added to a task's own text */
-    OUTBOX_LEAST_US = 2 * CLOCK_S,
-    HOLD_MS = 10, /* between two looks at whether the outbox is empty */
+    HOLD_MS = 10,             /* between two looks at whether the outbox is empty */
     HOLD_MAX_US = 1'500 * CLOCK_MS,
     HOLD_PAUSE_US = CLOCK_S / 2, /* after which those that come are held again */
 };
 
 static void turn_ended(void *owner);
-static void to_outbox(struct creates_batch *b);
 
 struct creates *creates_create(struct gateway_loop *loop, size_t shard)
 {
@@ -127,7 +124,7 @@ void creates_batch_done(struct creates_batch *b)
     batch_unref(b);
 }
 
-static void batch_fail(struct creates_batch *b, const struct err *e)
+void creates_batch_fail(struct creates_batch *b, const struct err *e)
 {
     for (size_t i = 0; i < b->task_count; i++)
         b->tasks[i]->err = *e;
@@ -164,11 +161,17 @@ static void refuse_all(struct creates_batch *b, const struct worker_reply *reply
     bool is_told = b->is_atomic ? reply->index >= 0 && (size_t)reply->index < b->task_count
                                 : b->task_count == 1;
     if (is_told) {
-        creates_tell_refusal(b->tasks[0], b->calls[0], b->is_atomic ? (size_t)reply->index : 0,
-                             e.code, str_of_c(reply->err->message));
+        struct str message = str_of_c(reply->err->message);
+        size_t index = b->is_atomic ? (size_t)reply->index : 0;
+        creates_tell_refusal(b->tasks[0], b->calls[0], index, e.code, message);
         e = b->tasks[0]->err;
+        for (size_t i = 0; i < b->task_count; i++)
+            b->tasks[i]->err = e;
+        creates_left_open(b, index, message, reply->status);
+        creates_keep_left(b);
+        return;
     }
-    batch_fail(b, &e);
+    creates_batch_fail(b, &e);
 }
 
 static void replied(void *owner, const struct worker_reply *reply)
@@ -182,11 +185,10 @@ static void replied(void *owner, const struct worker_reply *reply)
     if (!list_is_empty(&c->waiting))
         io_turn_arm(c->turn);
     if (!is_read) {
-        b->is_in_doubt = reply->body != NULL || reply->is_in_doubt;
         if (reply->err != NULL && !reply->is_away && !reply->is_in_doubt)
             refuse_all(b, reply);
         else
-            to_outbox(b);
+            creates_keep_all(b, reply->body != NULL || reply->is_in_doubt);
         return;
     }
     creates_take_results(b, results->items);
@@ -230,50 +232,10 @@ static void ask(struct creates_batch *b)
     if (is_asked)
         c->asking++;
     else
-        to_outbox(b);
+        creates_keep_all(b, false);
 }
 
-/* ── the outbox ── */
-
-static void kept(void *owner, const struct err *e)
-{
-    struct creates_batch *b = owner;
-    if (e != NULL)
-        batch_fail(b, e);
-    else
-        creates_batch_done(b);
-}
-
-static void to_outbox(struct creates_batch *b)
-{
-    struct outbox_entry *entries = arena_new_array(b->arena, b->task_count, struct outbox_entry);
-    struct mirror_row *rows = arena_new_array(b->arena, b->task_count, struct mirror_row);
-    struct err e;
-    for (size_t i = 0; i < b->task_count; i++) {
-        const struct create_task *task = b->tasks[i];
-        entries[i] = (struct outbox_entry){ .id = uuid_v7(),
-                                            .kind = OUTBOX_KIND_TASK,
-                                            .subject_id = task->id,
-                                            .body = task->body,
-                                            .is_sent = b->is_in_doubt };
-        rows[i] = (struct mirror_row){ .cells = task->cells };
-    }
-    b->put = (struct outbox_put){
-        .loop = b->creates->loop,
-        .shard = b->creates->shard,
-        .arena = b->arena,
-        .entries = entries,
-        .entry_count = b->task_count,
-        .tasks = rows,
-        .task_count = b->task_count,
-        .deadline_us =
-            max_of(b->deadline_us - CREATES_DB_MARGIN_US, clock_mono_us() + OUTBOX_LEAST_US),
-        .fn = kept,
-        .owner = b,
-    };
-    if (!outbox_begin(&b->put, &e))
-        batch_fail(b, &e);
-}
+/* ── the turn's end ── */
 
 /*
  * The worker is back and what waits for it is almost sent: what comes now is held back until it is,
@@ -308,7 +270,7 @@ static void turn_ended(void *owner)
             return;
         struct creates_batch *b = batch_of_waiting(c);
         if (is_queued)
-            to_outbox(b);
+            creates_keep_all(b, false);
         else
             ask(b);
     }

@@ -1,5 +1,5 @@
-/* What the worker answered to new tasks: rows that are stored, others' that are asked for, and
- * refusals. */
+/* What the worker answered to new tasks: rows that are stored, others' that are asked for,
+ * refusals, and what it leaves open. */
 #include "gateway/creates_priv.h"
 
 #include "base/log.h"
@@ -25,13 +25,13 @@ static void stored(void *owner, const struct db_reply *reply)
         log_debug("creates.not-stored", "error=%s", log_quote(str_of_c(err_text(reply->err))));
     else if (db_rows_affected(reply->rows[1]) == b->row_count)
         own_rows_add(own_rows_of(b->creates), b->epoch, b->row_ids, b->row_count);
-    creates_batch_done(b);
+    creates_keep_left(b);
 }
 
 static void store_rows(struct creates_batch *b)
 {
     if (b->row_count == 0) {
-        creates_batch_done(b);
+        creates_keep_left(b);
         return;
     }
     b->epoch = own_rows_epoch(own_rows_of(b->creates));
@@ -47,7 +47,7 @@ static void store_rows(struct creates_batch *b)
                                   .owner = b };
     struct err e;
     if (!db_pool_call(b->creates->loop->pool, &call, NULL, &e))
-        creates_batch_done(b);
+        creates_keep_left(b);
 }
 
 static void accept(struct creates_batch *b, struct create_task *task)
@@ -182,7 +182,10 @@ static void read_result(struct creates_batch *b, size_t i, const struct json_val
     } else if (code == ERR_CONFLICT && creates_is_vouched(b, task)) {
         b->other_ids[i] = task->id; /* the request came twice: it is stored */
     } else if (!str_is_empty(message)) {
+        int64_t status = 0;
+        (void)json_get_i64(error, STR("status"), &status);
         creates_tell_refusal(task, b->calls_of[i], 0, code, message);
+        creates_left_open(b, i, message, status);
     } else {
         (void)err_set(&task->err, ERR_INTERNAL, "the worker's result is neither task nor error");
     }

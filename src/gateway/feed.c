@@ -35,8 +35,9 @@ struct feed {
     struct io_timer *timer; /* to the next poll */
     struct backoff backoff;
     bool is_running, is_polling, has_cursor, is_down;
-    int64_t next; /* the number to ask for */
-    int64_t told; /* the first number that subscribers have not got */
+    bool has_told; /* types and queues were asked for since the feed began, or came back */
+    int64_t next;  /* the number to ask for */
+    int64_t told;  /* the first number that subscribers have not got */
     int64_t asked;
     int64_t asked_at_us;
     size_t limit;
@@ -201,7 +202,7 @@ static void lost_track(struct feed *feed)
     feed->reached = -1;
     feed_tell_loops(feed->gw, feed->shard, NULL, 0);
     told_forget(feed->gw->told, feed->shard);
-    told_refresh(feed->loop, feed->shard);
+    feed->has_told = false;
     mirror_lost_track(feed->mirror);
     poll_after(feed, BUSY_PAUSE_MS);
 }
@@ -234,15 +235,10 @@ static void measure(struct feed *feed, const struct feed_batch *batch)
     feed->rate = feed->rate * 0.8 + now * 0.2;
 }
 
-/* What it says of types and queues is asked for when it comes: of what changed meanwhile the feed
- * may not tell. */
 static void note_worker(struct feed *feed, bool is_up)
 {
-    if (is_up == (atomic_load(&feed->worker_since_us) > 0))
-        return;
-    atomic_store(&feed->worker_since_us, is_up ? clock_wall_us() : -clock_wall_us());
-    if (is_up)
-        told_refresh(feed->loop, feed->shard);
+    if (is_up != (atomic_load(&feed->worker_since_us) > 0))
+        atomic_store(&feed->worker_since_us, is_up ? clock_wall_us() : -clock_wall_us());
 }
 
 static void take_told(const struct feed *feed, const struct feed_batch *batch)
@@ -258,6 +254,7 @@ static void take_told(const struct feed *feed, const struct feed_batch *batch)
 static void fell(struct feed *feed)
 {
     feed->is_down = true;
+    feed->has_told = false;
     note_worker(feed, false);
     feed->rate = 0;
     poll_after(feed, backoff_next_ms(&feed->backoff));
@@ -285,6 +282,9 @@ static void got_answer(struct feed *feed, const struct json_value *body, struct 
         log_info("feed.up", "cursor=%zu:%lld", feed->shard, (long long)feed->next);
     feed->is_down = false;
     note_worker(feed, true);
+    if (!feed->has_told) /* of what changed before this the feed may not tell */
+        told_refresh(feed->loop, feed->shard);
+    feed->has_told = true;
     feed->next = batch->next_seq;
     backoff_reset(&feed->backoff);
     measure(feed, batch);

@@ -17,6 +17,8 @@ struct outbox_put {
     struct arena *arena;
     const struct outbox_entry *entries;
     size_t entry_count;
+    int64_t
+        aside_count; /* where some of them step aside at once: how many have, up to outbox-max */
     const struct mirror_row *tasks, *jobs; /* the visible rows */
     size_t task_count, job_count;
     int64_t deadline_us;
@@ -29,6 +31,12 @@ struct outbox_put {
  * what the database's pool says. */
 [[nodiscard]] bool outbox_begin(struct outbox_put *put, struct err *e);
 
+/* Whether a worker that answers so takes it some other time: too much to do, no leader between two
+ * batches, no database. */
+[[nodiscard]] static inline bool outbox_is_put_off(int64_t status)
+{
+    return status == 429 || status > 500;
+}
 /* Whether something waits for that shard's worker, so that what comes now must wait behind it.
  * Thread: any. */
 [[nodiscard]] static inline bool outbox_is_waiting(const struct gateway *gw, size_t shard)

@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/outbox.h"
 #include "gateway/shards.h"
 #include "gateway/worker_client.h"
 #include "json/json.h"
 #include "json/writer.h"
-#include "store/public/outbox.h"
 
 /*
  *   take the oldest --> ask the worker --> store what it said, drop the entries --> take again
@@ -21,7 +21,6 @@ enum {
     BYTES_MAX = 4 << 20,
     ARENA_BYTES = 64 << 20,
     MISDIRECTED = 421,
-    TOO_MANY = 429,
     INTERNAL = 500, /* of one entry alone: a later one may fare better */
     APART_S = 5,    /* until what has stepped aside is offered again */
     DB_DEADLINE_US = 10 * CLOCK_S,
@@ -176,12 +175,6 @@ static size_t shard_of(struct forward *f, const struct outbox_entry *entry)
     return shards_of_queue(f->m->gw, is_named ? queue->text : STR("default"));
 }
 
-/* Too much to do, no leader between two batches, no database: it waits on in its place. */
-static bool is_passing(int64_t status)
-{
-    return status == TOO_MANY || status > INTERNAL;
-}
-
 /*
  * Where its queue has gone to another shard since it was accepted, that one has the say. What it
  * refuses this one has never taken: a worker answers for a task that it has before it looks at the
@@ -244,7 +237,7 @@ static bool read_result(struct forward *f, const struct json_value *result,
     bool has_place = str_starts_with(message->text, STR("tasks[")) && end > 0;
     if (status != NULL && status->type == JSON_NUMBER)
         (void)json_to_i64(status, &number);
-    if (is_passing(number)) {
+    if (outbox_is_put_off(number)) { /* it waits on in its place */
         f->is_put_off = true;
         f->left -= !entry->is_apart;
         return true;
@@ -257,7 +250,8 @@ static bool read_result(struct forward *f, const struct json_value *result,
 /* Nothing is known of what was asked, or nothing was done just now. */
 static bool is_unanswered(const struct worker_reply *reply)
 {
-    return reply->body != NULL || reply->is_away || reply->is_in_doubt || is_passing(reply->status);
+    return reply->body != NULL || reply->is_away || reply->is_in_doubt ||
+           outbox_is_put_off(reply->status);
 }
 
 static void sent_tasks(void *owner, const struct worker_reply *reply)

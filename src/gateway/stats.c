@@ -7,26 +7,24 @@
 
 enum {
     FRESH_US = CLOCK_S,
-    WINDOWS_MAX = 16, /* readings that are kept */
+    ENTRIES_MAX = 16,
     READING_BYTES = 16 << 20,
     READING_DEADLINE_US = 10 * CLOCK_S,
 };
 
-/* What a reading is made of. */
-enum { ROWS_TOTALS, ROWS_COUNTS, ROWS_ROLLUPS, ROWS_TYPE_ROLLUPS, ROWS_KINDS };
-
-/* A window, its last reading, and the one that is under way. */
+/* A window and what is read of it, the last reading, and the one that is under way. */
 struct board_entry {
     struct list by_board; /* the one that was asked for last comes last */
     struct stats_board *board;
-    char window[8];          /* as it was asked for */
+    char window[8]; /* as it was asked for */
+    unsigned parts;
     struct reading *reading; /* NULL: none yet */
     struct reading *next;    /* NULL: nothing is being read */
-    struct db_request *requests[ROWS_KINDS];
-    struct db_rows *rows[ROWS_KINDS];
-    size_t open;         /* replies to come */
-    struct err failure;  /* of the first that failed */
-    struct list waiting; /* struct stats_waiter */
+    struct db_request *requests[STATS_PARTS];
+    struct db_rows *rows[STATS_PARTS]; /* NULL: not wanted */
+    size_t open;                       /* replies to come */
+    struct err failure;                /* of the first that failed */
+    struct list waiting;               /* struct stats_waiter */
 };
 
 struct stats_board {
@@ -71,10 +69,15 @@ struct merge {
     size_t count_row, rollup_row;
 };
 
+static size_t count_of(const struct db_rows *rows)
+{
+    return rows != NULL ? db_rows_count(rows) : 0;
+}
+
 static struct str next_type(const struct merge *m)
 {
-    bool has_count = m->count_row < db_rows_count(m->counts);
-    bool has_rollup = m->rollup_row < db_rows_count(m->rollups);
+    bool has_count = m->count_row < count_of(m->counts);
+    bool has_rollup = m->rollup_row < count_of(m->rollups);
     struct str count =
         has_count ? db_rows_text(m->counts, m->count_row, STATS_COUNT_TYPE) : (struct str){ 0 };
     struct str rollup =
@@ -86,7 +89,7 @@ static struct str next_type(const struct merge *m)
 
 static void take_counts(struct merge *m, struct type_stats *type)
 {
-    for (; m->count_row < db_rows_count(m->counts); m->count_row++) {
+    for (; m->count_row < count_of(m->counts); m->count_row++) {
         if (!str_eq(db_rows_text(m->counts, m->count_row, STATS_COUNT_TYPE), type->type))
             return;
         int status = schema_label_of(&schema_public.enums[ENUM_task_status],
@@ -100,7 +103,7 @@ static void take_counts(struct merge *m, struct type_stats *type)
 
 static void take_rollups(struct merge *m, struct type_stats *type)
 {
-    for (; m->rollup_row < db_rows_count(m->rollups); m->rollup_row++) {
+    for (; m->rollup_row < count_of(m->rollups); m->rollup_row++) {
         if (!str_eq(db_rows_text(m->rollups, m->rollup_row, STATS_ROLLUP_TYPE), type->type))
             return;
         figures_add_row(&type->figures, m->rollups, m->rollup_row);
@@ -110,19 +113,27 @@ static void take_rollups(struct merge *m, struct type_stats *type)
 /* The ranges of now come before those of the period before. */
 static void add_periods(struct reading *reading, const struct db_rows *rollups)
 {
-    for (size_t row = 0; row < db_rows_count(rollups); row++) {
+    for (size_t row = 0; row < count_of(rollups); row++) {
         int64_t range = db_rows_i64(rollups, row, STATS_ROLLUP_RANGE);
         bool is_now = range <= (int64_t)reading->now.range_count;
         figures_add_row(is_now ? &reading->all.figures : &reading->figures_before, rollups, row);
     }
 }
 
-static void add_up(struct reading *reading, struct db_rows *const rows[ROWS_KINDS])
+static void take_totals(struct reading *reading, const struct db_rows *rows)
+{
+    for (size_t i = 0; i < countof(reading->totals); i++)
+        reading->totals[i] = db_rows_i64(rows, 0, i);
+    bool is_waiting = !db_rows_is_null(rows, 0, STATS_OLDEST_PENDING);
+    reading->oldest_pending_s = is_waiting ? db_rows_double(rows, 0, STATS_OLDEST_PENDING) : -1;
+}
+
+static void add_up(struct reading *reading, struct db_rows *const rows[STATS_PARTS])
 {
     struct merge m = { .reading = reading,
-                       .counts = rows[ROWS_COUNTS],
-                       .rollups = rows[ROWS_TYPE_ROLLUPS] };
-    size_t types_max = db_rows_count(m.counts) + db_rows_count(m.rollups);
+                       .counts = rows[STATS_PART_COUNTS],
+                       .rollups = rows[STATS_PART_TYPE_ROLLUPS] };
+    size_t types_max = count_of(m.counts) + count_of(m.rollups);
     reading->types = arena_new_array(reading->arena, types_max, struct type_stats);
     reading->type_objects = arena_new_array(reading->arena, types_max, void *);
     for (struct str name = next_type(&m); name.ptr != NULL; name = next_type(&m)) {
@@ -133,12 +144,9 @@ static void add_up(struct reading *reading, struct db_rows *const rows[ROWS_KIND
         take_counts(&m, type);
         take_rollups(&m, type);
     }
-    add_periods(reading, rows[ROWS_ROLLUPS]);
-    for (size_t i = 0; i < countof(reading->totals); i++)
-        reading->totals[i] = db_rows_i64(rows[ROWS_TOTALS], 0, i);
-    bool is_waiting = !db_rows_is_null(rows[ROWS_TOTALS], 0, STATS_OLDEST_PENDING);
-    reading->oldest_pending_s =
-        is_waiting ? db_rows_double(rows[ROWS_TOTALS], 0, STATS_OLDEST_PENDING) : -1;
+    add_periods(reading, rows[STATS_PART_ROLLUPS]);
+    if (rows[STATS_PART_TOTALS] != NULL)
+        take_totals(reading, rows[STATS_PART_TOTALS]);
 }
 
 /* ── reading ── */
@@ -189,20 +197,20 @@ static void replied(struct board_entry *entry, size_t which, const struct db_rep
 
 static void got_totals(void *owner, const struct db_reply *reply)
 {
-    replied(owner, ROWS_TOTALS, reply);
+    replied(owner, STATS_PART_TOTALS, reply);
 }
 static void got_counts(void *owner, const struct db_reply *reply)
 {
-    replied(owner, ROWS_COUNTS, reply);
+    replied(owner, STATS_PART_COUNTS, reply);
 }
 static void got_rollups(void *owner, const struct db_reply *reply)
 {
-    replied(owner, ROWS_ROLLUPS, reply);
+    replied(owner, STATS_PART_ROLLUPS, reply);
 }
 
 static void got_type_rollups(void *owner, const struct db_reply *reply)
 {
-    replied(owner, ROWS_TYPE_ROLLUPS, reply);
+    replied(owner, STATS_PART_TYPE_ROLLUPS, reply);
 }
 
 static struct db_step rollups_step(const struct reading *reading)
@@ -231,10 +239,11 @@ static void begin(struct board_entry *entry, int64_t window_s)
         enum db_lane lane;
         db_reply_fn *fn;
     } calls[] = {
-        [ROWS_TOTALS] = { stats_totals_step(), DB_LANE_SLOW, got_totals },
-        [ROWS_COUNTS] = { stats_task_counts_step(), DB_LANE_READ, got_counts },
-        [ROWS_ROLLUPS] = { rollups_step(entry->next), DB_LANE_READ, got_rollups },
-        [ROWS_TYPE_ROLLUPS] = { type_rollups_step(entry->next), DB_LANE_SLOW, got_type_rollups },
+        [STATS_PART_TOTALS] = { stats_totals_step(), DB_LANE_SLOW, got_totals },
+        [STATS_PART_COUNTS] = { stats_task_counts_step(), DB_LANE_READ, got_counts },
+        [STATS_PART_ROLLUPS] = { rollups_step(entry->next), DB_LANE_READ, got_rollups },
+        [STATS_PART_TYPE_ROLLUPS] = { type_rollups_step(entry->next), DB_LANE_SLOW,
+                                      got_type_rollups },
     };
     for (size_t i = 0; i < countof(calls); i++) {
         const struct db_call call = { .lane = calls[i].lane,
@@ -244,6 +253,8 @@ static void begin(struct board_entry *entry, int64_t window_s)
                                       .fn = calls[i].fn,
                                       .owner = entry };
         struct err e;
+        if (!(entry->parts & 1U << i))
+            continue;
         if (db_pool_call(entry->board->loop->pool, &call, &entry->requests[i], &e))
             entry->open++;
         else if (entry->failure.code == ERR_NONE)
@@ -283,15 +294,17 @@ void stats_board_destroy(struct stats_board *board)
     mem_free(board);
 }
 
-static struct board_entry *entry_create(struct stats_board *board, struct str window)
+static struct board_entry *entry_create(struct stats_board *board, struct str window,
+                                        unsigned parts)
 {
     list_each (node, &board->entries) {
         struct board_entry *oldest = container_of(node, struct board_entry, by_board);
-        if (board->count >= WINDOWS_MAX && oldest->next == NULL)
+        if (board->count >= ENTRIES_MAX && oldest->next == NULL)
             entry_destroy(oldest);
     }
     struct board_entry *entry = mem_new(struct board_entry);
     entry->board = board;
+    entry->parts = parts;
     snprintf(entry->window, sizeof entry->window, "%.*s", STR_FMT(window));
     list_init(&entry->waiting);
     list_push(&board->entries, &entry->by_board);
@@ -299,29 +312,41 @@ static struct board_entry *entry_create(struct stats_board *board, struct str wi
     return entry;
 }
 
-static struct board_entry *entry_of(struct stats_board *board, struct str window)
+static bool is_fresh(const struct reading *reading, int64_t since_us)
 {
-    list_each (node, &board->entries) {
-        struct board_entry *entry = container_of(node, struct board_entry, by_board);
-        if (!str_eq_c(window, entry->window))
-            continue;
-        list_remove(&entry->by_board);
-        list_push(&board->entries, &entry->by_board);
-        return entry;
-    }
-    return entry_create(board, window);
+    return reading != NULL && clock_mono_us() < reading->fresh_until_us &&
+           reading->generated_at_us >= since_us;
 }
 
-bool stats_ask(struct stats_board *board, struct str window, int64_t since_us,
+/* What holds, or will soon hold, a fresh reading of these parts and perhaps more; else the one of
+ * exactly these. */
+static struct board_entry *entry_of(struct stats_board *board, struct str window, unsigned parts,
+                                    int64_t since_us)
+{
+    struct board_entry *found = NULL;
+    list_each (node, &board->entries) {
+        struct board_entry *entry = container_of(node, struct board_entry, by_board);
+        bool is_known = is_fresh(entry->reading, since_us) || entry->next != NULL;
+        if (str_eq_c(window, entry->window) && (entry->parts & parts) == parts &&
+            (is_known || (entry->parts == parts && found == NULL)))
+            found = entry;
+    }
+    if (found == NULL)
+        return entry_create(board, window, parts);
+    list_remove(&found->by_board);
+    list_push(&board->entries, &found->by_board);
+    return found;
+}
+
+bool stats_ask(struct stats_board *board, struct str window, unsigned parts, int64_t since_us,
                struct stats_waiter *waiter, struct reading **ret_reading, struct err *e)
 {
     int64_t window_s;
     *ret_reading = NULL;
     if (!spans_read_window(window, &window_s, e))
         return false;
-    struct board_entry *entry = entry_of(board, window);
-    if (entry->reading != NULL && clock_mono_us() < entry->reading->fresh_until_us &&
-        entry->reading->generated_at_us >= since_us) {
+    struct board_entry *entry = entry_of(board, window, parts, since_us);
+    if (is_fresh(entry->reading, since_us)) {
         *ret_reading = entry->reading;
         return true;
     }
@@ -364,12 +389,13 @@ static void got_reading(void *owner, struct reading *reading, const struct err *
 enum gql_next stats_resolve(struct gql_step *step)
 {
     const struct gql_value *given = gql_arg(step, "window");
+    const unsigned *parts = step->field->plan_data;
     struct str window = gql_is_null(given) ? STR("24h") : given->text;
     struct stats_waiter *waiter = arena_new(step->arena, struct stats_waiter);
     struct reading *reading;
     struct err e;
     *waiter = (struct stats_waiter){ .fn = got_reading, .owner = step };
-    if (!stats_ask(await_request(step)->loop->stats, window, 0, waiter, &reading, &e))
+    if (!stats_ask(await_request(step)->loop->stats, window, *parts, 0, waiter, &reading, &e))
         return gql_step_fail(step, &e);
     if (reading == NULL)
         return GQL_WAIT;

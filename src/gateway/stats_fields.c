@@ -4,6 +4,47 @@
 #include "gateway/stats_priv.h"
 #include "gateway/tasks.h"
 
+enum {
+    OF_TOTALS = 1 << STATS_PART_TOTALS,
+    OF_COUNTS = 1 << STATS_PART_COUNTS,
+    OF_ROLLUPS = 1 << STATS_PART_ROLLUPS,
+    OF_TYPES = OF_COUNTS | 1 << STATS_PART_TYPE_ROLLUPS,
+};
+/* The parts of the reading that fields are made of; one that is not named here may need all. */
+static const struct {
+    const char *field;
+    unsigned parts;
+} parts_of[] = {
+    { "users", OF_TOTALS },        { "chatMessages", OF_TOTALS },
+    { "jobs", OF_TOTALS },         { "oldestPendingSeconds", OF_TOTALS },
+    { "tasks", OF_COUNTS },        { "throughputPerMinute", OF_ROLLUPS },
+    { "successRate", OF_ROLLUPS }, { "waitSeconds", OF_ROLLUPS },
+    { "runSeconds", OF_ROLLUPS },  { "previous", OF_ROLLUPS },
+    { "byType", OF_TYPES },        { "window", 0 },
+    { "generatedAt", 0 },          { "source", 0 },
+    { "__typename", 0 },
+};
+
+static unsigned parts_of_field(struct str name)
+{
+    for (size_t i = 0; i < countof(parts_of); i++)
+        if (str_eq_c(name, parts_of[i].field))
+            return parts_of[i].parts;
+    return STATS_ALL_PARTS;
+}
+
+/* A reading is of one part at least, so that there is an answer to wait for. */
+static void *prepare_stats(struct gql_field *f, struct arena *plan_arena)
+{
+    unsigned *parts = arena_new(plan_arena, unsigned);
+    for (uint32_t s = 0; s < f->selection->count; s++)
+        for (uint32_t i = 0; i < f->selection->sets[s]->count; i++)
+            *parts |= parts_of_field(f->selection->sets[s]->fields[i]->name);
+    if (*parts == 0)
+        *parts = OF_COUNTS;
+    return parts;
+}
+
 static double minutes_of(const struct spans_period *period)
 {
     return (double)(period->to_us - period->from_us) / (60 * (double)CLOCK_S);
@@ -231,7 +272,7 @@ static void get_is_exact(const struct gql_field *f, void *ctx, void *parent,
 #define N(number) .data = BINDING_NUMBER(number)
 
 const struct gateway_binding bindings_stats[] = {
-    { "Query.dashboardStats", { .resolve = stats_resolve } },
+    { "Query.dashboardStats", { .resolve = stats_resolve, .prepare = prepare_stats } },
     { "DashboardStats.users", { .get = get_total, N(STATS_USERS) } },
     { "DashboardStats.chatMessages", { .get = get_total, N(STATS_MESSAGES) } },
     { "DashboardStats.jobs", { .get = get_self } },

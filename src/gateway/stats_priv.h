@@ -36,6 +36,16 @@ void reading_unref(void *reading); /* a struct reading; accepts NULL */
 
 struct stats_board;
 
+/* What a reading is made of, a statement each; sets of them are bits 1 << part. */
+enum stats_part {
+    STATS_PART_TOTALS,
+    STATS_PART_COUNTS,
+    STATS_PART_ROLLUPS,
+    STATS_PART_TYPE_ROLLUPS,
+    STATS_PARTS
+};
+enum { STATS_ALL_PARTS = (1 << STATS_PARTS) - 1 };
+
 /* Of one who asks for a reading; he keeps it alive. */
 struct stats_waiter {
     struct list link;
@@ -45,16 +55,17 @@ struct stats_waiter {
 };
 
 /*
+ * `parts`, at least one, are what is looked at of it; others may be all zero.
  * `*ret_reading`: one that is fresh and was generated at `since_us` (wall) or later; NULL: the
  * waiter's `fn` comes, unless he is forgotten.
  *
  * Errors: INVALID for the window; UNAVAILABLE, RATE: then `fn` never comes.
  */
-[[nodiscard]] bool stats_ask(struct stats_board *board, struct str window, int64_t since_us,
-                             struct stats_waiter *waiter, struct reading **ret_reading,
-                             struct err *e);
+[[nodiscard]] bool stats_ask(struct stats_board *board, struct str window, unsigned parts,
+                             int64_t since_us, struct stats_waiter *waiter,
+                             struct reading **ret_reading, struct err *e);
 void stats_forget(struct stats_waiter *waiter); /* harmless when he does not wait */
 
 struct gql_step;
-/* The field's results are readings; see stats.h. */
+/* The field's results are readings, of the parts that its plan_data points to; see stats.h. */
 enum gql_next stats_resolve(struct gql_step *step);

@@ -47,7 +47,9 @@ static void ask(struct stats_watch *w, int64_t since_us)
     struct reading *reading;
     struct err e;
     bool is_waiting = !list_is_empty(&w->waiter.link);
-    if (!is_waiting && stats_ask(w->loop->stats, STR("24h"), since_us, &w->waiter, &reading, &e) &&
+    if (!is_waiting &&
+        stats_ask(w->loop->stats, STR("24h"), STATS_ALL_PARTS, since_us, &w->waiter, &reading,
+                  &e) &&
         reading != NULL)
         keep(w, reading);
 }

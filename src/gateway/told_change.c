@@ -11,14 +11,16 @@
  * Where nobody owns it, all are the others. Each is given the entry of the audit log as it stands
  * when it has made the change: of several shards the last word is this process's.
  */
+enum { REASON_CHARS = 100 /* of each shard's, of those that are told */ };
+
 struct told_changing {
     struct told_change change;
     struct audited_act act;
     size_t open;        /* that are asked, and one while more are to be */
     bool is_owner_done; /* the others are asked */
     const struct json_value
-        *told[GATEWAY_SHARDS_MAX]; /* by shard: what it has made of it, or NULL */
-    struct err why;                /* of the first that failed; else ERR_NONE */
+        *told[GATEWAY_SHARDS_MAX];      /* by shard: what it has made of it, or NULL */
+    struct err why[GATEWAY_SHARDS_MAX]; /* by shard, of those that failed; else ERR_NONE */
 };
 
 static const struct gateway *gateway_of(const struct gql_step *step)
@@ -49,15 +51,52 @@ static struct told_object *object_of(struct gql_step *step, const struct told_ch
     return told_object_read(a, &json_get(all, str_of_c(list))->items[0], c->change.members, true);
 }
 
-/* "0, 2": those that have made it, or have not. */
-static struct str list_shards(const struct gql_step *step, bool is_done)
+/* "0, 2": those that have made it. */
+static struct str list_done(const struct gql_step *step)
 {
     const struct told_changing *c = step->host;
     struct buf out;
     buf_init(&out, 0);
     for (size_t i = 0; i < gateway_of(step)->shard_count; i++)
-        if ((c->told[i] != NULL) == is_done)
+        if (c->told[i] != NULL)
             buf_printf(&out, "%s%zu", out.len > 0 ? ", " : "", i);
+    struct str text = arena_copy(step->arena, buf_str(&out));
+    buf_clear(&out);
+    return text;
+}
+
+static bool is_same_reason(const struct err *one, const struct err *other)
+{
+    return one->code != ERR_NONE && strcmp(one->message, other->message) == 0;
+}
+
+/* NULL: none has failed. */
+static const struct err *first_reason(const struct told_changing *c)
+{
+    for (size_t i = 0; i < GATEWAY_SHARDS_MAX; i++)
+        if (c->why[i].code != ERR_NONE)
+            return &c->why[i];
+    return NULL;
+}
+
+/* "shard 0, 2: it is away; shard 1: says no": each reason once, at those that gave it. */
+static struct str list_reasons(const struct gql_step *step)
+{
+    const struct told_changing *c = step->host;
+    bool is_told[GATEWAY_SHARDS_MAX] = { 0 };
+    struct buf out;
+    buf_init(&out, 0);
+    for (size_t i = 0; i < GATEWAY_SHARDS_MAX; i++) {
+        if (c->why[i].code == ERR_NONE || is_told[i])
+            continue;
+        buf_printf(&out, "%sshard %zu", out.len > 0 ? "; " : "", i);
+        for (size_t k = i + 1; k < GATEWAY_SHARDS_MAX; k++)
+            if (is_same_reason(&c->why[k], &c->why[i])) {
+                buf_printf(&out, ", %zu", k);
+                is_told[k] = true;
+            }
+        buf_printf(&out, ": %.*s", REASON_CHARS, c->why[i].message);
+    }
     struct str text = arena_copy(step->arena, buf_str(&out));
     buf_clear(&out);
     return text;
@@ -82,16 +121,29 @@ static struct str detail_with(const struct gql_step *step, struct str done)
                         arena_printf(step->arena, "\"shards\":[%.*s]", STR_FMT(done)));
 }
 
+static bool is_one_reason(const struct told_changing *c)
+{
+    const struct err *first = first_reason(c);
+    for (size_t i = 0; i < GATEWAY_SHARDS_MAX; i++)
+        if (c->why[i].code != ERR_NONE && !is_same_reason(&c->why[i], first))
+            return false;
+    return true;
+}
+
 static enum gql_next fail(struct gql_step *step)
 {
     struct told_changing *c = step->host;
-    struct str done = list_shards(step, true), others = list_shards(step, false);
+    const struct err *first = first_reason(c);
+    struct str done = list_done(step), reasons = list_reasons(step);
     struct err e;
-    if (str_is_empty(done))
-        return gql_step_fail(step, &c->why);
-    (void)err_set_from(&e, c->why.origin, c->why.code,
-                       "changed at shard %.*s, and not at shard %.*s: %.120s", STR_FMT(done),
-                       STR_FMT(others), c->why.message);
+    if (str_is_empty(done) && is_one_reason(c))
+        return gql_step_fail(step, first);
+    if (str_is_empty(done)) {
+        (void)err_set_from(&e, first->origin, first->code, "not at %.*s", STR_FMT(reasons));
+        return gql_step_fail(step, &e);
+    }
+    (void)err_set_from(&e, first->origin, first->code, "changed at shard %.*s, and not at %.*s",
+                       STR_FMT(done), STR_FMT(reasons));
     c->act.detail = detail_with(step, done);
     return audited_fail(step, &c->act, &e);
 }
@@ -104,7 +156,7 @@ static enum gql_next go_on(struct gql_step *step)
     struct told_changing *c = step->host;
     if (--c->open > 0)
         return GQL_WAIT;
-    if (c->why.code != ERR_NONE)
+    if (first_reason(c) != NULL)
         return fail(step);
     if (!c->is_owner_done)
         return ask_others(step);
@@ -120,12 +172,9 @@ static enum gql_next failed(struct gql_step *step, size_t shard, const struct er
                             bool is_said)
 {
     struct told_changing *c = step->host;
-    (void)shard;
-    if (c->why.code == ERR_NONE) {
-        c->why = *why;
-        if (is_said && c->change.words != NULL)
-            c->change.words(&c->why);
-    }
+    c->why[shard] = *why;
+    if (is_said && c->change.words != NULL)
+        c->change.words(&c->why[shard]);
     return go_on(step);
 }
 
@@ -153,7 +202,7 @@ static struct str body_of(const struct gql_step *step, size_t shard)
     struct audited_act act = c->act;
     struct buf out;
     if (!call.is_last) {
-        struct str done = list_shards(step, true);
+        struct str done = list_done(step);
         act.detail = detail_with(step, arena_printf(step->arena, "%.*s%s%zu", STR_FMT(done),
                                                     done.len > 0 ? ", " : "", shard));
     }

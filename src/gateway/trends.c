@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "gateway/await.h"
-#include "gateway/bindings.h"
 #include "gateway/figures.h"
 #include "gateway/spans.h"
 #include "io/offload.h"
@@ -22,19 +21,6 @@ static const struct bucket_kind bucket_kinds[] = {
     { { "HOUR", 4 }, SPAN_HOUR_S, SPAN_HOUR_S, 48 },
     { { "DAY", 3 }, SPAN_DAY_S, SPAN_DAY_S, 30 },
     { { "WEEK", 4 }, SPAN_WEEK_S, SPAN_DAY_S, 12 },
-};
-
-static const struct str metric_names[TREND_METRIC_COUNT] = {
-    [TREND_TASKS_CREATED] = { "TASKS_CREATED", 13 },
-    [TREND_TASKS_COMPLETED] = { "TASKS_COMPLETED", 15 },
-    [TREND_TASKS_FAILED] = { "TASKS_FAILED", 12 },
-    [TREND_FAILURE_RATE] = { "FAILURE_RATE", 12 },
-    [TREND_WAIT_P50] = { "WAIT_P50", 8 },
-    [TREND_WAIT_P99] = { "WAIT_P99", 8 },
-    [TREND_RUN_P50] = { "RUN_P50", 7 },
-    [TREND_RUN_P99] = { "RUN_P99", 7 },
-    [TREND_USERS_CREATED] = { "USERS_CREATED", 13 },
-    [TREND_CHAT_MESSAGES] = { "CHAT_MESSAGES", 13 },
 };
 
 /* The kinds of rows that metrics are made of, read one after the other. */
@@ -83,7 +69,7 @@ static bool read_metrics(struct history *h, struct err *e)
     h->objects = arena_new_array(h->step->arena, metrics->count, void *);
     for (uint32_t i = 0; i < metrics->count; i++)
         for (int metric = 0; metric < TREND_METRIC_COUNT; metric++)
-            if (str_eq(metric_names[metric], metrics->items[i].text)) {
+            if (str_eq(trend_metric_names[metric], metrics->items[i].text)) {
                 h->trends[i] = (struct trend){ .metric = (enum trend_metric)metric,
                                                .bucket = h->kind->name,
                                                .bucket_s = h->kind->bucket_s };
@@ -264,15 +250,31 @@ static void add_tasks(struct sums *sums, const struct db_rows *rows, size_t row)
     sums->failed += db_rows_i64(rows, row, STATS_TREND_FAILED);
 }
 
+/* The place among the buckets; false: it is in none. */
+static bool find_bucket(const struct history *h, int64_t at_us, size_t *ret_bucket)
+{
+    int64_t bucket_us = h->kind->bucket_s * CLOCK_S;
+    if (at_us < h->buckets.from_us || at_us >= h->buckets.to_us)
+        return false;
+    *ret_bucket = (size_t)((at_us - h->buckets.from_us) / bucket_us);
+    return true;
+}
+
 static void take_times(const struct history *h, const struct db_rows *rows)
 {
-    struct str waits = db_rows_text(rows, 0, STATS_TREND_WAIT),
+    struct str ats = db_rows_text(rows, 0, STATS_TREND_ATS),
+               waits = db_rows_text(rows, 0, STATS_TREND_WAIT),
                runs = db_rows_text(rows, 0, STATS_TREND_RUN), cell;
+    struct arena *a = h->step->arena;
+    int64_t at_us;
     size_t bucket;
-    while (trend_times_next(&waits, h->count, &bucket, &cell))
-        trend_times_add(&h->sums[bucket].wait, h->step->arena, cell);
-    while (trend_times_next(&runs, h->count, &bucket, &cell))
-        trend_times_add(&h->sums[bucket].run, h->step->arena, cell);
+    for (trend_times_begin(&ats); trend_times_next(&ats, &at_us);) {
+        bool is_one = find_bucket(h, at_us, &bucket);
+        if (trend_times_cell(&waits, &cell) && is_one)
+            trend_times_add(&h->sums[bucket].wait, a, cell);
+        if (trend_times_cell(&runs, &cell) && is_one)
+            trend_times_add(&h->sums[bucket].run, a, cell);
+    }
 }
 
 static void add_row(const struct history *h, struct sums *sums, const struct db_rows *rows,
@@ -305,9 +307,8 @@ static void got_series(struct gql_step *step, const struct db_reply *reply)
         return;
     }
     for (size_t row = 0; row < db_rows_count(rows); row++) {
-        int64_t at_us = db_rows_i64(rows, row, STATS_TREND_AT_S) * CLOCK_S;
-        int64_t bucket = (at_us - h->buckets.from_us) / (h->kind->bucket_s * CLOCK_S);
-        if (bucket >= 0 && bucket < (int64_t)h->count)
+        size_t bucket;
+        if (find_bucket(h, db_rows_i64(rows, row, STATS_TREND_AT_S) * CLOCK_S, &bucket))
             add_row(h, &h->sums[bucket], rows, row);
     }
     read_next(h);
@@ -342,7 +343,7 @@ static void read_next(struct history *h)
     (void)await_db(h->step, DB_LANE_SLOW, &step, 1, got_series);
 }
 
-static enum gql_next resolve_trends(struct gql_step *step)
+enum gql_next trends_resolve(struct gql_step *step)
 {
     struct history *h = arena_new(step->arena, struct history);
     struct err e;
@@ -354,115 +355,3 @@ static enum gql_next resolve_trends(struct gql_step *step)
     read_next(h);
     return GQL_WAIT;
 }
-
-/* ── fields ── */
-
-static struct gql_value number_or_null(double value)
-{
-    return isfinite(value) ? gql_float(value) : gql_null();
-}
-
-static void get_metric(const struct gql_field *f, void *ctx, void *parent,
-                       struct gql_value *ret_value)
-{
-    const struct trend *trend = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_enum(metric_names[trend->metric]);
-}
-
-static void get_bucket(const struct gql_field *f, void *ctx, void *parent,
-                       struct gql_value *ret_value)
-{
-    const struct trend *trend = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_enum(trend->bucket);
-}
-
-static void get_points(const struct gql_field *f, void *ctx, void *parent,
-                       struct gql_value *ret_value)
-{
-    const struct trend *trend = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_objects(trend->objects, trend->count);
-}
-
-static void get_change(const struct gql_field *f, void *ctx, void *parent,
-                       struct gql_value *ret_value)
-{
-    const struct trend *trend = parent;
-    (void)f, (void)ctx;
-    *ret_value = number_or_null(trend->change_percent);
-}
-
-static void get_slope(const struct gql_field *f, void *ctx, void *parent,
-                      struct gql_value *ret_value)
-{
-    const struct trend *trend = parent;
-    (void)f, (void)ctx;
-    *ret_value = number_or_null(trend->slope);
-}
-
-static void get_forecast(const struct gql_field *f, void *ctx, void *parent,
-                         struct gql_value *ret_value)
-{
-    const struct trend *trend = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_objects(trend->forecast_objects, trend->forecast_count);
-}
-
-static void get_anomalies(const struct gql_field *f, void *ctx, void *parent,
-                          struct gql_value *ret_value)
-{
-    const struct trend *trend = parent;
-    (void)f, (void)ctx;
-    *ret_value = gql_objects(trend->anomalies, trend->anomaly_count);
-}
-
-static void get_at(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
-{
-    const struct trend_point *point = parent;
-    const struct request *r = ctx;
-    (void)f;
-    *ret_value = binding_time(r->arena, point->at_us);
-}
-
-static void get_value(const struct gql_field *f, void *ctx, void *parent,
-                      struct gql_value *ret_value)
-{
-    const struct trend_point *point = parent;
-    (void)f, (void)ctx;
-    *ret_value = number_or_null(point->value);
-}
-
-static void get_low(const struct gql_field *f, void *ctx, void *parent, struct gql_value *ret_value)
-{
-    const struct trend_point *point = parent;
-    (void)f, (void)ctx;
-    *ret_value = number_or_null(point->low);
-}
-
-static void get_high(const struct gql_field *f, void *ctx, void *parent,
-                     struct gql_value *ret_value)
-{
-    const struct trend_point *point = parent;
-    (void)f, (void)ctx;
-    *ret_value = number_or_null(point->high);
-}
-
-const struct gateway_binding bindings_trends[] = {
-    { "Query.historicalTrends", { .resolve = resolve_trends } },
-    { "Trend.metric", { .get = get_metric } },
-    { "Trend.bucket", { .get = get_bucket } },
-    { "Trend.points", { .get = get_points } },
-    { "Trend.changePercent", { .get = get_change } },
-    { "Trend.slopePerBucket", { .get = get_slope } },
-    { "Trend.forecast", { .get = get_forecast } },
-    { "Trend.anomalies", { .get = get_anomalies } },
-    { "TrendPoint.at", { .get = get_at } },
-    { "TrendPoint.value", { .get = get_value } },
-    { "ForecastPoint.at", { .get = get_at } },
-    { "ForecastPoint.value", { .get = get_value } },
-    { "ForecastPoint.low", { .get = get_low } },
-    { "ForecastPoint.high", { .get = get_high } },
-    { 0 },
-};

@@ -12,6 +12,8 @@ struct judged {
     double *values;
     size_t count, first; /* place of values[0] among the points */
     size_t named[SEASON_NAMED_MAX], named_count;
+    struct season season; /* of the values; only where has_season */
+    bool has_season;
 };
 
 /* Of those that are there; NaN of none. */
@@ -36,9 +38,11 @@ static double change_of(const struct judged *j)
     return before > 0 ? (after - before) / before * 100 : (double)NAN;
 }
 
-static void find_anomalies(struct trend *trend, const struct judged *j, struct arena *a)
+static void find_anomalies(struct trend *trend, struct judged *j, struct arena *a)
 {
     struct outlier_report report = outliers_find(a, j->values, j->count, j->named, j->named_count);
+    j->season = report.season;
+    j->has_season = !report.is_log;
     trend->anomalies = arena_new_array(a, j->count, void *);
     for (size_t i = 0; i < report.span_count; i++)
         for (size_t n = report.spans[i].from; n <= report.spans[i].to; n++)
@@ -50,7 +54,10 @@ static void find_anomalies(struct trend *trend, const struct judged *j, struct a
 static void look_ahead(struct trend *trend, const struct judged *j, size_t horizon, struct arena *a)
 {
     struct forecast forecast;
-    if (!forecast_make(a, j->values, j->count, j->named, j->named_count, horizon, &forecast))
+    struct season season = j->season;
+    if (!j->has_season)
+        season = season_find(a, j->values, j->count, j->named, j->named_count);
+    if (!forecast_of_season(a, j->values, j->count, &season, horizon, &forecast))
         return;
     const struct trend_point *last = &trend->points[j->first + j->count - 1];
     trend->forecast = arena_new_array(a, forecast.count, struct trend_point);

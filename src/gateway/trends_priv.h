@@ -1,5 +1,5 @@
-/* trends_priv: a series and what is said of it, for trends.c, which reads, trends_times.c and
- * trends_judge.c. */
+/* trends_priv: a series and what is said of it, for trends.c, which reads, trends_times.c,
+ * trends_judge.c and trends_fields.c. */
 #pragma once
 #include "analyst/histogram.h"
 #include "base/arena.h"
@@ -19,6 +19,7 @@ enum trend_metric {
     TREND_CHAT_MESSAGES,
     TREND_METRIC_COUNT
 };
+extern const struct str trend_metric_names[TREND_METRIC_COUNT];
 
 /* A TrendPoint or a ForecastPoint. */
 struct trend_point {
@@ -54,6 +55,10 @@ struct trend_wishes {
 /* Fills the rest of a trend whose points are there. Thread: any; the arena is its own. */
 void trend_judge(struct trend *trend, const struct trend_wishes *wishes, struct arena *a);
 
+/* ── trends.c ── */
+
+enum gql_next trends_resolve(struct gql_step *step);
+
 /* ── trends_times.c ── */
 
 /* Durations of one bucket. Nearly always one row tells of it, whose cell is enough. */
@@ -61,10 +66,12 @@ struct trend_times {
     struct str cell;         /* of the rows; ptr NULL: none */
     struct histogram *added; /* of all rows together, where they are several */
 };
-/* The next of "17{0,12,3}18{1}": the bucket, and its histogram as the tables have it. False: there
- * is none; one of a bucket that there is not is passed over. */
-[[nodiscard]] bool trend_times_next(struct str *rest, size_t bucket_count, size_t *ret_bucket,
-                                    struct str *ret_cell);
+/* The times of stats_trend_times, as text: their beginning, and then one after the other, wall
+ * clock. */
+void trend_times_begin(struct str *ats);
+[[nodiscard]] bool trend_times_next(struct str *rest, int64_t *ret_at_us);
+/* The next of "{0,12,3}{1}": a histogram as the tables have it. */
+[[nodiscard]] bool trend_times_cell(struct str *rest, struct str *ret_cell);
 void trend_times_add(struct trend_times *times, struct arena *a, struct str cell);
 /* NaN: nothing was counted. */
 [[nodiscard]] double trend_times_quantile(const struct trend_times *times, double q);

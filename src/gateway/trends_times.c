@@ -1,24 +1,40 @@
 /* Durations of the buckets of a trend, as stats_trend_times gives them. */
 #include <math.h>
 
+#include "base/clock.h"
+#include "base/hex.h"
 #include "gateway/figures.h"
 #include "gateway/trends_priv.h"
 
-bool trend_times_next(struct str *rest, size_t bucket_count, size_t *ret_bucket,
-                      struct str *ret_cell)
+/* timestamptz_send: microseconds since 2000, eight bytes, the highest first. */
+enum { AT_DIGITS = 16, EPOCH_2000_S = 946'684'800 };
+
+void trend_times_begin(struct str *ats)
 {
-    while (rest->len > 0) {
-        struct str number, numbers;
-        uint64_t bucket;
-        if (!str_cut(*rest, '{', &number, rest) || !str_cut(*rest, '}', &numbers, rest))
-            return false;
-        if (!str_to_u64(number, &bucket) || bucket >= bucket_count)
-            continue;
-        *ret_bucket = (size_t)bucket;
-        *ret_cell = str_of(numbers.ptr - 1, numbers.len + 2); /* with its braces */
-        return true;
-    }
-    return false;
+    if (str_starts_with(*ats, STR("\\x")))
+        *ats = str_from(*ats, 2);
+}
+
+bool trend_times_next(struct str *rest, int64_t *ret_at_us)
+{
+    uint64_t at_us = 0;
+    if (rest->len < AT_DIGITS)
+        return false;
+    for (size_t i = 0; i < AT_DIGITS; i++)
+        at_us = at_us << 4 | (uint64_t)hex_digit(rest->ptr[i]);
+    *rest = str_from(*rest, AT_DIGITS);
+    *ret_at_us = (int64_t)at_us + (int64_t)EPOCH_2000_S * CLOCK_S;
+    return true;
+}
+
+bool trend_times_cell(struct str *rest, struct str *ret_cell)
+{
+    struct str numbers, behind;
+    if (!str_cut(*rest, '}', &numbers, &behind))
+        return false;
+    *ret_cell = str_of(numbers.ptr, numbers.len + 1);
+    *rest = behind;
+    return true;
 }
 
 void trend_times_add(struct trend_times *times, struct arena *a, struct str cell)

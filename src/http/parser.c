@@ -48,10 +48,12 @@ static int on_url(llhttp_t *llhttp, const char *at, size_t len)
         return stop(p, HTTP_REFUSED_SYNTAX, "more than a space after the method");
     p->has_target = true;
     p->target_end = place_of(p, at + len);
-    if (p->request->head.len + len > p->limits->target_bytes)
+    struct request *r = p->request;
+    size_t taken = min_of(len, p->limits->target_bytes - r->head.len);
+    buf_put(&r->head, at, taken); /* its beginning tells how it is refused */
+    r->target_len = r->head.len;
+    if (taken < len)
         return stop(p, HTTP_REFUSED_TARGET_LONG, "request target is too long");
-    buf_put(&p->request->head, at, len);
-    p->request->target_len = p->request->head.len;
     return HPE_OK;
 }
 

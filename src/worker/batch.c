@@ -265,6 +265,16 @@ static void run_commits(struct batch *b)
         c->fn(b->s, c->data);
 }
 
+/* Who was given a task begins to work on it now; who has made it only hears of that. */
+static void put_claims_first(struct batch *b)
+{
+    for (size_t i = 0; i < b->claim_count; i++) {
+        struct list *last = b->intents.prev;
+        list_remove(last);
+        list_push_front(&b->intents, last);
+    }
+}
+
 /* Each may submit anew, so the list is its own first. */
 static void tell_all(struct list *intents, const struct err *err)
 {
@@ -290,6 +300,7 @@ void batch_committed(struct batch *b)
     run_commits(b);
     feed_append(s->feed, b);
     s->batch = NULL;
+    put_claims_first(b);
     tell_all(&b->intents, NULL);
     batch_destroy(b);
     shard_batch_ended(s);

@@ -103,6 +103,8 @@ static struct live *add(struct batch *b, struct task_view *view, uint32_t type, 
     batch_on_undo(b, take_back, task);
     int64_t seq = batch_put(
         b, &(struct change){ .op = is_blocked ? OP_ADD_BLOCKED : OP_ADD, .id = view->id });
+    view->has_job = view->has_job && !uuid_is_nil(view->job_id); /* zeros are null in its row */
+    view->has_creator = view->has_creator && !uuid_is_nil(view->created_by);
     view->key_hash = settings_key_of(s, type, view->payload);
     view->version = seq;
     view->type = s->types[type].name;

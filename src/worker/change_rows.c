@@ -82,13 +82,9 @@ struct reopened_row *change_row_reopened(struct batch *b)
 
 /* ── rows to statements ── */
 
-static struct str text_of_id(struct arena *a, bool has_it, struct uuid id)
+static struct uuid id_or_none(bool has_it, struct uuid id)
 {
-    if (!has_it)
-        return STR("");
-    char *text = arena_alloc(a, UUID_TEXT_LEN + 1);
-    uuid_format(id, text);
-    return str_of(text, UUID_TEXT_LEN);
+    return has_it ? id : (struct uuid){ 0 };
 }
 
 static struct str text_of_ids(struct arena *a, const struct uuid *ids, size_t count)
@@ -112,6 +108,16 @@ static struct str text_of_ids(struct arena *a, const struct uuid *ids, size_t co
     for (size_t i = 0; i < n; i++)                                                                 \
     (name)[i] = (value)
 
+/* One that most rows have no value in: `name_count` is 0 where none has, which saves the server the
+ * work of a column. */
+#define SPARSE(name, type, has_it, value)                                                          \
+    size_t name##_count = 0;                                                                       \
+    for (size_t i = 0; i < n && name##_count == 0; i++)                                            \
+        name##_count = (has_it) ? n : 0;                                                           \
+    typeof(type) *(name) = arena_array(a, name##_count, sizeof(type));                             \
+    for (size_t i = 0; i < name##_count; i++)                                                      \
+    (name)[i] = (value)
+
 static void task_steps(struct batch *b)
 {
     struct arena *a = b->a;
@@ -125,20 +131,25 @@ static void task_steps(struct batch *b)
     COLUMN(priorities, int64_t, r[i].view->priority);
     COLUMN(maxima, int64_t, r[i].view->max_attempts);
     COLUMN(timeouts, int64_t, r[i].view->timeout_s);
-    COLUMN(run_ats, int64_t, r[i].view->run_at_us);
-    COLUMN(fors, int64_t, r[i].view->scheduled_for_us);
-    COLUMN(jobs, struct str, text_of_id(a, r[i].view->has_job, r[i].view->job_id));
-    COLUMN(creators, struct str, text_of_id(a, r[i].view->has_creator, r[i].view->created_by));
+    SPARSE(run_ats, int64_t, r[i].view->run_at_us != b->at_us, r[i].view->run_at_us);
+    SPARSE(fors, int64_t, r[i].view->scheduled_for_us != 0, r[i].view->scheduled_for_us);
+    SPARSE(jobs, struct uuid, r[i].view->has_job,
+           id_or_none(r[i].view->has_job, r[i].view->job_id));
+    SPARSE(creators, struct uuid, r[i].view->has_creator,
+           id_or_none(r[i].view->has_creator, r[i].view->created_by));
     COLUMN(queues, struct str, r[i].view->queue);
     COLUMN(actors, struct str, r[i].view->actor);
-    COLUMN(keys, struct str, r[i].view->key);
-    COLUMN(depends, struct str, text_of_ids(a, r[i].view->depends_on, r[i].view->depends_on_count));
+    SPARSE(keys, struct str, r[i].view->key.len > 0, r[i].view->key);
+    SPARSE(depends, struct str, r[i].view->depends_on_count > 0,
+           text_of_ids(a, r[i].view->depends_on, r[i].view->depends_on_count));
     COLUMN(payloads, struct str, r[i].view->payload);
-    COLUMN(hashes, int64_t, (int64_t)r[i].view->key_hash);
+    SPARSE(hashes, int64_t, r[i].view->key_hash != 0, (int64_t)r[i].view->key_hash);
     batch_step(b, &batch_tasks,
                batch_tasks_args(a, ids, n, seqs, n, types, n, priorities, n, maxima, n, timeouts, n,
-                                run_ats, n, fors, n, jobs, n, creators, n, queues, n, actors, n,
-                                keys, n, depends, n, payloads, n, b->at_us, hashes, n));
+                                run_ats, run_ats_count, fors, fors_count, jobs, jobs_count,
+                                creators, creators_count, queues, n, actors, n, keys, keys_count,
+                                depends, depends_count, payloads, n, b->at_us, hashes,
+                                hashes_count));
 }
 
 static void done_steps(struct batch *b)
@@ -155,15 +166,16 @@ static void done_steps(struct batch *b)
     COLUMN(attempts, int64_t, r[i].attempt);
     COLUMN(maxima, int64_t, r[i].max_attempts);
     COLUMN(started_ats, int64_t, r[i].started_at_us);
-    COLUMN(results, struct str, r[i].result);
-    COLUMN(has_errors, bool, r[i].has_error);
-    COLUMN(errors, struct str, r[i].error);
-    COLUMN(whys, struct str, r[i].why);
-    COLUMN(workers, struct str, r[i].worker);
+    SPARSE(results, struct str, r[i].result.len > 0, r[i].result);
+    SPARSE(has_errors, bool, r[i].has_error, r[i].has_error);
+    SPARSE(errors, struct str, r[i].has_error, r[i].error);
+    SPARSE(whys, struct str, r[i].why.len > 0, r[i].why);
+    SPARSE(workers, struct str, r[i].worker.len > 0, r[i].worker);
     batch_step(b, &batch_done,
                batch_done_args(a, ids, n, seqs, n, fences, n, states, n, attempts, n, maxima, n,
-                               started_ats, n, results, n, has_errors, n, errors, n, whys, n,
-                               workers, n, b->at_us));
+                               started_ats, n, results, results_count, has_errors, has_errors_count,
+                               errors, errors_count, whys, whys_count, workers, workers_count,
+                               b->at_us));
 }
 
 static void attempt_steps(struct batch *b)

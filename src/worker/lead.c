@@ -81,19 +81,40 @@ bool lead_answered(struct lead *lead, const struct db_reply *reply)
 
 /* ── standing by ── */
 
+/* It begins anew at the next look. */
+static void not_followed(struct lead *lead, const struct err *err)
+{
+    lead_forget_load(lead);
+    shard_forget(lead->s);
+    if (lead->may_take) {
+        log_error("lead.load_failed", "error=%s", log_quote(str_of_c(err_text(err))));
+        lead_look_later(lead, backoff_next_ms(&lead->backoff));
+    } else {
+        log_warn("lead.not_followed", "error=%s", log_quote(str_of_c(err_text(err))));
+    }
+}
+
 static void followed(void *owner, const struct err *err)
 {
     struct lead *lead = owner;
-    struct shard *s = lead->s;
-    if (err) { /* it begins anew at the next look */
-        log_warn("lead.not_followed", "error=%s", log_quote(str_of_c(err_text(err))));
-        lead_forget_load(lead);
-        shard_forget(s);
-        return;
-    }
-    if (!lead->is_warm)
-        log_info("lead.warm", "unfinished=%zu", live_count(s->live));
-    lead->is_warm = true;
+    bool may_take = lead->may_take;
+    if (err)
+        not_followed(lead, err);
+    else if (!lead->is_warm && !may_take)
+        log_info("lead.warm", "unfinished=%zu", live_count(lead->s->live));
+    lead->is_warm = !err;
+    lead->may_take = false;
+    if (!err && may_take)
+        look(lead);
+}
+
+/* Reads on to the log's end. */
+static void follow(struct lead *lead, const struct db_rows *rows)
+{
+    if (!lead->load)
+        lead->load = load_create(lead->s);
+    if (!load_is_following(lead->load))
+        load_follow(lead->load, db_rows_i64(rows, 0, 2), followed, lead);
 }
 
 static void told(void *owner, const struct db_reply *reply)
@@ -109,10 +130,7 @@ static void stand_by(struct lead *lead, const struct db_rows *rows)
     struct shard *s = lead->s;
     bool is_leaving = db_rows_bool(rows, 0, 3), is_to_be_told = db_rows_bool(rows, 0, 4);
     backoff_reset(&lead->backoff);
-    if (!lead->load)
-        lead->load = load_create(s);
-    if (!load_is_following(lead->load))
-        load_follow(lead->load, db_rows_i64(rows, 0, 2), followed, lead);
+    follow(lead, rows);
     if (is_leaving || !is_to_be_told || !lead->is_warm) {
         lead_look_later(lead, is_leaving ? LOOK_LEAVING_MS : lead->look_ms);
         return;
@@ -178,9 +196,12 @@ static void looked(void *owner, const struct db_reply *reply)
     lead->is_standing_by = !is_free;
     if (!is_free) {
         stand_by(lead, rows);
-        return;
+    } else if (lead->is_warm) {
+        lead_take_over(lead, rows);
+    } else {
+        lead->may_take = true;
+        follow(lead, rows);
     }
-    lead_take_over(lead, rows);
 }
 
 static void look(void *owner)

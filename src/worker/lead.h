@@ -2,9 +2,12 @@
  * lead: who leads the shard.
  *
  *   STANDBY ── look ──▶ lease free? ── take (compare and set) ──▶ TAKING ── partitions ──▶
- *      ▲                  │ no: follow the log, look again             epoch row at the log's end
- *      │                  ▼                                            (collision: reread) ──▶ load
+ *      ▲                  │ no, or the log is not read yet:            epoch row at the log's end
+ *      │                  ▼ follow it, look again                      (collision: reread) ──▶ load
  *      └── stepped down ◀──────────────────────────── LEADING ◀───── the rest of it ──────────┘
+ *
+ * Nobody takes a lease who could not lead: who cannot read the log, such as one of a newer version,
+ * has written nothing.
  *
  * The lease only decides who should try: it is free when it has run out, was given back, or its
  * holder's session is gone. What keeps two leaders apart is the log's primary key.

@@ -18,7 +18,8 @@ struct lead {
     int64_t looked_epoch, looked_until_us; /* of the lease that is free */
     struct err refusal;                    /* of a database that holds another shard's log */
     bool is_started, is_ended, is_standing_by;
-    bool is_warm; /* the load has once been at the log's end */
+    bool is_warm;  /* the load has once been at the log's end */
+    bool may_take; /* the lease was free, and is looked at again when it is warm */
     int64_t look_ms;
     int64_t seen_until_us, seen_us; /* the lease's end, and since when (monotonic) it is that */
     struct io_timer *notice;

@@ -65,18 +65,43 @@ static void put_leases(struct leasing *l, struct json_writer *w)
     json_key_c(w, "leases");
     json_begin_array(w);
     for (size_t i = 0; i < l->claim_count; i++)
-        if (l->claims[i].has_body)
+        if (l->claims[i].has_body && !l->claims[i].is_too_much)
             put_lease(l, w, &l->claims[i]);
     json_end_array(w);
 }
 
-/* Nobody is there to take the leases: they return, without an attempt. */
+/* What is not told returns, without an attempt. */
 static void give_back(struct leasing *l);
+
+/* Nobody is there to take the leases. */
+static void give_all_back(struct leasing *l)
+{
+    for (size_t i = 0; i < l->claim_count; i++)
+        l->claims[i].is_too_much = true;
+    give_back(l);
+}
+
+/* The first one, and those that fit beside it. */
+static void fit(struct leasing *l)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < l->claim_count; i++) {
+        struct lease_claim *claim = &l->claims[i];
+        size_t more = claim->body.payload.len + claim->body.checkpoint.len;
+        if (!claim->has_body)
+            continue;
+        claim->is_too_much = bytes > 0 && bytes + more > LEASE_ANSWER_BYTES_MAX;
+        bytes += claim->is_too_much ? 0 : more;
+    }
+}
 
 static void answer(struct leasing *l)
 {
     struct shard *s = &l->w->shard;
-    if (l->claim_count > 0 && http_is_cancelled(l->r))
+    fit(l);
+    if (http_is_cancelled(l->r))
+        give_all_back(l);
+    else
         give_back(l);
     struct json_writer w = json_writer_to(l->r->out);
     json_begin_object(&w);
@@ -140,7 +165,7 @@ static void bodies_read(void *owner, const struct db_reply *reply)
         return;
     }
     if (reply->err) {
-        give_back(l);
+        give_all_back(l);
         door_fail(l->r, reply->err);
         return;
     }
@@ -230,6 +255,8 @@ static void give_back(struct leasing *l)
     struct session *session = session_find(l->w->shard.sessions, l->session_id);
     struct err e;
     for (size_t i = 0; session && i < l->claim_count; i++) {
+        if (!l->claims[i].is_too_much)
+            continue;
         struct returning *r = mem_new(struct returning);
         r->ack = (struct lease_ack){ .intent = { .apply = lease_apply_ack, .done = returned },
                                      .task = l->claims[i].id,

@@ -173,6 +173,14 @@ static void ack_done(struct intent *intent, const struct err *err)
     end_one(ack->owner, err);
 }
 
+/* Its bodies are in memory all at once. */
+static size_t leases_max(const struct worker *w, int64_t wanted)
+{
+    size_t fitting = LEASE_READ_BYTES_MAX / (2 * w->shard.options.payload_max);
+    size_t most = max_of(fitting, (size_t)1);
+    return w->is_draining ? 0 : min_of((size_t)wanted, most);
+}
+
 static struct leasing *leasing_create(struct worker *w, struct http_request *r,
                                       struct session *session)
 {
@@ -233,7 +241,7 @@ void lease_door(void *owner, struct http_request *r)
         return;
     }
     l->wants_leases = true;
-    l->max = w->is_draining ? 0 : (size_t)max;
+    l->max = leases_max(w, max);
     l->claims = arena_new_array(r->arena, l->max, struct lease_claim);
     l->wait.until_us = clock_mono_us() + wait_ms * CLOCK_MS;
     http_on_cancel(r, client_gone, l);

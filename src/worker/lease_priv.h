@@ -9,6 +9,13 @@ struct db_request;
 struct http_request;
 struct json_value;
 
+/*
+ * Of payloads and checkpoints: what is read for one call at most, as long as they may be, which
+ * bounds its leases; and what an answer of several leases holds. A client's bound of an answer is
+ * twice the latter at least, since one lease may hold that much.
+ */
+enum { LEASE_READ_BYTES_MAX = 256 << 20, LEASE_ANSWER_BYTES_MAX = 32 << 20 };
+
 /* What a lease holds beside what memory knows. */
 struct lease_body {
     struct str payload, checkpoint; /* JSON; no checkpoint: empty */
@@ -25,6 +32,7 @@ struct lease_claim {
     uint16_t attempt, max_attempts;
     int64_t fence, started_us;
     bool has_body;
+    bool is_too_much;       /* for this answer: it is not told, and returns */
     struct lease_body body; /* its texts live as long as the call */
 };
 

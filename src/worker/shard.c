@@ -206,7 +206,9 @@ static void assemble(struct shard *s)
     }
     if (s->suspects == 0 && !b->is_alone) {
         deps_settle(b);
+        size_t others = b->intent_count;
         session_set_claim(s->sessions, b);
+        b->claim_count = b->intent_count - others;
     }
     s->batch = b;
     s->batch_started_us = clock_mono_us();

@@ -238,6 +238,7 @@ struct batch {
     struct buf extra; /* change_log.extra: lines of a number and JSON, see ops.h */
     struct list intents;
     size_t intent_count;
+    size_t claim_count;      /* the last of them: of executors that waited for a task */
     bool is_alone;           /* its one intent is */
     struct batch_rows *rows; /* change_rows.c's */
     struct batch_section *sections;

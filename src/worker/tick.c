@@ -27,6 +27,12 @@ struct tick {
     bool is_on, is_looking, needs_all_counts;
 };
 
+/* Tasks whose rows are to be written: those that no tick has written before, and others. */
+struct taken {
+    struct live **fresh, **others;
+    size_t fresh_count, other_count;
+};
+
 static void mark(struct tick *tick, struct live *task)
 {
     tick->marked = mem_grow(tick->marked, tick->marked_count, &tick->marked_capacity, FIRST,
@@ -133,6 +139,40 @@ static const struct db_args *live_args(struct arena *a, const struct shard *s,
                           ats, n, keyed, n, queues, n, hashes, n, progress, n);
 }
 
+/* No tick has written it, and its attempt, session, fence and progress are those of a task that
+ * never began. Should the tables have its row nevertheless, the tick fails, and then it is as all
+ * others. */
+static bool is_new(const struct live *task)
+{
+    return (task->flags & (LIVE_FRESH | LIVE_STORED)) == LIVE_FRESH;
+}
+
+static const struct db_args *new_args(struct arena *a, const struct shard *s, struct live *const *t,
+                                      size_t n)
+{
+    size_t keyed_count = 0, hash_count = 0;
+    COLUMN(lanes, struct live_lane, live_lane_of(s->live, t[i]));
+    COLUMN(ids, struct uuid, t[i]->id);
+    COLUMN(versions, int64_t, t[i]->version);
+    COLUMN(types, int64_t, lanes[i].type);
+    COLUMN(states, int64_t, t[i]->state);
+    COLUMN(priorities, int64_t, lanes[i].priority);
+    COLUMN(flags, int64_t, t[i]->flags);
+    COLUMN(maxima, int64_t, t[i]->max_attempts);
+    COLUMN(timeouts, int64_t, t[i]->timeout_s);
+    COLUMN(ats, int64_t, t[i]->at_us);
+    COLUMN(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0);
+    COLUMN(queues, int64_t, lanes[i].queue);
+    COLUMN(hashes, int64_t, (int64_t)lanes[i].key);
+    for (size_t i = 0; i < n; i++) {
+        keyed_count = keyed[i] ? n : keyed_count;
+        hash_count = hashes[i] != 0 ? n : hash_count;
+    }
+    return tick_live_new_args(a, ids, n, versions, n, types, n, states, n, priorities, n, flags, n,
+                              maxima, n, timeouts, n, ats, n, keyed, keyed_count, queues, n, hashes,
+                              hash_count);
+}
+
 /* Of the types whose counts have changed; after a failure and at the start, of all. */
 static const struct db_args *counter_args(struct tick *tick)
 {
@@ -153,26 +193,31 @@ static const struct db_args *counter_args(struct tick *tick)
     return tick_counters_args(a, types, n, statuses, n, counts, n);
 }
 
-/* Those that are marked and still there, at most ROWS_MAX of them; they are marked no more. */
-static struct live **take_marked(struct tick *tick, size_t *ret_count)
+/* Takes those that are marked and still there, at most ROWS_MAX of them; they are marked no more.
+ */
+static void take_marked(struct tick *tick, struct taken *ret_taken)
 {
-    struct live **taken =
-        arena_new_array(tick->a, min_of(tick->marked_count, (size_t)ROWS_MAX), struct live *);
-    size_t count = 0;
-    while (tick->marked_count > 0 && count < ROWS_MAX) {
+    size_t most = min_of(tick->marked_count, (size_t)ROWS_MAX);
+    *ret_taken = (struct taken){ .others = arena_new_array(tick->a, most, struct live *),
+                                 .fresh = arena_new_array(tick->a, most, struct live *) };
+    tick->sent = arena_new_array(tick->a, most, struct uuid);
+    tick->sent_count = 0;
+    while (tick->marked_count > 0 && tick->sent_count < ROWS_MAX) {
         struct live *task = tick->marked[--tick->marked_count];
         bool is_there = task->state != LIVE_FREE && task->state != LIVE_GONE;
         if (!is_there || !(task->flags & LIVE_DIRTY))
             continue;
+        if (is_new(task))
+            ret_taken->fresh[ret_taken->fresh_count++] = task;
+        else
+            ret_taken->others[ret_taken->other_count++] = task;
         task->flags = (uint8_t)((task->flags & ~LIVE_DIRTY) | LIVE_STORED);
-        taken[count++] = task;
+        tick->sent[tick->sent_count++] = task->id;
     }
     if (tick->marked_count == 0 && tick->marked_capacity > KEEP_MAX) { /* after a flood */
         mem_free(take(tick->marked));
         tick->marked_capacity = 0;
     }
-    *ret_count = count;
-    return taken;
 }
 
 /* Of those that went: one that was tried again meanwhile is there. NULL: none. */
@@ -199,19 +244,21 @@ static void write_now(struct view *view)
         return;
     }
     struct arena *a = tick->a;
-    struct db_step steps[6] = { 0 };
+    struct db_step steps[7] = { 0 };
     size_t count = 0;
+    struct taken taken;
     arena_reset(a);
     /* Waits for the disk: a checkpoint that PostgreSQL shows and then loses in a crash would be
      * built on by us, and by a standby that has seen it. */
     steps[count++] = (struct db_step){ &batch_begin, batch_begin_args(a, STR("1s"), STR("8s")) };
     steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, s->id, s->epoch) };
-    struct live **tasks = take_marked(tick, &tick->sent_count);
-    tick->sent = arena_new_array(a, tick->sent_count, struct uuid);
-    for (size_t i = 0; i < tick->sent_count; i++)
-        tick->sent[i] = tasks[i]->id;
-    if (tick->sent_count > 0)
-        steps[count++] = (struct db_step){ &tick_live, live_args(a, s, tasks, tick->sent_count) };
+    take_marked(tick, &taken);
+    if (taken.fresh_count > 0)
+        steps[count++] =
+            (struct db_step){ &tick_live_new, new_args(a, s, taken.fresh, taken.fresh_count) };
+    if (taken.other_count > 0)
+        steps[count++] =
+            (struct db_step){ &tick_live, live_args(a, s, taken.others, taken.other_count) };
     tick->seq_sent = tick->marked_count == 0 ? s->committed : 0;
     if (tick->seq_sent != 0) {
         const struct db_args *gone = gone_args(tick);

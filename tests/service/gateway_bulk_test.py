@@ -210,7 +210,7 @@ def while_the_worker_is_away_nothing_is_done(world):
 
 
 def main():
-    with Postgres() as postgres, Worker(postgres.tell("database")) as worker:
+    with Postgres() as postgres, Worker(postgres.tell("database"), WORKER_LEASE="20s") as worker:
         world = World(postgres.tell("database"), worker, BULK_MAX="5000")
         world.postgres = postgres
         try:

@@ -10,47 +10,9 @@ import time
 from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import FakeWorker  # noqa: E402
-from gateway_rig import BaseWorld, Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import Gateway, Postgres, at_once, eventually, psql, run_tests  # noqa: E402
 from ids import new_id  # noqa: E402
-
-TASK = "id type status state payload accepted source error why { code } duplicateOf { id } idempotencyKey"
-CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { %s } }" % TASK
-CREATE_ALL = "mutation($inputs: [CreateTaskInput!]!) { createTasks(inputs: $inputs) { id accepted } }"
-CREATE_JOB = "mutation($input: CreateJobInput!) { createJob(input: $input) { id name accepted status } }"
-CANCEL = "mutation($id: ID!) { cancelTask(id: $id) { %s } }" % TASK
-READ = "query($id: ID!) { task(id: $id) { %s } }" % TASK
-READ_JOB = "query($id: ID!) { job(id: $id) { id name accepted status } }"
-
-
-class World(BaseWorld):
-    """A gateway with a worker of its own, in a database of its own."""
-
-    def __init__(self, postgres, **settings):
-        self.worker = FakeWorker().__enter__()
-        super().__init__(postgres.tell("database"), (self.worker,), **{"WORKER_URL": self.worker.url, **settings})
-
-    def create(self, type="email", **fields):  # pylint: disable=redefined-builtin
-        return self.ask(CREATE, {"input": {"type": type, **fields}})
-
-    def read(self, task_id):
-        return self.ask(READ, {"id": task_id}).data["task"]
-
-    def waiting(self):
-        return int(psql(self.url, "SELECT count(*) FROM outbox")[0][0])
-
-    def health(self):
-        return self.ask("{ systemHealth { outboxWaiting outboxOldestAt } }").data["systemHealth"]
-
-    def oldest(self, where="true"):
-        return psql(self.url, "SELECT to_char(min(created_at) AT TIME ZONE 'UTC', "
-                              f"'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM outbox WHERE {where}")[0][0]
-
-    def sent_ids(self):
-        return [t["id"] for body in self.worker.seen("/v1/tasks") for t in body["tasks"]]
-
-    def emptied(self):
-        eventually(lambda: self.waiting() == 0)
+from outbox_rig import CANCEL, CREATE, CREATE_ALL, CREATE_JOB, READ_JOB, World  # noqa: E402
 
 
 def what_is_accepted_while_the_worker_is_away_is_forwarded_in_order(postgres):
@@ -111,63 +73,6 @@ def what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it(postgres
             world.worker.launch()
             world.emptied()
             assert world.sent_ids() == [sent, young] and not world.worker.jobs
-
-
-def step_aside(world, count):
-    """Waits until so many have, and lets them stay there."""
-    eventually(lambda: psql(world.url, "SELECT count(*) FROM outbox WHERE apart_until > now() AND sent_at IS NULL") == [[str(count)]])
-    eventually(lambda: len(psql(world.url, "UPDATE outbox SET apart_until = now() + interval '1 hour' "
-                                           "WHERE sent_at IS NULL AND apart_until IS NOT NULL RETURNING 1")) == count)
-
-
-def what_has_stepped_aside_fails_visibly_after_too_long(postgres):
-    with World(postgres) as world:
-        world.worker.foreign = {"moved": 1}
-        world.worker.vanish()
-        task = world.create(queue="moved").data["createTask"]["id"]
-        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email", "queue": "moved"}}).data["createJob"]["id"]
-        world.worker.launch()
-        step_aside(world, 2)
-        psql(world.url, "UPDATE outbox SET created_at = now() - interval '2 hours'")
-        world.gateway.stop(signal.SIGTERM)
-        with Gateway(world.url, WORKER_URL=world.worker.url, OUTBOX_MAX_AGE="1h") as world.gateway:
-            world.emptied()
-            failed = world.read(task)
-            assert failed["status"] == "FAILED" and "refused it" in failed["error"], failed
-            assert world.ask(READ_JOB, {"id": job}).data["job"]["status"] == "FAILED"
-            assert not world.worker.tasks and not world.worker.jobs
-
-
-def what_has_stepped_aside_comes_after_the_others(postgres):
-    with World(postgres) as world:
-        world.worker.foreign = {"moved": 1}
-        world.worker.vanish()
-        aside = [world.create(queue="moved").data["createTask"]["id"] for _ in range(3)]
-        psql(world.url, "UPDATE outbox SET apart_until = now()")
-        others = [world.create().data["createTask"]["id"] for _ in range(2)]
-        eventually(lambda: world.health() == {"outboxWaiting": 2, "outboxOldestAt": world.oldest(f"subject_id = '{others[0]}'")})
-        world.worker.launch()
-        eventually(lambda: len(world.worker.seen("/v1/tasks")) >= 2)
-        sent = [[t["id"] for t in body["tasks"]] for body in world.worker.seen("/v1/tasks")[:2]]
-        assert sent == [others, aside], (sent, others, aside)
-        eventually(lambda: f"event=outbox.misdirected count=3 id={aside[0]} " in world.gateway.log)
-
-
-def a_circle_steps_aside_and_a_cancelled_task_breaks_it(postgres):
-    """Each waits for the other, and only the worker would see it."""
-    with World(postgres) as world:
-        world.worker.vanish()
-        one, two = new_id(), new_id()
-        assert world.create(id=one, dependsOn=[two]).code == world.create(id=two, dependsOn=[one]).code == "ok"
-        world.worker.launch()
-        step_aside(world, 2)
-        eventually(lambda: world.health()["outboxWaiting"] == 0)
-        cancelled = world.ask(CANCEL, {"id": one})
-        assert cancelled.code == "ok" and cancelled.data["cancelTask"]["state"] == "CANCELLED", cancelled.text
-        psql(world.url, "UPDATE outbox SET apart_until = now()")
-        world.emptied()
-        failed = world.read(two)
-        assert failed["status"] == "FAILED" and "there is no such task" in failed["error"], failed
 
 
 def every_other_change_says_that_the_worker_is_away(postgres):
@@ -277,18 +182,6 @@ def what_the_worker_cannot_take_just_now_is_sent_again(postgres):
         assert world.read(task)["status"] == "PENDING"
 
 
-def what_makes_the_worker_stumble_holds_back_nobody(postgres):
-    with World(postgres) as world:
-        world.worker.vanish()
-        bad, good = world.create("bad").data["createTask"]["id"], world.create().data["createTask"]["id"]
-        world.worker.put_off["bad"] = [500]
-        world.worker.launch()
-        eventually(lambda: good in world.worker.tasks and psql(world.url, "SELECT apart_until IS NOT NULL FROM outbox") == [["t"]])
-        assert eventually(lambda: world.create().data["createTask"]["accepted"])
-        world.emptied()
-        assert bad in world.worker.tasks and eventually(lambda: world.read(bad)["accepted"])
-
-
 def a_key_that_another_task_holds_ends_the_entry_as_its_duplicate(postgres):
     with World(postgres) as world:
         holder = world.create(idempotencyKey="k").data["createTask"]["id"]
@@ -365,6 +258,7 @@ def an_entry_and_its_row_are_one_commit_that_is_on_the_disk(postgres):
         rows = psql(world.url, "SELECT regexp_replace(name, '_.*', ''), tx, synchronous FROM seen ORDER BY 1")
         assert [(name, synchronous) for name, _, synchronous in rows] == [("outbox", "on"), ("tasks", "on")], rows
         assert rows[0][1] == rows[1][1], rows
+        assert psql(world.url, "SELECT version, accepted FROM tasks") == [["0", "f"]]
 
 
 def an_id_out_of_time_is_refused_before_the_outbox(postgres):
@@ -394,6 +288,24 @@ def one_gateway_alone_sends_what_all_of_them_kept(postgres):
         world.emptied()
         assert sorted(world.sent_ids()) == sorted(kept)  # each once
         assert sum("outbox.forwarded" in gateway.log for gateway in gateways) == 1
+
+
+def another_gateway_sends_when_the_one_that_did_is_killed(postgres):
+    """What that one had sent, and heard no answer to, it sends again: under the same id."""
+    with World(postgres) as world:
+        world.gateway.wait_for_log(r"event=mirror\.held")
+        with Gateway(world.url, **world.settings) as other:
+            world.worker.is_mute_after = True
+            doubtful = world.create().data["createTask"]
+            assert doubtful["accepted"] is False and list(world.worker.tasks) == [doubtful["id"]]
+            kept = [world.create().data["createTask"]["id"] for _ in range(3)]
+            assert world.gateway.stop(signal.SIGKILL) == -signal.SIGKILL
+            world.worker.is_mute_after = False
+            world.emptied()
+            assert set(world.worker.tasks) == {doubtful["id"], *kept}
+            assert world.sent_ids().count(doubtful["id"]) >= 2 and "event=outbox.forwarded" in other.log
+            for task in (doubtful["id"], *kept):
+                eventually(lambda t=task: world.ask(READ, {"id": t}, other).data["task"]["accepted"])
 
 
 def what_comes_while_entries_wait_goes_behind_them(postgres):
@@ -435,19 +347,18 @@ def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
         assert sorted(kept) == sorted(world.worker.tasks), (len(kept), len(world.worker.tasks))
 
 
-TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order,
-         what_depends_on_what_is_kept_is_kept_too,
+TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order, what_depends_on_what_is_kept_is_kept_too,
          what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it,
-         what_has_stepped_aside_fails_visibly_after_too_long, what_has_stepped_aside_comes_after_the_others, a_circle_steps_aside_and_a_cancelled_task_breaks_it, every_other_change_says_that_the_worker_is_away,
-         what_still_waits_can_be_cancelled_and_is_never_sent,
+         every_other_change_says_that_the_worker_is_away, what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,
          what_the_worker_refuses_stays_visible_as_failed_with_its_reason,
-         what_the_worker_cannot_take_just_now_is_sent_again, what_makes_the_worker_stumble_holds_back_nobody,
+         what_the_worker_cannot_take_just_now_is_sent_again,
          a_key_that_another_task_holds_ends_the_entry_as_its_duplicate, the_outbox_is_bounded_and_says_so,
-         an_entry_and_its_row_are_one_commit_that_is_on_the_disk, an_id_out_of_time_is_refused_before_the_outbox,
-         one_gateway_alone_sends_what_all_of_them_kept, what_comes_while_entries_wait_goes_behind_them,
          entries_survive_a_kill_and_a_rebuild_of_the_mirror, a_repeat_of_the_same_id_waits_once,
+         an_entry_and_its_row_are_one_commit_that_is_on_the_disk, an_id_out_of_time_is_refused_before_the_outbox,
+         one_gateway_alone_sends_what_all_of_them_kept, another_gateway_sends_when_the_one_that_did_is_killed,
+         what_comes_while_entries_wait_goes_behind_them,
          an_outage_ends_for_every_gateway_while_creates_keep_coming]
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ gateway_settings_test.py PROGRAM"""
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_worker import FakeWorker, now_us  # noqa: E402
@@ -202,6 +203,30 @@ def health_and_doctor_name_what_is_paused(world):
     eventually(lambda: of_worker(health, "systemHealth")["detail"] is None)
 
 
+def what_changed_before_a_feed_that_begins_anew_is_not_missed(world):
+    """Types and queues are asked for when the cursor is there; whoever asked before it saw none of this."""
+    worker = world.worker
+    health = "{ systemHealth { services { name detail } } }"
+    asked = len(worker.seen("/v1/types"))
+
+    def change():
+        until = time.monotonic() + 2  # for one who asks before it
+        while len(worker.seen("/v1/types")) == asked and time.monotonic() < until:
+            worker.changed.wait(0.05)
+        worker.put_type("begun", is_paused=True)
+    worker.on_begin = change
+    try:
+        with worker.changed:
+            worker.forget()
+            worker.put_nothing()
+            worker.forget()
+        eventually(lambda: any((s["detail"] or "").startswith("paused: task type begun")
+                               for s in world.ask(health).data["systemHealth"]["services"]))
+    finally:
+        worker.on_begin = None
+        worker.put_type("begun", is_paused=False)
+
+
 def what_it_told_last_is_shown_while_it_is_away(world):
     worker = world.worker
     with Gateway(world.url, WORKER_URL=worker.url) as fresh:
@@ -377,6 +402,7 @@ def main():
             what_the_worker_refuses_is_said_in_the_words_of_the_api,
             queues_are_paused_and_resumed,
             health_and_doctor_name_what_is_paused,
+            what_changed_before_a_feed_that_begins_anew_is_not_missed,
             what_it_told_last_is_shown_while_it_is_away,
             a_gateway_that_nobody_asked_has_something_to_show,
             an_answer_that_never_came_leaves_the_change_in_doubt,

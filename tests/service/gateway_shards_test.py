@@ -219,7 +219,15 @@ def the_first_shard_of_all_may_fail_too(postgres):
         assert refused.error["message"] == "changed at shard 0, and not at shard 1: settings.maxRunning: says shard 1"
         world.a.refuse_settings = "settings.max_running: says shard 0"
         refused = world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 9}})
-        assert refused.code == "BAD_USER_INPUT" and refused.error["message"].startswith("settings.maxRunning: says shard"), refused.text
+        assert refused.code == "BAD_USER_INPUT", refused.text
+        assert refused.error["message"] == ("not at shard 0: settings.maxRunning: says shard 0; "
+                                            "shard 1: settings.maxRunning: says shard 1"), refused.text
+        world.b.is_away = True
+        refused = world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 9}})
+        assert refused.error["message"].startswith("not at shard 0: settings.maxRunning: says shard 0; shard 1: "), refused.text
+        world.a.refuse_settings = world.b.refuse_settings = "says both"
+        world.b.is_away = False
+        assert world.ask(SETTINGS, {"type": "mail", "settings": {"maxRunning": 9}}).error["message"] == "says both"
         entries = world.sql("SELECT detail FROM audit_log WHERE detail ? 'shards' ORDER BY id")
         assert entries == [['{"shards": [1], "maxRunning": 7}'], ['{"shards": [0], "maxRunning": 8}']], entries
 

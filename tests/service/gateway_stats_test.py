@@ -168,6 +168,30 @@ def percentiles_come_from_the_histograms(world):
     assert stats["byType"][0]["runSeconds"]["max"] == 2.0
 
 
+def a_part_that_is_asked_for_alone_is_that_of_the_whole(world):
+    fields = {name: name for name in ("users", "chatMessages", "successRate", "window", "source", "__typename")}
+    fields |= {"jobs": "jobs { total }", "tasks": "tasks { total failed }", "waitSeconds": "waitSeconds { p50 max }",
+               "runSeconds": "runSeconds { p99 }", "previous": "previous { created failed successRate }",
+               "byType": "byType { type counts { total } runSeconds { p50 } failureRate }"}
+    for minutes, (name, text) in enumerate(fields.items(), 61):  # each of a window that nobody has asked for
+        query = "{ dashboardStats(window: \"%dm\") { %s } }"
+        alone = world.graphql(query % (minutes, text)).data["dashboardStats"]
+        whole = world.graphql(query % (minutes, " ".join(fields.values()))).data["dashboardStats"]
+        assert alone[name] == whole[name] and whole["tasks"]["total"] > 0 and whole["byType"], (alone, whole)
+        again = world.graphql(query % (minutes, text)).data["dashboardStats"]  # of the whole, which is held
+        assert again == alone, (again, alone)
+
+
+def nothing_is_read_that_is_not_asked_for(world):
+    with Gateway(world.url, LOG_SQL="on", GATEWAY_LOOPS="1") as chatty:
+        token = chatty.login("admin@example.org")
+        for text, statements in (("users", 1), ("tasks { total }", 1), ("successRate", 1), ("byType { type }", 2), ("generatedAt", 1),
+                                 ("users tasks { total } previous { created }", 3)):
+            before = chatty.log.count("name=stats_")
+            chatty.graphql("query($w: String) { dashboardStats(window: $w) { %s } }" % text, {"w": f"{70 + len(text)}m"}, token)
+            assert chatty.log.count("name=stats_") - before == statements, text
+
+
 def a_wrong_window_is_refused_and_told_what_is_allowed(world):
     for bad in ("", "h", "0h", "91d", "2161h", "129601m", "-1h", "1w", "24", "1.5h", "24H", "24h ", "9999999h", "24h\u0000"):
         answer = world.graphql(STATS, {"window": bad})
@@ -468,6 +492,8 @@ def main():
             the_oldest_task_that_is_due_is_what_waits,
             each_window_adds_up_its_own_spans,
             percentiles_come_from_the_histograms,
+            a_part_that_is_asked_for_alone_is_that_of_the_whole,
+            nothing_is_read_that_is_not_asked_for,
             a_wrong_window_is_refused_and_told_what_is_allowed,
             one_reading_serves_all_who_ask_together,
             figures_fail_together_with_the_database,

@@ -331,6 +331,7 @@ static void the_workers_functions_are_its_roles_alone(void **state)
     run_sql_at(url, "SET ROLE windlass_worker; SELECT worker.day_make(20000); "
                     "SELECT worker.log_make(0); SELECT worker.day_drop(20000)");
     prepare(url, SCHEMA_MODE_SYNCHRONISE, &schema_windlass, &t);
+    transcript_clear(&t);
     assert_string_equal(
         ask_at(url, "SELECT string_agg(rolname || ' ' || prosecdef || ' ' || proconfig::text, '') "
                     "FROM pg_proc p, pg_roles r WHERE pronamespace = 'windlass'::regnamespace AND "

@@ -171,7 +171,28 @@ def a_drain_that_is_cut_off_while_bodies_are_read_ends_in_order(worker, _):
     proxy.end()
 
 
+def an_answer_holds_no_more_than_its_clients_take_and_the_rest_is_not_leased(worker, _):
+    """14 payloads and a checkpoint of 3 MiB each: 32 MiB of them are told at a time."""
+    with Worker(worker.new_database(), PAYLOAD_LIMIT="4MiB", WORKER_LEASE="20s") as large:
+        caller, big = Caller(large), "x" * (3 << 20)
+        tasks = [caller.create_one(payload={"text": big}) for _ in range(14)]
+        executor = Executor(large, {"work": 500})
+        first = executor.one()
+        assert executor.heartbeat({"task": first["task"], "fence": first["fence"], "checkpoint": {"text": big}}).status == 200
+        assert executor.ack(first, "release") == "applied"
+        told = []
+        while len(told) < len(tasks):
+            leases = executor.leases(500)
+            held = sum(len(lease["payload"]["text"]) + (len(big) if lease["checkpoint"] else 0) for lease in leases)
+            assert 0 < held <= 32 << 20 and len(leases) <= 10, (len(leases), held)
+            told += [lease["task"] for lease in leases]
+            assert {lease["attempt"] for lease in leases} == {1}
+            eventually(lambda: sorted(t for t in tasks if caller.task(t)["state"] == "running") == sorted(told))
+        assert sorted(told) == sorted(tasks) and executor.leases(500) == []
+
+
 TESTS = [
+    an_answer_holds_no_more_than_its_clients_take_and_the_rest_is_not_leased,
     what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell,
     so_it_is_of_a_job,
     each_of_many_has_its_own_body,

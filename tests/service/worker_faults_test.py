@@ -399,7 +399,7 @@ def what_a_leader_could_neither_commit_nor_renew_is_refused_and_was_not_done(pos
             assert answer.status == 503 and answer.code == "UNAVAILABLE", answer.text
             holder.stdin.close()
         eventually(lambda: caller.get("/v1/feed").status == 200)
-        assert caller.get(f"/v1/tasks/{task}").status == 404
+        eventually(lambda: caller.get(f"/v1/tasks/{task}").status == 404)  # it may lead no more, and again
         assert sql(url, f"SELECT count(*) FROM worker.task WHERE id = '{task}'") == "0"
 
 

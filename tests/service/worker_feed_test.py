@@ -12,6 +12,7 @@ from gateway_rig import WAIT_S, Postgres, at_once, eventually, run_tests  # noqa
 from worker_rig import Caller, Executor, Proxy, Worker, new_id, put_in_log, sql  # noqa: E402
 
 DAY_S = 86_400
+NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 def live_a_little(worker):
@@ -38,6 +39,10 @@ def live_a_little(worker):
     executor.end()
     later = caller.create_one(max_attempts=9)
     caller.create_one(depends_on=[lost], run_at_us=now_us + 10**10)
+    many = caller.create(*({"id": new_id(), "type": "other", **more} for more in (  # rows with and without each column
+        {}, {"created_by": new_id(), "run_at_us": now_us + 10**10}, {"created_by": NOBODY, "job_id": NOBODY},
+        {"job_id": new_id(), "idempotency_key": "k2"}, {"depends_on": [lost]}, {"scheduled_for_us": now_us})))
+    assert all("task" in result for result in many.json["results"]), many.text
     held = Executor(worker, {"work": 1})
     held.ack(next(l for l in iter(held.one, None) if l["task"] == lost), "complete")
     held.ack(held.one(), "fail", error="slow", retry_in_ms=10**8)

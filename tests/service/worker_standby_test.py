@@ -346,9 +346,13 @@ def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
         wait_checkpoint(url)
     write = "UPDATE worker.change_log SET ops = '\\x{}000001' WHERE seq = {}"
     number = put_in_log(url, 0xff)
+    written = "SELECT s.*, (SELECT max(l.seq + l.n) FROM worker.change_log AS l) FROM worker.shard AS s"
+    before = sql(url, written)
     with Worker(url, wait=False, **LEASE) as worker:
         worker.wait_for_log(rf"event=lead\.load_failed error=.*does not know the log's change number {number}\b")
+        eventually(lambda: worker.log.count("event=lead.load_failed") > 1)
         assert Caller(worker).get("/v1/feed").status == 503
+        assert sql(url, written) == before  # neither the lease nor an epoch: a newer worker takes over at once
         sql(url, write.format("00", number))
         worker.wait_leading()
         assert Caller(worker).task(task)["state"] == "ready"

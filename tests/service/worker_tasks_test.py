@@ -129,16 +129,18 @@ def a_key_holds_while_its_task_is_unfinished(worker, _):
 def the_urgent_and_the_old_go_first_and_the_scheduled_wait(worker, _):
     caller, executor = Caller(worker), Executor(worker, {"order": 10})
     now_us = time.time_ns() // 1000
-    late = caller.create_one(type="order", run_at_us=now_us + 500_000, priority="high")
+    late = caller.create_one(type="order", run_at_us=now_us + 3_600_000_000, priority="high")
     low = caller.create_one(type="order", priority="low")
     first, second = (caller.create_one(type="order") for _ in range(2))
     high = caller.create_one(type="order", priority="high")
     got = [lease["task"] for lease in executor.leases(10)]
     assert got == [high, first, second, low], got
     assert caller.task(late)["state"] == "scheduled"
+    due_us = time.time_ns() // 1000 + 500_000
+    soon = caller.create_one(type="order", run_at_us=due_us)
     lease = executor.one()
-    assert lease["task"] == late
-    assert caller.task(late)["started_at_us"] >= now_us + 500_000
+    assert lease["task"] == soon
+    assert caller.task(soon)["started_at_us"] >= due_us
 
 
 def slots_bound_what_a_session_holds(worker, _):

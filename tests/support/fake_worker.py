@@ -70,6 +70,7 @@ class FakeWorker:
         self.workers_answer = None  # instead of that
         self.types_answer = None  # of GET /v1/types, instead of what it knows
         self.refuse_settings = None  # a message
+        self.on_begin = None      # called once, before the cursor is made that a feed begins with
         self.on_settings = None   # called before a change of a type or a queue is made
         self.bulk_ends = []       # so many tasks of each bulk action are done, then it breaks off; at 0, 503
         self.page_max = self.log_page = 1000
@@ -459,8 +460,14 @@ class FakeWorker:
                          status="paused" if is_paused else "active")
         return {"job": self.jobs[wanted["id"]], "cursor": self.cursor}
 
+    def begin(self):
+        if self.on_begin:
+            on_begin, self.on_begin = self.on_begin, None
+            on_begin()
+
     def feed(self, query):
         if "cursor" not in query:
+            self.begin()
             return {"cursor": self.cursor, "head": self.cursor, "now_us": now_us(), "events": []}
         cursor = int(query["cursor"][0].split(":")[1])
         until = time.monotonic() + int(query.get("wait_ms", ["0"])[0]) / 1000
@@ -482,6 +489,8 @@ class FakeWorker:
     def snapshot(self, query):
         after = query.get("after", [""])[0]
         self.afters.append(after)
+        if not after:
+            self.begin()
         limit = min(int(query.get("limit", ["1000"])[0]), self.page_max)
         ids = sorted(i for i in self.tasks if i > after)
         page = {"cursor": self.cursor,

@@ -149,6 +149,41 @@ def test_kill_9_of_the_supervisor_keeps_tasks_and_the_outbox():
                       {"status": "COMPLETED", "accepted": True})
 
 
+def kill_at_once(pids):
+    """None of them sees another end."""
+    for signum in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            os.kill(pid, signum)
+    until("all are gone", lambda: not any(map(is_alive, pids)))
+
+
+def test_all_killed_at_once_lose_nothing_and_the_mirror_goes_on_from_its_cursor():
+    """PostgreSQL too: nobody writes anything down any more, as when the power goes. (What the disk had not is not
+    lost here.)"""
+    create = "mutation { createTask(input: {type: \"noop\"}) { id accepted } }"
+    settings = {"WINDLASS_WORKER_CREATE_TIMEOUT": "500ms"}
+    with Scratch() as scratch:
+        with Up(PROGRAM, scratch, ["--env", "development"], env=settings, fresh=True) as up:
+            up.wait_ready()
+            token = set_up(up)
+            taken = [until("the worker takes it", lambda: (lambda t: t if t["accepted"] else None)(
+                graphql(up, token, create)["createTask"])) for _ in range(20)]
+            os.kill(up.service("worker"), signal.SIGSTOP)
+            kept = [until("the outbox keeps it", lambda: (lambda t: None if t["accepted"] else t)(
+                graphql(up, token, create)["createTask"])) for _ in range(3)]
+            until("the cursor is stored", lambda: sql(up, "select 1 from mirror where cursor like '0:%'"))
+            kill_at_once([up.process.pid, *descendants(up.process.pid)])
+            up.process.wait()
+        with Up(PROGRAM, scratch, ["--env", "development"]) as up:
+            up.wait_ready()
+            for task in taken + kept:
+                read = "query ($id: ID!) { task(id: $id) { status accepted } }"
+                until("it has run", lambda t=task: graphql(up, token, read, id=t["id"])["task"] ==
+                      {"status": "COMPLETED", "accepted": True})
+            assert "cursor=0:" in up.logged("event=mirror.held"), "it began anew"
+            assert not [line for line in up.log if "event=mirror.snapshot-read" in line], "it began anew"
+
+
 def test_readiness_follows_the_database():
     with Scratch() as scratch, Up(PROGRAM, scratch) as up:
         up.wait_ready()

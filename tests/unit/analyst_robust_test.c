@@ -22,12 +22,20 @@ static void medians_and_quantiles_leave_missing_values_out(void **state)
     assert_true(isnan(robust_quantile(sorted, 0, 0.5)));
 }
 
+static int compare(const void *one, const void *other)
+{
+    double x, y;
+    memcpy(&x, one, sizeof x);
+    memcpy(&y, other, sizeof y);
+    return (x > y) - (x < y);
+}
+
 static void the_median_is_that_of_a_sort(void **state)
 {
     (void)state;
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
     struct chance_source c = { 20 };
-    double values[60];
+    double values[200];
     for (int round = 0; round < 500; round++) {
         size_t count = 1 + chance_bits(&c) % countof(values), kept;
         for (size_t i = 0; i < count; i++)
@@ -35,6 +43,9 @@ static void the_median_is_that_of_a_sort(void **state)
         arena_reset(a);
         const double *sorted = robust_sorted(a, values, count, &kept);
         assert_true(robust_median(a, values, count) == robust_quantile(sorted, kept, 0.5));
+        qsort(values, count, sizeof *values, compare);
+        assert_int_equal(kept, count);
+        assert_memory_equal(sorted, values, count * sizeof *values);
     }
 }
 

@@ -137,6 +137,17 @@ def output_that_cannot_be_written_is_a_failure():
     assert "cannot write to standard output" in err, err
 
 
+def descriptors_that_are_closed_are_taken_by_nothing_else():
+    for redirection, program, expected in (
+            (">&-", "health --url=http://127.0.0.1:1", 69), ("2>&-", "health --url=http://127.0.0.1:1", 69),
+            ("<&- >&- 2>&-", "health --url=http://127.0.0.1:1", 69), (">&-", "config show", 1), ("<&-", "config show", 0)):
+        done = subprocess.run(["sh", "-c", f"exec {PROGRAM} {program} {redirection}"], env=CLEAN, capture_output=True,
+                              text=True, check=False, timeout=60)
+        expect(f"{program} {redirection}", done.returncode, expected)
+        if "2>&-" not in redirection and expected == 1:
+            assert "cannot write to standard output" in done.stderr, done.stderr
+
+
 def doctor(*args, env=None):
     code, out, err = run("doctor", "--json", *args, env=env)
     expect("stderr", err, "")
@@ -220,6 +231,7 @@ def main():
              config_show_tells_values_and_origins_and_masks_secrets,
              completions_know_commands_and_options, what_the_api_lacks_of_a_contract_is_listed,
              every_setting_is_read_by_some_code, output_that_cannot_be_written_is_a_failure,
+             descriptors_that_are_closed_are_taken_by_nothing_else,
              doctor_says_what_is_wrong_and_how_to_mend_it, doctor_tells_a_taken_port_from_ones_own]
     print(f"1..{len(tests)}")
     failed = 0

@@ -456,6 +456,36 @@ static void refusals_below_the_problem_prefix_are_problems(void **state)
     fixture_stop(&f);
 }
 
+/* The answer's media type where the target, sent in two parts, is longer than it may be. */
+static void assert_type_of_414(struct http_fixture *f, const char *first, const char *type)
+{
+    char rest[128];
+    snprintf(rest, sizeof rest, "%0100d HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    int fd = client_connect(f);
+    client_send_c(fd, first);
+    client_send_c(fd, rest);
+    client_read(fd, true, &answer);
+    assert_int_equal(answer.status, 414);
+    assert_str(client_field(&answer, "content-type"), type);
+    close(fd);
+}
+
+static void the_beginning_of_a_long_target_tells_where_it_leads(void **state)
+{
+    (void)state;
+    struct http_fixture f;
+    struct http_server_options options = options_of(HTTP_LIMITS_DEFAULT);
+    options.limits.target_bytes = 64;
+    options.problem_prefix = STR("/files");
+    held = (struct held){ 0 };
+    fixture_start(&f, &options, NULL);
+    assert_type_of_414(&f, "GET /files?", "application/problem+json");
+    assert_type_of_414(&f, "GET /fil", "text/plain; charset=utf-8");
+    assert_type_of_414(&f, "GET /files?0000000000000000000000000000000000000000000000000000000",
+                       "application/problem+json");
+    fixture_stop(&f);
+}
+
 static void head_has_the_fields_of_get_and_no_body(void **state)
 {
     (void)state;
@@ -1031,6 +1061,7 @@ int main(void)
         cmocka_unit_test(keeps_connections_as_each_version_says),
         cmocka_unit_test(finds_routes),
         cmocka_unit_test(refusals_below_the_problem_prefix_are_problems),
+        cmocka_unit_test(the_beginning_of_a_long_target_tells_where_it_leads),
         cmocka_unit_test(head_has_the_fields_of_get_and_no_body),
         cmocka_unit_test(an_expected_continue_is_told_before_the_body),
         cmocka_unit_test(answers_leave_in_the_order_of_requests),

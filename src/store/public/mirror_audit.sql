@@ -18,12 +18,17 @@ SELECT ('x' || encode(substring(uuid_send(h.id) FROM 1 FOR 6), 'hex'))::bit(48):
 FROM held AS h WHERE h.id IS NOT NULL;
 
 -- :name mirror_audit_sums  :params from_id uuid, to_id uuid, rows_max int8, shard int2
--- In the order of the index, at most rows_max rows; the caller goes on behind the last one. What
--- the worker never had (version 0, or of another shard) counts nowhere but in `rows`.
+-- In the order of the index, at most rows_max rows; the caller goes on behind the last one. By the
+-- index of the shard's own rows, but for shard 0, which is not in it: that passes those of others.
+-- What the worker never had (version 0, or of another shard) counts nowhere but in `rows`.
 WITH part AS MATERIALIZED (
-    SELECT t.id, t.version, t.status, t.shard FROM tasks AS t
-    WHERE t.id > $1::uuid AND t.id <= $2::uuid
-    ORDER BY t.id LIMIT $3::int8
+    (SELECT t.id, t.version, t.status, t.shard FROM tasks AS t
+     WHERE $4::int2 = 0 AND t.id > $1::uuid AND t.id <= $2::uuid
+     ORDER BY t.id LIMIT $3::int8)
+    UNION ALL
+    (SELECT t.id, t.version, t.status, t.shard FROM tasks AS t
+     WHERE t.shard = $4::int2 AND t.shard > 0 AND t.id > $1::uuid AND t.id <= $2::uuid
+     ORDER BY t.id LIMIT $3::int8)
 ), bounds AS (
     SELECT (SELECT p.id FROM part AS p ORDER BY p.id DESC LIMIT 1) AS last,
            (SELECT count(*) FROM part AS p) AS count
@@ -49,12 +54,16 @@ WHERE j.shard = $2::int2;
 -- :name mirror_audit_compare  :params after_id uuid, last_id uuid, ids uuid[], versions int8[], statuses task_status[], shard int2, rows_max int8
 -- The rows of that range that are otherwise than told, with the version that they have (null: they
 -- are missing), and whether they were told of at all. Those of version 0 were never the worker's,
--- those of another shard are not this one's. Each with the last id that was looked at: the range's,
+-- those of another shard are not this one's; by the same indexes. Each with the last id that was looked at: the range's,
 -- or that of the last of rows_max rows; a row without an id where none is otherwise.
 WITH part AS MATERIALIZED (
-    SELECT t.id, t.version, t.status, t.shard FROM tasks AS t
-    WHERE t.id > $1::uuid AND t.id <= $2::uuid
-    ORDER BY t.id LIMIT $7::int8
+    (SELECT t.id, t.version, t.status, t.shard FROM tasks AS t
+     WHERE $6::int2 = 0 AND t.id > $1::uuid AND t.id <= $2::uuid
+     ORDER BY t.id LIMIT $7::int8)
+    UNION ALL
+    (SELECT t.id, t.version, t.status, t.shard FROM tasks AS t
+     WHERE t.shard = $6::int2 AND t.shard > 0 AND t.id > $1::uuid AND t.id <= $2::uuid
+     ORDER BY t.id LIMIT $7::int8)
 ), bounds AS (
     SELECT coalesce((SELECT p.id FROM part AS p ORDER BY p.id OFFSET $7::int8 - 1), $2::uuid) AS last
 )

@@ -10,17 +10,24 @@ struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entri
     struct uuid *subjects = arena_new_array(a, count, struct uuid);
     struct str *kinds = arena_new_array(a, count, struct str);
     struct str *bodies = arena_new_array(a, count, struct str);
-    bool *are_sent = arena_new_array(a, count, bool);
+    bool *are_sent = arena_new_array(a, count, bool), *are_apart = arena_new_array(a, count, bool);
     for (size_t i = 0; i < count; i++) {
         ids[i] = entries[i].id;
         subjects[i] = entries[i].subject_id;
         kinds[i] = schema_public.enums[ENUM_outbox_kind].labels[entries[i].kind].text;
         bodies[i] = entries[i].body;
         are_sent[i] = entries[i].is_sent;
+        are_apart[i] = entries[i].is_apart;
     }
     return (struct db_step){ &outbox_add,
                              outbox_add_args(a, ids, count, kinds, count, subjects, count, bodies,
-                                             count, are_sent, count, shard) };
+                                             count, are_sent, count, are_apart, count, shard) };
+}
+
+struct db_step outbox_find_step(struct arena *a, const struct uuid *ids, size_t count,
+                                int16_t shard, int64_t count_max)
+{
+    return (struct db_step){ &outbox_find, outbox_find_args(a, ids, count, shard, count_max) };
 }
 
 struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max, int16_t shard)

@@ -13,12 +13,16 @@ struct outbox_entry {
     struct uuid subject_id; /* of the task or job */
     struct str body;        /* what the worker is asked: the object of its create */
     bool is_sent;           /* the worker may know of it */
-    bool is_apart;          /* it has stepped aside before; see outbox_part_step */
+    bool is_apart;          /* it has stepped aside, or does so at once; outbox_part_step */
 };
 
 /* All of one shard. Those whose subject waits already are passed over. */
 [[nodiscard]] struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries,
                                              size_t count, int16_t shard);
+/* Which of these tasks wait for that shard: id, whether it has stepped aside, and how many of all
+ * shards' entries have, counted up to `count_max`. */
+[[nodiscard]] struct db_step outbox_find_step(struct arena *a, const struct uuid *ids, size_t count,
+                                              int16_t shard, int64_t count_max);
 /* The oldest ones of the shard, up to a number and a size, which are sent from now on; what has
  * stepped aside and is due only where there are no others. */
 [[nodiscard]] struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max,

@@ -1,11 +1,12 @@
 -- What was accepted while a worker was away.
 
--- :name outbox_add  :params ids uuid[], kinds outbox_kind[], subject_ids uuid[], bodies text[], are_sent bool[], shard int2
-INSERT INTO outbox AS o (id, kind, subject_id, body, sent_at, created_at, shard)
+-- :name outbox_add  :params ids uuid[], kinds outbox_kind[], subject_ids uuid[], bodies text[], are_sent bool[], are_apart bool[], shard int2
+-- What steps aside at once is offered at once.
+INSERT INTO outbox AS o (id, kind, subject_id, body, sent_at, created_at, shard, apart_until)
 SELECT g.id, g.kind, g.subject_id, g.body::json, CASE WHEN g.is_sent THEN now() END, now(),
-       $6::int2
-FROM unnest($1::uuid[], $2::outbox_kind[], $3::uuid[], $4::text[], $5::bool[])
-     AS g (id, kind, subject_id, body, is_sent)
+       $7::int2, CASE WHEN g.is_apart THEN now() END
+FROM unnest($1::uuid[], $2::outbox_kind[], $3::uuid[], $4::text[], $5::bool[], $6::bool[])
+     AS g (id, kind, subject_id, body, is_sent, is_apart)
 ON CONFLICT (subject_id) DO NOTHING;
 
 -- :name outbox_take  :params rows_max int8, bytes_max int8, shard int2
@@ -53,6 +54,14 @@ WHERE o.id = ANY ($1::uuid[])
                    JOIN outbox AS x ON x.subject_id = d.id::uuid
                    WHERE x.id <> ALL ($3::uuid[])));
 
+-- :name outbox_find  :params ids uuid[], shard int2, count_max int8
+-- Those of them that wait there, whether they have stepped aside, and how many have in all.
+SELECT o.subject_id, o.apart_until IS NOT NULL, a.count
+FROM outbox AS o
+CROSS JOIN (SELECT count(*) AS count
+            FROM (SELECT FROM outbox AS x WHERE x.apart_until IS NOT NULL LIMIT $3::int8) AS y) AS a
+WHERE o.subject_id = ANY ($1::uuid[]) AND o.shard = $2::int2 AND o.kind = 'task';
+
 -- :name outbox_apart
 SELECT count(*) FROM outbox AS o WHERE o.apart_until IS NOT NULL;
 
@@ -62,13 +71,31 @@ WHERE o.id = ANY ($1::uuid[]) AND (o.apart_until IS NULL OR o.apart_until <= now
 
 -- :name outbox_refuse_tasks  :params ids uuid[], errors text[], duplicates uuid[]
 -- What the worker would not take stays visible as failed, with the reason; where another task holds
--- its idempotency key, with that one (an id of zeroes is none).
+-- its idempotency key, with that one (an id of zeroes is none). Where it knows nothing of a task
+-- that this one depends on, since that one failed here, this is the reason, as the worker would tell
+-- it.
+WITH given AS (
+    SELECT g.id, g.error, nullif(g.other, '00000000-0000-0000-0000-000000000000') AS other
+    FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS g (id, error, other)
+), failed AS (
+    SELECT DISTINCT ON (g.id) g.id, k.id AS on_id,
+           'the task ' || k.id || ', which this one depends on, '
+           || CASE k.state WHEN 'cancelled' THEN 'was cancelled' ELSE 'has failed' END AS error
+    FROM given AS g
+    JOIN tasks AS w ON w.id = g.id
+    CROSS JOIN unnest(w.depends_on) AS d (id)
+    JOIN tasks AS k ON k.id = d.id AND k.version = 0 AND k.status = 'failed'
+    WHERE g.other IS NULL AND g.error LIKE 'depends_on[%'
+    ORDER BY g.id, k.id
+)
 UPDATE tasks AS t
-SET status = 'failed', error = g.error, finished_at = now(), updated_at = now(),
-    state = CASE WHEN g.other = '00000000-0000-0000-0000-000000000000' THEN 'dead'::task_state
-                 ELSE 'cancelled'::task_state END,
-    duplicate_of = nullif(g.other, '00000000-0000-0000-0000-000000000000')
-FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS g (id, error, other)
+SET status = 'failed', error = coalesce(f.error, g.error), finished_at = now(), updated_at = now(),
+    state = CASE WHEN g.other IS NULL THEN 'dead'::task_state ELSE 'cancelled'::task_state END,
+    duplicate_of = g.other,
+    why = CASE WHEN f.id IS NOT NULL
+               THEN jsonb_build_object('code', 'DEPENDENCY', 'text', f.error,
+                                       'blocked_by', jsonb_build_array(f.on_id)) END
+FROM given AS g LEFT JOIN failed AS f ON f.id = g.id
 WHERE t.id = g.id AND t.version = 0
   AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.subject_id = g.id AND o.apart_until > now());
 

@@ -61,8 +61,7 @@ struct db_step stats_trend_times_step(struct arena *a, const struct stats_bucket
 {
     return (struct db_step){ &stats_trend_times,
                              stats_trend_times_args(a, (int32_t)b->span_s, b->from_us, b->to_us,
-                                                    b->task_type, b->bucket_s, b->has_waits,
-                                                    b->has_runs) };
+                                                    b->task_type, b->has_waits, b->has_runs) };
 }
 
 struct db_step stats_trend_users_step(struct arena *a, const struct stats_buckets *b)

@@ -72,7 +72,7 @@ enum stats_trend_tasks_column {
 };
 [[nodiscard]] struct db_step stats_trend_times_step(struct arena *a, const struct stats_buckets *b);
 /* One row: stats.sql says how all of them stand in it. */
-enum stats_trend_times_column { STATS_TREND_WAIT, STATS_TREND_RUN };
+enum stats_trend_times_column { STATS_TREND_ATS, STATS_TREND_WAIT, STATS_TREND_RUN };
 [[nodiscard]] struct db_step stats_trend_users_step(struct arena *a, const struct stats_buckets *b);
 [[nodiscard]] struct db_step stats_trend_messages_step(struct arena *a,
                                                        const struct stats_buckets *b);

@@ -1,5 +1,8 @@
--- What one batch of the dispatcher writes: one implicit transaction, one Sync. Empty texts and the
--- first instant of 1970 stand for null, which arrays of values cannot carry.
+-- What one batch of the dispatcher writes: one implicit transaction, one Sync. Empty texts, numbers
+-- and ids of zero and the first instant of 1970 stand for null, which arrays of values cannot carry;
+-- so does an array without elements, for all rows. Where a statement may get many rows, its arrays
+-- are unnested in a list of columns: in FROM, each of them would be stored in memory of its own and
+-- read back, row by row, which costs as much as putting the rows into the table.
 
 -- :name batch_begin  :params lock_timeout text, statement_timeout text
 -- For this transaction alone, so that it works through PgBouncer. One plan for any number of rows:
@@ -33,21 +36,27 @@ INSERT INTO worker.queue (id, name)
 SELECT u.id, u.name FROM unnest($1::int4[], $2::text[]) AS u (id, name);
 
 -- :name batch_tasks  :params ids uuid[], seqs int8[], types int4[], priorities int4[], max_attempts int4[]
--- :params timeouts int4[], run_ats timestamptz[], scheduled_fors timestamptz[], job_ids text[]
--- :params creators text[], queues text[], actors text[], keys text[], depends_on text[], payloads text[]
+-- :params timeouts int4[], run_ats timestamptz[], scheduled_fors timestamptz[], job_ids uuid[]
+-- :params creators uuid[], queues text[], actors text[], keys text[], depends_on text[], payloads text[]
 -- :params at timestamptz, key_hashes int8[]
+-- Without `run_ats`, all may run at once.
 INSERT INTO worker.task (id, seq, type, priority, max_attempts, timeout_s, run_at, created_at,
                          scheduled_for, job_id, created_by, queue, actor, idempotency_key,
                          depends_on, payload, key_hash)
-SELECT u.id, u.seq, u.type, u.priority::int2, u.max_attempts, u.timeout_s, u.run_at, $16,
-       nullif(u.scheduled_for, 'epoch'), nullif(u.job_id, '')::uuid,
-       nullif(u.created_by, '')::uuid, u.queue, u.actor, nullif(u.key, ''),
-       u.depends_on::uuid[], u.payload::json, nullif(u.key_hash, 0)
-FROM unnest($1::uuid[], $2::int8[], $3::int4[], $4::int4[], $5::int4[], $6::int4[],
-            $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
-            $12::text[], $13::text[], $14::text[], $15::text[], $17::int8[])
-     AS u (id, seq, type, priority, max_attempts, timeout_s, run_at, scheduled_for, job_id,
-           created_by, queue, actor, key, depends_on, payload, key_hash);
+SELECT u.id, u.seq, u.type, u.priority::int2, u.max_attempts, u.timeout_s, coalesce(u.run_at, $16),
+       $16, nullif(u.scheduled_for, 'epoch'),
+       nullif(u.job_id, '00000000-0000-0000-0000-000000000000'),
+       nullif(u.created_by, '00000000-0000-0000-0000-000000000000'), u.queue, u.actor,
+       nullif(u.key, ''), coalesce(u.depends_on::uuid[], '{}'), u.payload::json,
+       nullif(u.key_hash, 0)
+FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::int8[]) AS seq, unnest($3::int4[]) AS type,
+             unnest($4::int4[]) AS priority, unnest($5::int4[]) AS max_attempts,
+             unnest($6::int4[]) AS timeout_s, unnest($7::timestamptz[]) AS run_at,
+             unnest($8::timestamptz[]) AS scheduled_for, unnest($9::uuid[]) AS job_id,
+             unnest($10::uuid[]) AS created_by, unnest($11::text[]) AS queue,
+             unnest($12::text[]) AS actor, unnest($13::text[]) AS key,
+             unnest($14::text[]) AS depends_on, unnest($15::text[]) AS payload,
+             unnest($17::int8[]) AS key_hash) AS u;
 
 -- :name batch_done  :params ids uuid[], seqs int8[], fences int8[], states int4[], attempts int4[]
 -- :params max_attempts int4[], started_ats timestamptz[], results text[], has_errors bool[]
@@ -57,10 +66,12 @@ INSERT INTO worker.task_done (id, seq, fence, state, attempt, max_attempts, star
 SELECT u.id, u.seq, u.fence, u.state::int2, u.attempt, u.max_attempts,
        nullif(u.started_at, 'epoch'), $13, nullif(u.result, '')::json,
        CASE WHEN u.has_error THEN u.error END, nullif(u.why, ''), nullif(u.worker, '')
-FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int4[], $5::int4[], $6::int4[],
-            $7::timestamptz[], $8::text[], $9::bool[], $10::text[], $11::text[], $12::text[])
-     AS u (id, seq, fence, state, attempt, max_attempts, started_at, result, has_error, error, why,
-           worker);
+FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::int8[]) AS seq, unnest($3::int8[]) AS fence,
+             unnest($4::int4[]) AS state, unnest($5::int4[]) AS attempt,
+             unnest($6::int4[]) AS max_attempts, unnest($7::timestamptz[]) AS started_at,
+             unnest($8::text[]) AS result, unnest($9::bool[]) AS has_error,
+             unnest($10::text[]) AS error, unnest($11::text[]) AS why,
+             unnest($12::text[]) AS worker) AS u;
 
 -- :name batch_attempts  :params ids uuid[], fences int8[], seqs int8[], attempts int4[], outcomes int4[]
 -- :params started_ats timestamptz[], workers text[], has_errors bool[], errors text[], at timestamptz
@@ -68,9 +79,10 @@ INSERT INTO worker.attempt (task_id, fence, seq, attempt, outcome, started_at, e
                             error)
 SELECT u.id, u.fence, u.seq, u.attempt, u.outcome::int2, u.started_at, $10, u.worker,
        CASE WHEN u.has_error THEN u.error END
-FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int4[], $5::int4[], $6::timestamptz[],
-            $7::text[], $8::bool[], $9::text[])
-     AS u (id, fence, seq, attempt, outcome, started_at, worker, has_error, error);
+FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::int8[]) AS fence, unnest($3::int8[]) AS seq,
+             unnest($4::int4[]) AS attempt, unnest($5::int4[]) AS outcome,
+             unnest($6::timestamptz[]) AS started_at, unnest($7::text[]) AS worker,
+             unnest($8::bool[]) AS has_error, unnest($9::text[]) AS error) AS u;
 
 -- :name batch_reopen  :params ids uuid[], seqs int8[], count int8
 -- All of them, as they ended at those numbers, or none: one that is missing divides by zero, which
