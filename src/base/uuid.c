@@ -46,9 +46,7 @@ struct uuid uuid_v7(void)
 }
 
 /* Where the digits of each byte are in the text: 8-4-4-4-12. */
-static const uint8_t digits_at[16] = {
-    0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34
-};
+static const uint8_t digits_at[16] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34 };
 
 void uuid_format(struct uuid id, char ret_text[UUID_TEXT_LEN + 1])
 {

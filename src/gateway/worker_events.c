@@ -56,7 +56,7 @@ static void clear(struct worker_row *row, const int *columns, size_t count)
 
 static void clear_before_run(enum feed_op op, struct worker_row *row)
 {
-    static const int at_birth[] = { COL_tasks_started_at,      COL_tasks_scheduled_for,
+    static const int at_birth[] = { COL_tasks_started_at, COL_tasks_scheduled_for,
                                     COL_tasks_idempotency_key, COL_tasks_job_id,
                                     COL_tasks_created_by };
     static const int at_start[] = { COL_tasks_finished_at,    COL_tasks_progress, COL_tasks_error,
