@@ -5,7 +5,7 @@
 struct question {
     struct gql_step *step;
     struct credential_wait wait;
-    bool is_asking; /* credentials_ask has not returned */
+    bool is_asking; /* request_ask_credential has not returned */
     enum gql_next next;
 };
 
@@ -41,7 +41,7 @@ static void answered(void *owner, const struct credential *c, const struct err *
 
 static enum gql_next resolve(struct gql_step *step)
 {
-    const struct request *r = step->ctx;
+    struct request *r = step->ctx;
     struct question *question = arena_new(step->arena, struct question);
     if (str_is_empty(r->token))
         return run_own(step);
@@ -49,7 +49,7 @@ static enum gql_next resolve(struct gql_step *step)
     question->wait = (struct credential_wait){ .fn = answered,
                                                .owner = question,
                                                .deadline_us = r->deadline_us };
-    credentials_ask(r->loop->credentials, r->token, &question->wait);
+    request_ask_credential(r, &question->wait);
     question->is_asking = false;
     return question->next;
 }

@@ -238,15 +238,36 @@ static void identified(void *owner, const struct credential *c, const struct err
     known(r);
 }
 
+static void read_token(struct request *r)
+{
+    if (r->has_read_token)
+        return;
+    r->has_read_token = true;
+    if (!token_parse(r->token, &r->token_kind, r->token_hash))
+        r->token_kind = TOKEN_KIND_COUNT;
+}
+
+void request_ask_credential(struct request *r, struct credential_wait *wait)
+{
+    read_token(r);
+    list_init(&wait->waiting);
+    if (r->token_kind == TOKEN_SESSION || r->token_kind == TOKEN_API)
+        credentials_ask_digest(r->loop->credentials, r->token_kind, r->token_hash, wait);
+    else
+        wait->fn(wait->owner, NULL, NULL);
+}
+
 /* False: the token is no capability. One that has ended is nobody's. */
 static bool identify_by_capability(struct request *r)
 {
     enum token_kind kind;
-    uint8_t hash[SHA256_LEN], holder_hash[SHA256_LEN];
-    if (!token_parse(r->token, &kind, hash) || kind != TOKEN_CAPABILITY)
+    uint8_t holder_hash[SHA256_LEN];
+    read_token(r);
+    if (r->token_kind != TOKEN_CAPABILITY)
         return false;
     r->is_by_capability = true;
-    if (capability_use(r->loop->gateway->capabilities, hash, clock_mono_us(), &kind, holder_hash))
+    if (capability_use(r->loop->gateway->capabilities, r->token_hash, clock_mono_us(), &kind,
+                       holder_hash))
         credentials_ask_digest(r->loop->credentials, kind, holder_hash, &r->wait);
     else
         known(r);
@@ -266,7 +287,7 @@ void request_start(struct request *r)
     if (str_is_empty(r->token))
         known(r);
     else if (!identify_by_capability(r))
-        credentials_ask(r->loop->credentials, r->token, &r->wait);
+        request_ask_credential(r, &r->wait);
 }
 
 void request_start_as(struct request *r, const struct request *other)

@@ -9,6 +9,7 @@
  * Source: docs/decisions/0007-passwords-by-argon2id.md.
  */
 #pragma once
+#include "auth/token.h"
 #include "gateway/documents.h"
 #include "gateway/gateway_priv.h"
 
@@ -47,6 +48,9 @@ struct request {
     struct uuid self; /* the caller, also when he signs in by this very request */
     struct credential_wait wait;
     struct str token, user_agent; /* as they were sent; empty: none. Only until it is answered */
+    bool has_read_token;
+    enum token_kind token_kind; /* of what was read; TOKEN_KIND_COUNT: no token can be that */
+    uint8_t token_hash[SHA256_LEN];
     struct str resume; /* Last-Event-ID: where a subscription is to go on; empty: it begins */
     bool is_by_cookie;
     bool is_large;         /* its body is longer than body-limit: only createTasks may be run */
@@ -75,6 +79,8 @@ struct request {
 [[nodiscard]] struct request *request_begin_in(struct arena *a, struct gateway_loop *loop,
                                                const struct request_carrier *carrier, void *owner,
                                                int64_t deadline_us);
+/* credentials_ask of r->token, which is read once. */
+void request_ask_credential(struct request *r, struct credential_wait *wait);
 /* Asks who r->token belongs to, then calls `identified`. May be over when it returns. */
 void request_start(struct request *r);
 /* The same without asking: the caller is that of `other`, who is known. */

@@ -97,7 +97,8 @@ static bool complete_event(struct feed_event *event, const struct json_value *ta
     return true;
 }
 
-static bool read_task_event(struct arena *a, const struct json_value *object,
+/* `seq`: the event's number as text, which is its row's version. */
+static bool read_task_event(struct arena *a, const struct json_value *object, struct str seq,
                             struct feed_event *event, struct err *e)
 {
     const struct json_value *task = json_get_c(object, "task");
@@ -106,7 +107,7 @@ static bool read_task_event(struct arena *a, const struct json_value *object,
         return false;
     if (row.cells[COL_tasks_type].ptr == NULL)
         return err_set(e, ERR_INVALID, "task: type: is missing");
-    worker_row_tell(&row, COL_tasks_version, arena_printf(a, "%lld", (long long)event->seq));
+    worker_row_tell(&row, COL_tasks_version, seq);
     if (!(row.told & UINT64_C(1) << COL_tasks_updated_at))
         worker_row_tell(&row, COL_tasks_updated_at, worker_time_cell(a, event->at_us));
     event->type = row.cells[COL_tasks_type];
@@ -115,13 +116,13 @@ static bool read_task_event(struct arena *a, const struct json_value *object,
     return uuid_parse(row.cells[COL_tasks_id], &event->id);
 }
 
-static bool read_job_event(struct arena *a, const struct json_value *object,
+static bool read_job_event(struct arena *a, const struct json_value *object, struct str seq,
                            struct feed_event *event, struct err *e)
 {
     struct worker_row row;
     if (!worker_read_job(a, json_get_c(object, "job"), &row, e))
         return false;
-    worker_row_tell(&row, COL_jobs_version, arena_printf(a, "%lld", (long long)event->seq));
+    worker_row_tell(&row, COL_jobs_version, seq);
     event->told = row.told;
     event->cells = row.cells;
     return uuid_parse(row.cells[COL_jobs_id], &event->id);
@@ -229,11 +230,11 @@ bool worker_read_event(struct arena *a, const struct json_value *event,
     if (op == FEED_NONE)
         is_good = read_none(a, event, &read, e);
     else if (op >= FEED_ADD && op <= FEED_NOTE)
-        is_good = read_task_event(a, event, &read, e);
+        is_good = read_task_event(a, event, seq->text, &read, e);
     else if (op == FEED_DROP)
         is_good = read_drop(a, event, &read, e);
     else if (op == FEED_JOB)
-        is_good = read_job_event(a, event, &read, e);
+        is_good = read_job_event(a, event, seq->text, &read, e);
     else if (op == FEED_JOB_GONE && !read_id(json_get_c(event, "id"), &read.id))
         is_good = err_set(e, ERR_INVALID, "id: not an id");
     else if (op == FEED_TYPE)
