@@ -303,7 +303,8 @@ def another_gateway_sends_when_the_one_that_did_is_killed(postgres):
             world.worker.is_mute_after = False
             world.emptied()
             assert set(world.worker.tasks) == {doubtful["id"], *kept}
-            assert world.sent_ids().count(doubtful["id"]) >= 2 and "event=outbox.forwarded" in other.log
+            assert world.sent_ids().count(doubtful["id"]) >= 2
+            eventually(lambda: "event=outbox.forwarded" in other.log)
             for task in (doubtful["id"], *kept):
                 eventually(lambda t=task: world.ask(READ, {"id": t}, other).data["task"]["accepted"])
 

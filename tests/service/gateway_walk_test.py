@@ -16,7 +16,7 @@ from gateway_rig import Client, Gateway, Postgres, Stream, create_user, eventual
 from ids import new_id  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Executor, Worker  # noqa: E402
 
-REQUESTS, SEED = 250, 7
+REQUESTS, SEED = 150, 7
 DEPTH = 5
 TYPE = "kind name ofType { kind name ofType { kind name ofType { kind name } } }"
 SCHEMA = ("{ __schema { types { kind name fields { name type { %s } args { name defaultValue type { %s } } } "

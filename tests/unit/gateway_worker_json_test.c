@@ -123,6 +123,15 @@ static void drops_name_ids_or_a_range_and_what_left(void **state)
     assert_true(range.is_range);
 }
 
+static const char *note(const char *more)
+{
+    return arena_printf(arena,
+                        "{\"seq\": \"5\", \"op\": \"note\", \"task\": {\"id\": \"" ID
+                        "\", \"type\": \"x\", %s}}",
+                        more)
+        .ptr;
+}
+
 static void what_is_wrong_with_an_event_is_named_and_its_number_kept(void **state)
 {
     (void)state;
@@ -141,16 +150,13 @@ static void what_is_wrong_with_an_event_is_named_and_its_number_kept(void **stat
     refuses("{\"seq\": \"5\", \"op\": \"finish\", \"task\": {\"id\": \"" ID
             "\", \"type\": \"x\", \"state\": \"dead\"}}",
             "from");
-#define NOTE(more)                                                                                 \
-    "{\"seq\": \"5\", \"op\": \"note\", \"task\": {\"id\": \"" ID "\", \"type\": \"x\", " more "}" \
-                                                                                               "}"
-    refuses(NOTE("\"progress\": 1.5"), "progress: ");
-    refuses(NOTE("\"progress\": -0.1"), "progress: ");
-    refuses(NOTE("\"progress\": 1e999"), "progress: ");
-    refuses(NOTE("\"queue\": \"\""), "queue: ");
-    const char *long_key = arena_printf(arena, NOTE("\"idempotency_key\": \"%0501d\""), 0).ptr;
-    refuses(long_key, "idempotency_key: ");
-    (void)read_good(arena_printf(arena, NOTE("\"queue\": \"%0200d\", \"progress\": 1"), 0).ptr);
+    refuses(note("\"progress\": 1.5"), "progress: ");
+    refuses(note("\"progress\": -0.1"), "progress: ");
+    refuses(note("\"progress\": 1e999"), "progress: ");
+    refuses(note("\"queue\": \"\""), "queue: ");
+    refuses(note(arena_printf(arena, "\"idempotency_key\": \"%0501d\"", 0).ptr),
+            "idempotency_key: ");
+    (void)read_good(note(arena_printf(arena, "\"queue\": \"%0200d\", \"progress\": 1", 0).ptr));
     refuses("{\"seq\": \"5\", \"op\": \"drop\", \"ids\": [7]}", "ids[0]");
     refuses("{\"seq\": \"5\", \"op\": \"job_gone\", \"id\": null}", "id");
     refuses("{\"seq\": \"5\", \"op\": \"type\", \"type\": \"email\"}", "no object");
