@@ -49,6 +49,7 @@ struct creates_batch {
     struct uuid *other_ids; /* duplicate_of, one a task; all zeroes: none */
     size_t row_count;
     enum creates_left *left; /* one a task; NULL: the worker has not answered */
+    bool *are_in_doubt;      /* one a task, with `left`: the worker may have it all the same */
     struct outbox_put put;
     struct create_task **kept; /* those that are being put there */
     size_t kept_count;
@@ -83,5 +84,5 @@ void creates_keep_all(struct creates_batch *b, bool is_in_doubt);
 /* What an error leaves open of the i-th; `message` without the place in the request. */
 void creates_left_open(struct creates_batch *b, size_t i, struct str message, int64_t status);
 /* So does what the answer has left open: what was put off, and what depends on that, or on what
- * waits there. */
+ * waits there. What depends on what waited there a moment ago is asked for again, by itself. */
 void creates_keep_left(struct creates_batch *b);
