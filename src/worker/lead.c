@@ -32,6 +32,13 @@ static void forget_call(struct lead *lead)
     lead->call = NULL;
 }
 
+static void forget_renewal(struct lead *lead)
+{
+    if (lead->renewal)
+        db_request_forget(lead->renewal);
+    lead->renewal = NULL;
+}
+
 void lead_forget_load(struct lead *lead)
 {
     load_destroy(take(lead->load));
@@ -365,13 +372,6 @@ struct lead *lead_create(struct shard *s)
     return lead;
 }
 
-static void forget_renewal(struct lead *lead)
-{
-    if (lead->renewal)
-        db_request_forget(lead->renewal);
-    lead->renewal = NULL;
-}
-
 void lead_destroy(struct lead *lead)
 {
     if (!lead)
@@ -396,6 +396,7 @@ void lead_start(struct lead *lead)
 void lead_again(struct lead *lead)
 {
     io_timer_stop(lead->renew);
+    forget_renewal(lead); /* its answer would be taken for one about the next lease */
     forget_call(lead);
     lead_forget_load(lead);
     lead_look_later(lead, backoff_next_ms(&lead->backoff));
