@@ -228,9 +228,9 @@ static void ask(struct creates_batch *b)
             buf_put_char(&body, ',');
         put_task(&body, b, b->tasks[i]);
     }
-    buf_put_c(&body, "],\"is_brief\":true");
-    buf_put_c(&body, b->is_atomic ? ",\"is_atomic\":true}" : "}");
+    buf_put_c(&body, b->is_atomic ? "],\"is_atomic\":true}" : "]}");
     const struct worker_call_options options = { .path = "/v1/tasks",
+                                                 .header = "Prefer: return=minimal",
                                                  .body = buf_str(&body),
                                                  .arena = b->arena,
                                                  .deadline_us = now_us + wait_us,
