@@ -12,7 +12,9 @@ enum { CREATES_DB_MARGIN_US = 250 * CLOCK_MS }; /* before the first request's de
 struct creates {
     struct gateway_loop *loop;
     size_t shard;
-    struct list waiting; /* of struct create_call */
+    struct list waiting;                  /* of struct create_call */
+    size_t waiting_count, answered_count; /* calls: in `waiting`, and answered last */
+    int64_t answered_us;                  /* mono */
     struct io_turn *turn;
     struct io_timer *hold;
     int64_t held_since_us; /* 0: nothing is held back */

@@ -15,6 +15,7 @@ enum {
     PARSED_TIMES = 16,            /* an answer when parsed, at most: an array of digits */
     PARSED_BYTES_MAX = 256 << 20, /* of which so much is let through */
     AGAIN_MS = 20,                /* between two rounds, while nobody leads */
+    HEADERS_MAX = 2,              /* of every call */
 };
 
 struct worker_client {
@@ -23,7 +24,7 @@ struct worker_client {
     struct http_leader *leader;
     struct list calls;
     struct arena *arena; /* of the texts below */
-    const char *headers[2];
+    const char *headers[HEADERS_MAX];
     size_t header_count;
 };
 
@@ -37,7 +38,7 @@ struct worker_call {
     int64_t begun_us, deadline_us;
     struct io_timer *again;
     /* For the next try; where there is but one address, empty. */
-    const char *method;
+    const char *method, *header;
     char *path;
     struct buf body;
     worker_reply_fn *fn;
@@ -166,10 +167,15 @@ static bool ask(struct worker_call *call, const char *path, struct str body, str
 {
     const struct worker_client *client = call->client;
     int64_t left_us = call->deadline_us - clock_mono_us();
+    const char *headers[HEADERS_MAX + 1];
+    size_t count = client->header_count;
+    memcpy(headers, client->headers, count * sizeof *headers);
+    if (call->header != NULL)
+        headers[count++] = call->header;
     const struct http_call_options options = {
         .method = call->method,
-        .headers = client->headers,
-        .header_count = client->header_count,
+        .headers = headers,
+        .header_count = count,
         .body = body,
         .deadline_ms = max_of(left_us / CLOCK_MS, (int64_t)1),
         .fn = replied,
@@ -277,6 +283,7 @@ bool worker_client_call(struct worker_client *client, const struct worker_call_o
                                   .owner = options->owner,
                                   .arena = options->arena,
                                   .method = options->method,
+                                  .header = options->header,
                                   .begun_us = clock_mono_us(),
                                   .deadline_us = options->deadline_us };
     buf_init(&call->body, 0);

@@ -41,6 +41,7 @@ typedef void worker_reply_fn(void *owner, const struct worker_reply *reply);
 struct worker_call_options {
     const char *method;  /* NULL: GET, or POST with a body */
     const char *path;    /* "/v1/tasks" */
+    const char *header;  /* "Name: value", a constant; NULL: none but the usual ones */
     struct str body;     /* copied */
     struct arena *arena; /* for the answer */
     int64_t deadline_us; /* clock_mono_us */

@@ -158,7 +158,8 @@ static bool build(struct arena *a, yyjson_val *from, int depth, const struct jso
         return false;
     if (unsafe_yyjson_is_arr(from))
         return build_array(a, from, depth, here, ret_value, e);
-    assert(unsafe_yyjson_is_obj(from));
+    if (!unsafe_yyjson_is_obj(from))
+        abort(); /* there is no other type */
     return build_object(a, from, depth, here, ret_value, e);
 }
 

@@ -208,6 +208,8 @@ static void not_heard(struct session *s, enum tally_call kind, const struct sess
         s->must_tell_held |= reply->is_in_doubt;
         s->asks_for_one |= reply->is_too_large;
         s->has_found_many = false;
+        if (reply->is_in_doubt && kind == TALLY_MORE && !s->is_telling_held)
+            runner_session_stop_asking(s); /* the one that waits cannot tell what is held */
         is_away = give_back(s, runner_session_carrier(kind), reply);
     } else if (kind == TALLY_ACKS) {
         is_away = give_back(s, ACK_ON_ACKS, reply);

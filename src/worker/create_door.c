@@ -318,20 +318,32 @@ void create_many(struct worker *w, struct arena *a, const struct json_value *tas
     begin(c);
 }
 
+/* RFC 7240. A wish, and no member of the body: a worker of an older version, which knows no such
+ * wish, answers in full. */
+static bool prefers_brief(const struct http_request *r)
+{
+    struct str field, wish;
+    for (size_t at = 0; http_header_next(r, STR("Prefer"), &at, &field);)
+        for (bool is_more = true; is_more;) {
+            is_more = str_cut(field, ',', &wish, &field);
+            if (str_eq_nocase(str_trim(wish), STR("return=minimal")))
+                return true;
+        }
+    return false;
+}
+
 void create_door(void *owner, struct http_request *r)
 {
-    static const char *const members[] = { "tasks", "is_atomic", "is_brief", NULL };
+    static const char *const members[] = { "tasks", "is_atomic", NULL };
     struct worker *w = owner;
     const struct json_value *body, *tasks;
     struct err e = { 0 };
     if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
         return;
     struct create *c = arena_new(r->arena, struct create);
-    *c = (struct create){ .w = w, .a = r->arena, .r = r };
+    *c = (struct create){ .w = w, .a = r->arena, .r = r, .is_brief = prefers_brief(r) };
     if (door_only(body, "", members, &e))
         door_flag(body, "", "is_atomic", &c->is_atomic, &e);
-    if (!door_is_bad(&e))
-        door_flag(body, "", "is_brief", &c->is_brief, &e);
     tasks = json_get_c(body, "tasks");
     if (!tasks || tasks->type != JSON_ARRAY)
         err_set(&e, ERR_INVALID, "tasks: is no list");

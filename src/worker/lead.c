@@ -32,10 +32,17 @@ static void forget_call(struct lead *lead)
     lead->call = NULL;
 }
 
+static void forget_renewal(struct lead *lead)
+{
+    if (lead->renewal)
+        db_request_forget(lead->renewal);
+    lead->renewal = NULL;
+}
+
 void lead_forget_load(struct lead *lead)
 {
     load_destroy(take(lead->load));
-    lead->is_warm = false;
+    lead->is_warm = lead->has_told_warm = false;
 }
 
 void lead_look_later(struct lead *lead, int64_t delay_ms)
@@ -47,7 +54,7 @@ void lead_look_later(struct lead *lead, int64_t delay_ms)
 void lead_failed(struct lead *lead, const struct err *err)
 {
     struct shard *s = lead->s;
-    lead->is_standing_by = false;
+    lead->is_standing_by = lead->is_reached = false;
     log_debug("lead.failed", "error=%s", log_quote(str_of_c(err_text(err))));
     if (s->role == SHARD_TAKING)
         shard_step_down(s, "the database failed while taking over");
@@ -75,21 +82,37 @@ bool lead_answered(struct lead *lead, const struct db_reply *reply)
 {
     lead->call = NULL;
     if (!reply->err)
-        return true;
+        return lead->is_reached = true;
     lead_failed(lead, reply->err);
     return false;
 }
 
 /* ── standing by ── */
 
+int64_t lead_unread(struct lead *lead, struct backoff *backoff, const struct err *err)
+{
+    int64_t again_ms = err->code == ERR_INTERNAL ? backoff_next_ms(backoff) : 0;
+    lead->follow_us = clock_mono_us() + again_ms * CLOCK_MS;
+    err_set(&lead->unread, err->code, "cannot read the log: %s", err->message);
+    return again_ms;
+}
+
+/* Once for each load. */
+static void tell_warm(struct lead *lead)
+{
+    if (!lead->is_warm || lead->has_told_warm || !lead->is_standing_by)
+        return;
+    lead->has_told_warm = true;
+    log_info("lead.warm", "unfinished=%zu", live_count(lead->s->live));
+}
+
 /* It begins anew at a later look: all is read once more, so what no reading mends is read ever more
  * seldom. */
 static void not_followed(struct lead *lead, const struct err *err)
 {
-    int64_t again_ms = err->code == ERR_INTERNAL ? backoff_next_ms(&lead->follows) : 0;
+    int64_t again_ms = lead_unread(lead, &lead->follows, err);
     lead_forget_load(lead);
     shard_forget(lead->s);
-    lead->follow_us = clock_mono_us() + again_ms * CLOCK_MS;
     if (lead->may_take)
         log_error("lead.load_failed", "again_ms=%lld error=%s", (long long)again_ms,
                   log_quote(str_of_c(err_text(err))));
@@ -106,10 +129,9 @@ static void followed(void *owner, const struct err *err)
         not_followed(lead, err);
     else
         backoff_reset(&lead->follows);
-    if (!err && !lead->is_warm && !may_take)
-        log_info("lead.warm", "unfinished=%zu", live_count(lead->s->live));
     lead->is_warm = !err;
     lead->may_take = false;
+    tell_warm(lead);
     if (!err && may_take)
         look(lead);
 }
@@ -138,6 +160,8 @@ static void stand_by(struct lead *lead, const struct db_rows *rows)
     struct shard *s = lead->s;
     bool is_leaving = db_rows_bool(rows, 0, 3), is_to_be_told = db_rows_bool(rows, 0, 4);
     backoff_reset(&lead->backoff);
+    lead->may_take = false;
+    tell_warm(lead);
     follow(lead, rows);
     if (is_leaving || !is_to_be_told || !lead->is_warm) {
         lead_look_later(lead, is_leaving ? LOOK_LEAVING_MS : lead->look_ms);
@@ -179,6 +203,16 @@ static void refuse(struct lead *lead, int64_t other)
     (void)kill(getpid(), SIGTERM); /* its frame drains, then asks whether it was good */
 }
 
+/* Who led is gone: what could not be read beside him is read at once, but not for ever anew. */
+static void found(struct lead *lead, bool is_free, int64_t epoch)
+{
+    bool is_news = is_free && !(lead->was_free && epoch == lead->free_epoch);
+    if (is_news && epoch != lead->s->epoch)
+        lead->follow_us = 0;
+    lead->was_free = is_free;
+    lead->free_epoch = is_free ? epoch : lead->free_epoch;
+}
+
 static void looked(void *owner, const struct db_reply *reply)
 {
     struct lead *lead = owner;
@@ -202,6 +236,7 @@ static void looked(void *owner, const struct db_reply *reply)
     }
     bool is_free = is_unrenewed(lead, db_rows_time(rows, 0, 5)) || db_rows_bool(rows, 0, 1);
     lead->is_standing_by = !is_free;
+    found(lead, is_free, db_rows_i64(rows, 0, 0));
     if (!is_free) {
         stand_by(lead, rows);
     } else if (lead->is_warm) {
@@ -329,18 +364,12 @@ struct lead *lead_create(struct shard *s)
     lead->renew_a = arena_create(0);
     lead->backoff = (struct backoff){ .min_ms = RETRY_FIRST_MS, .max_ms = RETRY_MAX_MS };
     lead->follows = (struct backoff){ .min_ms = RETRY_FIRST_MS, .max_ms = FOLLOW_MAX_MS };
+    lead->takes = lead->follows;
     lead->look = io_timer_create(s->loop, look, lead);
     lead->renew = io_timer_create(s->loop, renew, lead);
     lead->notice = io_timer_create(s->loop, notice_over, lead);
     lead->look_ms = min_of(s->options.lease_us / CLOCK_MS / 8, (int64_t)LOOK_MAX_MS);
     return lead;
-}
-
-static void forget_renewal(struct lead *lead)
-{
-    if (lead->renewal)
-        db_request_forget(lead->renewal);
-    lead->renewal = NULL;
 }
 
 void lead_destroy(struct lead *lead)
@@ -367,6 +396,7 @@ void lead_start(struct lead *lead)
 void lead_again(struct lead *lead)
 {
     io_timer_stop(lead->renew);
+    forget_renewal(lead); /* its answer would be taken for one about the next lease */
     forget_call(lead);
     lead_forget_load(lead);
     lead_look_later(lead, backoff_next_ms(&lead->backoff));
@@ -375,6 +405,17 @@ void lead_again(struct lead *lead)
 bool lead_is_standing_by(const struct lead *lead)
 {
     return lead->s->role == SHARD_STANDBY && lead->is_standing_by;
+}
+
+const char *lead_not_ready(const struct lead *lead)
+{
+    if (lead->s->role == SHARD_LEADING || lead_is_standing_by(lead))
+        return NULL;
+    if (lead->s->role == SHARD_TAKING)
+        return "taking over";
+    if (!lead->is_reached)
+        return "the database is out of reach";
+    return lead->unread.code == ERR_NONE ? "reading the log" : lead->unread.message;
 }
 
 bool lead_was_good(const struct lead *lead, struct err *e)

@@ -6,8 +6,9 @@
  *      │                  ▼ follow it, look again                      (collision: reread) ──▶ load
  *      └── stepped down ◀──────────────────────────── LEADING ◀───── the rest of it ──────────┘
  *
- * Nobody takes a lease who could not lead: who cannot read the log, such as one of a newer version,
- * has written nothing.
+ * Nobody takes a lease who cannot read the log, such as one of a newer version: he has written
+ * nothing. What only a leader reads (settings, sessions, jobs) is read with the lease taken and the
+ * epoch written; who cannot read that steps down, and tries ever more seldom.
  *
  * The lease only decides who should try: it is free when it has run out, was given back, or its
  * holder's session is gone. What keeps two leaders apart is the log's primary key.
@@ -24,6 +25,8 @@ void lead_start(struct lead *lead);
 void lead_again(struct lead *lead);
 /* Somebody else has the lease. */
 [[nodiscard]] bool lead_is_standing_by(const struct lead *lead);
+/* Why it neither leads nor stands by; the text stands until the next turn. NULL: it does. */
+[[nodiscard]] const char *lead_not_ready(const struct lead *lead);
 /* False when it has ended all by itself, on a database of another shard. Errors: INVALID. */
 [[nodiscard]] bool lead_was_good(const struct lead *lead, struct err *e);
 /* A leader that will end: a standby is given a moment to see it, meanwhile all goes on. Then

@@ -20,8 +20,14 @@ struct lead {
     int64_t looked_epoch, looked_until_us; /* of the lease that is free */
     struct err refusal;                    /* of a database that holds another shard's log */
     bool is_started, is_ended, is_standing_by;
-    bool is_warm;  /* the load has once been at the log's end */
-    bool may_take; /* the lease was free, and is looked at again when it is warm */
+    bool is_reached;   /* the database answered the last call */
+    struct err unread; /* why the log could not be read, the last time */
+    bool is_warm;      /* the load has once been at the log's end */
+    bool has_told_warm;
+    bool was_free;        /* at the last look */
+    int64_t free_epoch;   /* of the lease that was free last */
+    struct backoff takes; /* of take-overs that came to nothing although the database answered */
+    bool may_take;        /* the lease was free, and is looked at again when it is warm */
     int64_t look_ms;
     int64_t seen_until_us, seen_us; /* the lease's end, and since when (monotonic) it is that */
     struct io_timer *notice;
@@ -41,6 +47,9 @@ void lead_call(struct lead *lead, enum db_lane lane, const struct db_step *steps
 void lead_failed(struct lead *lead, const struct err *err);
 void lead_look_later(struct lead *lead, int64_t delay_ms);
 void lead_forget_load(struct lead *lead);
+/* What there is could not be read: nothing is before a moment that is ever longer where no reading
+ * mends it. Returns how long that is. */
+int64_t lead_unread(struct lead *lead, struct backoff *backoff, const struct err *err);
 
 /* ── lead_take.c ── */
 

@@ -31,11 +31,15 @@ static void jobs_loaded(void *owner, const struct err *err)
     if (s->role != SHARD_TAKING)
         return;
     if (err) {
-        log_error("lead.load_failed", "error=%s", log_quote(str_of_c(err_text(err))));
+        int64_t again_ms = lead_unread(lead, &lead->takes, err);
+        log_error("lead.load_failed", "again_ms=%lld error=%s", (long long)again_ms,
+                  log_quote(str_of_c(err_text(err))));
         shard_step_down(s, "what there is could not be read");
         return;
     }
     backoff_reset(&lead->backoff);
+    backoff_reset(&lead->takes);
+    lead->unread = (struct err){ 0 };
     s->end = s->committed = lead->end + 1;
     s->at_mono_us = clock_mono_us();
     s->role = SHARD_LEADING;

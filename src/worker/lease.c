@@ -54,6 +54,22 @@ static void cancel(struct batch *b, struct live *task, struct change_end *end)
 
 static const struct str timed_out = { "timed out", 9 };
 
+static void untake(struct shard *s, void *data)
+{
+    const struct live_lane *lane = data;
+    live_untake_token(s->live, lane->type, lane->key);
+}
+
+/* Nobody was told of it: it stands where it stood, and has not used up its rate. */
+static void take_back(struct batch *b, struct live *task, int64_t ready_us,
+                      const struct change_end *end)
+{
+    struct live_lane *lane = arena_new(b->a, struct live_lane);
+    *lane = live_lane_of(b->s->live, task);
+    batch_on_commit(b, untake, lane);
+    change_wait(b, task, OP_RELEASE, ready_us, end);
+}
+
 static void apply_word(const struct lease_ack *ack, struct batch *b, struct live *task)
 {
     struct change_end end = { .worker = worker_of(b, task),
@@ -70,6 +86,8 @@ static void apply_word(const struct lease_ack *ack, struct batch *b, struct live
         spawn_add(b, &ack->spawn);
     } else if (is_unwanted) {
         cancel(b, task, &end);
+    } else if (ack->ready_us > 0) {
+        take_back(b, task, ack->ready_us, &end);
     } else if (ack->word == LEASE_RELEASE || ack->word == LEASE_SNOOZE) {
         delay_ms = ack->word == LEASE_SNOOZE && ack->has_delay ? ack->delay_ms : 0;
         change_wait(b, task, OP_RELEASE, b->at_us + delay_ms * CLOCK_MS, &end);

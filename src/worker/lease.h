@@ -30,7 +30,8 @@ struct lease_ack {
     struct log_lines logs; /* the attempt's last words */
     struct spawn spawn;    /* tasks that come with its completion */
     int64_t delay_ms;
-    uint32_t chance;          /* for the back-off's jitter */
+    int64_t ready_us; /* RELEASE of one that nobody was told of: since when it waited; else 0 */
+    uint32_t chance;  /* for the back-off's jitter */
     enum lease_answer answer; /* STALE: read_acks tells whether it is one of the others */
 };
 

@@ -70,7 +70,7 @@ static void put_leases(struct leasing *l, struct json_writer *w)
     json_end_array(w);
 }
 
-/* What is not told returns, without an attempt. */
+/* What is not told returns to where it was. */
 static void give_back(struct leasing *l);
 
 /* Nobody is there to take the leases. */
@@ -81,10 +81,22 @@ static void give_all_back(struct leasing *l)
     give_back(l);
 }
 
+/* How many the session's next call claims. It is more again where twice as many would fit. */
+static void learn(const struct leasing *l, size_t told, size_t bytes)
+{
+    struct session *session = session_find(l->w->shard.sessions, l->session_id);
+    if (!session)
+        return;
+    if (told < l->claim_count)
+        session->fitting = (uint32_t)max_of(told, (size_t)1);
+    else if (told >= session->fitting && 2 * bytes <= LEASE_ANSWER_BYTES_MAX)
+        session->fitting = session->fitting < SESSION_LEASES_MAX ? 2 * session->fitting : 0;
+}
+
 /* The first one, and those that fit beside it. */
 static void fit(struct leasing *l)
 {
-    size_t bytes = 0;
+    size_t bytes = 0, told = 0;
     for (size_t i = 0; i < l->claim_count; i++) {
         struct lease_claim *claim = &l->claims[i];
         size_t more = claim->body.payload.len + claim->body.checkpoint.len;
@@ -92,7 +104,9 @@ static void fit(struct leasing *l)
             continue;
         claim->is_too_much = bytes > 0 && bytes + more > LEASE_ANSWER_BYTES_MAX;
         bytes += claim->is_too_much ? 0 : more;
+        told += !claim->is_too_much;
     }
+    learn(l, told, bytes);
 }
 
 static void answer(struct leasing *l)
@@ -262,7 +276,8 @@ static void give_back(struct leasing *l)
                                      .task = l->claims[i].id,
                                      .fence = l->claims[i].fence,
                                      .session = session->number,
-                                     .word = LEASE_RELEASE };
+                                     .word = LEASE_RELEASE,
+                                     .ready_us = l->claims[i].ready_us };
         if (!shard_submit(&l->w->shard, &r->ack.intent, &e))
             mem_free(r);
     }

@@ -65,6 +65,13 @@ static bool may_have_checkpoint(const struct shard *s, struct uuid task)
     return note && note->has_checkpoint;
 }
 
+/* Few are claimed as long as few of them fit an answer. */
+static size_t leases_most(const struct leasing *l)
+{
+    const struct session *session = l->wait.session;
+    return !session ? 0 : session->fitting > 0 ? min_of(l->max, (size_t)session->fitting) : l->max;
+}
+
 static void apply_claim(struct intent *intent, struct batch *b)
 {
     struct leasing *l = container_of(intent, struct leasing, wait.intent);
@@ -78,9 +85,9 @@ static void apply_claim(struct intent *intent, struct batch *b)
         leasing_tell_quiet(l, l->wait.session);
     if (l->wait.session && l->says_held && l->wait.session->leases > 0)
         return_unheld(l, b);
-    while (l->wait.session && l->claim_count < l->max) {
-        const struct task_view *added;
-        const struct live *task = session_claim(b, l->wait.session, &added);
+    for (size_t most = leases_most(l); l->claim_count < most;) {
+        struct session_claimed claimed;
+        const struct live *task = session_claim(b, l->wait.session, &claimed);
         if (!task)
             break;
         struct lease_claim *claim = &l->claims[l->claim_count++];
@@ -91,10 +98,11 @@ static void apply_claim(struct intent *intent, struct batch *b)
                                        .attempt = task->attempt,
                                        .max_attempts = task->max_attempts,
                                        .fence = live_run_of(b->s->live, task).fence,
-                                       .started_us = task->at_us };
+                                       .started_us = task->at_us,
+                                       .ready_us = claimed.ready_us };
         has_checkpoints |= may_have_checkpoint(b->s, task->id);
-        if (added)
-            keep_body(claim, l->r->arena, added);
+        if (claimed.added)
+            keep_body(claim, l->r->arena, claimed.added);
     }
     if (l->claim_count > 0 && !has_checkpoints)
         batch_on_send(b, batch_sent, l);

@@ -10,9 +10,10 @@ struct http_request;
 struct json_value;
 
 /*
- * Of payloads and checkpoints: what is read for one call at most, as long as they may be, which
- * bounds its leases; and what an answer of several leases holds. A client's bound of an answer is
- * twice the latter at least, since one lease may hold that much.
+ * Of payloads and checkpoints: what is read for one call at most, were each as long as it may be,
+ * which bounds its leases; and what an answer of several leases holds. One lease alone holds no
+ * more than that either (payload-limit goes to 16 MiB, and bounds checkpoints, too); a client's
+ * bound must leave room for what else an answer says.
  */
 enum { LEASE_READ_BYTES_MAX = 256 << 20, LEASE_ANSWER_BYTES_MAX = 32 << 20 };
 
@@ -31,8 +32,9 @@ struct lease_claim {
     uint32_t timeout_s;
     uint16_t attempt, max_attempts;
     int64_t fence, started_us;
+    int64_t ready_us; /* since when it waited, as it does again when nobody was told of it */
     bool has_body;
-    bool is_too_much;       /* for this answer: it is not told, and returns */
+    bool is_too_much; /* for this answer: it is not told, and waits on as if it had not begun */
     struct lease_body body; /* its texts live as long as the call */
 };
 

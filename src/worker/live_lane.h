@@ -102,7 +102,8 @@ struct live_standing {
                                                     int64_t mono_us);
 struct live_queue_sums {
     size_t waiting, running;
-    int64_t oldest_us; /* since when the first that is due waits; 0: none */
+    int64_t oldest_us; /* since when the first that is due waits; 0: none. Of a sweep in parts: as
+                          each lane was when it was looked at */
 };
 /* Of queues 0 to `count`. Cost: a look at each lane. */
 void live_queue_sums(const struct live_set *set, struct live_queue_sums *ret_sums, size_t count);
@@ -112,7 +113,7 @@ struct live_queue_sweep {
     size_t count;
     uint32_t at; /* the lane that comes next */
 };
-/* Looks at so many more. True: at all of them; the numbers are of now. */
+/* Looks at so many more. True: at all of them; the numbers are of now, but oldest_us. */
 [[nodiscard]] bool live_queue_sweep(const struct live_set *set, struct live_queue_sweep *sweep,
                                     uint32_t looks);
 /* Lanes with tasks, and keys. */

@@ -39,6 +39,7 @@ struct session {
     uint32_t leases;
     bool is_alone;         /* the one task that it runs has crashed before */
     bool is_ending;        /* an intent is on its way */
+    uint32_t fitting;      /* leases of an answer, as long as they are large; 0: no bound */
     struct uuid *commands; /* tasks that it shall cancel; some may have ended */
     size_t command_count, command_capacity;
 };
@@ -99,10 +100,14 @@ void session_open(struct batch *b, const struct session_new *wanted);
 /* Its leases return: lost, or without an attempt when `is_release`; then it is gone. Queued. */
 void session_end(struct session_set *set, struct session *session, bool is_release);
 
-/* For `apply`: the best task that the session may run begins in it. NULL: none. `ret_added` is what
- * change_added says of it before. */
+/* Of a task before it began. */
+struct session_claimed {
+    const struct task_view *added; /* as of change_added */
+    int64_t ready_us;
+};
+/* For `apply`: the best task that the session may run begins in it. NULL: none. */
 [[nodiscard]] struct live *session_claim(struct batch *b, struct session *session,
-                                         const struct task_view **ret_added);
+                                         struct session_claimed *ret_claimed);
 /* For `apply`: before a running task ends or waits: its slot is free again. */
 void session_give_back(struct batch *b, const struct live *task);
 

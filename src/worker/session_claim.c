@@ -89,12 +89,13 @@ static struct moved *remember(struct batch *b, struct session *session, uint32_t
 }
 
 struct live *session_claim(struct batch *b, struct session *session,
-                           const struct task_view **ret_added)
+                           struct session_claimed *ret_claimed)
 {
     struct live *task = pick(b->s->sessions, session, b->at_us);
     if (!task)
         return NULL;
-    *ret_added = change_added(b, task);
+    *ret_claimed =
+        (struct session_claimed){ .added = change_added(b, task), .ready_us = task->at_us };
     uint32_t type = live_type_of(b->s->live, task);
     struct moved *m = remember(b, session, type);
     m->key = live_lane_of(b->s->live, task).key;

@@ -175,9 +175,9 @@ const char *worker_not_ready(const struct worker *w)
 {
     if (!w->is_started)
         return "the schema is being prepared";
-    if (shard_is_leading(&w->shard) || lead_is_standing_by(w->shard.lead))
-        return NULL;
-    return w->shard.role == SHARD_TAKING ? "taking over" : "the database is out of reach";
+    if (w->shard.role == SHARD_LEADING && !shard_is_leading(&w->shard))
+        return "the database is out of reach";
+    return lead_not_ready(w->shard.lead);
 }
 
 void worker_put_metrics(struct worker *w, struct buf *out)

@@ -191,8 +191,7 @@ def run_round(name, program, server, peers, home, env, found):
     arguments = [f"n={BURN_TASKS}"] if name in BURNS else []
     for peer in peers if name in PEER_FIGURES else ():
         row = run_peer(home, env, peer, name, *arguments)
-        if "error" not in row:
-            found.setdefault(peer, []).append(row)
+        found.setdefault(peer, []).append({} if "error" in row else row)  # a round each, to be paired by its number
 
 
 def contest(names, *contestants):

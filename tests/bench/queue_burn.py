@@ -100,7 +100,7 @@ def t4b(program, server):
 
 
 def standing(program, server):
-    """Three systems stand at once and burn in turn, again and again: a drift of the machine meets all of
+    """Four systems stand at once and burn in turn, again and again: a drift of the machine meets all of
     them. A loss is the median of the rounds' ratios. `again` is a second system like the first: what
     it "loses" is how far these figures can be trusted."""
     kinds = ("plain", "again", "backlog", "snapshot")

@@ -75,6 +75,15 @@ def what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it(postgres
             assert world.sent_ids() == [sent, young] and not world.worker.jobs
 
 
+def a_worker_of_an_older_version_takes_what_a_newer_gateway_creates(postgres):
+    """In a rolling upgrade: it refuses members that it does not know, and answers in full."""
+    with World(postgres) as world:
+        world.worker.knows_wishes = False
+        made = world.create(payload={"n": 1}).data["createTask"]
+        assert made["accepted"] and world.read(made["id"])["status"] == "PENDING", made
+        assert world.waiting() == 0 and world.sent_ids() == [made["id"]]
+
+
 def every_other_change_says_that_the_worker_is_away(postgres):
     with World(postgres) as world:
         task = world.create().data["createTask"]["id"]
@@ -348,7 +357,8 @@ def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
         assert sorted(kept) == sorted(world.worker.tasks), (len(kept), len(world.worker.tasks))
 
 
-TESTS = [what_is_accepted_while_the_worker_is_away_is_forwarded_in_order, what_depends_on_what_is_kept_is_kept_too,
+TESTS = [a_worker_of_an_older_version_takes_what_a_newer_gateway_creates,
+         what_is_accepted_while_the_worker_is_away_is_forwarded_in_order, what_depends_on_what_is_kept_is_kept_too,
          what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it,
          every_other_change_says_that_the_worker_is_away, what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,

@@ -128,7 +128,6 @@ def two_calls_ask_while_many_wait(world):
         worker.wait_for(lambda: len(worker.acks) == 3000)
         assert {a["task"] for a, _, _ in worker.acks} == tasks
         assert all(v == "applied" for _, _, v in worker.acks)
-        assert any(call["wait_ms"] == 0 for call in worker.calls("leases"))
         assert runner.metric('windlass_runner_calls_total{call="more",result="ok"}') > 0
         # Together they ask for no more than may run.
         with worker.changed:
@@ -144,8 +143,8 @@ def two_calls_ask_while_many_wait(world):
 def what_one_of_two_calls_leased_is_not_lost_with_its_answer(world):
     with world.worker(poll_s=1) as worker, Runner(worker.url, RUNNER_SLOTS="1000"):
         lost = []
-        def lose_one(answer):
-            if lost or worker.calls("leases")[-1]["wait_ms"] > 0 or not answer["leases"]:
+        def lose_one(answer, call):
+            if lost or call["wait_ms"] > 0 or not answer["leases"]:
                 return 200, answer
             lost.append(answer["leases"])
             return NO_ANSWER
@@ -158,9 +157,37 @@ def what_one_of_two_calls_leased_is_not_lost_with_its_answer(world):
         assert lost and any("held" in call for call in worker.calls("leases"))
 
 
+def the_last_tasks_of_a_lost_answer_are_asked_for_while_the_other_call_waits(world):
+    """Nothing else comes that would end the waiting call, which was sent before the answer was lost."""
+    with world.worker(poll_s=60) as worker, Runner(worker.url, RUNNER_SLOTS="1000"):
+        lost, tasks = [], set()
+        def waits_behind(call):
+            calls = worker.calls("leases")
+            first = next(i for i, other in enumerate(calls) if other is call)
+            return next((other for other in calls[first:] if other["wait_ms"] > 0), None)
+        def lose_last(answer, call):
+            with worker.changed:
+                if lost or call["wait_ms"] > 0 or not answer["leases"] or worker.waiting:
+                    return 200, answer
+                lost.append(call)
+            eventually(lambda: waits_behind(call))
+            return NO_ANSWER
+        def completed():
+            return {a["task"] for a, _, verdict in worker.acks if verdict == "applied"} == tasks
+        for _ in range(50):
+            with worker.changed:
+                worker.script["leases"] = [lose_last] * 100
+                tasks |= {worker.give("noop") for _ in range(1500)}
+            worker.wait_for(lambda: lost or completed())
+            if lost:
+                break
+        worker.wait_for(completed)
+        assert waits_behind(lost[0])["is_broken_off"]
+
+
 def an_outcome_without_an_answer_is_told_again(world):
     with world.worker() as worker, Runner(worker.url) as runner:
-        worker.script["acks"] += [NO_ANSWER, (500, {}), lambda answer: (200, {**answer, "acks": []})]
+        worker.script["acks"] += [NO_ANSWER, (500, {}), lambda answer, _: (200, {**answer, "acks": []})]
         task = worker.give("sleep", {"seconds": 0.05})
         worker.wait_for(lambda: len(worker.acks_of(task)) == 4)
         eventually(lambda: runner.metric("windlass_runner_acks_unanswered") == 0)
@@ -171,8 +198,8 @@ def an_outcome_without_an_answer_is_told_again(world):
 
 def an_outcome_that_is_refused_holds_up_no_other(world):
     with world.worker() as worker, Runner(worker.url) as runner:
-        def call_is_bad(answer):
-            carried = worker.calls("acks")[-1]["results"]
+        def call_is_bad(answer, call):
+            carried = call["results"]
             is_bad = any(a["task"] == tasks[1] and a["outcome"] == "complete" for a in carried)
             return (400, {"code": "BAD_USER_INPUT", "detail": "result is too long"}) \
                 if is_bad else (200, answer)
@@ -648,6 +675,7 @@ TESTS = [
     many_outcomes_ride_on_the_next_poll,
     two_calls_ask_while_many_wait,
     what_one_of_two_calls_leased_is_not_lost_with_its_answer,
+    the_last_tasks_of_a_lost_answer_are_asked_for_while_the_other_call_waits,
     an_outcome_without_an_answer_is_told_again,
     an_outcome_that_is_refused_holds_up_no_other,
     after_a_lost_answer_the_worker_is_told_what_is_held, what_a_doubled_request_leased_is_given_back,

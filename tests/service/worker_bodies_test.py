@@ -195,16 +195,28 @@ def a_drain_that_is_cut_off_while_bodies_are_read_ends_in_order(worker, _):
     proxy.end()
 
 
-def an_answer_holds_no_more_than_its_clients_take_and_the_rest_is_not_leased(worker, _):
-    """14 payloads and a checkpoint of 3 MiB each: 32 MiB of them are told at a time."""
+def set_rate(caller, rate, burst):
+    """Starts a second of type "work"."""
+    answer = caller.post("/v1/types:update", {"type": "work", "actor": "ada", "settings": {"rate_per_s": rate, "burst": burst}})
+    assert answer.status == 200, answer.text
+
+
+def an_answer_holds_no_more_than_its_clients_take_and_the_rest_waits_on(worker, _):
+    """24 payloads and a checkpoint of 3 MiB each: 32 MiB of them are told at a time. What is too much keeps its
+    place and its rate's token, and later calls no longer touch it."""
     with Worker(worker.new_database(), PAYLOAD_LIMIT="4MiB", WORKER_LEASE="20s") as large:
         caller, big = Caller(large), "x" * (3 << 20)
-        tasks = [caller.create_one(payload={"text": big}) for _ in range(14)]
+        set_rate(caller, 1000, 25)
+        tasks = [caller.create_one(payload={"text": big}) for _ in range(24)]
+        due = {task: caller.task(task)["run_at_us"] for task in tasks}
         executor = Executor(large, {"work": 500})
         first = executor.one()
         assert executor.heartbeat({"task": first["task"], "fence": first["fence"], "checkpoint": {"text": big}}).status == 200
         assert executor.ack(first, "release") == "applied"
-        told = []
+        due[first["task"]] = caller.task(first["task"])["run_at_us"]
+        set_rate(caller, 0.001, 25)  # there are 24 tokens, and no more come
+        told, before = [], {}
+        waiting = lambda: [t for t in map(caller.task, tasks) if t["state"] == "ready"]  # noqa: E731
         while len(told) < len(tasks):
             leases = executor.leases(500)
             held = sum(len(lease["payload"]["text"]) + (len(big) if lease["checkpoint"] else 0) for lease in leases)
@@ -212,11 +224,15 @@ def an_answer_holds_no_more_than_its_clients_take_and_the_rest_is_not_leased(wor
             told += [lease["task"] for lease in leases]
             assert {lease["attempt"] for lease in leases} == {1}
             eventually(lambda: sorted(t for t in tasks if caller.task(t)["state"] == "running") == sorted(told))
+            assert {t["id"]: t["run_at_us"] for t in waiting()} == {t: due[t] for t in tasks if t not in told}
+            versions = {t["id"]: t["version"] for t in waiting()}
+            assert not before or versions.items() <= before.items(), (before, versions)
+            before = versions
         assert sorted(told) == sorted(tasks) and executor.leases(500) == []
 
 
 TESTS = [
-    an_answer_holds_no_more_than_its_clients_take_and_the_rest_is_not_leased,
+    an_answer_holds_no_more_than_its_clients_take_and_the_rest_waits_on,
     what_a_waiting_session_is_given_at_once_is_all_that_the_tables_tell,
     so_it_is_of_a_job,
     each_of_many_has_its_own_body,

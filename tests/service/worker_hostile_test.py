@@ -37,7 +37,7 @@ BODIES = {
 WRONG = [
     *(("/v1/tasks", {"tasks": tasks}, what) for tasks, what in (
         (None, "tasks: "), ({}, "tasks: "), ([{}] * 10_001, "tasks: are more than 10000"))),
-    ("/v1/tasks", {"tasks": [], "is_atomic": 1}, "is_atomic: "), ("/v1/tasks", {"tasks": [], "is_brief": 1}, "is_brief: "),
+    ("/v1/tasks", {"tasks": [], "is_atomic": 1}, "is_atomic: "), ("/v1/tasks", {"tasks": [], "is_brief": True}, "is_brief: "),
     *(("/v1/tasks", {"tasks": [TASK, task], "is_atomic": True}, f"tasks[1]{what}") for task, what in (
         (1, ": is no object"), ({"type": "a"}, ".id: is missing"), ({**TASK, "id": "x"}, ".id: is no UUID"),
         ({**TASK, "id": OLD}, ".id: is older"), ({**TASK, "id": "00000000-0000-4000-8000-000000000000"}, ".id: is no UUIDv7"),

@@ -351,6 +351,8 @@ def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
     with Worker(url, wait=False, **LEASE) as worker:
         worker.wait_for_log(rf"event=lead\.load_failed again_ms=\d+ error=.*does not know the log's change number {number}\b")
         eventually(lambda: worker.log.count("event=lead.load_failed") > 1)
+        said = Caller(worker).get("/readyz")
+        assert said.status == 503 and re.search("cannot read the log: .*does not know", said.text), said.text
         assert Caller(worker).get("/v1/feed").status == 503
         assert sql(url, written) == before  # neither the lease nor an epoch: a newer worker takes over at once
         sql(url, write.format("00", number))
@@ -362,6 +364,26 @@ def a_log_with_changes_of_a_newer_version_is_neither_led_nor_told(postgres):
         assert Caller(worker).feed("0:1").json["cursor"] == f"0:{number}"
         refused = Caller(worker).feed(f"0:{number}")
         assert refused.status == 410 and "does not know" in refused.detail, refused.text
+
+
+def one_that_began_to_read_while_nobody_led_stands_by_all_the_same(postgres):
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as first:
+        Caller(first).create_one()
+    proxy = Proxy(url)
+    proxy.withheld = b"load_live"
+    with Worker(proxy.url, wait=False, **LEASE) as late:
+        assert proxy.is_withheld.wait(WAIT_S)
+        said = Caller(late).get("/readyz")
+        assert said.status == 503 and "reading the log" in said.text, said.text
+        with Worker(url, **LEASE) as first:
+            proxy.tell.set()
+            late.wait_for_log("event=lead.warm")
+            assert Caller(late).get("/readyz").status == 200
+            first.stop(signal.SIGKILL)
+            late.wait_leading()
+        assert late.log.count("event=lead.warm") == 1
+    proxy.end()
 
 
 def a_standby_that_cannot_read_the_log_reads_it_ever_more_seldom(postgres):
@@ -415,6 +437,7 @@ TESTS = [
     how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
     a_log_with_changes_of_a_newer_version_is_neither_led_nor_told,
+    one_that_began_to_read_while_nobody_led_stands_by_all_the_same,
     a_standby_that_cannot_read_the_log_reads_it_ever_more_seldom,
     what_a_drop_took_counts_however_much_else_its_row_tells,
     one_that_stops_in_the_middle_of_a_batch_does_not_hold_the_log,

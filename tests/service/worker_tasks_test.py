@@ -410,7 +410,7 @@ def a_brief_answer_tells_of_a_new_task_what_the_worker_decided(worker, _):
              {"id": new_id(), "type": "brief", "max_attempts": 2, "timeout_s": 7, "run_at_us": later},
              {"id": new_id(), "type": "brief", "idempotency_key": "brief-1"}, {"id": new_id()},
              {"id": new_id(), "type": "brief", "depends_on": [gone]}]
-    brief = caller.post("/v1/tasks", {"tasks": asked, "is_brief": True})
+    brief = caller.request("POST", "/v1/tasks", {"tasks": asked}, {"Prefer": "respond-async, return=minimal"})
     assert brief.status == 200, brief.text
     first, second, third, fourth, fifth = brief.json["results"]
     for task, result, state in (asked[0], first, "ready"), (asked[1], second, "scheduled"):
@@ -421,7 +421,7 @@ def a_brief_answer_tells_of_a_new_task_what_the_worker_decided(worker, _):
     assert third == {"duplicate_of": asked[0]["id"]}, third
     assert fourth["error"]["code"] == "BAD_USER_INPUT", fourth
     assert fifth["task"]["state"] == "dead" and fifth["task"]["why"]["code"] == "DEPENDENCY", fifth
-    again = caller.post("/v1/tasks", {"tasks": asked[:1], "is_brief": True})
+    again = caller.request("POST", "/v1/tasks", {"tasks": asked[:1]}, {"Prefer": "return=minimal"})
     assert again.json["results"][0]["task"]["id"] == asked[0]["id"], again.text
 
 

@@ -56,6 +56,7 @@ class FakeWorker:
         self.refuse = {}          # task type: message
         self.refuse_whole = {}    # task type: message; whatever came with it is refused too
         self.put_off = {}         # task type: statuses of errors; each create of one takes the next, and is not done
+        self.knows_wishes = True  # of "Prefer"; one of an older version answers in full
         self.rate_limited = 0     # so many requests to create are answered with 429
         self.foreign = {}         # queue: the shard that it is of by now
         self.whys = {}            # task id: why it waits, instead of what its state says
@@ -360,7 +361,12 @@ class FakeWorker:
             self.rate_limited -= 1
             raise Refusal(429, "RATE_LIMITED", "too many requests")
 
-    def create(self, body):
+    def create(self, body, headers):
+        """A member that it does not know it refuses, as workers of any version do: what a newer
+        gateway wishes must stand where it is ignored."""
+        for name in body.keys() - {"tasks", "is_atomic"}:
+            raise Refusal(400, "BAD_USER_INPUT", f"{name}: is not known")
+        is_brief = self.knows_wishes and "return=minimal" in headers.get("Prefer", "")
         self.limit_rate()
         for wanted in body["tasks"]:
             if wanted["type"] in self.refuse_whole:
@@ -374,7 +380,7 @@ class FakeWorker:
                 missing = self.missing_of(wanted, {*self.tasks, *(t["id"] for t in body["tasks"][:index])})
                 if missing:
                     raise Refusal(400, "BAD_USER_INPUT", missing, index)
-        results = [self.create_one(wanted, body.get("is_brief")) for wanted in body["tasks"]]
+        results = [self.create_one(wanted, is_brief) for wanted in body["tasks"]]
         return {"results": results, "cursor": self.cursor}
 
     def task_of(self, task_id):
@@ -509,7 +515,7 @@ class FakeWorker:
             self.on_page(self.pages)
         return page
 
-    def answer(self, method, path, query, body):
+    def answer(self, method, path, query, body, headers):
         parts = path.removeprefix("/v1/").split("/")
         if method == "GET" and path == "/v1/feed":
             return self.feed(query)
@@ -522,7 +528,7 @@ class FakeWorker:
         if path in ("/v1/types", "/v1/queues", "/v1/types:update", "/v1/queues:pause", "/v1/queues:resume"):
             return self.answer_settings(method, path, body)
         if method == "POST" and path == "/v1/tasks":
-            return self.create(body)
+            return self.create(body, headers)
         if method == "POST" and path == "/v1/tasks:bulk":
             return self.act_on_many(body)
         if method == "POST" and path == "/v1/tasks:get":
@@ -584,7 +590,8 @@ class FakeWorker:
                             raise Refusal(503, "UNAVAILABLE", "not leading")
                         if worker.is_overloaded:
                             raise Refusal(503, "OVERLOADED", "too many changes wait (limit 1)")
-                        answer = worker.answer(self.command, url.path, parse_qs(url.query), body)
+                        answer = worker.answer(self.command, url.path, parse_qs(url.query), body,
+                                               self.headers)
                     except Refusal as refusal:
                         status, answer = refusal.status, refusal.body
                     is_mute = worker.is_mute_after and self.command == "POST"

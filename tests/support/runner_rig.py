@@ -160,7 +160,7 @@ class Worker:
         is_done = not (isinstance(scripted, tuple) and scripted[0] == 503)  # which says: nothing was done
         status, answer = self.answer(handler, name, told) if is_done else scripted
         if callable(scripted):
-            scripted = scripted(answer)
+            scripted = scripted(answer, told)
         if isinstance(scripted, tuple):
             status, answer = scripted
         if scripted is NO_ANSWER or self.is_closing:
@@ -230,11 +230,12 @@ class Worker:
 
     def poll(self, session, body):
         until = time.monotonic() + min(body["wait_ms"] / 1000, self.poll_s)
-        session.polls += 1
+        session.polls += body["wait_ms"] > 0  # one waits at a time
         number = session.polls
         while not self.waiting and not self.commands and time.monotonic() < until:
             self.changed.wait(0.05)
             if self.is_closing or session.is_over or number < session.polls:  # the runner has broken this one off
+                body["is_broken_off"] = True
                 return []
         if self.waiting and not session.is_over:
             self.given.update({lease["task"]: lease for lease in self.waiting})

@@ -196,6 +196,53 @@ static void cursors_are_of_one_shard(void **state)
     assert_string_equal(text, "0:9223372036854775807");
 }
 
+static bool read_created(const char *text, struct str *cells, struct err *e)
+{
+    memset(cells, 0, COL_tasks_COUNT * sizeof *cells);
+    return worker_read_created(arena, parse(text), cells, e);
+}
+
+static void what_the_worker_decided_of_a_new_task_stands_over_what_was_guessed(void **state)
+{
+    (void)state;
+    struct str *cells = arena_new_array(arena, COL_tasks_COUNT, struct str);
+    struct err e;
+    assert_true(read_created("{\"version\": \"19\", \"state\": \"scheduled\", \"max_attempts\": 5, "
+                             "\"timeout_s\": 300, \"run_at_us\": 1764336001000000, "
+                             "\"created_at_us\": 1764336000000000, \"of_later\": 1}",
+                             cells, &e));
+    assert_true(str_eq_c(cells[COL_tasks_version], "19"));
+    assert_true(str_eq_c(cells[COL_tasks_max_attempts], "5"));
+    assert_true(str_eq_c(cells[COL_tasks_state], "scheduled"));
+    assert_true(str_eq(cells[COL_tasks_created_at], cells[COL_tasks_updated_at]));
+    assert_false(str_eq(cells[COL_tasks_run_at], cells[COL_tasks_updated_at]));
+    assert_null(cells[COL_tasks_id].ptr);
+}
+
+static void what_tells_too_little_of_a_new_task_or_nonsense_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct str *cells = arena_new_array(arena, COL_tasks_COUNT, struct str);
+    static const struct {
+        const char *text, *word;
+    } bad[] = {
+        { "7", "created" },
+        { "{}", "version, state and created_at_us are needed" },
+        { "{\"version\": \"19\", \"state\": \"ready\"}", "are needed" },
+        { "{\"version\": \"19\", \"created_at_us\": 1}", "are needed" },
+        { "{\"version\": [], \"state\": \"ready\", \"created_at_us\": 1}", "version" },
+        { "{\"version\": \"19\", \"state\": \"odd\", \"created_at_us\": 1}", "state" },
+        { "{\"version\": \"19\", \"state\": \"ready\", \"created_at_us\": \"soon\"}",
+          "created_at_us" },
+    };
+    for (size_t i = 0; i < countof(bad); i++) {
+        struct err e = { 0 };
+        assert_false(read_created(bad[i].text, cells, &e));
+        if (!strstr(err_text(&e), bad[i].word))
+            fail_msg("%s: %s", bad[i].text, err_text(&e));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +253,8 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_an_event_is_named_and_its_number_kept),
         cmocka_unit_test(types_and_queues_are_events),
         cmocka_unit_test(cursors_are_of_one_shard),
+        cmocka_unit_test(what_the_worker_decided_of_a_new_task_stands_over_what_was_guessed),
+        cmocka_unit_test(what_tells_too_little_of_a_new_task_or_nonsense_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
