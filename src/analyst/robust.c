@@ -43,14 +43,14 @@ static double draw_pivot(const double *values, size_t count, uint64_t *draw)
 
 static const uint64_t first_draw = 0x9e3779b97f4a7c15U;
 
-/* Where the values are parted: none before is greater than any from there on. `ret_is_same`: all
- * before are one value. */
+/* Where the values are parted, above 0: none before is greater than any from there on.
+ * `ret_is_same`: all before are one value. None may be missing. */
 static size_t part(double *values, size_t count, uint64_t *draw, bool *ret_is_same)
 {
     double pivot = draw_pivot(values, count, draw);
     size_t less = put_first(values, count, pivot, false);
     *ret_is_same = less == 0;
-    return less > 0 ? less : put_first(values, count, pivot, true);
+    return less > 0 ? less : max_of(put_first(values, count, pivot, true), (size_t)1);
 }
 
 static void sort_few(double *values, size_t count)
@@ -98,6 +98,13 @@ double *robust_sorted(struct arena *a, const double *values, size_t count, size_
     return sorted;
 }
 
+/* The share `part` of the way from one to the other, which may be too long for a number. */
+static double between(double lower, double upper, double part)
+{
+    double way = upper - lower;
+    return isfinite(way) ? lower + part * way : lower * (1 - part) + upper * part;
+}
+
 double robust_quantile(const double *sorted, size_t count, double q)
 {
     if (count == 0)
@@ -107,7 +114,7 @@ double robust_quantile(const double *sorted, size_t count, double q)
     double part = at - (double)below;
     if (part <= 0 || below + 1 >= count)
         return sorted[below];
-    return sorted[below] + part * (sorted[below + 1] - sorted[below]);
+    return between(sorted[below], sorted[below + 1], part);
 }
 
 /*
@@ -140,7 +147,7 @@ static double median_within(double *values, size_t count)
         return upper;
     for (size_t i = 1; i < count / 2; i++)
         lower = values[i] > lower ? values[i] : lower;
-    return lower + 0.5 * (upper - lower);
+    return between(lower, upper, 0.5);
 }
 
 double robust_median(struct arena *a, const double *values, size_t count)
@@ -199,16 +206,20 @@ static struct point *thinned(struct arena *a, const double *values, size_t count
     return points;
 }
 
-/* Kendall's S, and all slopes of pairs into `slopes`. */
-static double compare_pairs(const struct point *points, size_t count, double *slopes)
+/* Kendall's S, and the slopes of pairs into `slopes`: two that are infinite have none. */
+static double compare_pairs(const struct point *points, size_t count, double *slopes,
+                            size_t *ret_slope_count)
 {
     double s = 0;
-    for (size_t i = 0, n = 0; i < count; i++)
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
         for (size_t j = i + 1; j < count; j++) {
             double rise = points[j].y - points[i].y;
-            slopes[n++] = rise / (points[j].x - points[i].x);
+            slopes[n] = rise / (points[j].x - points[i].x);
+            n += isnan(rise) ? 0 : 1;
             s += (rise > 0) - (rise < 0);
         }
+    *ret_slope_count = n;
     return s;
 }
 
@@ -245,14 +256,17 @@ static double memory_factor(double memory, size_t count)
 struct robust_trend robust_trend_of(struct arena *a, const double *values, size_t count)
 {
     struct robust_trend trend = { .p = 1 };
-    size_t kept;
+    size_t kept, slope_count;
     struct point *points = thinned(a, values, count, &kept);
     trend.count = kept;
     if (kept < TREND_POINTS_MIN)
         return trend;
     double *slopes = arena_new_array(a, kept * (kept - 1) / 2, double);
-    double s = compare_pairs(points, kept, slopes);
-    trend.slope = median_within(slopes, kept * (kept - 1) / 2);
+    double s = compare_pairs(points, kept, slopes, &slope_count);
+    double slope = median_within(slopes, slope_count);
+    if (!isfinite(slope))
+        return trend;
+    trend.slope = slope;
     double *rest = arena_new_array(a, kept, double), *ys = arena_new_array(a, kept, double);
     for (size_t i = 0; i < kept; i++) {
         ys[i] = points[i].y;

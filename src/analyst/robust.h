@@ -33,6 +33,6 @@ struct robust_trend {
     double p;         /* two-sided: so often chance alone shows as much */
     size_t count;     /* points that were there */
 };
-/* All zero and p 1 below 4 points. */
+/* All zero and p 1 below 4 points, and where the values are too large for a slope. */
 [[nodiscard]] struct robust_trend robust_trend_of(struct arena *a, const double *values,
                                                   size_t count);

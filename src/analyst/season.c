@@ -130,7 +130,7 @@ struct season season_find(struct arena *a, const double *values, size_t count, c
         return none;
     double *flat = flattened(a, values, count);
     double squares = sum_of_squares(flat, count);
-    if (!(squares > 0))
+    if (!(squares > 0 && isfinite(squares)))
         return none;
     for (size_t i = 0; i < named_count; i++) {
         if (named[i] < 2 || named[i] > count / SEASON_CYCLES_MIN ||

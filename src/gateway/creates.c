@@ -11,6 +11,7 @@ enum {
     BATCH_BYTES = 64 << 20,
     BODY_BYTES_MAX = 4 << 20, /* of one request; a larger one goes alone */
     FRESH_BYTES = 32,         /* more than is added to a task's own text */
+    GATHER_US = 2 * CLOCK_MS, /* since the last answer; see gathers() */
     HOLD_MS = 10,             /* between two looks at whether the outbox is empty */
     HOLD_MAX_US = 1'500 * CLOCK_MS,
     HOLD_PAUSE_US = CLOCK_S / 2, /* after which those that come are held again */
@@ -42,6 +43,7 @@ void creates_submit(struct creates *c, struct create_call *call)
 {
     assert(call->count > 0);
     list_push(&c->waiting, &call->node);
+    c->waiting_count++;
     io_turn_arm(c->turn);
 }
 
@@ -74,6 +76,7 @@ static struct creates_batch *batch_create(struct creates *c)
 static void batch_add(struct creates_batch *b, struct create_call *call)
 {
     list_remove(&call->node);
+    b->creates->waiting_count--;
     b->calls[b->call_count++] = call;
     for (size_t i = 0; i < call->count; i++) {
         b->calls_of[b->task_count] = call;
@@ -147,6 +150,7 @@ static void ask_singly(struct creates_batch *b)
     for (size_t i = b->call_count; i-- > 0;) {
         b->calls[i]->was_refused = true;
         list_push_front(&c->waiting, &b->calls[i]->node);
+        c->waiting_count++;
     }
     io_turn_arm(c->turn);
     batch_unref(b);
@@ -184,6 +188,8 @@ static void replied(void *owner, const struct worker_reply *reply)
     bool is_read =
         results != NULL && results->type == JSON_ARRAY && results->item_count == b->task_count;
     c->asking--;
+    c->answered_count = b->call_count;
+    c->answered_us = clock_mono_us();
     if (!list_is_empty(&c->waiting))
         io_turn_arm(c->turn);
     if (!is_read) {
@@ -258,6 +264,20 @@ static bool holds_back(struct creates *c)
     return true;
 }
 
+/*
+ * Those who were answered last may ask again: until they have come back, and for GATHER_US at most,
+ * what comes waits for them, since what a request costs worker and database is shared by all in it.
+ * Nobody else is waited for, so a caller by himself never waits.
+ */
+static bool gathers(struct creates *c)
+{
+    int64_t rest_us = c->answered_us + GATHER_US - clock_mono_us();
+    if (c->waiting_count >= c->answered_count || rest_us <= 0)
+        return false;
+    io_timer_start(c->hold, (rest_us + CLOCK_MS - 1) / CLOCK_MS);
+    return true;
+}
+
 /* At the turn's end, so that what came in one turn leaves together. */
 static void turn_ended(void *owner)
 {
@@ -269,7 +289,7 @@ static void turn_ended(void *owner)
             return;
         if (!is_queued)
             c->held_since_us = 0;
-        if (!is_queued && !goes_alone && c->asking > 0)
+        if (!is_queued && !goes_alone && (c->asking > 0 || gathers(c)))
             return;
         struct creates_batch *b = batch_of_waiting(c);
         if (is_queued)

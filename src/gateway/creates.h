@@ -4,8 +4,10 @@
  * too.
  *
  *   submit --> (turn's end) --> ask the worker --> store the rows --> done
- *                  |                  `-- away, in doubt --> outbox --> done
- *                  `-- something waits there already ---------^
+ *                  |                  |                  `-- some are put off, or depend
+ *                  |                  |                      on what waits ------------.
+ *                  |                  `-- away, in doubt --> outbox --> done           |
+ *                  `-- something waits there already ---------^------------------------'
  *
  * Thread: the loop's.
  */

@@ -4,6 +4,7 @@
  *
  *   keep_all ------------------------------------------------> put --> done
  *   keep_left --> is there what it depends on? --> (reply) ----^
+ *                                  |               `-- it has gone to the worker since: asked again
  *                                  `-- nothing is kept: done
  */
 #include "base/clock.h"
@@ -15,6 +16,7 @@
 enum {
     OUTBOX_LEAST_US = 2 * CLOCK_S,
     MISDIRECTED = 421,
+    NOT_NOW = 503, /* and it has done nothing */
 };
 
 /* ── into the outbox ── */
@@ -32,8 +34,8 @@ static int64_t deadline_of(const struct creates_batch *b)
     return max_of(b->deadline_us - CREATES_DB_MARGIN_US, clock_mono_us() + OUTBOX_LEAST_US);
 }
 
-/* Those of the batch that are to be kept; the worker may have them where `are_sent`. */
-static void put_kept(struct creates_batch *b, bool are_sent, int64_t aside_count)
+/* Those of the batch that are to be kept. */
+static void put_kept(struct creates_batch *b, int64_t aside_count)
 {
     struct outbox_entry *entries = arena_new_array(b->arena, b->task_count, struct outbox_entry);
     struct mirror_row *rows = arena_new_array(b->arena, b->task_count, struct mirror_row);
@@ -50,7 +52,7 @@ static void put_kept(struct creates_batch *b, bool are_sent, int64_t aside_count
                                    .kind = OUTBOX_KIND_TASK,
                                    .subject_id = task->id,
                                    .body = task->body,
-                                   .is_sent = are_sent && b->left[i] == CREATES_KEPT,
+                                   .is_sent = b->are_in_doubt[i],
                                    .is_apart = b->left[i] == CREATES_KEPT_ASIDE };
         rows[b->kept_count] = (struct mirror_row){ .cells = task->cells };
         b->kept[b->kept_count++] = task;
@@ -74,8 +76,10 @@ static void put_kept(struct creates_batch *b, bool are_sent, int64_t aside_count
 
 static void open_left(struct creates_batch *b)
 {
-    if (b->left == NULL)
-        b->left = arena_new_array(b->arena, b->task_count, enum creates_left);
+    if (b->left != NULL)
+        return;
+    b->left = arena_new_array(b->arena, b->task_count, enum creates_left);
+    b->are_in_doubt = arena_new_array(b->arena, b->task_count, bool);
 }
 
 static void mark_all(struct creates_batch *b, enum creates_left left)
@@ -89,7 +93,9 @@ void creates_keep_all(struct creates_batch *b, bool is_in_doubt)
     creates_let_go(b);
     open_left(b);
     mark_all(b, CREATES_KEPT);
-    put_kept(b, is_in_doubt, 0);
+    for (size_t i = 0; i < b->task_count; i++)
+        b->are_in_doubt[i] = is_in_doubt;
+    put_kept(b, 0);
 }
 
 /* ── what the answer has left open ── */
@@ -97,6 +103,7 @@ void creates_keep_all(struct creates_batch *b, bool is_in_doubt)
 void creates_left_open(struct creates_batch *b, size_t i, struct str message, int64_t status)
 {
     open_left(b);
+    b->are_in_doubt[i] = status > 500 && status != NOT_NOW;
     if (outbox_is_put_off(status))
         b->left[i] = CREATES_PUT_OFF;
     else if (status == MISDIRECTED || str_starts_with(message, STR("depends_on[")))
@@ -115,6 +122,7 @@ struct looking {
     struct missing *missing;
     size_t count, id_count;
     struct map *places; /* by id: where it waits in the outbox, or is to */
+    struct map *made;   /* by id: the worker has it, or is to get it */
 };
 
 static void add_missing(struct looking *l, size_t i)
@@ -173,25 +181,77 @@ static void place_missing(struct looking *l)
     }
 }
 
-/* Where it could not be seen, `waiting` is NULL, and what was refused is refused. */
-static void end_left(struct looking *l, const struct db_rows *waiting)
+static bool depends_on_made(const struct looking *l, const struct missing *missing)
+{
+    for (size_t k = 1; k < missing->id_count; k++)
+        if (map_get(l->made, uuid_bytes(&missing->ids[k])) != NULL)
+            return true;
+    return false;
+}
+
+/* The worker refused all of its call; now it goes alone, and once. */
+static void ask_again(struct creates_batch *b, struct create_call *call)
+{
+    size_t kept = 0;
+    call->was_refused = true;
+    for (size_t i = 0; i < call->count; i++)
+        call->tasks[i].err = (struct err){ 0 };
+    for (size_t i = 0; i < b->call_count; i++)
+        if (b->calls[i] != call)
+            b->calls[kept++] = b->calls[i];
+    b->call_count = kept;
+    list_push_front(&b->creates->waiting, &call->node);
+    io_turn_arm(b->creates->turn);
+}
+
+/* What it depends on was sent between the worker's answer and the look: the worker knows it now. */
+static void ask_again_missing(struct looking *l)
 {
     struct creates_batch *b = l->b;
-    size_t rows = waiting != NULL ? db_rows_count(waiting) : 0;
+    for (size_t k = 0; k < l->count; k++) {
+        const struct missing *missing = &l->missing[k];
+        struct create_call *call = b->calls_of[missing->i];
+        if (b->left[missing->i] == CREATES_MISSING && !call->was_refused &&
+            depends_on_made(l, missing))
+            ask_again(b, call);
+    }
+}
+
+/* How many have stepped aside in all. */
+static int64_t take_found(struct looking *l, const struct db_rows *found)
+{
+    int64_t aside_count = 0;
+    for (size_t row = 0; found != NULL && row < db_rows_count(found); row++) {
+        struct uuid id = db_rows_uuid(found, row, OUTBOX_FOUND_ID);
+        bool is_aside = db_rows_bool(found, row, OUTBOX_FOUND_IS_ASIDE);
+        if (db_rows_bool(found, row, OUTBOX_FOUND_IS_WAITING))
+            know_place(l, id, is_aside ? CREATES_KEPT_ASIDE : CREATES_KEPT);
+        else
+            (void)map_put(l->made, uuid_bytes(&id), l);
+        aside_count = max_of(aside_count, db_rows_i64(found, row, OUTBOX_FOUND_ASIDE_COUNT));
+    }
+    return aside_count;
+}
+
+/* Where it could not be seen, `found` is NULL, and what was refused is refused. */
+static void end_left(struct looking *l, const struct db_rows *found)
+{
+    struct creates_batch *b = l->b;
     bool has_kept = false;
     l->places = map_create();
+    l->made = map_create();
     for (size_t i = 0; i < b->task_count; i++)
         if (b->left[i] == CREATES_KEPT)
             know_place(l, b->tasks[i]->id, CREATES_KEPT);
-    for (size_t row = 0; row < rows; row++)
-        know_place(l, db_rows_uuid(waiting, row, 0),
-                   db_rows_bool(waiting, row, 1) ? CREATES_KEPT_ASIDE : CREATES_KEPT);
+    int64_t aside_count = take_found(l, found);
     place_missing(l);
+    ask_again_missing(l);
     map_destroy(l->places);
+    map_destroy(l->made);
     for (size_t i = 0; i < b->task_count; i++)
         has_kept |= b->left[i] >= CREATES_KEPT;
     if (has_kept)
-        put_kept(b, true, rows > 0 ? db_rows_i64(waiting, 0, 2) : 0);
+        put_kept(b, aside_count);
     else
         creates_batch_done(b);
 }
@@ -234,7 +294,9 @@ void creates_keep_left(struct creates_batch *b)
     *l = (struct looking){ .b = b,
                            .missing = arena_new_array(b->arena, b->task_count, struct missing) };
     for (size_t i = 0; i < b->task_count; i++) {
-        if (b->left[i] == CREATES_PUT_OFF)
+        if (b->left[i] == CREATES_PUT_OFF && b->is_atomic)
+            mark_all(b, CREATES_KEPT);
+        else if (b->left[i] == CREATES_PUT_OFF)
             b->left[i] = CREATES_KEPT;
         else if (b->left[i] == CREATES_MISSING)
             add_missing(l, i);

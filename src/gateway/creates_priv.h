@@ -12,7 +12,9 @@ enum { CREATES_DB_MARGIN_US = 250 * CLOCK_MS }; /* before the first request's de
 struct creates {
     struct gateway_loop *loop;
     size_t shard;
-    struct list waiting; /* of struct create_call */
+    struct list waiting;                  /* of struct create_call */
+    size_t waiting_count, answered_count; /* calls: in `waiting`, and answered last */
+    int64_t answered_us;                  /* mono */
     struct io_turn *turn;
     struct io_timer *hold;
     int64_t held_since_us; /* 0: nothing is held back */
@@ -47,6 +49,7 @@ struct creates_batch {
     struct uuid *other_ids; /* duplicate_of, one a task; all zeroes: none */
     size_t row_count;
     enum creates_left *left; /* one a task; NULL: the worker has not answered */
+    bool *are_in_doubt;      /* one a task, with `left`: the worker may have it all the same */
     struct outbox_put put;
     struct create_task **kept; /* those that are being put there */
     size_t kept_count;
@@ -81,5 +84,5 @@ void creates_keep_all(struct creates_batch *b, bool is_in_doubt);
 /* What an error leaves open of the i-th; `message` without the place in the request. */
 void creates_left_open(struct creates_batch *b, size_t i, struct str message, int64_t status);
 /* So does what the answer has left open: what was put off, and what depends on that, or on what
- * waits there. */
+ * waits there. What depends on what waited there a moment ago is asked for again, by itself. */
 void creates_keep_left(struct creates_batch *b);

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "gateway/mirror_audit.h"
 #include "gateway/mirror_record.h"
-#include "gateway/own_rows.h"
+#include "gateway/own_wait.h"
 #include "store/public/error_group.h"
 #include "store/public/mirror_audit.h"
 
@@ -30,14 +30,14 @@ struct apply {
     struct window *w;
     struct mirror_row *rows, *job_rows;
     size_t row_count, born, job_count;
-    size_t unchanged;   /* of those that were born: nothing else came to them */
-    int64_t began_us;   /* mono */
-    bool is_delayed;    /* until the retry timer ends */
-    bool is_waiting;    /* for the cursor in the table */
-    bool was_refused;   /* that is why */
-    bool is_isolated;   /* its bad rows have been looked for */
-    bool are_jobs_bare; /* its jobs go without their payloads */
-    size_t update_at;   /* the step that tells what is missing; 0: none */
+    struct own_wait own; /* what this process stores itself */
+    int64_t began_us;    /* mono */
+    bool is_delayed;     /* until the retry timer ends */
+    bool is_waiting;     /* for the cursor in the table */
+    bool was_refused;    /* that is why */
+    bool is_isolated;    /* its bad rows have been looked for */
+    bool are_jobs_bare;  /* its jobs go without their payloads */
+    size_t update_at;    /* the step that tells what is missing; 0: none */
 };
 
 static void store(struct apply *apply);
@@ -308,37 +308,18 @@ static void load_spans(struct apply *apply)
     db_reply_fail(loaded, apply, &e);
 }
 
-/* Of those that were born and nothing else, what this process has stored itself is done. False:
- * some are under way yet. */
-static bool leave_out_own(struct apply *apply)
-{
-    struct own_rows *own = apply->m->gw->own_rows[apply->m->shard];
-    size_t kept = 0, under_way = 0;
-    for (size_t i = 0; i < apply->row_count; i++) {
-        struct uuid id;
-        enum own_row state = OWN_ROW_UNKNOWN;
-        if (i < apply->born && uuid_parse(apply->rows[i].cells[COL_tasks_id], &id))
-            state = own_rows_take(own, id);
-        under_way += state == OWN_ROW_UNDER_WAY;
-        if (state != OWN_ROW_STORED || i >= apply->unchanged)
-            apply->rows[kept++] = apply->rows[i];
-    }
-    size_t done = apply->row_count - kept;
-    apply->row_count -= done;
-    apply->born -= done;
-    apply->unchanged -= done;
-    return under_way == 0;
-}
-
 /* When the wait has been too long, they are stored by both, and one of the two finds the other's.
  */
 static void begin(struct apply *apply)
 {
-    if (!leave_out_own(apply) && clock_mono_us() - apply->began_us < OWN_ROWS_WAIT_US) {
+    struct own_rows *own = apply->m->gw->own_rows[apply->m->shard];
+    if (!own_wait_look(&apply->own, own) && clock_mono_us() - apply->began_us < OWN_ROWS_WAIT_US) {
         apply->is_delayed = true;
         io_timer_start(apply->m->retry_timer, OWN_ROWS_LOOK_MS);
         return;
     }
+    apply->own.count = 0;
+    apply->row_count = isolate_compact(apply->rows, apply->row_count, &apply->born);
     apply->job_count = window_job_rows(apply->w, &apply->job_rows);
     load_spans(apply);
 }
@@ -358,12 +339,14 @@ void mirror_flush(struct mirror *m)
         m->open->next_seq == m->open->first_seq)
         return;
     struct apply *apply = mem_new(struct apply);
+    size_t unchanged;
     apply->m = m;
     apply->w = m->open;
     apply->began_us = clock_mono_us();
     m->open = window_create(apply->w->next_seq);
     m->applying = apply;
-    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born, &apply->unchanged);
+    apply->row_count = window_rows(apply->w, &apply->rows, &apply->born, &unchanged);
+    own_wait_begin(&apply->own, apply->w, apply->rows, apply->born, unchanged);
     begin(apply);
 }
 

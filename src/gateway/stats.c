@@ -238,7 +238,7 @@ static void begin(struct board_entry *entry, int64_t window_s)
         enum db_lane lane;
         db_reply_fn *fn;
     } calls[] = {
-        [STATS_PART_TOTALS] = { stats_totals_step(), DB_LANE_READ, got_totals },
+        [STATS_PART_TOTALS] = { stats_totals_step(), DB_LANE_SLOW, got_totals },
         [STATS_PART_OLDEST] = { stats_oldest_step(), DB_LANE_SLOW, got_oldest },
         [STATS_PART_COUNTS] = { stats_task_counts_step(), DB_LANE_READ, got_counts },
         [STATS_PART_ROLLUPS] = { rollups_step(entry->next), DB_LANE_READ, got_rollups },
@@ -318,19 +318,25 @@ static bool is_fresh(const struct reading *reading, int64_t since_us)
            reading->generated_at_us >= since_us;
 }
 
-/* What holds, or will soon hold, a fresh reading of these parts and perhaps more; else the one of
- * exactly these. */
+/* What holds a fresh reading of these parts and perhaps more; else what will soon hold one; else
+ * the one of exactly these. */
 static struct board_entry *entry_of(struct stats_board *board, struct str window, unsigned parts,
                                     int64_t since_us)
 {
-    struct board_entry *found = NULL;
+    struct board_entry *fresh = NULL, *under_way = NULL, *stale = NULL;
     list_each (node, &board->entries) {
         struct board_entry *entry = container_of(node, struct board_entry, by_board);
-        bool is_known = is_fresh(entry->reading, since_us) || entry->next != NULL;
-        if (str_eq_c(window, entry->window) && (entry->parts & parts) == parts &&
-            (is_known || (entry->parts == parts && found == NULL)))
-            found = entry;
+        if (!str_eq_c(window, entry->window) || (entry->parts & parts) != parts)
+            continue;
+        if (is_fresh(entry->reading, since_us))
+            fresh = entry;
+        else if (entry->next != NULL)
+            under_way = entry;
+        else if (entry->parts == parts)
+            stale = entry;
     }
+    struct board_entry *soon = under_way != NULL ? under_way : stale;
+    struct board_entry *found = fresh != NULL ? fresh : soon;
     if (found == NULL)
         return entry_create(board, window, parts);
     list_remove(&found->by_board);

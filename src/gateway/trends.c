@@ -268,7 +268,7 @@ static void take_times(const struct history *h, const struct db_rows *rows)
     struct arena *a = h->step->arena;
     int64_t at_us;
     size_t bucket;
-    for (trend_times_begin(&ats); trend_times_next(&ats, &at_us);) {
+    while (trend_times_next(&ats, &at_us)) {
         bool is_one = find_bucket(h, at_us, &bucket);
         if (trend_times_cell(&waits, &cell) && is_one)
             trend_times_add(&h->sums[bucket].wait, a, cell);

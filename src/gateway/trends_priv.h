@@ -66,9 +66,7 @@ struct trend_times {
     struct str cell;         /* of the rows; ptr NULL: none */
     struct histogram *added; /* of all rows together, where they are several */
 };
-/* The times of stats_trend_times, as text: their beginning, and then one after the other, wall
- * clock. */
-void trend_times_begin(struct str *ats);
+/* The times of stats_trend_times, one after the other, wall clock. */
 [[nodiscard]] bool trend_times_next(struct str *rest, int64_t *ret_at_us);
 /* The next of "{0,12,3}{1}": a histogram as the tables have it. */
 [[nodiscard]] bool trend_times_cell(struct str *rest, struct str *ret_cell);

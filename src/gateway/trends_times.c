@@ -6,14 +6,8 @@
 #include "gateway/figures.h"
 #include "gateway/trends_priv.h"
 
-/* timestamptz_send: microseconds since 2000, eight bytes, the highest first. */
+/* timestamptz_send: microseconds since 2000, eight bytes in hex, the highest first. */
 enum { AT_DIGITS = 16, EPOCH_2000_S = 946'684'800 };
-
-void trend_times_begin(struct str *ats)
-{
-    if (str_starts_with(*ats, STR("\\x")))
-        *ats = str_from(*ats, 2);
-}
 
 bool trend_times_next(struct str *rest, int64_t *ret_at_us)
 {

@@ -3,15 +3,18 @@
 #include "analyst/template.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "gateway/check.h"
+#include "gateway/task_input.h"
 #include "json/writer.h"
 
 enum cell_kind {
     CELL_TEXT,
+    CELL_NAME, /* a text of 1 to so many characters */
     CELL_ID,
     CELL_VERSION, /* digits in a string */
     CELL_INT,
-    CELL_FLOAT,
-    CELL_TIME, /* microseconds */
+    CELL_SHARE, /* 0 to 1 */
+    CELL_TIME,  /* microseconds */
     CELL_JSON,
     CELL_IDS,
     CELL_ENUM
@@ -21,7 +24,7 @@ struct member {
     struct str name;
     int column;
     enum cell_kind kind;
-    int enumeration; /* of CELL_ENUM */
+    int more; /* of CELL_ENUM: which; of CELL_NAME: characters at most */
 };
 
 #define NAME(text)                                                                                 \
@@ -33,10 +36,10 @@ struct member {
 static const struct member task_members[] = {
     { NAME("id"), COL_tasks_id, CELL_ID, 0 },
     { NAME("version"), COL_tasks_version, CELL_VERSION, 0 },
-    { NAME("type"), COL_tasks_type, CELL_TEXT, 0 },
+    { NAME("type"), COL_tasks_type, CELL_NAME, TASK_TYPE_CHARS_MAX },
     { NAME("state"), COL_tasks_state, CELL_ENUM, ENUM_task_state },
     { NAME("priority"), COL_tasks_priority, CELL_ENUM, ENUM_task_priority },
-    { NAME("queue"), COL_tasks_queue, CELL_TEXT, 0 },
+    { NAME("queue"), COL_tasks_queue, CELL_NAME, TASK_TYPE_CHARS_MAX },
     { NAME("payload"), COL_tasks_payload, CELL_JSON, 0 },
     { NAME("attempt"), COL_tasks_attempt, CELL_INT, 0 },
     { NAME("max_attempts"), COL_tasks_max_attempts, CELL_INT, 0 },
@@ -50,8 +53,8 @@ static const struct member task_members[] = {
     { NAME("result"), COL_tasks_result, CELL_JSON, 0 },
     { NAME("error"), COL_tasks_error, CELL_TEXT, 0 },
     { NAME("why"), COL_tasks_why, CELL_JSON, 0 },
-    { NAME("progress"), COL_tasks_progress, CELL_FLOAT, 0 },
-    { NAME("idempotency_key"), COL_tasks_idempotency_key, CELL_TEXT, 0 },
+    { NAME("progress"), COL_tasks_progress, CELL_SHARE, 0 },
+    { NAME("idempotency_key"), COL_tasks_idempotency_key, CELL_NAME, TASK_KEY_CHARS_MAX },
     { NAME("depends_on"), COL_tasks_depends_on, CELL_IDS, 0 },
     { NAME("job_id"), COL_tasks_job_id, CELL_ID, 0 },
     { NAME("created_by"), COL_tasks_created_by, CELL_ID, 0 },
@@ -156,14 +159,24 @@ static bool id_cell(struct arena *a, const struct json_value *v, struct str *ret
     return true;
 }
 
+static bool is_name(struct str text, size_t chars_max)
+{
+    return text.len > 0 && (text.len <= chars_max || check_chars(text) <= chars_max);
+}
+
+/* The tables check no task: what they are to hold is checked here. */
 static bool read_cell(struct arena *a, const struct member *m, const struct json_value *v,
                       struct str *ret_cell)
 {
     int64_t whole;
+    double share;
     switch (m->kind) {
     case CELL_TEXT:
         *ret_cell = v->text.len > 0 ? v->text : STR(""); /* no pointer would be null */
         return v->type == JSON_STRING;
+    case CELL_NAME:
+        *ret_cell = v->text;
+        return v->type == JSON_STRING && is_name(v->text, (size_t)m->more);
     case CELL_ID:
         return id_cell(a, v, ret_cell);
     case CELL_VERSION:
@@ -175,9 +188,9 @@ static bool read_cell(struct arena *a, const struct member *m, const struct json
         *ret_cell = str_to_i64(v->text, &whole) ? v->text /* no 1e1 */
                                                 : arena_printf(a, "%lld", (long long)whole);
         return true;
-    case CELL_FLOAT:
+    case CELL_SHARE:
         *ret_cell = v->text;
-        return v->type == JSON_NUMBER;
+        return v->type == JSON_NUMBER && json_to_double(v, &share) && share >= 0 && share <= 1;
     case CELL_TIME:
         if (v->type != JSON_NUMBER || !json_to_i64(v, &whole))
             return false;
@@ -191,7 +204,7 @@ static bool read_cell(struct arena *a, const struct member *m, const struct json
     case CELL_ENUM:
         *ret_cell = v->text;
         return v->type == JSON_STRING &&
-               schema_label_of(&schema_public.enums[m->enumeration], v->text) >= 0;
+               schema_label_of(&schema_public.enums[m->more], v->text) >= 0;
     }
     return false;
 }

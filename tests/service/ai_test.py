@@ -342,6 +342,8 @@ def data_are_analysed_in_each_way():
         _, answer = ai.post("/v1/analyze", {"data": [{"v": 3, "w": None}, {"v": 4, "w": 1}], "kind": "summary"})
         assert answer["findings"] == [] and answer["confidence"] is None
         assert answer["statistics"]["fields"]["w"]["missing"] == 1
+        _, answer = ai.post("/v1/analyze", {"data": [1.7e308, -1.7e308] * 128})
+        assert answer["statistics"]["fields"]["value"]["median"] == 0, answer
         refused = [({}, "data: is missing"), ({"data": []}, "data: is empty"),
                    ({"data": [1, "a"]}, "data[1]: is not a number"),
                    ({"data": [{"a": 1}, {"a": "b"}]}, "data[1].a: is not a number"),

@@ -30,7 +30,7 @@ def together(world, inputs):
     finally:
         client.close()
     made = [Answer(answer.status, answer.headers, json.dumps(each).encode()) for each in answer.json]
-    assert len(world.worker.seen("/v1/tasks")[-1]["tasks"]) == len(inputs)
+    assert any(len(body["tasks"]) == len(inputs) for body in world.worker.seen("/v1/tasks"))
     return made
 
 
@@ -140,6 +140,71 @@ def what_the_worker_puts_off_beside_what_it_takes_is_kept(postgres):
         assert eventually(lambda: world.read(late)["accepted"] and world.read(behind)["accepted"])
 
 
+def only_what_the_worker_may_have_counts_as_sent(postgres):
+    """What it put off for certain can be cancelled, and expires."""
+    with World(postgres, GQL_BATCH_MAX="10") as world:
+        psql(world.url, """CREATE TABLE put (subject_id uuid, is_sent bool);
+            CREATE FUNCTION put() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+            'BEGIN INSERT INTO put VALUES (NEW.subject_id, NEW.sent_at IS NOT NULL); RETURN NULL; END';
+            CREATE TRIGGER put AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION put()""")
+        world.worker.put_off = {"later": [503], "slower": [429], "doubtful": [504]}
+        ids = {kind: new_id() for kind in world.worker.put_off}
+        made = together(world, [*({"type": kind, "id": task} for kind, task in ids.items()),
+                                {"type": "email", "id": ids.setdefault("behind", new_id()), "dependsOn": [ids["doubtful"]]}])
+        assert [t.code for t in made] == ["ok"] * 4, [t.text for t in made]
+        sent = dict(psql(world.url, "SELECT subject_id, is_sent FROM put"))
+        assert sent == {task: "t" if kind == "doubtful" else "f" for kind, task in ids.items()}, (sent, ids)
+        world.emptied()
+
+
+def what_is_put_off_of_an_all_or_none_call_is_all_kept(postgres):
+    with World(postgres) as world:
+        world.worker.put_off["late"] = [429, 429]
+        many = world.ask(CREATE_ALL, {"inputs": [{"type": "email"}, {"type": "late"}, {"type": "email"}]})
+        assert many.code == "ok" and not any(t["accepted"] for t in many.data["createTasks"]), many.text
+        world.emptied()
+        assert {t["id"] for t in many.data["createTasks"]} <= set(world.worker.tasks)
+
+
+def what_came_to_the_worker_meanwhile_is_asked_for_once_more(postgres):
+    """What a task depends on may go from the outbox to the worker between its answer and the look into the outbox."""
+    with World(postgres) as world:
+        first = world.create().data["createTask"]["id"]
+        missing_of, left = world.worker.missing_of, [1]
+
+        def late(wanted, known):
+            if wanted.get("depends_on") and left[0] > 0:
+                left[0] -= 1
+                return "depends_on[0]: there is no such task"
+            return missing_of(wanted, known)
+        world.worker.missing_of = late
+        made = world.create(dependsOn=[first])
+        assert made.code == "ok" and made.data["createTask"]["accepted"] is True, made.text
+        left[0] = 1
+        many = world.ask(CREATE_ALL, {"inputs": [{"type": "email"}, {"type": "email", "dependsOn": [first]}]})
+        assert many.code == "ok" and all(t["accepted"] for t in many.data["createTasks"]), many.text
+        left[0], seen = 100, len(world.worker.seen("/v1/tasks"))
+        refused = world.create(dependsOn=[first])
+        assert refused.code == "BAD_USER_INPUT" and "there is no such task" in refused.text, refused.text
+        assert len(world.worker.seen("/v1/tasks")) - seen == 2
+
+
+def what_depends_on_a_duplicate_is_told_so(postgres):
+    with World(postgres) as world:
+        first = apart(world)
+        key = {"idempotencyKey": "once"}
+        held = world.create(**key).data["createTask"]["id"]
+        double = new_id()
+        assert world.create(id=double, queue="moved", dependsOn=[first], **key).code == "ok"
+        behind = world.create(dependsOn=[double]).data["createTask"]["id"]
+        world.worker.foreign = {}
+        eventually(lambda: psql(world.url, "UPDATE outbox SET apart_until = now() WHERE apart_until > now()") == [] and world.waiting() == 0)
+        assert eventually(lambda: world.read(double)["duplicateOf"]) == {"id": held}
+        failed = world.read(behind)
+        assert failed["error"] == (f"the task {double}, which this one depends on, was not made: "
+                                   f"the task {held} held its idempotency key"), failed
+
+
 def what_has_stepped_aside_costs_no_look_at_the_others(postgres):
     """However many there are: no row is read to be passed over."""
     text = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/store/public/outbox.sql"), encoding="utf-8").read()
@@ -189,7 +254,9 @@ TESTS = [what_has_stepped_aside_fails_visibly_after_too_long, what_has_stepped_a
          what_depends_on_what_has_stepped_aside_is_kept_behind_it,
          what_depends_on_what_fails_in_the_outbox_fails_with_that_reason,
          what_may_wait_behind_what_has_stepped_aside_is_bounded,
-         what_the_worker_puts_off_beside_what_it_takes_is_kept, what_has_stepped_aside_costs_no_look_at_the_others,
+         what_the_worker_puts_off_beside_what_it_takes_is_kept, only_what_the_worker_may_have_counts_as_sent,
+         what_is_put_off_of_an_all_or_none_call_is_all_kept, what_came_to_the_worker_meanwhile_is_asked_for_once_more,
+         what_depends_on_a_duplicate_is_told_so, what_has_stepped_aside_costs_no_look_at_the_others,
          a_circle_steps_aside_and_a_cancelled_task_breaks_it, what_makes_the_worker_stumble_holds_back_nobody]
 
 if __name__ == "__main__":

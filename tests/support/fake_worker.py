@@ -373,6 +373,8 @@ class FakeWorker:
                 raise Refusal(400, "BAD_USER_INPUT", self.refuse_whole[wanted["type"]])
         if body.get("is_atomic"):
             for index, wanted in enumerate(body["tasks"]):
+                if self.put_off.get(wanted["type"]):
+                    raise Refusal(self.put_off[wanted["type"]].pop(0), "RATE_LIMITED", "not just now", index)
                 if wanted["type"] in self.refuse:
                     raise Refusal(400, "BAD_USER_INPUT", self.refuse[wanted["type"]], index)
                 missing = self.missing_of(wanted, {*self.tasks, *(t["id"] for t in body["tasks"][:index])})

@@ -175,6 +175,23 @@ static void findings_are_bounded_and_charts_thinned(void **state)
                      ANALYZE_SERIES_POINTS_MAX);
 }
 
+static void the_largest_numbers_are_analysed_in_each_way(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(16 << 20);
+    double values[256], others[256];
+    static struct analysis an;
+    for (size_t i = 0; i < countof(values); i++) {
+        values[i] = i % 2 == 0 ? 1.7e308 : -1.7e308;
+        others[i] = (double)i;
+    }
+    struct table t = table_of(values, others, countof(values));
+    for (unsigned kind = 0; kind < ANALYZE_KIND_COUNT; kind++) {
+        an = look(a, &t, (enum analyze_kind)kind, 10);
+        assert_true(figure(&an, "load", "median") == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_forecast_is_told_with_its_bounds),
         cmocka_unit_test(what_cannot_be_said_is_refused),
         cmocka_unit_test(findings_are_bounded_and_charts_thinned),
+        cmocka_unit_test(the_largest_numbers_are_analysed_in_each_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

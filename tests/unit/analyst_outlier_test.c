@@ -180,6 +180,21 @@ static void few_points_say_nothing_and_many_spans_are_bounded(void **state)
         assert_true(r.spans[i - 1].from < r.spans[i].from);
 }
 
+static void the_largest_numbers_end(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(8 << 20);
+    double values[256];
+    for (size_t i = 0; i < countof(values); i++)
+        values[i] = i % 2 == 0 ? 1.7e308 : -1.7e308;
+    struct outlier_report r = outliers_find(a, values, countof(values), NULL, 0);
+    assert_int_equal(r.shift.at, 0);
+    for (size_t i = 0; i < countof(values); i += 3)
+        values[i] = (double)(i % 2 == 0 ? INFINITY : -INFINITY);
+    r = outliers_find(a, values, countof(values), NULL, 0);
+    assert_true(r.span_count <= OUTLIER_SPANS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +203,7 @@ int main(void)
         cmocka_unit_test(neighbours_are_one_span),
         cmocka_unit_test(a_new_level_is_a_shift_and_no_outlier),
         cmocka_unit_test(few_points_say_nothing_and_many_spans_are_bounded),
+        cmocka_unit_test(the_largest_numbers_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,30 @@ static void memory_is_found(void **state)
     assert_true(robust_memory(a, same, 3) == 0);
 }
 
+/* Differences of such values are infinite, and those of these no numbers. */
+static void the_largest_numbers_end_and_have_a_middle(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(4 << 20);
+    const double most = 1.7e308, endless = (double)INFINITY;
+    double values[256], steps[100];
+    for (size_t i = 0; i < countof(values); i++)
+        values[i] = i % 2 == 0 ? most : -most;
+    for (size_t i = 0; i < countof(steps); i++)
+        steps[i] = i % 3 == 0 ? endless : i % 3 == 1 ? -endless : (double)i;
+    struct robust_trend t = robust_trend_of(a, values, countof(values));
+    assert_true(isfinite(t.slope) && isfinite(t.intercept) && t.p > 0.01);
+    t = robust_trend_of(a, steps, countof(steps));
+    assert_true(isfinite(t.slope) && isfinite(t.intercept));
+    assert_int_equal(t.count, countof(steps));
+    const double two[] = { -most, most }, high[] = { most, most }, ends[] = { endless, endless };
+    assert_true(robust_median(a, two, 2) == 0);
+    assert_true(robust_median(a, high, 2) == most);
+    assert_true(robust_median(a, ends, 2) == endless);
+    assert_true(fabs(robust_quantile(two, 2, 0.75) - most / 2) < most * 1e-12);
+    assert_true(robust_quantile(ends, 2, 0.75) == endless);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +162,7 @@ int main(void)
         cmocka_unit_test(false_alarms_keep_their_rate_also_with_memory),
         cmocka_unit_test(long_series_are_thinned_and_keep_their_slope),
         cmocka_unit_test(memory_is_found),
+        cmocka_unit_test(the_largest_numbers_end_and_have_a_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,18 @@ static void too_few_cycles_are_not_believed(void **state)
     assert_int_equal(season_named(7, named), 1); /* only the week is whole */
 }
 
+/* Of the largest numbers squares and differences are none. */
+static void the_largest_numbers_have_none_and_end(void **state)
+{
+    (void)state;
+    scoped(arena_destroyp) struct arena *a = arena_create(8 << 20);
+    double values[256];
+    for (size_t i = 0; i < countof(values); i++)
+        values[i] = i % 2 == 0 ? 1.7e308 : -1.7e308;
+    struct season found = season_find(a, values, countof(values), (const size_t[]){ 2, 24 }, 2);
+    assert_int_equal(found.period, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +107,7 @@ int main(void)
         cmocka_unit_test(noise_has_no_season),
         cmocka_unit_test(a_trend_is_no_season_and_hides_none),
         cmocka_unit_test(too_few_cycles_are_not_believed),
+        cmocka_unit_test(the_largest_numbers_have_none_and_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

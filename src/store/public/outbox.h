@@ -19,10 +19,17 @@ struct outbox_entry {
 /* All of one shard. Those whose subject waits already are passed over. */
 [[nodiscard]] struct db_step outbox_add_step(struct arena *a, const struct outbox_entry *entries,
                                              size_t count, int16_t shard);
-/* Which of these tasks wait for that shard: id, whether it has stepped aside, and how many of all
- * shards' entries have, counted up to `count_max`. */
+/* Which of these tasks wait for that shard, and, in rows of their own, which its worker has or is
+ * to get as far as is known. */
 [[nodiscard]] struct db_step outbox_find_step(struct arena *a, const struct uuid *ids, size_t count,
                                               int16_t shard, int64_t count_max);
+enum outbox_find_column {
+    OUTBOX_FOUND_ID,
+    OUTBOX_FOUND_IS_WAITING, /* else the worker has it */
+    OUTBOX_FOUND_IS_ASIDE,
+    OUTBOX_FOUND_ASIDE_COUNT, /* of all shards' entries, up to count_max; 0 where it does not wait
+                               */
+};
 /* The oldest ones of the shard, up to a number and a size, which are sent from now on; what has
  * stepped aside and is due only where there are no others. */
 [[nodiscard]] struct db_step outbox_take_step(struct arena *a, int64_t rows_max, int64_t bytes_max,

@@ -55,12 +55,18 @@ WHERE o.id = ANY ($1::uuid[])
                    WHERE x.id <> ALL ($3::uuid[])));
 
 -- :name outbox_find  :params ids uuid[], shard int2, count_max int8
--- Those of them that wait there, whether they have stepped aside, and how many have in all.
-SELECT o.subject_id, o.apart_until IS NOT NULL, a.count
+-- Those of them that wait there, whether they have stepped aside, and how many have in all. Those
+-- that the worker has, or is to get, as far as is known: what is handed over meanwhile is among them.
+SELECT o.subject_id, true, o.apart_until IS NOT NULL, a.count
 FROM outbox AS o
 CROSS JOIN (SELECT count(*) AS count
             FROM (SELECT FROM outbox AS x WHERE x.apart_until IS NOT NULL LIMIT $3::int8) AS y) AS a
-WHERE o.subject_id = ANY ($1::uuid[]) AND o.shard = $2::int2 AND o.kind = 'task';
+WHERE o.subject_id = ANY ($1::uuid[]) AND o.shard = $2::int2 AND o.kind = 'task'
+UNION ALL
+SELECT t.id, false, false, 0
+FROM tasks AS t
+WHERE t.id = ANY ($1::uuid[]) AND t.shard = $2::int2
+  AND (t.accepted OR (t.version = 0 AND t.status <> 'failed'));
 
 -- :name outbox_apart
 SELECT count(*) FROM outbox AS o WHERE o.apart_until IS NOT NULL;
@@ -73,19 +79,24 @@ WHERE o.id = ANY ($1::uuid[]) AND (o.apart_until IS NULL OR o.apart_until <= now
 -- What the worker would not take stays visible as failed, with the reason; where another task holds
 -- its idempotency key, with that one (an id of zeroes is none). Where it knows nothing of a task
 -- that this one depends on, since that one failed here, this is the reason, as the worker would tell
--- it.
+-- it; one that is refused beside it has stepped this one aside (outbox_part), but for a duplicate.
 WITH given AS (
     SELECT g.id, g.error, nullif(g.other, '00000000-0000-0000-0000-000000000000') AS other
     FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS g (id, error, other)
 ), failed AS (
     SELECT DISTINCT ON (g.id) g.id, k.id AS on_id,
            'the task ' || k.id || ', which this one depends on, '
-           || CASE k.state WHEN 'cancelled' THEN 'was cancelled' ELSE 'has failed' END AS error
+           || CASE WHEN coalesce(s.other, k.duplicate_of) IS NOT NULL
+                   THEN 'was not made: the task ' || coalesce(s.other, k.duplicate_of)
+                        || ' held its idempotency key'
+                   WHEN k.state = 'cancelled' THEN 'was cancelled'
+                   ELSE 'has failed' END AS error
     FROM given AS g
     JOIN tasks AS w ON w.id = g.id
     CROSS JOIN unnest(w.depends_on) AS d (id)
-    JOIN tasks AS k ON k.id = d.id AND k.version = 0 AND k.status = 'failed'
-    WHERE g.other IS NULL AND g.error LIKE 'depends_on[%'
+    JOIN tasks AS k ON k.id = d.id AND k.version = 0
+    LEFT JOIN given AS s ON s.id = k.id
+    WHERE (k.status = 'failed' OR s.other IS NOT NULL) AND g.other IS NULL AND g.error LIKE 'depends_on[%'
     ORDER BY g.id, k.id
 )
 UPDATE tasks AS t

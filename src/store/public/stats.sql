@@ -2,15 +2,20 @@
 -- feed's events.
 
 -- :name stats_totals
--- Beyond 20,000 users and messages are what the server estimates: counting them costs more than the
--- figure is worth. Where it has no estimate yet, no more than that are counted.
-SELECT CASE WHEN u.reltuples > 20000 THEN u.reltuples::int8
-            ELSE (SELECT count(*) FROM (SELECT FROM users LIMIT 20000) AS x) END AS users,
-       CASE WHEN m.reltuples > 20000 THEN m.reltuples::int8
-            ELSE (SELECT count(*) FROM (SELECT FROM chat_messages LIMIT 20000) AS x) END AS messages,
+-- Beyond 20,000 users and messages are estimated, as the planner does, from rows a page when the
+-- server last looked, and from the pages that there are now: counting them costs more than the figure
+-- is worth. Where it has not looked yet they are counted, however many they are.
+SELECT CASE WHEN u.estimate > 20000 THEN u.estimate::int8
+            ELSE (SELECT count(*) FROM users) END AS users,
+       CASE WHEN m.estimate > 20000 THEN m.estimate::int8
+            ELSE (SELECT count(*) FROM chat_messages) END AS messages,
        j.active, j.paused, j.failed
-FROM (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'users'::regclass) AS u,
-     (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'chat_messages'::regclass) AS m,
+FROM (SELECT c.reltuples / nullif(c.relpages, 0) * pg_relation_size(c.oid)
+             / current_setting('block_size')::int8 AS estimate
+      FROM pg_class AS c WHERE c.oid = 'users'::regclass) AS u,
+     (SELECT c.reltuples / nullif(c.relpages, 0) * pg_relation_size(c.oid)
+             / current_setting('block_size')::int8 AS estimate
+      FROM pg_class AS c WHERE c.oid = 'chat_messages'::regclass) AS m,
      (SELECT count(*) FILTER (WHERE x.status = 'active') AS active,
              count(*) FILTER (WHERE x.status = 'paused') AS paused,
              count(*) FILTER (WHERE x.status = 'failed') AS failed
@@ -87,7 +92,7 @@ WHERE r.type IN ($4::text, '') AND r.span_s = $1::int4
 -- All in one row, since 1,500 of them cost more than they hold: the times, eight bytes each, which
 -- are cheaper than any text of them, and "{0,12,3}{1}", the histograms, in the same order, which is
 -- none. One a span and shard.
-SELECT string_agg(timestamptz_send(r.at), '') AS ats,
+SELECT encode(string_agg(timestamptz_send(r.at), ''), 'hex') AS ats,
        string_agg(CASE WHEN $5::bool THEN r.wait END, '') AS wait,
        string_agg(CASE WHEN $6::bool THEN r.run END, '') AS run
 FROM task_rollups AS r
