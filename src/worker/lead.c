@@ -17,11 +17,8 @@ enum {
     RETRY_MAX_MS = 1'000,
     FOLLOW_MAX_MS = 10'000, /* between two readings of what cannot be followed */
     LOOK_MAX_MS = 250,      /* between two looks of a standby */
-    LOOK_LEAVING_MS = 10,   /* while the leader is about to go */
     LEAVE_NOTICE_MS = 300,  /* what a leader gives the standby to look so often; over LOOK_MAX_MS */
 };
-
-static void look(void *owner);
 
 /* ── calls ── */
 
@@ -87,98 +84,13 @@ bool lead_answered(struct lead *lead, const struct db_reply *reply)
     return false;
 }
 
-/* ── standing by ── */
-
-int64_t lead_unread(struct lead *lead, struct backoff *backoff, const struct err *err)
-{
-    int64_t again_ms = err->code == ERR_INTERNAL ? backoff_next_ms(backoff) : 0;
-    lead->follow_us = clock_mono_us() + again_ms * CLOCK_MS;
-    err_set(&lead->unread, err->code, "cannot read the log: %s", err->message);
-    return again_ms;
-}
-
-/* Once for each load. */
-static void tell_warm(struct lead *lead)
-{
-    if (!lead->is_warm || lead->has_told_warm || !lead->is_standing_by)
-        return;
-    lead->has_told_warm = true;
-    log_info("lead.warm", "unfinished=%zu", live_count(lead->s->live));
-}
-
-/* It begins anew at a later look: all is read once more, so what no reading mends is read ever more
- * seldom. */
-static void not_followed(struct lead *lead, const struct err *err)
-{
-    int64_t again_ms = lead_unread(lead, &lead->follows, err);
-    lead_forget_load(lead);
-    shard_forget(lead->s);
-    if (lead->may_take)
-        log_error("lead.load_failed", "again_ms=%lld error=%s", (long long)again_ms,
-                  log_quote(str_of_c(err_text(err))));
-    else
-        log_warn("lead.not_followed", "again_ms=%lld error=%s", (long long)again_ms,
-                 log_quote(str_of_c(err_text(err))));
-}
-
-static void followed(void *owner, const struct err *err)
-{
-    struct lead *lead = owner;
-    bool may_take = lead->may_take;
-    if (err)
-        not_followed(lead, err);
-    else
-        backoff_reset(&lead->follows);
-    lead->is_warm = !err;
-    lead->may_take = false;
-    tell_warm(lead);
-    if (!err && may_take)
-        look(lead);
-}
-
-/* Reads on to the log's end. */
-static void follow(struct lead *lead, const struct db_rows *rows)
-{
-    if (clock_mono_us() < lead->follow_us)
-        return;
-    if (!lead->load)
-        lead->load = load_create(lead->s);
-    if (!load_is_following(lead->load))
-        load_follow(lead->load, db_rows_i64(rows, 0, 2), followed, lead);
-}
-
-static void told(void *owner, const struct db_reply *reply)
-{
-    struct lead *lead = owner;
-    if (lead_answered(lead, reply))
-        lead_look_later(lead, lead->look_ms);
-}
-
-/* Somebody else leads: what he has written since is read, and he is told that we are there. */
-static void stand_by(struct lead *lead, const struct db_rows *rows)
-{
-    struct shard *s = lead->s;
-    bool is_leaving = db_rows_bool(rows, 0, 3), is_to_be_told = db_rows_bool(rows, 0, 4);
-    backoff_reset(&lead->backoff);
-    lead->may_take = false;
-    tell_warm(lead);
-    follow(lead, rows);
-    if (is_leaving || !is_to_be_told || !lead->is_warm) {
-        lead_look_later(lead, is_leaving ? LOOK_LEAVING_MS : lead->look_ms);
-        return;
-    }
-    const struct db_step steps[] = {
-        { &batch_begin_async, batch_begin_async_args(lead->a, STR("1s"), STR("2s")) },
-        { &lead_stand_by, lead_stand_by_args(lead->a, s->id, db_rows_i64(rows, 0, 0)) },
-    };
-    lead_call(lead, DB_LANE_WRITE, steps, countof(steps), told);
-}
+/* ── looking ── */
 
 static void made(void *owner, const struct db_reply *reply)
 {
     struct lead *lead = owner;
     if (lead_answered(lead, reply))
-        look(lead);
+        lead_look_now(lead);
 }
 
 /* For as long as a lease lasts, by our own clock: it is over, also where the database's clock was
@@ -238,17 +150,17 @@ static void looked(void *owner, const struct db_reply *reply)
     lead->is_standing_by = !is_free;
     found(lead, is_free, db_rows_i64(rows, 0, 0));
     if (!is_free) {
-        stand_by(lead, rows);
+        lead_wait(lead, rows);
     } else if (lead->is_warm) {
         lead_take_over(lead, rows);
     } else {
         lead->may_take = true;
-        follow(lead, rows);
+        lead_follow(lead, rows);
         lead_look_later(lead, lead->look_ms);
     }
 }
 
-static void look(void *owner)
+void lead_look_now(void *owner)
 {
     struct lead *lead = owner;
     struct shard *s = lead->s;
@@ -365,7 +277,7 @@ struct lead *lead_create(struct shard *s)
     lead->backoff = (struct backoff){ .min_ms = RETRY_FIRST_MS, .max_ms = RETRY_MAX_MS };
     lead->follows = (struct backoff){ .min_ms = RETRY_FIRST_MS, .max_ms = FOLLOW_MAX_MS };
     lead->takes = lead->follows;
-    lead->look = io_timer_create(s->loop, look, lead);
+    lead->look = io_timer_create(s->loop, lead_look_now, lead);
     lead->renew = io_timer_create(s->loop, renew, lead);
     lead->notice = io_timer_create(s->loop, notice_over, lead);
     lead->look_ms = min_of(s->options.lease_us / CLOCK_MS / 8, (int64_t)LOOK_MAX_MS);
@@ -390,7 +302,7 @@ void lead_destroy(struct lead *lead)
 void lead_start(struct lead *lead)
 {
     lead->is_started = true;
-    look(lead);
+    lead_look_now(lead);
 }
 
 void lead_again(struct lead *lead)

@@ -1,5 +1,5 @@
-/* lead_priv: what lead.c (looking, standing by, keeping the lease, leaving) and lead_take.c (taking
- * over) share. */
+/* lead_priv: what lead.c (looking, keeping the lease, leaving), lead_wait.c (standing by) and
+ * lead_take.c (taking over) share. */
 #pragma once
 #include "base/backoff.h"
 #include "worker/lead.h"
@@ -47,6 +47,15 @@ void lead_call(struct lead *lead, enum db_lane lane, const struct db_step *steps
 void lead_failed(struct lead *lead, const struct err *err);
 void lead_look_later(struct lead *lead, int64_t delay_ms);
 void lead_forget_load(struct lead *lead);
+void lead_look_now(void *lead);
+
+/* ── lead_wait.c ── */
+
+/* Somebody else leads, by that row of lead_look: what he has written since is read, and he is told
+ * that we are there. */
+void lead_wait(struct lead *lead, const struct db_rows *looked);
+/* Reads on to the log's end. */
+void lead_follow(struct lead *lead, const struct db_rows *looked);
 /* What there is could not be read: nothing is before a moment that is ever longer where no reading
  * mends it. Returns how long that is. */
 int64_t lead_unread(struct lead *lead, struct backoff *backoff, const struct err *err);
