@@ -565,7 +565,7 @@ def private_addresses_are_refused_and_nothing_is_sent(world):
 def lines_of_a_heartbeat_that_fails_as_the_attempt_ends_are_told(world):
     with Site() as site, world.worker(heartbeat_ms=20_000) as worker, \
             Runner(worker.url, HTTP_ALLOW="127.0.0.1") as runner:
-        def fails_late(_):
+        def fails_late(*_):
             site.released.set()
             eventually(lambda: runner.metric('windlass_runner_tasks_total{type="http.request",outcome="complete"}') == 1)
             return UNAVAILABLE

@@ -71,9 +71,9 @@ static void forgets_one_where_too_many_have_one_end(void **state)
     struct uuid ids[5];
     size_t known = 0;
     own_rows_begin(rows);
-    for (uint8_t i = 0; i < countof(ids); i++) {
+    for (size_t i = 0; i < countof(ids); i++) {
         ids[i] = id_of(1);
-        ids[i].bytes[0] = i;
+        ids[i].bytes[0] = (uint8_t)i;
         store(rows, &ids[i], 1);
     }
     for (size_t i = 0; i < countof(ids); i++)
