@@ -93,7 +93,10 @@ def no_more_is_asked_for_than_may_run(world):
         with worker.changed:  # or the open poll takes one, and a full runner asks no more
             more = [worker.give("sleep", {"seconds": 3600}) for _ in range(3)]
             extra, worker.waiting = worker.waiting, []
-        def too_many(answer, _):
+        def too_many(answer, call):
+            if "is_broken_off" in call:
+                worker.script["leases"].append(too_many)
+                return 200, answer
             worker.leased.update({lease["task"]: lease["fence"] for lease in extra})
             return 200, {**answer, "leases": extra}
         worker.script["leases"].append(too_many)
