@@ -120,6 +120,14 @@ static struct creates_batch *batch_of_waiting(struct creates *c)
     return b;
 }
 
+void creates_ask_alone(struct creates *c, struct create_call *call)
+{
+    call->was_refused = true;
+    list_push_front(&c->waiting, &call->node);
+    c->waiting_count++;
+    io_turn_arm(c->turn);
+}
+
 void creates_batch_done(struct creates_batch *b)
 {
     creates_let_go(b);
@@ -145,14 +153,9 @@ bool creates_is_vouched(const struct creates_batch *b, const struct create_task 
 /* One of them is what the worker cannot take; the others are not to suffer for it. */
 static void ask_singly(struct creates_batch *b)
 {
-    struct creates *c = b->creates;
     creates_let_go(b);
-    for (size_t i = b->call_count; i-- > 0;) {
-        b->calls[i]->was_refused = true;
-        list_push_front(&c->waiting, &b->calls[i]->node);
-        c->waiting_count++;
-    }
-    io_turn_arm(c->turn);
+    for (size_t i = b->call_count; i-- > 0;)
+        creates_ask_alone(b->creates, b->calls[i]);
     batch_unref(b);
 }
 

@@ -29,7 +29,9 @@ void creates_claim(struct creates_batch *b)
 
 void creates_let_go(struct creates_batch *b)
 {
-    own_rows_end_put(own_rows_of(b->creates), b->epoch, b->fresh_ids, b->fresh_count, false);
+    if (b->fresh_count > 0)
+        own_rows_end_put(own_rows_of(b->creates), b->epoch, b->fresh_ids, b->fresh_count, false);
+    b->fresh_count = 0;
 }
 
 static void stored(struct creates_batch *b, const struct err *e, bool is_all)

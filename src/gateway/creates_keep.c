@@ -189,19 +189,17 @@ static bool depends_on_made(const struct looking *l, const struct missing *missi
     return false;
 }
 
-/* The worker refused all of its call; now it goes alone, and once. */
+/* The worker refused all of its call. */
 static void ask_again(struct creates_batch *b, struct create_call *call)
 {
     size_t kept = 0;
-    call->was_refused = true;
     for (size_t i = 0; i < call->count; i++)
         call->tasks[i].err = (struct err){ 0 };
     for (size_t i = 0; i < b->call_count; i++)
         if (b->calls[i] != call)
             b->calls[kept++] = b->calls[i];
     b->call_count = kept;
-    list_push_front(&b->creates->waiting, &call->node);
-    io_turn_arm(b->creates->turn);
+    creates_ask_alone(b->creates, call);
 }
 
 /* What it depends on was sent between the worker's answer and the look: the worker knows it now. */

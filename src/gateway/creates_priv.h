@@ -56,6 +56,9 @@ struct creates_batch {
 };
 
 /* ── creates.c ── */
+/* The worker refused it, beside others or not: it is asked once more, by itself, before those that
+ * wait. The call is of no batch now. */
+void creates_ask_alone(struct creates *c, struct create_call *call);
 /* Its calls have their answers. */
 void creates_batch_done(struct creates_batch *b);
 /* The same; none of its tasks was made. */

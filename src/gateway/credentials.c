@@ -333,8 +333,11 @@ static void lookup(struct entry *entry)
 void credentials_ask_digest(struct credentials *cs, enum token_kind kind,
                             const uint8_t token_hash[SHA256_LEN], struct credential_wait *wait)
 {
-    assert(kind == TOKEN_SESSION || kind == TOKEN_API);
     list_init(&wait->waiting);
+    if (kind != TOKEN_SESSION && kind != TOKEN_API) {
+        wait->fn(wait->owner, NULL, NULL);
+        return;
+    }
     struct entry *entry = entry_of(cs, kind, token_hash);
     if (is_fresh(entry)) {
         cs->stats.hits++;
@@ -352,11 +355,9 @@ void credentials_ask(struct credentials *cs, struct str token, struct credential
 {
     enum token_kind kind;
     uint8_t token_hash[SHA256_LEN];
-    list_init(&wait->waiting);
-    if (token_parse(token, &kind, token_hash) && (kind == TOKEN_SESSION || kind == TOKEN_API))
-        credentials_ask_digest(cs, kind, token_hash, wait);
-    else
-        wait->fn(wait->owner, NULL, NULL);
+    if (!token_parse(token, &kind, token_hash))
+        kind = TOKEN_KIND_COUNT;
+    credentials_ask_digest(cs, kind, token_hash, wait);
 }
 
 void credential_wait_cancel(struct credential_wait *wait)

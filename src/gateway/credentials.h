@@ -66,7 +66,8 @@ struct credential_wait {
  * Errors (by fn): UNAVAILABLE, TIMEOUT.   Cost: SHA-256 of the token; a point read when not fresh.
  */
 void credentials_ask(struct credentials *cs, struct str token, struct credential_wait *wait);
-/* The same for a token of which only kind and digest are known. */
+/* The same for a token of which only kind and digest are known; one that is neither a session's nor
+ * of the API is nobody's, and its digest is not looked at. */
 void credentials_ask_digest(struct credentials *cs, enum token_kind kind,
                             const uint8_t token_hash[SHA256_LEN], struct credential_wait *wait);
 /* No answer is wanted any more; harmless after it came. */

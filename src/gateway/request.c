@@ -250,11 +250,7 @@ static void read_token(struct request *r)
 void request_ask_credential(struct request *r, struct credential_wait *wait)
 {
     read_token(r);
-    list_init(&wait->waiting);
-    if (r->token_kind == TOKEN_SESSION || r->token_kind == TOKEN_API)
-        credentials_ask_digest(r->loop->credentials, r->token_kind, r->token_hash, wait);
-    else
-        wait->fn(wait->owner, NULL, NULL);
+    credentials_ask_digest(r->loop->credentials, r->token_kind, r->token_hash, wait);
 }
 
 /* False: the token is no capability. One that has ended is nobody's. */

@@ -3,6 +3,7 @@
 #include "store/queue/batch_sql.h"
 #include "worker/batch_priv.h"
 #include "worker/change_priv.h"
+#include "worker/columns.h"
 
 enum { ROWS_FIRST = 32 };
 
@@ -101,22 +102,6 @@ static struct str text_of_ids(struct arena *a, const struct uuid *ids, size_t co
     *at++ = '}';
     return str_of(text, (size_t)(at - text));
 }
-
-/* The columns of n rows: arrays of one arena. */
-#define COLUMN(name, type, value)                                                                  \
-    typeof(type) *(name) = arena_array(a, n, sizeof(type));                                        \
-    for (size_t i = 0; i < n; i++)                                                                 \
-    (name)[i] = (value)
-
-/* One that most rows have no value in: `name_count` is 0 where none has, which saves the server the
- * work of a column. */
-#define SPARSE(name, type, has_it, value)                                                          \
-    size_t name##_count = 0;                                                                       \
-    for (size_t i = 0; i < n && name##_count == 0; i++)                                            \
-        name##_count = (has_it) ? n : 0;                                                           \
-    typeof(type) *(name) = arena_array(a, name##_count, sizeof(type));                             \
-    for (size_t i = 0; i < name##_count; i++)                                                      \
-    (name)[i] = (value)
 
 static void task_step(struct batch *b, const struct task_row *r)
 {

@@ -12,6 +12,7 @@
 #include "store/queue/batch_sql.h"
 #include "store/queue/log_sql.h"
 #include "store/queue/tick_sql.h"
+#include "worker/columns.h"
 #include "worker/logs_priv.h"
 
 enum { EVERY_MS = 1'000, ROWS_MAX = 2'000 };
@@ -73,11 +74,6 @@ static void replied(void *owner, const struct db_reply *reply)
         written(logs);
     look_in(logs, EVERY_MS);
 }
-
-#define COLUMN(name, type, value)                                                                  \
-    typeof(type) *(name) = arena_array(a, n, sizeof(type));                                        \
-    for (size_t i = 0; i < n; i++)                                                                 \
-    (name)[i] = (value)
 
 /* Rows of task_log. */
 struct rows {

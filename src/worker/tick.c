@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "store/queue/batch_sql.h"
 #include "store/queue/tick_sql.h"
+#include "worker/columns.h"
 #include "worker/meter.h"
 #include "worker/notes.h"
 
@@ -98,11 +99,6 @@ static void written(void *owner, const struct db_reply *reply)
     look_in(tick, EVERY_MS);
 }
 
-#define COLUMN(name, type, value)                                                                  \
-    typeof(type) *(name) = arena_array(a, n, sizeof(type));                                        \
-    for (size_t i = 0; i < n; i++)                                                                 \
-    (name)[i] = (value)
-
 /* How far a running one is, as the feed knows it; -1: it has not said so. */
 static int64_t millionths_of(const struct shard *s, const struct live *task)
 {
@@ -117,13 +113,12 @@ struct columns {
     int64_t *versions, *types, *states, *priorities, *flags, *maxima, *timeouts, *ats, *queues,
         *hashes;
     bool *keyed;
-    bool has_keyed, has_hashes; /* of any of them */
+    size_t keyed_count, hash_count; /* 0: of none of them */
 };
 
 static struct columns columns_of(struct arena *a, const struct shard *s, struct live *const *t,
                                  size_t n)
 {
-    bool has_keyed = false, has_hashes = false;
     COLUMN(lanes, struct live_lane, live_lane_of(s->live, t[i]));
     COLUMN(ids, struct uuid, t[i]->id);
     COLUMN(versions, int64_t, t[i]->version);
@@ -134,13 +129,9 @@ static struct columns columns_of(struct arena *a, const struct shard *s, struct 
     COLUMN(maxima, int64_t, t[i]->max_attempts);
     COLUMN(timeouts, int64_t, t[i]->timeout_s);
     COLUMN(ats, int64_t, t[i]->at_us);
-    COLUMN(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0);
+    SPARSE(keyed, bool, t[i]->flags &LIVE_KEYED, (t[i]->flags & LIVE_KEYED) != 0);
     COLUMN(queues, int64_t, lanes[i].queue);
-    COLUMN(hashes, int64_t, (int64_t)lanes[i].key);
-    for (size_t i = 0; i < n; i++) {
-        has_keyed = has_keyed || keyed[i];
-        has_hashes = has_hashes || hashes[i] != 0;
-    }
+    SPARSE(hashes, int64_t, lanes[i].key != 0, (int64_t)lanes[i].key);
     return (struct columns){ .ids = ids,
                              .versions = versions,
                              .types = types,
@@ -153,8 +144,8 @@ static struct columns columns_of(struct arena *a, const struct shard *s, struct 
                              .queues = queues,
                              .hashes = hashes,
                              .keyed = keyed,
-                             .has_keyed = has_keyed,
-                             .has_hashes = has_hashes };
+                             .keyed_count = keyed_count,
+                             .hash_count = hashes_count };
 }
 
 static const struct db_args *live_args(struct arena *a, const struct shard *s,
@@ -169,8 +160,8 @@ static const struct db_args *live_args(struct arena *a, const struct shard *s,
     COLUMN(progress, int64_t, millionths_of(s, t[i]));
     return tick_live_args(a, c.ids, n, c.versions, n, c.types, n, c.states, n, c.priorities, n,
                           c.flags, n, crashes, n, attempts, n, c.maxima, n, c.timeouts, n, sessions,
-                          n, fences, n, c.ats, n, c.keyed, n, c.queues, n, c.hashes, n, progress,
-                          n);
+                          n, fences, n, c.ats, n, c.keyed, c.keyed_count, c.queues, n, c.hashes,
+                          c.hash_count, progress, n);
 }
 
 /* No tick has written it, and its attempt, session, fence and progress are those of a task that
@@ -187,7 +178,7 @@ static const struct db_args *new_args(struct arena *a, const struct shard *s, st
     struct columns c = columns_of(a, s, t, n);
     return tick_live_new_args(a, c.ids, n, c.versions, n, c.types, n, c.states, n, c.priorities, n,
                               c.flags, n, c.maxima, n, c.timeouts, n, c.ats, n, c.keyed,
-                              c.has_keyed ? n : 0, c.queues, n, c.hashes, c.has_hashes ? n : 0);
+                              c.keyed_count, c.queues, n, c.hashes, c.hash_count);
 }
 
 /* Of the types whose counts have changed; after a failure and at the start, of all. */

@@ -123,18 +123,39 @@ def test_kill_9_of_the_supervisor_loses_nothing():
             assert graphql(second, token, "{ me { email } }")["me"]
 
 
+CREATES_WAIT_LITTLE = {"WINDLASS_WORKER_CREATE_TIMEOUT": "500ms"}
+
+
+def accepted_and_kept(up, token, count):
+    """Tasks, so many that the worker took, and so many that the outbox has; the worker hangs afterwards."""
+    create = "mutation { createTask(input: {type: \"noop\"}) { id accepted } }"
+    tasks = []
+
+    def is_made(is_accepted):
+        tasks.append(graphql(up, token, create)["createTask"])
+        return tasks[-1]["accepted"] == is_accepted
+    for _ in range(count):
+        until("the worker takes it", lambda: is_made(True))
+    os.kill(up.service("worker"), signal.SIGSTOP)
+    for _ in range(count):
+        until("the outbox keeps it", lambda: is_made(False))
+    return tasks
+
+
+def assert_all_run(up, token, tasks):
+    read = "query ($id: ID!) { task(id: $id) { status accepted } }"
+    for task in tasks:
+        until("it has run", lambda t=task: graphql(up, token, read, id=t["id"])["task"] ==
+              {"status": "COMPLETED", "accepted": True})
+
+
 def test_kill_9_of_the_supervisor_keeps_tasks_and_the_outbox():
     """Those that the worker took, and those that wait for it because it hangs; all run after the next start."""
-    create = "mutation { createTask(input: {type: \"noop\"}) { id accepted } }"
-    settings = {"WINDLASS_WORKER_CREATE_TIMEOUT": "500ms"}
     with Scratch() as scratch:
-        with Up(PROGRAM, scratch, ["--env", "development"], env=settings, fresh=True) as up:
+        with Up(PROGRAM, scratch, ["--env", "development"], env=CREATES_WAIT_LITTLE, fresh=True) as up:
             up.wait_ready()
             token = set_up(up)
-            accepted = [graphql(up, token, create)["createTask"] for _ in range(5)]
-            os.kill(up.service("worker"), signal.SIGSTOP)
-            kept = [until("the outbox keeps it", lambda: (lambda t: t if not t["accepted"] else None)(
-                graphql(up, token, create)["createTask"])) for _ in range(5)]
+            tasks = accepted_and_kept(up, token, 5)
             with Up(PROGRAM, scratch, run=scratch.join("run2")) as second:
                 assert second.wait_exit() == 69, "the data folder was not held by a lock"
             children = set(descendants(up.process.pid))
@@ -143,10 +164,7 @@ def test_kill_9_of_the_supervisor_keeps_tasks_and_the_outbox():
             until("all children are gone", lambda: not any(map(is_alive, children)), GONE_S)
         with Up(PROGRAM, scratch, ["--env", "development"]) as up:
             up.wait_ready()
-            for task in accepted + kept:
-                read = "query ($id: ID!) { task(id: $id) { status accepted } }"
-                until("it has run", lambda t=task: graphql(up, token, read, id=t["id"])["task"] ==
-                      {"status": "COMPLETED", "accepted": True})
+            assert_all_run(up, token, tasks)
 
 
 def kill_at_once(pids):
@@ -160,26 +178,17 @@ def kill_at_once(pids):
 def test_all_killed_at_once_lose_nothing_and_the_mirror_goes_on_from_its_cursor():
     """PostgreSQL too: nobody writes anything down any more, as when the power goes. (What the disk had not is not
     lost here.)"""
-    create = "mutation { createTask(input: {type: \"noop\"}) { id accepted } }"
-    settings = {"WINDLASS_WORKER_CREATE_TIMEOUT": "500ms"}
     with Scratch() as scratch:
-        with Up(PROGRAM, scratch, ["--env", "development"], env=settings, fresh=True) as up:
+        with Up(PROGRAM, scratch, ["--env", "development"], env=CREATES_WAIT_LITTLE, fresh=True) as up:
             up.wait_ready()
             token = set_up(up)
-            taken = [until("the worker takes it", lambda: (lambda t: t if t["accepted"] else None)(
-                graphql(up, token, create)["createTask"])) for _ in range(20)]
-            os.kill(up.service("worker"), signal.SIGSTOP)
-            kept = [until("the outbox keeps it", lambda: (lambda t: None if t["accepted"] else t)(
-                graphql(up, token, create)["createTask"])) for _ in range(3)]
+            tasks = accepted_and_kept(up, token, 20)
             until("the cursor is stored", lambda: sql(up, "select 1 from mirror where cursor like '0:%'"))
             kill_at_once([up.process.pid, *descendants(up.process.pid)])
             up.process.wait()
         with Up(PROGRAM, scratch, ["--env", "development"]) as up:
             up.wait_ready()
-            for task in taken + kept:
-                read = "query ($id: ID!) { task(id: $id) { status accepted } }"
-                until("it has run", lambda t=task: graphql(up, token, read, id=t["id"])["task"] ==
-                      {"status": "COMPLETED", "accepted": True})
+            assert_all_run(up, token, tasks)
             assert "cursor=0:" in up.logged("event=mirror.held"), "it began anew"
             assert not [line for line in up.log if "event=mirror.snapshot-read" in line], "it began anew"
 

@@ -4,7 +4,7 @@
 -- :params flags int4[], crashes int4[], attempts int4[], max_attempts int4[], timeouts int4[]
 -- :params sessions int8[], fences int8[], ats int8[], keyed bool[], queues int4[], key_hashes int8[]
 -- :params progress int4[]
--- A progress of -1 is one that nobody has told: what an attempt told before stays its own.
+-- `keyed` and `key_hashes` may be empty: none is. A progress of -1 is one that nobody has told: what an attempt told before stays its own.
 INSERT INTO worker.task_live AS l (id, version, type, state, priority, flags, crashes, attempt,
                                    max_attempts, timeout_s, session, fence, at_us, idempotency_key, queue,
                                    key_hash, progress)
@@ -30,7 +30,7 @@ SET version = excluded.version, state = excluded.state, flags = excluded.flags,
 -- :params priorities int4[], flags int4[], max_attempts int4[], timeouts int4[], ats int8[]
 -- :params keyed bool[], queues int4[], key_hashes int8[]
 -- Of tasks that no tick has written before and that never began. Most rows are such; to look for one
--- that is not there, as above, costs as much again. `keyed` and `key_hashes` may be empty: none is.
+-- that is not there, as above, costs as much again.
 INSERT INTO worker.task_live (id, version, type, state, priority, flags, crashes, attempt, max_attempts,
                               timeout_s, session, fence, at_us, idempotency_key, queue, key_hash)
 SELECT u.id, u.version, u.type, u.state::int2, u.priority::int2, u.flags::int2, 0, 0, u.max_attempts,
