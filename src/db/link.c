@@ -202,6 +202,7 @@ static void sync_done(struct db_link *link)
 {
     struct op op = pop_op(link);
     backoff_reset(&link->backoff);
+    link->given_up = 0;
     if (op.request && op.request->lane->class->synced)
         op.request->lane->class->synced(op.request);
 }
