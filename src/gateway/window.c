@@ -91,8 +91,7 @@ static bool is_made(const struct feed_event *event)
     const struct json_value *before = json_get_c(event->object, "before");
     bool is_told = event->object != NULL && event->object->type == JSON_OBJECT &&
                    (before == NULL || before->type == JSON_NULL);
-    return is_told ||
-           str_eq(event->cells[COL_jobs_created_at], event->cells[COL_jobs_updated_at]);
+    return is_told || str_eq(event->cells[COL_jobs_created_at], event->cells[COL_jobs_updated_at]);
 }
 
 static void take_job(struct window *w, const struct feed_event *event)
