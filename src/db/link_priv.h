@@ -22,7 +22,7 @@
 
 enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_WAITING, LINK_OPEN };
 
-enum op_kind { OP_PARSE, OP_STEP, OP_EXTRA, OP_FORGET, OP_SYNC };
+enum op_kind { OP_PARSE, OP_STEP, OP_EXTRA, OP_FORGET, OP_SESSION, OP_SYNC };
 
 /* What the server will answer next, in the order of sending. */
 struct op {
@@ -50,6 +50,7 @@ struct db_link {
     int64_t cancelled_us;   /* of the last cancel */
     unsigned given_up;      /* connections, since the last answer */
     struct io_timer *watch; /* somebody's time was over */
+    bool has_session;       /* the lane's settings hold: no pooler stands between */
     bool has_answered;      /* the first op has given its result; a NULL follows */
     bool is_failing;        /* libpq refused something: lost as soon as nobody is in the middle */
     struct list in_flight;  /* struct db_request */
@@ -70,6 +71,10 @@ void link_send_step(struct db_link *link, struct db_request *r, size_t step);
 /* A statement of ours that belongs to the request's transaction. */
 void link_send_extra(struct db_link *link, struct db_request *r,
                      const struct db_statement *statement, const struct db_args *args);
+/* The lane's settings, if it has any: to a new connection, and to each transaction of one that does
+ * not keep them. */
+void link_send_session(struct db_link *link);
+void link_send_settings(struct db_link *link, struct db_request *r);
 /* Ends the transaction; `r` NULL: of several requests. */
 void link_sync(struct db_link *link, struct db_request *r);
 /* After a turn's sending: hands to the kernel what it takes. */
