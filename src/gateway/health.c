@@ -97,6 +97,14 @@ static void look_at_calls(const struct gateway *gw, struct health_part *part, si
     part->breaker_since_us = breaker.since_us;
 }
 
+struct str health_breaker_name(enum http_breaker_state state)
+{
+    static const struct str names[] = { [HTTP_BREAKER_CLOSED] = { "CLOSED", 6 },
+                                        [HTTP_BREAKER_OPEN] = { "OPEN", 4 },
+                                        [HTTP_BREAKER_HALF_OPEN] = { "HALF_OPEN", 9 } };
+    return names[state];
+}
+
 /* "worker" is shard 0's, "worker-1" shard 1's. */
 static const char *worker_name(size_t shard, struct arena *a)
 {

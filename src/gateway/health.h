@@ -28,6 +28,9 @@ struct health {
     size_t part_count;
 };
 
+/* "HALF_OPEN" */
+[[nodiscard]] struct str health_breaker_name(enum http_breaker_state state);
+
 /* Texts live as long as the arena. */
 void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health);
 
