@@ -17,6 +17,7 @@ static void write_send(struct db_lane_queue *lane)
         if (!link)
             break;
         request_launch(r, link);
+        link_send_settings(link, r);
         for (size_t step = 0; step < r->step_count; step++)
             link_send_step(link, r, step);
         link_sync(link, r);

@@ -1,6 +1,7 @@
 #include "db/link_priv.h"
 
 #include "base/mem.h"
+#include "db/db_transaction_sql.h"
 #include "db/rows_priv.h"
 #include "db/statement_priv.h"
 
@@ -107,6 +108,45 @@ static void send_sync(struct db_link *link, struct db_request *r)
     link->lane->stats.syncs++;
 }
 
+static void settings_of(const struct db_link *link, struct arena *a, struct str **ret_names,
+                        struct str **ret_values)
+{
+    const struct db_lane_options *options = &link->lane->options;
+    *ret_names = arena_new_array(a, options->setting_count, struct str);
+    *ret_values = arena_new_array(a, options->setting_count, struct str);
+    for (size_t i = 0; i < options->setting_count; i++) {
+        (*ret_names)[i] = options->settings[i].name;
+        (*ret_values)[i] = options->settings[i].value;
+    }
+}
+
+void link_send_session(struct db_link *link)
+{
+    size_t count = link->lane->options.setting_count;
+    link->has_session = count == 0;
+    if (count == 0)
+        return;
+    scoped(arena_destroyp) struct arena *a = arena_create(0);
+    struct str *names, *values;
+    settings_of(link, a, &names, &values);
+    send_statement(link, &db_session_settings,
+                   db_session_settings_args(a, PQbackendPID(link->pq), names, count, values, count),
+                   (struct op){ .kind = OP_SESSION });
+    send_sync(link, NULL);
+}
+
+void link_send_settings(struct db_link *link, struct db_request *r)
+{
+    size_t count = link->lane->options.setting_count;
+    if (link->has_session)
+        return;
+    scoped(arena_destroyp) struct arena *a = arena_create(0);
+    struct str *names, *values;
+    settings_of(link, a, &names, &values);
+    link_send_extra(link, r, &db_transaction_settings,
+                    db_transaction_settings_args(a, names, count, values, count));
+}
+
 void link_sync(struct db_link *link, struct db_request *r)
 {
     send_sync(link, r);
@@ -192,10 +232,13 @@ static void op_skipped(struct db_link *link)
 static void op_done(struct db_link *link, PGresult *result)
 {
     const struct op op = *first_op(link);
-    if (op.kind == OP_STEP)
+    if (op.kind == OP_STEP) {
         step_answered(&op, db_rows_create(result));
-    else
-        PQclear(result);
+        return;
+    }
+    if (op.kind == OP_SESSION)
+        link->has_session = PQntuples(result) > 0;
+    PQclear(result);
 }
 
 static void sync_done(struct db_link *link)

@@ -77,6 +77,7 @@ static void on_connected(void *owner)
     link->lane->stats.connects++;
     prepared_cache_init(&link->prepared, link->lane->pool->options.composed_max);
     io_poll_set(link->poll, IO_READABLE);
+    link_send_session(link);
     pool_link_opened(link->lane->pool);
 }
 

@@ -22,7 +22,7 @@
 
 enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_WAITING, LINK_OPEN };
 
-enum op_kind { OP_PARSE, OP_STEP, OP_EXTRA, OP_FORGET, OP_SYNC };
+enum op_kind { OP_PARSE, OP_STEP, OP_EXTRA, OP_FORGET, OP_SESSION, OP_SYNC };
 
 /* What the server will answer next, in the order of sending. */
 struct op {
@@ -47,6 +47,7 @@ struct db_link {
     struct op *ops; /* a ring of a power of two */
     size_t op_first, op_count, op_capacity;
     unsigned cancel_count;
+    bool has_session;      /* the lane's settings hold: no pooler stands between */
     bool has_answered;     /* the first op has given its result; a NULL follows */
     bool is_failing;       /* libpq refused something: lost as soon as nobody is in the middle */
     struct list in_flight; /* struct db_request */
@@ -67,6 +68,10 @@ void link_send_step(struct db_link *link, struct db_request *r, size_t step);
 /* A statement of ours that belongs to the request's transaction. */
 void link_send_extra(struct db_link *link, struct db_request *r,
                      const struct db_statement *statement, const struct db_args *args);
+/* The lane's settings, if it has any: to a new connection, and to each transaction of one that does
+ * not keep them. */
+void link_send_session(struct db_link *link);
+void link_send_settings(struct db_link *link, struct db_request *r);
 /* Ends the transaction; `r` NULL: of several requests. */
 void link_sync(struct db_link *link, struct db_request *r);
 /* After a turn's sending: hands to the kernel what it takes. */

@@ -13,8 +13,9 @@
  *
  * A lost connection is opened again with back-off; meanwhile calls wait within their deadline.
  * Reads that were in flight are sent again; a write that was is answered `is_in_doubt`, unless its
- * caller marked it idempotent. No session state is used, so PgBouncer in transaction mode may
- * stand between (with `is_prepare_off` where it does not track prepared statements).
+ * caller marked it idempotent. PgBouncer in transaction mode may stand between (with
+ * `is_prepare_off` where it does not track prepared statements): a lane's settings are its
+ * connections' own where these lead to the server itself, and each transaction's where they do not.
  * Source: docs/decisions/0004-read-and-write-lanes.md.   Thread: the loop's.
  */
 #pragma once
@@ -32,10 +33,19 @@ enum db_lane { DB_LANE_READ, DB_LANE_WRITE, DB_LANE_SLOW, DB_LANE_COUNT };
 /* "read", "write", "slow". */
 [[nodiscard]] const char *db_lane_name(enum db_lane lane);
 
+/* One of PostgreSQL's: "lock_timeout", "1s". */
+struct db_setting {
+    struct str name, value;
+};
+
 struct db_lane_options {
     size_t connections;
     size_t in_flight_max; /* calls on one connection; the slow lane has one */
     size_t waiting_max;   /* calls that wait for a connection */
+    /* Of the write lane: they hold for all its calls, unless a call's own steps set another value.
+     * They stay where they are until the pool is gone. */
+    const struct db_setting *settings;
+    size_t setting_count;
 };
 
 /* Called when the first connection opens and when the last one is lost; `why` NULL: it is up. */

@@ -50,6 +50,7 @@ struct feed {
 
     /* For any thread. */
     atomic_llong current_at_us; /* what the tables held then; 0: never */
+    atomic_llong live_since_us; /* wall: since when that is not too long ago, or, negative, is */
     atomic_llong outbox_waiting;
     atomic_llong outbox_puts;
     atomic_llong outbox_oldest_us;
@@ -66,9 +67,14 @@ int64_t feed_position(const struct gateway_loop *loop, size_t shard)
 
 /* ── how old the tables are ── */
 
+static int64_t lag_max_us(const struct gateway *gw)
+{
+    return conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
+}
+
 bool feed_is_live(const struct gateway *gw)
 {
-    return feed_lag_us(gw) <= conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
+    return feed_lag_us(gw) <= lag_max_us(gw);
 }
 
 /* What the tables of the shards from one to another held was all there, at the latest, then: the
@@ -90,6 +96,22 @@ int64_t feed_shard_lag_us(const struct gateway *gw, size_t shard)
 int64_t feed_lag_us(const struct gateway *gw)
 {
     return lag_us(gw, 0, gw->shard_count);
+}
+
+/* Nobody tells when the bound is passed; who sees it first knows when that was. From then on it
+ * counts as one time, until the tables have caught up, however far they come meanwhile. */
+bool feed_shard_is_live(const struct gateway *gw, size_t shard, int64_t *ret_since_us)
+{
+    struct feed *feed = gw->feeds[shard];
+    int64_t late_us = feed_shard_lag_us(gw, shard) - lag_max_us(gw);
+    long long since_us = atomic_load(&feed->live_since_us);
+    if (late_us > 0 && since_us >= 0) {
+        long long passed_us = late_us - clock_wall_us();
+        if (atomic_compare_exchange_strong(&feed->live_since_us, &since_us, passed_us))
+            since_us = passed_us;
+    }
+    *ret_since_us = since_us > 0 ? since_us : -since_us;
+    return late_us <= 0;
 }
 
 int64_t feed_shard_outbox_waiting(const struct gateway *gw, size_t shard)
@@ -156,14 +178,25 @@ int64_t feed_outbox_oldest_us(const struct gateway *gw)
     return oldest_us == INT64_MAX ? 0 : oldest_us;
 }
 
+/* The tables hold what there was then. */
+static void reach(struct feed *feed, int64_t at_us)
+{
+    int64_t max_us = lag_max_us(feed->gw);
+    bool was_live = feed_shard_lag_us(feed->gw, feed->shard) <= max_us;
+    if (at_us <= atomic_load(&feed->current_at_us))
+        return;
+    atomic_store(&feed->current_at_us, at_us);
+    if (!was_live && clock_mono_us() - at_us <= max_us)
+        atomic_store(&feed->live_since_us, clock_wall_us());
+}
+
 /* The newest moment whose end of the feed the tables have reached. */
 static void update_lag(struct feed *feed)
 {
     for (size_t back = 1; back <= min_of(feed->sample_count, (size_t)SAMPLES); back++) {
         const struct sample *s = &feed->samples[(feed->sample_count - back) % SAMPLES];
         if (s->seq <= feed->reached) {
-            if (s->at_us > atomic_load(&feed->current_at_us))
-                atomic_store(&feed->current_at_us, s->at_us);
+            reach(feed, s->at_us);
             return;
         }
     }
@@ -422,6 +455,7 @@ static struct feed *feed_create(struct gateway *gw, size_t shard)
                            .limit = EVENTS_MAX,
                            .reached = -1 };
     atomic_init(&feed->worker_since_us, -clock_wall_us());
+    atomic_init(&feed->live_since_us, -clock_wall_us());
     feed->timer = io_timer_create(feed->loop->io, poll, feed);
     feed->mirror = mirror_create(gw, feed, shard);
     return feed;

@@ -100,6 +100,9 @@ void feed_unsubscribe(struct feed_subscription *subscription);
 /* How old the tables' tasks and jobs are at most; INT64_MAX: not known yet. Thread: any. */
 [[nodiscard]] int64_t feed_lag_us(const struct gateway *gw);
 [[nodiscard]] int64_t feed_shard_lag_us(const struct gateway *gw, size_t shard);
+/* Whether the shard's are LIVE, and since when (wall) they are or are not. Thread: any. */
+[[nodiscard]] bool feed_shard_is_live(const struct gateway *gw, size_t shard,
+                                      int64_t *ret_since_us);
 /* Entries of the outbox: of all gateways, as known for about a second. Thread: any. */
 [[nodiscard]] int64_t feed_outbox_waiting(const struct gateway *gw);
 [[nodiscard]] int64_t feed_shard_outbox_waiting(const struct gateway *gw, size_t shard);

@@ -114,17 +114,17 @@ static const char *worker_name(size_t shard, struct arena *a)
 static void look_at_worker(const struct gateway *gw, size_t shard, struct arena *a,
                            struct health *health)
 {
-    int64_t since_us, lag_us = feed_shard_lag_us(gw, shard);
+    int64_t since_us, live_since_us, lag_us = feed_shard_lag_us(gw, shard);
     bool is_up = feed_worker_is_up(gw, shard, &since_us);
-    bool is_live = lag_us <= conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
+    bool is_live = feed_shard_is_live(gw, shard, &live_since_us);
     struct health_part *part = add_part(health, worker_name(shard, a),
                                         !is_up    ? HEALTH_DOWN
                                         : is_live ? HEALTH_UP
                                                   : HEALTH_DEGRADED,
-                                        since_us);
+                                        is_up ? max_of(since_us, live_since_us) : since_us);
     if (!is_up)
         part->detail = STR("it does not answer; tasks and jobs come from the cache");
-    else if (part->status == HEALTH_DEGRADED)
+    else if (!is_live)
         part->detail = STR("the cache of tasks and jobs lags behind");
     else if (shard == 0)
         part->detail = told_paused(gw->told, a);

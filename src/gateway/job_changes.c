@@ -30,7 +30,8 @@ static void stored(struct gql_step *step, const struct db_reply *reply)
     gql_step_finish(step);
 }
 
-void job_row_answer(struct gql_step *step, size_t shard, const struct json_value *body)
+static void store_row(struct gql_step *step, size_t shard, const struct json_value *body,
+                      bool is_new)
 {
     struct mirror_row *row = arena_new(step->arena, struct mirror_row);
     struct worker_row job;
@@ -43,10 +44,23 @@ void job_row_answer(struct gql_step *step, size_t shard, const struct json_value
     job.cells[COL_jobs_shard] = shards_cell(shard);
     *row = (struct mirror_row){ job.told, job.cells };
     step->host = row;
-    const struct db_step steps[] = { mirror_async_step(),
-                                     job_mirror_upsert_step(step->arena, row, 1, true, false,
-                                                            (int16_t)shard) };
+    const struct db_step steps[] = {
+        mirror_async_step(),
+        is_new ? job_mirror_upsert_step(step->arena, row, 1, true, false, (int16_t)shard)
+               : job_mirror_update_step(step->arena, row, 1, (int16_t)shard)
+    };
     (void)await_db_any(step, DB_LANE_WRITE, steps, countof(steps), stored);
+}
+
+void job_row_answer(struct gql_step *step, size_t shard, const struct json_value *body)
+{
+    store_row(step, shard, body, true);
+}
+
+/* Another may delete it before this is stored. */
+static void changed(struct gql_step *step, size_t shard, const struct json_value *body)
+{
+    store_row(step, shard, body, false);
 }
 
 /* ── createJob ── */
@@ -154,17 +168,17 @@ static enum gql_next resolve_update(struct gql_step *step)
     struct err e;
     if (!job_input_read_update(step, &body, &e))
         return gql_step_fail(step, &e);
-    return ask_for(step, NULL, ":update", body, job_row_answer);
+    return ask_for(step, NULL, ":update", body, changed);
 }
 
 static enum gql_next resolve_pause(struct gql_step *step)
 {
-    return ask_for(step, NULL, ":pause", task_input_actor(step), job_row_answer);
+    return ask_for(step, NULL, ":pause", task_input_actor(step), changed);
 }
 
 static enum gql_next resolve_resume(struct gql_step *step)
 {
-    return ask_for(step, NULL, ":resume", task_input_actor(step), job_row_answer);
+    return ask_for(step, NULL, ":resume", task_input_actor(step), changed);
 }
 
 static enum gql_next resolve_trigger(struct gql_step *step)

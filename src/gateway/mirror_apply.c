@@ -29,7 +29,7 @@ struct apply {
     struct mirror *m; /* NULL: nobody wants it any more */
     struct window *w;
     struct mirror_row *rows, *job_rows;
-    size_t row_count, born, job_count;
+    size_t row_count, born, job_count, jobs_born;
     struct own_wait own; /* what this process stores itself */
     int64_t began_us;    /* mono */
     bool is_delayed;     /* until the retry timer ends */
@@ -136,7 +136,7 @@ static void refused_again(struct apply *apply)
     log_error("mirror.jobs-refused", "count=%zu", apply->job_count);
     m->stats.refused_rows += apply->job_count;
     if (apply->are_jobs_bare)
-        apply->job_count = 0;
+        apply->job_count = apply->jobs_born = 0;
     for (size_t i = 0; i < apply->job_count; i++) {
         struct str *cells = arena_new_array(apply->w->arena, COL_jobs_COUNT, struct str);
         memcpy(cells, apply->job_rows[i].cells, COL_jobs_COUNT * sizeof *cells);
@@ -259,9 +259,13 @@ static void store(struct apply *apply)
     count += sync_failures(w, m->lease.shard, steps + count);
     add_figures(apply, steps, &count);
     count += mirror_record_window(w, (int)m->lease.shard, &steps[count]);
-    if (apply->job_count > 0)
-        steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->job_count, true, false,
+    if (apply->jobs_born > 0)
+        steps[count++] = job_mirror_upsert_step(a, apply->job_rows, apply->jobs_born, true, false,
                                                 m->lease.shard);
+    if (apply->job_count > apply->jobs_born)
+        steps[count++] =
+            job_mirror_update_step(a, apply->job_rows + apply->jobs_born,
+                                   apply->job_count - apply->jobs_born, m->lease.shard);
     if (w->gone_job_count > 0)
         steps[count++] = job_mirror_drop_step(a, w->gone_jobs, w->gone_job_count);
     if (w->is_uncounted)
@@ -320,7 +324,7 @@ static void begin(struct apply *apply)
     }
     apply->own.count = 0;
     apply->row_count = isolate_compact(apply->rows, apply->row_count, &apply->born);
-    apply->job_count = window_job_rows(apply->w, &apply->job_rows);
+    apply->job_count = window_job_rows(apply->w, &apply->job_rows, &apply->jobs_born);
     load_spans(apply);
 }
 

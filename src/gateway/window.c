@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "json/json.h"
 
 enum { WINDOW_BYTES = 64 << 20, FIRST_CAPACITY = 64 };
 
@@ -84,6 +85,15 @@ static void take_task(struct window *w, const struct feed_event *event)
     merge(row, event, COL_tasks_COUNT);
 }
 
+/* By who made it; a worker that does not tell of him tells it by its times. */
+static bool is_made(const struct feed_event *event)
+{
+    const struct json_value *before = json_get_c(event->object, "before");
+    bool is_told = event->object != NULL && event->object->type == JSON_OBJECT &&
+                   (before == NULL || before->type == JSON_NULL);
+    return is_told || str_eq(event->cells[COL_jobs_created_at], event->cells[COL_jobs_updated_at]);
+}
+
 static void take_job(struct window *w, const struct feed_event *event)
 {
     struct window_row *row = map_get(w->jobs_by_id, uuid_bytes(&event->id));
@@ -97,6 +107,7 @@ static void take_job(struct window *w, const struct feed_event *event)
         row = new_row(w, w->jobs_by_id, event->id, COL_jobs_COUNT);
         PUSH(w->jobs, w->job_count, row);
     }
+    row->is_born |= is_made(event);
     row->is_gone = false;
     merge(row, event, COL_jobs_COUNT);
 }
@@ -226,15 +237,21 @@ size_t window_rows(const struct window *w, struct mirror_row **ret_rows, size_t 
     return n;
 }
 
-size_t window_job_rows(const struct window *w, struct mirror_row **ret_rows)
+static size_t add_jobs(const struct window *w, bool are_born, struct mirror_row *rows)
 {
-    struct mirror_row *rows = arena_new_array(w->arena, w->job_count, struct mirror_row);
     size_t n = 0;
     for (size_t i = 0; i < w->job_count; i++)
-        if (!w->jobs[i]->is_gone)
+        if (!w->jobs[i]->is_gone && w->jobs[i]->is_born == are_born)
             rows[n++] = (struct mirror_row){ w->jobs[i]->told, w->jobs[i]->cells };
-    *ret_rows = rows;
     return n;
+}
+
+size_t window_job_rows(const struct window *w, struct mirror_row **ret_rows, size_t *ret_born)
+{
+    struct mirror_row *rows = arena_new_array(w->arena, w->job_count, struct mirror_row);
+    *ret_born = add_jobs(w, true, rows);
+    *ret_rows = rows;
+    return *ret_born + add_jobs(w, false, rows + *ret_born);
 }
 
 size_t window_counts(const struct window *w, struct mirror_count **ret_counts)

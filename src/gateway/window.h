@@ -54,5 +54,7 @@ void window_take(struct window *w, struct feed_batch *batch);
  */
 [[nodiscard]] size_t window_rows(const struct window *w, struct mirror_row **ret_rows,
                                  size_t *ret_born, size_t *ret_unchanged);
-[[nodiscard]] size_t window_job_rows(const struct window *w, struct mirror_row **ret_rows);
+/* Born ones first: the others have a row already, or were deleted. */
+[[nodiscard]] size_t window_job_rows(const struct window *w, struct mirror_row **ret_rows,
+                                     size_t *ret_born);
 [[nodiscard]] size_t window_counts(const struct window *w, struct mirror_count **ret_counts);

@@ -217,8 +217,8 @@ void batch_send(struct batch *b)
     ops_finish(&b->log);
     b->sent_ops = bytes_of(&b->log.ops);
     b->sent_ids = bytes_of(&b->log.ids);
-    batch_step(b, &batch_begin,
-               batch_begin_args(b->a, b->is_alone ? STR("200ms") : STR("1s"), STR("5s")));
+    if (b->is_alone)
+        batch_step(b, &batch_limits, batch_limits_args(b->a, STR("200ms"), STR("5s")));
     batch_step(b, &batch_log,
                batch_log_args(b->a, s->id, b->first, (int32_t)batch_size(b), s->epoch, b->at_us,
                               b->sent_ops, b->sent_ids, bytes_of(&b->log.args),

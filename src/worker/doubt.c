@@ -137,7 +137,7 @@ static void settle(void *owner)
     ops_put(&log, &(struct change){ .op = OP_NONE, .id = uuid_v7() });
     ops_finish(&log);
     const struct db_step steps[] = {
-        { &batch_begin, batch_begin_args(d->a, STR("1s"), STR("3s")) },
+        { &batch_limits, batch_limits_args(d->a, STR("1s"), STR("3s")) },
         { &batch_log, batch_log_args(d->a, b->s->id, b->first, 1, b->s->epoch, b->at_us,
                                      buf_str(&log.ops), buf_str(&log.ids), STR(""), STR("")) },
     };

@@ -118,7 +118,7 @@ static void settle(struct inbox *t)
         return;
     }
     const struct db_step steps[] = {
-        { &batch_begin, batch_begin_args(t->a, STR("1s"), STR("8s")) },
+        { &batch_limits, batch_limits_args(t->a, STR("1s"), STR("8s")) },
         { &tick_guard, tick_guard_args(t->a, t->w->shard.id, t->w->shard.epoch) },
         { &inbox_settle,
           inbox_settle_args(t->a, t->settled, t->settled_count, t->errors, t->settled_count) },

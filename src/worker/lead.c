@@ -139,7 +139,7 @@ static void looked(void *owner, const struct db_reply *reply)
     }
     if (!db_rows_bool(rows, 0, 6)) {
         const struct db_step steps[] = {
-            { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
+            { &batch_limits, batch_limits_args(lead->a, STR("1s"), STR("8s")) },
             { &lead_alone, NULL },
             { &lead_make, lead_make_args(lead->a, s->id) },
         };
@@ -202,7 +202,7 @@ static void renew(void *owner)
         return;
     arena_reset(lead->renew_a);
     const struct db_step steps[] = {
-        { &batch_begin_async, batch_begin_async_args(lead->renew_a, STR("1s"), STR("2s")) },
+        { &batch_limits_async, batch_limits_async_args(lead->renew_a, STR("1s"), STR("2s")) },
         { &lead_renew, lead_renew_args(lead->renew_a, s->id, s->epoch, s->options.lease_us) },
     };
     lead->renewal_us = clock_mono_us();
@@ -250,7 +250,7 @@ void lead_leave(struct lead *lead, io_fn *done, void *owner)
     }
     arena_reset(lead->a);
     const struct db_step steps[] = {
-        { &batch_begin_async, batch_begin_async_args(lead->a, STR("1s"), STR("2s")) },
+        { &batch_limits_async, batch_limits_async_args(lead->a, STR("1s"), STR("2s")) },
         { &lead_leave_row, lead_leave_row_args(lead->a, s->id, s->epoch) },
     };
     const struct db_call c = { .lane = DB_LANE_WRITE,

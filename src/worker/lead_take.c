@@ -96,7 +96,7 @@ static void write_epoch(struct lead *lead)
     ops_put(&log, &(struct change){ .op = OP_NONE, .id = uuid_v7() });
     ops_finish(&log);
     const struct db_step steps[] = {
-        { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
+        { &batch_limits, batch_limits_args(lead->a, STR("1s"), STR("8s")) },
         { &batch_log, batch_log_args(lead->a, s->id, lead->end, 1, s->epoch, clock_wall_us(),
                                      buf_str(&log.ops), buf_str(&log.ids), STR(""), STR("")) },
     };
@@ -124,7 +124,7 @@ static void make_parts(struct lead *lead)
     arena_reset(lead->a);
     s->log_room = (part + LOG_PARTS_AHEAD) * SHARD_LOG_SPAN;
     const struct db_step steps[] = {
-        { &batch_begin, batch_begin_args(lead->a, STR("2s"), STR("8s")) },
+        { &batch_limits, batch_limits_args(lead->a, STR("2s"), STR("8s")) },
         { &retain_log_make, retain_log_make_args(lead->a, part, part + LOG_PARTS_AHEAD - 1) },
         { &retain_day_make, retain_days_to_make(s, lead->a) },
     };
@@ -203,7 +203,7 @@ void lead_take_over(struct lead *lead, const struct db_rows *looked)
     lead->looked_epoch = db_rows_i64(looked, 0, 0);
     lead->looked_until_us = db_rows_time(looked, 0, 5);
     const struct db_step steps[] = {
-        { &batch_begin, batch_begin_args(lead->a, STR("1s"), STR("8s")) },
+        { &batch_limits, batch_limits_args(lead->a, STR("1s"), STR("8s")) },
         { &lead_take, lead_take_args(lead->a, s->id, lead->looked_epoch, lead->looked_until_us,
                                      str_of_c(s->name), s->options.lease_us) },
     };

@@ -86,7 +86,7 @@ void lead_wait(struct lead *lead, const struct db_rows *rows)
         return;
     }
     const struct db_step steps[] = {
-        { &batch_begin_async, batch_begin_async_args(lead->a, STR("1s"), STR("2s")) },
+        { &batch_limits_async, batch_limits_async_args(lead->a, STR("1s"), STR("2s")) },
         { &lead_stand_by, lead_stand_by_args(lead->a, s->id, db_rows_i64(rows, 0, 0)) },
     };
     lead_call(lead, DB_LANE_WRITE, steps, countof(steps), told);

@@ -137,7 +137,7 @@ static void flush(struct logs *logs)
     if (logs->sent_count == 0)
         return;
     steps[count++] =
-        (struct db_step){ &batch_begin_async, batch_begin_async_args(a, STR("1s"), STR("5s")) };
+        (struct db_step){ &batch_limits_async, batch_limits_async_args(a, STR("1s"), STR("5s")) };
     steps[count++] =
         (struct db_step){ &tick_guard, tick_guard_args(a, logs->s->id, logs->s->epoch) };
     if (rows.count > 0)

@@ -97,7 +97,7 @@ static void newest_read(void *owner, const struct db_reply *reply)
     }
     arena_reset(t->a);
     const struct db_step steps[] = {
-        { &batch_begin, batch_begin_args(t->a, STR("200ms"), STR("8s")) },
+        { &batch_limits, batch_limits_args(t->a, STR("200ms"), STR("8s")) },
         { &tick_guard, tick_guard_args(t->a, t->s->id, t->s->epoch) },
         { &retain_log_drop, retain_log_drop_args(t->a, t->log_part) },
     };
@@ -144,7 +144,7 @@ void retain_sweep(struct retain *t)
     int32_t forgotten = (int32_t)((t->now_us - t->s->options.id_past_us) / CLOCK_DAY_US - 1);
     arena_reset(t->a);
     const struct db_step steps[] = {
-        { &batch_begin, batch_begin_args(t->a, STR("200ms"), STR("8s")) },
+        { &batch_limits, batch_limits_args(t->a, STR("200ms"), STR("8s")) },
         { &tick_guard, tick_guard_args(t->a, t->s->id, t->s->epoch) },
         { &retain_gone_sweep, retain_gone_sweep_args(t->a, forgotten) },
         { &inbox_sweep, inbox_sweep_args(t->a, t->now_us - t->s->options.retention_us) },
@@ -181,7 +181,7 @@ static void make_parts(struct retain *t)
     t->log_part = part + LOG_PARTS_AHEAD; /* the first that there is not */
     arena_reset(t->a);
     const struct db_step steps[] = {
-        { &batch_begin, batch_begin_args(t->a, STR("1s"), STR("8s")) },
+        { &batch_limits, batch_limits_args(t->a, STR("1s"), STR("8s")) },
         { &retain_log_make, retain_log_make_args(t->a, part, part + LOG_PARTS_AHEAD - 1) },
         { &retain_day_make, retain_days_to_make(t->s, t->a) },
     };

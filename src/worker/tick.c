@@ -258,7 +258,7 @@ static void write_now(struct view *view)
     arena_reset(a);
     /* Waits for the disk: a checkpoint that PostgreSQL shows and then loses in a crash would be
      * built on by us, and by a standby that has seen it. */
-    steps[count++] = (struct db_step){ &batch_begin, batch_begin_args(a, STR("1s"), STR("8s")) };
+    steps[count++] = (struct db_step){ &batch_limits, batch_limits_args(a, STR("1s"), STR("8s")) };
     steps[count++] = (struct db_step){ &tick_guard, tick_guard_args(a, s->id, s->epoch) };
     take_marked(tick, &taken);
     if (taken.fresh_count > 0)

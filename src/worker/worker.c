@@ -25,6 +25,18 @@ enum {
     WRITE_CONNECTIONS = 4, /* batches; tick and retention; logs; the lease, and what is in doubt */
 };
 
+/* For whatever the worker writes. One plan for any number of rows: one that was made for an empty
+ * table must not turn into a scan. */
+static const struct db_setting write_settings[] = {
+    { STR("lock_timeout"), STR("1s") },
+    { STR("statement_timeout"), STR("5s") },
+    { STR("plan_cache_mode"), STR("force_generic_plan") },
+    { STR("enable_seqscan"), STR("off") },
+    { STR("enable_hashjoin"), STR("off") },
+    { STR("enable_mergejoin"), STR("off") },
+    { STR("jit"), STR("off") },
+};
+
 static struct str database_url(const struct conf *conf)
 {
     struct str own = conf_str(conf, CONF_WORKER_DATABASE_URL);
@@ -46,6 +58,8 @@ static bool open_pool(struct worker *w, struct err *e)
     options.lanes[DB_LANE_READ].connections = 1;
     options.lanes[DB_LANE_WRITE].connections = WRITE_CONNECTIONS;
     options.lanes[DB_LANE_WRITE].in_flight_max = 1;
+    options.lanes[DB_LANE_WRITE].settings = write_settings;
+    options.lanes[DB_LANE_WRITE].setting_count = countof(write_settings);
     options.lanes[DB_LANE_SLOW].connections = 1;
     if (str_is_empty(options.url))
         return err_set(e, ERR_INVALID,
@@ -60,6 +74,8 @@ static struct shard_options options_of(const struct conf *conf)
         .retention_us = conf_duration_us(conf, CONF_RETENTION),
         .id_past_us = conf_duration_us(conf, CONF_ID_PAST),
         .id_future_us = conf_duration_us(conf, CONF_ID_FUTURE),
+        .feed_memory = conf_bytes(conf, CONF_FEED_MEMORY),
+        .feed_memory_us = conf_duration_us(conf, CONF_FEED_MEMORY_AGE),
         .feed_retention_us = conf_duration_us(conf, CONF_FEED_RETENTION),
         .ageing_us = conf_duration_us(conf, CONF_PRIORITY_AGEING),
         .job_change_retention_us = conf_duration_us(conf, CONF_JOB_CHANGE_RETENTION),

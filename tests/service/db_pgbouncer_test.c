@@ -132,6 +132,29 @@ static void a_time_limit_does_not_leak_to_the_next_transaction(void **state)
     rig_clear(&rig);
 }
 
+/* The server's connection is not the lane's own, so each transaction has the settings for itself.
+ */
+static void a_lanes_settings_do_not_leak_to_others(void **state)
+{
+    (void)state;
+    static const struct db_setting settings[] = { { STR("lock_timeout"), STR("4s") } };
+    static const char setting[] = "SELECT current_setting('lock_timeout')";
+    struct db_pool_options options = db_pool_defaults();
+    options.is_prepare_off = true;
+    options.lanes[DB_LANE_WRITE].settings = settings;
+    options.lanes[DB_LANE_WRITE].setting_count = countof(settings);
+    struct rig rig;
+    rig_init(&rig, url, &options);
+    for (unsigned i = 0; i < 8; i++) { /* one for each of the lane's connections, and once more */
+        struct rig_call call;
+        rig_ask(&rig, DB_LANE_WRITE, setting, &call);
+        assert_value(&call, "4s");
+        rig_ask(&rig, DB_LANE_READ, setting, &call);
+        assert_value(&call, "0");
+    }
+    rig_clear(&rig);
+}
+
 static void writes_are_transactions_of_their_own(void **state)
 {
     (void)state;
@@ -169,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pipelines_of_all_lanes_share_a_server_connection),
         cmocka_unit_test(a_time_limit_does_not_leak_to_the_next_transaction),
+        cmocka_unit_test(a_lanes_settings_do_not_leak_to_others),
         cmocka_unit_test(writes_are_transactions_of_their_own),
     };
     return cmocka_run_group_tests(tests, start_bouncer, stop_bouncer);

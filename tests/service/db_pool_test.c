@@ -41,6 +41,34 @@ static void each_lane_answers(void **state)
     rig_clear(&rig);
 }
 
+/* Set once, for the session, and on a connection that comes after one that is lost. */
+static void a_lanes_settings_stay_with_its_connections(void **state)
+{
+    (void)state;
+    static const struct db_setting settings[] = { { STR("lock_timeout"), STR("4s") },
+                                                  { STR("enable_seqscan"), STR("off") } };
+    static const char both[] =
+        "SELECT current_setting('lock_timeout') || current_setting('enable_seqscan')";
+    struct db_pool_options options = one_of_each();
+    options.lanes[DB_LANE_WRITE].settings = settings;
+    options.lanes[DB_LANE_WRITE].setting_count = countof(settings);
+    struct rig rig;
+    rig_init(&rig, url, &options);
+    struct rig_call call;
+    rig_ask(&rig, DB_LANE_WRITE, both, &call);
+    assert_value(&call, "4soff");
+    rig_ask(&rig, DB_LANE_READ, both, &call);
+    assert_value(&call, "0on");
+    rig_ask(&rig, DB_LANE_WRITE, "SELECT set_config('lock_timeout', '7s', false)", &call);
+    rig_ask(&rig, DB_LANE_WRITE, both, &call);
+    assert_value(&call, "7soff");
+    rig_ask(&rig, DB_LANE_WRITE, "SELECT pg_terminate_backend(pg_backend_pid())", &call);
+    assert_int_equal(call.code, ERR_UNAVAILABLE);
+    rig_ask(&rig, DB_LANE_WRITE, both, &call);
+    assert_value(&call, "4soff");
+    rig_clear(&rig);
+}
+
 static void a_turns_reads_share_one_sync(void **state)
 {
     (void)state;
@@ -725,6 +753,7 @@ int main(void)
     url = pg_server_database(server);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_lane_answers),
+        cmocka_unit_test(a_lanes_settings_stay_with_its_connections),
         cmocka_unit_test(a_turns_reads_share_one_sync),
         cmocka_unit_test(one_poisoned_read_among_fifty_fails_alone),
         cmocka_unit_test(a_statement_that_does_not_parse_spoils_only_its_own_calls),

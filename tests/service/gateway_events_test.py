@@ -6,6 +6,7 @@ Usage: gateway_events_test.py PROGRAM"""
 import json
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
@@ -504,6 +505,28 @@ def without_the_worker_the_cache_answers_and_says_so(world):
     stream.close()
 
 
+def who_lags_behind_is_told_since_when(world):
+    """Somebody holds the table, while the worker goes on: since then it is late, however long it answers already."""
+    query = "{ systemHealth { services { name status detail since feedLagSeconds } } }"
+    part = lambda: next(s for s in ask(world, query)["systemHealth"]["services"] if s["name"] == "worker")  # noqa: E731
+    is_now = lambda status: eventually(lambda: (lambda p: p if p["status"] == status else None)(part()))  # noqa: E731
+    up = is_now("UP")
+    with subprocess.Popen(["psql", "-XqAt", world.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        holder.stdin.write("BEGIN; LOCK TABLE tasks IN SHARE MODE; SELECT to_char(now() AT TIME ZONE 'UTC', "
+                           "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"');\n")
+        holder.stdin.flush()
+        held_at = holder.stdout.readline().strip()
+        world.worker.add("late")
+        late = is_now("DEGRADED")
+        assert late["since"] > held_at > up["since"] and late["detail"].startswith("the cache"), (held_at, up, late)
+        assert f"[-] worker failed since {late['since']}: the cache" in world.gateway.get("/readyz?verbose").text
+        eventually(lambda: part()["feedLagSeconds"] > late["feedLagSeconds"] + 0.5)
+        assert part()["since"] == late["since"], "it is one time of lagging"
+        holder.stdin.close()
+    back = is_now("UP")
+    assert back["since"] > late["since"] and back["detail"] is None, (late, back)
+
+
 def main():
     with Postgres() as postgres, FakeWorker() as worker, Gateway(postgres.url, WORKER_URL=worker.url) as gateway:
         world = World(postgres.url, gateway, worker)
@@ -530,6 +553,7 @@ def main():
             a_task_that_is_not_in_the_table_is_asked_of_the_worker_and_stored, so_is_a_job,
             attempts_are_asked_of_the_worker_for_each_task_at_once,
             without_the_worker_the_cache_answers_and_says_so,
+            who_lags_behind_is_told_since_when,
         ], world)
 
 

@@ -3,12 +3,13 @@
 Usage: gateway_mirror_again_test.py PROGRAM"""
 
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from fake_worker import Refusal  # noqa: E402
+from fake_worker import Refusal, now_us  # noqa: E402
 from gateway_mirror_test import World, live_a_little, sql  # noqa: E402
-from gateway_rig import Postgres, run_tests  # noqa: E402
+from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
 
 # What a sequence has told is not taken back with the transaction.
 REFUSE = """CREATE SEQUENCE writes;
@@ -104,13 +105,13 @@ def a_page_that_is_not_stored_takes_the_one_ahead_of_it_with_it(postgres):
 
 
 CREATE = """mutation($type: String!, $payload: JSON) {
-    createTask(input: {type: $type, payload: $payload}) { id type status payload } }"""
+    createTask(input: {type: $type, payload: $payload}) { id type status payload accepted } }"""
 
 
 def create(gateway, token, kind):
     payload = {"of": kind}
     task = gateway.graphql(CREATE, {"type": kind, "payload": payload}, token).data["createTask"]
-    assert task == {"id": task["id"], "type": kind, "status": "PENDING", "payload": payload}, task
+    assert task == {"id": task["id"], "type": kind, "status": "PENDING", "payload": payload, "accepted": True}, task
     return task["id"]
 
 
@@ -137,8 +138,8 @@ def a_task_that_somebody_else_stored_first_is_created_all_the_same(postgres):
     with World(postgres) as world:
         answer = world.worker.create
 
-        def stored_before_it_is_told(body):
-            told = answer(body)
+        def stored_before_it_is_told(body, headers):
+            told = answer(body, headers)
             for wanted in body["tasks"]:
                 task = world.worker.tasks[wanted["id"]]
                 sql(world.url, "INSERT INTO tasks (id, type, payload, created_by, version) VALUES"
@@ -156,7 +157,61 @@ def a_task_that_somebody_else_stored_first_is_created_all_the_same(postgres):
             world.check_equal()
 
 
+class Held:
+    """A transaction that lets no mirror store anything until its end."""
+
+    def __init__(self, url):
+        self.holder = subprocess.Popen(["psql", "-XqAt", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.holder.stdin.write("BEGIN; SELECT 'held' FROM mirror FOR UPDATE;\n")
+        self.holder.stdin.flush()
+        assert self.holder.stdout.readline().strip() == "held"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.holder.stdin.close()
+        self.holder.wait()
+        self.holder.stdout.close()
+
+
+READ_JOB = "query($id: ID!) { job(id: $id) { id } jobs { id } }"
+
+
+def a_deleted_job_does_not_come_back_with_a_change_that_is_stored_later(postgres):
+    """Its last firing is on its way into the table, and the worker has not told the mirror of its end yet."""
+    with World(postgres) as world:
+        feed, told_until = world.worker.feed, []
+
+        def told_in_parts(query):
+            answer = feed(query)
+            if told_until and "cursor" in query:
+                answer["events"] = [e for e in answer["events"] if int(e["seq"]) < told_until[0]]
+                first = int(query["cursor"][0].split(":")[1])
+                answer["cursor"] = f"0:{first + len(answer['events'])}"
+            return answer
+        with world.start() as gateway:
+            world.following()
+            token = gateway.set_up()
+            job = world.worker.put_job(name="each second")
+            world.caught_up()
+            world.worker.feed = told_in_parts
+            with Held(world.url):
+                world.worker.put_job(id=job, last_run_us=now_us())
+                told_until.append(world.worker.head)
+                eventually(lambda: sql(world.url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                                                  "AND datname = current_database()"))
+                assert gateway.graphql("mutation($id: ID!) { deleteJob(id: $id) }", {"id": job}, token).data["deleteJob"]
+            eventually(lambda: world.cursor() >= told_until[0])
+            assert gateway.graphql(READ_JOB, {"id": job}, token).data == {"job": None, "jobs": []}
+            assert sql(world.url, "SELECT id FROM jobs") == []
+            told_until.clear()
+            world.caught_up()
+            world.check_equal()
+
+
 TESTS = [what_a_gateway_stores_itself_its_mirror_does_not,
+         a_deleted_job_does_not_come_back_with_a_change_that_is_stored_later,
          a_task_that_somebody_else_stored_first_is_created_all_the_same,
          a_page_that_was_refused_and_then_not_stored_is_counted_once, a_rebuild_writes_only_what_is_otherwise,
          a_page_that_is_asked_for_ahead_and_fails_is_asked_for_again,

@@ -24,6 +24,7 @@ BODIES = {
     "/v1/tasks:bulk": {"action": "cancel", "tasks": [], "actor": "a", "dry_run": True},
     f"/v1/tasks/{ABSENT}:cancel": {"actor": "a"},
     f"/v1/tasks/{ABSENT}:retry": {"actor": "a"},
+    f"/v1/tasks/{ABSENT}:promote": {"actor": "a"},
     "/v1/jobs": {"job": JOB, "actor": "a"},
     f"/v1/jobs/{ABSENT}:update": {"job": {"name": "m"}, "actor": "a"},
     f"/v1/jobs/{ABSENT}:pause": {"actor": "a"},
@@ -75,7 +76,8 @@ READS = [
     (f"/v1/tasks/{ABSENT}", 404), ("/v1/tasks/x", 404), (f"/v1/jobs/{ABSENT}", 404), ("/v1/jobs/x", 404),
     (f"/v1/tasks/{ABSENT}/log", 404), ("/v1/feed?cursor=x", 400), ("/v1/feed?cursor=0:999999999", 410),
     ("/v1/feed?cursor=0:1&max=x", 400), ("/v1/feed?cursor=0:1&wait_ms=x", 400), ("/v1/snapshot?after=x", 400),
-    ("/v1/snapshot?limit=0", 400), ("/v1/workers?limit=0", 400), ("/v1/workers?limit=x", 400), ("/v1/none", 404),
+    ("/v1/snapshot?limit=0", 400), ("/v1/workers?limit=0", 400), ("/v1/workers?limit=x", 400), ("/v1/sums?day=x", 400),
+    (f"/v1/jobs/{ABSENT}/changes?limit=0", 400), (f"/v1/tasks/{ABSENT}/log?after=x", 400), ("/v1/none", 404),
 ]
 MALFORMED = ["{", "[]", "null", "7", '"x"', '{"a":1}}', "{'a': 1}", '{"a": "\\ud800"}', '{"a": "\\u0000"}',
              '{"a": ' + "[" * 200 + "]" * 200 + "}", '{"a": 1' + "0" * 500 + "}"]
@@ -144,9 +146,12 @@ def each_endpoint_names_who_may_call_it(worker):
         for path, body in BODIES.items():
             status, problem = raw.ask("POST", path, json.dumps(body))
             assert status == expected, (path, token, status, problem)
-        for path in ("/v1/feed", "/v1/snapshot", "/v1/workers", "/v1/types", "/v1/queues", f"/v1/tasks/{ABSENT}", f"/v1/jobs/{ABSENT}"):
+        for path in ("/v1/feed", "/v1/snapshot", "/v1/sums", "/v1/workers", "/v1/types", "/v1/queues", f"/v1/tasks/{ABSENT}",
+                     f"/v1/tasks/{ABSENT}/log", f"/v1/jobs/{ABSENT}", f"/v1/jobs/{ABSENT}/changes"):
             status, problem = raw.ask("GET", path)
             assert status == expected, (path, token, status, problem)
+        status, problem = raw.ask("DELETE", f"/v1/jobs/{ABSENT}")
+        assert status == expected, (token, status, problem)
 
 
 def bodies_that_are_too_long_are_refused(worker):

@@ -196,14 +196,14 @@ class FakeWorker:
         """A new job, or the changed fields of one, with `change` by a person; gives its id."""
         with self.lock:
             job_id = fields.get("id") or new_id()
-            change = fields.pop("change", None)
+            change, at_us = fields.pop("change", None), now_us()
             job = self.jobs.setdefault(job_id, {
                 "id": job_id, "name": "nightly", "schedule": "0 3 * * *", "time_zone": "UTC", "status": "active",
                 "last_run_us": None, "next_run_us": now_us() + 3_600_000_000, "task_type": "email", "payload": {},
                 "priority": "normal", "misfire_policy": "run-once", "overlap_policy": "skip", "max_attempts": 3,
                 "fail_after": 0, "consecutive_failures": 0, "queue": "default", "timeout_s": 300, "jitter_s": 0,
-                "created_by": None, "created_at_us": now_us()})
-            job.update(fields, version=str(self.head), updated_at_us=now_us())
+                "created_by": None, "created_at_us": at_us})
+            job.update(fields, version=str(self.head), updated_at_us=at_us)
             event = self.put_event({"op": "job", "job": dict(job), **({"change": change} if change else {})})
             if change:
                 self.job_records.append({"job": job_id, "version": event["seq"], "at_us": event["at_us"], **change})

@@ -98,7 +98,8 @@ static void a_breaker_is_as_it_changed_last(void **state)
     health_board_tell_breaker(s->board, 0, (struct health_breaker){ HTTP_BREAKER_OPEN, now_us });
     assert_breaker(s, 0, HTTP_BREAKER_OPEN, now_us);
     assert_breaker(s, 1, HTTP_BREAKER_CLOSED, 0);
-    const struct health_breaker probing = { HTTP_BREAKER_HALF_OPEN, now_us - 5 }; /* a clock set back */
+    const struct health_breaker probing = { HTTP_BREAKER_HALF_OPEN,
+                                            now_us - 5 }; /* a clock set back */
     health_board_tell_breaker(s->board, 0, probing);
     assert_breaker(s, 0, HTTP_BREAKER_HALF_OPEN, now_us - 5);
     health_board_tell_answered(s->board, 0);

@@ -280,8 +280,8 @@ struct db_step task_mirror_prune_step(struct arena *a, const struct mirror_page 
 
 /* ── jobs ── */
 
-struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                      bool is_accepted, bool is_forced, int16_t shard)
+static struct db_step jobs_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                bool is_accepted, bool is_forced, int16_t shard, bool are_new)
 {
     static const int columns[] = {
         COL_jobs_id,
@@ -313,7 +313,20 @@ struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *
     db_args_bool(args, is_accepted);
     db_args_bool(args, is_forced);
     db_args_i64(args, shard);
+    db_args_bool(args, are_new);
     return (struct db_step){ &job_mirror_upsert, args };
+}
+
+struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                      bool is_accepted, bool is_forced, int16_t shard)
+{
+    return jobs_step(a, rows, count, is_accepted, is_forced, shard, true);
+}
+
+struct db_step job_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count,
+                                      int16_t shard)
+{
+    return jobs_step(a, rows, count, true, false, shard, false);
 }
 
 struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids, size_t count)

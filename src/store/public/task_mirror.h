@@ -73,6 +73,10 @@ struct mirror_page {
 [[nodiscard]] struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows,
                                                     size_t count, bool is_accepted, bool is_forced,
                                                     int16_t shard);
+/* Over those that are there alone: who told of them does not know whether they were deleted since.
+ */
+[[nodiscard]] struct db_step job_mirror_update_step(struct arena *a, const struct mirror_row *rows,
+                                                    size_t count, int16_t shard);
 [[nodiscard]] struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids,
                                                   size_t count);
 /* All jobs of a snapshot. */

@@ -4,21 +4,13 @@
 -- are unnested in a list of columns: in FROM, each of them would be stored in memory of its own and
 -- read back, row by row, which costs as much as putting the rows into the table.
 
--- :name batch_begin  :params lock_timeout text, statement_timeout text
--- For this transaction alone, so that it works through PgBouncer. One plan for any number of rows:
--- one that was made for an empty table must not turn into a scan.
-SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
-       set_config('idle_in_transaction_session_timeout', $2, true),
-       set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+-- :name batch_limits  :params lock_timeout text, statement_timeout text
+-- For a transaction that may wait for longer or shorter than the lane's others.
+SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true);
 
--- :name batch_begin_async  :params lock_timeout text, statement_timeout text
+-- :name batch_limits_async  :params lock_timeout text, statement_timeout text
 -- For what may be lost with the host: it is written again.
 SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
-       set_config('idle_in_transaction_session_timeout', $2, true),
-       set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
        set_config('synchronous_commit', 'off', true);
 
 -- :name batch_log  :params shard int2, seq int8, n int4, epoch int8, at timestamptz, ops bytea, ids bytea
