@@ -12,7 +12,8 @@ figure of a peer is of the same run, a test of all contestants in turn.
     T4    T1 with 500,000 tasks of lower priority behind (a), and with a snapshot held open (b); rounds
           of T1, T4a and T4b take turns. T4 itself is ours alone: it tells the losses more exactly
     T5    5,000 tasks of 5 ms; the runner is killed at two fifths and started anew at once
-    life  a task's whole life over HTTP: created, leased and ended, a hundred a call
+    life  a task's whole life over HTTP: created, leased and ended, a hundred a call; and its WAL, all
+          of which is the worker's (what the mirror's rows take is told by the part `mirror`)
     scale a million waiting tasks with ten thousand keys and every limit in use: memory and restart
 """
 import os
@@ -129,22 +130,23 @@ def executors(queue):
 
 def life(program, server):
     with Queue(program, server) as queue:
-        caller, cpu = Caller(queue.port, "GATEWAY_TOKEN"), queue.cpu()
+        caller, cpu, wal = Caller(queue.port, "GATEWAY_TOKEN"), queue.cpu(), queue.wal()
         began = time.monotonic()
         wrk(queue, "worker_create.lua", 2, LIFE_SECONDS, BATCH="100", TOKEN=TOKENS["GATEWAY_TOKEN"])
         made = queue.stored()
         create_per_s = made / (time.monotonic() - began)
-        create_cpu = queue.cpu()["worker"] - cpu["worker"]
+        create_cpu, create_wal = queue.cpu()["worker"] - cpu["worker"], (queue.wal() - wal) / made
         environment, before, began = executors(queue), queue.completed(caller), time.monotonic()
-        cpu = queue.cpu()
+        cpu, wal = queue.cpu(), queue.wal()
         wrk(queue, "worker_burn.lua", 2, LIFE_SECONDS // 2, **environment)
         done, took = queue.completed(caller) - before, time.monotonic() - began
-        burn_cpu = queue.cpu()["worker"] - cpu["worker"]
+        burn_cpu, burn_wal = queue.cpu()["worker"] - cpu["worker"], (queue.wal() - wal) / done
         if done == made:
             raise RuntimeError("all were done before the time was over; the rate would be too low")
         return {"tasks_per_s": 1 / (1 / create_per_s + took / done), "create_per_s": create_per_s,
-                "burn_per_s": done / took, "create_worker_cpu_us": 1e6 * create_cpu / made,
-                "burn_worker_cpu_us": 1e6 * burn_cpu / done}
+                "burn_per_s": done / took, "wal_bytes_per_task": create_wal + burn_wal,
+                "create_wal_bytes": create_wal, "burn_wal_bytes": burn_wal,
+                "create_worker_cpu_us": 1e6 * create_cpu / made, "burn_worker_cpu_us": 1e6 * burn_cpu / done}
 
 
 def scale(program, server):
