@@ -1,5 +1,8 @@
 #include "base/mem.h"
 
+#include <malloc.h>
+#include <sys/mman.h>
+
 static void *checked(void *p)
 {
     if (!p)
@@ -25,6 +28,31 @@ void *mem_zalloc_aligned(size_t alignment, size_t count, size_t size)
         base_abort("memory size overflows");
     total = max_of(total / alignment * alignment, alignment);
     return memset(checked(aligned_alloc(alignment, total)), 0, total);
+}
+
+/* Twice as much holds what begins at a multiple; the rest goes back. */
+void *mem_map(size_t size)
+{
+    assert(size > 0 && (size & (size - 1)) == 0);
+    char *pages = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        base_abort("out of memory");
+    size_t before = (size - ((uintptr_t)pages & (size - 1))) & (size - 1);
+    if (before > 0)
+        mem_unmap(pages, before);
+    mem_unmap(pages + before + size, size - before);
+    return pages + before;
+}
+
+void mem_unmap(void *p, size_t size)
+{
+    int status = munmap(p, size);
+    assert(status == 0);
+}
+
+void mem_give_back(void)
+{
+    (void)malloc_trim(0);
 }
 
 void *mem_resize(void *p, size_t count, size_t size)

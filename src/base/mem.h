@@ -14,6 +14,13 @@
 /* Zeroed, at a multiple of `alignment`, a power of two: what threads write side by side. */
 [[nodiscard]] void *mem_zalloc_aligned(size_t alignment, size_t count, size_t size)
     __attribute__((returns_nonnull, alloc_size(2, 3)));
+/* Zeroed pages of their own, outside the heap, at a multiple of `size`, a power of two and of the
+ * page's size: for much that stays long, between which the heap would have gaps. */
+[[nodiscard]] void *mem_map(size_t size) __attribute__((returns_nonnull, alloc_size(1)));
+void mem_unmap(void *p, size_t size);
+/* What the heap keeps of freed memory goes back to the system: for a quiet moment after a flood.
+ * Cost: about a millisecond for each 10 MiB. */
+void mem_give_back(void);
 /* As realloc; a product that overflows aborts. */
 [[nodiscard]] void *mem_resize(void *p, size_t count, size_t size)
     __attribute__((returns_nonnull, alloc_size(2, 3)));

@@ -11,9 +11,48 @@ struct audited {
     struct err why; /* NONE: all was done */
 };
 
+static struct audit_record record_of(const struct gql_step *step, const struct audited_act *act)
+{
+    const struct actor *actor = &await_request(step)->credential->owner;
+    return (struct audit_record){ .id = act->id,
+                                  .at_us = clock_wall_us(),
+                                  .user_id = actor->user_id,
+                                  .label = actor->label,
+                                  .action = str_of_c(act->action),
+                                  .subject = act->subject,
+                                  .detail = act->detail };
+}
+
 struct audited_act audited_begin(const char *action, struct str subject, struct str detail)
 {
     return (struct audited_act){ uuid_v7(), action, subject, detail, false };
+}
+
+enum gql_next audited_open(struct gql_step *step, const struct audited_act *act, size_t shards,
+                           await_db_fn *fn)
+{
+    const struct audit_record record = record_of(step, act);
+    const struct db_step begin = audit_begin_step(step->arena, &record, (int16_t)shards);
+    return await_db(step, DB_LANE_WRITE, &begin, 1, fn);
+}
+
+/* Where it stays, it will be an entry that says that nothing is known. */
+static void dropped(struct gql_step *step, const struct db_reply *reply)
+{
+    const struct err *why = step->host;
+    if (reply->err != NULL)
+        log_warn("audit.not-dropped", "error=%s", log_quote(str_of_c(err_text(reply->err))));
+    (void)gql_step_fail(step, why);
+}
+
+enum gql_next audited_drop(struct gql_step *step, const struct audited_act *act,
+                           const struct err *why)
+{
+    struct err *kept = arena_new(step->arena, struct err);
+    const struct db_step end = audit_end_step(step->arena, act->id);
+    *kept = *why;
+    step->host = kept;
+    return await_db_any(step, DB_LANE_WRITE, &end, 1, dropped);
 }
 
 void audited_put_record(struct json_writer *w, const struct gql_step *step,
@@ -68,20 +107,13 @@ static void written(struct gql_step *step, const struct db_reply *reply)
 static enum gql_next write_down(struct gql_step *step, const struct audited_act *act,
                                 const struct err *why)
 {
-    const struct actor *actor = &await_request(step)->credential->owner;
     struct audited *audited = arena_new(step->arena, struct audited);
-    *audited = (struct audited){ .record = { .id = act->id,
-                                             .at_us = clock_wall_us(),
-                                             .user_id = actor->user_id,
-                                             .label = actor->label,
-                                             .action = str_of_c(act->action),
-                                             .subject = act->subject,
-                                             .detail = act->detail },
-                                 .is_kept = act->is_kept };
+    *audited = (struct audited){ .record = record_of(step, act), .is_kept = act->is_kept };
     if (why != NULL)
         audited->why = *why;
     step->host = audited;
-    const struct db_step steps[] = { audit_record_step(step->arena, &audited->record, 1),
+    const struct db_step steps[] = { audit_end_step(step->arena, act->id),
+                                     audit_record_step(step->arena, &audited->record, 1),
                                      audit_finish_step(step->arena, &audited->record, 1) };
     return await_db_any(step, DB_LANE_WRITE, steps, countof(steps), written);
 }

@@ -18,6 +18,17 @@ struct audited_act {
 [[nodiscard]] struct audited_act audited_begin(const char *action, struct str subject,
                                                struct str detail);
 
+/*
+ * Before the first call of a worker: it is written down as begun, so that it is not lost with this
+ * process. `fn` goes on then; where it cannot be written, the step fails. `shards` as of
+ * audit_begin_step.
+ */
+enum gql_next audited_open(struct gql_step *step, const struct audited_act *act, size_t shards,
+                           await_db_fn *fn);
+/* Nothing was done, for certain: there is no entry, and the step fails as `why` says. */
+enum gql_next audited_drop(struct gql_step *step, const struct audited_act *act,
+                           const struct err *why);
+
 /* The calls of a worker that an act takes. */
 struct audited_call {
     bool is_last;

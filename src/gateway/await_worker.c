@@ -24,9 +24,9 @@ struct await {
 
 static enum gql_next ask(struct await *await);
 
-static enum gql_next fail(const struct await *await, const struct err *why, bool is_said)
+static enum gql_next fail(const struct await *await, const struct err *why, enum await_failure how)
 {
-    return await->failed != NULL ? await->failed(await->step, await->shard, why, is_said)
+    return await->failed != NULL ? await->failed(await->step, await->shard, why, how)
                                  : gql_step_fail(await->step, why);
 }
 
@@ -44,7 +44,7 @@ static enum gql_next fail_away(const struct await *await, const struct err *why)
         (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
                            "the Worker Service is out of reach; nothing was changed (%.100s)",
                            why->message);
-    return fail(await, &e, false);
+    return fail(await, &e, AWAIT_AWAY);
 }
 
 static void replied(void *owner, const struct worker_reply *reply)
@@ -70,7 +70,7 @@ static void replied(void *owner, const struct worker_reply *reply)
         (void)err_set_from(&e, ERR_ORIGIN_WORKER, reply->err->code,
                            "the Worker Service did not answer; the change may or may not have "
                            "been made");
-    (void)fail(await, &e, !reply->is_in_doubt);
+    (void)fail(await, &e, reply->is_in_doubt ? AWAIT_IN_DOUBT : AWAIT_SAID);
 }
 
 static int64_t deadline_of(const struct request *r, enum conf_id timeout)

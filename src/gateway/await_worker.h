@@ -10,10 +10,14 @@ typedef void await_worker_fn(struct gql_step *step, size_t shard, const struct j
  * `method` NULL: POST with a body, else GET. */
 enum gql_next await_worker(struct gql_step *step, size_t shard, const char *method,
                            const char *path, struct str body, await_worker_fn *fn);
-/* The same; a failure is `failed`'s to end the step with. `is_said`: they are the worker's own
- * words. */
+enum await_failure {
+    AWAIT_SAID,     /* in the worker's own words */
+    AWAIT_AWAY,     /* nothing was asked, or it cannot now */
+    AWAIT_IN_DOUBT, /* nobody knows whether it was done */
+};
+/* The same; a failure is `failed`'s to end the step with. */
 typedef enum gql_next await_worker_failed_fn(struct gql_step *step, size_t shard,
-                                             const struct err *why, bool is_said);
+                                             const struct err *why, enum await_failure how);
 enum gql_next await_worker_or(struct gql_step *step, size_t shard, const char *method,
                               const char *path, struct str body, await_worker_fn *fn,
                               await_worker_failed_fn *failed);

@@ -9,7 +9,7 @@
 #pragma once
 #include "gateway/window.h"
 
-enum { MIRROR_RECORD_STEPS = 2 };
+enum { MIRROR_RECORD_STEPS = 3 };
 /* The steps that write what was done in the window; their number. */
 [[nodiscard]] size_t mirror_record_window(const struct window *w, int shard,
                                           struct db_step steps[MIRROR_RECORD_STEPS]);

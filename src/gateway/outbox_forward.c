@@ -11,7 +11,8 @@
 
 /*
  *   take the oldest --> ask the worker --> store what it said, drop the entries --> take again
- *        `-- none: done    `-- away, in doubt, or cannot just now: the next second tries again
+ *        `-- none: done    `-- away, in doubt, or cannot just now: the next second tries again;
+ *                          |   what it has not taken for certain is no longer marked as sent
  *                          |-- refused as a whole: one at a time
  *                          `-- refused, and the queue is another shard's by now: waits for that
  * one; so says the worker alone, or it stumbles: it steps aside, and what depends on it
@@ -59,7 +60,9 @@ struct outcome {
     struct uuid *done;    /* entries: taken, or another task is there for them */
     struct uuid *refused; /* entries, but for those */
     struct uuid *apart;   /* entries: another shard's, says the worker alone, or it stumbles */
-    size_t row_count, job_count, refusal_count, done_count, refused_count, apart_count;
+    struct outbox_entry *put_off; /* which the worker surely never took */
+    size_t row_count, job_count, refusal_count, done_count, refused_count, apart_count,
+        put_off_count;
     struct {
         size_t count;
         struct uuid subject_id; /* of the first of them */
@@ -90,7 +93,8 @@ static void stored(void *owner, const struct db_reply *reply)
         end(f);
         return;
     }
-    log_info("outbox.forwarded", "count=%zu moved=%zu", f->gone_count, f->move_count);
+    if (f->gone_count + f->move_count > 0)
+        log_info("outbox.forwarded", "count=%zu moved=%zu", f->gone_count, f->move_count);
     if (f->may_part)
         feed_set_outbox_apart(f->m->gw, f->m->shard, true);
     feed_add_outbox_waiting(f->m->gw, f->m->shard, -f->left);
@@ -120,6 +124,8 @@ static void store(struct forward *f, const struct outcome *o)
         steps[count++] = outbox_refuse_tasks_step(f->arena, o->refusals, o->refusal_count);
     else if (o->refusal_count > 0)
         steps[count++] = outbox_refuse_job_step(f->arena, o->refusals[0].subject_id);
+    if (o->put_off_count > 0)
+        steps[count++] = outbox_put_off_step(f->arena, o->put_off, o->put_off_count);
     if (f->move_count > 0)
         steps[count++] = outbox_move_step(f->arena, f->moves, f->move_count);
     if (o->done_count > 0)
@@ -129,7 +135,7 @@ static void store(struct forward *f, const struct outcome *o)
     f->gone_count = o->done_count + o->refused_count;
     f->may_part = o->refused_count + o->apart_count > 0;
     if (count == 0) {
-        end(f); /* all are put off */
+        end(f); /* all are put off, and may have been taken */
         return;
     }
     const struct db_call call = { .lane = DB_LANE_WRITE,
@@ -153,6 +159,7 @@ static struct outcome outcome_create(struct forward *f)
         .done = arena_new_array(f->arena, f->count, struct uuid),
         .refused = arena_new_array(f->arena, f->count, struct uuid),
         .apart = arena_new_array(f->arena, f->count, struct uuid),
+        .put_off = arena_new_array(f->arena, f->count, struct outbox_entry),
     };
     f->moves = arena_new_array(f->arena, f->count, struct outbox_move);
     f->move_count = 0;
@@ -207,6 +214,24 @@ static void refuse(struct forward *f, struct outcome *o, const struct outbox_ent
     o->refused[o->refused_count++] = entry->id;
 }
 
+/* It waits on in its place. What was sent before, and never answered, only the worker can tell. */
+static void put_off(struct forward *f, struct outcome *o, const struct outbox_entry *entry,
+                    bool is_not_taken)
+{
+    f->is_put_off = true;
+    f->left -= !entry->is_apart;
+    if (is_not_taken && !entry->is_sent)
+        o->put_off[o->put_off_count++] = *entry;
+}
+
+static void put_off_all(struct forward *f)
+{
+    struct outcome o = outcome_create(f);
+    for (size_t i = 0; i < f->count; i++)
+        put_off(f, &o, &f->entries[i], true);
+    store(f, &o);
+}
+
 static bool read_result(struct forward *f, const struct json_value *result,
                         const struct outbox_entry *entry, struct outcome *o)
 {
@@ -237,9 +262,8 @@ static bool read_result(struct forward *f, const struct json_value *result,
     bool has_place = str_starts_with(message->text, STR("tasks[")) && end > 0;
     if (status != NULL && status->type == JSON_NUMBER)
         (void)json_to_i64(status, &number);
-    if (outbox_is_put_off(number)) { /* it waits on in its place */
-        f->is_put_off = true;
-        f->left -= !entry->is_apart;
+    if (outbox_is_put_off(number)) {
+        put_off(f, o, entry, outbox_is_not_taken(number));
         return true;
     }
     refuse(f, o, entry, has_place ? str_from(message->text, (size_t)end + 2) : message->text,
@@ -265,6 +289,8 @@ static void sent_tasks(void *owner, const struct worker_reply *reply)
         is_read = read_result(f, &results->items[i], &f->entries[i], &o);
     if (is_read) {
         store(f, &o);
+    } else if (reply->is_not_taken) {
+        put_off_all(f);
     } else if (is_unanswered(reply)) {
         end(f); /* the same ids go again */
     } else if (f->count == 1) {
@@ -287,6 +313,8 @@ static void sent_job(void *owner, const struct worker_reply *reply)
         o.jobs[o.job_count++] = (struct mirror_row){ row.told, row.cells };
         o.done[o.done_count++] = f->entries[0].id;
         store(f, &o);
+    } else if (reply->is_not_taken) {
+        put_off_all(f);
     } else if (is_unanswered(reply)) {
         end(f);
     } else {
@@ -322,11 +350,12 @@ static void ask(struct forward *f)
         .body = is_job ? f->entries[0].body : tasks_body(f->arena, f->entries, f->count),
         .arena = f->arena,
         .deadline_us = clock_mono_us() + ASK_DEADLINE_US,
+        .is_sent_once = true, /* a refusal must not be of the second time alone */
         .fn = is_job ? sent_job : sent_tasks,
         .owner = f,
     };
     if (!worker_client_call(f->m->loop->workers[f->m->shard], &options, &e))
-        end(f);
+        put_off_all(f);
 }
 
 static void taken(void *owner, const struct db_reply *reply)

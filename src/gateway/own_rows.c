@@ -6,7 +6,7 @@
 
 /* Four seconds of 8,000 creates. An id stands in one of the places of its set; where there is none
  * free, it takes that of another. */
-enum { PLACES = 32 * 1024, WAYS = 4 };
+enum { PLACES = 32 * 1024, WAYS = 4, SETS = PLACES / WAYS };
 
 struct place {
     struct uuid id; /* all zeroes: none */
@@ -51,10 +51,16 @@ void own_rows_end(struct own_rows *rows)
     pthread_mutex_unlock(&rows->lock);
 }
 
-/* A UUIDv7 ends in random bits. */
+/* Ids that we make are counted up in their last bits (base/uuid.h): such come to all the sets in
+ * turn, and round by round to another of their places. */
+static size_t end_of(struct uuid id)
+{
+    return (size_t)id.bytes[13] << 16 | (size_t)id.bytes[14] << 8 | id.bytes[15];
+}
+
 static struct place *set_of(struct own_rows *rows, struct uuid id)
 {
-    return &rows->places[(size_t)(id.bytes[14] << 8 | id.bytes[15]) % (PLACES / WAYS) * WAYS];
+    return &rows->places[end_of(id) % SETS * WAYS];
 }
 
 static struct place *find(struct own_rows *rows, struct uuid id)
@@ -73,7 +79,7 @@ static struct place *find_or_make(struct own_rows *rows, struct uuid id)
     for (size_t i = 0; i < WAYS && place == NULL; i++)
         if (uuid_eq(set[i].id, none))
             place = &set[i];
-    return place != NULL ? place : &set[id.bytes[13] % WAYS];
+    return place != NULL ? place : &set[end_of(id) / SETS % WAYS];
 }
 
 uint64_t own_rows_begin_put(struct own_rows *rows, const struct uuid *ids, size_t count)

@@ -3,8 +3,8 @@
  * filter of Query.tasks, all of them before anything is done, and go to the worker with the
  * versions that were seen, a page at a time; what it has done is stored before the next page.
  *
- *   select a page ──▶ … ──▶ (all are known) ──▶ ask the worker ──▶ store ──▶ … ──▶ audit ──▶ answer
- *                                                   `── away, or it broke off ──▶ audit ──▶ error
+ *   select a page ──▶ … ──▶ (all are known) ──▶ note it ──▶ ask the worker ──▶ store ──▶ … ──▶
+ * audit ──▶ answer `── away, or it broke off ──▶ audit ──▶ error
  *
  * Source: docs/protocol.md "POST /v1/tasks:bulk".
  */
@@ -73,7 +73,7 @@ static void all_selected(struct bulk *b)
     sort_out(b);
     if (await_request(b->step)->loop->gateway->shard_count > 1 && b->count > 1)
         qsort(b->targets, b->count, sizeof *b->targets, by_shard); /* they come by id */
-    task_bulk_next_page(b);
+    task_bulk_begin(b);
 }
 
 static void selected(struct gql_step *step, const struct db_reply *reply)

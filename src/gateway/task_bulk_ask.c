@@ -16,9 +16,11 @@ enum {
     PAGE_BYTES = 64 << 20, /* of one answer, parsed */
 };
 
+static void next_page(struct bulk *b);
+
 /* ── the end ── */
 
-static void add_numbers(struct bulk *b, struct task_bulk_report *report)
+static void add_numbers(const struct bulk *b, struct task_bulk_report *report)
 {
     *report = (struct task_bulk_report){ .filter = gql_arg(b->step, "filter"),
                                          .as_of_us = b->as_of_us,
@@ -32,8 +34,12 @@ static void break_off(struct bulk *b, const struct err *why)
 {
     struct task_bulk_report report;
     struct err e = *why;
-    if ((b->done == 0 && !b->is_in_doubt) || b->is_dry) {
+    if (b->is_dry) {
         (void)gql_step_fail(b->step, &e);
+        return;
+    }
+    if (b->done == 0 && !b->is_in_doubt) {
+        (void)audited_drop(b->step, &b->act, &e);
         return;
     }
     (void)err_set_from(&b->broke, e.origin, e.code,
@@ -79,7 +85,7 @@ static void stored(struct gql_step *step, const struct db_reply *reply)
     else if (b->broke.code != ERR_NONE)
         break_off(b, &b->broke);
     else
-        task_bulk_next_page(b);
+        next_page(b);
 }
 
 /* So that whoever asked can read it at once; what the feed tells later is no newer. */
@@ -162,17 +168,24 @@ static void replied(void *owner, const struct worker_reply *reply)
         return;
     }
     arena_destroy(take(b->page));
-    task_bulk_next_page(b);
+    next_page(b);
 }
 
-/* What is known at the beginning; the worker counts on from what the calls before this one did. */
-static void put_record(struct bulk *b, struct json_writer *w)
+/* As it is known at the beginning. */
+static struct audited_act begun_act(const struct bulk *b, struct arena *a)
 {
     struct task_bulk_report report;
     add_numbers(b, &report);
     report.is_begun = true;
     struct audited_act act = b->act;
-    act.detail = task_bulk_describe(b->page, &report);
+    act.detail = task_bulk_describe(a, &report);
+    return act;
+}
+
+/* The worker counts on from what the calls before this one did. */
+static void put_record(struct bulk *b, struct json_writer *w)
+{
+    const struct audited_act act = begun_act(b, b->page);
     const struct audited_call call = { .is_last = b->to == b->count,
                                        .is_counted = true,
                                        .done = b->done,
@@ -214,7 +227,7 @@ static struct str body_of(struct bulk *b)
     return body;
 }
 
-void task_bulk_next_page(struct bulk *b)
+static void next_page(struct bulk *b)
 {
     const struct request *r = await_request(b->step);
     struct err e;
@@ -239,4 +252,19 @@ void task_bulk_next_page(struct bulk *b)
         return;
     arena_destroy(take(b->page));
     break_off(b, &e);
+}
+
+static void begun(struct gql_step *step, const struct db_reply *reply)
+{
+    (void)reply;
+    next_page(step->host);
+}
+
+void task_bulk_begin(struct bulk *b)
+{
+    const struct audited_act act = begun_act(b, b->step->arena);
+    if (b->is_dry || b->count == 0)
+        next_page(b);
+    else
+        (void)audited_open(b->step, &act, 0, begun);
 }

@@ -47,8 +47,8 @@ struct bulk {
     struct err broke;
 };
 
-/* Asks for the next of the targets, then for those after it; ends the step once all are asked for,
- * or with what went wrong. */
-void task_bulk_next_page(struct bulk *b);
+/* Writes down what is asked for; then asks for one page of the targets after the other, and ends
+ * the step once all are asked for, or with what went wrong. */
+void task_bulk_begin(struct bulk *b);
 /* One more that is named among those that were not done, if there is room. */
 void task_bulk_refuse(struct bulk *b, struct uuid id, struct str reason);

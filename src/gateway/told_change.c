@@ -4,9 +4,9 @@
 #include "gateway/told_priv.h"
 
 /*
- *   ask the owner --> (done) --> ask the others, all at once --> (answers) --> merge --> audit -->
- * answer
- *         `-- failed: error                        `-- one failed: audit what was done --> error
+ *   note it --> ask the owner --> (done) --> ask the others, all at once --> (answers) --> merge
+ *                     |                          `-- one failed: audit what was done --> error |
+ *                     `-- failed: error                                     answer <-- audit --'
  *
  * Where nobody owns it, all are the others. Each is given the entry of the audit log as it stands
  * when it has made the change: of several shards the last word is this process's.
@@ -18,6 +18,7 @@ struct told_changing {
     struct audited_act act;
     size_t open;        /* that are asked, and one while more are to be */
     bool is_owner_done; /* the others are asked */
+    bool is_in_doubt;   /* one of them may have made it */
     const struct json_value
         *told[GATEWAY_SHARDS_MAX];      /* by shard: what it has made of it, or NULL */
     struct err why[GATEWAY_SHARDS_MAX]; /* by shard, of those that failed; else ERR_NONE */
@@ -135,13 +136,13 @@ static enum gql_next fail(struct gql_step *step)
     struct told_changing *c = step->host;
     const struct err *first = first_reason(c);
     struct str done = list_done(step), reasons = list_reasons(step);
-    struct err e;
-    if (str_is_empty(done) && is_one_reason(c))
-        return gql_step_fail(step, first);
-    if (str_is_empty(done)) {
+    struct err e = *first;
+    if (str_is_empty(done) && !is_one_reason(c))
         (void)err_set_from(&e, first->origin, first->code, "not at %.*s", STR_FMT(reasons));
-        return gql_step_fail(step, &e);
-    }
+    if (str_is_empty(done) && c->is_in_doubt)
+        return gql_step_fail(step, &e); /* the worker tells of it, or it is settled */
+    if (str_is_empty(done))
+        return audited_drop(step, &c->act, &e);
     (void)err_set_from(&e, first->origin, first->code, "changed at shard %.*s, and not at %.*s",
                        STR_FMT(done), STR_FMT(reasons));
     c->act.detail = detail_with(step, done);
@@ -169,11 +170,12 @@ static enum gql_next go_on(struct gql_step *step)
 /* ── asking ── */
 
 static enum gql_next failed(struct gql_step *step, size_t shard, const struct err *why,
-                            bool is_said)
+                            enum await_failure how)
 {
     struct told_changing *c = step->host;
     c->why[shard] = *why;
-    if (is_said && c->change.words != NULL)
+    c->is_in_doubt |= how == AWAIT_IN_DOUBT;
+    if (how == AWAIT_SAID && c->change.words != NULL)
         c->change.words(&c->why[shard]);
     return go_on(step);
 }
@@ -187,7 +189,7 @@ static void changed(struct gql_step *step, size_t shard, const struct json_value
         (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE,
                            "the Worker Service gave an answer that is none; the change may or may "
                            "not have been made");
-        (void)failed(step, shard, &e, false);
+        (void)failed(step, shard, &e, AWAIT_IN_DOUBT);
         return;
     }
     told_put(gateway_of(step)->told, shard, c->change.what, object);
@@ -236,6 +238,18 @@ static enum gql_next ask_others(struct gql_step *step)
     return go_on(step);
 }
 
+static void begun(struct gql_step *step, const struct db_reply *reply)
+{
+    struct told_changing *c = step->host;
+    (void)reply;
+    if (!c->change.is_owned) {
+        (void)ask_others(step);
+        return;
+    }
+    ask(step, c->change.owner);
+    (void)go_on(step);
+}
+
 enum gql_next told_change(struct gql_step *step, const struct told_change *change)
 {
     struct told_changing *c = arena_new(step->arena, struct told_changing);
@@ -245,8 +259,5 @@ enum gql_next told_change(struct gql_step *step, const struct told_change *chang
         .open = 1,
     };
     step->host = c;
-    if (!change->is_owned)
-        return ask_others(step);
-    ask(step, change->owner);
-    return go_on(step);
+    return audited_open(step, &c->act, gateway_of(step)->shard_count, begun);
 }

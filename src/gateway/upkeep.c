@@ -12,7 +12,12 @@
 #include "store/public/outbox.h"
 #include "store/public/session.h"
 
-enum { BATCH_ROWS = 2'000, AUDIT_ROWS = 1'000, BATCH_DEADLINE_US = 10 * CLOCK_S };
+enum {
+    BATCH_ROWS = 2'000,
+    AUDIT_ROWS = 1'000,
+    BATCH_DEADLINE_US = 10 * CLOCK_S,
+    ACT_S = 3'600, /* longer than any request takes, and than a mirror lags */
+};
 
 /* What is kept, and for how long. The counts of errors are only ever asked for by windows. */
 static const struct kept {
@@ -26,12 +31,14 @@ static const struct kept {
         KEPT_ERRORS,
         KEPT_GROUPS,
         KEPT_AUDIT,
+        KEPT_ACTS,
         KEPT_OUTBOX
     } what;
     enum conf_id option;
 } kept[] = {
     { 0, 0, KEPT_OUTBOX, CONF_OUTBOX_MAX_AGE },
     { 0, 0, KEPT_SESSIONS, CONF_COUNT },      /* what is over says so itself */
+    { 0, ACT_S, KEPT_ACTS, CONF_COUNT },
     { 0, 0, KEPT_CONVERSATIONS, CONF_COUNT }, /* of those that were deleted, the messages */
     { 0, 0, KEPT_INSIGHTS, CONF_COUNT },
     { SPAN_MINUTE_S, 0, KEPT_ROLLUPS, CONF_MINUTES_RETENTION },
@@ -62,14 +69,16 @@ static bool was_full(const struct kept *k, const struct db_rows *rows)
 {
     if (k->what == KEPT_CONVERSATIONS)
         return db_rows_count(rows) == CONVERSATION_PURGE_MAX;
-    if (k->what != KEPT_AUDIT && k->what != KEPT_OUTBOX)
+    if (k->what != KEPT_AUDIT && k->what != KEPT_OUTBOX && k->what != KEPT_ACTS)
         return db_rows_affected(rows) == BATCH_ROWS;
-    bool is_audit = k->what == KEPT_AUDIT;
-    int64_t gone = is_audit ? audit_expired(rows) : outbox_expired(rows);
+    bool is_audit = k->what == KEPT_AUDIT, is_outbox = k->what == KEPT_OUTBOX;
+    int64_t gone = is_audit    ? audit_expired(rows)
+                   : is_outbox ? outbox_expired(rows)
+                               : audit_settled(rows);
+    const char *event = is_audit ? "audit.expired" : is_outbox ? "outbox.expired" : "audit.settled";
     if (gone > 0)
-        log_at(is_audit ? LOG_INFO : LOG_WARN, is_audit ? "audit.expired" : "outbox.expired",
-               "count=%lld", (long long)gone);
-    return gone == (is_audit ? AUDIT_ROWS : BATCH_ROWS);
+        log_at(is_audit ? LOG_INFO : LOG_WARN, event, "count=%lld", (long long)gone);
+    return gone == (is_outbox ? BATCH_ROWS : AUDIT_ROWS);
 }
 
 static void done(void *owner, const struct db_reply *reply)
@@ -119,6 +128,9 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
         return 1;
     case KEPT_AUDIT:
         steps[0] = audit_expire_step(a, kept_us, AUDIT_ROWS);
+        return 1;
+    case KEPT_ACTS:
+        steps[0] = audit_settle_step(a, kept_us, AUDIT_ROWS);
         return 1;
     case KEPT_OUTBOX:
         steps[0] = outbox_expire_step(

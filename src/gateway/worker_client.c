@@ -33,8 +33,10 @@ struct worker_call {
     struct list node;       /* in client.calls */
     struct http_call *http; /* NULL: it waits for the next round */
     size_t address;
-    size_t tries;   /* of this round */
-    bool has_heard; /* in this round: a worker that does not lead has answered */
+    size_t tries;      /* of this round */
+    bool has_heard;    /* in this round: a worker that does not lead has answered */
+    bool is_not_taken; /* by any of those that were asked, for certain */
+    bool is_sent_once;
     int64_t begun_us, deadline_us;
     struct io_timer *again;
     /* For the next try; where there is but one address, empty. */
@@ -109,6 +111,8 @@ static void read_refusal(const struct json_value *body, int status, struct worke
     if (index != NULL && index->type == JSON_NUMBER)
         (void)json_to_i64(index, &reply->index);
     reply->is_away = status == 503;
+    reply->is_not_taken =
+        (status == 503 || status == 429) && !str_is_empty(json_get_text(body, STR("code")));
     reply->is_in_doubt = status >= 500 && status != 503;
     if (status == 401 || status == 403) {
         log_error("worker.refused", "status=%d reason=%s", status, log_quote(message));
@@ -178,6 +182,7 @@ static bool ask(struct worker_call *call, const char *path, struct str body, str
         .header_count = count,
         .body = body,
         .deadline_ms = max_of(left_us / CLOCK_MS, (int64_t)1),
+        .is_sent_once = call->is_sent_once,
         .fn = replied,
         .owner = call,
     };
@@ -202,7 +207,10 @@ static void next_round(void *owner)
     if (ask_again(call))
         return;
     (void)err_set_from(&e, ERR_ORIGIN_WORKER, ERR_UNAVAILABLE, "no worker can be reached");
-    call_end(call, &(struct worker_reply){ .err = &e, .is_away = true, .index = -1 });
+    struct worker_reply reply = {
+        .err = &e, .is_away = true, .is_not_taken = call->is_not_taken, .index = -1
+    };
+    call_end(call, &reply);
 }
 
 /* Nothing was done, for certain. True: somebody else is asked, or all once more a little later. */
@@ -246,7 +254,7 @@ static void replied(void *owner, const struct http_reply *http, const struct err
     if (http == NULL) {
         e = *failure;
         reply.is_in_doubt = http_call_was_sent(call->http);
-        reply.is_away = !reply.is_in_doubt;
+        reply.is_away = reply.is_not_taken = !reply.is_in_doubt;
     } else {
         size_t parsed_bytes = http->body.len * PARSED_TIMES;
         arena_raise_budget(call->arena, min_of(parsed_bytes, (size_t)PARSED_BYTES_MAX));
@@ -264,6 +272,8 @@ static void replied(void *owner, const struct http_reply *http, const struct err
             reply.body = body;
         }
     }
+    call->is_not_taken &= reply.is_not_taken;
+    reply.is_not_taken = call->is_not_taken;
     reply.err = reply.body == NULL ? &e : NULL;
     tell_leader(call, http);
     bool is_elsewhere = reply.is_away && (http == NULL || http_leader_has_said_no(http));
@@ -284,6 +294,8 @@ bool worker_client_call(struct worker_client *client, const struct worker_call_o
                                   .arena = options->arena,
                                   .method = options->method,
                                   .header = options->header,
+                                  .is_not_taken = true,
+                                  .is_sent_once = options->is_sent_once,
                                   .begun_us = clock_mono_us(),
                                   .deadline_us = options->deadline_us };
     buf_init(&call->body, 0);

@@ -32,6 +32,8 @@ struct worker_reply {
     bool is_in_doubt;
     /* Nothing was done, since the worker cannot now: 503, or it was not asked. */
     bool is_away;
+    /* Nothing was done, for certain: it says so in its own words (503, 429), or saw nothing. */
+    bool is_not_taken;
     int64_t index; /* of the item that an all-or-none call failed at; -1: none is named */
 };
 /* Comes exactly once, never from within worker_client_call. What it points to lives during it, the
@@ -45,6 +47,7 @@ struct worker_call_options {
     struct str body;     /* copied */
     struct arena *arena; /* for the answer */
     int64_t deadline_us; /* clock_mono_us */
+    bool is_sent_once;   /* as of http_call_options: what is answered is all that was sent */
     worker_reply_fn *fn;
     void *owner;
 };

@@ -1,15 +1,22 @@
 #include "worker/feed.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "worker/door.h"
 #include "worker/meter.h"
 #include "worker/worker_priv.h"
 
+enum {
+    AGE_LOOK_MS = 1'000,
+    FLOOD_BYTES = 8 << 20, /* of events that went: the heap is worth tidying */
+    QUIET_BYTES = 1 << 20, /* of events that are there: nobody is held up by it */
+};
+
 /* A batch's events: `text` holds them one after the other, each with a comma behind it. */
 struct chunk {
     struct list node;
-    int64_t first;
+    int64_t first, at_us; /* monotonic: when it came */
     size_t count;
     char *text;
     size_t text_len;
@@ -27,27 +34,65 @@ struct waiter {
 struct feed {
     struct shard *s;
     struct list chunks, waiters;
+    struct io_timer *ageing; /* while there are chunks */
     size_t bytes, waiting;
+    size_t gone_bytes; /* since memory was given back */
 };
+
+static struct chunk *first_chunk(const struct feed *feed)
+{
+    return list_is_empty(&feed->chunks) ? NULL
+                                        : container_of(feed->chunks.next, struct chunk, node);
+}
+
+static size_t bytes_of(const struct chunk *chunk)
+{
+    return sizeof *chunk + chunk->text_len + chunk->count * sizeof *chunk->ends;
+}
+
+static void drop_first(struct feed *feed)
+{
+    struct chunk *chunk = first_chunk(feed);
+    assert(chunk);
+    list_remove(&chunk->node);
+    feed->bytes -= bytes_of(chunk);
+    feed->gone_bytes += bytes_of(chunk);
+    mem_free(chunk->text);
+    mem_free(chunk->ends);
+    mem_free(chunk);
+}
+
+/* What a flood of changes, and the requests that made them, left with the heap. */
+static void tidy(struct feed *feed)
+{
+    if (feed->gone_bytes < FLOOD_BYTES || feed->bytes > QUIET_BYTES)
+        return;
+    int64_t began_us = clock_mono_us();
+    mem_give_back();
+    log_debug("feed.tidied", "us=%lld", (long long)(clock_mono_us() - began_us));
+    feed->gone_bytes = 0;
+}
+
+/* Whoever is further behind than that reads the tables: memory is for those that keep up. */
+static void drop_old(void *owner)
+{
+    struct feed *feed = owner;
+    int64_t from_us = clock_mono_us() - feed->s->options.feed_memory_us;
+    for (const struct chunk *chunk; (chunk = first_chunk(feed)) && chunk->at_us < from_us;)
+        drop_first(feed);
+    tidy(feed);
+    if (!list_is_empty(&feed->chunks))
+        io_timer_start(feed->ageing, AGE_LOOK_MS);
+}
 
 struct feed *feed_create(struct shard *s)
 {
     struct feed *feed = mem_new(struct feed);
     feed->s = s;
+    feed->ageing = io_timer_create(s->loop, drop_old, feed);
     list_init(&feed->chunks);
     list_init(&feed->waiters);
     return feed;
-}
-
-static void drop_first(struct feed *feed)
-{
-    assert(!list_is_empty(&feed->chunks));
-    struct chunk *chunk = container_of(feed->chunks.next, struct chunk, node);
-    list_remove(&chunk->node);
-    feed->bytes -= chunk->text_len;
-    mem_free(chunk->text);
-    mem_free(chunk->ends);
-    mem_free(chunk);
 }
 
 static struct waiter *take_waiter(struct feed *feed)
@@ -76,14 +121,14 @@ void feed_destroy(struct feed *feed)
     if (!feed)
         return;
     feed_clear(feed);
+    io_timer_destroy(feed->ageing);
     mem_free(feed);
 }
 
 int64_t feed_first(const struct feed *feed)
 {
-    return list_is_empty(&feed->chunks)
-               ? feed->s->committed
-               : container_of(feed->chunks.next, struct chunk, node)->first;
+    const struct chunk *first = first_chunk(feed);
+    return first ? first->first : feed->s->committed;
 }
 
 size_t feed_bytes(const struct feed *feed)
@@ -156,12 +201,18 @@ static void wake_all(struct feed *feed)
     }
 }
 
+/* It stays for seconds: it keeps no more room than it needs. */
 static void add(struct feed *feed, struct chunk *chunk)
 {
+    chunk->text = mem_resize(chunk->text, chunk->text_len, 1);
+    chunk->ends = mem_resize(chunk->ends, chunk->count, sizeof *chunk->ends);
+    chunk->at_us = clock_mono_us();
     list_push(&feed->chunks, &chunk->node);
-    feed->bytes += chunk->text_len;
-    while (feed->bytes > FEED_RING_BYTES && feed->chunks.next != &chunk->node)
+    feed->bytes += bytes_of(chunk);
+    while (feed->bytes > feed->s->options.feed_memory && first_chunk(feed) != chunk)
         drop_first(feed);
+    if (!io_timer_is_running(feed->ageing))
+        io_timer_start(feed->ageing, AGE_LOOK_MS);
     wake_all(feed);
 }
 

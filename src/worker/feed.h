@@ -1,6 +1,6 @@
 /*
- * feed: the changes, in order. The latest are kept in memory as they are sent, older ones are put
- * together of change_log and the tables, and are the same.
+ * feed: the changes, in order. The latest are kept in memory as they are sent (feed-memory,
+ * feed-memory-age), older ones are put together of change_log and the tables, and are the same.
  * Source: docs/protocol.md "Feed and snapshot".
  */
 #pragma once
@@ -10,7 +10,6 @@ struct http_request;
 struct worker;
 
 enum {
-    FEED_RING_BYTES = 64 << 20,  /* of events in memory */
     FEED_EVENTS_MAX = 10'000,    /* of one answer */
     FEED_ANSWER_BYTES = 8 << 20, /* an answer that has so many takes no more */
     FEED_WAIT_MAX_MS = 60'000,
@@ -27,6 +26,7 @@ void feed_append(struct feed *feed, struct batch *b);
 void feed_none(struct feed *feed, int64_t seq, int64_t at_us);
 /* The first number that the ring has; s->committed when it is empty. */
 [[nodiscard]] int64_t feed_first(const struct feed *feed);
+/* What the events in memory occupy. */
 [[nodiscard]] size_t feed_bytes(const struct feed *feed);
 [[nodiscard]] size_t feed_waiting(const struct feed *feed);
 

@@ -68,7 +68,7 @@ void live_destroy(struct live_set *set)
     if (!set)
         return;
     for (size_t i = 0; i < set->chunk_count; i++)
-        mem_free(set->chunks[i]);
+        mem_unmap(set->chunks[i], LIVE_CHUNK_BYTES);
     mem_free(set->due.items);
     mem_free(set->running.items);
     mem_free(set->chunks);
@@ -121,7 +121,7 @@ void live_set_run(struct live_set *set, const struct live *task, struct live_run
 
 static void add_chunk(struct live_set *set)
 {
-    struct live_chunk *chunk = mem_zalloc_aligned(LIVE_CHUNK_BYTES, 1, LIVE_CHUNK_BYTES);
+    struct live_chunk *chunk = mem_map(LIVE_CHUNK_BYTES);
     if (set->chunk_count == set->chunk_capacity) {
         set->chunk_capacity = set->chunk_capacity ? set->chunk_capacity * 2 : 16;
         set->chunks = mem_resize(set->chunks, set->chunk_capacity, sizeof(struct live_chunk *));

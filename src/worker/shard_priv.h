@@ -83,7 +83,8 @@ struct shard_options {
     int64_t lease_us, retention_us, id_past_us, id_future_us, feed_retention_us, session_ttl_us;
     int64_t job_change_retention_us;
     int64_t ageing_us; /* after how long a waiting task counts as one level more urgent; 0: never */
-    size_t batch_max, tasks_max, payload_max, log_limit;
+    int64_t feed_memory_us;
+    size_t batch_max, tasks_max, payload_max, log_limit, feed_memory;
 };
 
 enum {

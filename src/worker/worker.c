@@ -74,6 +74,8 @@ static struct shard_options options_of(const struct conf *conf)
         .retention_us = conf_duration_us(conf, CONF_RETENTION),
         .id_past_us = conf_duration_us(conf, CONF_ID_PAST),
         .id_future_us = conf_duration_us(conf, CONF_ID_FUTURE),
+        .feed_memory = conf_bytes(conf, CONF_FEED_MEMORY),
+        .feed_memory_us = conf_duration_us(conf, CONF_FEED_MEMORY_AGE),
         .feed_retention_us = conf_duration_us(conf, CONF_FEED_RETENTION),
         .ageing_us = conf_duration_us(conf, CONF_PRIORITY_AGEING),
         .job_change_retention_us = conf_duration_us(conf, CONF_JOB_CHANGE_RETENTION),

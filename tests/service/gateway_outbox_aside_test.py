@@ -157,6 +157,85 @@ def only_what_the_worker_may_have_counts_as_sent(postgres):
         world.emptied()
 
 
+def watch_marks(world):
+    """Keeps what happens to the mark of each entry that is sent."""
+    psql(world.url, """CREATE TABLE marks (subject_id uuid, is_sent bool);
+        CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+        'BEGIN INSERT INTO marks VALUES (NEW.subject_id, NEW.sent_at IS NOT NULL); RETURN NULL; END';
+        CREATE TRIGGER mark AFTER UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION mark()""")
+
+
+def was_unmarked(world, subject):
+    return psql(world.url, f"SELECT count(*) > 0 FROM marks WHERE subject_id = '{subject}' AND NOT is_sent") == [["t"]]
+
+
+def what_the_worker_puts_off_can_be_cancelled_meanwhile(postgres):
+    """Of single tasks beside others that are taken, and of whole requests."""
+    with World(postgres) as world:
+        world.worker.vanish()
+        late, full = (world.create(kind).data["createTask"]["id"] for kind in ("late", "full"))
+        world.worker.put_off = {"late": [429] * 1000, "full": [503] * 1000}
+        world.worker.launch()
+        for task in (late, full):
+            eventually(lambda task=task: world.sent_ids().count(task) >= 2)
+            eventually(lambda task=task: world.ask(CANCEL, {"id": task}).code == "ok")
+            assert world.read(task)["state"] == "CANCELLED"
+        world.emptied()
+        world.worker.vanish()
+        task = world.create().data["createTask"]["id"]
+        world.worker.rate_limited = 1000
+        world.worker.launch()
+        eventually(lambda: world.sent_ids().count(task) >= 2)
+        eventually(lambda: world.ask(CANCEL, {"id": task}).code == "ok")
+        assert world.read(task)["state"] == "CANCELLED" and not world.worker.tasks
+
+
+def what_the_worker_puts_off_fails_visibly_after_too_long(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        job = world.ask(CREATE_JOB, {"input": {"name": "n", "schedule": "@daily", "taskType": "email"}}).data["createJob"]["id"]
+        world.worker.rate_limited = 1000
+        world.worker.launch()
+        eventually(lambda: len(world.worker.seen("/v1/jobs")) >= 2)
+        # It is held in that state, so that the next gateway finds it there.
+        eventually(lambda: psql(world.url, "UPDATE outbox SET apart_until = now() + interval '1 hour', created_at = now() - interval '2 hours' "
+                                           "WHERE sent_at IS NULL RETURNING 1"))
+        world.gateway.stop(signal.SIGTERM)
+        psql(world.url, "UPDATE outbox SET apart_until = NULL")
+        with Gateway(world.url, WORKER_URL=world.worker.url, OUTBOX_MAX_AGE="1h") as world.gateway:
+            world.emptied()
+            assert world.ask(READ_JOB, {"id": job}).data["job"]["status"] == "FAILED" and not world.worker.jobs
+
+
+def what_the_worker_may_have_taken_before_stays_sent_when_it_is_put_off(postgres):
+    with World(postgres) as world:
+        watch_marks(world)
+        world.worker.vanish()
+        doubtful, late = (world.create(kind).data["createTask"]["id"] for kind in ("doubtful", "late"))
+        world.worker.put_off = {"doubtful": [504] + [503] * 3, "late": [503] * 4}
+        world.worker.launch()
+        world.emptied()
+        assert world.sent_ids().count(doubtful) == 5
+        assert was_unmarked(world, late) and not was_unmarked(world, doubtful)
+
+
+def what_another_gateway_has_sent_meanwhile_stays_sent(postgres):
+    """Its lease ran out while the worker thought about it: that answer says nothing of the other's request."""
+    with World(postgres) as world:
+        watch_marks(world)
+        world.worker.vanish()
+        task = world.create("late").data["createTask"]["id"]
+
+        class Statuses(list):
+            def pop(self, index=-1):
+                psql(world.url, "UPDATE outbox SET sent_at = clock_timestamp()")
+                return super().pop(index)
+        world.worker.put_off["late"] = Statuses([503])
+        world.worker.launch()
+        world.emptied()
+        assert world.sent_ids() == [task] * 2 and not was_unmarked(world, task)
+
+
 def what_is_put_off_of_an_all_or_none_call_is_all_kept(postgres):
     with World(postgres) as world:
         world.worker.put_off["late"] = [429, 429]
@@ -255,6 +334,9 @@ TESTS = [what_has_stepped_aside_fails_visibly_after_too_long, what_has_stepped_a
          what_depends_on_what_fails_in_the_outbox_fails_with_that_reason,
          what_may_wait_behind_what_has_stepped_aside_is_bounded,
          what_the_worker_puts_off_beside_what_it_takes_is_kept, only_what_the_worker_may_have_counts_as_sent,
+         what_the_worker_puts_off_can_be_cancelled_meanwhile, what_the_worker_puts_off_fails_visibly_after_too_long,
+         what_the_worker_may_have_taken_before_stays_sent_when_it_is_put_off,
+         what_another_gateway_has_sent_meanwhile_stays_sent,
          what_is_put_off_of_an_all_or_none_call_is_all_kept, what_came_to_the_worker_meanwhile_is_asked_for_once_more,
          what_depends_on_a_duplicate_is_told_so, what_has_stepped_aside_costs_no_look_at_the_others,
          a_circle_steps_aside_and_a_cancelled_task_breaks_it, what_makes_the_worker_stumble_holds_back_nobody]

@@ -12,6 +12,7 @@ from gateway_rig import WAIT_S, Postgres, at_once, eventually, run_tests  # noqa
 from worker_rig import Caller, Executor, Proxy, Worker, new_id, put_in_log, sql  # noqa: E402
 
 DAY_S = 86_400
+REMEMBERS = {"FEED_MEMORY_AGE": "1h"}  # all changes, however slow the machine
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -52,7 +53,7 @@ def live_a_little(worker):
 
 def the_feed_is_the_same_from_memory_and_from_the_tables(postgres):
     url = postgres.tell("database")
-    with Worker(url) as worker:
+    with Worker(url, **REMEMBERS) as worker:
         live_a_little(worker)
         remembered = Caller(worker).whole_feed()
     with Worker(url) as worker:
@@ -97,7 +98,7 @@ def who_did_what(events, task):
 
 def who_did_it_is_told_from_memory_and_from_the_tables(postgres):
     url = postgres.tell("database")
-    with Worker(url) as worker:
+    with Worker(url, **REMEMBERS) as worker:
         caller, executor = Caller(worker), Executor(worker, {"work": 1})
         cursor = caller.get("/v1/feed").json["head"]
         first, behind, gone = do_by_people(caller, executor)
@@ -129,7 +130,7 @@ def records_of_the_gateway_are_told_from_memory_and_from_the_tables(postgres):
     def record(**members):
         return {"id": new_id(), "actor": "ann", "action": "act", "subject": "of", "detail": {"big": 12345678901234567890, "a\nb": "☃"},
                 **members}
-    with Worker(url) as worker:
+    with Worker(url, **REMEMBERS) as worker:
         caller = Caller(worker)
         tasks = [caller.create_one() for _ in range(3)]
         cursor = caller.get("/v1/feed").json["head"]
@@ -174,6 +175,34 @@ def what_was_reopened_since_is_told_without_its_old_result(postgres):
         assert finish["task"]["state"] == "dead" and finish["task"]["error"] == "twice", finish
         assert events[-1]["op"] == "reopen" and events[-1]["task"]["max_attempts"] == 3, events[-1]
         assert caller.task(retried)["state"] == "ready"
+
+
+def memory_has_the_latest_changes_alone_and_the_tables_the_others(postgres):
+    """By feed-memory, and, where nothing comes, by feed-memory-age."""
+    url = postgres.tell("database")
+
+    def look(worker, is_enough):
+        caller = Caller(worker)
+        made = [caller.create_one() for _ in range(200)]
+        eventually(lambda: is_enough(worker.metric("windlass_worker_feed_memory_bytes")))
+        served = lambda: [worker.metric(f'windlass_worker_feed_events_total{{from="{where}"}}') for where in ("memory", "tables")]
+        before = served()
+        assert [e["task"]["id"] for e in caller.whole_feed() if e["op"] == "add"] == made
+        return [now - was for now, was in zip(served(), before)]
+    with Worker(url, FEED_MEMORY="64KiB", FEED_MEMORY_AGE="1h") as worker:
+        from_memory, from_tables = look(worker, lambda held: 32 << 10 < held <= 64 << 10)
+        assert from_memory > 0 and from_tables > 0, (from_memory, from_tables)
+    with Worker(postgres.tell("database"), FEED_MEMORY_AGE="100ms") as worker:
+        from_memory, from_tables = look(worker, lambda held: held == 0)
+        assert from_memory == 0 and from_tables > 0, (from_memory, from_tables)
+
+
+def what_a_flood_took_is_given_back(postgres):
+    with Worker(postgres.tell("database"), LOG_LEVEL="debug", FEED_MEMORY_AGE="100ms") as worker:
+        caller = Caller(worker)
+        for _ in range(30):
+            assert caller.create(*({"id": new_id(), "type": "work", "is_fresh": True} for _ in range(1_000))).status == 200
+        worker.wait_for_log("event=feed.tidied")
 
 
 def cursors_that_cannot_be_followed_are_gone(postgres):
@@ -325,6 +354,8 @@ TESTS = [
     who_did_it_is_told_from_memory_and_from_the_tables,
     records_of_the_gateway_are_told_from_memory_and_from_the_tables,
     what_was_reopened_since_is_told_without_its_old_result,
+    memory_has_the_latest_changes_alone_and_the_tables_the_others,
+    what_a_flood_took_is_given_back,
     cursors_that_cannot_be_followed_are_gone,
     a_reader_that_waits_hears_at_once,
     snapshot_and_feed_together_miss_nothing,

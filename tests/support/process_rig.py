@@ -16,6 +16,8 @@ LOOK_S = 10  # as much of WAIT_S passes between two looks at most: a machine may
 # Between two looks, in parts of what was waited already: many a look starts a psql, which others wait for, too.
 PAUSE, PAUSE_S_MIN, PAUSE_S_MAX = 0.05, 0.01, 0.1
 TAIL_LINES, TAIL_COLUMNS = 40, 400
+# A sanitizer's report is the only trace of a rare fault, and a process that goes on writes much behind it.
+REPORT, REPORT_LINES = re.compile(r"WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|runtime error:"), 400
 
 
 def eventually(look):
@@ -77,6 +79,15 @@ def read_line(path):
         return "?"
 
 
+def worth_telling(log):
+    """The last lines of a log, and before them a sanitizer's first report, whole."""
+    lines = [line for line in log.splitlines() if "event=schema.changed" not in line]
+    tail = max(len(lines) - TAIL_LINES, 0)
+    first = next((i for i, line in enumerate(lines) if REPORT.search(line)), tail)
+    report = lines[first:min(first + REPORT_LINES, tail)]
+    return [line[:TAIL_COLUMNS] for line in report + lines[tail:]]
+
+
 class Process:
     """One process of the program. What it says on stderr is its log, and so is stdout if nobody else takes it."""
 
@@ -110,8 +121,8 @@ class Process:
         pid, code = self.process.pid, self.process.poll()
         state = f"waits in {read_line(f'/proc/{pid}/wchan')}" if code is None else f"exit code {code}"
         print(f"# -- {self.who}, process {pid}, {state}")
-        for line in [line for line in self.log.splitlines() if "event=schema.changed" not in line][-TAIL_LINES:]:
-            print("# " + line[:TAIL_COLUMNS])
+        for line in worth_telling(self.log):
+            print("# " + line)
 
     @classmethod
     def tell_all(cls):

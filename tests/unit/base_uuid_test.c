@@ -1,5 +1,7 @@
 #include "base/uuid.h"
 
+#include <pthread.h>
+
 #include "base/clock.h"
 #include "test.h"
 
@@ -12,6 +14,32 @@ static void rises_within_a_thread(void **state)
         assert_true(memcmp(next.bytes, last.bytes, 16) > 0);
         last = next;
     }
+}
+
+static uint32_t end_of(struct uuid id)
+{
+    return (uint32_t)id.bytes[12] << 24 | (uint32_t)id.bytes[13] << 16 |
+           (uint32_t)id.bytes[14] << 8 | id.bytes[15];
+}
+
+static void *make_one(void *made)
+{
+    *(struct uuid *)made = uuid_v7();
+    return NULL;
+}
+
+/* Only what lies between is chance: twice the same has one of a thousand million odds. */
+static void ends_are_counted_from_a_random_start(void **state)
+{
+    (void)state;
+    struct uuid first = uuid_v7(), second = uuid_v7(), other;
+    pthread_t thread;
+    assert_int_equal(end_of(second), end_of(first) + 1);
+    assert_memory_not_equal(second.bytes + 8, first.bytes + 8, 4);
+    assert_int_equal(pthread_create(&thread, NULL, make_one, &other), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_not_equal(end_of(other) - 1, end_of(second));
+    assert_int_not_equal(end_of(other), end_of(first));
 }
 
 static void carries_version_variant_and_time(void **state)
@@ -59,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rises_within_a_thread),
+        cmocka_unit_test(ends_are_counted_from_a_random_start),
         cmocka_unit_test(carries_version_variant_and_time),
         cmocka_unit_test(a_floor_is_below_the_ids_of_its_millisecond_and_above_the_earlier_ones),
         cmocka_unit_test(parses_what_it_formats_and_nothing_else),

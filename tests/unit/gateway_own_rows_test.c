@@ -7,6 +7,14 @@ static struct uuid id_of(uint8_t number)
     return (struct uuid){ .bytes = { [0] = 1, [15] = number } };
 }
 
+static struct uuid counted(uint32_t number)
+{
+    struct uuid id = id_of((uint8_t)number);
+    id.bytes[14] = (uint8_t)(number >> 8);
+    id.bytes[13] = (uint8_t)(number >> 16);
+    return id;
+}
+
 static void store(struct own_rows *rows, const struct uuid *ids, size_t count)
 {
     own_rows_end_put(rows, own_rows_begin_put(rows, ids, count), ids, count, true);
@@ -82,6 +90,24 @@ static void forgets_one_where_too_many_have_one_end(void **state)
     own_rows_destroy(rows);
 }
 
+/* As ids are made: each set gets its next one when all have had one. */
+static void knows_as_many_as_it_has_places_of_ids_that_are_counted_up(void **state)
+{
+    (void)state;
+    enum { PLACES = 32 * 1024 };
+    struct own_rows *rows = own_rows_create();
+    size_t known = 0;
+    own_rows_begin(rows);
+    for (uint32_t i = 0; i < 3 * PLACES; i++) {
+        struct uuid id = counted(i);
+        store(rows, &id, 1);
+    }
+    for (uint32_t i = 2 * PLACES; i < 3 * PLACES; i++)
+        known += own_rows_take(rows, counted(i)) == OWN_ROW_STORED;
+    assert_int_equal(known, PLACES);
+    own_rows_destroy(rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +115,7 @@ int main(void)
         cmocka_unit_test(knows_what_is_under_way_until_its_end),
         cmocka_unit_test(knows_no_row_from_before_the_mirror_followed),
         cmocka_unit_test(forgets_one_where_too_many_have_one_end),
+        cmocka_unit_test(knows_as_many_as_it_has_places_of_ids_that_are_counted_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

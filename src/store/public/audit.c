@@ -62,3 +62,35 @@ struct db_step audit_finish_step(struct arena *a, const struct audit_record *rec
     }
     return (struct db_step){ &audit_finish, audit_finish_args(a, ids, count, details, count) };
 }
+
+struct db_step audit_begin_step(struct arena *a, const struct audit_record *act, int16_t shards)
+{
+    struct str detail = act->detail.ptr != NULL ? act->detail : STR("");
+    return (struct db_step){ &audit_begin,
+                             audit_begin_args(a, act->id, act->user_id, act->label, act->action,
+                                              act->subject, detail, shards) };
+}
+
+struct db_step audit_told_step(struct arena *a, const struct audit_record *acts, size_t count,
+                               int shard)
+{
+    struct uuid *ids = arena_new_array(a, count, struct uuid);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = acts[i].id;
+    return (struct db_step){ &audit_told, audit_told_args(a, ids, count, (int16_t)shard) };
+}
+
+struct db_step audit_end_step(struct arena *a, struct uuid id)
+{
+    return (struct db_step){ &audit_end, audit_end_args(a, id) };
+}
+
+struct db_step audit_settle_step(struct arena *a, int64_t kept_us, int64_t most)
+{
+    return (struct db_step){ &audit_settle, audit_settle_args(a, kept_us / CLOCK_S, most) };
+}
+
+int64_t audit_settled(const struct db_rows *rows)
+{
+    return db_rows_i64(rows, 0, 0);
+}

@@ -24,3 +24,18 @@ struct audit_record {
 /* Behind the same: what stood there as unfinished already becomes what these say. */
 [[nodiscard]] struct db_step audit_finish_step(struct arena *a, const struct audit_record *records,
                                                size_t count);
+
+/* ── acts that are not at their end: before it, and so that they are not lost with a gateway ── */
+
+/* `shards` are asked, each for all of it; 0: the last call says itself that it is the last. */
+[[nodiscard]] struct db_step audit_begin_step(struct arena *a, const struct audit_record *act,
+                                              int16_t shards);
+/* The worker of that shard has told of them. Before audit_record_step. */
+[[nodiscard]] struct db_step audit_told_step(struct arena *a, const struct audit_record *acts,
+                                             size_t count, int shard);
+/* Its entry has its end, or needs none, since nothing was done. Before audit_record_step. */
+[[nodiscard]] struct db_step audit_end_step(struct arena *a, struct uuid id);
+/* At most `most` of those that are older become entries as far as they are known; audit_settled
+ * tells how many. */
+[[nodiscard]] struct db_step audit_settle_step(struct arena *a, int64_t kept_us, int64_t most);
+[[nodiscard]] int64_t audit_settled(const struct db_rows *rows);

@@ -30,3 +30,54 @@ ON CONFLICT (id) DO NOTHING;
 -- :name audit_finish  :params ids uuid[], details text[]
 -- By the owner's rights: nobody else may change an entry. It stands behind audit_record.
 SELECT audit_finish($1::uuid[], $2::text[]);
+
+-- :name audit_begin  :params id uuid, actor_id uuid, label text, action text, subject text, detail text, shards int2
+INSERT INTO audit_acts (id, actor_id, actor_label, action, subject, detail, at, shards)
+VALUES ($1::uuid, $2::uuid, left($3::text, 400), $4::text, left($5::text, 400), nullif($6::text, '')::jsonb, now(),
+        $7::int2);
+
+-- :name audit_told  :params ids uuid[], shard int2
+-- It stands before audit_record, as audit_end does: whoever writes both locks them in that order.
+UPDATE audit_acts AS c SET told = c.told | (1::int8 << $2::int4) WHERE c.id = ANY ($1::uuid[]);
+
+-- :name audit_end  :params id uuid
+DELETE FROM audit_acts AS c WHERE c.id = $1::uuid;
+
+-- :name audit_settle  :params kept_s int8, row_limit int8
+-- What nobody has written the end of, and nobody will: where all shards have told of it, it is done.
+-- Else its entry, or one that is made of it, says what is known. Their number.
+WITH due AS (
+    SELECT c.id FROM audit_acts AS c
+    WHERE c.at < now() - $1::int8 * interval '1 second'
+    ORDER BY c.id
+    LIMIT $2::int8
+    FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM audit_acts AS c USING due AS d WHERE c.id = d.id
+    RETURNING c.id, c.actor_id, c.actor_label, c.action, c.subject, c.detail, c.at,
+              c.shards > 0 AND c.told = (1::int8 << c.shards::int4) - 1 AS is_whole,
+              CASE WHEN c.shards > 1 AND c.told > 0
+                   THEN jsonb_build_object('shards', (SELECT jsonb_agg(k.n) FROM generate_series(0, 62) AS k (n)
+                                                      WHERE c.told >> k.n & 1 = 1))
+                   ELSE '{}'::jsonb END AS told
+), actors AS (
+    SELECT u.id FROM users AS u WHERE u.id IN (SELECT g.actor_id FROM gone AS g) FOR KEY SHARE OF u
+), lost AS (
+    INSERT INTO audit_log (id, actor_id, actor_label, action, subject, detail, at)
+    SELECT g.id, a.id, g.actor_label, g.action, g.subject,
+           coalesce(g.detail, '{}'::jsonb)
+           || '{"error": "what came of it is not known: the gateway that was asked has not written it down"}'::jsonb,
+           g.at
+    FROM gone AS g
+    LEFT JOIN actors AS a ON a.id = g.actor_id
+    ON CONFLICT (id) DO NOTHING
+)
+SELECT (SELECT count(*) FROM gone), audit_finish(array_agg(x.id), array_agg(x.detail))
+FROM (SELECT l.id,
+             CASE WHEN g.is_whole THEN coalesce(g.detail::text, '')
+                  ELSE (((l.detail - 'unfinished') - 'shards') || g.told
+                        || '{"error": "the gateway that was asked ended before the act did"}'::jsonb)::text
+                  END AS detail
+      FROM gone AS g
+      JOIN audit_log AS l ON l.id = g.id
+      WHERE l.detail->'unfinished' = 'true') AS x;

@@ -45,11 +45,24 @@ size_t outbox_read(struct arena *a, const struct db_rows *rows, struct outbox_en
                                             .kind = is_job ? OUTBOX_KIND_JOB : OUTBOX_KIND_TASK,
                                             .subject_id = db_rows_uuid(rows, i, 2),
                                             .body = db_rows_text(rows, i, 3),
-                                            .is_sent = true,
-                                            .is_apart = db_rows_bool(rows, i, 4) };
+                                            .is_apart = db_rows_bool(rows, i, 4),
+                                            .is_sent = db_rows_bool(rows, i, 5),
+                                            .mark_us = db_rows_i64(rows, i, 6) };
     }
     *ret_entries = entries;
     return count;
+}
+
+struct db_step outbox_put_off_step(struct arena *a, const struct outbox_entry *entries,
+                                   size_t count)
+{
+    struct uuid *ids = arena_new_array(a, count, struct uuid);
+    for (size_t i = 0; i < count; i++) {
+        assert(!entries[i].is_sent && entries[i].mark_us == entries[0].mark_us);
+        ids[i] = entries[i].id;
+    }
+    return (struct db_step){ &outbox_put_off,
+                             outbox_put_off_args(a, ids, count, entries[0].mark_us) };
 }
 
 struct db_step outbox_part_step(struct arena *a, const struct uuid *misdirected,

@@ -12,8 +12,9 @@ struct outbox_entry {
     enum outbox_kind kind;
     struct uuid subject_id; /* of the task or job */
     struct str body;        /* what the worker is asked: the object of its create */
-    bool is_sent;           /* the worker may know of it */
+    bool is_sent;           /* the worker may know of it; of what is taken: from before */
     bool is_apart;          /* it has stepped aside, or does so at once; outbox_part_step */
+    int64_t mark_us;        /* of what is taken: all of one time have the same */
 };
 
 /* All of one shard. Those whose subject waits already are passed over. */
@@ -37,6 +38,9 @@ enum outbox_find_column {
 /* Texts point into the rows. */
 [[nodiscard]] size_t outbox_read(struct arena *a, const struct db_rows *rows,
                                  struct outbox_entry **ret_entries);
+/* Of what was taken together, none of it sent before: the worker has not taken it for certain. */
+[[nodiscard]] struct db_step outbox_put_off_step(struct arena *a,
+                                                 const struct outbox_entry *entries, size_t count);
 /* Entries that are taken, by what the worker said of them: they are another shard's; they are
  * refused; they are in, or never will be. Before outbox_refuse_…_step and outbox_done_step. */
 [[nodiscard]] struct db_step outbox_part_step(struct arena *a, const struct uuid *misdirected,

@@ -10,33 +10,44 @@ FROM unnest($1::uuid[], $2::outbox_kind[], $3::uuid[], $4::text[], $5::bool[], $
 ON CONFLICT (subject_id) DO NOTHING;
 
 -- :name outbox_take  :params rows_max int8, bytes_max int8, shard int2
--- The oldest ones of that shard, at least one, marked as sent before they are. Only where there is
+-- The oldest ones of that shard, at least one, marked as sent before they are, anew where they were
+-- already: so whose mark it is can be told (outbox_put_off). Only where there is
 -- none: those that have stepped aside and whose time has come, the longest due first, in their order.
+-- What somebody else marks at this moment is left out.
 WITH ordinary AS MATERIALIZED (
-    SELECT o.id, o.body, row_number() OVER (ORDER BY o.id) AS n
+    SELECT o.id, o.body, o.sent_at, row_number() OVER (ORDER BY o.id) AS n
     FROM outbox AS o
     WHERE o.shard = $3::int2 AND o.apart_until IS NULL
     ORDER BY o.id
     LIMIT $1::int8
 ), apart AS MATERIALIZED (
-    SELECT o.id, o.body, row_number() OVER (ORDER BY o.apart_until, o.id) AS n
+    SELECT o.id, o.body, o.sent_at, row_number() OVER (ORDER BY o.apart_until, o.id) AS n
     FROM outbox AS o
     WHERE o.shard = $3::int2 AND o.apart_until <= now() AND NOT EXISTS (SELECT FROM ordinary)
     ORDER BY o.apart_until, o.id
     LIMIT $1::int8
 ), oldest AS MATERIALIZED (
-    SELECT x.id, x.n, sum(octet_length(x.body::text)) OVER (ORDER BY x.n) AS bytes
-    FROM (SELECT y.id, y.body, y.n FROM ordinary AS y
+    SELECT x.id, x.n, x.sent_at, sum(octet_length(x.body::text)) OVER (ORDER BY x.n) AS bytes
+    FROM (SELECT y.id, y.body, y.sent_at, y.n FROM ordinary AS y
           UNION ALL
-          SELECT y.id, y.body, y.n FROM apart AS y) AS x
+          SELECT y.id, y.body, y.sent_at, y.n FROM apart AS y) AS x
 ), taken AS (
     UPDATE outbox AS o
-    SET sent_at = coalesce(o.sent_at, now())
+    SET sent_at = now()
     FROM oldest AS x
-    WHERE o.id = x.id AND (x.n = 1 OR x.bytes <= $2::int8)
-    RETURNING o.id, o.kind, o.subject_id, o.body, o.apart_until IS NOT NULL AS is_apart
+    WHERE o.id = x.id AND (x.n = 1 OR x.bytes <= $2::int8) AND o.sent_at IS NOT DISTINCT FROM x.sent_at
+    RETURNING o.id, o.kind, o.subject_id, o.body, o.apart_until IS NOT NULL AS is_apart,
+              x.sent_at IS NOT NULL AS was_sent, o.sent_at
 )
-SELECT t.id, t.kind, t.subject_id, t.body, t.is_apart FROM taken AS t ORDER BY t.id;
+SELECT t.id, t.kind, t.subject_id, t.body, t.is_apart, t.was_sent, (extract(epoch FROM t.sent_at) * 1000000)::int8
+FROM taken AS t
+ORDER BY t.id;
+
+-- :name outbox_put_off  :params ids uuid[], mark_us int8
+-- The worker has said that it has not taken them: ordinary ones again, which can be cancelled, and
+-- expire, unless somebody else has sent them since.
+UPDATE outbox AS o SET sent_at = NULL
+WHERE o.id = ANY ($1::uuid[]) AND (extract(epoch FROM o.sent_at) * 1000000)::int8 = $2::int8;
 
 -- :name outbox_part  :params misdirected uuid[], refused uuid[], gone uuid[], wait_s int8
 -- Those that the worker says are another shard's step aside, so that others go on, and are offered

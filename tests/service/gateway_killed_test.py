@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""What somebody asked for when his gateway was killed has an entry of the audit log, and the entry an end: also where
+the feed cannot tell of it any more, and of several shards. Usage: gateway_killed_test.py PROGRAM"""
+
+import http.client
+import json
+import os
+import signal
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from gateway_rig import Client, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
+from gateway_shards_test import CANCEL_ALL, PAUSE, SETTINGS, World as Shards  # noqa: E402
+from outbox_rig import World as One  # noqa: E402
+
+UNKNOWN = "what came of it is not known: the gateway that was asked has not written it down"
+ENDED = "the gateway that was asked ended before the act did"
+
+
+def kill(world):
+    world.gateway.process.send_signal(signal.SIGKILL)
+    world.gateway.process.wait(60)
+    world.gateway.process.returncode = 0
+
+
+def unanswered(world, query, variables):
+    client = Client(world.gateway, world.admin)
+    try:
+        answer = client.graphql(query, variables)
+        raise AssertionError(answer.text)
+    except (OSError, http.client.HTTPException):
+        pass
+    finally:
+        client.close()
+
+
+def open_acts(world):
+    return psql(world.url, "SELECT action, subject, shards, told FROM audit_acts")
+
+
+def settled(world):
+    """Another gateway, an hour later; the entries that there are then."""
+    psql(world.url, "UPDATE audit_acts SET at = at - interval '1 hour'")
+    world.gateway = Gateway(world.url, **world.settings)
+    eventually(lambda: not open_acts(world))
+    assert "event=audit.settled count=1" in eventually(lambda: "audit.settled" in world.gateway.log and world.gateway.log)
+    rows = psql(world.url, "SELECT l.action, l.subject, u.email = l.actor_label, l.detail FROM audit_log AS l "
+                           "LEFT JOIN users AS u ON u.id = l.actor_id WHERE l.action ~ '^(queue|task-type|tasks)[.]' ORDER BY l.id")
+    assert all(row[2] == "t" for row in rows), rows
+    return [(action, subject, json.loads(detail) if detail else None) for action, subject, _, detail in rows]
+
+
+def an_act_that_the_feed_cannot_tell_of_is_not_lost(postgres):
+    with One(postgres) as world:
+        world.worker.on_settings = lambda: kill(world)
+        pause = "mutation($n: String!, $r: String) { pauseQueue(name: $n, reason: $r) { paused } }"
+        unanswered(world, pause, {"n": "slow", "r": "broken"})
+        eventually(lambda: "slow" in world.worker.queues)
+        world.worker.on_settings = None
+        world.worker.forget()
+        assert open_acts(world) == [["queue.pause", "queue:slow", "1", "0"]]
+        assert settled(world) == [("queue.pause", "queue:slow", {"reason": "broken", "error": UNKNOWN})]
+
+
+def a_bulk_action_that_the_feed_cannot_tell_of_is_not_lost(postgres):
+    with One(postgres) as world:
+        for _ in range(3):
+            world.worker.add("few")
+        eventually(lambda: psql(world.url, "SELECT count(*) FROM tasks WHERE type = 'few'") == [["3"]])
+        finish = world.worker.finish
+
+        def finish_and_kill(*args, **fields):
+            world.worker.finish = finish
+            kill(world)
+            finish(*args, **fields)
+        world.worker.finish = finish_and_kill
+        unanswered(world, CANCEL_ALL, {"filter": {"type": ["few"]}})
+        eventually(lambda: all(task["state"] == "cancelled" for task in world.worker.tasks.values()))
+        world.worker.forget()
+        ((action, subject, detail),) = settled(world)
+        assert (action, subject, detail.pop("asOf") != "") == ("tasks.cancel", "tasks", True)
+        assert detail == {"filter": {"type": ["few"]}, "matched": 3, "error": UNKNOWN}, detail
+
+
+def an_act_that_the_feed_tells_of_keeps_its_entry(postgres):
+    with One(postgres) as world:
+        world.worker.on_settings = lambda: kill(world)
+        unanswered(world, PAUSE, {"name": "slow"})
+        eventually(lambda: "slow" in world.worker.queues)
+        world.worker.on_settings = None
+        world.gateway = Gateway(world.url, **world.settings)
+        eventually(lambda: open_acts(world) == [["queue.pause", "queue:slow", "1", "1"]])
+        world.gateway.stop(signal.SIGTERM)
+        assert settled(world) == [("queue.pause", "queue:slow", None)]
+
+
+def what_all_shards_have_made_is_finished(postgres):
+    with Shards(postgres) as world:
+        both, once = threading.Barrier(2), threading.Lock()
+
+        def kill_when_both_are_asked():
+            both.wait(60)
+            if once.acquire(blocking=False):
+                kill(world)
+            both.wait(60)
+        for worker in (world.a, world.b):
+            worker.on_settings = kill_when_both_are_asked
+        unanswered(world, SETTINGS, {"type": "mail", "settings": {"maxRunning": 7}})
+        eventually(lambda: "mail" in world.a.types and "mail" in world.b.types)
+        world.a.on_settings = world.b.on_settings = None
+        world.gateway = Gateway(world.url, **world.settings)
+        eventually(lambda: open_acts(world) == [["task-type.update", "task-type:mail", "2", "3"]])
+        assert psql(world.url, "SELECT detail->'unfinished' FROM audit_log WHERE action = 'task-type.update'") == [["true"]]
+        world.gateway.stop(signal.SIGTERM)
+        assert settled(world) == [("task-type.update", "task-type:mail", {"maxRunning": 7})]
+
+
+def what_some_shards_have_made_says_which(postgres):
+    with Shards(postgres) as world:
+        world.a.on_settings = lambda: kill(world)  # the owner, which is asked first
+        unanswered(world, PAUSE, {"name": "default"})
+        eventually(lambda: "default" in world.a.queues)
+        world.a.on_settings = None
+        world.gateway = Gateway(world.url, **world.settings)
+        eventually(lambda: open_acts(world) == [["queue.pause", "queue:default", "2", "1"]])
+        world.gateway.stop(signal.SIGTERM)
+        assert settled(world) == [("queue.pause", "queue:default", {"shards": [0], "error": ENDED})]
+        assert "default" not in world.b.queues
+
+
+def what_is_at_its_end_leaves_nothing_behind(postgres):
+    """Whether it was made, refused, broken off, or nobody could be asked."""
+    with Shards(postgres) as world:
+        world.a.add("mail")
+        world.follow()
+        change = (SETTINGS, {"type": "mail", "settings": {"maxRunning": 7}})
+        assert world.ask(*change).code == "ok" and world.ask(PAUSE, {"name": "default"}).code == "ok"
+        assert world.ask(CANCEL_ALL, {"filter": {"type": ["mail"]}}).code == "ok"
+        world.a.refuse_settings = world.b.refuse_settings = "says no"
+        assert world.ask(*change).code == "BAD_USER_INPUT"
+        world.b.refuse_settings = None
+        assert "changed at shard 1, and not at shard 0" in world.ask(*change).error["message"]
+        world.a.is_away = world.b.is_away = True
+        assert world.ask(*change).code == "WORKER_UNAVAILABLE"
+        world.a.is_away = world.b.is_away = False
+        world.a.add("mail")
+        world.follow()
+        world.a.bulk_ends = [0]
+        assert world.ask(CANCEL_ALL, {"filter": {"type": ["mail"], "status": ["PENDING"]}}).code == "WORKER_UNAVAILABLE"
+        assert open_acts(world) == []
+        entries = psql(world.url, "SELECT action FROM audit_log WHERE action ~ '^(queue|task-type|tasks)[.]' ORDER BY id")
+        assert entries == [["task-type.update"], ["queue.pause"], ["tasks.cancel"], ["task-type.update"]], entries
+
+
+def what_a_silent_worker_may_have_made_is_not_forgotten(postgres):
+    with One(postgres) as world:
+        world.worker.is_mute_after = True
+        assert world.ask(PAUSE, {"name": "slow"}).code == "WORKER_UNAVAILABLE" and "slow" in world.worker.queues
+        assert [act[:2] for act in open_acts(world)] == [["queue.pause", "queue:slow"]]
+        world.worker.is_mute_after = False
+        world.gateway.stop(signal.SIGTERM)
+        assert settled(world) == [("queue.pause", "queue:slow", None)]
+
+
+def nothing_is_asked_that_cannot_be_written_down(postgres):
+    with One(postgres) as world:
+        psql(world.url, "ALTER TABLE audit_acts ADD CONSTRAINT none CHECK (action = '')")
+        assert world.ask(PAUSE, {"name": "slow"}).code not in ("ok", "WORKER_UNAVAILABLE")
+        assert not world.worker.queues and not world.worker.seen("/v1/queues:pause")
+
+
+TESTS = [
+    an_act_that_the_feed_cannot_tell_of_is_not_lost,
+    a_bulk_action_that_the_feed_cannot_tell_of_is_not_lost,
+    an_act_that_the_feed_tells_of_keeps_its_entry,
+    what_all_shards_have_made_is_finished,
+    what_some_shards_have_made_says_which,
+    what_is_at_its_end_leaves_nothing_behind,
+    what_a_silent_worker_may_have_made_is_not_forgotten,
+    nothing_is_asked_that_cannot_be_written_down,
+]
+
+if __name__ == "__main__":
+    with Postgres() as the_postgres:
+        run_tests(TESTS, the_postgres)
