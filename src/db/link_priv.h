@@ -50,7 +50,7 @@ struct db_link {
     int64_t cancelled_us;   /* of the last cancel */
     unsigned given_up;      /* connections, since the last answer */
     struct io_timer *watch; /* somebody's time was over */
-    bool has_session;       /* the lane's settings hold: no pooler stands between */
+    bool is_own;            /* the lane's settings hold: no pooler stands between */
     bool has_answered;      /* the first op has given its result; a NULL follows */
     bool is_failing;        /* libpq refused something: lost as soon as nobody is in the middle */
     struct list in_flight;  /* struct db_request */
@@ -75,6 +75,9 @@ void link_send_extra(struct db_link *link, struct db_request *r,
  * not keep them. */
 void link_send_session(struct db_link *link);
 void link_send_settings(struct db_link *link, struct db_request *r);
+/* Wakes the server's process with a Flush, which asks for nothing. Not through a pooler, which
+ * would lend a server's connection for it. */
+void link_rouse(struct db_link *link);
 /* Ends the transaction; `r` NULL: of several requests. */
 void link_sync(struct db_link *link, struct db_request *r);
 /* After a turn's sending: hands to the kernel what it takes. */

@@ -136,6 +136,12 @@ enum { DB_STEPS_MAX = 24 };
  */
 void db_request_forget(struct db_request *request);
 
+/*
+ * Somebody will call soon, perhaps: wakes the server's process that the lane's next call would go
+ * to, if it sleeps. To wake it takes an idle machine as long as to make the call.
+ */
+void db_pool_rouse(struct db_pool *pool, enum db_lane lane);
+
 /* Refuses new calls from now on and calls `fn` once when none is open (soon, if none is now). */
 void db_pool_drain(struct db_pool *pool, io_fn *fn, void *owner);
 

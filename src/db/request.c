@@ -261,6 +261,13 @@ struct db_link *lane_pick_link(const struct db_lane_queue *lane)
     return best;
 }
 
+void db_pool_rouse(struct db_pool *pool, enum db_lane lane)
+{
+    struct db_link *link = lane_pick_link(&pool->lanes[lane]);
+    if (link && list_is_empty(&link->in_flight))
+        link_rouse(link);
+}
+
 struct db_request *lane_first_waiting(const struct db_lane_queue *lane)
 {
     const struct list *queue =
