@@ -61,6 +61,7 @@ static bool read_text(const struct json_value *object, const char *path, const c
 /* What the user asked last; the history's newest comes last. */
 static bool read_history(const struct json_value *body, struct str *ret_before, struct err *e)
 {
+    static const char *const names[] = { "role", "content", NULL };
     const struct json_value *v = json_get_c(body, "history");
     if (v == NULL || v->type == JSON_NULL)
         return true;
@@ -72,7 +73,8 @@ static bool read_history(const struct json_value *body, struct str *ret_before, 
         struct str role = { 0 }, content = { 0 };
         char path[32];
         snprintf(path, sizeof path, "history[%zu].", i);
-        if (!read_text(&v->items[i], path, "role", true, &role, e) ||
+        if (!json_only(&v->items[i], path, names, e) ||
+            !read_text(&v->items[i], path, "role", true, &role, e) ||
             !read_text(&v->items[i], path, "content", true, &content, e))
             return false;
         if (str_eq_nocase(role, STR("user")))
@@ -85,12 +87,14 @@ static bool read_history(const struct json_value *body, struct str *ret_before, 
 static bool read_continued(struct chat *c, const struct json_value *body, struct str *ret_question,
                            struct err *e)
 {
+    static const char *const names[] = { "question", "content", NULL };
     const struct json_value *v = json_get_c(body, "continue");
     if (v == NULL || v->type == JSON_NULL)
         return true;
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "continue: is not an object");
-    return read_text(v, "continue.", "question", true, ret_question, e) &&
+    return json_only(v, "continue.", names, e) &&
+           read_text(v, "continue.", "question", true, ret_question, e) &&
            read_text(v, "continue.", "content", true, &c->said_before, e);
 }
 
@@ -98,11 +102,12 @@ static bool read_continued(struct chat *c, const struct json_value *body, struct
 static bool read_gateway(struct chat *c, const struct json_value *body,
                          struct http_client_options *options, struct err *e)
 {
+    static const char *const names[] = { "url", "token", NULL };
     const struct json_value *v = json_get_c(body, "graphql");
     struct str url, token;
     if (v == NULL || v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "graphql: is not an object");
-    if (!read_text(v, "graphql.", "url", true, &url, e) ||
+    if (!json_only(v, "graphql.", names, e) || !read_text(v, "graphql.", "url", true, &url, e) ||
         !read_text(v, "graphql.", "token", true, &token, e))
         return false;
     if (str_find_char(token, '\r') >= 0 || str_find_char(token, '\n') >= 0)
@@ -121,18 +126,27 @@ static bool read_gateway(struct chat *c, const struct json_value *body,
     return true;
 }
 
+static bool read_user(struct chat *c, const struct json_value *body, struct err *e)
+{
+    static const char *const names[] = { "name", "role", NULL };
+    const struct json_value *v = json_get_c(body, "user");
+    return json_only(v, "user.", names, e) &&
+           read_text(v, "user.", "name", false, &c->talk.user_name, e) &&
+           read_text(v, "user.", "role", false, &c->talk.user_role, e);
+}
+
 static bool read_request(struct chat *c, struct http_client_options *options, struct err *e)
 {
+    static const char *const names[] = { "message", "history", "continue", "user",
+                                         "now_us",  "graphql", NULL };
     const struct json_value *body, *now;
     struct str message = { 0 }, before = { 0 }, continued = { 0 };
     if (!json_parse_checked(c->arena, c->request->body, &body, e))
         return false;
     if (body->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "the body is not a JSON object");
-    const struct json_value *user = json_get_c(body, "user");
-    if (!read_text(body, "", "message", true, &message, e) || !read_history(body, &before, e) ||
-        !read_text(user, "user.", "name", false, &c->talk.user_name, e) ||
-        !read_text(user, "user.", "role", false, &c->talk.user_role, e) ||
+    if (!json_only(body, "", names, e) || !read_text(body, "", "message", true, &message, e) ||
+        !read_history(body, &before, e) || !read_user(c, body, e) ||
         !read_continued(c, body, &continued, e) || !read_gateway(c, body, options, e))
         return false;
     now = json_get_c(body, "now_us");

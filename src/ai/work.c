@@ -121,10 +121,12 @@ static void write_insight(struct json_writer *w, const struct insight *in)
 static bool find_insights(struct arena *a, const struct json_value *body, struct json_writer *w,
                           struct err *e)
 {
+    static const char *const names[] = { "facts", "types", NULL };
     struct facts facts;
     unsigned types;
     size_t count;
-    if (!facts_read(a, member(body, "facts"), &facts, e) || !read_types(body, &types, e))
+    if (!json_only(body, "", names, e) || !facts_read(a, member(body, "facts"), &facts, e) ||
+        !read_types(body, &types, e))
         return false;
     const struct insight *insights = insights_find(a, &facts, types, &count);
     json_begin_object(w);
@@ -142,9 +144,10 @@ static bool find_insights(struct arena *a, const struct json_value *body, struct
 static bool find_recommendations(struct arena *a, const struct json_value *body,
                                  struct json_writer *w, struct err *e)
 {
+    static const char *const names[] = { "facts", "limit", NULL };
     struct facts facts;
     size_t count, limit = 10;
-    if (!facts_read(a, member(body, "facts"), &facts, e) ||
+    if (!json_only(body, "", names, e) || !facts_read(a, member(body, "facts"), &facts, e) ||
         !read_count(body, "limit", RECOMMENDATIONS_MAX, &limit, e))
         return false;
     const struct recommendation *list = recommendations_find(a, &facts, limit, &count);
@@ -194,9 +197,12 @@ static bool read_value_fields(const struct json_value *body, struct analyze_requ
 
 static bool read_analyze(const struct json_value *body, struct analyze_request *r, struct err *e)
 {
+    static const char *const names[] = { "data",         "kind",    "time_field", "question",
+                                         "value_fields", "horizon", NULL };
     struct str kind = STR("auto");
     r->horizon = 24;
-    if (!read_text(body, "kind", &kind, e) || !read_text(body, "time_field", &r->time_field, e) ||
+    if (!json_only(body, "", names, e) || !read_text(body, "kind", &kind, e) ||
+        !read_text(body, "time_field", &r->time_field, e) ||
         !read_text(body, "question", &r->question, e) || !read_value_fields(body, r, e) ||
         !read_count(body, "horizon", FORECAST_HORIZON_MAX, &r->horizon, e))
         return false;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "analyst/missing.h"
+#include "json/check.h"
 
 enum { TEXT_BYTES_MAX = 1'000 }; /* of a name or a template */
 
@@ -35,6 +36,13 @@ static const struct json_value *find(const struct json_value *object, const char
 static bool refuse(const struct place *p, const char *name, const char *why)
 {
     return err_set(p->e, ERR_INVALID, "%.*s.%s: %s", STR_FMT(p->path), name, why);
+}
+
+/* A member of another name is mostly a misspelled one. */
+static bool has_only(const struct place *p, const struct json_value *object,
+                     const char *const names[])
+{
+    return json_only(object, arena_printf(p->arena, "%.*s.", STR_FMT(p->path)).ptr, names, p->e);
 }
 
 static bool read_text(const struct place *p, const struct json_value *object, const char *name,
@@ -155,7 +163,10 @@ static bool read_buckets(const struct place *p, const struct json_value *v, cons
 static bool read_one_series(const struct place *p, const struct json_value *v, size_t bucket_count,
                             struct facts_series *ret_series)
 {
-    if (!read_text(p, v, "type", true, &ret_series->type))
+    static const char *const names[] = { "type",      "created",    "completed",
+                                         "failed",    "wait_p50_s", "wait_p99_s",
+                                         "run_p50_s", "run_p99_s",  NULL };
+    if (!has_only(p, v, names) || !read_text(p, v, "type", true, &ret_series->type))
         return false;
     for (size_t k = 0; k < countof(arrays); k++) {
         double *buckets = arena_new_array(p->arena, bucket_count + 1, double);
@@ -203,6 +214,8 @@ static bool read_series(const struct place *root, const struct json_value *v, st
 
 static bool read_totals(const struct place *root, const struct json_value *v, struct facts *f)
 {
+    static const char *const names[] = { "type",      "pending", "in_progress",
+                                         "completed", "failed",  NULL };
     const struct json_value *items;
     if (!read_objects(root, v, "totals", FACTS_TYPES_MAX, &items, &f->total_count))
         return false;
@@ -211,7 +224,8 @@ static bool read_totals(const struct place *root, const struct json_value *v, st
     struct place p = member_of(root, "totals");
     for (size_t i = 0; i < f->total_count; i++) {
         struct place one = item_of(&p, i);
-        if (!read_text(&one, &items[i], "type", true, &totals[i].type) ||
+        if (!has_only(&one, &items[i], names) ||
+            !read_text(&one, &items[i], "type", true, &totals[i].type) ||
             !read_amount(&one, &items[i], "pending", &totals[i].pending) ||
             !read_amount(&one, &items[i], "in_progress", &totals[i].in_progress) ||
             !read_amount(&one, &items[i], "completed", &totals[i].completed) ||
@@ -224,7 +238,12 @@ static bool read_totals(const struct place *root, const struct json_value *v, st
 
 static bool read_job(const struct place *p, const struct json_value *v, struct facts_job *ret_job)
 {
-    return read_text(p, v, "id", true, &ret_job->id) &&
+    static const char *const names[] = { "id",          "name",
+                                         "status",      "schedule",
+                                         "time_zone",   "last_run_us",
+                                         "next_run_us", "consecutive_failures",
+                                         NULL };
+    return has_only(p, v, names) && read_text(p, v, "id", true, &ret_job->id) &&
            read_text(p, v, "name", true, &ret_job->name) &&
            read_text(p, v, "status", true, &ret_job->status) &&
            read_text(p, v, "schedule", false, &ret_job->schedule) &&
@@ -252,6 +271,8 @@ static bool read_jobs(const struct place *root, const struct json_value *v, stru
 
 static bool read_errors(const struct place *root, const struct json_value *v, struct facts *f)
 {
+    static const char *const names[] = { "type",        "template",   "count",
+                                         "first_at_us", "last_at_us", NULL };
     const struct json_value *items;
     if (!read_objects(root, v, "errors", FACTS_ERRORS_MAX, &items, &f->error_count))
         return false;
@@ -260,7 +281,8 @@ static bool read_errors(const struct place *root, const struct json_value *v, st
     struct place p = member_of(root, "errors");
     for (size_t i = 0; i < f->error_count; i++) {
         struct place one = item_of(&p, i);
-        if (!read_text(&one, &items[i], "type", true, &errors[i].type) ||
+        if (!has_only(&one, &items[i], names) ||
+            !read_text(&one, &items[i], "type", true, &errors[i].type) ||
             !read_text(&one, &items[i], "template", true, &errors[i].template_text) ||
             !read_amount(&one, &items[i], "count", &errors[i].count) ||
             !read_whole(&one, &items[i], "first_at_us", false, &errors[i].first_at_us) ||
@@ -274,11 +296,14 @@ static bool read_errors(const struct place *root, const struct json_value *v, st
 bool facts_read(struct arena *a, const struct json_value *v, struct facts *ret_facts, struct err *e)
 {
     enum { BUCKET_S_MAX = 31 * 86'400 };
+    static const char *const names[] = { "bucket_s", "from_us", "now_us", "oldest_pending_s",
+                                         "series",   "totals",  "jobs",   "errors",
+                                         NULL };
     struct place root = { a, STR("facts"), e };
     struct facts f = { .oldest_pending_s = MISSING };
     if (v == NULL || v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "facts: is %s", v == NULL ? "missing" : "not an object");
-    if (!read_whole(&root, v, "bucket_s", true, &f.bucket_s) ||
+    if (!has_only(&root, v, names) || !read_whole(&root, v, "bucket_s", true, &f.bucket_s) ||
         !read_whole(&root, v, "from_us", true, &f.from_us) ||
         !read_whole(&root, v, "now_us", true, &f.now_us) ||
         !read_amount(&root, v, "oldest_pending_s", &f.oldest_pending_s))

@@ -10,7 +10,9 @@
 #include "store/public/mirror_audit.h"
 
 /*
- *   take --> (window) --> own rows stored --> load spans --> store --> (stored) --> next window
+ *   take --> (window) --> own rows stored --> clear ranges
+ *                                                 v
+ *                                             load spans --> store --> (stored) --> next window
  *                                                 ^            |-- refused --> isolate --> store
  *                                                 |            `-- not known --> check the cursor
  *                                                 `----- not stored ----------------'   `-- stored,
@@ -38,6 +40,7 @@ struct apply {
     bool is_isolated;    /* its bad rows have been looked for */
     bool are_jobs_bare;  /* its jobs go without their payloads */
     size_t update_at;    /* the step that tells what is missing; 0: none */
+    size_t cleared;      /* ranges of which no more is left than one statement can delete */
 };
 
 static void store(struct apply *apply);
@@ -274,14 +277,19 @@ static void store(struct apply *apply)
         wait_for_check(apply, false);
 }
 
+static void try_again(struct apply *apply)
+{
+    apply->is_delayed = true;
+    io_timer_start(apply->m->retry_timer, backoff_next_ms(&apply->m->backoff));
+}
+
 static void loaded(void *owner, const struct db_reply *reply)
 {
     struct apply *apply = owner;
     if (is_unwanted(apply))
         return;
     if (reply->err != NULL) {
-        apply->is_delayed = true;
-        io_timer_start(apply->m->retry_timer, backoff_next_ms(&apply->m->backoff));
+        try_again(apply);
         return;
     }
     rollups_loaded(apply->m->rollups, apply->w->arena, reply->rows[0]);
@@ -312,6 +320,35 @@ static void load_spans(struct apply *apply)
     db_reply_fail(loaded, apply, &e);
 }
 
+static void clear_ranges(struct apply *apply);
+
+static void cleared(void *owner, bool is_done)
+{
+    struct apply *apply = owner;
+    if (is_unwanted(apply))
+        return;
+    apply->cleared += is_done;
+    if (is_done)
+        clear_ranges(apply);
+    else
+        try_again(apply);
+}
+
+/* Whole days that the worker has dropped. */
+static void clear_ranges(struct apply *apply)
+{
+    const struct window *w = apply->w;
+    if (apply->cleared == w->range_count) {
+        load_spans(apply);
+        return;
+    }
+    const struct mirror_page day = { .after = w->froms[apply->cleared],
+                                     .last = w->tos[apply->cleared],
+                                     .seq = w->next_seq,
+                                     .shard = apply->m->lease.shard };
+    mirror_clear(apply->m, &day, cleared, apply);
+}
+
 /* When the wait has been too long, they are stored by both, and one of the two finds the other's.
  */
 static void begin(struct apply *apply)
@@ -325,7 +362,7 @@ static void begin(struct apply *apply)
     apply->own.count = 0;
     apply->row_count = isolate_compact(apply->rows, apply->row_count, &apply->born);
     apply->job_count = window_job_rows(apply->w, &apply->job_rows, &apply->jobs_born);
-    load_spans(apply);
+    clear_ranges(apply);
 }
 
 static void retry(void *owner)

@@ -1,7 +1,7 @@
 /*
  * mirror_priv: the keeper of the gateway's copies of a shard's tasks and jobs, for mirror.c,
- * mirror_apply.c, mirror_fetch.c, mirror_snapshot.c, mirror_snapshot_marks.c and isolate.c. All on
- * the first loop.
+ * mirror_apply.c, mirror_clear.c, mirror_fetch.c, mirror_snapshot.c, mirror_snapshot_marks.c and
+ * isolate.c. All on the first loop.
  *
  *   STANDBY --(lease)--> SNAPSHOT --(all pages)--> FOLLOW
  *      ^                    ^-------- 410 -----------'
@@ -104,6 +104,16 @@ void mirror_snapshot_clear(struct mirror *m);
 /* ── outbox_forward.c ── */
 /* Sends what waits there, until nothing does or the worker is away. */
 void outbox_forward(struct mirror *m);
+
+/* ── mirror_clear.c ── */
+/*
+ * Deletes what the page does not show, but for a rest that one statement can: a day of tasks, or
+ * all that was there before a rebuild, would take it longer than a statement may. `page->ids` live
+ * until `fn`; false: the database or the lease went away, and it may be begun again.
+ */
+typedef void mirror_clear_fn(void *owner, bool is_done);
+void mirror_clear(struct mirror *m, const struct mirror_page *page, mirror_clear_fn *fn,
+                  void *owner);
 
 /* ── isolate.c ── */
 /*

@@ -8,12 +8,13 @@
 #include "store/public/error_group.h"
 
 /*
- *   ask a page --> take it --> load versions, spans --> store it --> (last) --> end --> follow
- *       ^           ^   `-- ask the next one               |         from the first page's cursor
- *       |           `------ which has come ----------------'
+ *   ask a page --> take it --> load versions --> clear --> load spans --> store it --> (last)
+ *       ^           ^   `-- ask the next one                                  |           v
+ *       |           `------ which has come -----------------------------------'         follow
  *       `--- not stored, or not come: this one again, and none ahead
  *
- * Rows stay readable all the while: a page replaces what it shows and deletes what it does not.
+ * The feed is followed from the first page's cursor. Rows stay readable all the while: a page
+ * replaces what it shows and deletes what it does not.
  */
 enum {
     PAGE_ROWS = 1'000,
@@ -315,6 +316,17 @@ static void load_spans(struct snapshot *s)
         store(s);
 }
 
+static void cleared(void *owner, bool is_done)
+{
+    struct snapshot *s = owner;
+    if (is_unwanted(s))
+        return;
+    if (is_done)
+        load_spans(s);
+    else
+        not_stored(s, away);
+}
+
 static void versions_loaded(void *owner, const struct db_reply *reply)
 {
     struct snapshot *s = owner;
@@ -325,7 +337,8 @@ static void versions_loaded(void *owner, const struct db_reply *reply)
         return;
     }
     s->page->row_count = task_mirror_newer(s->page->rows, s->page->row_count, reply->rows[0]);
-    load_spans(s);
+    s->is_busy = true;
+    mirror_clear(s->m, &s->page->page, cleared, s);
 }
 
 /* What is there already is not written once more. */

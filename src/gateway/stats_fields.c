@@ -118,14 +118,6 @@ static void get_generated(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = binding_time(r->arena, reading->generated_at_us);
 }
 
-static void get_source(const struct gql_field *f, void *ctx, void *parent,
-                       struct gql_value *ret_value)
-{
-    const struct request *r = ctx;
-    (void)f, (void)parent;
-    *ret_value = tasks_source(r->loop);
-}
-
 /* ── figures of the window, or of the period before it (a PeriodFigures is the reading, too) ── */
 
 static const struct figures *figures_of(const struct gql_field *f, const struct reading *reading)
@@ -288,6 +280,7 @@ const struct gateway_binding bindings_stats[] = {
     { "TaskCounts.completed", { .get = get_task_count, N(TASK_STATUS_COMPLETED) } },
     { "TaskCounts.failed", { .get = get_task_count, N(TASK_STATUS_FAILED) } },
     { "TaskCounts.exact", { .get = get_is_exact } },
+    { "TaskCounts.source", { .get = tasks_get_table_source } },
     { "DashboardStats.window", { .get = get_window } },
     { "DashboardStats.throughputPerMinute", { .get = get_throughput } },
     { "DashboardStats.successRate", { .get = get_success_rate } },
@@ -297,7 +290,7 @@ const struct gateway_binding bindings_stats[] = {
     { "DashboardStats.byType", { .get = get_types } },
     { "DashboardStats.previous", { .get = get_self } },
     { "DashboardStats.generatedAt", { .get = get_generated } },
-    { "DashboardStats.source", { .get = get_source } },
+    { "DashboardStats.source", { .get = tasks_get_table_source } },
     { "PeriodFigures.created", { .get = get_created } },
     { "PeriodFigures.completed", { .get = get_completed } },
     { "PeriodFigures.failed", { .get = get_failed } },

@@ -29,6 +29,14 @@ struct gql_value tasks_source(const struct gateway_loop *loop)
     return gql_enum(feed_is_live(loop->gateway) ? STR("LIVE") : STR("CACHE"));
 }
 
+void tasks_get_table_source(const struct gql_field *f, void *ctx, void *parent,
+                            struct gql_value *ret_value)
+{
+    const struct request *r = ctx;
+    (void)f, (void)parent;
+    *ret_value = tasks_source(r->loop);
+}
+
 /* The row's shard is one of ours: of another, which was taken away, nobody tells any more. */
 static bool is_kept(const struct gateway *gw, const struct record *record)
 {

@@ -19,5 +19,7 @@ void *jobs_prepare(struct gql_field *f, struct arena *plan_arena);
 
 /* Getter of Task.source and Job.source. */
 gql_get_fn tasks_get_source;
-/* Where what is read from the tables comes from now: DataSource. */
+/* Where what is read from the tables comes from now: DataSource; the same as a field of whatever is
+ * made of them. */
+gql_get_fn tasks_get_table_source;
 [[nodiscard]] struct gql_value tasks_source(const struct gateway_loop *loop);

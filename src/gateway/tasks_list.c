@@ -330,14 +330,6 @@ static void get_is_exact(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_bool(connection->total < PAGE_COUNT_MAX);
 }
 
-static void get_source(const struct gql_field *f, void *ctx, void *parent,
-                       struct gql_value *ret_value)
-{
-    const struct request *r = ctx;
-    (void)f, (void)parent;
-    *ret_value = tasks_source(r->loop);
-}
-
 static void get_cursor(const struct gql_field *f, void *ctx, void *parent,
                        struct gql_value *ret_value)
 {
@@ -361,7 +353,7 @@ const struct gateway_binding bindings_tasks_list[] = {
     { "TaskConnection.pageInfo", { .get = get_page_info } },
     { "TaskConnection.totalCount", { .get = get_total } },
     { "TaskConnection.totalCountIsExact", { .get = get_is_exact } },
-    { "TaskConnection.source", { .get = get_source } },
+    { "TaskConnection.source", { .get = tasks_get_table_source } },
     { "TaskEdge.cursor", { .get = get_cursor } },
     { "TaskEdge.node", { .get = get_task } },
     { 0 },

@@ -3,6 +3,7 @@
 
 #include "gateway/bindings.h"
 #include "gateway/request.h"
+#include "gateway/tasks.h"
 #include "gateway/trends_priv.h"
 
 const struct str trend_metric_names[TREND_METRIC_COUNT] = {
@@ -45,6 +46,17 @@ static void get_bucket(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = gql_enum(trend->bucket);
 }
 
+/* Users and messages are the gateway's own. */
+static void get_source(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    const struct trend *trend = parent;
+    if (trend->metric < TREND_USERS_CREATED)
+        tasks_get_table_source(f, ctx, parent, ret_value);
+    else
+        *ret_value = gql_enum(STR("LIVE"));
+}
+
 static void get_points(const struct gql_field *f, void *ctx, void *parent,
                        struct gql_value *ret_value)
 {
@@ -83,6 +95,7 @@ const struct gateway_binding bindings_trends[] = {
     { "Query.historicalTrends", { .resolve = trends_resolve } },
     { "Trend.metric", { .get = get_metric } },
     { "Trend.bucket", { .get = get_bucket } },
+    { "Trend.source", { .get = get_source } },
     { "Trend.points", { .get = get_points } },
     { "Trend.changePercent", { .get = get_number, AT(struct trend, change_percent) } },
     { "Trend.slopePerBucket", { .get = get_number, AT(struct trend, slope) } },

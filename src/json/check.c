@@ -101,3 +101,23 @@ bool json_parse_checked(struct arena *a, struct str text, const struct json_valu
 {
     return json_parse_carrier(a, text, 0, ret_value, e);
 }
+
+bool json_only(const struct json_value *object, const char *at, const char *const names[],
+               struct err *e)
+{
+    size_t next = 0;
+    for (size_t i = 0; object && object->type == JSON_OBJECT && i < object->member_count; i++) {
+        struct str key = object->members[i].key;
+        size_t from = next;
+        while (names[next] && !str_eq_c(key, names[next]))
+            next++;
+        for (size_t k = 0; !names[next] && k < from; k++)
+            if (str_eq_c(key, names[k]))
+                next = k;
+        if (!names[next])
+            return err_set(e, ERR_INVALID, "%s%.*s: is not known here", at,
+                           STR_FMT(str_first(key, JSON_CHECK_KEY_SHOWN)));
+        next++;
+    }
+    return true;
+}

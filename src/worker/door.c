@@ -8,7 +8,6 @@
 #include "worker/worker_priv.h"
 
 enum {
-    KEY_TOLD_MAX = 64, /* of a name that is not known */
     LEVELS_AROUND = 3, /* {"tasks": [{"payload": …, {"acks": [{"result": … */
     PARSED_TIMES = 24, /* a text when parsed, at most: an array of digits */
 };
@@ -220,21 +219,7 @@ bool door_id(const struct json_value *object, const char *at, const char *name, 
 bool door_only(const struct json_value *object, const char *at, const char *const names[],
                struct err *e)
 {
-    size_t next = 0;
-    for (size_t i = 0; object && object->type == JSON_OBJECT && i < object->member_count; i++) {
-        struct str key = object->members[i].key;
-        size_t from = next;
-        while (names[next] && !str_eq_c(key, names[next]))
-            next++;
-        for (size_t k = 0; !names[next] && k < from; k++)
-            if (str_eq_c(key, names[k]))
-                next = k;
-        if (!names[next])
-            return err_set(e, ERR_INVALID, "%s%.*s: is not known here", at,
-                           STR_FMT(str_first(key, KEY_TOLD_MAX)));
-        next++;
-    }
-    return true;
+    return json_only(object, at, names, e);
 }
 
 bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_verb)

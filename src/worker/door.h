@@ -46,8 +46,7 @@ static inline bool door_is_bad(const struct err *e)
 /* INVALID: "tasks[3].type: is missing". */
 bool door_missing(struct err *e, const char *at, const char *name);
 
-/* INVALID where `object` has a member that is not among `names`, which end with NULL; cheapest
- * where its members come in that order. What is no object has none. */
+/* json_only. */
 bool door_only(const struct json_value *object, const char *at, const char *const names[],
                struct err *e);
 

@@ -11,7 +11,7 @@ import time
 from urllib.parse import urlsplit
 
 import proc
-from tasks import CREATE_MANY, Meter, Subscriber, percentile, until
+from tasks import CREATE_MANY, Meter, Subscriber, percentile, until, wal_bytes
 from windlass import Windlass
 
 RATES = {1_000: 10, 5_000: 50}  # changes a second: tasks of one createTasks
@@ -185,7 +185,7 @@ def bench_rebuild(report, windlass, token):
     parts = ("worker", "postgres")
     os.kill(roots["gateway"], signal.SIGSTOP)
     windlass.sql("BEGIN; TRUNCATE tasks, jobs, task_counts; DELETE FROM mirror; COMMIT")
-    before = {name: proc.cpu_seconds(roots[name]) for name in parts}
+    before, wal = {name: proc.cpu_seconds(roots[name]) for name in parts}, wal_bytes(windlass)
     began = time.monotonic()
     os.kill(roots["gateway"], signal.SIGKILL)
     while windlass.sql("SELECT count(*) FROM mirror WHERE cursor <> '' AND snapshot_cursor IS NULL").strip() != "1":
@@ -198,6 +198,7 @@ def bench_rebuild(report, windlass, token):
     rows = table_rows(windlass)
     report.add("mirror.rebuild.rows", rows, "")
     report.add("mirror.rebuild.rate", rows / seconds, "rows/s")
+    report.add("mirror.rebuild.wal", (wal_bytes(windlass) - wal) / rows, "B/row")  # nobody else writes
     for name, used in sorted(cpu.items()):
         report.add(f"mirror.rebuild.cpu.{name}", 1e6 * used / rows, "us/row")
 

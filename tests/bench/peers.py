@@ -11,8 +11,37 @@ PEER_SOURCE = Path(os.environ.get("WINDLASS_PEERS",
                                   Path(__file__).resolve().parents[3] / "shared/peers/queue"))
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class PeerRedis:
+    """For BullMQ, which is durable where each command is flushed. Nothing where there is no redis-server: `port` is None."""
+
+    def __init__(self):
+        self.port = self.process = None
+        if shutil.which("redis-server") is None:
+            print("  no redis-server: without BullMQ")
+            return
+        self.folder, self.port = tempfile.TemporaryDirectory(prefix="windlass-redis-"), free_port()
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder.name, "--appendonly", "yes",
+             "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"], stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            self.folder.cleanup()
+
+
 class PeerServer:
-    """PostgreSQL for the peers: fsync on, the defaults but for its shared buffers; no Redis."""
+    """PostgreSQL for the peers: fsync on, the defaults but for its shared buffers."""
 
     PROGRAMS = Path("/usr/lib/postgresql/15/bin")
     SETTINGS = "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{folder}'\n" \
@@ -20,9 +49,7 @@ class PeerServer:
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="windlass-peers-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
 

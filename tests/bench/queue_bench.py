@@ -1,4 +1,5 @@
-"""The queue beside its peers: the tests T1 to T5 of the peers' bench, on the same PostgreSQL server.
+"""The queue beside its peers: the tests T1 to T5 of the peers' bench, on the same PostgreSQL server; BullMQ on a
+Redis that flushes each command, where there is one.
 
 Worker and runner alone, without a gateway: that is what the peers are. History and feed are kept. A
 figure of a peer is of the same run, a test of all contestants in turn.
@@ -12,7 +13,8 @@ figure of a peer is of the same run, a test of all contestants in turn.
     T4    T1 with 500,000 tasks of lower priority behind (a), and with a snapshot held open (b); rounds
           of T1, T4a and T4b take turns. T4 itself is ours alone: it tells the losses more exactly
     T5    5,000 tasks of 5 ms; the runner is killed at two fifths and started anew at once
-    life  a task's whole life over HTTP: created, leased and ended, a hundred a call
+    life  a task's whole life over HTTP: created, leased and ended, a hundred a call; and its WAL, all
+          of which is the worker's (what the mirror's rows take is told by the part `mirror`)
     scale a million waiting tasks with ten thousand keys and every limit in use: memory and restart
 """
 import os
@@ -24,7 +26,7 @@ from pathlib import Path
 
 import proc
 from idle import fdatasync_ms, pace, wake_ms
-from peers import PEER_SOURCE, PeerServer, build_peers, run_peer
+from peers import PEER_SOURCE, PeerRedis, PeerServer, build_peers, run_peer
 from queue_burn import BURN_TASKS, standing, t1, t4a, t4b
 from queue_rig import CHUNK, TOKENS, Caller, Queue
 from tasks import percentile, until, uuid7
@@ -37,6 +39,7 @@ CRASH_TASKS, CRASH_NAP_S, CRASH_SLOTS = 5_000, 0.005, 24
 LIFE_SECONDS = 8
 WAITING, SETTLE_S = 1_000_000, 10  # longer than feed-memory-age: then what the flood took is given back
 PEERS = ("river", "graphile", "pgboss")
+REDIS_PEER, REDIS_TESTS = "bullmq-always", ("T1", "T2", "T3", "T5")  # no snapshot holds it up
 PEER_FIGURES = {"T1": "tasks_per_s", "T2": "p50_ms", "T3": "enqueue_per_s", "T4a": "tasks_per_s",
                 "T4b": "tasks_per_s", "T5": "rescue_last_s"}
 
@@ -129,22 +132,23 @@ def executors(queue):
 
 def life(program, server):
     with Queue(program, server) as queue:
-        caller, cpu = Caller(queue.port, "GATEWAY_TOKEN"), queue.cpu()
+        caller, cpu, wal = Caller(queue.port, "GATEWAY_TOKEN"), queue.cpu(), queue.wal()
         began = time.monotonic()
         wrk(queue, "worker_create.lua", 2, LIFE_SECONDS, BATCH="100", TOKEN=TOKENS["GATEWAY_TOKEN"])
         made = queue.stored()
         create_per_s = made / (time.monotonic() - began)
-        create_cpu = queue.cpu()["worker"] - cpu["worker"]
+        create_cpu, create_wal = queue.cpu()["worker"] - cpu["worker"], (queue.wal() - wal) / made
         environment, before, began = executors(queue), queue.completed(caller), time.monotonic()
-        cpu = queue.cpu()
+        cpu, wal = queue.cpu(), queue.wal()
         wrk(queue, "worker_burn.lua", 2, LIFE_SECONDS // 2, **environment)
         done, took = queue.completed(caller) - before, time.monotonic() - began
-        burn_cpu = queue.cpu()["worker"] - cpu["worker"]
+        burn_cpu, burn_wal = queue.cpu()["worker"] - cpu["worker"], (queue.wal() - wal) / done
         if done == made:
             raise RuntimeError("all were done before the time was over; the rate would be too low")
         return {"tasks_per_s": 1 / (1 / create_per_s + took / done), "create_per_s": create_per_s,
-                "burn_per_s": done / took, "create_worker_cpu_us": 1e6 * create_cpu / made,
-                "burn_worker_cpu_us": 1e6 * burn_cpu / done}
+                "burn_per_s": done / took, "wal_bytes_per_task": create_wal + burn_wal,
+                "create_wal_bytes": create_wal, "burn_wal_bytes": burn_wal,
+                "create_worker_cpu_us": 1e6 * create_cpu / made, "burn_worker_cpu_us": 1e6 * burn_cpu / done}
 
 
 def scale(program, server):
@@ -191,6 +195,8 @@ def run_round(name, program, server, peers, home, env, found):
     found.setdefault("windlass", []).append(TESTS[name](program, server))
     arguments = [f"n={BURN_TASKS}"] if name in BURNS else []
     for peer in peers if name in PEER_FIGURES else ():
+        if peer == REDIS_PEER and name not in REDIS_TESTS:
+            continue
         row = run_peer(home, env, peer, name, *arguments)
         found.setdefault(peer, []).append({} if "error" in row else row)  # a round each, to be paired by its number
 
@@ -240,8 +246,10 @@ def bench(report, program, build, tests):
         peers = PEERS
     else:
         print("  no peers: their folder is not at hand; WINDLASS_PEERS names it")
-    with PeerServer() as server:
+    with PeerServer() as server, PeerRedis() as redis:
         env["QB_PGPORT"] = str(server.port)
+        if peers and redis.port:
+            env["QB_REDIS_ALWAYS"], peers = str(redis.port), (*peers, REDIS_PEER)
         burns = [name for name in BURNS if name in tests]
         groups = [[name] for name in tests if name not in burns]
         for names in ([burns] if burns else []) + groups:

@@ -45,16 +45,17 @@ def until(what, condition):
         time.sleep(0.1)
 
 
+def wal_bytes(windlass):
+    return int(windlass.sql("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
+
+
 class Meter:
     """CPU of every process and WAL between its start and `figures(n)`, for one of n tasks."""
 
     def __init__(self, windlass):
         self.windlass = windlass
-        self.wal = self.wal_bytes()
+        self.wal = wal_bytes(windlass)
         self.cpu = self.cpu_seconds()
-
-    def wal_bytes(self):
-        return int(self.windlass.sql("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
 
     def cpu_seconds(self):
         return {name: proc.cpu_seconds(pid) for name, pid in self.windlass.roots().items()
@@ -64,7 +65,7 @@ class Meter:
         cpu = self.cpu_seconds()
         for part in sorted(cpu):
             report.add(f"{name}.cpu.{part}", 1e6 * (cpu[part] - self.cpu[part]) / tasks, "us/task")
-        report.add(f"{name}.wal", (self.wal_bytes() - self.wal) / tasks, "B/task")
+        report.add(f"{name}.wal", (wal_bytes(self.windlass) - self.wal) / tasks, "B/task")
 
 
 def bench_create_task(report, windlass, token, seconds, wrk):

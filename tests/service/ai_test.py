@@ -322,6 +322,24 @@ def wrong_facts_are_refused_with_their_place():
         assert status == 400 and answer["detail"].startswith("limit: "), answer
 
 
+def what_nobody_knows_is_refused_by_name():
+    chat = {"message": "hi", "now_us": NOW_US, "graphql": {"url": "http://127.0.0.1:1", "token": "t"}}
+    series = facts()["series"]
+    unknown = [
+        ("insights", {"facts": facts(), "type": []}, "type"), ("insights", {"facts": facts(colour=1)}, "facts.colour"),
+        ("insights", {"facts": facts(series=[{**series[0], "lost": []}])}, "facts.series[0].lost"),
+        ("recommendations", {"facts": facts(), "max": 1}, "max"), ("analyze", {"data": [1, 2, 3], "question ": "x"}, "question "),
+        ("chat", {**chat, "model": "x"}, "model"), ("chat", {**chat, "user": {"name": "a", "email": "b"}}, "user.email"),
+        ("chat", {**chat, "history": [{"role": "user", "content": "x", "at": 1}]}, "history[0].at"),
+        ("chat", {**chat, "continue": {"question": "x", "content": "y", "id": 1}}, "continue.id"),
+        ("chat", {**chat, "graphql": {**chat["graphql"], "cookie": "x"}}, "graphql.cookie")]
+    with pair(installation) as (ai, _):
+        for path, body, name in unknown:
+            status, answer = ai.post("/v1/" + path, body)
+            assert (status, answer["code"]) == (400, "BAD_USER_INPUT"), (path, name, answer)
+            assert answer["detail"] == f"{name}: is not known here", (name, answer)
+
+
 def data_are_analysed_in_each_way():
     rows = [{"at": f"2025-11-{1 + i // 24:02d}T{i % 24:02d}:00:00Z",
              "value": 50 + 20 * ((i % 24) > 11) + (i * 7919 % 11) / 5 + 45 * (i == 200),
@@ -587,7 +605,7 @@ def a_stop_without_patience_leaves_chats_unanswered_and_ends_well():
 run_tests([
     steady_figures_give_no_insights,
     a_rise_of_failures_and_a_late_job_are_told_and_filtered,
-    wrong_facts_are_refused_with_their_place,
+    wrong_facts_are_refused_with_their_place, what_nobody_knows_is_refused_by_name,
     data_are_analysed_in_each_way,
     on_tcp_the_gateways_token_is_needed,
     bodies_are_bounded,

@@ -475,6 +475,7 @@ def without_the_worker_the_cache_answers_and_says_so(world):
     assert stream.next().data["healthChanged"]["status"] == "UP"
     task = next(iter(worker.tasks))
     everything = ("{ tasks(first: 1) { source nodes { source } } jobs { source } dashboardStats(window: \"5m\") { source } "
+                  "taskCounts { source } historicalTrends(metrics: [TASKS_CREATED, USERS_CREATED]) { source } "
                   f'task(id: "{task}") {{ source attempts {{ attempt }} }} none: task(id: "{new_id()}") {{ id }} }}')
     worker.vanish()
     try:
@@ -491,6 +492,7 @@ def without_the_worker_the_cache_answers_and_says_so(world):
         assert event["status"] == "DEGRADED" and event["services"][2]["latencyMs"] is None, event
         cached = eventually(lambda: (lambda d: d if d["tasks"]["source"] == "CACHE" else None)(ask(world, everything)))
         assert cached["tasks"]["nodes"][0]["source"] == "CACHE" and cached["dashboardStats"]["source"] == "CACHE"
+        assert cached["taskCounts"] == {"source": "CACHE"} and [t["source"] for t in cached["historicalTrends"]] == ["CACHE", "LIVE"]
         assert {j["source"] for j in cached["jobs"]} == {"CACHE"} and cached["none"] is None, cached
         assert cached["task"] == {"source": "CACHE", "attempts": []}, cached
         assert gateway.get("/readyz").status == 200
@@ -498,6 +500,7 @@ def without_the_worker_the_cache_answers_and_says_so(world):
     finally:
         worker.launch()
     world.live()
+    assert ask(world, everything)["taskCounts"] == {"source": "LIVE"}
     back = eventually(lambda: (lambda h: h if h["status"] == "UP" else None)(ask(world, health)["systemHealth"]))
     assert part(back)["since"] > part(away)["since"], back
     closed = eventually(lambda: (lambda h: h if part(h)["breaker"] == "CLOSED" else None)(ask(world, health)["systemHealth"]))

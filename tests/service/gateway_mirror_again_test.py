@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import recount  # noqa: E402
 from fake_worker import Refusal, now_us  # noqa: E402
-from gateway_mirror_test import World, live_a_little, sql  # noqa: E402
+from gateway_mirror_test import World, check_error_groups, live_a_little, sql  # noqa: E402
 from gateway_rig import Postgres, eventually, run_tests  # noqa: E402
 
 # What a sequence has told is not taken back with the transaction.
@@ -175,6 +176,60 @@ class Held:
         self.holder.stdout.close()
 
 
+# What each statement deletes of the tasks.
+WATCH_DELETES = """CREATE TABLE deletes (count int8);
+    CREATE FUNCTION note_deletes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN INSERT INTO deletes SELECT count(*) FROM gone HAVING count(*) > 0; RETURN NULL; END $$;
+    CREATE TRIGGER note AFTER DELETE ON tasks REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_deletes()"""
+DAY = "01999c00-0000-7000-8000-{:012x}"  # one day's ids
+MANY = 50_000
+PUT_MANY = f"""INSERT INTO tasks (id, type, status, state, error, error_template, finished_at, version)
+    SELECT ('01999c00-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'old',
+           (CASE WHEN n % 10 = 0 THEN 'failed' ELSE 'completed' END)::task_status,
+           (CASE WHEN n % 10 = 0 THEN 'dead' ELSE 'succeeded' END)::task_state, 'no', 'no', now(), 1
+    FROM generate_series(1, {MANY}) AS n; {recount.PUT_ERROR_GROUPS};
+    UPDATE tasks SET version = 0, accepted = false WHERE id = '{DAY.format(77)}'"""
+
+
+def check_steps(world):
+    """All but the entry's visible row have gone, no more than a step's at once, and the groups of errors with them."""
+    assert [row[0] for row in sql(world.url, "SELECT id FROM tasks WHERE type = 'old'")] == [DAY.format(77)]
+    most, total = sql(world.url, "SELECT max(count), sum(count) FROM deletes")[0]
+    assert int(total) == MANY - 1 and int(most) <= 21_000, (most, total)
+    check_error_groups(world.url)
+
+
+def a_day_leaves_in_steps_however_much_it_holds(postgres):
+    with World(postgres) as world:
+        with world.start() as gateway:
+            world.following()
+            kept = world.worker.add("kept")
+            world.caught_up()
+            sql(world.url, WATCH_DELETES)
+            sql(world.url, PUT_MANY)
+            sql(world.url, f"INSERT INTO outbox (id, kind, subject_id, body, apart_until) VALUES (gen_random_uuid(), 'task', "
+                           f"'{DAY.format(77)}', '{{}}', now() + interval '1 day')")
+            world.worker.drop_range(DAY.format(0), DAY.format(0xffffffffffff))
+            world.caught_up()
+            check_steps(world)
+            assert kept in world.stored() and "event=mirror.cleared shard=0 steps=2 done=1" in gateway.log
+
+
+def what_a_rebuild_does_not_find_leaves_in_steps(postgres):
+    with World(postgres) as world:
+        live_a_little(world.worker, 30)
+        with world.start():
+            world.caught_up()
+        sql(world.url, WATCH_DELETES)
+        sql(world.url, PUT_MANY)
+        world.worker.put_nothing()
+        world.worker.forget()
+        with world.start():
+            world.caught_up()
+            check_steps(world)
+            world.check_equal()
+
+
 READ_JOB = "query($id: ID!) { job(id: $id) { id } jobs { id } }"
 
 
@@ -212,6 +267,7 @@ def a_deleted_job_does_not_come_back_with_a_change_that_is_stored_later(postgres
 
 TESTS = [what_a_gateway_stores_itself_its_mirror_does_not,
          a_deleted_job_does_not_come_back_with_a_change_that_is_stored_later,
+         a_day_leaves_in_steps_however_much_it_holds, what_a_rebuild_does_not_find_leaves_in_steps,
          a_task_that_somebody_else_stored_first_is_created_all_the_same,
          a_page_that_was_refused_and_then_not_stored_is_counted_once, a_rebuild_writes_only_what_is_otherwise,
          a_page_that_is_asked_for_ahead_and_fails_is_asked_for_again,

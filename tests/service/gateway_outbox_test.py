@@ -75,6 +75,23 @@ def what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it(postgres
             assert world.sent_ids() == [sent, young] and not world.worker.jobs
 
 
+def nothing_waits_for_as_long_as_its_id_is_taken(postgres):
+    """However long outbox-max-age is: what is forwarded at the end of that must not be refused for its id's age."""
+    with World(postgres) as world:
+        world.worker.vanish()
+        old, young = (world.create().data["createTask"]["id"] for _ in range(2))
+        psql(world.url, f"UPDATE outbox SET created_at = now() - interval '61 minutes' WHERE subject_id = '{old}';"
+                        f"UPDATE outbox SET created_at = now() - interval '45 minutes' WHERE subject_id = '{young}'")
+        world.gateway.stop(signal.SIGTERM)
+        with Gateway(world.url, WORKER_URL=world.worker.url, ID_PAST="2h", OUTBOX_MAX_AGE="6d") as world.gateway:
+            eventually(lambda: world.waiting() == 1)
+            failed = world.read(old)
+            assert (failed["status"], failed["accepted"]) == ("FAILED", False) and "outbox-max-age" in failed["error"], failed
+            world.worker.launch()
+            world.emptied()
+            assert world.sent_ids() == [young]
+
+
 def a_worker_of_an_older_version_takes_what_a_newer_gateway_creates(postgres):
     """In a rolling upgrade: it refuses members that it does not know, and answers in full."""
     with World(postgres) as world:
@@ -360,6 +377,7 @@ def an_outage_ends_for_every_gateway_while_creates_keep_coming(postgres):
 TESTS = [a_worker_of_an_older_version_takes_what_a_newer_gateway_creates,
          what_is_accepted_while_the_worker_is_away_is_forwarded_in_order, what_depends_on_what_is_kept_is_kept_too,
          what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it,
+         nothing_waits_for_as_long_as_its_id_is_taken,
          every_other_change_says_that_the_worker_is_away, what_still_waits_can_be_cancelled_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,

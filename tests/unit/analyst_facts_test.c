@@ -21,7 +21,7 @@ static void reads_all_of_the_contract(void **state)
         "{\"bucket_s\": 3600, \"from_us\": 0, \"now_us\": 9000000000, \"oldest_pending_s\": 12.5,"
         "\"series\": [{\"type\": \"email\", \"created\": [3, 0, 1], \"completed\": [], \"failed\": "
         "null,"
-        "  \"wait_p50_s\": [null, 0.2, 1], \"unknown\": 7}],"
+        "  \"wait_p50_s\": [null, 0.2, 1]}],"
         "\"totals\": [{\"type\": \"email\", \"pending\": 4}],"
         "\"jobs\": [{\"id\": \"1\", \"name\": \"n\", \"status\": \"active\", \"next_run_us\": 5, "
         "\"last_run_us\": null, \"consecutive_failures\": 2}],"
@@ -89,6 +89,20 @@ static void errors_name_their_place(void **state)
            ERR_INVALID, "facts.errors[0].last_at_us: is not a whole number of at least 0");
 }
 
+static void what_nobody_knows_is_named(void **state)
+{
+    (void)state;
+    refuse("{" FRAME "\"colour\":1}", ERR_INVALID, "facts.colour: is not known here");
+    refuse("{" FRAME "\"series\":[{\"type\":\"a\",\"created\":[],\"wait_p90_s\":[]}]}", ERR_INVALID,
+           "facts.series[0].wait_p90_s: is not known here");
+    refuse("{" FRAME "\"totals\":[{\"type\":\"a\"},{\"type\":\"b\",\"dead\":1}]}", ERR_INVALID,
+           "facts.totals[1].dead: is not known here");
+    refuse("{" FRAME "\"jobs\":[{\"id\":\"1\",\"title\":\"n\"}]}", ERR_INVALID,
+           "facts.jobs[0].title: is not known here");
+    refuse("{" FRAME "\"errors\":[{\"Type\":\"a\"}]}", ERR_INVALID,
+           "facts.errors[0].Type: is not known here");
+}
+
 static void put_many(struct buf *b, const char *item, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -127,6 +141,7 @@ int main(void)
         cmocka_unit_test(reads_all_of_the_contract),
         cmocka_unit_test(an_empty_installation_has_no_series),
         cmocka_unit_test(errors_name_their_place),
+        cmocka_unit_test(what_nobody_knows_is_named),
         cmocka_unit_test(limits_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,6 +171,40 @@ static void checks_trees_made_by_code(void **state)
     assert_true(json_check(&null, &e));
 }
 
+/* The error of that object where "one", "two" and "three" are known; empty: none. */
+static const char *unknown_in(const char *text)
+{
+    static const char *const names[] = { "one", "two", "three", NULL };
+    static struct err e;
+    scoped(arena_destroyp) struct arena *a = arena_create(1 << 20);
+    const struct json_value *v;
+    e = (struct err){ 0 };
+    assert_true(json_parse(a, str_of_c(text), &v, &e));
+    bool is_good = json_only(v, "x[3].", names, &e);
+    assert_int_equal(is_good, e.code == ERR_NONE);
+    return e.message;
+}
+
+static void what_is_not_known_is_named(void **state)
+{
+    (void)state;
+    assert_string_equal(unknown_in("{}"), "");
+    assert_string_equal(unknown_in("{\"one\": 1, \"two\": 2, \"three\": 3}"), "");
+    assert_string_equal(unknown_in("{\"three\": 3, \"one\": 1, \"three\": 4, \"two\": 2}"), "");
+    assert_string_equal(unknown_in("{\"two\": 1, \"One\": 1}"), "x[3].One: is not known here");
+    assert_string_equal(unknown_in("{\"\": 1}"), "x[3].: is not known here");
+    assert_string_equal(unknown_in("[1]"), "");
+    assert_true(json_only(NULL, "", (const char *const[]){ NULL }, &(struct err){ 0 }));
+    char expected[128], text[256];
+    (void)snprintf(expected, sizeof expected, "x[3].%.*s: is not known here", JSON_CHECK_KEY_SHOWN,
+                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    (void)snprintf(text, sizeof text, "{\"%0200d\": 1}", 0);
+    for (char *c = text; *c != '\0'; c++)
+        if (*c == '0')
+            *c = 'a';
+    assert_string_equal(unknown_in(text), expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +214,7 @@ int main(void)
         cmocka_unit_test(names_the_path),
         cmocka_unit_test(cuts_a_long_path_between_characters),
         cmocka_unit_test(checks_trees_made_by_code),
+        cmocka_unit_test(what_is_not_known_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

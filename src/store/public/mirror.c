@@ -48,6 +48,11 @@ bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_stat
     return true;
 }
 
+struct db_step mirror_keep_step(struct arena *a, const struct mirror_lease *lease)
+{
+    return (struct db_step){ &mirror_keep, mirror_keep_args(a, lease->name, lease->holder) };
+}
+
 struct db_step mirror_advance_step(struct arena *a, const struct mirror_lease *lease,
                                    struct str cursor, struct str next)
 {

@@ -42,6 +42,8 @@ struct mirror_state {
 /* False: there is no row. */
 [[nodiscard]] bool mirror_read_state(const struct db_rows *rows, struct mirror_state *ret_state);
 
+/* Moves none, but fails in the same way. */
+[[nodiscard]] struct db_step mirror_keep_step(struct arena *a, const struct mirror_lease *lease);
 [[nodiscard]] struct db_step mirror_advance_step(struct arena *a, const struct mirror_lease *lease,
                                                  struct str cursor, struct str next);
 [[nodiscard]] struct db_step mirror_snapshot_begin_step(struct arena *a,

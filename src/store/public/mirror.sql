@@ -28,6 +28,12 @@ FROM mirror AS m WHERE m.name = $1::text;
 UPDATE mirror AS m SET holder = NULL, lease_until = NULL
 WHERE m.name = $1::text AND m.holder = $2::text;
 
+-- :name mirror_keep  :params name text, holder text
+-- As mirror_advance, for what moves no cursor.
+UPDATE mirror AS m
+SET cursor = CASE WHEN m.holder = $2::text THEN m.cursor END
+WHERE m.name = $1::text;
+
 -- :name mirror_advance  :params name text, holder text, cursor text, next text
 -- A cursor is never null: where the lease is another's, or the cursor another, the whole
 -- transaction fails. It comes first in it.

@@ -278,6 +278,12 @@ struct db_step task_mirror_prune_step(struct arena *a, const struct mirror_page 
                                                     page->shard) };
 }
 
+struct db_step task_mirror_cut_step(struct arena *a, const struct mirror_page *page, size_t count)
+{
+    return (struct db_step){ &task_mirror_cut,
+                             task_mirror_cut_args(a, page->after, page->last, (int64_t)count) };
+}
+
 /* ── jobs ── */
 
 static struct db_step jobs_step(struct arena *a, const struct mirror_row *rows, size_t count,

@@ -63,6 +63,10 @@ struct mirror_page {
 };
 [[nodiscard]] struct db_step task_mirror_prune_step(struct arena *a,
                                                     const struct mirror_page *page);
+/* Where the page has more rows than so many of the table's: one row, the id that they stand before.
+ */
+[[nodiscard]] struct db_step task_mirror_cut_step(struct arena *a, const struct mirror_page *page,
+                                                  size_t count);
 /* What of the page is there already, and which of its `rows` (in the order of ids) are not, or are
  * there in an older version: those move to the front, and are counted. */
 [[nodiscard]] struct db_step task_mirror_versions_step(struct arena *a,

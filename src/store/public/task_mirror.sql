@@ -119,6 +119,12 @@ SELECT g.id FROM given AS g
 WHERE NOT EXISTS (SELECT FROM changed AS c WHERE c.id = g.id)
   AND NOT EXISTS (SELECT FROM tasks AS t WHERE t.id = g.id);
 
+-- :name task_mirror_cut  :params after_id uuid, last_id uuid, row_offset int8
+-- The id that so many rows stand before; no row: there are no more than that.
+SELECT t.id FROM tasks AS t
+WHERE t.id > $1::uuid AND t.id <= $2::uuid
+ORDER BY t.id OFFSET $3::int8 LIMIT 1;
+
 -- :name task_mirror_drop  :params ids uuid[]
 DELETE FROM tasks AS t WHERE t.id = ANY ($1::uuid[]);
 
