@@ -82,6 +82,10 @@ static void epoch_written(void *owner, const struct db_reply *reply)
         lead_failed(lead, reply->err);
         return;
     }
+    if (db_rows_count(reply->rows[1]) == 0) {
+        shard_step_down(s, "another worker has taken the lease");
+        return;
+    }
     s->confirmed_us = clock_mono_us();
     if (!lead->load)
         lead->load = load_create(s);
@@ -97,8 +101,9 @@ static void write_epoch(struct lead *lead)
     ops_finish(&log);
     const struct db_step steps[] = {
         { &batch_limits, batch_limits_args(lead->a, STR("1s"), STR("8s")) },
-        { &batch_log, batch_log_args(lead->a, s->id, lead->end, 1, s->epoch, clock_wall_us(),
-                                     buf_str(&log.ops), buf_str(&log.ids), STR(""), STR("")) },
+        { &batch_log_epoch,
+          batch_log_epoch_args(lead->a, s->id, lead->end, s->epoch, clock_wall_us(),
+                               buf_str(&log.ops), buf_str(&log.ids)) },
     };
     ops_clear(&log);
     lead_call(lead, DB_LANE_WRITE, steps, countof(steps), epoch_written);

@@ -109,6 +109,14 @@ static void fit(struct leasing *l)
     learn(l, told, bytes);
 }
 
+/* What came of the call is not known, or cannot be told: it is made again. */
+static void fail(struct leasing *l, const struct err *err)
+{
+    leasing_forget_bodies(l);
+    give_all_back(l);
+    door_fail(l->r, err);
+}
+
 static void answer(struct leasing *l)
 {
     struct shard *s = &l->w->shard;
@@ -178,12 +186,10 @@ static void bodies_read(void *owner, const struct db_reply *reply)
         leasing_read_bodies(l);
         return;
     }
-    if (reply->err) {
-        give_all_back(l);
-        door_fail(l->r, reply->err);
-        return;
-    }
-    answer(l);
+    if (reply->err)
+        fail(l, reply->err);
+    else
+        answer(l);
 }
 
 void leasing_read_bodies(struct leasing *l)
@@ -221,8 +227,11 @@ static void answer_claims(struct leasing *l)
 static void acks_read(void *owner, const struct db_reply *reply)
 {
     struct leasing *l = owner;
-    size_t n = reply->err ? 0 : db_rows_count(reply->rows[0]);
-    for (size_t i = 0; i < n; i++) {
+    if (reply->err) { /* one that seems stale may have been applied before */
+        fail(l, reply->err);
+        return;
+    }
+    for (size_t i = 0; i < db_rows_count(reply->rows[0]); i++) {
         const struct db_rows *rows = reply->rows[0];
         struct lease_ack *ack = &l->acks[db_rows_i64(rows, i, 0)];
         if (ack->answer != LEASE_STALE)

@@ -81,6 +81,8 @@ class Creator(Actor):
         if body["is_atomic"]:
             self.history.together.append([task["id"] for task in tasks])
         answer = self.ask_on("POST", "/v1/tasks", body)
+        while answer is not None and self.are_some_put_off(answer):
+            answer = self.ask_on("POST", "/v1/tasks", body)
         if answer is None:
             return
         if kind == "bad":
@@ -97,6 +99,11 @@ class Creator(Actor):
         if kind == "many" and self.dice.random() < 0.3:
             self.cancel_those(answer.json["results"])
         time.sleep(self.dice.uniform(0, 0.05))
+
+    @staticmethod
+    def are_some_put_off(answer):
+        """Of a call that is not all or none: who led went before all were taken."""
+        return answer.status == 200 and any(r.get("error", {}).get("status") == 503 for r in answer.json["results"])
 
     def one(self):
         return [{"type": self.dice.choice(["work", "noop", "limited"])}]

@@ -2,14 +2,16 @@
 """What becomes of promises when connections, leaders and rows fail. Usage:
 worker_faults_test.py PROGRAM"""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Postgres, at_once, eventually, run_tests  # noqa: E402
+from gateway_rig import WAIT_S, Postgres, at_once, eventually, run_tests  # noqa: E402
 from shim import Shim  # noqa: E402
 from worker_rig import Busy, Caller, Executor, Proxy, Worker, new_id, put_in_log, sql  # noqa: E402
 
@@ -332,15 +334,19 @@ def nothing_acknowledged_is_lost_when_connections_break_all_the_time(postgres):
     proxy = Proxy(url)
     with Worker(proxy.url, **LEASE) as worker:
         caller, load = Caller(worker), Load(worker)
-        for i in range(40):
+        rounds = itertools.count()
+
+        def break_them():
+            i = next(rounds)
             proxy.plan = [("lose", "cut")[i % 2]] + (["cut"] if i % 5 == 0 else [])
             time.sleep(0.1)
             if i % 8 == 0:
                 proxy.cut_all()
+            return i >= 40 and load.created and outcome(worker, "committed") + outcome(worker, "never") > 5
+        eventually(break_them)
         load.stop()
         proxy.plan = []
         worker.wait_leading()
-        assert load.created and outcome(worker, "committed") + outcome(worker, "never") > 5
         ids = sql(url, "SELECT id FROM worker.task").splitlines()
         assert not set(load.created) - set(ids)
         done = sql(url, "SELECT id FROM worker.task_done").splitlines()
@@ -401,6 +407,27 @@ def what_a_leader_could_neither_commit_nor_renew_is_refused_and_was_not_done(pos
         eventually(lambda: caller.get("/v1/feed").status == 200)
         eventually(lambda: caller.get(f"/v1/tasks/{task}").status == 404)  # it may lead no more, and again
         assert sql(url, f"SELECT count(*) FROM worker.task WHERE id = '{task}'") == "0"
+
+
+def an_acknowledgement_that_nobody_could_look_up_is_not_told_stale(postgres):
+    """It was applied before; who led when it came again leads no more when the tables have told so."""
+    url = postgres.tell("database")
+    proxy = Proxy(url)
+    with Worker(proxy.url, WORKER_LEASE="20s") as worker, ThreadPoolExecutor() as pool:
+        caller, executor = Caller(worker), Executor(worker)
+        caller.create_one()
+        lease = executor.one()
+        assert executor.ack(lease) == "applied"
+        proxy.withheld = b"read_acks"
+        again = pool.submit(executor.post, "/v1/acks", {**executor.who, "results": [
+            {"task": lease["task"], "fence": lease["fence"], "outcome": "complete"}]})
+        assert proxy.is_withheld.wait(WAIT_S)
+        put_in_log(url, 0, epoch=9)  # somebody else leads
+        assert caller.create({"id": new_id(), "type": "work", "is_fresh": True}).status == 503
+        proxy.tell.set()
+        answer = again.result()
+        assert answer.status == 503, answer.text
+    proxy.end()
 
 
 def what_postgresql_showed_and_lost_in_its_crash_is_not_built_on(_):
@@ -464,6 +491,7 @@ TESTS = [
     an_acknowledgement_in_a_batch_that_never_was_is_not_told_applied,
     a_commit_in_doubt_that_a_new_leader_overtook_is_refused,
     of_two_that_write_the_second_steps_down,
+    an_acknowledgement_that_nobody_could_look_up_is_not_told_stale,
     a_standby_waits_and_takes_over_from_one_that_was_killed,
     one_that_is_asked_to_stop_gives_its_lease_back,
     one_bad_row_of_many_is_refused_alone,

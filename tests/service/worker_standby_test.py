@@ -208,6 +208,25 @@ def of_two_leaders_the_one_that_was_stopped_commits_nothing_more(postgres):
         proxy.end()
 
 
+def one_that_took_the_lease_and_lost_it_again_writes_nothing(postgres):
+    """It was stopped, or PostgreSQL was, between the lease and its first row; another one leads by then."""
+    url = postgres.tell("database")
+    with Worker(url, **LEASE) as first:
+        Caller(first).create_one()
+    proxy = Proxy(url)
+    proxy.withheld = b"lead_log_end"
+    with Worker(proxy.url, wait=False, WORKER_LEASE="20s") as late:
+        assert proxy.is_withheld.wait(WAIT_S)
+        taken = int(sql(url, "SELECT epoch FROM worker.shard"))
+        sql(url, f"UPDATE worker.shard SET epoch = {taken + 1}, leader = 'another', lease_until = now() + interval '1 hour'")
+        put_in_log(url, 0, epoch=taken + 1)
+        proxy.tell.set()
+        late.wait_for_log(r"event=shard\.stepped_down")
+        assert_one_at_a_time(url)
+        assert sql(url, f"SELECT count(*) FROM worker.change_log WHERE epoch = {taken}") == "0"
+    proxy.end()
+
+
 def one_that_is_killed_is_followed_long_before_its_lease_is_over(postgres):
     url = postgres.tell("database")
     lease = {"WORKER_LEASE": "60s"}
@@ -434,6 +453,7 @@ def a_job_that_is_due_while_the_lead_is_lost_fires_later(postgres):
 
 
 TESTS = [
+    one_that_took_the_lease_and_lost_it_again_writes_nothing,
     how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
     a_log_with_changes_of_a_newer_version_is_neither_led_nor_told,

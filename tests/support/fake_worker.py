@@ -78,6 +78,7 @@ class FakeWorker:
         self.on_page = None       # called with the number of each snapshot page that was made
         self.pages = 0
         self.afters = []          # of the snapshot pages
+        self.stumbled = []        # what it could not answer for a mistake of its own, or of a test's
 
     @property
     def cursor(self):
@@ -594,6 +595,9 @@ class FakeWorker:
                                                self.headers)
                     except Refusal as refusal:
                         status, answer = refusal.status, refusal.body
+                    except Exception as error:
+                        worker.stumbled.append(f"{self.command} {url.path}: {error!r}")
+                        raise
                     is_mute = worker.is_mute_after and self.command == "POST"
                 if is_mute:
                     self.close_connection = True
@@ -651,3 +655,4 @@ class FakeWorker:
         self.is_hanging = False
         self.vanish()
         self.folder.cleanup()
+        assert not self.stumbled, self.stumbled  # to a gateway it looks like a worker that is away

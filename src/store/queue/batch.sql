@@ -19,6 +19,14 @@ SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2,
 INSERT INTO worker.change_log (shard, seq, n, epoch, at, ops, ids, args, extra)
 VALUES ($1::int2, $2, $3::int4, $4, $5, $6, $7, $8, nullif($9, ''));
 
+-- :name batch_log_epoch  :params shard int2, seq int8, epoch int8, at timestamptz, ops bytea, ids bytea
+-- The first row of a leader, while he is still the one who took the lease last: whoever has taken it
+-- since has put rows before it, or will find this one before his own.
+INSERT INTO worker.change_log (shard, seq, n, epoch, at, ops, ids, args)
+SELECT $1::int2, $2::int8, 1, $3::int8, $4::timestamptz, $5::bytea, $6::bytea, ''
+FROM worker.shard AS s WHERE s.id = $1::int2 AND s.epoch = $3::int8
+RETURNING seq;
+
 -- :name batch_types  :params ids int4[], names text[]
 INSERT INTO worker.task_type (id, name)
 SELECT u.id, u.name FROM unnest($1::int4[], $2::text[]) AS u (id, name);
