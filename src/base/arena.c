@@ -1,5 +1,7 @@
 #include "base/arena.h"
 
+#include <pthread.h>
+
 #include "base/mem.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -19,6 +21,7 @@ enum {
     FIRST_BLOCK_BYTES = 4096 - 64,
     SMALL_BYTES = 32 * 1024, /* blocks grow once so much is held */
     BLOCK_BYTES_MAX = 256 * 1024,
+    SPARE_MAX = 256, /* of a thread: 1 MiB */
 };
 
 /* `size` is a multiple of the alignment, so that a piece that fits still does when it is rounded.
@@ -35,6 +38,57 @@ struct arena_deferred {
     void *owned;
 };
 
+/* ── spare blocks: for this thread's next arenas, since malloc keeps none so large at hand ── */
+
+static thread_local struct arena_block *spare;
+static thread_local size_t spare_count;
+static pthread_key_t thread_end;
+
+static void free_spare(void *thread)
+{
+    (void)thread;
+    while (spare) {
+        struct arena_block *older = spare->older;
+        mem_free(spare);
+        spare = older;
+    }
+    spare_count = SPARE_MAX; /* what the thread still lets go is freed */
+}
+
+static void make_key(void)
+{
+    if (pthread_key_create(&thread_end, free_spare) != 0)
+        base_abort("arena: no key for what threads leave");
+}
+
+static void free_block(struct arena_block *b)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (ARENA_BLOCK_PER_PIECE || b->size != FIRST_BLOCK_BYTES || spare_count >= SPARE_MAX) {
+        mem_free(b);
+        return;
+    }
+    if (spare == NULL) {
+        pthread_once(&once, make_key);
+        pthread_setspecific(thread_end, b);
+    }
+    b->older = spare;
+    spare = b;
+    spare_count++;
+}
+
+static struct arena_block *take_block(size_t size)
+{
+    struct arena_block *b = spare;
+    if (size != FIRST_BLOCK_BYTES || b == NULL)
+        return mem_alloc(sizeof *b + size);
+    spare = b->older;
+    spare_count--;
+    return b;
+}
+
+/* ── arenas ── */
+
 static void open_block(struct arena *a, struct arena_block *b)
 {
     a->newest = b;
@@ -44,7 +98,7 @@ static void open_block(struct arena *a, struct arena_block *b)
 
 static void add_block(struct arena *a, size_t size)
 {
-    struct arena_block *b = mem_alloc(sizeof *b + size);
+    struct arena_block *b = take_block(size);
     b->size = size;
     b->older = a->newest;
     a->closed_bytes = arena_used(a);
@@ -68,7 +122,7 @@ static void free_blocks(struct arena_block *b)
 {
     while (b) {
         struct arena_block *older = b->older;
-        mem_free(b);
+        free_block(b);
         b = older;
     }
 }
@@ -104,7 +158,7 @@ void arena_reset(struct arena *a)
     struct arena_block *oldest = a->newest;
     while (oldest && oldest->older) {
         struct arena_block *older = oldest->older;
-        mem_free(oldest);
+        free_block(oldest);
         oldest = older;
     }
     if (oldest && (ARENA_BLOCK_PER_PIECE || oldest->size > FIRST_BLOCK_BYTES)) {

@@ -1,6 +1,6 @@
 /*
- * uuid: version 7 identifiers: a millisecond clock, a counter, 30 random bits, and an end of 32 bits
- * that each thread counts up from a random start. Ids of one thread rise. They are names, no
+ * uuid: version 7 identifiers: a millisecond clock, a counter, 30 random bits, and an end of 32
+ * bits that each thread counts up from a random start. Ids of one thread rise. They are names, no
  * secrets. Source: RFC 9562 sections 5.7 and 6.2 (method 1, a 12-bit counter in rand_a).
  */
 #pragma once

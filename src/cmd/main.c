@@ -140,12 +140,16 @@ static int run_command(const struct cmd *cmd, int argc, char **argv, char **envi
 /*
  * glibc raises by itself the size from which an allocation goes straight back to the kernel, to
  * that of the largest one freed. After a few password hashes (argon2-memory each) it would keep
- * those many megabytes for ever, an arena a thread: 90 MiB instead of 14.
+ * those many megabytes for ever, an arena a thread: 90 MiB instead of 14. A few more than its usual
+ * 128 KiB may stay at a heap's end, though: a batch of creates needs them again at once, and would
+ * have the kernel map and clear them each time.
  */
 static void keep_memory_small(void)
 {
-    enum { MMAP_THRESHOLD_BYTES = 1 << 20 };
+    enum { MMAP_THRESHOLD_BYTES = 1 << 20, TRIM_BYTES = 4 << 20, PAD_BYTES = 1 << 20 };
     (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+    (void)mallopt(M_TOP_PAD, PAD_BYTES);
 }
 
 /* Nothing of ours may take the place of one that is closed, since it would be written to. To read

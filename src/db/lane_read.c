@@ -3,7 +3,8 @@
  *
  *   sent together ──▶ answered ──▶ done
  *        │               └─ failed ──▶ done
- *        └─ skipped, because one before it failed ──▶ sent alone ──▶ answered or failed ──▶ done
+ *        ├─ skipped, because one before it failed ──▶ sent alone ──▶ answered or failed ──▶ done
+ *        └─ late ──▶ the link is watched: what stands still is cancelled
  */
 #include "db/link_priv.h"
 #include "db/pool_priv.h"
@@ -66,9 +67,7 @@ static void read_send(struct db_lane_queue *lane)
 static void read_step_done(struct db_request *r, size_t step, struct db_rows *rows)
 {
     r->steps[step].rows = rows;
-    bool is_retriable =
-        !r->failure || r->failure->is_stale_plan || db_sqlstate_is_retriable(r->failure->sqlstate);
-    if (!rows && is_retriable && request_may_retry(r)) {
+    if (!rows && (!r->failure || request_had_bad_luck(r)) && request_may_retry(r)) {
         request_retry(r);
         return;
     }
@@ -102,11 +101,12 @@ static void read_lost(struct db_request *r)
     request_free(r);
 }
 
-/* A bounded read ends soon by itself; its answer finds nobody. */
+/* A bounded read ends soon by itself, and its answer finds nobody. One that does not end holds up
+ * all that come after it. */
 static void read_abandoned(struct db_request *r, bool is_late)
 {
-    (void)r;
-    (void)is_late;
+    if (is_late && r->link) /* NULL while the link's loss is being told */
+        link_watch(r->link);
 }
 
 const struct db_lane_class db_read_class = {

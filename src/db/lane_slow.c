@@ -40,8 +40,7 @@ static void slow_step_done(struct db_request *r, size_t step, struct db_rows *ro
 
 static void slow_synced(struct db_request *r)
 {
-    if (r->failure && request_may_retry(r) &&
-        (r->failure->is_stale_plan || db_sqlstate_is_retriable(r->failure->sqlstate))) {
+    if (r->failure && request_may_retry(r) && request_had_bad_luck(r)) {
         request_retry(r);
         return;
     }
@@ -56,8 +55,10 @@ static void slow_abandoned(struct db_request *r, bool is_late)
 {
     (void)is_late;
     r->is_unwanted = true;
-    if (r->link)
+    if (r->link) {
         link_cancel(r->link);
+        link_watch(r->link);
+    }
 }
 
 static void slow_lost(struct db_request *r)

@@ -31,15 +31,6 @@ static void write_step_done(struct db_request *r, size_t step, struct db_rows *r
     r->steps[step].rows = rows;
 }
 
-/* The failure is no fault of the call, and it was rolled back: another try may succeed. */
-static bool is_bad_luck(const struct db_request *r)
-{
-    const struct db_failure *f = r->failure;
-    bool is_cancelled_for_another = strcmp(f->sqlstate, DB_STATE_QUERY_CANCELED) == 0 &&
-                                    r->cancels_before != r->link->cancel_count;
-    return f->is_stale_plan || is_cancelled_for_another || db_sqlstate_is_retriable(f->sqlstate);
-}
-
 /* What waits behind a call that nobody waits for any more should not have to. */
 static void cancel_if_unwanted(struct db_link *link)
 {
@@ -52,7 +43,7 @@ static void cancel_if_unwanted(struct db_link *link)
 static void write_synced(struct db_request *r)
 {
     struct db_link *link = r->link;
-    if (r->failure && is_bad_luck(r) && request_may_retry(r)) {
+    if (r->failure && request_had_bad_luck(r) && request_may_retry(r)) {
         request_retry(r);
     } else {
         if (r->failure)

@@ -123,7 +123,7 @@ static void settings_of(const struct db_link *link, struct arena *a, struct str 
 void link_send_session(struct db_link *link)
 {
     size_t count = link->lane->options.setting_count;
-    link->has_session = count == 0;
+    link->is_own = false;
     if (count == 0)
         return;
     scoped(arena_destroyp) struct arena *a = arena_create(0);
@@ -138,13 +138,20 @@ void link_send_session(struct db_link *link)
 void link_send_settings(struct db_link *link, struct db_request *r)
 {
     size_t count = link->lane->options.setting_count;
-    if (link->has_session)
+    if (count == 0 || link->is_own)
         return;
     scoped(arena_destroyp) struct arena *a = arena_create(0);
     struct str *names, *values;
     settings_of(link, a, &names, &values);
     link_send_extra(link, r, &db_transaction_settings,
                     db_transaction_settings_args(a, names, count, values, count));
+}
+
+/* Errors are the next call's. */
+void link_rouse(struct db_link *link)
+{
+    if (link->is_own && PQsendFlushRequest(link->pq) == 1)
+        (void)PQflush(link->pq);
 }
 
 void link_sync(struct db_link *link, struct db_request *r)
@@ -233,11 +240,12 @@ static void op_done(struct db_link *link, PGresult *result)
 {
     const struct op op = *first_op(link);
     if (op.kind == OP_STEP) {
+        link->given_up = 0;
         step_answered(&op, db_rows_create(result));
         return;
     }
     if (op.kind == OP_SESSION)
-        link->has_session = PQntuples(result) > 0;
+        link->is_own = PQntuples(result) > 0;
     PQclear(result);
 }
 

@@ -108,6 +108,7 @@ void link_init(struct db_link *link, struct db_lane_queue *lane)
                               .backoff = { .min_ms = options->backoff_first_ms,
                                            .max_ms = options->backoff_max_ms } };
     link->retry = io_timer_create(lane->pool->loop, connect_now, link);
+    link->watch = io_timer_create(lane->pool->loop, link_look, link);
     list_init(&link->in_flight);
 }
 
@@ -120,6 +121,8 @@ void link_open(struct db_link *link)
 static void drop_connection(struct db_link *link)
 {
     io_detached_abandon(take(link->cancelling));
+    io_timer_stop(link->watch);
+    link->cancelled_us = 0;
     io_poll_destroy(take(link->poll)); /* before libpq closes its descriptor */
     PQfinish(take(link->pq));
     link_drop_ops(link);
@@ -158,43 +161,7 @@ void link_close(struct db_link *link)
     io_detached_abandon(take(link->connecting));
     drop_connection(link);
     io_timer_destroy(take(link->retry));
+    io_timer_destroy(take(link->watch));
     mem_free(link->ops);
     link->state = LINK_CLOSED;
-}
-
-/* ── cancelling: libpq opens a connection of its own for it, and waits ── */
-
-static void cancel_work(void *data)
-{
-    char reason[256]; /* nothing can be done about it: the time limits remain */
-    (void)PQcancel(data, reason, sizeof reason);
-}
-
-static void cancel_discard(void *data)
-{
-    PQfreeCancel(data);
-}
-
-static void on_cancelled(void *owner)
-{
-    struct db_link *link = owner;
-    link->cancelling = NULL;
-    pool_wake(link->lane->pool);
-}
-
-void link_cancel(struct db_link *link)
-{
-    if (link->cancelling || link->state != LINK_OPEN)
-        return;
-    PGcancel *cancel = PQgetCancel(link->pq);
-    if (!cancel)
-        return;
-    link->cancel_count++;
-    link->lane->stats.cancels++;
-    link->cancelling = io_detached_start(link->lane->pool->loop,
-                                         &(struct io_detached_spec){ .work = cancel_work,
-                                                                     .done = on_cancelled,
-                                                                     .discard = cancel_discard,
-                                                                     .data = cancel,
-                                                                     .owner = link });
 }

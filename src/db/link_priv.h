@@ -7,9 +7,9 @@
  *     │ link_close               └─────────────────────────────────────────┘
  *     └── any state                 OPEN ── (server gone) ──▶ WAITING
  *
- * link.c sends and receives, link_open.c opens, loses and closes. Nobody else talks to libpq's
- * pipeline. A lane gives it the steps of a request and
- * the Syncs between; the answers come back in that order through the lane's class.
+ * link.c sends and receives, link_open.c opens, loses and closes, link_watch.c cancels and gives up
+ * what stands still. Nobody else talks to libpq's pipeline. A lane gives it the steps of a request
+ * and the Syncs between; the answers come back in that order through the lane's class.
  */
 #pragma once
 #include <libpq-fe.h>
@@ -47,10 +47,13 @@ struct db_link {
     struct op *ops; /* a ring of a power of two */
     size_t op_first, op_count, op_capacity;
     unsigned cancel_count;
-    bool has_session;      /* the lane's settings hold: no pooler stands between */
-    bool has_answered;     /* the first op has given its result; a NULL follows */
-    bool is_failing;       /* libpq refused something: lost as soon as nobody is in the middle */
-    struct list in_flight; /* struct db_request */
+    int64_t cancelled_us;   /* of the last cancel */
+    unsigned given_up;      /* connections, since the last answer */
+    struct io_timer *watch; /* somebody's time was over */
+    bool is_own;            /* the lane's settings hold: no pooler stands between */
+    bool has_answered;      /* the first op has given its result; a NULL follows */
+    bool is_failing;        /* libpq refused something: lost as soon as nobody is in the middle */
+    struct list in_flight;  /* struct db_request */
     size_t in_flight_count;
     int64_t quiet_since_us; /* something is in flight, and no answer has come since */
 };
@@ -72,6 +75,9 @@ void link_send_extra(struct db_link *link, struct db_request *r,
  * not keep them. */
 void link_send_session(struct db_link *link);
 void link_send_settings(struct db_link *link, struct db_request *r);
+/* Wakes the server's process with a Flush, which asks for nothing. Not through a pooler, which
+ * would lend a server's connection for it. */
+void link_rouse(struct db_link *link);
 /* Ends the transaction; `r` NULL: of several requests. */
 void link_sync(struct db_link *link, struct db_request *r);
 /* After a turn's sending: hands to the kernel what it takes. */
@@ -80,7 +86,14 @@ void link_flush(struct db_link *link);
 /* Asks the server to stop what the link runs now. The link is no longer picked until that is over.
  */
 void link_cancel(struct db_link *link);
+/*
+ * Somebody's time was over while the link had his read. If nothing comes any more, and nobody waits
+ * for what stands first, that is cancelled; if nothing comes even then, the connection is given up
+ * and opened anew. Not for writes: of those that others sent behind, the outcome would be in doubt.
+ */
+void link_watch(struct db_link *link);
 
-/* Between link.c and link_open.c. */
+/* Between the files of the link. */
 void link_on_ready(void *link, int events);
+void link_look(void *link);
 void link_drop_ops(struct db_link *link);

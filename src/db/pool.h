@@ -5,13 +5,15 @@
  *   lane   for                            on the wire
  *   READ   bounded reads (points, pages)  all of a turn's calls, then one Sync: they share one
  *                                         transaction, and when one fails, the server skips those
- *                                         behind it; they are sent once more, each alone
+ *                                         behind it; they are sent once more, each alone; one that
+ *                                         is late and stands still is cancelled
  *   WRITE  whatever changes something     a call's statements are one transaction with a Sync of
  *                                         its own; success is told after its commit, never before
  *   SLOW   lists and analytics            a connection for itself, statement_timeout inside its
  *                                         transaction, and a cancel when nobody waits any more
  *
- * A lost connection is opened again with back-off; meanwhile calls wait within their deadline.
+ * A lost connection is opened again with back-off; meanwhile calls wait within their deadline. One
+ * of READ or SLOW that answers nothing, not even a cancel, is given up after seconds.
  * Reads that were in flight are sent again; a write that was is answered `is_in_doubt`, unless its
  * caller marked it idempotent. PgBouncer in transaction mode may stand between (with
  * `is_prepare_off` where it does not track prepared statements): a lane's settings are its
@@ -133,6 +135,12 @@ enum { DB_STEPS_MAX = 24 };
  * sent; a slow statement is cancelled; a write in flight goes on.
  */
 void db_request_forget(struct db_request *request);
+
+/*
+ * Somebody will call soon, perhaps: wakes the server's process that the lane's next call would go
+ * to, if it sleeps. To wake it takes an idle machine as long as to make the call.
+ */
+void db_pool_rouse(struct db_pool *pool, enum db_lane lane);
 
 /* Refuses new calls from now on and calls `fn` once when none is open (soon, if none is now). */
 void db_pool_drain(struct db_pool *pool, io_fn *fn, void *owner);

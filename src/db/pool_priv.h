@@ -112,6 +112,8 @@ void request_free(struct db_request *r);
 void request_wait(struct db_request *r, bool is_first);
 /* Out of the lane's queue, into the link's care. */
 void request_launch(struct db_request *r, struct db_link *link);
+/* The failure is no fault of the request, and it was rolled back: another try may succeed. */
+[[nodiscard]] bool request_had_bad_luck(const struct db_request *r);
 /* Sent and not answered: may it be sent once more? */
 enum { REQUEST_TRIES_MAX = 3 };
 [[nodiscard]] bool request_may_retry(const struct db_request *r);

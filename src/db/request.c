@@ -86,6 +86,14 @@ void request_launch(struct db_request *r, struct db_link *link)
         link->quiet_since_us = io_loop_now_us(r->lane->pool->loop);
 }
 
+bool request_had_bad_luck(const struct db_request *r)
+{
+    const struct db_failure *f = r->failure;
+    bool is_cancelled_for_another = strcmp(f->sqlstate, DB_STATE_QUERY_CANCELED) == 0 &&
+                                    r->cancels_before != r->link->cancel_count;
+    return f->is_stale_plan || is_cancelled_for_another || db_sqlstate_is_retriable(f->sqlstate);
+}
+
 bool request_may_retry(const struct db_request *r)
 {
     return r->fn && r->tries < REQUEST_TRIES_MAX;
@@ -251,6 +259,13 @@ struct db_link *lane_pick_link(const struct db_lane_queue *lane)
             best = link;
     }
     return best;
+}
+
+void db_pool_rouse(struct db_pool *pool, enum db_lane lane)
+{
+    struct db_link *link = lane_pick_link(&pool->lanes[lane]);
+    if (link && list_is_empty(&link->in_flight))
+        link_rouse(link);
 }
 
 struct db_request *lane_first_waiting(const struct db_lane_queue *lane)

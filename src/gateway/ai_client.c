@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/gateway_priv.h"
+#include "gateway/health.h"
+#include "gateway/health_board.h"
 #include "gateway/peer_options.h"
 #include "http/client.h"
 #include "http/peer.h"
@@ -18,7 +20,6 @@ enum {
     WAITING_MAX = 256, /* behind them */
     ANSWER_BYTES_MAX = 4 << 20,
     EVENT_BYTES_MAX = 16 << 20, /* of a parsed one */
-    DETAIL_MAX = 192,
 };
 
 struct ai_client {
@@ -32,10 +33,8 @@ struct ai_client {
     struct io_timer *probe;
     struct http_call *probing; /* NULL: none runs */
     int64_t probed_us;
-    struct ai_client_state state;
     struct ai_client_stats stats;
-    bool is_asked; /* the state is not that of the beginning */
-    char why[DETAIL_MAX];
+    struct health_breaker breaker; /* as it was told last */
 };
 
 /* One call; in its caller's arena. */
@@ -74,37 +73,35 @@ static bool tell(const struct err *failure, struct err *e)
 
 static const char senseless[] = "the ai service gave an answer that is none";
 
-static void set_state(struct ai_client *client, const struct err *why)
+static void set_state(const struct ai_client *client, const struct err *why)
 {
-    bool is_up = why == NULL;
-    struct ai_client_state *state = &client->state;
-    const char *text = !is_up ? why->message : state->is_senseless ? senseless : "";
-    snprintf(client->why, sizeof client->why, "%s", text);
-    if (client->is_asked && state->is_up == is_up)
+    if (!health_board_tell_ai(client->loop->gateway->health, why))
         return;
-    client->is_asked = true;
-    state->is_up = is_up;
-    state->since_us = clock_wall_us();
-    if (client->loop->number > 0)
-        return; /* one line a process */
-    if (is_up)
+    if (why == NULL)
         log_info("ai.up", "url=%s", client->base_url);
     else
         log_warn("ai.down", "reason=%s", log_quote(str_of_c(err_text(why))));
 }
 
 /* By the answers alone: a probe tells that somebody is there, not that he makes sense. */
-static void set_sense(struct ai_client *client, bool is_senseless)
+static void set_sense(const struct ai_client *client, bool is_senseless)
 {
-    struct ai_client_state *state = &client->state;
-    if (state->is_senseless == is_senseless)
-        return;
-    state->is_senseless = is_senseless;
-    state->since_us = clock_wall_us();
-    if (state->is_up)
-        snprintf(client->why, sizeof client->why, "%s", is_senseless ? senseless : "");
-    if (is_senseless)
+    struct health_board *board = client->loop->gateway->health;
+    if (health_board_tell_ai_sense(board, is_senseless ? senseless : NULL) && is_senseless)
         log_warn("ai.senseless", "url=%s", client->base_url);
+}
+
+/* After all that may have changed it. */
+static void tell_breaker(struct ai_client *client, bool is_answered)
+{
+    struct health_board *board = client->loop->gateway->health;
+    struct http_client_stats stats = http_client_stats(client->http);
+    const struct health_breaker now = { stats.breaker, stats.breaker_since_us };
+    if (now.state != client->breaker.state || now.since_us != client->breaker.since_us)
+        health_board_tell_breaker(board, HEALTH_PEER_AI, now);
+    else if (is_answered && now.state == HTTP_BREAKER_CLOSED)
+        health_board_tell_answered(board, HEALTH_PEER_AI);
+    client->breaker = now;
 }
 
 static void probed(void *owner, const struct http_reply *reply, const struct err *e)
@@ -112,12 +109,14 @@ static void probed(void *owner, const struct http_reply *reply, const struct err
     struct ai_client *client = owner;
     struct err why;
     client->probing = NULL;
+    tell_breaker(client, reply != NULL);
     if (reply == NULL) {
         tell(e, &why);
         set_state(client, &why);
         return;
     }
-    client->state.latency_us = clock_mono_us() - client->probed_us;
+    health_board_tell_ai_latency(client->loop->gateway->health,
+                                 clock_mono_us() - client->probed_us);
     if (reply->status == 200) {
         set_state(client, NULL);
     } else {
@@ -140,16 +139,12 @@ static void probe(void *owner)
     client->probed_us = clock_mono_us();
     if (!http_client_call(client->http, &options, &client->probing, &e))
         client->probing = NULL;
+    tell_breaker(client, false);
 }
 
-struct ai_client_state ai_client_state(const struct gateway_loop *loop)
+bool ai_client_is_configured(const struct ai_client *client)
 {
-    const struct ai_client *client = loop->ai;
-    struct ai_client_state state = client->state;
-    state.why = client->why;
-    if (client->http != NULL)
-        state.calls = http_client_stats(client->http);
-    return state;
+    return client->http != NULL;
 }
 
 struct ai_client_stats ai_client_stats(const struct ai_client *client)
@@ -233,6 +228,7 @@ static void replied(void *owner, const struct http_reply *reply, const struct er
     bool is_good = conclude(r, reply, failure, &answer, &e);
     bool is_answered = is_good || reply != NULL;
     client->stats.running--;
+    tell_breaker(client, reply != NULL);
     count(client, is_good ? NULL : &e);
     if (is_answered)
         set_state(client, NULL);
@@ -318,7 +314,9 @@ bool ai_client_ask(struct ai_client *client, const struct ai_call *call,
     if (call->is_chat)
         http_sse_init(&r->events, ANSWER_BYTES_MAX, heard, r);
     struct err failure;
-    if (http_client_call(client->http, &options, &r->http, &failure)) {
+    bool is_asked = http_client_call(client->http, &options, &r->http, &failure);
+    tell_breaker(client, false);
+    if (is_asked) {
         client->stats.running++;
         if (ret_running != NULL)
             *ret_running = r;
@@ -359,6 +357,7 @@ static bool open_peer(struct ai_client *client, const struct conf *conf, struct 
     options.waiting_max = WAITING_MAX;
     options.response_bytes_max = ANSWER_BYTES_MAX;
     client->http = http_client_create(client->loop->io, &options);
+    tell_breaker(client, false);
     client->probe = io_timer_create(client->loop->io, probe, client);
     io_timer_start(client->probe, 0);
     io_timer_unref(client->probe);
@@ -373,11 +372,6 @@ bool ai_client_create(const struct gateway_loop *loop, struct ai_client **ret_cl
     client->loop = loop;
     client->arena = arena_create(1 << 16);
     client->timeout_us = conf_duration_us(conf, CONF_AI_TIMEOUT);
-    client->state = (struct ai_client_state){ .is_configured = !str_is_empty(url),
-                                              .since_us = clock_wall_us(),
-                                              .latency_us = -1 };
-    snprintf(client->why, sizeof client->why, "%s",
-             client->state.is_configured ? "not asked yet" : "there is no ai-url");
     if (!str_is_empty(url) && !open_peer(client, conf, url, e)) {
         ai_client_destroy(client);
         return false;

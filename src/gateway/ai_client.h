@@ -1,6 +1,7 @@
 /*
  * ai_client: a loop's way to the ai service: whole answers and the event stream of a chat, within a
- * deadline, behind a breaker; and whether the service is there, by a probe between the calls.
+ * deadline, behind a breaker; and whether the service is there, by a probe between the calls, which
+ * health_board.h is told.
  * Source: docs/protocol.md "ai".   Thread: the loop's.
  */
 #pragma once
@@ -54,14 +55,5 @@ struct ai_client_stats {
 };
 [[nodiscard]] struct ai_client_stats ai_client_stats(const struct ai_client *client);
 
-struct ai_client_state {
-    bool is_configured; /* there is an ai-url */
-    bool is_up;         /* the last call or probe was answered */
-    bool is_senseless;  /* but the last answer was none, whatever the probes say */
-    int64_t since_us;   /* wall: when it came or went */
-    int64_t latency_us; /* of the last probe that was answered; -1: none was */
-    struct http_client_stats calls;
-    const char *why; /* it is not up, or senseless; "" else */
-};
-/* As this loop sees it. */
-[[nodiscard]] struct ai_client_state ai_client_state(const struct gateway_loop *loop);
+/* There is an ai-url. */
+[[nodiscard]] bool ai_client_is_configured(const struct ai_client *client);

@@ -13,6 +13,8 @@
 #include "gateway/documents.h"
 #include "gateway/feed_priv.h"
 #include "gateway/gateway_loop.h"
+#include "gateway/health.h"
+#include "gateway/health_board.h"
 #include "gateway/lease_door.h"
 #include "gateway/meter.h"
 #include "gateway/shards.h"
@@ -322,6 +324,7 @@ static bool create_all(struct run *run, struct err *e)
     if (!read_settings(run, e))
         return false;
     gw->told = told_create(gw->shard_count);
+    gw->health = health_board_create(loop_count_of(gw->conf), HEALTH_PEERS);
     if (!documents_create(gw->conf, &gw->documents, e) || !bindings_create_schema(&gw->schema, e))
         return false;
     documents_check(gw->documents, gw->schema);
@@ -354,6 +357,7 @@ static void destroy_all(struct run *run)
     told_destroy(gw->told);
     for (size_t i = 0; i < gw->loop_count; i++)
         gateway_loop_destroy(&gw->loops[i]);
+    health_board_destroy(gw->health);
     mem_free(gw->loops);
     gql_schema_destroy(gw->schema);
     documents_destroy(gw->documents);

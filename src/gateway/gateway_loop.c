@@ -64,6 +64,7 @@ static void tick(void *owner)
 {
     struct gateway_loop *loop = owner;
     meter_publish(loop->gateway->meter, loop);
+    health_tick(loop);
     sse_tick(loop);
     subscription_tick(loop);
     credential_watch_tick(loop);
@@ -176,7 +177,6 @@ bool gateway_loop_create(struct gateway_loop *loop, struct arena *a, struct err 
     list_init(&loop->subscriptions);
     list_init(&loop->watches);
     loop->feed_subscribers = feed_subscribers_create();
-    loop->database_since_us = clock_wall_us();
     loop->io = io_loop_create();
     if (!create_pool(loop, e) || !create_shards(loop, e) ||
         !task_logs_create(loop, &loop->task_logs, e) || !ai_client_create(loop, &loop->ai, e) ||

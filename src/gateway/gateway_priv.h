@@ -29,6 +29,7 @@ struct creates;
 struct documents;
 struct feed;
 struct feed_subscribers;
+struct health_board;
 struct own_rows;
 struct meter;
 struct io_offload;
@@ -75,6 +76,7 @@ struct gateway {
     struct capabilities *capabilities;
     struct chat_limits *chat_limits;
     struct told *told;
+    struct health_board *health;
     struct checkup *checkup;
 
     int64_t started_at_us;
@@ -141,8 +143,7 @@ struct gateway_loop {
     struct io_timer *tick; /* once a second: publishes, and what else is periodic */
     size_t audit_exports;  /* that run; see audit_export.c */
     struct http_route routes[GATEWAY_ROUTES_MAX];
-    int64_t database_since_us; /* wall: when it came or went */
-    bool is_database_up;
+    bool is_database_up; /* of this loop's connections; the process's state is in `health` */
 };
 
 /* Calls `fn` on each loop's thread with a copy of `message` (`size` bytes). Thread: any. */

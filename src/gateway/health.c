@@ -4,20 +4,26 @@
 #include "base/log.h"
 #include "gateway/ai_client.h"
 #include "gateway/feed.h"
+#include "gateway/health_board.h"
 #include "gateway/told.h"
-#include "gateway/worker_client.h"
 
 void health_database_changed(void *owner, bool is_up, const struct err *why)
 {
     struct gateway_loop *loop = owner;
     loop->is_database_up = is_up;
-    loop->database_since_us = clock_wall_us();
-    if (loop->number > 0) /* one line a process */
+    if (!health_board_tell_database(loop->gateway->health, loop->number, is_up, why))
         return;
     if (is_up)
         log_info("database.up", "loops=%zu", loop->gateway->loop_count);
     else
         log_warn("database.down", "reason=%s", log_quote(str_of_c(why ? why->message : "")));
+}
+
+void health_tick(struct gateway_loop *loop)
+{
+    const struct err *why = db_pool_last_error(loop->pool);
+    if (!loop->is_database_up && why->code != ERR_NONE)
+        (void)health_board_tell_database(loop->gateway->health, loop->number, false, why);
 }
 
 enum { REFUSED_SHOWN_US = 5 * CLOCK_S }; /* writes are tried every second, at least */
@@ -46,7 +52,7 @@ const char *health_not_ready(const struct gateway_loop *loop)
         return "draining";
     if (!atomic_load(&gw->is_ready))
         return "starting: the database is not there yet";
-    return loop->is_database_up ? NULL : "the database is out of reach";
+    return health_board_has_database(gw->health) ? NULL : "the database is out of reach";
 }
 
 static struct health_part *add_part(struct health *health, const char *name,
@@ -69,26 +75,34 @@ static void look_at_gateway(const struct gateway *gw, struct health *health)
         part->detail = STR("draining");
 }
 
-static void look_at_database(const struct gateway_loop *loop, struct arena *a,
-                             struct health *health)
+static void look_at_database(const struct gateway *gw, struct arena *a, struct health *health)
 {
-    const struct err *why = db_pool_last_error(loop->pool);
+    struct health_fact database = health_board_database(gw->health, a);
     struct health_part *part =
-        add_part(health, "database", loop->is_database_up ? HEALTH_UP : HEALTH_DOWN,
-                 loop->database_since_us);
-    if (!loop->is_database_up && why->code != ERR_NONE)
-        part->detail = arena_copy(a, str_of_c(why->message));
-    if (!loop->is_database_up || !refuses_writes(loop->gateway, clock_wall_us()))
+        add_part(health, "database", database.is_up ? HEALTH_UP : HEALTH_DOWN, database.since_us);
+    part->detail = database.why;
+    if (!database.is_up)
+        health->status = HEALTH_DOWN;
+    if (!database.is_up || !refuses_writes(gw, clock_wall_us()))
         return;
     part->status = HEALTH_DEGRADED;
-    part->since_us = atomic_load(&loop->gateway->writes_refused_since_us);
+    part->since_us = atomic_load(&gw->writes_refused_since_us);
     part->detail = STR("it takes no writes: it is read-only, or its disk is full");
 }
 
-static void look_at_calls(struct health_part *part, struct http_client_stats calls)
+static void look_at_calls(const struct gateway *gw, struct health_part *part, size_t peer)
 {
-    part->breaker = calls.breaker;
-    part->breaker_since_us = calls.breaker_since_us;
+    struct health_breaker breaker = health_board_breaker(gw->health, peer);
+    part->breaker = breaker.state;
+    part->breaker_since_us = breaker.since_us;
+}
+
+struct str health_breaker_name(enum http_breaker_state state)
+{
+    static const struct str names[] = { [HTTP_BREAKER_CLOSED] = { "CLOSED", 6 },
+                                        [HTTP_BREAKER_OPEN] = { "OPEN", 4 },
+                                        [HTTP_BREAKER_HALF_OPEN] = { "HALF_OPEN", 9 } };
+    return names[state];
 }
 
 /* "worker" is shard 0's, "worker-1" shard 1's. */
@@ -97,10 +111,9 @@ static const char *worker_name(size_t shard, struct arena *a)
     return shard == 0 ? "worker" : arena_printf(a, "worker-%zu", shard).ptr;
 }
 
-static void look_at_worker(const struct gateway_loop *loop, size_t shard, struct arena *a,
+static void look_at_worker(const struct gateway *gw, size_t shard, struct arena *a,
                            struct health *health)
 {
-    const struct gateway *gw = loop->gateway;
     int64_t since_us, live_since_us, lag_us = feed_shard_lag_us(gw, shard);
     bool is_up = feed_worker_is_up(gw, shard, &since_us);
     bool is_live = feed_shard_is_live(gw, shard, &live_since_us);
@@ -117,43 +130,40 @@ static void look_at_worker(const struct gateway_loop *loop, size_t shard, struct
         part->detail = told_paused(gw->told, a);
     if (lag_us < INT64_MAX)
         part->feed_lag_us = lag_us;
-    look_at_calls(part, worker_client_stats(loop->workers[shard]));
+    look_at_calls(gw, part, shard);
 }
 
 /* Without a worker-url there is none to look at. */
 static void look_at_workers(const struct gateway_loop *loop, struct arena *a, struct health *health)
 {
     for (size_t i = 0; i < loop->gateway->shard_count && loop->workers[i] != NULL; i++)
-        look_at_worker(loop, i, a, health);
+        look_at_worker(loop->gateway, i, a, health);
 }
 
 /* Without an ai-url there is none to look at. Its latency is that of the last probe. */
 static void look_at_ai(const struct gateway_loop *loop, struct arena *a, struct health *health)
 {
-    struct ai_client_state state = ai_client_state(loop);
-    if (!state.is_configured)
+    if (!ai_client_is_configured(loop->ai))
         return;
+    struct health_fact ai = health_board_ai(loop->gateway->health, a);
     struct health_part *part = add_part(health, "ai",
-                                        !state.is_up         ? HEALTH_DOWN
-                                        : state.is_senseless ? HEALTH_DEGRADED
-                                                             : HEALTH_UP,
-                                        state.since_us);
-    if (part->status != HEALTH_UP)
-        part->detail = arena_copy(a, str_of_c(state.why));
-    part->latency_us = state.latency_us;
-    look_at_calls(part, state.calls);
+                                        !ai.is_up         ? HEALTH_DOWN
+                                        : ai.is_senseless ? HEALTH_DEGRADED
+                                                          : HEALTH_UP,
+                                        ai.since_us);
+    part->detail = ai.why;
+    part->latency_us = ai.latency_us;
+    look_at_calls(loop->gateway, part, HEALTH_PEER_AI);
 }
 
 void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health)
 {
     *ret_health = (struct health){ .status = HEALTH_UP };
     look_at_gateway(loop->gateway, ret_health);
-    look_at_database(loop, a, ret_health);
+    look_at_database(loop->gateway, a, ret_health);
     look_at_workers(loop, a, ret_health);
     look_at_ai(loop, a, ret_health);
     for (size_t i = 0; i < ret_health->part_count; i++)
-        if (ret_health->parts[i].status != HEALTH_UP)
+        if (ret_health->parts[i].status != HEALTH_UP && ret_health->status == HEALTH_UP)
             ret_health->status = HEALTH_DEGRADED;
-    if (!loop->is_database_up)
-        ret_health->status = HEALTH_DOWN;
 }

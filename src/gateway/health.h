@@ -1,6 +1,6 @@
 /*
- * health: what the gateway knows of itself and of what it needs. Each loop sees its own database
- * connections; what it says is its own view.
+ * health: what the gateway knows of itself and of what it needs: the same on every loop, by
+ * health_board.h.
  */
 #pragma once
 #include "gateway/gateway_priv.h"
@@ -19,6 +19,8 @@ struct health_part {
 };
 
 enum { HEALTH_PARTS_MAX = 3 + GATEWAY_SHARDS_MAX };
+/* Those that are asked through a breaker: a shard's worker has the shard's number. */
+enum { HEALTH_PEER_AI = GATEWAY_SHARDS_MAX, HEALTH_PEERS };
 /* DOWN without the database; DEGRADED where something else is not as it should be. */
 struct health {
     enum health_status status;
@@ -26,8 +28,14 @@ struct health {
     size_t part_count;
 };
 
+/* "HALF_OPEN" */
+[[nodiscard]] struct str health_breaker_name(enum http_breaker_state state);
+
 /* Texts live as long as the arena. */
 void health_look(const struct gateway_loop *loop, struct arena *a, struct health *ret_health);
+
+/* Once a second: why the loop has no database, as long as it has none. */
+void health_tick(struct gateway_loop *loop);
 
 /* db_pool's on_state, with the loop as owner. */
 void health_database_changed(void *loop, bool is_up, const struct err *why);

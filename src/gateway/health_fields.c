@@ -263,13 +263,10 @@ static void get_part_lag(const struct gql_field *f, void *ctx, void *parent,
 static void get_part_breaker(const struct gql_field *f, void *ctx, void *parent,
                              struct gql_value *ret_value)
 {
-    static const struct str names[] = { [HTTP_BREAKER_CLOSED] = { "CLOSED", 6 },
-                                        [HTTP_BREAKER_OPEN] = { "OPEN", 4 },
-                                        [HTTP_BREAKER_HALF_OPEN] = { "HALF_OPEN", 9 } };
     const struct health_part *part = parent;
     (void)f, (void)ctx;
     if (part->breaker_since_us > 0)
-        *ret_value = gql_enum(names[part->breaker]);
+        *ret_value = gql_enum(health_breaker_name(part->breaker));
 }
 
 static void get_part_breaker_since(const struct gql_field *f, void *ctx, void *parent,

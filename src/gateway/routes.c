@@ -39,6 +39,17 @@ static void put_check(struct buf *out, bool is_good, const char *name, struct st
                since_us > 0 ? " since " : "", since, why.len ? ": " : "", STR_FMT(why));
 }
 
+/* What there is to say of it; of a breaker, where it keeps calls away. */
+static struct str why_of(struct arena *a, const struct health_part *part)
+{
+    struct str name = health_breaker_name(part->breaker);
+    bool has_detail = !str_is_empty(part->detail);
+    if (part->breaker_since_us == 0 || part->breaker == HTTP_BREAKER_CLOSED)
+        return part->detail;
+    return arena_printf(a, "%.*s%sbreaker %.*s", STR_FMT(part->detail), has_detail ? "; " : "",
+                        STR_FMT(name));
+}
+
 static void put_checks(const struct gateway_loop *loop, struct http_request *http)
 {
     struct health health;
@@ -46,7 +57,7 @@ static void put_checks(const struct gateway_loop *loop, struct http_request *htt
     health_look(loop, http->arena, &health);
     for (size_t i = 0; i < health.part_count; i++)
         put_check(http->out, health.parts[i].status == HEALTH_UP, health.parts[i].name,
-                  health.parts[i].detail, health.parts[i].since_us);
+                  why_of(http->arena, &health.parts[i]), health.parts[i].since_us);
     put_check(http->out, is_ready, "schema", is_ready ? STR("") : STR("not checked yet"), 0);
 }
 

@@ -37,7 +37,7 @@ static const struct kept {
     enum conf_id option;
 } kept[] = {
     { 0, 0, KEPT_OUTBOX, CONF_OUTBOX_MAX_AGE },
-    { 0, 0, KEPT_SESSIONS, CONF_COUNT },      /* what is over says so itself */
+    { 0, 0, KEPT_SESSIONS, CONF_COUNT }, /* what is over says so itself */
     { 0, ACT_S, KEPT_ACTS, CONF_COUNT },
     { 0, 0, KEPT_CONVERSATIONS, CONF_COUNT }, /* of those that were deleted, the messages */
     { 0, 0, KEPT_INSIGHTS, CONF_COUNT },

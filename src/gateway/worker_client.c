@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/health_board.h"
 #include "gateway/peer_options.h"
 #include "gateway/shards.h"
 #include "http/leader.h"
@@ -20,8 +21,10 @@ enum {
 
 struct worker_client {
     struct io_loop *loop;
+    struct health_board *health;
     size_t shard;
     struct http_leader *leader;
+    struct health_breaker breaker; /* as it was told last */
     struct list calls;
     struct arena *arena; /* of the texts below */
     const char *headers[HEADERS_MAX];
@@ -48,6 +51,18 @@ struct worker_call {
     struct arena *arena;
 };
 
+/* After all that may have changed it. */
+static void tell_breaker(struct worker_client *client, bool is_answered)
+{
+    struct health_breaker now;
+    now.state = http_leader_breaker(client->leader, &now.since_us);
+    if (now.state != client->breaker.state || now.since_us != client->breaker.since_us)
+        health_board_tell_breaker(client->health, client->shard, now);
+    else if (is_answered && now.state == HTTP_BREAKER_CLOSED)
+        health_board_tell_answered(client->health, client->shard);
+    client->breaker = now;
+}
+
 bool worker_client_create(struct gateway_loop *loop, size_t shard,
                           struct worker_client **ret_client, struct err *e)
 {
@@ -65,8 +80,10 @@ bool worker_client_create(struct gateway_loop *loop, size_t shard,
         return false;
     struct worker_client *client = mem_new(struct worker_client);
     client->loop = loop->io;
+    client->health = loop->gateway->health;
     client->shard = shard;
     client->leader = leader;
+    tell_breaker(client, false);
     list_init(&client->calls);
     client->arena = arena_create(1 << 14);
     client->headers[client->header_count++] = "Content-Type: application/json";
@@ -169,7 +186,7 @@ static http_reply_fn replied;
 
 static bool ask(struct worker_call *call, const char *path, struct str body, struct err *e)
 {
-    const struct worker_client *client = call->client;
+    struct worker_client *client = call->client;
     int64_t left_us = call->deadline_us - clock_mono_us();
     const char *headers[HEADERS_MAX + 1];
     size_t count = client->header_count;
@@ -187,7 +204,10 @@ static bool ask(struct worker_call *call, const char *path, struct str body, str
         .owner = call,
     };
     call->tries++;
-    return http_leader_call(client->leader, path, &options, &call->address, &call->http, e);
+    bool is_asked =
+        http_leader_call(client->leader, path, &options, &call->address, &call->http, e);
+    tell_breaker(client, false);
+    return is_asked;
 }
 
 /* False when it could not be asked: what is known already is the answer. */
@@ -276,6 +296,7 @@ static void replied(void *owner, const struct http_reply *http, const struct err
     reply.is_not_taken = call->is_not_taken;
     reply.err = reply.body == NULL ? &e : NULL;
     tell_leader(call, http);
+    tell_breaker(call->client, http != NULL);
     bool is_elsewhere = reply.is_away && (http == NULL || http_leader_has_said_no(http));
     if (!is_elsewhere || !goes_on(call))
         call_end(call, &reply);

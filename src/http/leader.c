@@ -114,6 +114,13 @@ bool http_leader_is_none(const struct http_leader *leader)
     return true;
 }
 
+enum http_breaker_state http_leader_breaker(const struct http_leader *leader, int64_t *ret_since_us)
+{
+    struct http_client_stats asked = http_client_stats(leader->addresses[leader->at].client);
+    *ret_since_us = asked.breaker_since_us;
+    return asked.breaker;
+}
+
 struct http_client_stats http_leader_stats(const struct http_leader *leader)
 {
     struct http_client_stats sum = { 0 };
@@ -126,8 +133,6 @@ struct http_client_stats http_leader_stats(const struct http_leader *leader)
         sum.timeouts += one.timeouts;
         sum.refused += one.refused;
     }
-    struct http_client_stats asked = http_client_stats(leader->addresses[leader->at].client);
-    sum.breaker = asked.breaker;
-    sum.breaker_since_us = asked.breaker_since_us;
+    sum.breaker = http_leader_breaker(leader, &sum.breaker_since_us);
     return sum;
 }

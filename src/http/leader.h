@@ -41,5 +41,8 @@ void http_leader_pass(struct http_leader *leader, size_t address, bool has_said_
 /* All have said that they do not lead since one last did: so nobody does. */
 [[nodiscard]] bool http_leader_is_none(const struct http_leader *leader);
 
+/* Of the one that is to be asked; since when, wall. */
+[[nodiscard]] enum http_breaker_state http_leader_breaker(const struct http_leader *leader,
+                                                          int64_t *ret_since_us);
 /* Of all clients together; the breaker of the one that is to be asked. */
 [[nodiscard]] struct http_client_stats http_leader_stats(const struct http_leader *leader);

@@ -338,7 +338,10 @@ void create_door(void *owner, struct http_request *r)
     struct worker *w = owner;
     const struct json_value *body, *tasks;
     struct err e = { 0 };
-    if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
+    if (!door_open(w, r, DOOR_GATEWAY))
+        return;
+    shard_expect(&w->shard);
+    if (!(body = door_body(r)))
         return;
     struct create *c = arena_new(r->arena, struct create);
     *c = (struct create){ .w = w, .a = r->arena, .r = r, .is_brief = prefers_brief(r) };

@@ -16,7 +16,11 @@
 #include "worker/settings.h"
 #include "worker/tick.h"
 
-enum { PAUSE_US = 100'000, MS_CEIL = CLOCK_MS - 1 };
+enum {
+    PAUSE_US = 100'000,
+    MS_CEIL = CLOCK_MS - 1,
+    ASLEEP_US = 5'000, /* since the last batch: the database's process sleeps */
+};
 
 bool shard_refuse(struct err *e)
 {
@@ -143,6 +147,13 @@ void shard_wake(struct shard *s)
 {
     if (!s->batch && s->role == SHARD_LEADING)
         io_turn_arm(s->turn);
+}
+
+void shard_expect(struct shard *s)
+{
+    bool is_idle = s->role == SHARD_LEADING && !s->batch && list_is_empty(&s->queue);
+    if (is_idle && clock_mono_us() - s->batch_started_us >= ASLEEP_US)
+        db_pool_rouse(s->pool, DB_LANE_WRITE);
 }
 
 static void look_again_in(struct shard *s, int64_t us)

@@ -197,6 +197,8 @@ bool shard_refuse(struct err *e);
 /* Somebody else leads, or nobody can know: everything open is refused, and memory goes as soon as
  * no batch is in flight any more. */
 void shard_step_down(struct shard *s, const char *why);
+/* A request has come that may submit something: an idle database is woken meanwhile. */
+void shard_expect(struct shard *s);
 /* Puts a batch together at the end of this turn, or as soon as the rule for batches lets it. */
 void shard_wake(struct shard *s);
 /* The shard's type of that name, made (in memory) where it is new. False: LIMIT. */

@@ -50,6 +50,13 @@ class World:
         self.address = f"http://127.0.0.1:{self.gateway.port}"
         eventually(lambda: self.run("task", "list").code == OK)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.gateway.__exit__(*exc)  # the one that runs now
+        self.home.cleanup()
+
     def environment(self, **more):
         given = {"PATH": os.environ["PATH"], "HOME": self.home.name, "WINDLASS_URL": self.address,
                  "WINDLASS_TOKEN": self.token, "TZ": "UTC", **more}
@@ -592,8 +599,7 @@ def what_goes_wrong_is_told_in_one_line(world):
 
 def main():
     with Postgres() as server, Worker(server.url) as worker:
-        world = World(server.url, worker)
-        with world.gateway:
+        with World(server.url, worker) as world:
             run_tests([
                 a_task_is_created_listed_and_shown, lists_are_filtered_ordered_and_limited,
                 more_than_a_page_is_listed, a_payload_comes_from_the_line_a_file_or_standard_input,

@@ -262,29 +262,6 @@ static void a_deadlocks_victim_is_sent_again(void **state)
     rig_clear(&rig);
 }
 
-static void a_read_past_its_deadline_is_abandoned_and_not_cancelled(void **state)
-{
-    (void)state;
-    struct db_pool_options options = one_of_each();
-    struct rig rig;
-    rig_init(&rig, url, &options);
-    struct rig_call slow, next;
-    struct db_step step = rig_step(&rig, "SELECT pg_sleep(0.5)", 0, NULL);
-    assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, SHORT_MS, false, &slow));
-    rig_wait_call(&rig, &slow);
-    assert_int_equal(slow.code, ERR_TIMEOUT);
-    assert_int_equal(slow.origin, ERR_ORIGIN_DATABASE);
-    assert_false(slow.is_in_doubt);
-    rig_ask(&rig, DB_LANE_READ, "SELECT 5", &next); /* on the same connection, behind it */
-    assert_value(&next, "5");
-    struct db_lane_stats stats = rig_stats(&rig, DB_LANE_READ);
-    assert_int_equal(stats.cancels, 0);
-    assert_int_equal(stats.timeouts, 1);
-    assert_int_equal(stats.connects, 1);
-    assert_int_equal(stats.in_flight, 0);
-    rig_clear(&rig);
-}
-
 /* AddressSanitizer sees it when anything of his is touched. */
 static void what_fails_after_its_caller_has_left_touches_nothing_of_his(void **state)
 {
@@ -761,7 +738,6 @@ int main(void)
         cmocka_unit_test(writes_of_one_turn_do_not_share_a_transaction),
         cmocka_unit_test(a_commit_that_fails_is_no_success),
         cmocka_unit_test(a_deadlocks_victim_is_sent_again),
-        cmocka_unit_test(a_read_past_its_deadline_is_abandoned_and_not_cancelled),
         cmocka_unit_test(what_fails_after_its_caller_has_left_touches_nothing_of_his),
         cmocka_unit_test(a_write_past_its_deadline_is_in_doubt_and_does_not_hold_up_the_next),
         cmocka_unit_test(a_slow_call_ends_at_its_deadline_on_the_server_too),

@@ -11,7 +11,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from between import Between  # noqa: E402
-from gateway_rig import Client, Gateway, Postgres, eventually, run_tests  # noqa: E402
+from gateway_rig import Gateway, Postgres, eventually, run_tests, unanswered  # noqa: E402
 from gateway_mirror_test import sql  # noqa: E402
 from worker_rig import GATEWAY_TOKEN, Caller, Worker, new_id  # noqa: E402
 
@@ -85,14 +85,7 @@ class World:
     def killed_during(self, query, variables, path, calls=0):
         """It is not answered; then there is another gateway, which knows all that the worker has done."""
         self.way.kill_at(self.gateway, path, calls)
-        client = Client(self.gateway, self.admin)
-        try:
-            answer = client.graphql(query, variables)
-            raise AssertionError(answer.text)
-        except (OSError, http.client.HTTPException):
-            pass
-        finally:
-            client.close()
+        unanswered(self.gateway, query, variables, self.admin)
         assert not sql(self.url, "SELECT 1 FROM audit_log WHERE action = 'none'")
         self.start()
         caller = Caller(self.worker)

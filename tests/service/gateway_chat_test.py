@@ -226,10 +226,14 @@ def an_answer_is_given_within_the_requests_own_time(world):
         return 200, events(("done", DONE))
     before = world.with_chat(hang)
     with Gateway(world.url, AI_URL=world.ai.url, REQUEST_TIMEOUT="2s") as hasty:
-        _, token = world.new_user()
-        assert hasty.graphql(CHAT, {"input": {"message": "slow?"}}, token).data["chat"]["degraded"] is True
-        world.ai.release()
-    world.with_chat(before)
+        def is_answered():  # on a machine with no time to store it in, the next one is
+            answer = hasty.graphql(CHAT, {"input": {"message": "slow?"}}, world.new_user()[1])
+            return answer.code == "ok" and answer.data["chat"]["degraded"] is True
+        try:
+            eventually(is_answered)
+        finally:
+            world.ai.release()
+            world.with_chat(before)
 
 
 def no_ai_at_all_is_told_and_it_comes_back(world):

@@ -2,7 +2,6 @@
 """What somebody asked for when his gateway was killed has an entry of the audit log, and the entry an end: also where
 the feed cannot tell of it any more, and of several shards. Usage: gateway_killed_test.py PROGRAM"""
 
-import http.client
 import json
 import os
 import signal
@@ -10,7 +9,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from gateway_rig import Client, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import Gateway, Postgres, eventually, psql, run_tests, unanswered  # noqa: E402
 from gateway_shards_test import CANCEL_ALL, PAUSE, SETTINGS, World as Shards  # noqa: E402
 from outbox_rig import World as One  # noqa: E402
 
@@ -24,15 +23,12 @@ def kill(world):
     world.gateway.process.returncode = 0
 
 
-def unanswered(world, query, variables):
-    client = Client(world.gateway, world.admin)
-    try:
-        answer = client.graphql(query, variables)
-        raise AssertionError(answer.text)
-    except (OSError, http.client.HTTPException):
-        pass
-    finally:
-        client.close()
+def killed_at_pause(world, worker, query, variables):
+    """That worker makes the change, and the gateway never hears of it."""
+    worker.on_settings = lambda: kill(world)
+    unanswered(world.gateway, query, variables, world.admin)
+    eventually(lambda: variables["name"] in worker.queues)
+    worker.on_settings = None
 
 
 def open_acts(world):
@@ -53,11 +49,8 @@ def settled(world):
 
 def an_act_that_the_feed_cannot_tell_of_is_not_lost(postgres):
     with One(postgres) as world:
-        world.worker.on_settings = lambda: kill(world)
-        pause = "mutation($n: String!, $r: String) { pauseQueue(name: $n, reason: $r) { paused } }"
-        unanswered(world, pause, {"n": "slow", "r": "broken"})
-        eventually(lambda: "slow" in world.worker.queues)
-        world.worker.on_settings = None
+        pause = "mutation($name: String!, $r: String) { pauseQueue(name: $name, reason: $r) { paused } }"
+        killed_at_pause(world, world.worker, pause, {"name": "slow", "r": "broken"})
         world.worker.forget()
         assert open_acts(world) == [["queue.pause", "queue:slow", "1", "0"]]
         assert settled(world) == [("queue.pause", "queue:slow", {"reason": "broken", "error": UNKNOWN})]
@@ -75,7 +68,7 @@ def a_bulk_action_that_the_feed_cannot_tell_of_is_not_lost(postgres):
             kill(world)
             finish(*args, **fields)
         world.worker.finish = finish_and_kill
-        unanswered(world, CANCEL_ALL, {"filter": {"type": ["few"]}})
+        unanswered(world.gateway, CANCEL_ALL, {"filter": {"type": ["few"]}}, world.admin)
         eventually(lambda: all(task["state"] == "cancelled" for task in world.worker.tasks.values()))
         world.worker.forget()
         ((action, subject, detail),) = settled(world)
@@ -85,10 +78,7 @@ def a_bulk_action_that_the_feed_cannot_tell_of_is_not_lost(postgres):
 
 def an_act_that_the_feed_tells_of_keeps_its_entry(postgres):
     with One(postgres) as world:
-        world.worker.on_settings = lambda: kill(world)
-        unanswered(world, PAUSE, {"name": "slow"})
-        eventually(lambda: "slow" in world.worker.queues)
-        world.worker.on_settings = None
+        killed_at_pause(world, world.worker, PAUSE, {"name": "slow"})
         world.gateway = Gateway(world.url, **world.settings)
         eventually(lambda: open_acts(world) == [["queue.pause", "queue:slow", "1", "1"]])
         world.gateway.stop(signal.SIGTERM)
@@ -106,7 +96,7 @@ def what_all_shards_have_made_is_finished(postgres):
             both.wait(60)
         for worker in (world.a, world.b):
             worker.on_settings = kill_when_both_are_asked
-        unanswered(world, SETTINGS, {"type": "mail", "settings": {"maxRunning": 7}})
+        unanswered(world.gateway, SETTINGS, {"type": "mail", "settings": {"maxRunning": 7}}, world.admin)
         eventually(lambda: "mail" in world.a.types and "mail" in world.b.types)
         world.a.on_settings = world.b.on_settings = None
         world.gateway = Gateway(world.url, **world.settings)
@@ -118,10 +108,7 @@ def what_all_shards_have_made_is_finished(postgres):
 
 def what_some_shards_have_made_says_which(postgres):
     with Shards(postgres) as world:
-        world.a.on_settings = lambda: kill(world)  # the owner, which is asked first
-        unanswered(world, PAUSE, {"name": "default"})
-        eventually(lambda: "default" in world.a.queues)
-        world.a.on_settings = None
+        killed_at_pause(world, world.a, PAUSE, {"name": "default"})  # the owner, which is asked first
         world.gateway = Gateway(world.url, **world.settings)
         eventually(lambda: open_acts(world) == [["queue.pause", "queue:default", "2", "1"]])
         world.gateway.stop(signal.SIGTERM)

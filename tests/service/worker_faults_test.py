@@ -2,6 +2,7 @@
 """What becomes of promises when connections, leaders and rows fail. Usage:
 worker_faults_test.py PROGRAM"""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -333,15 +334,19 @@ def nothing_acknowledged_is_lost_when_connections_break_all_the_time(postgres):
     proxy = Proxy(url)
     with Worker(proxy.url, **LEASE) as worker:
         caller, load = Caller(worker), Load(worker)
-        for i in range(40):
+        rounds = itertools.count()
+
+        def break_them():
+            i = next(rounds)
             proxy.plan = [("lose", "cut")[i % 2]] + (["cut"] if i % 5 == 0 else [])
             time.sleep(0.1)
             if i % 8 == 0:
                 proxy.cut_all()
+            return i >= 40 and load.created and outcome(worker, "committed") + outcome(worker, "never") > 5
+        eventually(break_them)
         load.stop()
         proxy.plan = []
         worker.wait_leading()
-        assert load.created and outcome(worker, "committed") + outcome(worker, "never") > 5
         ids = sql(url, "SELECT id FROM worker.task").splitlines()
         assert not set(load.created) - set(ids)
         done = sql(url, "SELECT id FROM worker.task_done").splitlines()
@@ -457,6 +462,23 @@ def what_postgresql_showed_and_lost_in_its_crash_is_not_built_on(_):
     shim.end()
 
 
+def a_read_that_is_never_answered_holds_up_none_that_comes_later(postgres):
+    """There is one connection for reads."""
+    url = postgres.tell("database")
+    with Worker(url) as worker:
+        look = lambda: Caller(worker).create({"id": new_id(), "type": "work"})  # not fresh: whether it is there is read
+        assert "task" in look().json["results"][0]
+        reader = int(eventually(lambda: sql(url, "SELECT pid FROM pg_stat_activity WHERE application_name = 'windlass worker'"
+                                                 " AND datname = current_database() AND query LIKE '%FROM worker.inbox%'")))
+        os.kill(reader, signal.SIGSTOP)
+        try:
+            assert look().status in (503, 504)
+            answer = eventually(lambda: (a := look()).status == 200 and a)
+            assert "task" in answer.json["results"][0], answer.text
+        finally:
+            os.kill(reader, signal.SIGCONT)
+
+
 def is_checkpointed(url):
     """The tables hold all that is in the log."""
     return sql(url, "SELECT ckpt_seq = (SELECT max(seq + n) FROM worker.change_log) FROM worker.shard") == "t"
@@ -479,6 +501,7 @@ TESTS = [
     nothing_acknowledged_is_lost_when_connections_break_all_the_time,
     while_the_database_is_away_nothing_is_promised,
     what_postgresql_showed_and_lost_in_its_crash_is_not_built_on,
+    a_read_that_is_never_answered_holds_up_none_that_comes_later,
     what_a_leader_could_neither_commit_nor_renew_is_refused_and_was_not_done,
     it_works_as_a_role_that_owns_nothing_and_without_prepared_statements,
 ]

@@ -58,6 +58,7 @@ class FakeAi:
     def __init__(self, path=None):
         self.answers = {"/v1/chat": lambda _: (200, events(("delta", {"text": "There"}), ("done", DONE)))}
         self.asked = []  # (path, body, headers)
+        self.is_ready = True
         self.gate = threading.Event()
         self.lock = threading.Lock()
         self.server = UnixServer(path, self.handler()) if path else Server(("127.0.0.1", 0), self.handler())
@@ -119,7 +120,7 @@ class FakeAi:
                 self.wfile.write(raw)
 
             def do_GET(self):
-                self.send(200, {"ready": True})
+                self.send(200 if fake.is_ready else 503, {"ready": fake.is_ready})
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -212,6 +212,17 @@ SETUP = ("mutation($token: String!, $email: String!, $name: String!, $password: 
 CREATE = "mutation($input: CreateUserInput!) { createUser(input: $input) { id email name role } }"
 
 
+def unanswered(gateway, query, variables, token):
+    """The gateway goes before it answers."""
+    client = Client(gateway, token)
+    try:
+        raise AssertionError(client.graphql(query, variables).text)
+    except (OSError, http.client.HTTPException):
+        pass
+    finally:
+        client.close()
+
+
 def create_user(gateway, admin, email, role="VIEWER", name="Somebody"):
     return gateway.graphql(CREATE, {"input": {"email": email, "name": name, "password": PASSWORD,
                                               "role": role}}, admin).data["createUser"]["id"]

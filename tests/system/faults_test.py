@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What users are told while the worker, ai or a gateway is killed, hangs, is slow or answers nonsense, and that nothing
 acknowledged is lost. Real processes. Usage: faults_test.py WINDLASS [TEST...]"""
+import re
 import signal
 import uuid
 
@@ -123,6 +124,23 @@ def a_worker_that_answers_nonsense(world):
     world.all_done(kept)
 
 
+def a_breaker_is_seen_to_probe(world):
+    """OPEN, HALF_OPEN while the one call that is let through waits for its answer, CLOSED when one has come."""
+    for name, way in (("worker", world.to_worker), ("ai", world.to_ai)):
+        def stands(state, name=name):
+            return eventually(lambda: (lambda part: part if part["breaker"] == state else None)(world.health()[1][name]))
+        way.set(slow_s=60)
+        opened, probing = stands("OPEN"), stands("HALF_OPEN")
+        assert probing["status"] == "DOWN" and probing["breakerSince"] > opened["breakerSince"], (opened, probing)
+        for state in ("HALF_OPEN", "OPEN"):
+            eventually(lambda state=state, name=name: re.search(rf"^\[-\] {name} failed since \S+: .*; breaker {state}$",
+                                                                world.gateway.get("/readyz?verbose").text, re.M))
+        way.set()
+        closed = stands("CLOSED")
+        assert closed["breakerSince"] > probing["breakerSince"], (probing, closed)
+        eventually(lambda: "breaker" not in world.gateway.get("/readyz?verbose").text)
+
+
 # ── ai ──
 
 def assert_ai_is_missed_by_nobody(world, fresh, part):
@@ -194,4 +212,4 @@ def an_ai_that_answers_nonsense(world):
 
 if __name__ == "__main__":
     run_installed([a_killed_worker, a_worker_that_hangs, a_worker_that_is_slow, a_worker_that_answers_nonsense,
-                   a_killed_ai, an_ai_that_hangs, an_ai_that_is_slow, an_ai_that_answers_nonsense])
+                   a_breaker_is_seen_to_probe, a_killed_ai, an_ai_that_hangs, an_ai_that_is_slow, an_ai_that_answers_nonsense])

@@ -1,5 +1,8 @@
 #include "base/arena.h"
 
+#include <malloc.h>
+#include <pthread.h>
+
 #include "test.h"
 
 static void gives_zeroed_aligned_memory(void **state)
@@ -38,6 +41,51 @@ static void reset_memory_is_zeroed_again(void **state)
     const unsigned char *p = arena_alloc(a, 4000);
     for (size_t i = 0; i < 4000; i++)
         assert_int_equal(p[i], 0);
+}
+
+/* Their blocks go from one arena to the next. */
+static void memory_of_an_arena_that_is_gone_is_zeroed(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        struct arena *held[300]; /* more than a thread keeps blocks of */
+        for (size_t i = 0; i < countof(held); i++) {
+            held[i] = arena_create(1 << 20);
+            unsigned char *p = arena_alloc(held[i], 3000);
+            for (size_t at = 0; at < 3000; at++)
+                assert_int_equal(p[at], 0);
+            memset(p, 0xff, 3000);
+        }
+        for (size_t i = 0; i < countof(held); i++)
+            arena_destroy(held[i]);
+    }
+}
+
+static void *use_one(void *ignored)
+{
+    struct arena *a = arena_create(1 << 20);
+    memset(arena_alloc(a, 3000), 0xff, 3000);
+    arena_destroy(a);
+    return ignored;
+}
+
+static size_t used_bytes(void)
+{
+    return mallinfo2().uordblks;
+}
+
+/* Thousands of threads would hold 4 KiB each. */
+static void a_thread_leaves_no_blocks(void **state)
+{
+    enum { THREADS = 1000 };
+    (void)state;
+    size_t before = used_bytes();
+    for (int i = 0; i < THREADS; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, use_one, NULL), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+    assert_true(used_bytes() < before + (size_t)THREADS * 2048);
 }
 
 static void prints_and_copies(void **state)
@@ -110,6 +158,8 @@ int main(void)
         cmocka_unit_test(gives_zeroed_aligned_memory),
         cmocka_unit_test(tells_when_the_budget_is_passed_and_goes_on),
         cmocka_unit_test(reset_memory_is_zeroed_again),
+        cmocka_unit_test(memory_of_an_arena_that_is_gone_is_zeroed),
+        cmocka_unit_test(a_thread_leaves_no_blocks),
         cmocka_unit_test(prints_and_copies),
         cmocka_unit_test(tells_what_it_occupies),
         cmocka_unit_test(lets_go_of_what_was_deferred_last_first_and_once),

@@ -1,0 +1,102 @@
+/*
+ * link_watch: what stands still on a connection.
+ *
+ *   watched ── nothing for STILL, nobody waits for the first ──▶ cancelled ── nothing ──▶ given up
+ *      ▲                                                            │
+ *      └────────────────────── an answer ───────────────────────────┘
+ *
+ * A lock, or a client far away, yields to the cancel; a process of the server that is stopped, a
+ * disk that stands still and a network that swallows what is sent do not.
+ */
+#include "base/clock.h"
+#include "db/link_priv.h"
+
+/* A process that is given up is left behind, so each time it takes twice as long: a disk that
+ * stands still for minutes must not use up the server's connections. */
+enum { STILL_MS = 1'000, PATIENCE_US = 2 * CLOCK_S, GIVEN_UP_MAX = 5 };
+
+/* ── cancelling: libpq opens a connection of its own for it, and waits ── */
+
+static void cancel_work(void *data)
+{
+    char reason[256]; /* nothing can be done about it: the time limits remain */
+    (void)PQcancel(data, reason, sizeof reason);
+}
+
+static void cancel_discard(void *data)
+{
+    PQfreeCancel(data);
+}
+
+static void on_cancelled(void *owner)
+{
+    struct db_link *link = owner;
+    link->cancelling = NULL;
+    pool_wake(link->lane->pool);
+}
+
+void link_cancel(struct db_link *link)
+{
+    if (link->cancelling || link->state != LINK_OPEN)
+        return;
+    PGcancel *cancel = PQgetCancel(link->pq);
+    if (!cancel)
+        return;
+    link->cancel_count++;
+    link->cancelled_us = io_loop_now_us(link->lane->pool->loop);
+    link->lane->stats.cancels++;
+    link->cancelling = io_detached_start(link->lane->pool->loop,
+                                         &(struct io_detached_spec){ .work = cancel_work,
+                                                                     .done = on_cancelled,
+                                                                     .discard = cancel_discard,
+                                                                     .data = cancel,
+                                                                     .owner = link });
+}
+
+/* ── watching ── */
+
+static bool gives_nothing(const struct db_link *link, int64_t now_us)
+{
+    bool has_heard = link->quiet_since_us > link->cancelled_us;
+    int64_t patience_us = (int64_t)PATIENCE_US << min_of(link->given_up, (unsigned)GIVEN_UP_MAX);
+    return link->cancelled_us > 0 && (!has_heard || link->cancelling) &&
+           now_us - link->cancelled_us >= patience_us;
+}
+
+static void give_up(struct db_link *link)
+{
+    struct err e = { 0 };
+    link->given_up++;
+    err_set_from(&e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE,
+                 "connection given up: it did not answer, not even to a cancel");
+    link_fail(link, &e);
+}
+
+static bool stands_still(const struct db_link *link, int64_t now_us)
+{
+    struct list *first = link->in_flight.next;
+    return now_us - link->quiet_since_us >= STILL_MS * CLOCK_MS &&
+           !container_of(first, struct db_request, queued)->fn;
+}
+
+void link_look(void *owner)
+{
+    struct db_link *link = owner;
+    int64_t now_us = io_loop_now_us(link->lane->pool->loop);
+    if (list_is_empty(&link->in_flight) && !link->cancelling)
+        return;
+    if (gives_nothing(link, now_us)) {
+        give_up(link);
+        return;
+    }
+    if (link->quiet_since_us > link->cancelled_us && !list_is_empty(&link->in_flight) &&
+        stands_still(link, now_us))
+        link_cancel(link);
+    io_timer_start(link->watch, STILL_MS);
+}
+
+void link_watch(struct db_link *link)
+{
+    if (link->state == LINK_OPEN && !io_timer_is_running(link->watch))
+        io_timer_start(link->watch, STILL_MS);
+}

@@ -1,0 +1,133 @@
+/* What becomes of a read that the server does not answer, and of those behind it. */
+#include "base/base.h" /* first: it chooses what the system's headers show */
+
+#include <signal.h>
+
+#include "support/rig.h"
+#include "test.h"
+
+enum { LONG_MS = RIG_LONG_MS, SHORT_MS = 100 };
+
+static struct pg_server *server;
+static const char *url;
+
+static struct db_pool_options one_of_each(void)
+{
+    struct db_pool_options options = db_pool_defaults();
+    for (size_t i = 0; i < DB_LANE_COUNT; i++)
+        options.lanes[i].connections = 1;
+    return options;
+}
+
+static void assert_value(const struct rig_call *call, const char *value)
+{
+    if (call->code != ERR_NONE)
+        fail_msg("%s", call->message);
+    assert_string_equal(call->value, value);
+}
+
+static void a_read_past_its_deadline_that_ends_soon_is_not_cancelled(void **state)
+{
+    (void)state;
+    struct db_pool_options options = one_of_each();
+    struct rig rig;
+    rig_init(&rig, url, &options);
+    struct rig_call slow, next;
+    struct db_step step = rig_step(&rig, "SELECT pg_sleep(0.5)", 0, NULL);
+    assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, SHORT_MS, false, &slow));
+    rig_wait_call(&rig, &slow);
+    assert_int_equal(slow.code, ERR_TIMEOUT);
+    assert_int_equal(slow.origin, ERR_ORIGIN_DATABASE);
+    assert_false(slow.is_in_doubt);
+    rig_ask(&rig, DB_LANE_READ, "SELECT 5", &next); /* on the same connection, behind it */
+    assert_value(&next, "5");
+    struct db_lane_stats stats = rig_stats(&rig, DB_LANE_READ);
+    assert_int_equal(stats.cancels, 0);
+    assert_int_equal(stats.timeouts, 1);
+    assert_int_equal(stats.connects, 1);
+    assert_int_equal(stats.in_flight, 0);
+    rig_clear(&rig);
+}
+
+static void a_read_that_stands_still_is_cancelled_and_those_behind_it_go_on(void **state)
+{
+    (void)state;
+    rig_do(url, "CREATE TABLE shut (n int)");
+    struct db_pool_options options = one_of_each();
+    struct rig rig;
+    rig_init(&rig, url, &options);
+    struct err e = { 0 };
+    struct db_conn *holder = NULL;
+    assert_true(db_conn_open(&(struct db_conn_options){ .url = str_of_c(url) }, &holder, &e));
+    assert_true(db_conn_begin(holder, &e) &&
+                db_conn_exec(holder, "lock", STR("LOCK TABLE shut"), &e));
+    for (int is_forgotten = 0; is_forgotten < 2; is_forgotten++) {
+        struct rig_call stuck, late, beside, behind;
+        struct db_step hung = rig_step(&rig, "SELECT count(*) FROM shut", 0, NULL);
+        struct db_step step = rig_step(&rig, "SELECT 6", 0, NULL);
+        struct db_step other = rig_step(&rig, "SELECT 7", 0, NULL);
+        /* these three share a Sync */
+        assert_true(rig_start(&rig, DB_LANE_READ, &hung, 1, is_forgotten ? LONG_MS : SHORT_MS,
+                              false, &stuck));
+        assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, SHORT_MS, false, &late));
+        assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, LONG_MS, false, &beside));
+        rig_wait_call(&rig, &late);
+        assert_int_equal(late.code, ERR_TIMEOUT);
+        if (is_forgotten)
+            db_request_forget(stuck.request);
+        else
+            assert_int_equal(stuck.code, ERR_TIMEOUT);
+        assert_true(rig_start(&rig, DB_LANE_READ, &other, 1, LONG_MS, false, &behind));
+        rig_wait_call(&rig, &beside); /* while the table is locked */
+        rig_wait_call(&rig, &behind);
+        assert_value(&beside, "6");
+        assert_value(&behind, "7");
+        assert_int_equal(rig_stats(&rig, DB_LANE_READ).cancels, is_forgotten + 1);
+    }
+    assert_int_equal(rig_stats(&rig, DB_LANE_READ).connects, 1);
+    db_conn_rollback(holder);
+    db_conn_destroy(holder);
+    rig_clear(&rig);
+}
+
+/* The process of the server is stopped, as on a disk that stands still. */
+static void a_connection_that_answers_no_cancel_is_given_up(void **state)
+{
+    (void)state;
+    static const enum db_lane lanes[] = { DB_LANE_READ, DB_LANE_SLOW };
+    for (size_t i = 0; i < countof(lanes); i++) {
+        struct db_pool_options options = one_of_each();
+        struct rig rig;
+        rig_init(&rig, url, &options);
+        struct rig_call who, stuck, behind;
+        rig_ask(&rig, lanes[i], "SELECT pg_backend_pid()", &who);
+        assert_int_equal(who.code, ERR_NONE);
+        pid_t pid = (pid_t)strtol(who.value, NULL, 10);
+        assert_int_equal(kill(pid, SIGSTOP), 0);
+        struct db_step step = rig_step(&rig, "SELECT 8", 0, NULL);
+        assert_true(rig_start(&rig, lanes[i], &step, 1, SHORT_MS, false, &stuck));
+        rig_wait_call(&rig, &stuck);
+        assert_int_equal(stuck.code, ERR_TIMEOUT);
+        assert_true(rig_start(&rig, lanes[i], &step, 1, LONG_MS, false, &behind));
+        rig_wait_call(&rig, &behind);
+        assert_value(&behind, "8");
+        assert_int_equal(rig_stats(&rig, lanes[i]).connects, 2);
+        assert_int_equal(rig_stats(&rig, lanes[i]).connections_lost, 1);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        rig_clear(&rig);
+    }
+}
+
+int main(void)
+{
+    server = pg_server_start(NULL);
+    url = pg_server_database(server);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_read_past_its_deadline_that_ends_soon_is_not_cancelled),
+        cmocka_unit_test(a_read_that_stands_still_is_cancelled_and_those_behind_it_go_on),
+        cmocka_unit_test(a_connection_that_answers_no_cancel_is_given_up),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    pg_server_destroy(server);
+    return failed;
+}
