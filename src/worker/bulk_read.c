@@ -39,7 +39,7 @@ static bool read_item(struct bulk *q, const struct json_value *v, size_t index, 
     item->act = (struct act){ .kind = q->kind, .by = q->actor, .standings = &q->standings };
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
-    if (!door_only(v, at, members, e))
+    if (!json_only(v, at, members, e))
         return false;
     if (!door_id(v, at, "id", &item->act.id, e))
         return door_is_bad(e) ? false : door_missing(e, at, "id");
@@ -68,7 +68,7 @@ bool bulk_read(struct bulk *q, const struct json_value *body, struct err *e)
     static const char *const members[] = { "action", "tasks", "actor", "dry_run", "record", NULL };
     const struct json_value *tasks = json_get_c(body, "tasks");
     q->actor = STR("");
-    if (!door_only(body, "", members, e) || !read_action(body, &q->kind, e))
+    if (!json_only(body, "", members, e) || !read_action(body, &q->kind, e))
         return false;
     door_text(body, "", "actor", DOOR_ACTOR_MAX, &q->actor, e);
     if (!door_is_bad(e))

@@ -345,7 +345,7 @@ void create_door(void *owner, struct http_request *r)
         return;
     struct create *c = arena_new(r->arena, struct create);
     *c = (struct create){ .w = w, .a = r->arena, .r = r, .is_brief = prefers_brief(r) };
-    if (door_only(body, "", members, &e))
+    if (json_only(body, "", members, &e))
         door_flag(body, "", "is_atomic", &c->is_atomic, &e);
     tasks = json_get_c(body, "tasks");
     if (!tasks || tasks->type != JSON_ARRAY)

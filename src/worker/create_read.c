@@ -104,7 +104,7 @@ static bool read_item(struct create *c, const struct json_value *v, size_t index
         snprintf(at, sizeof at, "tasks[%zu].", index);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", index);
-    if (!door_only(v, at, members, e) || !read_id(c->w, v, at, &t->id, e) ||
+    if (!json_only(v, at, members, e) || !read_id(c->w, v, at, &t->id, e) ||
         !read_texts(c->w, v, at, t, &type, e) || !task_read_numbers(v, at, t, &item->limits, e) ||
         !task_read_payload(c->a, &c->w->shard, v, at, &t->payload, e))
         return false;

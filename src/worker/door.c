@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/leader.h"
-#include "json/check.h"
 #include "json/problem.h"
 #include "worker/worker_priv.h"
 
@@ -214,12 +213,6 @@ bool door_id(const struct json_value *object, const char *at, const char *name, 
     if (value->type != JSON_STRING || !uuid_parse(value->text, ret_id))
         return err_set(e, ERR_INVALID, "%s%s: is no UUID", at, name);
     return true;
-}
-
-bool door_only(const struct json_value *object, const char *at, const char *const names[],
-               struct err *e)
-{
-    return json_only(object, at, names, e);
 }
 
 bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_verb)

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "http/server.h"
+#include "json/check.h"
 #include "json/writer.h"
 #include "worker/shard_priv.h"
 #include "worker/task_view.h"
@@ -27,7 +28,7 @@ void door_answer(struct http_request *r);
 /* `"error": {"code", "message"}` of an item of an answer. */
 void door_put_error(struct json_writer *w, const struct err *e);
 
-/* ── members ── `at` names the object in messages: "tasks[3]." ── */
+/* ── members ── `at` names the object in messages: "tasks[3]."; json_only tells of others ── */
 
 /* Absent and null: false without error. */
 bool door_text(const struct json_value *object, const char *at, const char *name, size_t max,
@@ -45,10 +46,6 @@ static inline bool door_is_bad(const struct err *e)
 }
 /* INVALID: "tasks[3].type: is missing". */
 bool door_missing(struct err *e, const char *at, const char *name);
-
-/* json_only. */
-bool door_only(const struct json_value *object, const char *at, const char *const names[],
-               struct err *e);
 
 /* An id at the end of the path, "UUID" or "UUID:verb"; else it is answered 404 and false. */
 [[nodiscard]] bool door_path_id(struct http_request *r, struct uuid *ret_id, struct str *ret_verb);

@@ -178,7 +178,7 @@ static bool check_beat(const struct json_value *v, size_t i, struct err *e)
     snprintf(at, sizeof at, "tasks[%zu].", i);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "tasks[%zu]: is no object", i);
-    if (!door_only(v, at, members, e))
+    if (!json_only(v, at, members, e))
         return false;
     if (!door_id(v, at, "task", &id, e))
         return door_is_bad(e) ? false : door_missing(e, at, "task");
@@ -194,7 +194,7 @@ static bool check_beats(const struct json_value *body, struct err *e)
 {
     static const char *const members[] = { "session", "secret", "tasks", NULL };
     const struct json_value *tasks = json_get_c(body, "tasks");
-    if (!door_only(body, "", members, e))
+    if (!json_only(body, "", members, e))
         return false;
     if (!tasks || tasks->type == JSON_NULL)
         return true;

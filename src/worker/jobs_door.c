@@ -73,7 +73,7 @@ static bool read_new(struct job_call *c, const struct json_value *body, struct e
 {
     static const char *const members[] = { "job", "actor", NULL };
     const struct json_value *v = json_get_c(body, "job");
-    if (!door_only(body, "", members, e) || !read_actor(c, body, e) ||
+    if (!json_only(body, "", members, e) || !read_actor(c, body, e) ||
         !job_wish_read(c->r->arena, &c->w->shard, v, &c->wish, e))
         return false;
     if (!door_id(v, "job.", "id", &c->id, e))
@@ -194,7 +194,7 @@ void jobs_post_door(void *owner, struct http_request *r)
     const struct json_value *body = open_path(c, &verb);
     if (body == NULL)
         return;
-    if (!door_only(body, "", members, &e) || !read_actor(c, body, &e)) {
+    if (!json_only(body, "", members, &e) || !read_actor(c, body, &e)) {
         door_fail(r, &e);
     } else if (str_eq_c(verb, "update")) {
         update(c, body);
@@ -224,7 +224,7 @@ void jobs_delete_door(void *owner, struct http_request *r)
         return;
     if (!str_is_empty(verb))
         err_set(&e, ERR_NOT_FOUND, "there is no such address");
-    else if (door_only(body, "", members, &e) && read_actor(c, body, &e))
+    else if (json_only(body, "", members, &e) && read_actor(c, body, &e))
         submit(c, job_delete_apply, job_done);
     if (door_is_bad(&e))
         door_fail(r, &e);

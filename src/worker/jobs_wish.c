@@ -107,7 +107,7 @@ bool job_wish_read(struct arena *a, const struct shard *s, const struct json_val
                                .jitter_s = -1 };
     if (v == NULL || v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "job: is no object");
-    if (!door_only(v, "job.", members, e) || !read_name(v, wish, e))
+    if (!json_only(v, "job.", members, e) || !read_name(v, wish, e))
         return false;
     door_text(v, "job.", "schedule", CRON_TEXT_MAX, &wish->text.schedule, e);
     if (!door_is_bad(e))

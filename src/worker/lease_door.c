@@ -238,7 +238,7 @@ void lease_door(void *owner, struct http_request *r)
         !(session = session_of_body(w, r, body)))
         return;
     struct leasing *l = leasing_create(w, r, session);
-    if (door_only(body, "", members, &e))
+    if (json_only(body, "", members, &e))
         door_int(body, "", "max", 0, SESSION_LEASES_MAX, &max, &e);
     if (!door_is_bad(&e))
         door_int(body, "", "wait_ms", 0, WAIT_MAX_MS, &wait_ms, &e);
@@ -268,7 +268,7 @@ void ack_door(void *owner, struct http_request *r)
         !(session = session_of_body(w, r, body)))
         return;
     struct leasing *l = leasing_create(w, r, session);
-    if (!door_only(body, "", members, &e) ||
+    if (!json_only(body, "", members, &e) ||
         !leasing_read_acks(l, json_get_c(body, "results"), &e)) {
         door_fail(r, &e);
         return;

@@ -22,7 +22,7 @@ static bool read_ack(struct leasing *l, const struct json_value *v, size_t i, st
     snprintf(at, sizeof at, "acks[%zu].", i);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "acks[%zu]: is no object", i);
-    if (!door_only(v, at, members, e))
+    if (!json_only(v, at, members, e))
         return false;
     if (!door_id(v, at, "task", &ack->task, e))
         return door_is_bad(e) ? false : door_missing(e, at, "task");
@@ -91,7 +91,7 @@ bool leasing_read_held(struct leasing *l, const struct json_value *list, struct 
         struct str fence;
         char at[40];
         snprintf(at, sizeof at, "held[%zu].", i);
-        if (!door_only(&list->items[i], at, members, e))
+        if (!json_only(&list->items[i], at, members, e))
             return false;
         if (!door_id(&list->items[i], at, "task", &held->task, e))
             return door_is_bad(e) ? false : door_missing(e, at, "task");

@@ -71,7 +71,7 @@ static bool read_line(struct gathered *g, const struct json_value *v, const char
     snprintf(place, sizeof place, "%slogs[%zu].", at, i);
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "%slogs[%zu]: is no object", at, i);
-    if (!door_only(v, place, members, e))
+    if (!json_only(v, place, members, e))
         return false;
     if (!text || text->type != JSON_STRING)
         return err_set(e, ERR_INVALID, "%slogs[%zu].text: is no string", at, i);

@@ -36,7 +36,7 @@ bool record_read(const struct json_value *body, struct arena *a, struct record *
         return true;
     if (v->type != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "record: is no object");
-    if (!door_only(v, at, members, e))
+    if (!json_only(v, at, members, e))
         return false;
     if (!door_id(v, at, "id", &r.id, e))
         return door_is_bad(e) ? false : door_missing(e, at, "id");

@@ -155,7 +155,7 @@ static bool read_types(struct opening *o, const struct json_value *types, struct
         if (m->value.type != JSON_OBJECT && m->value.type != JSON_NULL)
             return err_set(e, ERR_INVALID, "types.%.*s: is no object",
                            STR_FMT(str_first(m->key, 64)));
-        if (!door_only(&m->value, at, members, e))
+        if (!json_only(&m->value, at, members, e))
             return false;
         door_int(&m->value, at, "slots", 1, SESSION_SLOTS_MAX, &slots, e);
         if (door_is_bad(e) || !session_schema_read(&m->value, m->key, &type->schema, e) ||
@@ -174,7 +174,7 @@ static bool read_session(struct opening *o, const struct json_value *body, struc
     struct session_new *s = &o->wanted;
     s->ttl_ms = o->w->shard.options.session_ttl_us / CLOCK_MS;
     s->worker = s->host = s->version = STR("");
-    if (!door_only(body, "", members, e))
+    if (!json_only(body, "", members, e))
         return false;
     door_text(body, "", "worker", SESSION_TEXT_MAX, &s->worker, e);
     if (!door_is_bad(e))

@@ -116,7 +116,7 @@ void types_update_door(void *owner, struct http_request *r)
     if (!door_open(w, r, DOOR_GATEWAY) || !(body = door_body(r)))
         return;
     struct call *c = open_call(w, r);
-    if (door_only(body, "", members, &e) && read_name(body, c, "type", &e) &&
+    if (json_only(body, "", members, &e) && read_name(body, c, "type", &e) &&
         type_wish_read(&w->shard, json_get_c(body, "settings"), &c->wish, &e) &&
         read_who(body, c, &e) && record_read(body, r->arena, &c->record, &e))
         submit(c, update_apply);
@@ -189,7 +189,7 @@ static void change_queue(struct worker *w, struct http_request *r, bool is_pause
         return;
     struct call *c = open_call(w, r);
     struct pause *pause = &c->wish.to.pause;
-    bool is_good = door_only(body, "", is_pause ? at_pause : at_resume, &e) &&
+    bool is_good = json_only(body, "", is_pause ? at_pause : at_resume, &e) &&
                    read_name(body, c, "queue", &e) && read_who(body, c, &e) &&
                    record_read(body, r->arena, &c->record, &e);
     if (is_good && is_pause)

@@ -27,7 +27,7 @@ static bool read_one(struct shard *s, const struct json_value *v, const char *at
     static const char *const members[] = { "type",      "payload",      "priority",  "queue",
                                            "run_at_us", "max_attempts", "timeout_s", NULL };
     struct task_limits limits;
-    if (!door_only(v, at, members, e) || !task_read_texts(s, v, at, t, ret_type, e) ||
+    if (!json_only(v, at, members, e) || !task_read_texts(s, v, at, t, ret_type, e) ||
         !task_read_numbers(v, at, t, &limits, e) ||
         !task_read_payload(t->arena, s, v, at, &t->payload, e))
         return false;

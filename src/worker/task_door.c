@@ -147,7 +147,7 @@ void get_door(void *owner, struct http_request *r)
         return;
     struct asked *q = arena_new(r->arena, struct asked);
     *q = (struct asked){ .w = w, .r = r, .answer = answer_many };
-    bool is_good = door_only(body, "", members, &e) && read_ids(q, json_get_c(body, "ids"), &e);
+    bool is_good = json_only(body, "", members, &e) && read_ids(q, json_get_c(body, "ids"), &e);
     if (is_good)
         door_flag(body, "", "is_brief", &q->is_brief, &e);
     if (is_good && !door_is_bad(&e))
@@ -399,7 +399,7 @@ void task_post_door(void *owner, struct http_request *r)
     if (!door_open(w, r, DOOR_GATEWAY) || !door_path_id(r, &id, &verb) || !(body = door_body(r)))
         return;
     struct str by = STR("");
-    if (door_only(body, "", members, &e))
+    if (json_only(body, "", members, &e))
         door_text(body, "", "actor", DOOR_ACTOR_MAX, &by, &e);
     if (door_is_bad(&e)) {
         door_fail(r, &e);

@@ -1,7 +1,7 @@
 /*
  * task_read: what a new task is said to be, wherever it stands: in POST /v1/tasks, in an entry of
  * the inbox, in the `spawn` of an acknowledgement. Which of the members it may have there is for
- * the caller to look at before (door_only). An absent one leaves the view as it is; but the type
+ * the caller to look at before (json_only). An absent one leaves the view as it is; but the type
  * must be there, and queue and priority are "default" and normal.
  * `at` names the object in messages: "tasks[3].".   Errors: INVALID, LIMIT.
  * Source: docs/protocol.md "Tasks (gateway)".

@@ -129,7 +129,7 @@ static struct columns columns_of(struct arena *a, const struct shard *s, struct 
     COLUMN(maxima, int64_t, t[i]->max_attempts);
     COLUMN(timeouts, int64_t, t[i]->timeout_s);
     COLUMN(ats, int64_t, t[i]->at_us);
-    SPARSE(keyed, bool, t[i]->flags &LIVE_KEYED, (t[i]->flags & LIVE_KEYED) != 0);
+    SPARSE(keyed, bool, (t[i]->flags & LIVE_KEYED) != 0, (t[i]->flags & LIVE_KEYED) != 0);
     COLUMN(queues, int64_t, lanes[i].queue);
     SPARSE(hashes, int64_t, lanes[i].key != 0, (int64_t)lanes[i].key);
     return (struct columns){ .ids = ids,
