@@ -17,7 +17,8 @@ struct live_key_slot {
 
 /* ── by id ── */
 
-/* The last eight bytes of a UUIDv7 are random; a chosen one costs its chooser's own shard. */
+/* All sixteen bytes, mixed: a UUIDv7 ends in a count (base/uuid.h). A chosen one costs its
+ * chooser's own shard. */
 static uint64_t hash_of(struct uuid id)
 {
     uint64_t high, low;

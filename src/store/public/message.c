@@ -2,13 +2,13 @@
 
 #include "store/public/message_sql.h"
 
-/* ── the answer's id: the last bytes of a UUID are random and may be counted up ── */
+/* ── the answer's id: the last bytes of a UUID are not its time and may be counted up ── */
 
-enum { RANDOM_FROM = 9 };
+enum { ENDS_FROM = 9 };
 
 bool message_has_answer_id(struct uuid id)
 {
-    for (size_t i = RANDOM_FROM; i < sizeof id.bytes; i++)
+    for (size_t i = ENDS_FROM; i < sizeof id.bytes; i++)
         if (id.bytes[i] != 0xff)
             return true;
     return false;
