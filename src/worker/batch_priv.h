@@ -1,13 +1,19 @@
-/* batch_priv: what batch.c shares with change_rows.c, shard.c and feed.c alone. */
+/* batch_priv: what batch.c and batch_end.c share with change_rows.c, shard.c and feed.c alone. */
 #pragma once
 #include "worker/shard_priv.h"
+
+struct batch_closure {
+    struct batch_closure *next;
+    batch_fn *fn;
+    void *data;
+};
 
 /* change_rows.c: the rows of the tables of tasks. */
 [[nodiscard]] struct batch_rows *batch_rows_create(struct batch *b);
 void batch_rows_destroy(struct batch_rows *rows);
 void batch_rows_steps(struct batch *b);
 
-/* batch.c */
+/* batch_end.c */
 /* The end of a batch without changes. */
 void batch_nothing(struct batch *b);
 void batch_replied(void *owner, const struct db_reply *reply);

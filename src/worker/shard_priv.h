@@ -291,7 +291,7 @@ struct batch_section_kind {
  * taken. For `steps` alone. */
 void batch_step(struct batch *b, const struct db_statement *statement, const struct db_args *args);
 
-/* Between batch.c and the files that decide when: shard.c, doubt.c, lead.c. */
+/* Between batch.c, batch_end.c and the files that decide when: shard.c, doubt.c, lead.c. */
 [[nodiscard]] struct batch *batch_create(struct shard *s);
 void batch_apply(struct batch *b, struct intent *intent);
 void batch_send(struct batch *b);
