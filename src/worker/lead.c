@@ -364,10 +364,15 @@ void lead_end(struct lead *lead, io_fn *done, void *owner)
     s->role = SHARD_ENDED;
     struct err e;
     arena_reset(lead->a);
-    const struct db_step step = { &lead_give_back, lead_give_back_args(lead->a, s->id, s->epoch) };
+    /* Whoever waits for the lease waits as long for its end. */
+    struct str limit = arena_printf(lead->a, "%lldms", (long long)(s->options.lease_us / CLOCK_MS));
+    const struct db_step steps[] = {
+        { &batch_limits, batch_limits_args(lead->a, limit, limit) },
+        { &lead_give_back, lead_give_back_args(lead->a, s->id, s->epoch) },
+    };
     const struct db_call c = { .lane = DB_LANE_WRITE,
-                               .steps = &step,
-                               .step_count = 1,
+                               .steps = steps,
+                               .step_count = countof(steps),
                                .deadline_us = clock_mono_us() + s->options.lease_us,
                                .fn = given_back,
                                .owner = lead };

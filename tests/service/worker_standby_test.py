@@ -452,7 +452,27 @@ def a_job_that_is_due_while_the_lead_is_lost_fires_later(postgres):
     proxy.end()
 
 
+def who_gives_the_lease_back_waits_for_its_row(postgres):
+    """For longer than other writes wait for a lock: whoever is to lead next waits as long as the lease lasts."""
+    url = postgres.tell("database")
+    gives_back = ("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%leader_since = NULL%' AND "
+                  "wait_event_type = 'Lock' AND now() - query_start > interval '1.5 s'")
+    with Worker(url, WORKER_LEASE="60s") as worker:
+        holder = OpenTransaction(url, "SELECT FROM worker.shard FOR UPDATE")
+        worker.process.terminate()
+
+        def is_waiting():
+            assert worker.process.poll() is None, f"the worker ended: {worker.log}"
+            return sql(url, gives_back) == "1"
+        eventually(is_waiting)
+        assert holder.end()
+        worker.process.wait(WAIT_S)
+        assert "event=shard.left" in worker.log
+    assert sql(url, "SELECT leader IS NULL FROM worker.shard") == "t"
+
+
 TESTS = [
+    who_gives_the_lease_back_waits_for_its_row,
     one_that_took_the_lease_and_lost_it_again_writes_nothing,
     how_far_a_task_is_outlives_who_leads,
     one_that_missed_what_the_log_keeps_no_more_begins_anew,
