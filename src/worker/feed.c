@@ -3,14 +3,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/detached.h"
 #include "worker/door.h"
 #include "worker/meter.h"
 #include "worker/worker_priv.h"
 
 enum {
-    AGE_LOOK_MS = 1'000,
-    FLOOD_BYTES = 8 << 20, /* of events that went: the heap is worth tidying */
-    QUIET_BYTES = 1 << 20, /* of events that are there: nobody is held up by it */
+    AGE_LOOK_MAX_MS = 1'000,
+    FLOOD_BYTES = 8 << 20, /* of events at once: when they have gone, the heap is worth tidying */
+    QUIET_BYTES = 1 << 20, /* of events: they have gone */
 };
 
 /* A batch's events: `text` holds them one after the other, each with a comma behind it. */
@@ -36,7 +37,9 @@ struct feed {
     struct list chunks, waiters;
     struct io_timer *ageing; /* while there are chunks */
     size_t bytes, waiting;
-    size_t gone_bytes; /* since memory was given back */
+    bool was_flooded; /* since memory was given back */
+    struct io_detached *tidying;
+    int64_t tidying_us; /* monotonic: since when */
 };
 
 static struct chunk *first_chunk(const struct feed *feed)
@@ -56,21 +59,47 @@ static void drop_first(struct feed *feed)
     assert(chunk);
     list_remove(&chunk->node);
     feed->bytes -= bytes_of(chunk);
-    feed->gone_bytes += bytes_of(chunk);
     mem_free(chunk->text);
     mem_free(chunk->ends);
     mem_free(chunk);
 }
 
-/* What a flood of changes, and the requests that made them, left with the heap. */
+static void give_back(void *data)
+{
+    (void)data;
+    mem_give_back();
+}
+
+static void discard_nothing(void *data)
+{
+    (void)data;
+}
+
+static void tidied(void *owner)
+{
+    struct feed *feed = owner;
+    feed->tidying = NULL;
+    log_debug("feed.tidied", "us=%lld", (long long)(clock_mono_us() - feed->tidying_us));
+}
+
+/* What a flood of changes, and the requests that made them, left with the heap. It takes
+ * milliseconds; nobody has to wait for its thread at the end. */
 static void tidy(struct feed *feed)
 {
-    if (feed->gone_bytes < FLOOD_BYTES || feed->bytes > QUIET_BYTES)
+    if (!feed->was_flooded || feed->tidying || feed->bytes > QUIET_BYTES)
         return;
-    int64_t began_us = clock_mono_us();
-    mem_give_back();
-    log_debug("feed.tidied", "us=%lld", (long long)(clock_mono_us() - began_us));
-    feed->gone_bytes = 0;
+    feed->tidying_us = clock_mono_us();
+    feed->tidying = io_detached_start(
+        feed->s->loop,
+        &(struct io_detached_spec){
+            .work = give_back, .done = tidied, .discard = discard_nothing, .owner = feed });
+    feed->was_flooded = !feed->tidying;
+}
+
+static void look_at_age(struct feed *feed)
+{
+    int64_t age_ms = feed->s->options.feed_memory_us / CLOCK_MS;
+    io_timer_start(feed->ageing, min_of(age_ms, (int64_t)AGE_LOOK_MAX_MS));
 }
 
 /* Whoever is further behind than that reads the tables: memory is for those that keep up. */
@@ -82,7 +111,7 @@ static void drop_old(void *owner)
         drop_first(feed);
     tidy(feed);
     if (!list_is_empty(&feed->chunks))
-        io_timer_start(feed->ageing, AGE_LOOK_MS);
+        look_at_age(feed);
 }
 
 struct feed *feed_create(struct shard *s)
@@ -122,6 +151,7 @@ void feed_destroy(struct feed *feed)
         return;
     feed_clear(feed);
     io_timer_destroy(feed->ageing);
+    io_detached_abandon(feed->tidying);
     mem_free(feed);
 }
 
@@ -209,10 +239,11 @@ static void add(struct feed *feed, struct chunk *chunk)
     chunk->at_us = clock_mono_us();
     list_push(&feed->chunks, &chunk->node);
     feed->bytes += bytes_of(chunk);
+    feed->was_flooded |= feed->bytes >= FLOOD_BYTES;
     while (feed->bytes > feed->s->options.feed_memory && first_chunk(feed) != chunk)
         drop_first(feed);
     if (!io_timer_is_running(feed->ageing))
-        io_timer_start(feed->ageing, AGE_LOOK_MS);
+        look_at_age(feed);
     wake_all(feed);
 }
 

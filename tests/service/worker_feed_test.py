@@ -198,11 +198,20 @@ def memory_has_the_latest_changes_alone_and_the_tables_the_others(postgres):
 
 
 def what_a_flood_took_is_given_back(postgres):
-    with Worker(postgres.tell("database"), LOG_LEVEL="debug", FEED_MEMORY_AGE="100ms") as worker:
+    held = lambda worker: worker.metric("windlass_worker_feed_memory_bytes")  # noqa: E731
+    create = lambda caller, count, size: caller.create(*(  # noqa: E731
+        {"id": new_id(), "type": "work", "is_fresh": True, "payload": {"text": "x" * size}} for _ in range(count)))
+    with Worker(postgres.tell("database"), LOG_LEVEL="debug", FEED_MEMORY_AGE="5s") as worker:
         caller = Caller(worker)
-        for _ in range(30):
-            assert caller.create(*({"id": new_id(), "type": "work", "is_fresh": True} for _ in range(1_000))).status == 200
+        eventually(lambda: create(caller, 1_000, 4_000).status == 200 and held(worker) > 9 << 20)
         worker.wait_for_log("event=feed.tidied")
+    # As much in total, but never much at once.
+    with Worker(postgres.tell("database"), LOG_LEVEL="debug", FEED_MEMORY="1MiB", FEED_MEMORY_AGE="100ms") as worker:
+        caller = Caller(worker)
+        for _ in range(100):
+            assert create(caller, 50, 4_000).status == 200
+        eventually(lambda: held(worker) == 0)
+        assert "event=feed.tidied" not in worker.log
 
 
 def cursors_that_cannot_be_followed_are_gone(postgres):
