@@ -5,19 +5,16 @@
  */
 #include "base/random.h"
 #include "db/pool.h"
-#include "support/rig.h"
-#include "test.h"
+#include "support/rig_test.h"
 
 enum { LONG_MS = 50 * 1000, SHORT_MS = 150 };
 
 static struct pg_server *server;
 static const char *url;
 
-static struct db_pool_options one_of_each(void)
+static struct db_pool_options hasty(void)
 {
-    struct db_pool_options options = db_pool_defaults();
-    for (size_t i = 0; i < DB_LANE_COUNT; i++)
-        options.lanes[i].connections = 1;
+    struct db_pool_options options = one_of_each();
     options.connect_timeout_ms = 2000;
     options.backoff_max_ms = 200;
     return options;
@@ -28,13 +25,6 @@ static void start(struct rig *rig, enum db_lane lane, const char *sql, int64_t t
 {
     struct db_step step = rig_step(rig, sql, 0, NULL);
     assert_true(rig_start(rig, lane, &step, 1, timeout_ms, is_idempotent, call));
-}
-
-static void assert_value(const struct rig_call *call, const char *value)
-{
-    if (call->code != ERR_NONE)
-        fail_msg("%s", call->message);
-    assert_string_equal(call->value, value);
 }
 
 /* ── a load with faults ── */
@@ -242,7 +232,7 @@ static void no_acknowledged_write_is_lost_and_no_call_hangs(void **state)
 static void a_suspended_server_makes_calls_time_out_and_ends_nothing(void **state)
 {
     (void)state;
-    struct db_pool_options options = one_of_each();
+    struct db_pool_options options = hasty();
     struct rig rig;
     rig_init(&rig, url, &options);
     pg_server_suspend(server);
@@ -278,7 +268,7 @@ static void destroying_does_not_wait_for_a_suspended_server(void **state)
     rig_run(&rig, SHORT_MS);
     pg_server_suspend(server);
     db_request_forget(slow.request); /* its cancel now hangs on a thread */
-    struct db_pool_options options = one_of_each();
+    struct db_pool_options options = hasty();
     rig_init_down(&other, url, &options); /* and so do these connects */
     rig_run(&other, SHORT_MS);
     rig_clear(&rig);
@@ -291,7 +281,7 @@ static void calls_wait_for_a_server_that_is_not_there_yet(void **state)
 {
     (void)state;
     pg_server_stop(server);
-    struct db_pool_options options = one_of_each();
+    struct db_pool_options options = hasty();
     struct rig rig;
     rig_init_down(&rig, url, &options);
     struct rig_call patient[DB_LANE_COUNT], hasty[DB_LANE_COUNT];
@@ -322,7 +312,7 @@ a_write_in_flight_at_a_kill_is_in_doubt_and_an_idempotent_one_is_sent_again(void
 {
     (void)state;
     rig_do(url, "CREATE TABLE doubt (id int PRIMARY KEY)");
-    struct db_pool_options options = one_of_each();
+    struct db_pool_options options = hasty();
     options.lanes[DB_LANE_WRITE].connections = 2;
     struct rig rig;
     rig_init(&rig, url, &options);
@@ -371,7 +361,7 @@ static void a_read_that_ends_its_backend_is_not_sent_for_ever(void **state)
 {
     (void)state;
     enum { COUNT = 9 };
-    struct db_pool_options options = one_of_each();
+    struct db_pool_options options = hasty();
     struct rig rig;
     rig_init(&rig, url, &options);
     struct rig_call *calls = arena_new_array(rig.arena, COUNT, struct rig_call);
@@ -394,7 +384,7 @@ static void a_server_that_turned_read_only_is_left_and_nothing_is_in_doubt(void 
 {
     (void)state;
     rig_do(url, "CREATE TABLE writable (id int)");
-    struct db_pool_options options = one_of_each();
+    struct db_pool_options options = hasty();
     struct rig rig;
     rig_init(&rig, url, &options);
     rig_do(pg_server_url(server), "ALTER SYSTEM SET default_transaction_read_only = on");
@@ -431,7 +421,7 @@ static void a_full_server_serves_with_the_connections_there_are(void **state)
     struct db_conn *taken[CONNECTIONS_MAX] = { 0 };
     struct err e = { 0 };
     struct rig rig;
-    struct db_pool_options options = one_of_each();
+    struct db_pool_options options = hasty();
     options.lanes[DB_LANE_WRITE].connections = 4;
     rig_init(&rig, small_url, &options);
     size_t count = 0;
@@ -460,7 +450,7 @@ static void a_wrong_password_is_told_and_mended_without_a_restart(void **state)
 {
     (void)state;
     rig_do(pg_server_url(server), "CREATE ROLE guarded LOGIN PASSWORD 'before'");
-    struct db_pool_options options = one_of_each();
+    struct db_pool_options options = hasty();
     struct rig rig;
     struct str guarded = { 0 };
     scoped(arena_destroyp) struct arena *a = arena_create(1 << 16);

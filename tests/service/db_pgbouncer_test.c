@@ -7,8 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/rig.h"
-#include "test.h"
+#include "support/rig_test.h"
 
 enum { LONG_MS = RIG_LONG_MS, SHORT_MS = 150 };
 
@@ -79,13 +78,6 @@ static void begin(struct rig *rig)
     rig_init(rig, url, &options); /* the pool tries again until PgBouncer listens */
 }
 
-static void assert_value(const struct rig_call *call, const char *value)
-{
-    if (call->code != ERR_NONE)
-        fail_msg("%s", call->message);
-    assert_string_equal(call->value, value);
-}
-
 static void pipelines_of_all_lanes_share_a_server_connection(void **state)
 {
     (void)state;
@@ -132,19 +124,24 @@ static void a_time_limit_does_not_leak_to_the_next_transaction(void **state)
     rig_clear(&rig);
 }
 
+static void begin_with_setting(struct rig *rig)
+{
+    static const struct db_setting settings[] = { { STR("lock_timeout"), STR("4s") } };
+    struct db_pool_options options = db_pool_defaults();
+    options.is_prepare_off = true;
+    options.lanes[DB_LANE_WRITE].settings = settings;
+    options.lanes[DB_LANE_WRITE].setting_count = countof(settings);
+    rig_init(rig, url, &options);
+}
+
 /* The server's connection is not the lane's own, so each transaction has the settings for itself.
  */
 static void a_lanes_settings_do_not_leak_to_others(void **state)
 {
     (void)state;
-    static const struct db_setting settings[] = { { STR("lock_timeout"), STR("4s") } };
     static const char setting[] = "SELECT current_setting('lock_timeout')";
-    struct db_pool_options options = db_pool_defaults();
-    options.is_prepare_off = true;
-    options.lanes[DB_LANE_WRITE].settings = settings;
-    options.lanes[DB_LANE_WRITE].setting_count = countof(settings);
     struct rig rig;
-    rig_init(&rig, url, &options);
+    begin_with_setting(&rig);
     for (unsigned i = 0; i < 8; i++) { /* one for each of the lane's connections, and once more */
         struct rig_call call;
         rig_ask(&rig, DB_LANE_WRITE, setting, &call);
@@ -183,6 +180,28 @@ static void writes_are_transactions_of_their_own(void **state)
     rig_clear(&rig);
 }
 
+/* PgBouncer would lend the only server's connection for it, until something ended that. */
+static void nothing_is_roused_through_a_pooler(void **state)
+{
+    (void)state;
+    struct rig rig, other;
+    begin_with_setting(&rig);
+    struct rig_call call;
+    rig_ask(&rig, DB_LANE_WRITE, "SELECT 1", &call);
+    assert_value(&call, "1");
+    for (unsigned i = 0; i < 4; i++) {
+        db_pool_rouse(rig.pool, DB_LANE_WRITE);
+        rig_run(&rig, SHORT_MS);
+    }
+    begin(&other);
+    rig_ask(&other, DB_LANE_READ, "SELECT 2", &call);
+    assert_value(&call, "2");
+    rig_ask(&rig, DB_LANE_WRITE, "SELECT 3", &call);
+    assert_value(&call, "3");
+    rig_clear(&other);
+    rig_clear(&rig);
+}
+
 int main(void)
 {
     if (access(bouncer_path, X_OK) != 0) {
@@ -194,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_time_limit_does_not_leak_to_the_next_transaction),
         cmocka_unit_test(a_lanes_settings_do_not_leak_to_others),
         cmocka_unit_test(writes_are_transactions_of_their_own),
+        cmocka_unit_test(nothing_is_roused_through_a_pooler),
     };
     return cmocka_run_group_tests(tests, start_bouncer, stop_bouncer);
 }

@@ -3,28 +3,12 @@
 
 #include <unistd.h>
 
-#include "support/rig.h"
-#include "test.h"
+#include "support/rig_test.h"
 
 enum { LONG_MS = RIG_LONG_MS, SHORT_MS = 100 };
 
 static struct pg_server *server;
 static const char *url;
-
-static struct db_pool_options one_of_each(void)
-{
-    struct db_pool_options options = db_pool_defaults();
-    for (size_t i = 0; i < DB_LANE_COUNT; i++)
-        options.lanes[i].connections = 1;
-    return options;
-}
-
-static void assert_value(const struct rig_call *call, const char *value)
-{
-    if (call->code != ERR_NONE)
-        fail_msg("%s", call->message);
-    assert_string_equal(call->value, value);
-}
 
 static void each_lane_answers(void **state)
 {
@@ -38,34 +22,6 @@ static void each_lane_answers(void **state)
         assert_int_equal(call.rows, 1);
         assert_int_equal(rig_stats(&rig, (enum db_lane)lane).done, 1);
     }
-    rig_clear(&rig);
-}
-
-/* Set once, for the session, and on a connection that comes after one that is lost. */
-static void a_lanes_settings_stay_with_its_connections(void **state)
-{
-    (void)state;
-    static const struct db_setting settings[] = { { STR("lock_timeout"), STR("4s") },
-                                                  { STR("enable_seqscan"), STR("off") } };
-    static const char both[] =
-        "SELECT current_setting('lock_timeout') || current_setting('enable_seqscan')";
-    struct db_pool_options options = one_of_each();
-    options.lanes[DB_LANE_WRITE].settings = settings;
-    options.lanes[DB_LANE_WRITE].setting_count = countof(settings);
-    struct rig rig;
-    rig_init(&rig, url, &options);
-    struct rig_call call;
-    rig_ask(&rig, DB_LANE_WRITE, both, &call);
-    assert_value(&call, "4soff");
-    rig_ask(&rig, DB_LANE_READ, both, &call);
-    assert_value(&call, "0on");
-    rig_ask(&rig, DB_LANE_WRITE, "SELECT set_config('lock_timeout', '7s', false)", &call);
-    rig_ask(&rig, DB_LANE_WRITE, both, &call);
-    assert_value(&call, "7soff");
-    rig_ask(&rig, DB_LANE_WRITE, "SELECT pg_terminate_backend(pg_backend_pid())", &call);
-    assert_int_equal(call.code, ERR_UNAVAILABLE);
-    rig_ask(&rig, DB_LANE_WRITE, both, &call);
-    assert_value(&call, "4soff");
     rig_clear(&rig);
 }
 
@@ -479,70 +435,6 @@ static void a_full_queue_refuses_at_once(void **state)
     rig_clear(&rig);
 }
 
-static void composed_statements_are_forgotten_beyond_their_bound(void **state)
-{
-    (void)state;
-    enum { BOUND = 4, COUNT = 30 };
-    struct db_pool_options options = one_of_each();
-    options.composed_max = BOUND;
-    struct rig rig;
-    rig_init(&rig, url, &options);
-    struct rig_call call;
-    for (int i = 0; i < COUNT; i++) {
-        struct str sql = arena_printf(rig.arena, "SELECT %d", i % 10);
-        rig_ask(&rig, DB_LANE_READ, sql.ptr, &call);
-        assert_value(&call, sql.ptr + strlen("SELECT "));
-    }
-    for (int i = 0; i < 2; i++) /* the first one's own place is made after its Sync */
-        rig_ask(&rig, DB_LANE_READ, "SELECT count(*) FROM pg_prepared_statements", &call);
-    assert_value(&call, "4");
-    rig_clear(&rig);
-}
-
-static void a_plan_that_became_stale_is_made_anew(void **state)
-{
-    (void)state;
-    rig_do(url, "CREATE TABLE growing (a int); INSERT INTO growing VALUES (1)");
-    struct db_pool_options options = one_of_each();
-    struct rig rig;
-    rig_init(&rig, url, &options);
-    for (size_t lane = 0; lane < DB_LANE_COUNT; lane++) {
-        struct rig_call call;
-        rig_ask(&rig, (enum db_lane)lane, "SELECT * FROM growing", &call);
-        assert_value(&call, "1");
-        rig_do(url, "ALTER TABLE growing ADD COLUMN b int; ALTER TABLE growing RENAME b TO c_1;"
-                    "ALTER TABLE growing DROP COLUMN IF EXISTS c_1, ADD COLUMN x text");
-        rig_ask(&rig, (enum db_lane)lane, "SELECT * FROM growing", &call);
-        assert_value(&call, "1");
-        assert_int_equal(rig_stats(&rig, (enum db_lane)lane).resent, 1);
-        rig_do(url, "ALTER TABLE growing DROP COLUMN x");
-    }
-    rig_ask(&rig, DB_LANE_READ, "DEALLOCATE ALL", &(struct rig_call){ 0 });
-    struct rig_call call;
-    rig_ask(&rig, DB_LANE_READ, "SELECT * FROM growing", &call);
-    assert_value(&call, "1");
-    rig_clear(&rig);
-}
-
-static void unprepared_statements_leave_nothing_on_the_server(void **state)
-{
-    (void)state;
-    struct db_pool_options options = one_of_each();
-    options.is_prepare_off = true;
-    struct rig rig;
-    rig_init(&rig, url, &options);
-    for (size_t lane = 0; lane < DB_LANE_COUNT; lane++) {
-        struct rig_call call;
-        struct db_step step =
-            rig_step(&rig, "SELECT count(*) + $1::int FROM pg_prepared_statements", 1,
-                     (const char *const[]){ "10" });
-        assert_true(rig_start(&rig, (enum db_lane)lane, &step, 1, LONG_MS, false, &call));
-        rig_wait_call(&rig, &call);
-        assert_value(&call, "10");
-    }
-    rig_clear(&rig);
-}
-
 static void large_answers_and_values_pass(void **state)
 {
     (void)state;
@@ -730,7 +622,6 @@ int main(void)
     url = pg_server_database(server);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_lane_answers),
-        cmocka_unit_test(a_lanes_settings_stay_with_its_connections),
         cmocka_unit_test(a_turns_reads_share_one_sync),
         cmocka_unit_test(one_poisoned_read_among_fifty_fails_alone),
         cmocka_unit_test(a_statement_that_does_not_parse_spoils_only_its_own_calls),
@@ -747,9 +638,6 @@ int main(void)
         cmocka_unit_test(logged_statements_show_names_and_never_values),
         cmocka_unit_test(what_goes_first_overtakes_those_that_wait),
         cmocka_unit_test(a_full_queue_refuses_at_once),
-        cmocka_unit_test(composed_statements_are_forgotten_beyond_their_bound),
-        cmocka_unit_test(a_plan_that_became_stale_is_made_anew),
-        cmocka_unit_test(unprepared_statements_leave_nothing_on_the_server),
         cmocka_unit_test(large_answers_and_values_pass),
         cmocka_unit_test(copy_is_refused_and_the_pool_recovers),
         cmocka_unit_test(kept_rows_outlive_their_reply_and_the_pool),

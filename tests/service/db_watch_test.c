@@ -3,28 +3,12 @@
 
 #include <signal.h>
 
-#include "support/rig.h"
-#include "test.h"
+#include "support/rig_test.h"
 
 enum { LONG_MS = RIG_LONG_MS, SHORT_MS = 100 };
 
 static struct pg_server *server;
 static const char *url;
-
-static struct db_pool_options one_of_each(void)
-{
-    struct db_pool_options options = db_pool_defaults();
-    for (size_t i = 0; i < DB_LANE_COUNT; i++)
-        options.lanes[i].connections = 1;
-    return options;
-}
-
-static void assert_value(const struct rig_call *call, const char *value)
-{
-    if (call->code != ERR_NONE)
-        fail_msg("%s", call->message);
-    assert_string_equal(call->value, value);
-}
 
 static void a_read_past_its_deadline_that_ends_soon_is_not_cancelled(void **state)
 {
