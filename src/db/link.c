@@ -79,7 +79,10 @@ static void send_statement(struct db_link *link, const struct db_statement *s,
     if (!op.prepared->is_known) {
         op.prepared->is_known = true;
         accepted(link, PQsendPrepare(link->pq, op.prepared->name, s->sql, s->param_count, s->oids),
-                 (struct op){ OP_PARSE, op.step, op.request, op.prepared });
+                 (struct op){ .kind = OP_PARSE,
+                              .step = op.step,
+                              .request = op.request,
+                              .prepared = op.prepared });
     }
     accepted(link,
              PQsendQueryPrepared(link->pq, op.prepared->name, s->param_count, values, lengths,
@@ -100,11 +103,12 @@ void link_send_extra(struct db_link *link, struct db_request *r,
     send_statement(link, statement, args, (struct op){ .kind = OP_EXTRA, .request = r });
 }
 
-static void send_sync(struct db_link *link, struct db_request *r)
+static void send_sync(struct db_link *link, struct op op)
 {
     if (link->is_failing)
         return;
-    accepted(link, PQpipelineSync(link->pq), (struct op){ .kind = OP_SYNC, .request = r });
+    op.kind = OP_SYNC;
+    accepted(link, PQpipelineSync(link->pq), op);
     link->lane->stats.syncs++;
 }
 
@@ -123,7 +127,7 @@ static void settings_of(const struct db_link *link, struct arena *a, struct str 
 void link_send_session(struct db_link *link)
 {
     size_t count = link->lane->options.setting_count;
-    link->is_own = false;
+    link->is_own = link->will_be_own = false;
     if (count == 0)
         return;
     scoped(arena_destroyp) struct arena *a = arena_create(0);
@@ -132,7 +136,7 @@ void link_send_session(struct db_link *link)
     send_statement(link, &db_session_settings,
                    db_session_settings_args(a, PQbackendPID(link->pq), names, count, values, count),
                    (struct op){ .kind = OP_SESSION });
-    send_sync(link, NULL);
+    send_sync(link, (struct op){ .is_session = true });
 }
 
 void link_send_settings(struct db_link *link, struct db_request *r)
@@ -156,7 +160,7 @@ void link_rouse(struct db_link *link)
 
 void link_sync(struct db_link *link, struct db_request *r)
 {
-    send_sync(link, r);
+    send_sync(link, (struct op){ .request = r });
     /* In a transaction of its own: failing must not disturb anybody. */
     for (struct prepared *p; !link->is_failing && (p = prepared_take_dropped(&link->prepared));) {
         char sql[DB_NAME_MAX + sizeof "DEALLOCATE \"\""];
@@ -165,7 +169,7 @@ void link_sync(struct db_link *link, struct db_request *r)
                  (struct op){ .kind = OP_FORGET, .prepared = p });
         if (link->is_failing)
             prepared_free(p);
-        send_sync(link, NULL);
+        send_sync(link, (struct op){ 0 });
     }
 }
 
@@ -240,19 +244,23 @@ static void op_done(struct db_link *link, PGresult *result)
 {
     const struct op op = *first_op(link);
     if (op.kind == OP_STEP) {
-        link->given_up = 0;
         step_answered(&op, db_rows_create(result));
         return;
     }
     if (op.kind == OP_SESSION)
-        link->is_own = PQntuples(result) > 0;
+        link->will_be_own = PQntuples(result) > 0;
     PQclear(result);
 }
 
+/* The settings are answered also by a server that answers nothing else: its disk stands still. */
 static void sync_done(struct db_link *link)
 {
     struct op op = pop_op(link);
     backoff_reset(&link->backoff);
+    if (op.is_session)
+        link->is_own = link->will_be_own;
+    else
+        link->given_up = 0;
     if (op.request && op.request->lane->class->synced)
         op.request->lane->class->synced(op.request);
 }
@@ -346,6 +354,8 @@ void link_on_ready(void *owner, int events)
     struct db_link *link = owner;
     if (events & IO_READABLE) {
         bool is_alive = PQconsumeInput(link->pq) == 1;
+        if (is_alive)
+            link->heard_us = io_loop_now_us(link->lane->pool->loop);
         receive(link); /* also what came before the end */
         if (link->state == LINK_OPEN && !is_alive) {
             fail_with_reason(link);

@@ -30,6 +30,7 @@ struct op {
     unsigned step;              /* STEP */
     struct db_request *request; /* STEP, EXTRA, and SYNC when it ends one request's transaction */
     struct prepared *prepared;  /* PARSE, and STEP when it used one */
+    bool is_session;            /* SYNC: it ends the transaction of the settings */
 };
 
 struct link_connecting;
@@ -48,9 +49,11 @@ struct db_link {
     size_t op_first, op_count, op_capacity;
     unsigned cancel_count;
     int64_t cancelled_us;   /* of the last cancel */
-    unsigned given_up;      /* connections, since the last answer */
+    int64_t heard_us;       /* when bytes came last */
+    unsigned given_up;      /* connections, since the last answer to a request */
     struct io_timer *watch; /* somebody's time was over */
     bool is_own;            /* the lane's settings hold: no pooler stands between */
+    bool will_be_own;       /* once their transaction has ended */
     bool has_answered;      /* the first op has given its result; a NULL follows */
     bool is_failing;        /* libpq refused something: lost as soon as nobody is in the middle */
     struct list in_flight;  /* struct db_request */

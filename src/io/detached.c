@@ -81,6 +81,11 @@ struct io_detached *io_detached_start(struct io_loop *loop, const struct io_deta
     return NULL;
 }
 
+bool io_detached_is_over(const struct io_detached *d)
+{
+    return atomic_load(&d->is_done);
+}
+
 void io_detached_abandon(struct io_detached *d)
 {
     if (!d)

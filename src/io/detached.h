@@ -19,5 +19,7 @@ struct io_detached_spec {
 /* NULL when there is no thread or descriptor left; then `data` was discarded. */
 [[nodiscard]] struct io_detached *io_detached_start(struct io_loop *loop,
                                                     const struct io_detached_spec *spec);
+/* Its work has ended, and `done` comes as soon as the loop looks. */
+[[nodiscard]] bool io_detached_is_over(const struct io_detached *detached);
 /* Walks away: `done` does not come any more. Not after `done` has begun.  Accepts NULL. */
 void io_detached_abandon(struct io_detached *detached);
