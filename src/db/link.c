@@ -109,7 +109,6 @@ static void send_sync(struct db_link *link, struct op op)
         return;
     op.kind = OP_SYNC;
     accepted(link, PQpipelineSync(link->pq), op);
-    link->lane->stats.syncs++;
 }
 
 static void settings_of(const struct db_link *link, struct arena *a, struct str **ret_names,
@@ -128,8 +127,6 @@ void link_send_session(struct db_link *link)
 {
     size_t count = link->lane->options.setting_count;
     link->is_own = link->will_be_own = false;
-    if (count == 0)
-        return;
     scoped(arena_destroyp) struct arena *a = arena_create(0);
     struct str *names, *values;
     settings_of(link, a, &names, &values);
@@ -161,6 +158,7 @@ void link_rouse(struct db_link *link)
 void link_sync(struct db_link *link, struct db_request *r)
 {
     send_sync(link, (struct op){ .request = r });
+    link->lane->stats.syncs++;
     /* In a transaction of its own: failing must not disturb anybody. */
     for (struct prepared *p; !link->is_failing && (p = prepared_take_dropped(&link->prepared));) {
         char sql[DB_NAME_MAX + sizeof "DEALLOCATE \"\""];

@@ -52,7 +52,7 @@ struct db_link {
     int64_t heard_us;       /* when bytes came last */
     unsigned given_up;      /* connections, since the last answer to a request */
     struct io_timer *watch; /* somebody's time was over */
-    bool is_own;            /* the lane's settings hold: no pooler stands between */
+    bool is_own;            /* no pooler stands between; the lane's settings hold */
     bool will_be_own;       /* once their transaction has ended */
     bool has_answered;      /* the first op has given its result; a NULL follows */
     bool is_failing;        /* libpq refused something: lost as soon as nobody is in the middle */
@@ -74,8 +74,8 @@ void link_send_step(struct db_link *link, struct db_request *r, size_t step);
 /* A statement of ours that belongs to the request's transaction. */
 void link_send_extra(struct db_link *link, struct db_request *r,
                      const struct db_statement *statement, const struct db_args *args);
-/* The lane's settings, if it has any: to a new connection, and to each transaction of one that does
- * not keep them. */
+/* The lane's settings: to a new connection, which tells then whether it is the server's own, and to
+ * each transaction of one that is not. */
 void link_send_session(struct db_link *link);
 void link_send_settings(struct db_link *link, struct db_request *r);
 /* Wakes the server's process with a Flush, which asks for nothing. Not through a pooler, which

@@ -21,6 +21,10 @@
  * stands still for minutes must not use up the server's connections. */
 enum { STILL_MS = 1'000, PATIENCE_US = 2 * CLOCK_S, GIVEN_UP_MAX = 5 };
 
+/* Behind a pooler, nothing may mean that all its connections are lent: it tells nobody, and who
+ * opens another connection stands at the end of its line again. */
+enum { POOLED_PATIENCE_US = 30 * CLOCK_S };
+
 /* ── cancelling: libpq opens a connection of its own for it, and waits ── */
 
 static void cancel_work(void *data)
@@ -85,7 +89,8 @@ static bool has_heard(const struct db_link *link)
 static const char *reason_to_give_up(const struct db_link *link, int64_t now_us)
 {
     bool is_empty = list_is_empty(&link->in_flight);
-    int64_t patience_us = (int64_t)PATIENCE_US << min_of(link->given_up, (unsigned)GIVEN_UP_MAX);
+    int64_t patience_us = (int64_t)(link->is_own ? PATIENCE_US : POOLED_PATIENCE_US)
+                          << min_of(link->given_up, (unsigned)GIVEN_UP_MAX);
     int64_t since_us = max_of(link->cancelled_us, link->heard_us);
     bool is_suspect = link->cancelled_us > 0 && (is_cancelling(link) || !has_heard(link));
     if (!is_suspect || now_us - since_us < patience_us)

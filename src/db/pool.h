@@ -13,7 +13,8 @@
  *                                         transaction, and a cancel when nobody waits any more
  *
  * A lost connection is opened again with back-off; meanwhile calls wait within their deadline. One
- * of READ or SLOW that answers nothing, not even a cancel, is given up after seconds.
+ * of READ or SLOW that answers nothing, not even a cancel, is given up after seconds, or, behind a
+ * pooler, after half a minute.
  * Reads that were in flight are sent again; a write that was is answered `is_in_doubt`, unless its
  * caller marked it idempotent. PgBouncer in transaction mode may stand between (with
  * `is_prepare_off` where it does not track prepared statements): a lane's settings are its

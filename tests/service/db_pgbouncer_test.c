@@ -202,6 +202,39 @@ static void nothing_is_roused_through_a_pooler(void **state)
     rig_clear(&rig);
 }
 
+static bool is_cancelled(void *owner)
+{
+    return rig_stats(owner, DB_LANE_READ).cancels > 0;
+}
+
+/* It waits in PgBouncer's line: whoever leaves it stands at its end again. */
+static void who_waits_for_a_server_keeps_his_place(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct db_pool_options options = one_of_each();
+    options.is_prepare_off = true;
+    struct rig rig;
+    rig_init(&rig, url, &options);
+    struct db_conn *holder = NULL;
+    assert_true(db_conn_open(&(struct db_conn_options){ .url = str_of_c(url) }, &holder, &e));
+    assert_true(db_conn_begin(holder, &e) && db_conn_exec(holder, "hold", STR("SELECT 1"), &e));
+    struct rig_call late, behind;
+    struct db_step step = rig_step(&rig, "SELECT 1", 0, NULL);
+    assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, SHORT_MS, false, &late));
+    rig_wait_call(&rig, &late);
+    assert_int_equal(late.code, ERR_TIMEOUT);
+    assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, LONG_MS, false, &behind));
+    rig_wait(&rig, is_cancelled, &rig);
+    rig_run(&rig, 4'000);
+    assert_int_equal(rig_stats(&rig, DB_LANE_READ).connections_lost, 0);
+    assert_true(db_conn_commit(holder, &e));
+    db_conn_destroy(holder);
+    rig_wait_call(&rig, &behind);
+    assert_value(&behind, "1");
+    rig_clear(&rig);
+}
+
 int main(void)
 {
     if (access(bouncer_path, X_OK) != 0) {
@@ -214,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_lanes_settings_do_not_leak_to_others),
         cmocka_unit_test(writes_are_transactions_of_their_own),
         cmocka_unit_test(nothing_is_roused_through_a_pooler),
+        cmocka_unit_test(who_waits_for_a_server_keeps_his_place),
     };
     return cmocka_run_group_tests(tests, start_bouncer, stop_bouncer);
 }
