@@ -67,8 +67,12 @@ static void works_beside_the_loop_and_tells_it(void **state)
     scoped(io_loop_destroyp) struct io_loop *loop = io_loop_create();
     struct job job;
     job_init(&job, loop);
-    (void)start(&job);
+    const struct io_detached *d = start(&job);
+    assert_false(io_detached_is_over(d));
     open_gate(&job);
+    while (!io_detached_is_over(d))
+        (void)usleep(1000);
+    assert_int_equal(job.done, 0);
     io_loop_run(loop); /* ends when nothing can call back any more */
     assert_int_equal(job.done, 1);
     while (atomic_load(&job.discarded) == 0)
