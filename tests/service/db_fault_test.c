@@ -5,7 +5,7 @@
  */
 #include "base/random.h"
 #include "db/pool.h"
-#include "support/rig_test.h"
+#include "rig_test.h"
 
 enum { LONG_MS = 50 * 1000, SHORT_MS = 150 };
 

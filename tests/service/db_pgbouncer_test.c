@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/rig_test.h"
+#include "rig_test.h"
 
 enum { LONG_MS = RIG_LONG_MS, SHORT_MS = 150 };
 

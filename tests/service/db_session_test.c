@@ -1,7 +1,7 @@
 /* What a connection keeps: its lane's settings, and prepared statements. */
 #include "db/pool.h"
 
-#include "support/rig_test.h"
+#include "rig_test.h"
 
 enum { LONG_MS = RIG_LONG_MS };
 

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "support/rig_test.h"
+#include "rig_test.h"
 
 enum { LONG_MS = RIG_LONG_MS, SHORT_MS = 100 };
 
