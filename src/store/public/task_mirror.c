@@ -200,6 +200,11 @@ struct db_step task_mirror_versions_step(struct arena *a, const struct mirror_pa
                              task_mirror_versions_args(a, page->after, page->last, VERSIONS_MAX) };
 }
 
+bool task_mirror_is_few(const struct db_rows *versions)
+{
+    return db_rows_count(versions) < VERSIONS_MAX;
+}
+
 size_t task_mirror_newer(struct mirror_row *rows, size_t count, const struct db_rows *versions)
 {
     size_t kept = 0, at = 0, known = db_rows_count(versions);
@@ -280,8 +285,8 @@ struct db_step task_mirror_prune_step(struct arena *a, const struct mirror_page 
 
 struct db_step task_mirror_cut_step(struct arena *a, const struct mirror_page *page, size_t count)
 {
-    return (struct db_step){ &task_mirror_cut,
-                             task_mirror_cut_args(a, page->after, page->last, (int64_t)count) };
+    return (struct db_step){ &task_mirror_cut, task_mirror_cut_args(a, page->after, page->last,
+                                                                    (int64_t)count, page->shard) };
 }
 
 /* ── jobs ── */

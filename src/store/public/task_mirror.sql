@@ -119,11 +119,16 @@ SELECT g.id FROM given AS g
 WHERE NOT EXISTS (SELECT FROM changed AS c WHERE c.id = g.id)
   AND NOT EXISTS (SELECT FROM tasks AS t WHERE t.id = g.id);
 
--- :name task_mirror_cut  :params after_id uuid, last_id uuid, row_offset int8
--- The id that so many rows stand before; no row: there are no more than that.
-SELECT t.id FROM tasks AS t
-WHERE t.id > $1::uuid AND t.id <= $2::uuid
-ORDER BY t.id OFFSET $3::int8 LIMIT 1;
+-- :name task_mirror_cut  :params after_id uuid, last_id uuid, row_offset int8, shard int2
+-- The id that so many of the shard's rows stand before; no row: there are no more than that. In the
+-- two halves of task_mirror_drop_ranges.
+(SELECT t.id FROM tasks AS t
+ WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.shard = $4::int2 AND t.shard > 0
+ ORDER BY t.id OFFSET $3::int8 LIMIT 1)
+UNION ALL
+(SELECT t.id FROM tasks AS t
+ WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.shard = 0 AND $4::int2 = 0
+ ORDER BY t.id OFFSET $3::int8 LIMIT 1);
 
 -- :name task_mirror_drop  :params ids uuid[]
 DELETE FROM tasks AS t WHERE t.id = ANY ($1::uuid[]);
