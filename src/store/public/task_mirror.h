@@ -83,6 +83,10 @@ struct mirror_page {
  */
 [[nodiscard]] struct db_step job_mirror_update_step(struct arena *a, const struct mirror_row *rows,
                                                     size_t count, int16_t shard);
+/* As its worker has told of it just now; another may have deleted it since. Where the shard's
+ * mirror has come past the row's version and there is no row, it is gone, and is not made again. */
+[[nodiscard]] struct db_step job_mirror_found_step(struct arena *a, const struct mirror_row *row,
+                                                   int16_t shard);
 [[nodiscard]] struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids,
                                                   size_t count);
 /* All jobs of a snapshot. */

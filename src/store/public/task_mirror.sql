@@ -165,9 +165,11 @@ WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
 -- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses text[], last_runs timestamptz[]
 -- :params next_runs timestamptz[], task_types text[], payloads text[], priorities text[], misfires text[]
 -- :params overlaps text[], max_attempts int4[], fail_afters int4[], failures int4[], queues text[], timeouts int4[], jitters int4[]
--- :params created_bys uuid[], versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, is_forced bool, shard int2, are_new bool
--- Those that are not new have a row, or were deleted meanwhile: a row that is not there is not made
--- again. FOR UPDATE: one that is being deleted is waited for, and then passed over.
+-- :params created_bys uuid[], versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, is_forced bool, shard int2, are_known bool, are_found bool
+-- Those that are known have a row, or were deleted meanwhile: a row that is not there is not made
+-- again. FOR UPDATE: one that is being deleted is waited for, and then passed over. Of those that an
+-- answer was found with the same is known once the shard's mirror has come past their version: until
+-- then it will hear of their end. FOR SHARE: it does not come past it meanwhile.
 INSERT INTO jobs AS j (id, name, schedule, time_zone, status, last_run, next_run, task_type,
                        payload, priority, misfire_policy, overlap_policy, max_attempts, fail_after,
                        consecutive_failures, queue, timeout_seconds, jitter_seconds, created_by,
@@ -190,7 +192,14 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::time
            priority, misfire_policy, overlap_policy, max_attempts, fail_after,
            consecutive_failures, queue, timeout_seconds, jitter_seconds, created_by, version,
            created_at, updated_at)
-WHERE $26::bool OR EXISTS (SELECT FROM jobs AS k WHERE k.id = g.id FOR UPDATE)
+WHERE CASE WHEN $26::bool THEN EXISTS (SELECT FROM jobs AS k WHERE k.id = g.id FOR UPDATE)
+           WHEN $27::bool
+           THEN EXISTS (SELECT FROM mirror AS m
+                        WHERE m.name = CASE WHEN $25::int2 > 0 THEN 'tasks-' || $25::int2 ELSE 'tasks' END
+                          AND coalesce(nullif(split_part(coalesce(m.snapshot_cursor, m.cursor), ':', 2), '')::int8, 0)
+                              <= g.version
+                        FOR SHARE)
+           ELSE true END
 ON CONFLICT (id) DO UPDATE
 SET name = excluded.name, schedule = excluded.schedule, time_zone = excluded.time_zone,
     status = excluded.status, last_run = excluded.last_run, next_run = excluded.next_run,
