@@ -133,7 +133,7 @@ static void read_refusal(const struct json_value *body, int status, struct worke
     reply->is_in_doubt = status >= 500 && status != 503;
     if (status == 401 || status == 403) {
         log_error("worker.refused", "status=%d reason=%s", status, log_quote(message));
-        reply->is_away = true;
+        reply->is_away = reply->is_not_taken = true;
         code = ERR_UNAVAILABLE;
         message = STR("the worker does not know this gateway: is gateway-token the same on both?");
     }
@@ -282,6 +282,7 @@ static void replied(void *owner, const struct http_reply *http, const struct err
         reply.status = http->status;
         if (http->status / 100 != 2) {
             read_refusal(is_json ? body : NULL, http->status, &reply, &e);
+            reply.is_not_taken &= !http->is_of_repeat;
         } else if (!is_json) {
             bool is_large = e.code == ERR_LIMIT;
             (void)err_set_from(&e, ERR_ORIGIN_WORKER, is_large ? ERR_LIMIT : ERR_UNAVAILABLE,
