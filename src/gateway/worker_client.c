@@ -51,16 +51,11 @@ struct worker_call {
     struct arena *arena;
 };
 
-/* After all that may have changed it. */
 static void tell_breaker(struct worker_client *client, bool is_answered)
 {
     struct health_breaker now;
     now.state = http_leader_breaker(client->leader, &now.since_us);
-    if (now.state != client->breaker.state || now.since_us != client->breaker.since_us)
-        health_board_tell_breaker(client->health, client->shard, now);
-    else if (is_answered && now.state == HTTP_BREAKER_CLOSED)
-        health_board_tell_answered(client->health, client->shard);
-    client->breaker = now;
+    health_board_note(client->health, client->shard, &client->breaker, now, is_answered);
 }
 
 bool worker_client_create(struct gateway_loop *loop, size_t shard,
