@@ -207,7 +207,7 @@ def while_the_worker_is_away_nothing_is_done(world):
         answer = act(other, "retryTasks", {"ids": ids[1:3]})
         assert answer.code in ("WORKER_UNAVAILABLE", "TIMEOUT") and "2 more may or may not have been done" in answer.error["message"], answer.text
         worker.is_mute_after = False
-        assert len(entries(other)) == 4, entries(other)
+        assert len(entries(other)) == 5, entries(other)
         # what the worker never took
         worker.is_away = True
         eventually(lambda: "errors" in other.ask("mutation { retryTasks(filter: {}) { done } }").json)
