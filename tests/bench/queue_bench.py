@@ -58,7 +58,14 @@ def wrk(queue, script, connections, seconds, **environment):
 # ── the tests; each returns its figures ──
 
 def t2(program, server):
-    with Queue(program, server) as queue:
+    """As the peers are asked, over TCP, and as `windlass up` connects its parts."""
+    sockets = idle_starts(program, server, on_sockets=True)
+    return {**idle_starts(program, server),
+            **{f"sockets_{name}": sockets[name] for name in ("p50_ms", "over_fdatasync_ms", "echo_ms")}}
+
+
+def idle_starts(program, server, on_sockets=False):
+    with Queue(program, server, on_sockets) as queue:
         answer = Caller(queue.port, "RUNNER_TOKEN").call("POST", "/v1/sessions", {
             "worker": "bench", "host": "here", "version": "1", "ttl_ms": 60_000,
             "types": {"idle": {"slots": 1}}})

@@ -19,13 +19,24 @@ SLOTS = 1_000              # of the runner: as many as River has workers
 TOKENS = {"GATEWAY_TOKEN": "bench-gateway", "RUNNER_TOKEN": "bench-runner"}
 
 
+def connect(place):
+    """To a port of this machine, or to a socket's path."""
+    if isinstance(place, str):
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(place)
+    else:
+        made = socket.create_connection(("127.0.0.1", place))
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
 class Caller:
     """One connection to the worker."""
 
-    def __init__(self, port, token):
-        self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        self.http.connect()
-        self.http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, place, token):
+        self.http = http.client.HTTPConnection("127.0.0.1")
+        self.http.sock = connect(place)
+        self.http.sock.settimeout(120)
         self.headers = {"Authorization": f"Bearer {TOKENS[token]}"}
 
     def call(self, method, path, body=None):
@@ -38,10 +49,11 @@ class Caller:
 
 
 class Queue:
-    """A worker on a database of its own, and a runner when one is wanted."""
+    """A worker on a database of its own, and a runner when one is wanted. `on_sockets`: as `windlass up` does
+    it, worker and PostgreSQL on Unix sockets; `port` is the worker's path then."""
 
-    def __init__(self, program, server, **settings):
-        self.program, self.server, self.settings = str(program), server, settings
+    def __init__(self, program, server, on_sockets=False, **settings):
+        self.program, self.server, self.on_sockets, self.settings = str(program), server, on_sockets, settings
         self.database = f"windlass_{random.getrandbits(32):08x}"
         self.sql(f"CREATE DATABASE {self.database}", "postgres")
         self.folder = tempfile.TemporaryDirectory(prefix="windlass-queue-")
@@ -50,7 +62,9 @@ class Queue:
         self.start_worker()
 
     def url(self, database=None):
-        return f"postgres://bench@127.0.0.1:{self.server.port}/{database or self.database}"
+        host = f"/?host={self.server.folder}&port={self.server.port}&dbname=" if self.on_sockets \
+            else f"127.0.0.1:{self.server.port}/"
+        return f"postgres://bench@{host}{database or self.database}"
 
     def sql(self, text, database=None):
         return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text, self.url(database)],
@@ -71,15 +85,18 @@ class Queue:
         return (Path(self.folder.name) / service).read_text(errors="replace")
 
     def start_worker(self):
-        self.worker = self.start("worker", WORKER_PORT=str(self.port))
+        listen = {"WORKER_LISTEN": f"unix:{self.folder.name}/socket"} if self.on_sockets else \
+            {"WORKER_PORT": str(self.port)}
+        self.worker = self.start("worker", **listen)
         until("the worker listens", self.listens)
         until("the worker leads", self.leads)
 
     def listens(self):
         if self.worker.poll() is not None:
             raise RuntimeError("the worker ended:\n" + self.log("worker")[-3000:])
-        found = re.search(r"event=service\.started name=worker address=\S+:(\d+)", self.log("worker"))
-        self.port = int(found.group(1)) if found else self.port
+        found = re.search(r"event=service\.started name=worker address=\S+:(\S+)", self.log("worker"))
+        if found:
+            self.port = found.group(1) if self.on_sockets else int(found.group(1))
         return found is not None
 
     def leads(self):

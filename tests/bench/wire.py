@@ -2,11 +2,11 @@
 import json
 import multiprocessing
 import re
-import socket
 import statistics
 import time
 
 from idle import pace
+from queue_rig import connect
 
 WAIT_S = 60
 
@@ -14,9 +14,8 @@ WAIT_S = 60
 class Wire:
     """A connection to the worker without a client library, whose own time is as long as the worker's."""
 
-    def __init__(self, port, token):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, place, token):
+        self.socket = connect(place)
         self.head = f"Host: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: "
 
     def request(self, path, body=None):
