@@ -40,7 +40,9 @@ typedef int64_t kept_count_fn(const struct db_rows *rows);
 /* What is kept, and for how long. The counts of errors are only ever asked for by windows. */
 static const struct kept {
     int64_t span_s;
-    int64_t kept_s; /* 0: as `option` says */
+    int64_t kept_s;      /* 0: as `option` says */
+    kept_count_fn *read; /* NULL: the rows that the step affects */
+    const char *event;   /* of the log, where there were some; NULL: none */
     enum {
         KEPT_SESSIONS,
         KEPT_CONVERSATIONS,
@@ -53,9 +55,7 @@ static const struct kept {
         KEPT_OUTBOX
     } what;
     enum conf_id option;
-    unsigned batch;      /* rows of a full one, behind which there may be more */
-    kept_count_fn *read; /* NULL: the rows that the step affects */
-    const char *event;   /* of the log, where there were some; NULL: none */
+    unsigned batch; /* rows of a full one, behind which there may be more */
     enum log_level level;
 } kept[] = {
     { .what = KEPT_OUTBOX,
