@@ -91,17 +91,12 @@ static void set_sense(const struct ai_client *client, bool is_senseless)
         log_warn("ai.senseless", "url=%s", client->base_url);
 }
 
-/* After all that may have changed it. */
 static void tell_breaker(struct ai_client *client, bool is_answered)
 {
-    struct health_board *board = client->loop->gateway->health;
     struct http_client_stats stats = http_client_stats(client->http);
     const struct health_breaker now = { stats.breaker, stats.breaker_since_us };
-    if (now.state != client->breaker.state || now.since_us != client->breaker.since_us)
-        health_board_tell_breaker(board, HEALTH_PEER_AI, now);
-    else if (is_answered && now.state == HTTP_BREAKER_CLOSED)
-        health_board_tell_answered(board, HEALTH_PEER_AI);
-    client->breaker = now;
+    health_board_note(client->loop->gateway->health, HEALTH_PEER_AI, &client->breaker, now,
+                      is_answered);
 }
 
 static void probed(void *owner, const struct http_reply *reply, const struct err *e)

@@ -52,7 +52,7 @@ enum gql_next audited_drop(struct gql_step *step, const struct audited_act *act,
     const struct db_step end = audit_end_step(step->arena, act->id);
     *kept = *why;
     step->host = kept;
-    return await_db_any(step, DB_LANE_WRITE, &end, 1, dropped);
+    return await_db_told(step, DB_LANE_WRITE, &end, 1, dropped);
 }
 
 void audited_put_record(struct json_writer *w, const struct gql_step *step,
@@ -104,27 +104,48 @@ static void written(struct gql_step *step, const struct db_reply *reply)
         (void)gql_step_fail(step, &e);
 }
 
+/* `first` is what becomes of the act; the step fails as `why` says, NULL: it is done. */
 static enum gql_next write_down(struct gql_step *step, const struct audited_act *act,
+                                struct audited *audited, struct db_step first,
                                 const struct err *why)
 {
-    struct audited *audited = arena_new(step->arena, struct audited);
-    *audited = (struct audited){ .record = record_of(step, act), .is_kept = act->is_kept };
+    audited->is_kept = act->is_kept;
     if (why != NULL)
         audited->why = *why;
     step->host = audited;
-    const struct db_step steps[] = { audit_end_step(step->arena, act->id),
-                                     audit_record_step(step->arena, &audited->record, 1),
+    const struct db_step steps[] = { first, audit_record_step(step->arena, &audited->record, 1),
                                      audit_finish_step(step->arena, &audited->record, 1) };
-    return await_db_any(step, DB_LANE_WRITE, steps, countof(steps), written);
+    return await_db_told(step, DB_LANE_WRITE, steps, countof(steps), written);
+}
+
+static struct audited *audited_of(const struct gql_step *step, const struct audited_act *act)
+{
+    struct audited *audited = arena_new(step->arena, struct audited);
+    audited->record = record_of(step, act);
+    return audited;
+}
+
+static enum gql_next write_end(struct gql_step *step, const struct audited_act *act,
+                               const struct err *why)
+{
+    return write_down(step, act, audited_of(step, act), audit_end_step(step->arena, act->id), why);
 }
 
 void audited_finish(struct gql_step *step, const struct audited_act *act)
 {
-    (void)write_down(step, act, NULL);
+    (void)write_end(step, act, NULL);
 }
 
 enum gql_next audited_fail(struct gql_step *step, const struct audited_act *act,
                            const struct err *why)
 {
-    return write_down(step, act, why);
+    return write_end(step, act, why);
+}
+
+enum gql_next audited_leave(struct gql_step *step, const struct audited_act *act, int64_t shards,
+                            const struct err *why)
+{
+    struct audited *audited = audited_of(step, act);
+    const struct db_step told = audit_told_step(step->arena, &audited->record, 1, shards);
+    return write_down(step, act, audited, told, why);
 }

@@ -42,6 +42,12 @@ void audited_put_record(struct json_writer *w, const struct gql_step *step,
 /* step->results[0] holds the answer. Where the entry cannot be written now, the mirror will; where
  * it is not kept, the step fails and says so. */
 void audited_finish(struct gql_step *step, const struct audited_act *act);
+/*
+ * It is known of some shards alone, a bit for each in `shards`: the entry, whose detail says that
+ * it is unfinished, is no last word, and what the others tell later counts.
+ */
+enum gql_next audited_leave(struct gql_step *step, const struct audited_act *act, int64_t shards,
+                            const struct err *why);
 /* What was done before it broke off, as `why` says, with which the step fails then. */
 enum gql_next audited_fail(struct gql_step *step, const struct audited_act *act,
                            const struct err *why);

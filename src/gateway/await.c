@@ -6,7 +6,7 @@ struct await {
     struct gql_step *step;
     await_db_fn *db;
     await_gate_fn *gate;
-    bool is_told_failures;
+    bool is_told_failures, is_told_at_once;
     const char *narrow; /* NULL: nothing to say */
     struct gate_job *job;
 };
@@ -52,9 +52,12 @@ static enum gql_next begin_db(struct gql_step *step, enum db_lane lane, const st
                                   .goes_first = r->has_read,
                                   .fn = db_replied,
                                   .owner = kept };
-    if (!db_pool_call(r->loop->pool, &call, NULL, &e))
+    if (db_pool_call(r->loop->pool, &call, NULL, &e))
+        r->has_read = true;
+    else if (await.is_told_at_once)
+        db_reply_fail(db_replied, kept, &e);
+    else
         return gql_step_fail(step, &e);
-    r->has_read = true;
     return GQL_WAIT;
 }
 
@@ -69,6 +72,15 @@ enum gql_next await_db_any(struct gql_step *step, enum db_lane lane, const struc
 {
     return begin_db(step, lane, steps, count,
                     (struct await){ .step = step, .db = fn, .is_told_failures = true });
+}
+
+enum gql_next await_db_told(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
+                            size_t count, await_db_fn *fn)
+{
+    return begin_db(
+        step, lane, steps, count,
+        (struct await){
+            .step = step, .db = fn, .is_told_failures = true, .is_told_at_once = true });
 }
 
 enum gql_next await_search(struct gql_step *step, const struct db_step *read, const char *narrow,

@@ -20,6 +20,10 @@ enum gql_next await_db(struct gql_step *step, enum db_lane lane, const struct db
 enum gql_next await_db_any(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
                            size_t count, await_db_fn *fn);
 
+/* The same, but `fn` hears at once, too, that the call could not be begun. */
+enum gql_next await_db_told(struct gql_step *step, enum db_lane lane, const struct db_step *steps,
+                            size_t count, await_db_fn *fn);
+
 /* A read that no index bounds: in the slow lane, and when that takes too long, the error says that
  * `narrow`, an argument, is to be narrowed. Otherwise as await_db. */
 enum gql_next await_search(struct gql_step *step, const struct db_step *read, const char *narrow,

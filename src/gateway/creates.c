@@ -199,7 +199,7 @@ static void replied(void *owner, const struct worker_reply *reply)
         if (reply->err != NULL && !reply->is_away && !reply->is_in_doubt)
             refuse_all(b, reply);
         else
-            creates_keep_all(b, reply->body != NULL || reply->is_in_doubt);
+            creates_keep_all(b, reply->body != NULL || !reply->is_not_taken);
         return;
     }
     creates_take_results(b, results->items);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/feed_age.h"
 #include "gateway/own_rows.h"
 #include "gateway/told.h"
 #include "gateway/worker_client.h"
@@ -18,13 +19,7 @@ enum {
     BUSY_PAUSE_MS = 20,
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 2'000,
-    SAMPLES = 128,
     SENSELESS_MAX = 10, /* answers in a row that make no sense: then it begins anew */
-};
-
-/* The worker's end of the feed, and when it was there. */
-struct sample {
-    int64_t seq, at_us;
 };
 
 struct feed {
@@ -43,14 +38,10 @@ struct feed {
     size_t limit;
     size_t senseless; /* answers in a row */
     double rate;      /* changes a second, lately */
-    struct sample samples[SAMPLES];
-    size_t sample_count; /* in all; the newest at (count - 1) % SAMPLES */
-    int64_t reached;     /* what the tables hold, as far as known */
-    uint64_t skipped;    /* events that could not be read */
+    struct feed_age age;
+    uint64_t skipped; /* events that could not be read */
 
     /* For any thread. */
-    atomic_llong current_at_us; /* what the tables held then; 0: never */
-    atomic_llong live_since_us; /* wall: since when that is not too long ago, or, negative, is */
     atomic_llong outbox_waiting;
     atomic_llong outbox_puts;
     atomic_llong outbox_oldest_us;
@@ -59,60 +50,23 @@ struct feed {
     atomic_llong worker_since_us; /* wall: when it came, or, negative, when it went */
 };
 
+struct feed_age *feed_age_of(const struct gateway *gw, size_t shard)
+{
+    return &gw->feeds[shard]->age;
+}
+
+void feed_table_reached(struct feed *feed, int64_t seq)
+{
+    feed_age_reach(&feed->age, seq);
+}
+
 int64_t feed_position(const struct gateway_loop *loop, size_t shard)
 {
     int64_t position = loop->feed_positions[shard];
     return position > 0 ? position : atomic_load(&loop->gateway->feeds[shard]->began);
 }
 
-/* ── how old the tables are ── */
-
-static int64_t lag_max_us(const struct gateway *gw)
-{
-    return conf_duration_us(gw->conf, CONF_FEED_LAG_MAX);
-}
-
-bool feed_is_live(const struct gateway *gw)
-{
-    return feed_lag_us(gw) <= lag_max_us(gw);
-}
-
-/* What the tables of the shards from one to another held was all there, at the latest, then: the
- * oldest counts. */
-static int64_t lag_us(const struct gateway *gw, size_t from, size_t to)
-{
-    int64_t oldest_us = INT64_MAX;
-    for (size_t i = from; i < to; i++)
-        oldest_us = min_of(oldest_us, (int64_t)atomic_load_explicit(&gw->feeds[i]->current_at_us,
-                                                                    memory_order_relaxed));
-    return oldest_us == 0 ? INT64_MAX : max_of(clock_mono_us() - oldest_us, (int64_t)0);
-}
-
-int64_t feed_shard_lag_us(const struct gateway *gw, size_t shard)
-{
-    return lag_us(gw, shard, shard + 1);
-}
-
-int64_t feed_lag_us(const struct gateway *gw)
-{
-    return lag_us(gw, 0, gw->shard_count);
-}
-
-/* Nobody tells when the bound is passed; who sees it first knows when that was. From then on it
- * counts as one time, until the tables have caught up, however far they come meanwhile. */
-bool feed_shard_is_live(const struct gateway *gw, size_t shard, int64_t *ret_since_us)
-{
-    struct feed *feed = gw->feeds[shard];
-    int64_t late_us = feed_shard_lag_us(gw, shard) - lag_max_us(gw);
-    long long since_us = atomic_load(&feed->live_since_us);
-    if (late_us > 0 && since_us >= 0) {
-        long long passed_us = late_us - clock_wall_us();
-        if (atomic_compare_exchange_strong(&feed->live_since_us, &since_us, passed_us))
-            since_us = passed_us;
-    }
-    *ret_since_us = since_us > 0 ? since_us : -since_us;
-    return late_us <= 0;
-}
+/* ── the outbox ── */
 
 int64_t feed_shard_outbox_waiting(const struct gateway *gw, size_t shard)
 {
@@ -178,42 +132,6 @@ int64_t feed_outbox_oldest_us(const struct gateway *gw)
     return oldest_us == INT64_MAX ? 0 : oldest_us;
 }
 
-/* The tables hold what there was then. */
-static void reach(struct feed *feed, int64_t at_us)
-{
-    int64_t max_us = lag_max_us(feed->gw);
-    bool was_live = feed_shard_lag_us(feed->gw, feed->shard) <= max_us;
-    if (at_us <= atomic_load(&feed->current_at_us))
-        return;
-    atomic_store(&feed->current_at_us, at_us);
-    if (!was_live && clock_mono_us() - at_us <= max_us)
-        atomic_store(&feed->live_since_us, clock_wall_us());
-}
-
-/* The newest moment whose end of the feed the tables have reached. */
-static void update_lag(struct feed *feed)
-{
-    for (size_t back = 1; back <= min_of(feed->sample_count, (size_t)SAMPLES); back++) {
-        const struct sample *s = &feed->samples[(feed->sample_count - back) % SAMPLES];
-        if (s->seq <= feed->reached) {
-            reach(feed, s->at_us);
-            return;
-        }
-    }
-}
-
-void feed_table_reached(struct feed *feed, int64_t seq)
-{
-    feed->reached = seq;
-    update_lag(feed);
-}
-
-static void add_sample(struct feed *feed, int64_t head, int64_t at_us)
-{
-    feed->samples[feed->sample_count++ % SAMPLES] = (struct sample){ head, at_us };
-    update_lag(feed);
-}
-
 /* ── polling ── */
 
 static void poll(void *owner);
@@ -231,8 +149,7 @@ static void lost_track(struct feed *feed)
              (long long)feed->asked);
     feed->has_cursor = false;
     atomic_store(&feed->began, 0);
-    feed->sample_count = 0;
-    feed->reached = -1;
+    feed_age_forget(&feed->age);
     feed_tell_loops(feed->gw, feed->shard, NULL, 0);
     told_forget(feed->gw->told, feed->shard);
     feed->has_told = false;
@@ -321,7 +238,7 @@ static void got_answer(struct feed *feed, const struct json_value *body, struct 
     feed->next = batch->next_seq;
     backoff_reset(&feed->backoff);
     measure(feed, batch);
-    add_sample(feed, head, clock_mono_us());
+    feed_age_sample(&feed->age, head, clock_mono_us());
     take_told(feed, batch);
     mirror_take(feed->mirror, batch);
     feed_tell_loops(feed->gw, feed->shard, batch, feed->told);
@@ -452,10 +369,9 @@ static struct feed *feed_create(struct gateway *gw, size_t shard)
                            .loop = &gw->loops[0],
                            .shard = shard,
                            .backoff = { .min_ms = RETRY_MIN_MS, .max_ms = RETRY_MAX_MS },
-                           .limit = EVENTS_MAX,
-                           .reached = -1 };
+                           .limit = EVENTS_MAX };
     atomic_init(&feed->worker_since_us, -clock_wall_us());
-    atomic_init(&feed->live_since_us, -clock_wall_us());
+    feed_age_init(&feed->age, conf_duration_us(gw->conf, CONF_FEED_LAG_MAX));
     feed->timer = io_timer_create(feed->loop->io, poll, feed);
     feed->mirror = mirror_create(gw, feed, shard);
     return feed;

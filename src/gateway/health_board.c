@@ -167,18 +167,27 @@ struct health_breaker health_board_breaker(const struct health_board *board, siz
     return breaker_of(atomic_load_explicit(&board->breakers[peer], memory_order_relaxed));
 }
 
-void health_board_tell_breaker(struct health_board *board, size_t peer,
-                               struct health_breaker breaker)
+static long long word_of(struct health_breaker breaker)
 {
-    assert(peer < board->peer_count);
-    long long word = breaker.since_us << STATE_BITS | (long long)breaker.state;
-    atomic_store_explicit(&board->breakers[peer], word, memory_order_relaxed);
+    return breaker.since_us << STATE_BITS | (long long)breaker.state;
 }
 
-void health_board_tell_answered(struct health_board *board, size_t peer)
+/* Unless another loop tells of a change at this moment: that one is later. */
+static void close_breaker(struct health_board *board, size_t peer)
 {
-    if (health_board_breaker(board, peer).state == HTTP_BREAKER_CLOSED)
-        return;
-    health_board_tell_breaker(board, peer,
-                              (struct health_breaker){ HTTP_BREAKER_CLOSED, clock_wall_us() });
+    const struct health_breaker closed = { HTTP_BREAKER_CLOSED, clock_wall_us() };
+    long long seen = atomic_load_explicit(&board->breakers[peer], memory_order_relaxed);
+    if (breaker_of(seen).state != HTTP_BREAKER_CLOSED)
+        (void)atomic_compare_exchange_strong(&board->breakers[peer], &seen, word_of(closed));
+}
+
+void health_board_note(struct health_board *board, size_t peer, struct health_breaker *last,
+                       struct health_breaker now, bool is_answered)
+{
+    assert(peer < board->peer_count);
+    if (now.state != last->state || now.since_us != last->since_us)
+        atomic_store_explicit(&board->breakers[peer], word_of(now), memory_order_relaxed);
+    else if (is_answered && now.state == HTTP_BREAKER_CLOSED)
+        close_breaker(board, peer);
+    *last = now;
 }

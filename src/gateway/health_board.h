@@ -46,10 +46,10 @@ struct health_breaker {
     enum http_breaker_state state;
     int64_t since_us; /* wall; 0: nobody has one */
 };
-/* Only where it has changed. */
-void health_board_tell_breaker(struct health_board *board, size_t peer,
-                               struct health_breaker breaker);
-/* The peer has answered through a breaker that was closed all the while. */
-void health_board_tell_answered(struct health_board *board, size_t peer);
+/* A loop's breaker is as `now` says, after all that may have changed it; `*last` is what the loop
+ * noted before. `is_answered`: the peer has answered; where the breaker was closed all the while,
+ * it counts as closed for the process, too. */
+void health_board_note(struct health_board *board, size_t peer, struct health_breaker *last,
+                       struct health_breaker now, bool is_answered);
 [[nodiscard]] struct health_breaker health_board_breaker(const struct health_board *board,
                                                          size_t peer);

@@ -30,8 +30,24 @@ static void stored(struct gql_step *step, const struct db_reply *reply)
     gql_step_finish(step);
 }
 
+enum store_as { STORE_MADE, STORE_CHANGED, STORE_FOUND };
+
+static struct db_step row_step(struct arena *a, const struct mirror_row *row, size_t shard,
+                               enum store_as as)
+{
+    switch (as) {
+    case STORE_MADE:
+        return job_mirror_upsert_step(a, row, 1, true, false, (int16_t)shard);
+    case STORE_CHANGED: /* another may delete it before this is stored */
+        return job_mirror_update_step(a, row, 1, (int16_t)shard);
+    case STORE_FOUND:
+        break;
+    }
+    return job_mirror_found_step(a, row, (int16_t)shard);
+}
+
 static void store_row(struct gql_step *step, size_t shard, const struct json_value *body,
-                      bool is_new)
+                      enum store_as as)
 {
     struct mirror_row *row = arena_new(step->arena, struct mirror_row);
     struct worker_row job;
@@ -44,23 +60,18 @@ static void store_row(struct gql_step *step, size_t shard, const struct json_val
     job.cells[COL_jobs_shard] = shards_cell(shard);
     *row = (struct mirror_row){ job.told, job.cells };
     step->host = row;
-    const struct db_step steps[] = {
-        mirror_async_step(),
-        is_new ? job_mirror_upsert_step(step->arena, row, 1, true, false, (int16_t)shard)
-               : job_mirror_update_step(step->arena, row, 1, (int16_t)shard)
-    };
+    const struct db_step steps[] = { mirror_async_step(), row_step(step->arena, row, shard, as) };
     (void)await_db_any(step, DB_LANE_WRITE, steps, countof(steps), stored);
 }
 
 void job_row_answer(struct gql_step *step, size_t shard, const struct json_value *body)
 {
-    store_row(step, shard, body, true);
+    store_row(step, shard, body, STORE_FOUND);
 }
 
-/* Another may delete it before this is stored. */
 static void changed(struct gql_step *step, size_t shard, const struct json_value *body)
 {
-    store_row(step, shard, body, false);
+    store_row(step, shard, body, STORE_CHANGED);
 }
 
 /* ── createJob ── */
@@ -114,9 +125,9 @@ static void created(void *owner, const struct worker_reply *reply)
 {
     struct create_job *create = owner;
     if (reply->body != NULL)
-        job_row_answer(create->step, reply->shard, reply->body);
+        store_row(create->step, reply->shard, reply->body, STORE_MADE);
     else if (reply->is_away || reply->is_in_doubt)
-        (void)to_outbox(create, reply->is_in_doubt);
+        (void)to_outbox(create, !reply->is_not_taken);
     else
         (void)gql_step_fail(create->step, reply->err);
 }

@@ -62,6 +62,7 @@ static bool is_unwanted(struct apply *apply)
 
 void mirror_apply_clear(struct mirror *m)
 {
+    m->turn++;
     io_timer_stop(m->flush_timer);
     io_timer_stop(m->retry_timer);
     window_destroy(take(m->open));

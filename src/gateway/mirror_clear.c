@@ -23,7 +23,7 @@ struct clear {
     struct mirror *m;
     struct arena *arena;     /* of one step */
     struct mirror_page page; /* what is left of it */
-    enum mirror_phase phase;
+    uint64_t turn;           /* of the mirror's, when it began */
     uint64_t steps;
     mirror_clear_fn *fn;
     void *owner;
@@ -43,10 +43,16 @@ static void end(struct clear *c, bool is_done)
 
 static void ask(struct clear *c);
 
+/* Nobody wants the rest of it: what began it has ended, whatever the mirror does now. */
+static bool is_unwanted(const struct clear *c)
+{
+    return c->m->turn != c->turn;
+}
+
 static void deleted(void *owner, const struct db_reply *reply)
 {
     struct clear *c = owner;
-    if (reply->err != NULL || c->m->phase != c->phase)
+    if (reply->err != NULL || is_unwanted(c))
         end(c, false);
     else
         ask(c);
@@ -74,7 +80,7 @@ static void delete_up_to(struct clear *c, struct uuid last)
 static void cut(void *owner, const struct db_reply *reply)
 {
     struct clear *c = owner;
-    if (reply->err != NULL || c->m->phase != c->phase)
+    if (reply->err != NULL || is_unwanted(c))
         end(c, false);
     else if (db_rows_count(reply->rows[0]) == 0)
         end(c, true);
@@ -105,7 +111,7 @@ void mirror_clear(struct mirror *m, const struct mirror_page *page, mirror_clear
     *c = (struct clear){ .m = m,
                          .arena = arena_create(ARENA_BYTES),
                          .page = *page,
-                         .phase = m->phase,
+                         .turn = m->turn,
                          .fn = fn,
                          .owner = owner };
     ask(c);

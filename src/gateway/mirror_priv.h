@@ -32,6 +32,7 @@ struct mirror {
     char name_text[MIRROR_NAME_MAX], holder_text[UUID_TEXT_LEN + 1];
     int64_t lease_ms;
     enum mirror_phase phase;
+    uint64_t turn;              /* rises when what is applied or read is of no use any more */
     bool is_running, is_asking; /* the lease */
     struct io_timer *lease_timer;
 

@@ -248,7 +248,7 @@ static size_t finish(struct recording *r, struct db_step steps[MIRROR_RECORD_STE
     for (size_t i = 0; i < r->act_count; i++)
         r->records[r->count++] = r->acts[i];
     if (r->act_count > 0)
-        steps[count++] = audit_told_step(r->a, r->acts, r->act_count, r->shard);
+        steps[count++] = audit_told_step(r->a, r->acts, r->act_count, INT64_C(1) << r->shard);
     if (r->count > 0)
         steps[count++] = audit_record_step(r->a, r->records, r->count);
     if (r->act_count > 0)

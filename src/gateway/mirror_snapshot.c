@@ -9,8 +9,9 @@
 
 /*
  *   ask a page --> take it --> load versions --> clear --> load spans --> store it --> (last)
- *       ^           ^   `-- ask the next one                                  |           v
- *       |           `------ which has come -----------------------------------'         follow
+ *       ^           ^  |`-- the log began anew: --'                           |           v
+ *       |           |  `-- ask the next one                                   |         follow
+ *       |           `----- which has come ------------------------------------'
  *       `--- not stored, or not come: this one again, and none ahead
  *
  * The feed is followed from the first page's cursor. Rows stay readable all the while: a page
@@ -67,6 +68,7 @@ static bool is_unwanted(struct snapshot *s)
 void mirror_snapshot_clear(struct mirror *m)
 {
     struct snapshot *s = take(m->snapshot);
+    m->turn++;
     if (s == NULL)
         return;
     io_timer_stop(s->timer);
@@ -327,6 +329,13 @@ static void cleared(void *owner, bool is_done)
         not_stored(s, away);
 }
 
+/* What the page does not show. */
+static void clear(struct snapshot *s)
+{
+    s->is_busy = true;
+    mirror_clear(s->m, &s->page->page, cleared, s);
+}
+
 static void versions_loaded(void *owner, const struct db_reply *reply)
 {
     struct snapshot *s = owner;
@@ -337,8 +346,10 @@ static void versions_loaded(void *owner, const struct db_reply *reply)
         return;
     }
     s->page->row_count = task_mirror_newer(s->page->rows, s->page->row_count, reply->rows[0]);
-    s->is_busy = true;
-    mirror_clear(s->m, &s->page->page, cleared, s);
+    if (task_mirror_is_few(reply->rows[0]))
+        load_spans(s);
+    else
+        clear(s);
 }
 
 /* What is there already is not written once more. */
@@ -399,7 +410,7 @@ static void take_page(struct snapshot *s)
     ask_ahead(s);
     mark_rows(s);
     if (s->is_forced)
-        load_spans(s);
+        clear(s);
     else
         load_versions(s);
 }

@@ -36,7 +36,6 @@ struct forward {
     struct outbox_move *moves; /* those of them that wait for another shard from now on */
     size_t move_count, gone_count;
     int64_t left;    /* that do not wait here any more, of those that were counted */
-    int64_t puts;    /* of the outbox when it was looked into */
     bool is_put_off; /* some of them the worker could not take just now */
     bool may_part;   /* some of them may have stepped aside */
 };
@@ -110,6 +109,7 @@ static void store(struct forward *f, const struct outcome *o)
 {
     struct db_step steps[DB_STEPS_MAX];
     size_t count = 0;
+    int64_t mark_us = f->entries[0].mark_us; /* of all of them */
     log_said(o);
     if (o->row_count > 0)
         steps[count++] =
@@ -118,8 +118,9 @@ static void store(struct forward *f, const struct outcome *o)
         steps[count++] =
             job_mirror_upsert_step(f->arena, o->jobs, o->job_count, true, false, f->m->lease.shard);
     if (o->refused_count + o->apart_count > 0)
-        steps[count++] = outbox_part_step(f->arena, o->apart, o->apart_count, o->refused,
-                                          o->refused_count, o->done, o->done_count, APART_S);
+        steps[count++] =
+            outbox_part_step(f->arena, o->apart, o->apart_count, o->refused, o->refused_count,
+                             o->done, o->done_count, APART_S, mark_us);
     if (o->refusal_count > 0 && f->entries[0].kind == OUTBOX_KIND_TASK)
         steps[count++] = outbox_refuse_tasks_step(f->arena, o->refusals, o->refusal_count);
     else if (o->refusal_count > 0)
@@ -127,7 +128,7 @@ static void store(struct forward *f, const struct outcome *o)
     if (o->put_off_count > 0)
         steps[count++] = outbox_put_off_step(f->arena, o->put_off, o->put_off_count);
     if (f->move_count > 0)
-        steps[count++] = outbox_move_step(f->arena, f->moves, f->move_count);
+        steps[count++] = outbox_move_step(f->arena, f->moves, f->move_count, mark_us);
     if (o->done_count > 0)
         steps[count++] = outbox_done_step(f->arena, o->done, o->done_count);
     if (o->refused_count > 0)
@@ -368,8 +369,7 @@ static void taken(void *owner, const struct db_reply *reply)
     db_rows_keep(reply->rows[0], f->arena);
     size_t count = outbox_read(f->arena, reply->rows[0], &f->entries);
     if (count == 0) {
-        feed_set_outbox_waiting(f->m->gw, f->m->shard, 0, f->puts);
-        end(f);
+        end(f); /* what others have marked at this moment may wait: the table will tell */
         return;
     }
     f->count = 1;
@@ -385,7 +385,6 @@ static void take_next(struct forward *f)
     int64_t rows_max = f->m->is_forwarding_singly ? 1 : ROWS_MAX;
     f->m->is_forwarding_singly = false;
     arena_reset(f->arena);
-    f->puts = feed_outbox_puts(f->m->gw, f->m->shard);
     const struct db_step step = outbox_take_step(f->arena, rows_max, BYTES_MAX, f->m->lease.shard);
     const struct db_call call = { .lane = DB_LANE_WRITE,
                                   .steps = &step,

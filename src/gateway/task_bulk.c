@@ -3,8 +3,11 @@
  * filter of Query.tasks, all of them before anything is done, and go to the worker with the
  * versions that were seen, a page at a time; what it has done is stored before the next page.
  *
- *   select a page ──▶ … ──▶ (all are known) ──▶ note it ──▶ ask the worker ──▶ store ──▶ … ──▶
- * audit ──▶ answer `── away, or it broke off ──▶ audit ──▶ error
+ *   select a page --> … --> (all are known) --> note it --> ask the worker --> store --> (all done)
+ *                                                            ^    |              |           |
+ *                                                            '----|-- next page -'         audit
+ *                                                                 |                          |
+ *                         error <-- audit <-- away, or broken off-'                        answer
  *
  * Source: docs/protocol.md "POST /v1/tasks:bulk".
  */

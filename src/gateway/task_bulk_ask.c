@@ -38,7 +38,7 @@ static void break_off(struct bulk *b, const struct err *why)
         (void)gql_step_fail(b->step, &e);
         return;
     }
-    if (b->done == 0 && !b->is_in_doubt) {
+    if (b->at == 0 && !b->is_in_doubt) { /* no page was answered: no worker has a record */
         (void)audited_drop(b->step, &b->act, &e);
         return;
     }

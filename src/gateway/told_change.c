@@ -4,9 +4,11 @@
 #include "gateway/told_priv.h"
 
 /*
- *   note it --> ask the owner --> (done) --> ask the others, all at once --> (answers) --> merge
- *                     |                          `-- one failed: audit what was done --> error |
- *                     `-- failed: error                                     answer <-- audit --'
+ *   note it --> ask the owner --> (done) --> ask the others, all at once --> (all done) --> merge
+ *                     |                                   |                                   |
+ *                  failed                      one failed, or is in doubt          answer <-- audit
+ *                     |                                   |
+ *                   error      error <-- audit what was done, and where in doubt leave it open
  *
  * Where nobody owns it, all are the others. Each is given the entry of the audit log as it stands
  * when it has made the change: of several shards the last word is this process's.
@@ -50,6 +52,16 @@ static struct told_object *object_of(struct gql_step *step, const struct told_ch
     struct json_value *all = arena_new(a, struct json_value);
     *all = told_merge(a, c->change.what, bodies, gw->shard_count, &gw->shards);
     return told_object_read(a, &json_get(all, str_of_c(list))->items[0], c->change.members, true);
+}
+
+/* A bit for each of them. */
+static int64_t mask_done(const struct gql_step *step)
+{
+    const struct told_changing *c = step->host;
+    int64_t shards = 0;
+    for (size_t i = 0; i < gateway_of(step)->shard_count; i++)
+        shards |= (int64_t)(c->told[i] != NULL) << i;
+    return shards;
 }
 
 /* "0, 2": those that have made it. */
@@ -146,7 +158,10 @@ static enum gql_next fail(struct gql_step *step)
     (void)err_set_from(&e, first->origin, first->code, "changed at shard %.*s, and not at %.*s",
                        STR_FMT(done), STR_FMT(reasons));
     c->act.detail = detail_with(step, done);
-    return audited_fail(step, &c->act, &e);
+    if (!c->is_in_doubt)
+        return audited_fail(step, &c->act, &e);
+    c->act.detail = with_members(step->arena, c->act.detail, STR("\"unfinished\":true"));
+    return audited_leave(step, &c->act, mask_done(step), &e);
 }
 
 static enum gql_next ask_others(struct gql_step *step);

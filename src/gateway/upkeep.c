@@ -16,13 +16,33 @@ enum {
     BATCH_ROWS = 2'000,
     AUDIT_ROWS = 1'000,
     BATCH_DEADLINE_US = 10 * CLOCK_S,
-    ACT_S = 3'600, /* longer than any request takes, and than a mirror lags */
+    ACT_S = 3'600, /* longer than any request takes, and than the mirror of a worker lags */
 };
+
+static int64_t count_rows(const struct db_rows *rows)
+{
+    return (int64_t)db_rows_count(rows);
+}
+
+/* How many a step has taken, where it does not affect them itself. */
+typedef int64_t kept_count_fn(const struct db_rows *rows);
+
+#define EXPIRING(kind, span, kept)                                                                 \
+    {                                                                                              \
+        .what = (kind), .span_s = (span), .kept_s = (kept), .option = CONF_COUNT,                  \
+        .batch = BATCH_ROWS                                                                        \
+    }
+#define ROLLUPS(span, retention)                                                                   \
+    {                                                                                              \
+        .what = KEPT_ROLLUPS, .span_s = (span), .option = (retention), .batch = BATCH_ROWS         \
+    }
 
 /* What is kept, and for how long. The counts of errors are only ever asked for by windows. */
 static const struct kept {
     int64_t span_s;
-    int64_t kept_s; /* 0: as `option` says */
+    int64_t kept_s;      /* 0: as `option` says */
+    kept_count_fn *read; /* NULL: the rows that the step affects */
+    const char *event;   /* of the log, where there were some; NULL: none */
     enum {
         KEPT_SESSIONS,
         KEPT_CONVERSATIONS,
@@ -35,22 +55,43 @@ static const struct kept {
         KEPT_OUTBOX
     } what;
     enum conf_id option;
+    unsigned batch; /* rows of a full one, behind which there may be more */
+    enum log_level level;
 } kept[] = {
-    { 0, 0, KEPT_OUTBOX, CONF_OUTBOX_MAX_AGE },
-    { 0, 0, KEPT_SESSIONS, CONF_COUNT }, /* what is over says so itself */
-    { 0, ACT_S, KEPT_ACTS, CONF_COUNT },
-    { 0, 0, KEPT_CONVERSATIONS, CONF_COUNT }, /* of those that were deleted, the messages */
-    { 0, 0, KEPT_INSIGHTS, CONF_COUNT },
-    { SPAN_MINUTE_S, 0, KEPT_ROLLUPS, CONF_MINUTES_RETENTION },
-    { 5 * SPAN_MINUTE_S, 0, KEPT_ROLLUPS, CONF_MINUTES_RETENTION },
-    { SPAN_HOUR_S, 0, KEPT_ROLLUPS, CONF_HOURS_RETENTION },
-    { SPAN_MINUTE_S, 2 * SPAN_DAY_S, KEPT_ERRORS, CONF_COUNT },
-    { 5 * SPAN_MINUTE_S, 2 * SPAN_DAY_S, KEPT_ERRORS, CONF_COUNT },
-    { SPAN_HOUR_S, 12 * SPAN_DAY_S, KEPT_ERRORS, CONF_COUNT },
-    { SPAN_DAY_S, 110 * SPAN_DAY_S, KEPT_ERRORS, CONF_COUNT },
-    { 10 * SPAN_DAY_S, 110 * SPAN_DAY_S, KEPT_ERRORS, CONF_COUNT },
-    { 0, 0, KEPT_GROUPS, CONF_COUNT },
-    { 0, 0, KEPT_AUDIT, CONF_AUDIT_RETENTION },
+    { .what = KEPT_OUTBOX,
+      .option = CONF_OUTBOX_MAX_AGE,
+      .batch = BATCH_ROWS,
+      .read = outbox_expired,
+      .event = "outbox.expired",
+      .level = LOG_WARN },
+    EXPIRING(KEPT_SESSIONS, 0, 0), /* what is over says so itself */
+    { .what = KEPT_ACTS,
+      .kept_s = ACT_S,
+      .option = CONF_COUNT,
+      .batch = AUDIT_ROWS,
+      .read = audit_settled,
+      .event = "audit.settled",
+      .level = LOG_WARN },
+    { .what = KEPT_CONVERSATIONS, /* of those that were deleted, the messages */
+      .option = CONF_COUNT,
+      .batch = CONVERSATION_PURGE_MAX,
+      .read = count_rows },
+    EXPIRING(KEPT_INSIGHTS, 0, 0),
+    ROLLUPS(SPAN_MINUTE_S, CONF_MINUTES_RETENTION),
+    ROLLUPS(5 * SPAN_MINUTE_S, CONF_MINUTES_RETENTION),
+    ROLLUPS(SPAN_HOUR_S, CONF_HOURS_RETENTION),
+    EXPIRING(KEPT_ERRORS, SPAN_MINUTE_S, 2 * SPAN_DAY_S),
+    EXPIRING(KEPT_ERRORS, 5 * SPAN_MINUTE_S, 2 * SPAN_DAY_S),
+    EXPIRING(KEPT_ERRORS, SPAN_HOUR_S, 12 * SPAN_DAY_S),
+    EXPIRING(KEPT_ERRORS, SPAN_DAY_S, 110 * SPAN_DAY_S),
+    EXPIRING(KEPT_ERRORS, 10 * SPAN_DAY_S, 110 * SPAN_DAY_S),
+    EXPIRING(KEPT_GROUPS, 0, 0),
+    { .what = KEPT_AUDIT,
+      .option = CONF_AUDIT_RETENTION,
+      .batch = AUDIT_ROWS,
+      .read = audit_expired,
+      .event = "audit.expired",
+      .level = LOG_INFO },
 };
 
 struct batch {
@@ -67,18 +108,10 @@ void upkeep_begin(struct gateway_loop *loop)
 /* A full batch: there may be more. */
 static bool was_full(const struct kept *k, const struct db_rows *rows)
 {
-    if (k->what == KEPT_CONVERSATIONS)
-        return db_rows_count(rows) == CONVERSATION_PURGE_MAX;
-    if (k->what != KEPT_AUDIT && k->what != KEPT_OUTBOX && k->what != KEPT_ACTS)
-        return db_rows_affected(rows) == BATCH_ROWS;
-    bool is_audit = k->what == KEPT_AUDIT, is_outbox = k->what == KEPT_OUTBOX;
-    int64_t gone = is_audit    ? audit_expired(rows)
-                   : is_outbox ? outbox_expired(rows)
-                               : audit_settled(rows);
-    const char *event = is_audit ? "audit.expired" : is_outbox ? "outbox.expired" : "audit.settled";
-    if (gone > 0)
-        log_at(is_audit ? LOG_INFO : LOG_WARN, event, "count=%lld", (long long)gone);
-    return gone == (is_outbox ? BATCH_ROWS : AUDIT_ROWS);
+    int64_t count = k->read != NULL ? k->read(rows) : (int64_t)db_rows_affected(rows);
+    if (count > 0 && k->event != NULL)
+        log_at(k->level, k->event, "count=%lld", (long long)count);
+    return count == k->batch;
 }
 
 static void done(void *owner, const struct db_reply *reply)
@@ -112,7 +145,7 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
     int64_t before_us = clock_wall_us() - kept_us;
     switch (k->what) {
     case KEPT_SESSIONS:
-        steps[0] = session_expire_step(a, BATCH_ROWS);
+        steps[0] = session_expire_step(a, k->batch);
         return 1;
     case KEPT_CONVERSATIONS:
         steps[0] = conversation_purge_step(a);
@@ -121,16 +154,16 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
         steps[0] = insight_purge_step(a);
         return 1;
     case KEPT_ROLLUPS:
-        steps[0] = stats_expire_step(a, k->span_s, before_us, BATCH_ROWS);
+        steps[0] = stats_expire_step(a, k->span_s, before_us, k->batch);
         return 1;
     case KEPT_ERRORS:
-        steps[0] = error_group_expire_step(a, k->span_s, before_us, BATCH_ROWS);
+        steps[0] = error_group_expire_step(a, k->span_s, before_us, k->batch);
         return 1;
     case KEPT_AUDIT:
-        steps[0] = audit_expire_step(a, kept_us, AUDIT_ROWS);
+        steps[0] = audit_expire_step(a, kept_us, (int32_t)k->batch);
         return 1;
     case KEPT_ACTS:
-        steps[0] = audit_settle_step(a, kept_us, AUDIT_ROWS);
+        steps[0] = audit_settle_step(a, kept_us, k->batch);
         return 1;
     case KEPT_OUTBOX:
         steps[0] = outbox_expire_step(
@@ -138,13 +171,13 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
             STR("the Worker Service was out of reach for longer than outbox-max-age allows"),
             STR("the Worker Service refused it, or what it depends on, for longer than "
                 "outbox-max-age allows"),
-            BATCH_ROWS);
+            k->batch);
         return 1;
     case KEPT_GROUPS:
         break;
     }
     steps[0] = error_group_hold_step();
-    steps[1] = error_group_forget_step(a, BATCH_ROWS);
+    steps[1] = error_group_forget_step(a, k->batch);
     return 2;
 }
 

@@ -51,16 +51,11 @@ struct worker_call {
     struct arena *arena;
 };
 
-/* After all that may have changed it. */
 static void tell_breaker(struct worker_client *client, bool is_answered)
 {
     struct health_breaker now;
     now.state = http_leader_breaker(client->leader, &now.since_us);
-    if (now.state != client->breaker.state || now.since_us != client->breaker.since_us)
-        health_board_tell_breaker(client->health, client->shard, now);
-    else if (is_answered && now.state == HTTP_BREAKER_CLOSED)
-        health_board_tell_answered(client->health, client->shard);
-    client->breaker = now;
+    health_board_note(client->health, client->shard, &client->breaker, now, is_answered);
 }
 
 bool worker_client_create(struct gateway_loop *loop, size_t shard,
@@ -133,7 +128,7 @@ static void read_refusal(const struct json_value *body, int status, struct worke
     reply->is_in_doubt = status >= 500 && status != 503;
     if (status == 401 || status == 403) {
         log_error("worker.refused", "status=%d reason=%s", status, log_quote(message));
-        reply->is_away = true;
+        reply->is_away = reply->is_not_taken = true;
         code = ERR_UNAVAILABLE;
         message = STR("the worker does not know this gateway: is gateway-token the same on both?");
     }
@@ -282,6 +277,7 @@ static void replied(void *owner, const struct http_reply *http, const struct err
         reply.status = http->status;
         if (http->status / 100 != 2) {
             read_refusal(is_json ? body : NULL, http->status, &reply, &e);
+            reply.is_not_taken &= !http->is_of_repeat;
         } else if (!is_json) {
             bool is_large = e.code == ERR_LIMIT;
             (void)err_set_from(&e, ERR_ORIGIN_WORKER, is_large ? ERR_LIMIT : ERR_UNAVAILABLE,

@@ -32,7 +32,8 @@ struct worker_reply {
     bool is_in_doubt;
     /* Nothing was done, since the worker cannot now: 503, or it was not asked. */
     bool is_away;
-    /* Nothing was done, for certain: it says so in its own words (503, 429), or saw nothing. */
+    /* Nothing was done, for certain: it says so in its own words (503, 429, or that it does not
+     * know this gateway) of all that was sent, or saw nothing. */
     bool is_not_taken;
     int64_t index; /* of the item that an all-or-none call failed at; -1: none is named */
 };

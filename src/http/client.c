@@ -29,6 +29,7 @@ struct http_call {
     char refused_address[INET6_ADDRSTRLEN]; /* by the guard; empty: none */
     const char *refused_as;
     bool has_tried_address; /* one that the guard let through */
+    bool was_sent_once, was_repeated;
 };
 
 struct http_client {
@@ -115,6 +116,16 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *owner)
     }
     call->has_passed_limit = call->headers.failed;
     return call->headers.failed ? 0 : line.len;
+}
+
+/* Before each sending of the request, over whatever connection. */
+static int on_sending(void *owner, char *to, char *from, int to_port, int from_port)
+{
+    struct http_call *call = owner;
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    call->was_repeated = call->was_sent_once;
+    call->was_sent_once = true;
+    return CURL_PREREQFUNC_OK;
 }
 
 static bool read_address(const struct sockaddr *from, struct http_address *ret_address)
@@ -295,6 +306,7 @@ static void complete(struct http_call *call, CURLcode code)
         .headers = buf_str(&call->headers),
         .body = buf_str(&call->body),
         .is_cut = call->is_cut,
+        .is_of_repeat = call->was_repeated,
     };
     call->options.fn(call->options.owner, &reply, NULL);
     free_call(call);
@@ -393,6 +405,8 @@ static void set_up(struct http_call *call)
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_sending);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)call->options.is_sent_once);
     if (client->unix_path)
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->unix_path);

@@ -50,6 +50,9 @@ struct http_reply {
     struct str headers; /* as they came: lines ended by CRLF; see http_reply_header */
     struct str body;    /* empty when `on_body` took it */
     bool is_cut;        /* the body was longer than http_call_options.body_bytes_kept */
+    /* It is of a later one of several sendings (http_call_options.is_sent_once, or a redirect):
+     * what came of an earlier one it does not tell. */
+    bool is_of_repeat;
 };
 
 /* The outcome: `reply` is NULL when there is none, then `e` says why. Both live during the call. */

@@ -178,12 +178,20 @@ def while_the_worker_is_away_nothing_is_done(world):
         worker.bulk_ends = [0]
         answer = act(other, "cancelTasks", mine)
         assert answer.code == "WORKER_UNAVAILABLE" and entries(other) == [], answer.text
+        # a page that was answered, though nothing of it was done, is in the worker's record
+        psql(url, "UPDATE tasks SET version = version + 1000000 WHERE type = 'away'")
+        worker.bulk_ends = [2000, 0]
+        answer = act(other, "cancelTasks", mine)
+        psql(url, "UPDATE tasks SET version = version - 1000000 WHERE type = 'away'")
+        assert answer.code == "WORKER_UNAVAILABLE" and answer.error["message"].startswith("broken off after 0 of 2500 "), answer.text
+        detail = entries(other)[0]["detail"]
+        assert (detail["done"], detail["refused"]) == (0, 2000) and "unfinished" not in detail, detail
         worker.bulk_ends = [2000, 300]
         answer = act(other, "cancelTasks", mine)
         message = "broken off after 2300 of 2500 tasks were done: this worker does not lead"
         assert answer.code == "WORKER_UNAVAILABLE" and answer.error["message"].endswith(message), answer.text
         records = [(e["record"]["done"], e["record"]["is_open"]) for e in worker.events if e["op"] == "record"]
-        assert records == [(0, True), (2000, True), (2000, True)], "with the first of each call; behind what broke off none"
+        assert records == [(0, True), (0, True), (2000, True), (2000, True)], "with the first of each call; behind what broke off none"
         assert psql(url, "SELECT count(*) FROM tasks WHERE state = 'cancelled'") == [["2300"]]
         detail = entries(other)[0]["detail"]
         assert detail["matched"] == 2500 and detail["done"] == 2300 and detail["error"] == message, detail
@@ -199,7 +207,7 @@ def while_the_worker_is_away_nothing_is_done(world):
         answer = act(other, "retryTasks", {"ids": ids[1:3]})
         assert answer.code in ("WORKER_UNAVAILABLE", "TIMEOUT") and "2 more may or may not have been done" in answer.error["message"], answer.text
         worker.is_mute_after = False
-        assert len(entries(other)) == 4, entries(other)
+        assert len(entries(other)) == 5, entries(other)
         # what the worker never took
         worker.is_away = True
         eventually(lambda: "errors" in other.ask("mutation { retryTasks(filter: {}) { done } }").json)

@@ -14,7 +14,7 @@ from gateway_shards_test import CANCEL_ALL, PAUSE, SETTINGS, World as Shards  # 
 from outbox_rig import World as One  # noqa: E402
 
 UNKNOWN = "what came of it is not known: the gateway that was asked has not written it down"
-ENDED = "the gateway that was asked ended before the act did"
+ENDED = "the gateway that was asked has not seen its end"
 
 
 def kill(world):
@@ -53,7 +53,7 @@ def an_act_that_the_feed_cannot_tell_of_is_not_lost(postgres):
         killed_at_pause(world, world.worker, pause, {"name": "slow", "r": "broken"})
         world.worker.forget()
         assert open_acts(world) == [["queue.pause", "queue:slow", "1", "0"]]
-        assert settled(world) == [("queue.pause", "queue:slow", {"reason": "broken", "error": UNKNOWN})]
+        assert settled(world) == [("queue.pause", "queue:slow", {"reason": "broken", "error": UNKNOWN, "unfinished": True})]
 
 
 def a_bulk_action_that_the_feed_cannot_tell_of_is_not_lost(postgres):
@@ -73,7 +73,41 @@ def a_bulk_action_that_the_feed_cannot_tell_of_is_not_lost(postgres):
         world.worker.forget()
         ((action, subject, detail),) = settled(world)
         assert (action, subject, detail.pop("asOf") != "") == ("tasks.cancel", "tasks", True)
-        assert detail == {"filter": {"type": ["few"]}, "matched": 3, "error": UNKNOWN}, detail
+        assert detail == {"filter": {"type": ["few"]}, "matched": 3, "error": UNKNOWN, "unfinished": True}, detail
+
+
+def a_worker_that_was_away_for_long_has_the_last_word(postgres):
+    with One(postgres) as world:
+        killed_at_pause(world, world.worker, PAUSE, {"name": "slow"})
+        world.worker.is_away = True
+        assert settled(world) == [("queue.pause", "queue:slow", {"error": UNKNOWN, "unfinished": True})]
+        world.worker.is_away = False
+        eventually(lambda: psql(world.url, "SELECT detail FROM audit_log WHERE action = 'queue.pause'") == [[""]])
+
+
+def what_one_shard_has_made_and_another_may_have_is_left_open(postgres):
+    change = (SETTINGS, {"type": "mail", "settings": {"maxRunning": 7}})
+    entry = "SELECT detail FROM audit_log WHERE action = 'task-type.update'"
+    with Shards(postgres) as world:
+        feed, held = world.a.feed, [True]
+
+        def tells_nothing(query):
+            told = feed(query)
+            return {**told, "events": [], "cursor": query["cursor"][0]} if held and "cursor" in query else told
+        world.a.feed = tells_nothing
+        polls = len(world.a.seen("/v1/feed"))
+        world.a.put_nothing()
+        eventually(lambda: len(world.a.seen("/v1/feed")) > polls)  # none of before is on its way
+        world.a.is_mute_after = True
+        answer = world.ask(*change)
+        assert answer.code == "WORKER_UNAVAILABLE" and answer.error["message"].startswith("changed at shard 1, and not at shard 0"), answer.text
+        assert json.loads(psql(world.url, entry)[0][0]) == {"maxRunning": 7, "shards": [1], "unfinished": True}
+        assert open_acts(world) == [["task-type.update", "task-type:mail", "2", "2"]]
+        world.a.is_mute_after = False
+        held.clear()
+        eventually(lambda: open_acts(world) == [["task-type.update", "task-type:mail", "2", "3"]])
+        world.gateway.stop(signal.SIGTERM)
+        assert settled(world) == [("task-type.update", "task-type:mail", {"maxRunning": 7})]
 
 
 def an_act_that_the_feed_tells_of_keeps_its_entry(postgres):
@@ -112,7 +146,7 @@ def what_some_shards_have_made_says_which(postgres):
         world.gateway = Gateway(world.url, **world.settings)
         eventually(lambda: open_acts(world) == [["queue.pause", "queue:default", "2", "1"]])
         world.gateway.stop(signal.SIGTERM)
-        assert settled(world) == [("queue.pause", "queue:default", {"shards": [0], "error": ENDED})]
+        assert settled(world) == [("queue.pause", "queue:default", {"shards": [0], "error": ENDED, "unfinished": True})]
         assert "default" not in world.b.queues
 
 
@@ -160,6 +194,8 @@ def nothing_is_asked_that_cannot_be_written_down(postgres):
 TESTS = [
     an_act_that_the_feed_cannot_tell_of_is_not_lost,
     a_bulk_action_that_the_feed_cannot_tell_of_is_not_lost,
+    a_worker_that_was_away_for_long_has_the_last_word,
+    what_one_shard_has_made_and_another_may_have_is_left_open,
     an_act_that_the_feed_tells_of_keeps_its_entry,
     what_all_shards_have_made_is_finished,
     what_some_shards_have_made_says_which,

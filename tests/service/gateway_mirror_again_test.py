@@ -230,6 +230,22 @@ def what_a_rebuild_does_not_find_leaves_in_steps(postgres):
             world.check_equal()
 
 
+def what_is_there_when_the_log_begins_anew_leaves_in_steps(postgres):
+    """The versions of rows mean nothing then."""
+    with World(postgres) as world:
+        world.worker.put_nothing(20)
+        with world.start() as gateway:
+            world.caught_up()
+            sql(world.url, WATCH_DELETES)
+            sql(world.url, PUT_MANY)
+            world.worker.begin_anew()
+            world.worker.add("new")
+            world.caught_up()
+            eventually(lambda: "event=mirror.worker-reset" in gateway.log)
+            check_steps(world)
+            world.check_equal()
+
+
 READ_JOB = "query($id: ID!) { job(id: $id) { id } jobs { id } }"
 
 
@@ -265,9 +281,30 @@ def a_deleted_job_does_not_come_back_with_a_change_that_is_stored_later(postgres
             world.check_equal()
 
 
+def a_deleted_job_does_not_come_back_with_an_answer_of_before(postgres):
+    """Query.job asks the worker for what is in no row, and stores what it tells."""
+    with World(postgres) as world:
+        with world.start() as gateway:
+            world.following()
+            token = gateway.set_up()
+            job = world.worker.put_job(name="gone")
+            world.caught_up()
+            told, answer = dict(world.worker.jobs[job]), world.worker.answer
+            world.worker.drop_job(job)
+            world.caught_up()
+            world.worker.answer = lambda method, path, *rest: (
+                {"job": told} if path == f"/v1/jobs/{job}" else answer(method, path, *rest))
+            assert gateway.graphql(READ_JOB, {"id": job}, token).data["job"] == {"id": job}
+            assert sql(world.url, "SELECT id FROM jobs") == []
+            told["version"] = str(world.worker.head)  # the mirror has not come to that
+            assert gateway.graphql(READ_JOB, {"id": job}, token).data["job"] == {"id": job}
+            assert sql(world.url, "SELECT id FROM jobs") == [[job]]
+
+
 TESTS = [what_a_gateway_stores_itself_its_mirror_does_not,
          a_deleted_job_does_not_come_back_with_a_change_that_is_stored_later,
          a_day_leaves_in_steps_however_much_it_holds, what_a_rebuild_does_not_find_leaves_in_steps,
+         what_is_there_when_the_log_begins_anew_leaves_in_steps, a_deleted_job_does_not_come_back_with_an_answer_of_before,
          a_task_that_somebody_else_stored_first_is_created_all_the_same,
          a_page_that_was_refused_and_then_not_stored_is_counted_once, a_rebuild_writes_only_what_is_otherwise,
          a_page_that_is_asked_for_ahead_and_fails_is_asked_for_again,

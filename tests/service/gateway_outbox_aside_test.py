@@ -8,6 +8,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from fake_worker import Refusal  # noqa: E402
 from gateway_rig import Answer, Client, Gateway, Postgres, eventually, psql, run_tests  # noqa: E402
 from ids import new_id  # noqa: E402
 from outbox_rig import CANCEL, CREATE, CREATE_ALL, CREATE_JOB, READ_JOB, World  # noqa: E402
@@ -157,6 +158,30 @@ def only_what_the_worker_may_have_counts_as_sent(postgres):
         world.emptied()
 
 
+def what_was_sent_twice_may_be_there_whatever_the_second_answer_says(postgres):
+    """The kept connection breaks behind the first, which the worker has carried out."""
+    with World(postgres, GATEWAY_LOOPS="1") as world:
+        watch_marks(world)
+        create = world.worker.create
+
+        def mute_and_then_away(body, headers):
+            if not world.worker.is_mute_after:
+                world.worker.is_mute_after = True
+                return create(body, headers)
+            world.worker.is_mute_after, world.worker.create = False, create
+            raise Refusal(503, "UNAVAILABLE", "not leading")
+        assert world.create().data["createTask"]["accepted"]
+        psql(world.url, """CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+            'BEGIN INSERT INTO marks VALUES (NEW.subject_id, NEW.sent_at IS NOT NULL); RETURN NULL; END';
+            CREATE TRIGGER keep AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION keep()""")
+        world.worker.create = mute_and_then_away
+        task = world.create().data["createTask"]
+        assert task["id"] in world.worker.tasks
+        assert psql(world.url, f"SELECT count(*) > 0 FROM marks WHERE subject_id = '{task['id']}'") == [["t"]]
+        assert not was_unmarked(world, task["id"])
+        world.emptied()
+
+
 def watch_marks(world):
     """Keeps what happens to the mark of each entry that is sent."""
     psql(world.url, """CREATE TABLE marks (subject_id uuid, is_sent bool);
@@ -234,6 +259,22 @@ def what_another_gateway_has_sent_meanwhile_stays_sent(postgres):
         world.worker.launch()
         world.emptied()
         assert world.sent_ids() == [task] * 2 and not was_unmarked(world, task)
+
+
+def what_another_gateway_has_sent_meanwhile_stays_sent_when_it_steps_aside(postgres):
+    with World(postgres) as world:
+        watch_marks(world)
+        world.worker.vanish()
+        task = world.create(queue="moved").data["createTask"]["id"]
+
+        class Foreign(dict):
+            def __contains__(self, queue):
+                psql(world.url, "UPDATE outbox SET sent_at = clock_timestamp()")
+                return super().__contains__(queue)
+        world.worker.foreign = Foreign(moved=1)
+        world.worker.launch()
+        eventually(lambda: psql(world.url, "SELECT 1 FROM outbox WHERE apart_until IS NOT NULL"))
+        assert not was_unmarked(world, task)
 
 
 def what_is_put_off_of_an_all_or_none_call_is_all_kept(postgres):
@@ -336,7 +377,8 @@ TESTS = [what_has_stepped_aside_fails_visibly_after_too_long, what_has_stepped_a
          what_the_worker_puts_off_beside_what_it_takes_is_kept, only_what_the_worker_may_have_counts_as_sent,
          what_the_worker_puts_off_can_be_cancelled_meanwhile, what_the_worker_puts_off_fails_visibly_after_too_long,
          what_the_worker_may_have_taken_before_stays_sent_when_it_is_put_off,
-         what_another_gateway_has_sent_meanwhile_stays_sent,
+         what_another_gateway_has_sent_meanwhile_stays_sent, what_another_gateway_has_sent_meanwhile_stays_sent_when_it_steps_aside,
+         what_was_sent_twice_may_be_there_whatever_the_second_answer_says,
          what_is_put_off_of_an_all_or_none_call_is_all_kept, what_came_to_the_worker_meanwhile_is_asked_for_once_more,
          what_depends_on_a_duplicate_is_told_so, what_has_stepped_aside_costs_no_look_at_the_others,
          a_circle_steps_aside_and_a_cancelled_task_breaks_it, what_makes_the_worker_stumble_holds_back_nobody]

@@ -311,6 +311,35 @@ def a_moved_queue_takes_with_it_what_waits(postgres):
         assert world.sql("SELECT shard, accepted, status FROM jobs") == [["1", "t", "active"]]
 
 
+def what_is_another_shards_costs_a_rebuild_no_steps(postgres):
+    with World(postgres) as world:
+        world.sql("INSERT INTO tasks (id, type, version) SELECT gen_random_uuid(), 'old', 1 FROM generate_series(1, 25000)")
+        world.gateway.__exit__(None)
+        world.b.put_nothing()
+        world.b.forget()
+        world.gateway = Gateway(world.url, **world.settings)
+        world.follow()
+        assert "event=mirror.snapshot-read cursor=1:" in world.gateway.log and "mirror.cleared" not in world.gateway.log
+        assert world.sql("SELECT count(*) FROM tasks") == [["25000"]]
+
+
+def what_has_moved_can_be_cancelled(postgres):
+    """The shard that it waited for has refused it, and the new one knows nothing of it yet."""
+    with World(postgres, WORKER_CREATE_TIMEOUT="500ms", SHARD_QUEUES="1:bulk") as world:
+        world.a.is_away = True
+        eventually(lambda: world.services()[0].get("worker") == "DOWN")
+        task = world.create("email")["id"]
+        world.a.foreign = {"email": 1}
+        world.gateway.__exit__(None)
+        world.settings["SHARD_QUEUES"] = "1:email,bulk"
+        world.b.is_away, world.a.is_away = True, False
+        world.gateway = Gateway(world.url, **world.settings)
+        eventually(lambda: world.sql("SELECT shard FROM outbox") == [["1"]])
+        assert world.sql("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == [["1"]]
+        assert world.ask(ACT % "cancelTask", {"id": task}).code == "ok"
+        assert world.sql(f"SELECT state FROM tasks WHERE id = '{task}'") == [["cancelled"]]
+
+
 def what_is_misdirected_steps_aside_with_what_depends_on_it(postgres):
     with World(postgres, WORKER_CREATE_TIMEOUT="500ms", SHARD_QUEUES="1:bulk") as world:
         world.a.is_away = True
@@ -434,7 +463,8 @@ TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, wha
          settings_reach_all_and_lists_are_one,
          what_no_shard_knows_the_end_of_is_no_success_unwritten, a_slow_shard_holds_no_other_up, the_first_shard_of_all_may_fail_too,
          figures_add_up_and_snapshots_stay_apart,
-         one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits,
+         one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits, what_has_moved_can_be_cancelled,
+         what_is_another_shards_costs_a_rebuild_no_steps,
          what_is_misdirected_steps_aside_with_what_depends_on_it,
     a_shard_that_was_taken_away_is_a_cache,
          changes_of_all_are_followed_and_resumed]

@@ -95,18 +95,25 @@ static void a_breaker_is_as_it_changed_last(void **state)
     struct scene *s = *state;
     const int64_t now_us = INT64_C(1'764'000'000'000'000);
     assert_breaker(s, 0, HTTP_BREAKER_CLOSED, 0);
-    health_board_tell_breaker(s->board, 0, (struct health_breaker){ HTTP_BREAKER_OPEN, now_us });
+    /* As two loops have noted it. */
+    struct health_breaker one = { HTTP_BREAKER_CLOSED, now_us - 9 }, other = one;
+    const struct health_breaker still = one;
+    health_board_note(s->board, 0, &one, (struct health_breaker){ HTTP_BREAKER_OPEN, now_us },
+                      false);
     assert_breaker(s, 0, HTTP_BREAKER_OPEN, now_us);
     assert_breaker(s, 1, HTTP_BREAKER_CLOSED, 0);
     const struct health_breaker probing = { HTTP_BREAKER_HALF_OPEN,
                                             now_us - 5 }; /* a clock set back */
-    health_board_tell_breaker(s->board, 0, probing);
+    health_board_note(s->board, 0, &one, probing, true);
     assert_breaker(s, 0, HTTP_BREAKER_HALF_OPEN, now_us - 5);
-    health_board_tell_answered(s->board, 0);
+    health_board_note(s->board, 0, &one, probing, true); /* it has not closed by that */
+    health_board_note(s->board, 0, &other, still, false);
+    assert_breaker(s, 0, HTTP_BREAKER_HALF_OPEN, now_us - 5);
+    health_board_note(s->board, 0, &other, still, true);
     struct health_breaker closed = health_board_breaker(s->board, 0);
     assert_int_equal(closed.state, HTTP_BREAKER_CLOSED);
     assert_true(closed.since_us > 0);
-    health_board_tell_answered(s->board, 0);
+    health_board_note(s->board, 0, &other, still, true);
     assert_breaker(s, 0, HTTP_BREAKER_CLOSED, closed.since_us);
 }
 

@@ -88,7 +88,7 @@ struct asking {
     enum err_code code;
     enum err_origin origin;
     char message[sizeof((struct err *)0)->message];
-    bool is_cut;
+    bool is_cut, is_of_repeat;
     struct buf body, field;
     size_t streamed;
     bool stops_stream;
@@ -142,6 +142,7 @@ static void got_reply(void *owner, const struct http_reply *reply, const struct 
     t->code = e ? e->code : ERR_NONE;
     t->origin = e ? e->origin : ERR_ORIGIN_SELF;
     t->is_cut = reply && reply->is_cut;
+    t->is_of_repeat = reply && reply->is_of_repeat;
     snprintf(t->message, sizeof t->message, "%s", e ? e->message : "");
     buf_reset(&t->body);
     buf_reset(&t->field);
@@ -450,12 +451,14 @@ static void a_call_that_must_not_be_repeated_is_sent_once(void **state)
     for (int i = 0; i < 2; i++) {
         ask_and_await(&t, call);
         assert_int_equal(t.status, 200);
+        assert_int_equal(t.is_of_repeat, i == 1);
     }
     assert_int_equal(peer.seen, 3); /* the second was sent twice */
     call.is_sent_once = true;
     for (int i = 0; i < 2; i++) {
         ask_and_await(&t, call);
         assert_int_equal(t.status, 200);
+        assert_false(t.is_of_repeat);
     }
     assert_int_equal(peer.seen, 5);
     end(&t);

@@ -72,12 +72,12 @@ struct db_step audit_begin_step(struct arena *a, const struct audit_record *act,
 }
 
 struct db_step audit_told_step(struct arena *a, const struct audit_record *acts, size_t count,
-                               int shard)
+                               int64_t shards)
 {
     struct uuid *ids = arena_new_array(a, count, struct uuid);
     for (size_t i = 0; i < count; i++)
         ids[i] = acts[i].id;
-    return (struct db_step){ &audit_told, audit_told_args(a, ids, count, (int16_t)shard) };
+    return (struct db_step){ &audit_told, audit_told_args(a, ids, count, shards) };
 }
 
 struct db_step audit_end_step(struct arena *a, struct uuid id)

@@ -30,9 +30,9 @@ struct audit_record {
 /* `shards` are asked, each for all of it; 0: the last call says itself that it is the last. */
 [[nodiscard]] struct db_step audit_begin_step(struct arena *a, const struct audit_record *act,
                                               int16_t shards);
-/* The worker of that shard has told of them. Before audit_record_step. */
+/* The workers of those shards, a bit for each, have told of them. Before audit_record_step. */
 [[nodiscard]] struct db_step audit_told_step(struct arena *a, const struct audit_record *acts,
-                                             size_t count, int shard);
+                                             size_t count, int64_t shards);
 /* Its entry has its end, or needs none, since nothing was done. Before audit_record_step. */
 [[nodiscard]] struct db_step audit_end_step(struct arena *a, struct uuid id);
 /* At most `most` of those that are older become entries as far as they are known; audit_settled

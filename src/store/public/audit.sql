@@ -36,16 +36,17 @@ INSERT INTO audit_acts (id, actor_id, actor_label, action, subject, detail, at, 
 VALUES ($1::uuid, $2::uuid, left($3::text, 400), $4::text, left($5::text, 400), nullif($6::text, '')::jsonb, now(),
         $7::int2);
 
--- :name audit_told  :params ids uuid[], shard int2
--- It stands before audit_record, as audit_end does: whoever writes both locks them in that order.
-UPDATE audit_acts AS c SET told = c.told | (1::int8 << $2::int4) WHERE c.id = ANY ($1::uuid[]);
+-- :name audit_told  :params ids uuid[], shards int8
+-- `shards`: a bit for each. It stands before audit_record, as audit_end does: whoever writes both locks them in that order.
+UPDATE audit_acts AS c SET told = c.told | $2::int8 WHERE c.id = ANY ($1::uuid[]);
 
 -- :name audit_end  :params id uuid
 DELETE FROM audit_acts AS c WHERE c.id = $1::uuid;
 
 -- :name audit_settle  :params kept_s int8, row_limit int8
--- What nobody has written the end of, and nobody will: where all shards have told of it, it is done.
--- Else its entry, or one that is made of it, says what is known. Their number.
+-- What nobody has written the end of: where all shards have told of it, it is done. Else its entry,
+-- or one that is made of it, says what is known, and stays unfinished: a worker that was away for so
+-- long may tell of it still. Their number.
 WITH due AS (
     SELECT c.id FROM audit_acts AS c
     WHERE c.at < now() - $1::int8 * interval '1 second'
@@ -66,7 +67,8 @@ WITH due AS (
     INSERT INTO audit_log (id, actor_id, actor_label, action, subject, detail, at)
     SELECT g.id, a.id, g.actor_label, g.action, g.subject,
            coalesce(g.detail, '{}'::jsonb)
-           || '{"error": "what came of it is not known: the gateway that was asked has not written it down"}'::jsonb,
+           || '{"error": "what came of it is not known: the gateway that was asked has not written it down",
+                "unfinished": true}'::jsonb,
            g.at
     FROM gone AS g
     LEFT JOIN actors AS a ON a.id = g.actor_id
@@ -75,8 +77,9 @@ WITH due AS (
 SELECT (SELECT count(*) FROM gone), audit_finish(array_agg(x.id), array_agg(x.detail))
 FROM (SELECT l.id,
              CASE WHEN g.is_whole THEN coalesce(g.detail::text, '')
-                  ELSE (((l.detail - 'unfinished') - 'shards') || g.told
-                        || '{"error": "the gateway that was asked ended before the act did"}'::jsonb)::text
+                  ELSE (l.detail
+                        || jsonb_strip_nulls(jsonb_build_object('shards', greatest(l.detail->'shards', g.told->'shards')))
+                        || '{"error": "the gateway that was asked has not seen its end"}'::jsonb)::text
                   END AS detail
       FROM gone AS g
       JOIN audit_log AS l ON l.id = g.id

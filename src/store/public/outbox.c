@@ -68,11 +68,11 @@ struct db_step outbox_put_off_step(struct arena *a, const struct outbox_entry *e
 struct db_step outbox_part_step(struct arena *a, const struct uuid *misdirected,
                                 size_t misdirected_count, const struct uuid *refused,
                                 size_t refused_count, const struct uuid *gone, size_t gone_count,
-                                int64_t wait_s)
+                                int64_t wait_s, int64_t mark_us)
 {
     return (struct db_step){ &outbox_part,
                              outbox_part_args(a, misdirected, misdirected_count, refused,
-                                              refused_count, gone, gone_count, wait_s) };
+                                              refused_count, gone, gone_count, wait_s, mark_us) };
 }
 
 struct db_step outbox_apart_step(void)
@@ -117,7 +117,8 @@ int64_t outbox_expired(const struct db_rows *rows)
     return db_rows_i64(rows, 0, 0);
 }
 
-struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves, size_t count)
+struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves, size_t count,
+                                int64_t mark_us)
 {
     struct uuid *ids = arena_new_array(a, count, struct uuid);
     int64_t *shards = arena_new_array(a, count, int64_t);
@@ -125,7 +126,8 @@ struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves
         ids[i] = moves[i].subject_id;
         shards[i] = moves[i].shard;
     }
-    return (struct db_step){ &outbox_move, outbox_move_args(a, ids, count, shards, count) };
+    return (struct db_step){ &outbox_move,
+                             outbox_move_args(a, ids, count, shards, count, mark_us) };
 }
 
 struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id, struct actor actor)

@@ -41,12 +41,13 @@ enum outbox_find_column {
 /* Of what was taken together, none of it sent before: the worker has not taken it for certain. */
 [[nodiscard]] struct db_step outbox_put_off_step(struct arena *a,
                                                  const struct outbox_entry *entries, size_t count);
-/* Entries that are taken, by what the worker said of them: they are another shard's; they are
- * refused; they are in, or never will be. Before outbox_refuse_…_step and outbox_done_step. */
+/* Entries that are taken, all with that mark, by what the worker said of them: they are another
+ * shard's; they are refused; they are in, or never will be. Before outbox_refuse_…_step and
+ * outbox_done_step. */
 [[nodiscard]] struct db_step outbox_part_step(struct arena *a, const struct uuid *misdirected,
                                               size_t misdirected_count, const struct uuid *refused,
                                               size_t refused_count, const struct uuid *gone,
-                                              size_t gone_count, int64_t wait_s);
+                                              size_t gone_count, int64_t wait_s, int64_t mark_us);
 /* How many have stepped aside, of all shards. */
 [[nodiscard]] struct db_step outbox_apart_step(void);
 [[nodiscard]] struct db_step outbox_done_step(struct arena *a, const struct uuid *ids,
@@ -72,8 +73,9 @@ struct outbox_move {
     struct uuid subject_id;
     int16_t shard; /* that it waits for from now on */
 };
+/* Entries that were taken with that mark; others stay where they are. */
 [[nodiscard]] struct db_step outbox_move_step(struct arena *a, const struct outbox_move *moves,
-                                              size_t count);
+                                              size_t count, int64_t mark_us);
 
 /* One row where it still waited here and now is cancelled; the audit log then tells of both. */
 [[nodiscard]] struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id,

@@ -49,13 +49,14 @@ ORDER BY t.id;
 UPDATE outbox AS o SET sent_at = NULL
 WHERE o.id = ANY ($1::uuid[]) AND (extract(epoch FROM o.sent_at) * 1000000)::int8 = $2::int8;
 
--- :name outbox_part  :params misdirected uuid[], refused uuid[], gone uuid[], wait_s int8
+-- :name outbox_part  :params misdirected uuid[], refused uuid[], gone uuid[], wait_s int8, mark_us int8
 -- Those that the worker says are another shard's step aside, so that others go on, and are offered
 -- again later. So are refused ones that depend on what waits here still, since the worker cannot know
--- of that. It has none of them for certain: they can be cancelled, and expire. It stands before
--- outbox_refuse and outbox_done, which then pass them over.
+-- of that. It has none of them for certain: they can be cancelled, and expire, unless somebody else
+-- has sent them since. It stands before outbox_refuse and outbox_done, which then pass them over.
 UPDATE outbox AS o
-SET apart_until = now() + $4::int8 * interval '1 second', sent_at = NULL
+SET apart_until = now() + $4::int8 * interval '1 second',
+    sent_at = CASE WHEN (extract(epoch FROM o.sent_at) * 1000000)::int8 = $5::int8 THEN NULL ELSE o.sent_at END
 WHERE o.id = ANY ($1::uuid[])
    OR (o.id = ANY ($2::uuid[])
        AND EXISTS (SELECT
@@ -149,16 +150,19 @@ WITH old AS (
 )
 SELECT count(*) FROM gone;
 
--- :name outbox_move  :params ids uuid[], shards int8[]
--- Their queues have gone to other shards, and the one that they waited for has refused them.
-WITH given AS (
-    SELECT g.id, g.shard FROM unnest($1::uuid[], $2::int8[]) AS g (id, shard)
-), moved AS (
-    UPDATE outbox AS o SET shard = g.shard, apart_until = NULL FROM given AS g WHERE o.subject_id = g.id
+-- :name outbox_move  :params ids uuid[], shards int8[], mark_us int8
+-- Their queues have gone to other shards, and the one that they waited for has refused them: the new
+-- one knows nothing of them yet, so they can be cancelled, and expire. What somebody else has sent
+-- since is his.
+WITH moved AS (
+    UPDATE outbox AS o SET shard = g.shard, apart_until = NULL, sent_at = NULL
+    FROM unnest($1::uuid[], $2::int8[]) AS g (id, shard)
+    WHERE o.subject_id = g.id AND (extract(epoch FROM o.sent_at) * 1000000)::int8 = $3::int8
+    RETURNING o.subject_id AS id, o.shard
 ), moved_jobs AS (
-    UPDATE jobs AS j SET shard = g.shard FROM given AS g WHERE j.id = g.id AND j.version = 0
+    UPDATE jobs AS j SET shard = g.shard FROM moved AS g WHERE j.id = g.id AND j.version = 0
 )
-UPDATE tasks AS t SET shard = g.shard FROM given AS g WHERE t.id = g.id AND t.version = 0;
+UPDATE tasks AS t SET shard = g.shard FROM moved AS g WHERE t.id = g.id AND t.version = 0;
 
 -- :name outbox_cancel  :params id uuid, create_id uuid, cancel_id uuid, actor_id uuid, actor_label text
 -- Only what was never sent: of the others nobody but the worker knows. No record of the worker's

@@ -200,6 +200,11 @@ struct db_step task_mirror_versions_step(struct arena *a, const struct mirror_pa
                              task_mirror_versions_args(a, page->after, page->last, VERSIONS_MAX) };
 }
 
+bool task_mirror_is_few(const struct db_rows *versions)
+{
+    return db_rows_count(versions) < VERSIONS_MAX;
+}
+
 size_t task_mirror_newer(struct mirror_row *rows, size_t count, const struct db_rows *versions)
 {
     size_t kept = 0, at = 0, known = db_rows_count(versions);
@@ -280,14 +285,17 @@ struct db_step task_mirror_prune_step(struct arena *a, const struct mirror_page 
 
 struct db_step task_mirror_cut_step(struct arena *a, const struct mirror_page *page, size_t count)
 {
-    return (struct db_step){ &task_mirror_cut,
-                             task_mirror_cut_args(a, page->after, page->last, (int64_t)count) };
+    return (struct db_step){ &task_mirror_cut, task_mirror_cut_args(a, page->after, page->last,
+                                                                    (int64_t)count, page->shard) };
 }
 
 /* ── jobs ── */
 
+/* What is known of rows that are not there. */
+enum absent { ABSENT_NEW, ABSENT_GONE, ABSENT_MAYBE_GONE };
+
 static struct db_step jobs_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                                bool is_accepted, bool is_forced, int16_t shard, bool are_new)
+                                bool is_accepted, bool is_forced, int16_t shard, enum absent absent)
 {
     static const int columns[] = {
         COL_jobs_id,
@@ -319,20 +327,26 @@ static struct db_step jobs_step(struct arena *a, const struct mirror_row *rows, 
     db_args_bool(args, is_accepted);
     db_args_bool(args, is_forced);
     db_args_i64(args, shard);
-    db_args_bool(args, are_new);
+    db_args_bool(args, absent == ABSENT_GONE);
+    db_args_bool(args, absent == ABSENT_MAYBE_GONE);
     return (struct db_step){ &job_mirror_upsert, args };
 }
 
 struct db_step job_mirror_upsert_step(struct arena *a, const struct mirror_row *rows, size_t count,
                                       bool is_accepted, bool is_forced, int16_t shard)
 {
-    return jobs_step(a, rows, count, is_accepted, is_forced, shard, true);
+    return jobs_step(a, rows, count, is_accepted, is_forced, shard, ABSENT_NEW);
 }
 
 struct db_step job_mirror_update_step(struct arena *a, const struct mirror_row *rows, size_t count,
                                       int16_t shard)
 {
-    return jobs_step(a, rows, count, true, false, shard, false);
+    return jobs_step(a, rows, count, true, false, shard, ABSENT_GONE);
+}
+
+struct db_step job_mirror_found_step(struct arena *a, const struct mirror_row *row, int16_t shard)
+{
+    return jobs_step(a, row, 1, true, false, shard, ABSENT_MAYBE_GONE);
 }
 
 struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids, size_t count)

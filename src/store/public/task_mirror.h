@@ -63,14 +63,16 @@ struct mirror_page {
 };
 [[nodiscard]] struct db_step task_mirror_prune_step(struct arena *a,
                                                     const struct mirror_page *page);
-/* Where the page has more rows than so many of the table's: one row, the id that they stand before.
- */
+/* Where the table has more rows of the page's shard there than so many: one row, the id that they
+ * stand before. */
 [[nodiscard]] struct db_step task_mirror_cut_step(struct arena *a, const struct mirror_page *page,
                                                   size_t count);
 /* What of the page is there already, and which of its `rows` (in the order of ids) are not, or are
  * there in an older version: those move to the front, and are counted. */
 [[nodiscard]] struct db_step task_mirror_versions_step(struct arena *a,
                                                        const struct mirror_page *page);
+/* They are all that is there: one statement can delete it. */
+[[nodiscard]] bool task_mirror_is_few(const struct db_rows *versions);
 [[nodiscard]] size_t task_mirror_newer(struct mirror_row *rows, size_t count,
                                        const struct db_rows *versions);
 
@@ -81,6 +83,10 @@ struct mirror_page {
  */
 [[nodiscard]] struct db_step job_mirror_update_step(struct arena *a, const struct mirror_row *rows,
                                                     size_t count, int16_t shard);
+/* As its worker has told of it just now; another may have deleted it since. Where the shard's
+ * mirror has come past the row's version and there is no row, it is gone, and is not made again. */
+[[nodiscard]] struct db_step job_mirror_found_step(struct arena *a, const struct mirror_row *row,
+                                                   int16_t shard);
 [[nodiscard]] struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids,
                                                   size_t count);
 /* All jobs of a snapshot. */

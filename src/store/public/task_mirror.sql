@@ -119,11 +119,16 @@ SELECT g.id FROM given AS g
 WHERE NOT EXISTS (SELECT FROM changed AS c WHERE c.id = g.id)
   AND NOT EXISTS (SELECT FROM tasks AS t WHERE t.id = g.id);
 
--- :name task_mirror_cut  :params after_id uuid, last_id uuid, row_offset int8
--- The id that so many rows stand before; no row: there are no more than that.
-SELECT t.id FROM tasks AS t
-WHERE t.id > $1::uuid AND t.id <= $2::uuid
-ORDER BY t.id OFFSET $3::int8 LIMIT 1;
+-- :name task_mirror_cut  :params after_id uuid, last_id uuid, row_offset int8, shard int2
+-- The id that so many of the shard's rows stand before; no row: there are no more than that. In the
+-- two halves of task_mirror_drop_ranges.
+(SELECT t.id FROM tasks AS t
+ WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.shard = $4::int2 AND t.shard > 0
+ ORDER BY t.id OFFSET $3::int8 LIMIT 1)
+UNION ALL
+(SELECT t.id FROM tasks AS t
+ WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.shard = 0 AND $4::int2 = 0
+ ORDER BY t.id OFFSET $3::int8 LIMIT 1);
 
 -- :name task_mirror_drop  :params ids uuid[]
 DELETE FROM tasks AS t WHERE t.id = ANY ($1::uuid[]);
@@ -160,9 +165,11 @@ WHERE t.id > $1::uuid AND t.id <= $2::uuid AND t.version > 0
 -- :name job_mirror_upsert  :params ids uuid[], names text[], schedules text[], time_zones text[], statuses text[], last_runs timestamptz[]
 -- :params next_runs timestamptz[], task_types text[], payloads text[], priorities text[], misfires text[]
 -- :params overlaps text[], max_attempts int4[], fail_afters int4[], failures int4[], queues text[], timeouts int4[], jitters int4[]
--- :params created_bys uuid[], versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, is_forced bool, shard int2, are_new bool
--- Those that are not new have a row, or were deleted meanwhile: a row that is not there is not made
--- again. FOR UPDATE: one that is being deleted is waited for, and then passed over.
+-- :params created_bys uuid[], versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, is_forced bool, shard int2, are_known bool, are_found bool
+-- Those that are known have a row, or were deleted meanwhile: a row that is not there is not made
+-- again. FOR UPDATE: one that is being deleted is waited for, and then passed over. Of those that an
+-- answer was found with the same is known once the shard's mirror has come past their version: until
+-- then it will hear of their end. FOR SHARE: it does not come past it meanwhile.
 INSERT INTO jobs AS j (id, name, schedule, time_zone, status, last_run, next_run, task_type,
                        payload, priority, misfire_policy, overlap_policy, max_attempts, fail_after,
                        consecutive_failures, queue, timeout_seconds, jitter_seconds, created_by,
@@ -185,7 +192,14 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::time
            priority, misfire_policy, overlap_policy, max_attempts, fail_after,
            consecutive_failures, queue, timeout_seconds, jitter_seconds, created_by, version,
            created_at, updated_at)
-WHERE $26::bool OR EXISTS (SELECT FROM jobs AS k WHERE k.id = g.id FOR UPDATE)
+WHERE CASE WHEN $26::bool THEN EXISTS (SELECT FROM jobs AS k WHERE k.id = g.id FOR UPDATE)
+           WHEN $27::bool
+           THEN EXISTS (SELECT FROM mirror AS m
+                        WHERE m.name = CASE WHEN $25::int2 > 0 THEN 'tasks-' || $25::int2 ELSE 'tasks' END
+                          AND coalesce(nullif(split_part(coalesce(m.snapshot_cursor, m.cursor), ':', 2), '')::int8, 0)
+                              <= g.version
+                        FOR SHARE)
+           ELSE true END
 ON CONFLICT (id) DO UPDATE
 SET name = excluded.name, schedule = excluded.schedule, time_zone = excluded.time_zone,
     status = excluded.status, last_run = excluded.last_run, next_run = excluded.next_run,
