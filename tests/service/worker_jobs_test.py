@@ -511,10 +511,11 @@ def what_is_too_old_is_removed(worker):
 def missed_firings_follow_the_policy(worker):
     hourly = {policy: worker.make_job("0 * * * *", misfire_policy=policy, overlap_policy="allow")["id"]
               for policy in ("skip", "run-once", "run-all")}
-    minute = datetime.now(timezone.utc).minute
     worker.stop()
+    now = datetime.now(timezone.utc)
+    minute, past_s = now.minute, 60 * now.minute + now.second
     for job_id in hourly.values():
-        worker.put_back(job_id, f"3 hours {minute + 1} minutes")  # before a full hour, four of them past
+        worker.put_back(job_id, f"3 hours {past_s + 30} seconds")  # before a full hour, four of them past
     worker.start()
     expected = {"skip": 0 if minute > 1 else 1, "run-once": 1, "run-all": 4}
     for policy, job_id in hourly.items():
