@@ -182,8 +182,8 @@ def test_all_killed_at_once_lose_nothing_and_the_mirror_goes_on_from_its_cursor(
         with Up(PROGRAM, scratch, ["--env", "development"], env=CREATES_WAIT_LITTLE, fresh=True) as up:
             up.wait_ready()
             token = set_up(up)
-            tasks = accepted_and_kept(up, token, 20)
             until("the cursor is stored", lambda: sql(up, "select 1 from mirror where cursor like '0:%'"))
+            tasks = accepted_and_kept(up, token, 20)
             kill_at_once([up.process.pid, *descendants(up.process.pid)])
             up.process.wait()
         with Up(PROGRAM, scratch, ["--env", "development"]) as up:
