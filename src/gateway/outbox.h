@@ -37,11 +37,6 @@ struct outbox_put {
 {
     return status == 429 || status > 500;
 }
-/* Whether it says so for certain: of other errors it may be told after the change was made. */
-[[nodiscard]] static inline bool outbox_is_not_taken(int64_t status)
-{
-    return status == 429 || status == 503;
-}
 /* Whether something waits for that shard's worker, so that what comes now must wait behind it.
  * Thread: any. */
 [[nodiscard]] static inline bool outbox_is_waiting(const struct gateway *gw, size_t shard)

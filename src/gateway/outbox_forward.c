@@ -264,7 +264,7 @@ static bool read_result(struct forward *f, const struct json_value *result,
     if (status != NULL && status->type == JSON_NUMBER)
         (void)json_to_i64(status, &number);
     if (outbox_is_put_off(number)) {
-        put_off(f, o, entry, outbox_is_not_taken(number));
+        put_off(f, o, entry, worker_took_nothing(number));
         return true;
     }
     refuse(f, o, entry, has_place ? str_from(message->text, (size_t)end + 2) : message->text,

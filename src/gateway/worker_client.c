@@ -124,7 +124,7 @@ static void read_refusal(const struct json_value *body, int status, struct worke
         (void)json_to_i64(index, &reply->index);
     reply->is_away = status == 503;
     reply->is_not_taken =
-        (status == 503 || status == 429) && !str_is_empty(json_get_text(body, STR("code")));
+        worker_took_nothing(status) && !str_is_empty(json_get_text(body, STR("code")));
     reply->is_in_doubt = status >= 500 && status != 503;
     if (status == 401 || status == 403) {
         log_error("worker.refused", "status=%d reason=%s", status, log_quote(message));

@@ -61,6 +61,13 @@ struct worker_call_options {
 [[nodiscard]] bool worker_client_call(struct worker_client *client,
                                       const struct worker_call_options *options, struct err *e);
 
+/* Whether a worker that answers so, of a call or of one task, has not made the change, for certain:
+ * of other errors it may be told after it was made. */
+[[nodiscard]] static inline bool worker_took_nothing(int64_t status)
+{
+    return status == 429 || status == 503;
+}
+
 /* "BAD_USER_INPUT" of an error object; UNAVAILABLE for what is not known. */
 [[nodiscard]] enum err_code worker_error_code(struct str name);
 

@@ -29,7 +29,7 @@ struct http_call {
     char refused_address[INET6_ADDRSTRLEN]; /* by the guard; empty: none */
     const char *refused_as;
     bool has_tried_address; /* one that the guard let through */
-    bool was_sent_once, was_repeated;
+    unsigned sendings;
 };
 
 struct http_client {
@@ -123,8 +123,7 @@ static int on_sending(void *owner, char *to, char *from, int to_port, int from_p
 {
     struct http_call *call = owner;
     (void)to, (void)from, (void)to_port, (void)from_port;
-    call->was_repeated = call->was_sent_once;
-    call->was_sent_once = true;
+    call->sendings++;
     return CURL_PREREQFUNC_OK;
 }
 
@@ -306,7 +305,7 @@ static void complete(struct http_call *call, CURLcode code)
         .headers = buf_str(&call->headers),
         .body = buf_str(&call->body),
         .is_cut = call->is_cut,
-        .is_of_repeat = call->was_repeated,
+        .is_of_repeat = call->sendings > 1,
     };
     call->options.fn(call->options.owner, &reply, NULL);
     free_call(call);

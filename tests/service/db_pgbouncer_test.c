@@ -216,9 +216,7 @@ static void who_waits_for_a_server_keeps_his_place(void **state)
     options.is_prepare_off = true;
     struct rig rig;
     rig_init(&rig, url, &options);
-    struct db_conn *holder = NULL;
-    assert_true(db_conn_open(&(struct db_conn_options){ .url = str_of_c(url) }, &holder, &e));
-    assert_true(db_conn_begin(holder, &e) && db_conn_exec(holder, "hold", STR("SELECT 1"), &e));
+    struct db_conn *holder = hold(url, "SELECT 1");
     struct rig_call late, behind;
     struct db_step step = rig_step(&rig, "SELECT 1", 0, NULL);
     assert_true(rig_start(&rig, DB_LANE_READ, &step, 1, SHORT_MS, false, &late));

@@ -252,10 +252,7 @@ static void a_write_past_its_deadline_is_in_doubt_and_does_not_hold_up_the_next(
     struct rig rig;
     rig_init(&rig, url, &options);
     struct err e = { 0 };
-    struct db_conn *holder = NULL;
-    assert_true(db_conn_open(&(struct db_conn_options){ .url = str_of_c(url) }, &holder, &e));
-    assert_true(db_conn_begin(holder, &e) &&
-                db_conn_exec(holder, "lock", STR("UPDATE locked SET n = 1"), &e));
+    struct db_conn *holder = hold(url, "UPDATE locked SET n = 1");
     struct rig_call stuck, behind;
     struct db_step update = rig_step(&rig, "UPDATE locked SET n = n + 10", 0, NULL);
     struct db_step other = rig_step(&rig, "SELECT 6", 0, NULL);

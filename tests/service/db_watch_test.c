@@ -41,11 +41,7 @@ static void a_read_that_stands_still_is_cancelled_and_those_behind_it_go_on(void
     struct db_pool_options options = one_of_each();
     struct rig rig;
     rig_init(&rig, url, &options);
-    struct err e = { 0 };
-    struct db_conn *holder = NULL;
-    assert_true(db_conn_open(&(struct db_conn_options){ .url = str_of_c(url) }, &holder, &e));
-    assert_true(db_conn_begin(holder, &e) &&
-                db_conn_exec(holder, "lock", STR("LOCK TABLE shut"), &e));
+    struct db_conn *holder = hold(url, "LOCK TABLE shut");
     for (int is_forgotten = 0; is_forgotten < 2; is_forgotten++) {
         struct rig_call stuck, late, beside, behind;
         struct db_step hung = rig_step(&rig, "SELECT count(*) FROM shut", 0, NULL);
@@ -166,11 +162,7 @@ static void a_cancel_that_hangs_costs_nobody_his_answer(void **state)
     rig_init(&rig, url, &options);
     pid_t postmaster =
         (pid_t)rig_look(url, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int8");
-    struct err e = { 0 };
-    struct db_conn *holder = NULL;
-    assert_true(db_conn_open(&(struct db_conn_options){ .url = str_of_c(url) }, &holder, &e));
-    assert_true(db_conn_begin(holder, &e) &&
-                db_conn_exec(holder, "lock", STR("LOCK TABLE hung"), &e));
+    struct db_conn *holder = hold(url, "LOCK TABLE hung");
     struct rig_call late, next, *behind = arena_new_array(rig.arena, COUNT, struct rig_call);
     struct db_step hung = rig_step(&rig, "SELECT count(*) FROM hung", 0, NULL);
     struct db_step step = rig_step(&rig, "SELECT 1, pg_sleep(0.1)", 0, NULL);
