@@ -471,6 +471,8 @@ def test_who_is_asked_stops_after_those_who_ask():
     with Scratch() as scratch, Up(PROGRAM, scratch,
                                   env={"STUB_MODE": "runner.slow gateway.slow ai.slow"}) as up:
         up.wait_ready()
+        for name in UNIX_SERVICES:  # it is ready without ai and runner, and these die of an early signal
+            up.logged("event=up.child_ready", f"child={name} ")
         up.process.send_signal(signal.SIGTERM)
         assert up.wait_exit() == 0
         ended = {child: up.log.index(up.logged("event=up.child_ended", f"child={child} "))
