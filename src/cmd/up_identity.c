@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <spawn.h>
 #include <sys/auxv.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
@@ -79,11 +80,28 @@ static bool make_user(const char *name, struct err *e)
     return ok || err_in(e, "make the system user %s", name);
 }
 
+/*
+ * One process at a time: of two useradds at once each may take the other's entry away again. The
+ * lock is on the folder, since the file is another one after each change and useradd locks it
+ * itself.
+ */
+static bool make_user_once(const char *name, struct err *e)
+{
+    int folder = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_locked = folder >= 0 && flock(folder, LOCK_EX) == 0;
+    bool ok = is_locked
+                  ? getpwnam(name) || make_user(name, e)
+                  : err_set_errno(e, ERR_UNAVAILABLE, "cannot lock /etc to make user %s", name);
+    if (folder >= 0)
+        close(folder);
+    return ok;
+}
+
 /* As root: a user who is not. */
 static bool find_or_make(const char *name, const struct passwd **ret_user, struct err *e)
 {
     const struct passwd *found = getpwnam(name);
-    if (!found && !make_user(name, e))
+    if (!found && !make_user_once(name, e))
         return false;
     found = found ? found : getpwnam(name);
     if (!found || found->pw_uid == 0)

@@ -698,6 +698,47 @@ def test_started_by_root_everything_runs_as_windlass():
         assert os.stat(scratch.path).st_uid == 0
 
 
+def test_first_starts_at_once_make_the_user_once():
+    need_root("to make users, in a mount namespace whose /etc is a copy without them")
+    with Scratch() as scratch:
+        etc, count = scratch.join("etc"), 4
+        shutil.copytree("/etc", etc, symlinks=True)
+        for name in ("passwd", "group", "shadow", "gshadow"):
+            with open(os.path.join(etc, name), "r+") as file:
+                kept = [line for line in file if not line.startswith("windlass")]
+                file.seek(0)
+                file.truncate()
+                file.writelines(kept)
+        holder = subprocess.Popen(["unshare", "--mount", "sh", "-c",
+                                   f"mount --bind {etc} /etc && echo ready && exec sleep inf"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            if holder.stdout.readline() != "ready\n":
+                raise Skip(f"no mount namespace can be made here: {holder.stderr.read().strip()}")
+            wrapper = scratch.join("in-namespace")
+            with open(wrapper, "w") as file:
+                file.write(f"#!/bin/sh\nexec nsenter --mount=/proc/{holder.pid}/ns/mnt {PROGRAM} \"$@\"\n")
+            os.chmod(wrapper, 0o755)
+            ups = [Up(wrapper, scratch, data=scratch.join(f"data{i}"), run=scratch.join(f"run{i}"))
+                   for i in range(count)]
+            try:
+                for up in ups:
+                    up.start()
+                for up in ups:
+                    up.wait_ready()
+            finally:
+                for up in ups:
+                    up.end()
+            with open(os.path.join(etc, "passwd")) as file:
+                made = [line for line in file if line.startswith("windlass:")]
+            assert len(made) == 1, made
+            assert sum("event=up.user_made" in line and "user=windlass" in line.split()
+                       for up in ups for line in up.log) == 1
+        finally:
+            holder.kill()
+            holder.wait()
+
+
 def test_a_program_that_only_root_can_reach_serves_all_the_same():
     need_root("that is what it tests")
     with Scratch() as scratch:
