@@ -303,7 +303,7 @@ HELD_S = 120  # what an analyst's query takes; ticks, vacuum and checkpoints go 
 
 def a_snapshot_that_somebody_holds_open_stops_nothing(postgres):
     url = postgres.tell("database")
-    with Worker(url) as worker:
+    with Worker(url, WORKER_LEASE="10s") as worker:  # in two minutes a busy machine may well stop for one
         caller = Caller(worker)
         caller.create_one(type="load")
         held = subprocess.Popen(["psql", "-Xq", url], stdin=subprocess.PIPE, text=True,
