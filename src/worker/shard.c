@@ -162,19 +162,13 @@ static void look_again_in(struct shard *s, int64_t us)
         io_timer_start(s->gap, (us + MS_CEIL) / CLOCK_MS);
 }
 
-/* Callers who ask again when they are answered have all come back: nobody else is to be waited for.
- */
-static bool is_group_complete(const struct shard *s)
-{
-    return s->queue_count > 0 && s->queue_count >= s->last_intents;
-}
-
 /* Idle: at once. Else at least the gap between two starts, unless enough have gathered. */
 static bool must_wait(struct shard *s)
 {
     int64_t now_us = clock_mono_us();
     int64_t until_us = s->batch_started_us + SHARD_BATCH_GAP_US;
-    if (s->queue_count >= SHARD_FLUSH_AT || is_group_complete(s))
+    size_t wanted = min_of(coalesce_wanted(&s->coalesce), (size_t)SHARD_FLUSH_AT);
+    if (s->queue_count > 0 && s->queue_count >= wanted)
         until_us = 0;
     until_us = max_of(until_us, s->paused_until_us);
     if (now_us >= until_us)
@@ -229,7 +223,7 @@ static void assemble(struct shard *s)
         return;
     }
     s->end = batch_next(b);
-    s->last_intents = b->intent_count;
+    coalesce_sent(&s->coalesce, b->intent_count, s->batch_started_us);
     batch_send(b);
 }
 
@@ -344,6 +338,7 @@ void shard_batch_ended(struct shard *s)
         forget_all(s);
         return;
     }
+    coalesce_ended(&s->coalesce, s->queue_count);
     run_views(s);
     session_set_clock(s->sessions);
     shard_wake(s);

@@ -29,6 +29,7 @@
 #include "db/pool.h"
 #include "io/timer.h"
 #include "obs/metrics.h"
+#include "worker/coalesce.h"
 #include "worker/live_lane.h"
 #include "worker/ops.h"
 #include "worker/worker.h"
@@ -154,7 +155,7 @@ struct shard {
     size_t suspects;     /* intents at the queue's front of which one makes a batch fail */
     size_t suspects_max; /* so many of them in the next batch */
     int64_t batch_started_us;
-    size_t last_intents; /* of the batch before */
+    struct coalesce coalesce;
     struct io_turn *turn;
     struct io_timer *gap, *clock;
     int64_t paused_until_us; /* monotonic: no batch before */
