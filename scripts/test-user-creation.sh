@@ -13,7 +13,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=$(realpath -m "${1:-$root/build/windlass}")
-deadline_s=45
+deadline_s=180 # for all of it; ends a hang
 email="ada.$$.$RANDOM@example.org"
 password="correct horse $RANDOM battery"
 scratch=

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "client/text.h"
 
 enum conf_log_format cmd_log_format(const struct conf *conf)
 {
@@ -42,7 +43,10 @@ int cmd_print(const struct buf *b)
 
 int cmd_fail(int exit_code, const struct err *e)
 {
-    fprintf(stderr, "windlass: %s%s%s%s\n", e->message, e->context[0] ? " (" : "", e->context,
-            e->context[0] ? ")" : "");
+    scoped(arena_destroyp) struct arena *a = arena_create(CMD_SHOWN_BYTES_MAX);
+    struct str message = text_line(a, str_of_c(e->message));
+    struct str context = text_line(a, str_of_c(e->context));
+    fprintf(stderr, "windlass: %.*s%s%.*s%s\n", STR_FMT(message), context.len > 0 ? " (" : "",
+            STR_FMT(context), context.len > 0 ? ")" : "");
     return exit_code;
 }

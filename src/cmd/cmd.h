@@ -67,7 +67,10 @@ void cmd_log_setup(const struct conf *conf, const char *service);
 /* Writes the buffer to standard output; a failure there is told and becomes CMD_FAILURE. */
 int cmd_print(const struct buf *b);
 
-/* Tells the error on standard error, "windlass: message (context)", and returns `exit_code`. */
+enum { CMD_SHOWN_BYTES_MAX = 64 << 10 }; /* the arena of what is shown of one error */
+
+/* Tells the error on standard error, "windlass: message (context)", and returns `exit_code`. What
+ * it quotes was written by others: it is one line without control characters. */
 int cmd_fail(int exit_code, const struct err *e);
 
 [[nodiscard]] bool cmd_audit_export(struct api *api, struct err *e);

@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include "client/text.h"
 #include "cmd/api_priv.h"
 #include "conf/table.h"
 
@@ -85,8 +86,16 @@ static int print_help(const struct cmd *cmd)
     return exit_code;
 }
 
+/* A word that is no command, as a terminal may show it. */
+static struct str shown(struct arena *a, const char *word)
+{
+    enum { COLUMNS_MAX = 60 };
+    return text_first_columns(text_line(a, str_of_c(word)), COLUMNS_MAX);
+}
+
 static int refuse_command(const char *word)
 {
+    scoped(arena_destroyp) struct arena *a = arena_create(CMD_SHOWN_BYTES_MAX);
     struct str wrong = str_of_c(word);
     const char *best = NULL;
     size_t best_distance = 4;
@@ -99,7 +108,8 @@ static int refuse_command(const char *word)
             best_distance = distance;
         }
     }
-    fprintf(stderr, "windlass: \"%.60s\" is no command", word);
+    struct str clean = shown(a, word);
+    fprintf(stderr, "windlass: \"%.*s\" is no command", STR_FMT(clean));
     if (best)
         fprintf(stderr, "; did you mean `windlass %s`?", best);
     fputs("\nTry `windlass --help`.\n", stderr);
@@ -189,12 +199,14 @@ int main(int argc, char **argv, char **environment)
         return refuse_command(words[0]);
     if (is_help || asks_for_help(count - 1, words + 1))
         return print_overview(name);
+    scoped(arena_destroyp) struct arena *a = arena_create(CMD_SHOWN_BYTES_MAX);
+    struct str word = count > 1 ? shown(a, words[1]) : STR("");
     struct buf b;
     buf_init(&b, 0);
     put_commands(&b, name);
     if (count > 1)
-        fprintf(stderr, "windlass: `windlass %s` has no command \"%.60s\", only:\n%.*s", words[0],
-                words[1], STR_FMT(buf_str(&b)));
+        fprintf(stderr, "windlass: `windlass %s` has no command \"%.*s\", only:\n%.*s", words[0],
+                STR_FMT(word), STR_FMT(buf_str(&b)));
     else
         fprintf(stderr, "windlass: `windlass %s` needs one of:\n%.*s", words[0],
                 STR_FMT(buf_str(&b)));

@@ -5,6 +5,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "client/follow.h"
+#include "client/text.h"
 #include "io/timer.h"
 
 enum {
@@ -323,8 +324,10 @@ static void on_begin(void *owner)
 
 void task_on_break(void *owner, const struct err *e)
 {
+    scoped(arena_destroyp) struct arena *a = arena_create(CMD_SHOWN_BYTES_MAX);
+    struct str message = text_line(a, str_of_c(e->message));
     (void)owner;
-    fprintf(stderr, "windlass: %s; trying again\n", e->message);
+    fprintf(stderr, "windlass: %.*s; trying again\n", STR_FMT(message));
 }
 
 static void on_end(void *owner, const struct err *e)

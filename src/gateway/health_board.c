@@ -37,7 +37,8 @@ static struct fact fact_begin(const char *why)
 
 struct health_board *health_board_create(size_t loop_count, size_t peer_count)
 {
-    struct health_board *board = mem_alloc(sizeof *board + peer_count * sizeof board->breakers[0]);
+    struct health_board *board =
+        mem_zalloc(1, sizeof *board + peer_count * sizeof board->breakers[0]);
     assert(loop_count > 0 && loop_count <= LOOPS_MAX);
     int failed = pthread_mutex_init(&board->lock, NULL);
     assert(!failed);
@@ -45,8 +46,6 @@ struct health_board *health_board_create(size_t loop_count, size_t peer_count)
     board->ai = fact_begin("not asked yet");
     board->database_down = UINT64_MAX >> (LOOPS_MAX - loop_count);
     board->peer_count = peer_count;
-    for (size_t i = 0; i < peer_count; i++)
-        atomic_init(&board->breakers[i], 0);
     return board;
 }
 

@@ -217,6 +217,7 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
           NULL },
         { "/v1/shards", HTTP_METHOD_GET, 0, lease_door_shards, NULL },
         { "/v1/openapi.json", HTTP_METHOD_GET, 0, lease_door_openapi, NULL },
+        { "/v1/*", 0, 0, NULL, NULL }, /* no page: what is not there is told as a problem */
         { "/*", HTTP_METHOD_GET, 0, handle_page, NULL },
     };
     struct str prefix = loop->gateway->cookie_path; /* ends in a slash */

@@ -55,7 +55,7 @@ typedef void http_handler_fn(void *owner, struct http_request *request);
 
 struct http_route {
     const char *path;      /* exact, or a prefix when its last character is a star */
-    unsigned methods;      /* set of http_method; others are answered 405 with Allow */
+    unsigned methods;      /* set of http_method; others are answered 405 with Allow; none: 404 */
     size_t body_bytes_max; /* 0: limits.body_bytes */
     http_handler_fn *fn;
     void *owner;

@@ -21,7 +21,7 @@ def run_script(env=None, program=PROGRAM):
     names = ("WINDLASS_URL", "WINDLASS_TOKEN", "DATABASE_URL")
     clean = {name: value for name, value in os.environ.items() if name not in names}
     return subprocess.run([str(SCRIPT), program], env={**clean, **(env or {})},
-                          capture_output=True, text=True, timeout=120, cwd="/")
+                          capture_output=True, text=True, timeout=240, cwd="/")
 
 
 def assert_passed(done):
@@ -56,7 +56,7 @@ def test_passes_for_an_ordinary_user():
         script, program = shutil.copy(SCRIPT, scratch.path), shutil.copy(PROGRAM, scratch.path)
         done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                                "env", "-u", "XDG_RUNTIME_DIR", "HOME=/nonexistent", script, program],
-                              capture_output=True, text=True, timeout=120, cwd="/")
+                              capture_output=True, text=True, timeout=240, cwd="/")
         assert_passed(done)
 
 

@@ -1,9 +1,15 @@
 #include "gateway/health_board.h"
 
+#include <malloc.h>
+
 #include "base/arena.h"
 #include "test.h"
 
-enum { LOOPS = 3, PEERS = 2 };
+enum {
+    LOOPS = 3,
+    PEERS = 2,
+    HEAP_OF_ONES = 0xfe, /* malloc's memory is its complement: what nobody sets is true */
+};
 
 struct scene {
     struct health_board *board;
@@ -14,6 +20,7 @@ static int begin(void **state)
 {
     struct scene *s = calloc(1, sizeof *s);
     assert_non_null(s);
+    (void)mallopt(M_PERTURB, HEAP_OF_ONES);
     *s = (struct scene){ health_board_create(LOOPS, PEERS), arena_create(1 << 16) };
     *state = s;
     return 0;

@@ -2,6 +2,7 @@
 
 Each takes a Tree and returns a list of findings, "path:line: what is wrong".
 """
+import posixpath
 import re
 from fnmatch import fnmatchcase
 
@@ -220,6 +221,20 @@ def check_error_table(tree):
         row = f"| {shown} | `{words.get(word, word)}` | {status} |"
         if row not in tree.files.get("docs/errors.md", ""):
             findings.append(f"docs/errors.md:1: no row that begins {row}")
+    return findings
+
+
+def check_image(tree):
+    """The image is built of what .dockerignore lets through: of all that the meson files name."""
+    kept = [line[1:] for line in tree.files.get(".dockerignore", "").splitlines()
+            if line.startswith("!")]
+    findings = []
+    for path, text in tree.select(r"(.*/)?meson\.build").items():
+        for match in re.finditer(r"'([^'\n]+)'", text):
+            name = posixpath.normpath(posixpath.join(posixpath.dirname(path), match.group(1)))
+            if name in tree.files and not any(f"{name}/".startswith(f"{k}/") for k in kept):
+                findings.append(f"{path}:{line_of(text, match.start())}: .dockerignore leaves out "
+                                f"{name}")
     return findings
 
 

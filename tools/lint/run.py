@@ -35,6 +35,7 @@ def main():
         "sql": lambda: checks_text.check_sql(tree),
         "links": lambda: checks_text.check_links(tree) + checks_text.check_named_documents(tree),
         "error-table": lambda: checks_text.check_error_table(tree),
+        "image": lambda: checks_text.check_image(tree),
         "shell": lambda: checks_tools.check_shell(tree, memory),
         "format": lambda: checks_tools.check_format(tree, memory),
         "headers": lambda: checks_tools.check_headers(tree, memory, build),

@@ -1,8 +1,8 @@
 """Every check is tried on a sample that it must refuse and one that it must accept."""
 import tempfile
 
-from checks_text import (check_banned, check_error_table, check_includes_order, check_layers,
-                         check_links, check_named_documents, check_sql)
+from checks_text import (check_banned, check_error_table, check_image, check_includes_order,
+                         check_layers, check_links, check_named_documents, check_sql)
 from checks_tools import Memory, check_format, check_headers, check_shell, check_tidy
 from tree import Tree
 
@@ -54,6 +54,10 @@ SAMPLES = [
     ("links: a document named in code", check_named_documents,
      {"src/io/a.h": "/* Source: docs/none.md. */\n"},
      {"src/io/a.h": "/* Source: docs/one.md, README.md. */\n", "docs/one.md": "", "README.md": ""}),
+    ("image", check_image,
+     {".dockerignore": "*\n!src\n", "docs/a.json": "", "src/meson.build": "input: '../docs/a.json'\n"},
+     {".dockerignore": "*\n!src\n!docs/a.json\n", "docs/a.json": "", "src/b.c": "",
+      "src/meson.build": "files('b.c', '../docs/a.json'), 'none'\n"}),
     ("error-table", check_error_table,
      {"src/gateway/problem.c": "[ERR_RATE] = { PROBLEM_SLOW, 429 },", "docs/errors.md": "",
       "src/gateway/problem.h": '#define PROBLEM_SLOW "RATE_LIMITED"'},
