@@ -17,6 +17,7 @@ struct tick {
     struct view view;
     struct live **marked; /* some may have gone since, or stand twice */
     size_t marked_count, marked_capacity;
+    size_t marked_taken; /* the first of them, which are written */
     struct uuid *gone;
     size_t gone_count, gone_capacity;
     size_t gone_sent; /* of `gone`, in the call that is out */
@@ -201,17 +202,32 @@ static const struct db_args *counter_args(struct tick *tick)
     return tick_counters_args(a, types, n, statuses, n, counts, n);
 }
 
+static bool has_marked(const struct tick *tick)
+{
+    return tick->marked_taken < tick->marked_count;
+}
+
+static void forget_taken(struct tick *tick)
+{
+    tick->marked_count = tick->marked_taken = 0;
+    if (tick->marked_capacity > KEEP_MAX) { /* after a flood */
+        mem_free(take(tick->marked));
+        tick->marked_capacity = 0;
+    }
+}
+
 /* Takes those that are marked and still there, at most ROWS_MAX of them; they are marked no more.
+ * The first ones first: so ids mostly rise, and PostgreSQL finds their places at the index's end.
  */
 static void take_marked(struct tick *tick, struct taken *ret_taken)
 {
-    size_t most = min_of(tick->marked_count, (size_t)ROWS_MAX);
+    size_t most = min_of(tick->marked_count - tick->marked_taken, (size_t)ROWS_MAX);
     *ret_taken = (struct taken){ .others = arena_new_array(tick->a, most, struct live *),
                                  .fresh = arena_new_array(tick->a, most, struct live *) };
     tick->sent = arena_new_array(tick->a, most, struct uuid);
     tick->sent_count = 0;
-    while (tick->marked_count > 0 && tick->sent_count < ROWS_MAX) {
-        struct live *task = tick->marked[--tick->marked_count];
+    while (has_marked(tick) && tick->sent_count < ROWS_MAX) {
+        struct live *task = tick->marked[tick->marked_taken++];
         bool is_there = task->state != LIVE_FREE && task->state != LIVE_GONE;
         if (!is_there || !(task->flags & LIVE_DIRTY))
             continue;
@@ -222,10 +238,8 @@ static void take_marked(struct tick *tick, struct taken *ret_taken)
         task->flags = (uint8_t)((task->flags & ~LIVE_DIRTY) | LIVE_STORED);
         tick->sent[tick->sent_count++] = task->id;
     }
-    if (tick->marked_count == 0 && tick->marked_capacity > KEEP_MAX) { /* after a flood */
-        mem_free(take(tick->marked));
-        tick->marked_capacity = 0;
-    }
+    if (!has_marked(tick))
+        forget_taken(tick);
 }
 
 /* Of those that went: one that was tried again meanwhile is there. NULL: none. */
@@ -247,7 +261,7 @@ static void write_now(struct view *view)
     tick->is_looking = false;
     if (!tick->is_on)
         return;
-    if (s->committed == tick->seq && tick->marked_count == 0) {
+    if (s->committed == tick->seq && !has_marked(tick)) {
         look_in(tick, EVERY_MS);
         return;
     }
@@ -267,7 +281,7 @@ static void write_now(struct view *view)
     if (taken.other_count > 0)
         steps[count++] =
             (struct db_step){ &tick_live, live_args(a, s, taken.others, taken.other_count) };
-    tick->seq_sent = tick->marked_count == 0 ? s->committed : 0;
+    tick->seq_sent = has_marked(tick) ? 0 : s->committed;
     if (tick->seq_sent != 0) {
         const struct db_args *gone = gone_args(tick);
         tick->gone_sent = tick->gone_count;
@@ -330,7 +344,7 @@ void tick_stop(struct tick *tick)
     if (tick->is_looking)
         shard_view_cancel(&tick->view);
     tick->is_looking = false;
-    tick->marked_count = tick->gone_count = tick->sent_count = 0;
+    tick->marked_count = tick->marked_taken = tick->gone_count = tick->sent_count = 0;
 }
 
 void tick_destroy(struct tick *tick)
