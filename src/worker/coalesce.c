@@ -7,9 +7,18 @@ enum {
     IDLE_US = 10'000, /* between two batches: they are no callers that come again */
 };
 
+/* Who comes by chance does not come faster for being waited for: to wait must be worth it. */
+static const double WORTH = 0.95;
+
 static enum coalesce_way other_way(enum coalesce_way way)
 {
     return way == COALESCE_ALL ? COALESCE_HALF : COALESCE_ALL;
+}
+
+static enum coalesce_way best_way(const struct coalesce *g)
+{
+    const double *us = g->us_each;
+    return us[COALESCE_ALL] < WORTH * us[COALESCE_HALF] ? COALESCE_ALL : COALESCE_HALF;
 }
 
 static void begin_window(struct coalesce *g, enum coalesce_way way)
@@ -20,13 +29,14 @@ static void begin_window(struct coalesce *g, enum coalesce_way way)
 
 static void end_window(struct coalesce *g, int64_t now_us)
 {
-    double each = (double)(now_us - g->began_us) / (double)g->intents;
+    double each = (double)(now_us - g->began_us) / (double)max_of(g->intents, (size_t)1);
     double *known = &g->us_each[g->way];
     *known = *known > 0 ? (*known + each) / 2 : each;
-    enum coalesce_way other = other_way(g->way);
-    enum coalesce_way best = g->us_each[other] < *known ? other : g->way;
     bool is_trial = ++g->windows % WINDOWS_A_TRIAL == 0;
-    begin_window(g, g->us_each[other] > 0 && is_trial ? other_way(best) : best);
+    if (g->us_each[other_way(g->way)] <= 0)
+        begin_window(g, other_way(g->way));
+    else
+        begin_window(g, is_trial ? other_way(best_way(g)) : best_way(g));
 }
 
 void coalesce_sent(struct coalesce *g, size_t intents, int64_t now_us)
