@@ -50,6 +50,7 @@ static const struct kept {
         KEPT_ROLLUPS,
         KEPT_ERRORS,
         KEPT_GROUPS,
+        KEPT_ENDS, /* the first and the last failures of those groups */
         KEPT_AUDIT,
         KEPT_ACTS,
         KEPT_OUTBOX
@@ -86,6 +87,7 @@ static const struct kept {
     EXPIRING(KEPT_ERRORS, SPAN_DAY_S, 110 * SPAN_DAY_S),
     EXPIRING(KEPT_ERRORS, 10 * SPAN_DAY_S, 110 * SPAN_DAY_S),
     EXPIRING(KEPT_GROUPS, 0, 0),
+    EXPIRING(KEPT_ENDS, 0, 0),
     { .what = KEPT_AUDIT,
       .option = CONF_AUDIT_RETENTION,
       .batch = AUDIT_ROWS,
@@ -174,10 +176,12 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
             k->batch);
         return 1;
     case KEPT_GROUPS:
+    case KEPT_ENDS:
         break;
     }
     steps[0] = error_group_hold_step();
-    steps[1] = error_group_forget_step(a, k->batch);
+    steps[1] = k->what == KEPT_GROUPS ? error_group_forget_step(a, k->batch)
+                                      : error_group_mend_step(a, k->batch);
     return 2;
 }
 

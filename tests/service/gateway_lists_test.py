@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+import time
 import uuid
 from datetime import datetime, timezone
 from urllib.parse import parse_qs, urlsplit
@@ -337,15 +338,50 @@ def failures_are_grouped_by_what_their_errors_share(world):
     assert world.ask(GROUPS, {"window": "5m"})["errorGroups"] == []
     listed = world.ask(LIST, {"filter": {"errorTemplate": "a*", "type": "grouped"}})["tasks"]["edges"]
     assert len(listed) == 3
-    # No task is looked at for its error: the counts of spans are, and of each group the first and the last.
-    start = os.path.getsize(world.server_log)
-    world.ask(GROUPS, {"window": "24h"})
-    with open(world.server_log, encoding="utf-8") as log:
-        log.seek(start)
-        plans = [json.loads(p) for p in re.findall(r"plan:\n(\t\{\n.*?\n\t\})", log.read(), re.S)]
-    grouped = [p for p in plans if "error_rollups" in p["Query Text"]]
-    assert grouped and '"Relation Name": "tasks"' not in json.dumps(grouped), grouped
+    # No task is looked at for its error: the counts of spans are, and of each group what is noted of the first and the last.
+    for window, looked_up in (("24h", 1), ("90d", 0)):  # the first of those in the window, where there is one before
+        start = os.path.getsize(world.server_log)
+        world.ask(GROUPS, {"window": window})
+        with open(world.server_log, encoding="utf-8") as log:
+            log.seek(start)
+            plans = [json.loads(p) for p in re.findall(r"plan:\n(\t\{\n.*?\n\t\})", log.read(), re.S)]
+        grouped = [p for p in plans if "error_rollups" in p["Query Text"]]
+        assert grouped and '"Relation Name": "tasks"' not in json.dumps(grouped), grouped
+        loops = [n["Actual Loops"] for p in grouped for n in nodes_of(p["Plan"]) if n.get("Relation Name") == "task_failures"]
+        assert loops and sum(loops) == looked_up, (window, grouped)
     psql(world.url, "DELETE FROM tasks WHERE type IN ('grouped', 'other');" + recount.PUT_ERROR_GROUPS)
+
+
+def check_groups(world, window, grain_s):
+    """Against a count of the rows from the last full span before the window on."""
+    while True:
+        span = time.time() // 60
+        since = (f"to_timestamp(floor((extract(epoch FROM now() - interval '{window}')) / {grain_s}) * {grain_s})")
+        rows = psql(world.url, "SELECT type, error_template, count(*), min(finished_at), max(finished_at), (array_agg(id ORDER BY "
+                    f"finished_at DESC))[1] FROM tasks WHERE finished_at >= {since} AND type LIKE 'random%' GROUP BY 1, 2")
+        groups = world.ask(GROUPS, {"window": window, "limit": 100})["errorGroups"]
+        if time.time() // 60 == span:  # else the one was asked for in another span than the other
+            break
+    parse = datetime.fromisoformat
+    want = {(r[0], r[1]): (int(r[2]), parse(r[3]), parse(r[4]), r[5]) for r in rows}
+    told = {(g["type"], g["template"]): (g["count"], parse(g["firstAt"]), parse(g["lastAt"]), g["sample"]["id"])
+            for g in groups if g["type"].startswith("random")}
+    assert told == want, (window, told, want)
+    assert groups == sorted(groups, key=lambda g: -g["count"])
+
+
+def groups_of_any_window_equal_a_recount(world):
+    """Of 110 days, more of them late ones; where the first and the last of a group are noted, and where they are not."""
+    psql(world.url, f"""INSERT INTO tasks (id, type, status, state, error, error_template, finished_at)
+        SELECT ('019a8b4d-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'random' || n % 3, 'failed', 'dead', 'no', 'no ' || n % 7,
+               now() - power(random(), 4) * interval '110 days' FROM generate_series(1, 2000) AS n; {recount.PUT_ERROR_GROUPS}""")
+    for noted in ("", "first_at = NULL", "first_at = NULL, last_at = NULL, last_id = NULL"):
+        if noted:
+            psql(world.url, f"UPDATE error_groups SET {noted}")
+        for window, grain_s in (("5m", 60), ("29m", 60), ("45m", 300), ("11h", 300), ("12h", 3600), ("7d", 3600), ("239h", 3600),
+                                ("10d", 86400), ("33d", 86400), ("88d", 86400), ("89d", 86400), ("90d", 86400)):
+            check_groups(world, window, grain_s)
+    psql(world.url, "DELETE FROM tasks WHERE type LIKE 'random%';" + recount.PUT_ERROR_GROUPS)
 
 
 # ── one statement a level ──
@@ -485,6 +521,7 @@ def main():
             counts_of_types_and_statuses_come_from_the_counters,
             other_counts_are_exact_to_ten_thousand,
             failures_are_grouped_by_what_their_errors_share,
+            groups_of_any_window_equal_a_recount,
             lists_below_users_take_one_statement_a_level,
             the_audit_log_tells_what_was_done_the_newest_first,
             what_no_index_serves_ends_in_time_and_hurts_no_other,

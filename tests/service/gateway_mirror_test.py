@@ -216,6 +216,45 @@ def roll_ups_and_counters_equal_a_recount(postgres):
             assert sql(world.url, "SELECT type, template FROM error_groups") == [["report", "cannot: <n>"]]
 
 
+def a_group_of_errors_knows_its_first_and_its_last_task(postgres):
+    with World(postgres) as world, world.start():
+        world.following()
+        began_us = now_us()
+        failed = [world.worker.add("report") for _ in range(5)]
+
+        def fail(n, at_s):
+            world.worker.start(failed[n])
+            world.worker.finish(failed[n], "dead", error=f"cannot: {n}", at_us=began_us + at_s * 1_000_000)
+
+        def check_ends(first_s, last_s, last):
+            world.caught_up()
+            check_error_groups(world.url)
+            ends = sql(world.url, f"SELECT extract(epoch FROM first_at) * 1000000 - {began_us}, "
+                                  f"extract(epoch FROM last_at) * 1000000 - {began_us}, last_id FROM error_groups")
+            assert [(float(a) / 1e6, float(b) / 1e6, task) for a, b, task in ends] == [(first_s, last_s, failed[last])], ends
+
+        for n in (2, 4, 1, 3):
+            fail(n, n)
+        check_ends(1, 4, 4)
+        fail(0, 0)
+        check_ends(0, 4, 4)
+        world.worker.reopen(failed[4])
+        check_ends(0, 3, 3)
+        fail(4, 9)
+        check_ends(0, 9, 4)
+        world.worker.drop(failed[0], failed[1])
+        check_ends(2, 9, 4)
+        world.worker.drop(failed[4])
+        world.worker.reopen(failed[2])
+        check_ends(3, 3, 3)
+        world.worker.drop(failed[3])
+        world.caught_up()
+        check_error_groups(world.url)
+        assert sql(world.url, "SELECT id FROM error_groups WHERE coalesce(first_at, last_at) IS NOT NULL OR last_id IS NOT NULL") == []
+        fail(2, 5)
+        check_ends(5, 5, 2)
+
+
 # ── interruptions ──
 
 def kills_in_the_middle_lose_nothing_and_double_nothing(postgres):
@@ -435,6 +474,7 @@ def reads_are_live_while_the_feed_is_and_from_the_cache_otherwise(postgres):
 
 
 TESTS = [a_first_run_takes_the_snapshot_and_then_follows, roll_ups_and_counters_equal_a_recount,
+         a_group_of_errors_knows_its_first_and_its_last_task,
          kills_in_the_middle_lose_nothing_and_double_nothing, a_restart_goes_on_from_the_cursor_without_a_snapshot,
          a_snapshot_goes_on_with_the_page_that_is_missing, a_cursor_that_is_gone_rebuilds_while_rows_stay_readable,
          a_worker_that_began_anew_replaces_everything, a_row_that_the_tables_refuse_is_shown_without_its_body,

@@ -530,6 +530,9 @@ def old_figures_go_and_trends_show_no_points_there(world):
         token = gateway.login("admin@example.org")
         # Kind by kind, one a second; and the world's own gateway may come to the groups before.
         eventually(lambda: psql(world.url, "SELECT template FROM error_groups") == [["kept"]])
+        # As of a version that did not note it.
+        eventually(lambda: psql(world.url, "SELECT last_id, first_at = last_at FROM error_groups")
+                   == [["01000000-0000-7000-8000-000000000001", "t"]])
         eventually(lambda: count("task_rollups", 60) <= 2 * (2 * 1440 + 1))
         assert count("task_rollups", 60) >= 2 * (2 * 1440 - 10), count("task_rollups", 60)
         eventually(lambda: count("task_rollups", 3600) <= 62 * 24 + 1)

@@ -10,7 +10,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from gateway_rig import PROGRAM, WAIT_S, Postgres, run_tests  # noqa: E402
-from recount import WRONG  # noqa: E402
+from recount import WRONG, WRONG_ENDS  # noqa: E402
 from worker_rig import sql  # noqa: E402
 
 FILES = pathlib.Path(__file__).resolve().parents[2] / "src/schema/migrations"
@@ -54,7 +54,7 @@ def figures_and_error_groups_are_made_of_the_rows_there_were(postgres):
     url = postgres.tell("database")
     before_shards(url)
     run(url, "run")
-    for wrong in WRONG:
+    for wrong in set(WRONG) - {WRONG_ENDS}:  # which a gateway's upkeep looks up
         assert sql(url, f"SELECT count(*) FROM ({wrong}) AS w") == "0", wrong
     assert sql(url, "SELECT sum(count) FROM error_rollups WHERE span_s = 60") == "9"
     # 23:58 and 23:59 are of one span, 00:00 to 00:04 of the next; the gap lies there.

@@ -39,6 +39,11 @@ struct db_step error_group_hold_step(void)
     return (struct db_step){ &error_group_hold, NULL };
 }
 
+struct db_step error_group_mend_step(struct arena *a, size_t count_max)
+{
+    return (struct db_step){ &error_group_mend, error_group_mend_args(a, (int64_t)count_max) };
+}
+
 struct db_step error_group_forget_step(struct arena *a, size_t count_max)
 {
     return (struct db_step){ &error_group_forget, error_group_forget_args(a, (int64_t)count_max) };

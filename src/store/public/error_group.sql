@@ -8,6 +8,8 @@
 -- that the rows tell of is what counts. It stands behind what writes the rows, in their transaction,
 -- and behind error_group_hold.
 -- A count of a span that was deleted for its age does not come back when its tasks go.
+-- The first and the last of a group are those of what it has left (known, and not among these) and of
+-- what it gets.
 WITH given AS MATERIALIZED (
     SELECT unnest($1::uuid[]) AS id
     UNION
@@ -44,10 +46,35 @@ WITH given AS MATERIALIZED (
     DELETE FROM task_failures AS f
     USING old AS o
     WHERE f.id = o.id AND NOT EXISTS (SELECT FROM new AS n WHERE n.id = o.id)
+), made AS (
+    SELECT DISTINCT ON (n.group_id) n.group_id, n.type, n.template, n.at AS last_at, n.id AS last_id,
+           min(n.at) OVER (PARTITION BY n.group_id) AS first_at
+    FROM new AS n
+    ORDER BY n.group_id, n.at DESC
 ), named AS (
-    INSERT INTO error_groups (id, type, template)
-    SELECT DISTINCT ON (n.group_id) n.group_id, n.type, n.template FROM new AS n
-    ON CONFLICT (id) DO NOTHING
+    INSERT INTO error_groups AS e (id, type, template, first_at, last_at, last_id)
+    SELECT t.group_id, coalesce(t.type, x.type), coalesce(t.template, x.template),
+           least(f.at, t.first_at), greatest(l.at, t.last_at),
+           CASE WHEN l.at > t.last_at OR t.last_at IS NULL THEN l.id ELSE t.last_id END
+    FROM (SELECT *
+          FROM made AS m
+          FULL JOIN (SELECT DISTINCT o.group_id FROM old AS o) AS g USING (group_id)) AS t
+    LEFT JOIN error_groups AS x ON x.id = t.group_id
+    LEFT JOIN LATERAL (
+        SELECT k.at FROM task_failures AS k
+        WHERE k.group_id = t.group_id AND k.id NOT IN (SELECT o.id FROM old AS o)
+        ORDER BY k.at LIMIT 1
+    ) AS f ON true
+    LEFT JOIN LATERAL (
+        SELECT k.at, k.id FROM task_failures AS k
+        WHERE k.group_id = t.group_id AND k.id NOT IN (SELECT o.id FROM old AS o)
+        ORDER BY k.at DESC LIMIT 1
+    ) AS l ON true
+    WHERE t.type IS NOT NULL OR x.type IS NOT NULL
+    ON CONFLICT (id) DO UPDATE
+    SET first_at = excluded.first_at, last_at = excluded.last_at, last_id = excluded.last_id
+    WHERE (e.first_at, e.last_at, e.last_id) IS DISTINCT FROM
+          (excluded.first_at, excluded.last_at, excluded.last_id)
 ), put AS (
     INSERT INTO task_failures AS f (id, group_id, at, shard)
     SELECT n.id, n.group_id, n.at, n.shard FROM new AS n
@@ -75,42 +102,49 @@ ORDER BY 1, 2, 3
 ON CONFLICT (span_s, at, group_id) DO UPDATE SET count = r.count + excluded.count;
 
 -- :name error_group_list  :params spans int4[], from_ats timestamptz[], to_ats timestamptz[], since timestamptz, task_type text?, row_limit int8
--- The largest groups of those that failed since then, in the spans that cover that time. OFFSET 0:
--- range by range by the index, whatever the planner expects of times that it does not know. The
--- type is looked at behind the sums, so that the planner does not sort for them what it can hash.
-SELECT x.type, x.template, x.count, f.at AS first_at, l.at AS last_at, l.id AS sample_id
+-- The largest groups of those that failed since then, in the spans that cover that time, each range
+-- after the one before it. OFFSET 0: range by range by the index, whatever the planner expects of
+-- times that it does not know; and it shall not know them (SELECT of each), or it plans anew each time.
+-- The type is looked at behind the sums, so that the planner does not sort for them what it can hash.
+-- The first failure is looked up where there were others before that time: in the first span that
+-- has some, since else all is passed that a page of the index holds of the group.
+SELECT x.type, x.template, x.count, x.first_at, x.last_at, x.last_id AS sample_id
 FROM (
-    SELECT s.group_id, s.count, e.type, e.template
+    SELECT e.type, e.template, s.count,
+           CASE WHEN e.first_at >= $4::timestamptz THEN e.first_at
+                ELSE (SELECT t.at FROM task_failures AS t
+                      WHERE t.group_id = s.group_id AND t.at >= $4::timestamptz
+                        AND t.at < s.first_span + interval '1 second' *
+                                   CASE WHEN s.first_span < ($3::timestamptz[])[1]
+                                        THEN ($1::int4[])[1]
+                                        ELSE ($1::int4[])[cardinality($1::int4[])] END
+                      ORDER BY t.at LIMIT 1) END AS first_at,
+           coalesce(e.last_at, (SELECT max(t.at) FROM task_failures AS t
+                                WHERE t.group_id = s.group_id)) AS last_at,
+           coalesce(e.last_id, (SELECT t.id FROM task_failures AS t
+                                WHERE t.group_id = s.group_id
+                                ORDER BY t.at DESC LIMIT 1)) AS last_id
     FROM (
-        SELECT y.group_id, sum(y.count) AS count
-        FROM unnest($1::int4[], $2::timestamptz[], $3::timestamptz[])
+        SELECT y.group_id, sum(y.count) AS count, min(y.at) AS first_span
+        FROM unnest((SELECT $1::int4[]), (SELECT $2::timestamptz[]), (SELECT $3::timestamptz[]))
              AS g (span_s, from_at, to_at)
         CROSS JOIN LATERAL (
-            SELECT r.group_id, r.count
+            SELECT r.group_id, r.at, r.count
             FROM error_rollups AS r
-            WHERE r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at
+            WHERE r.span_s = g.span_s AND r.at >= g.from_at AND r.at < g.to_at AND r.count > 0
             OFFSET 0
         ) AS y
         GROUP BY y.group_id
-        HAVING sum(y.count) > 0
-        OFFSET 0
+        HAVING $5::text IS NULL
+            OR y.group_id IN (SELECT t.id FROM error_groups AS t WHERE t.type = $5::text)
+        ORDER BY 2 DESC, 1
+        LIMIT $6::int8
     ) AS s
     JOIN error_groups AS e ON e.id = s.group_id
-    WHERE $5::text IS NULL OR e.type = $5::text
-    ORDER BY s.count DESC, s.group_id
-    LIMIT $6::int8
+    OFFSET 0
 ) AS x
-CROSS JOIN LATERAL (
-    SELECT t.at FROM task_failures AS t
-    WHERE t.group_id = x.group_id AND t.at >= $4::timestamptz
-    ORDER BY t.at LIMIT 1
-) AS f
-CROSS JOIN LATERAL (
-    SELECT t.at, t.id FROM task_failures AS t
-    WHERE t.group_id = x.group_id AND t.at >= $4::timestamptz
-    ORDER BY t.at DESC LIMIT 1
-) AS l
-ORDER BY x.count DESC, l.at DESC, x.type, x.template;
+WHERE x.first_at IS NOT NULL AND x.last_at IS NOT NULL
+ORDER BY x.count DESC, x.last_at DESC, x.type, x.template;
 
 -- :name error_group_expire  :params span_s int4, before timestamptz, row_limit int8
 DELETE FROM error_rollups AS r
@@ -126,6 +160,21 @@ WHERE r.span_s = o.span_s AND r.at = o.at AND r.group_id = o.group_id;
 -- Until the transaction ends nobody else changes failures, groups or counts: the keepers of several
 -- shards would each count the same difference.
 SELECT pg_advisory_xact_lock(hashtextextended('public.error_groups', 0));
+
+-- :name error_group_mend  :params row_limit int8
+-- The first and the last of groups where they are not so: of a time when error_groups did not have
+-- them, or of what a gateway wrote that does not know them. It stands as the next does.
+UPDATE error_groups AS e
+SET first_at = o.first_at, last_at = o.last_at, last_id = o.last_id
+FROM (SELECT x.id, f.at AS first_at, l.at AS last_at, l.id AS last_id
+      FROM error_groups AS x
+      CROSS JOIN LATERAL (SELECT t.at FROM task_failures AS t
+                          WHERE t.group_id = x.id ORDER BY t.at LIMIT 1) AS f
+      CROSS JOIN LATERAL (SELECT t.at, t.id FROM task_failures AS t
+                          WHERE t.group_id = x.id ORDER BY t.at DESC LIMIT 1) AS l
+      WHERE (x.first_at, x.last_at, x.last_id) IS DISTINCT FROM (f.at, l.at, l.id)
+      LIMIT $1::int8) AS o
+WHERE e.id = o.id;
 
 -- :name error_group_forget  :params row_limit int8
 -- Groups that have no task any more. It stands behind error_group_hold, in its transaction.
