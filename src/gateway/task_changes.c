@@ -193,9 +193,8 @@ void task_changes_answer(struct gql_step *step, size_t shard, const struct json_
     (void)uuid_parse(row.cells[COL_tasks_id], &changed->id);
     step->host = changed;
     steps[count++] = mirror_async_step();
-    steps[count++] = is_whole
-                         ? task_mirror_put_step(step->arena, &changed->row, 1, true, (int16_t)shard)
-                         : task_mirror_update_step(step->arena, &changed->row, 1);
+    steps[count++] = is_whole ? task_mirror_found_step(step->arena, &changed->row, (int16_t)shard)
+                              : task_mirror_update_step(step->arena, &changed->row, 1);
     steps[count++] = record_by_ids_step(plan, step->arena, &changed->id, 1);
     (void)await_db(step, DB_LANE_WRITE, steps, count, row_stored);
 }
