@@ -231,8 +231,7 @@ static enum gql_next resolve_cancel(struct gql_step *step)
     step->host = id;
     if (!task_input_id(step, id, &e))
         return gql_step_fail(step, &e);
-    const struct gateway *gw = await_request(step)->loop->gateway;
-    if (feed_outbox_waiting(gw) == 0 && !feed_has_outbox_apart(gw))
+    if (!outbox_has_any(await_request(step)->loop->gateway))
         return ask_for(step, *id, "cancel");
     const struct db_step steps[] = {
         outbox_cancel_step(step->arena, *id, await_request(step)->credential->owner),
