@@ -297,7 +297,7 @@ static void close_stream(struct event_source *base)
     struct chat_stream *s = container_of(base, struct chat_stream, base);
     s->is_closed = true;
     if (s->running != NULL) {
-        bool is_draining = atomic_load(&s->loop->gateway->is_draining);
+        bool is_draining = atomic_load(&s->loop->gateway->draining_since_us) != 0;
         ai_client_cancel(take(s->running));
         capability_close(s->loop->gateway->capabilities, s->capability.hash);
         (void)store_said(s, is_draining ? CHAT_MESSAGE_STATE_BROKEN : CHAT_MESSAGE_STATE_STOPPED);

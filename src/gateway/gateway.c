@@ -139,7 +139,7 @@ static void begin_stop(struct run *run)
     if (run->is_stopping)
         return;
     run->is_stopping = true;
-    atomic_store(&run->gw.is_draining, true);
+    atomic_store(&run->gw.draining_since_us, clock_wall_us());
     if (!io_notify_send(STR("STOPPING=1\n"), &e))
         log_warn("notify.failed", "error=%s", log_quote(str_of_c(err_text(&e))));
     if (run->start != NULL)

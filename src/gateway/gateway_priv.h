@@ -99,9 +99,9 @@ struct gateway {
     char schema_version[64];
 
     atomic_llong writes_refused_since_us, writes_refused_at_us; /* wall; see health.h */
-    atomic_bool is_ready; /* the database was there and its schema is right */
-    atomic_bool is_draining;
-    atomic_bool has_users; /* setup is over; never false again */
+    atomic_bool is_ready;           /* the database was there and its schema is right */
+    atomic_llong draining_since_us; /* wall; 0: it does not stop */
+    atomic_bool has_users;          /* setup is over; never false again */
 };
 
 struct gateway_loop {

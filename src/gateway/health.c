@@ -48,7 +48,7 @@ void health_writes_refused(void *owner, const struct err *why)
 const char *health_not_ready(const struct gateway_loop *loop)
 {
     const struct gateway *gw = loop->gateway;
-    if (atomic_load(&gw->is_draining))
+    if (atomic_load(&gw->draining_since_us) != 0)
         return "draining";
     if (!atomic_load(&gw->is_ready))
         return "starting: the database is not there yet";
@@ -68,11 +68,11 @@ static struct health_part *add_part(struct health *health, const char *name,
 
 static void look_at_gateway(const struct gateway *gw, struct health *health)
 {
-    bool is_draining = atomic_load(&gw->is_draining);
-    struct health_part *part =
-        add_part(health, "gateway", is_draining ? HEALTH_DEGRADED : HEALTH_UP, gw->started_at_us);
-    if (is_draining)
-        part->detail = STR("draining");
+    int64_t draining_since_us = atomic_load(&gw->draining_since_us);
+    if (draining_since_us == 0)
+        (void)add_part(health, "gateway", HEALTH_UP, gw->started_at_us);
+    else
+        add_part(health, "gateway", HEALTH_DEGRADED, draining_since_us)->detail = STR("draining");
 }
 
 static void look_at_database(const struct gateway *gw, struct arena *a, struct health *health)

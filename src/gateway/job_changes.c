@@ -3,6 +3,8 @@
  *
  *   createJob: check --> ask the worker --> store the row --> answer
  *                `- something waits, away, in doubt --> outbox --> answer
+ *   deleteJob: withdraw it from the outbox --> it was there: answer
+ *                `- it was not --> ask the worker --> drop the row --> answer
  */
 #include "base/clock.h"
 #include "gateway/await_worker.h"
@@ -219,9 +221,33 @@ static void gone(struct gql_step *step, size_t shard, const struct json_value *b
     (void)await_db_any(step, DB_LANE_WRITE, steps, countof(steps), deleted);
 }
 
-static enum gql_next resolve_delete(struct gql_step *step)
+static enum gql_next ask_to_delete(struct gql_step *step)
 {
     return ask_for(step, "DELETE", "", task_input_actor(step), gone);
+}
+
+/* It is gone from the outbox, or it was not there (any more). */
+static void withdrawn(struct gql_step *step, const struct db_reply *reply)
+{
+    if (db_rows_count(reply->rows[0]) == 0) {
+        (void)ask_to_delete(step);
+        return;
+    }
+    step->results[0] = gql_bool(true);
+    gql_step_finish(step);
+}
+
+static enum gql_next resolve_delete(struct gql_step *step)
+{
+    struct uuid id;
+    struct err e;
+    if (!task_input_id(step, &id, &e))
+        return gql_step_fail(step, &e);
+    if (!outbox_has_any(await_request(step)->loop->gateway))
+        return ask_to_delete(step);
+    struct db_step withdraw =
+        outbox_withdraw_step(step->arena, id, await_request(step)->credential->owner);
+    return await_db(step, DB_LANE_WRITE, &withdraw, 1, withdrawn);
 }
 
 const struct gateway_binding bindings_job_changes[] = {

@@ -273,7 +273,7 @@ static bool has_room(const struct lease_door *door, bool is_poll, struct err *e)
     if (!atomic_load(&door->loop->gateway->is_ready))
         return err_set_from(e, ERR_ORIGIN_DATABASE, ERR_UNAVAILABLE,
                             "starting: the database is not there yet");
-    if (atomic_load(&door->loop->gateway->is_draining))
+    if (atomic_load(&door->loop->gateway->draining_since_us) != 0)
         return set_away(e, "this gateway is stopping: ask again");
     return !is_poll || door->poll_count < door->polls_max ||
            err_set(e, ERR_RATE, "too many workers wait for tasks (lease-polls-max)");

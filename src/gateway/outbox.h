@@ -43,3 +43,8 @@ struct outbox_put {
 {
     return feed_shard_outbox_waiting(gw, shard) > 0;
 }
+/* Whether anything is in it, of whatever shard. Thread: any. */
+[[nodiscard]] static inline bool outbox_has_any(const struct gateway *gw)
+{
+    return feed_outbox_waiting(gw) > 0 || feed_has_outbox_apart(gw);
+}

@@ -193,9 +193,8 @@ void task_changes_answer(struct gql_step *step, size_t shard, const struct json_
     (void)uuid_parse(row.cells[COL_tasks_id], &changed->id);
     step->host = changed;
     steps[count++] = mirror_async_step();
-    steps[count++] = is_whole
-                         ? task_mirror_put_step(step->arena, &changed->row, 1, true, (int16_t)shard)
-                         : task_mirror_update_step(step->arena, &changed->row, 1);
+    steps[count++] = is_whole ? task_mirror_found_step(step->arena, &changed->row, (int16_t)shard)
+                              : task_mirror_update_step(step->arena, &changed->row, 1);
     steps[count++] = record_by_ids_step(plan, step->arena, &changed->id, 1);
     (void)await_db(step, DB_LANE_WRITE, steps, count, row_stored);
 }
@@ -232,8 +231,7 @@ static enum gql_next resolve_cancel(struct gql_step *step)
     step->host = id;
     if (!task_input_id(step, id, &e))
         return gql_step_fail(step, &e);
-    const struct gateway *gw = await_request(step)->loop->gateway;
-    if (feed_outbox_waiting(gw) == 0 && !feed_has_outbox_apart(gw))
+    if (!outbox_has_any(await_request(step)->loop->gateway))
         return ask_for(step, *id, "cancel");
     const struct db_step steps[] = {
         outbox_cancel_step(step->arena, *id, await_request(step)->credential->owner),

@@ -78,6 +78,8 @@ struct told_object {
 gql_get_fn told_get_text, told_get_bool, told_get_whole, told_get_number;
 /* LIVE, or CACHE where it is what was kept. */
 gql_get_fn told_get_source;
+/* A DataSource. */
+[[nodiscard]] struct gql_value told_source(bool is_fresh);
 /* The resolver of a member that is a user's id, whose prepare is users_prepare; null where the user
  * is gone. */
 gql_resolve_fn told_resolve_user;

@@ -101,12 +101,17 @@ void told_get_number(const struct gql_field *f, void *ctx, void *parent,
         *ret_value = gql_float(number);
 }
 
+struct gql_value told_source(bool is_fresh)
+{
+    return gql_enum(is_fresh ? STR("LIVE") : STR("CACHE"));
+}
+
 void told_get_source(const struct gql_field *f, void *ctx, void *parent,
                      struct gql_value *ret_value)
 {
     const struct told_object *object = parent;
     (void)f, (void)ctx;
-    *ret_value = gql_enum(object->is_fresh ? STR("LIVE") : STR("CACHE"));
+    *ret_value = told_source(object->is_fresh);
 }
 
 enum gql_next told_resolve_user(struct gql_step *step)

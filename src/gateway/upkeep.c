@@ -17,6 +17,7 @@ enum {
     AUDIT_ROWS = 1'000,
     BATCH_DEADLINE_US = 10 * CLOCK_S,
     ACT_S = 3'600, /* longer than any request takes, and than the mirror of a worker lags */
+    ACT_LATE_S = 7 * SPAN_DAY_S, /* a worker that was away for longer tells of no act's end */
 };
 
 static int64_t count_rows(const struct db_rows *rows)
@@ -139,6 +140,12 @@ static int64_t outbox_kept_us(const struct conf *conf)
     return min_of(conf_duration_us(conf, CONF_OUTBOX_MAX_AGE), most_us);
 }
 
+/* An act outlives no entry of its own. */
+static int64_t late_us(const struct conf *conf)
+{
+    return min_of(conf_duration_us(conf, CONF_AUDIT_RETENTION), (int64_t)ACT_LATE_S * CLOCK_S);
+}
+
 static size_t steps_of(const struct kept *k, const struct conf *conf, struct arena *a,
                        struct db_step steps[2])
 {
@@ -165,7 +172,7 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
         steps[0] = audit_expire_step(a, kept_us, (int32_t)k->batch);
         return 1;
     case KEPT_ACTS:
-        steps[0] = audit_settle_step(a, kept_us, k->batch);
+        steps[0] = audit_settle_step(a, kept_us, late_us(conf), k->batch);
         return 1;
     case KEPT_OUTBOX:
         steps[0] = outbox_expire_step(

@@ -1,4 +1,4 @@
-/* Query.workers and Query.taskTypes: the executors that the worker knows of. */
+/* Query.workers, taskTypes, taskTypeNames: the executors that the worker knows of. */
 #include "gateway/bindings.h"
 #include "gateway/told.h"
 
@@ -34,6 +34,7 @@ struct process {
     struct str id, name, host;
     struct gql_value types;
     int64_t running, slots, began_us, seen_us;
+    bool is_fresh;
 };
 
 static bool read_process(struct arena *a, const struct json_value *v, struct process *p)
@@ -50,7 +51,6 @@ static bool read_processes(struct gql_step *step, const struct json_value *body,
                            struct gql_value *ret_list)
 {
     const struct json_value *list = json_get_c(body, "workers");
-    (void)is_fresh; /* lastSeenAt shows how old it is */
     if (list == NULL || list->type != JSON_ARRAY)
         return false;
     struct process *processes = arena_new_array(step->arena, list->item_count, struct process);
@@ -58,6 +58,7 @@ static bool read_processes(struct gql_step *step, const struct json_value *body,
     for (size_t i = 0; i < list->item_count; i++) {
         if (!read_process(step->arena, &list->items[i], &processes[i]))
             return false;
+        processes[i].is_fresh = is_fresh;
         objects[i] = &processes[i];
     }
     *ret_list = gql_objects(objects, list->item_count);
@@ -71,6 +72,21 @@ static bool read_types(struct gql_step *step, const struct json_value *body, boo
     return names_of(step->arena, json_get_c(body, "task_types"), ret_list);
 }
 
+/* A TaskTypeNames. */
+struct type_names {
+    struct gql_value names;
+    bool is_fresh;
+};
+
+static bool read_type_names(struct gql_step *step, const struct json_value *body, bool is_fresh,
+                            struct gql_value *ret_names)
+{
+    struct type_names *types = arena_new(step->arena, struct type_names);
+    types->is_fresh = is_fresh;
+    *ret_names = gql_object(types);
+    return read_types(step, body, is_fresh, &types->names);
+}
+
 static enum gql_next resolve_workers(struct gql_step *step)
 {
     return told_ask(step, TOLD_WORKERS, read_processes);
@@ -79,6 +95,29 @@ static enum gql_next resolve_workers(struct gql_step *step)
 static enum gql_next resolve_types(struct gql_step *step)
 {
     return told_ask(step, TOLD_WORKERS, read_types);
+}
+
+static enum gql_next resolve_type_names(struct gql_step *step)
+{
+    return told_ask(step, TOLD_WORKERS, read_type_names);
+}
+
+/* ── TaskTypeNames ── */
+
+static void get_names(const struct gql_field *f, void *ctx, void *parent,
+                      struct gql_value *ret_value)
+{
+    const struct type_names *types = parent;
+    (void)f, (void)ctx;
+    *ret_value = types->names;
+}
+
+static void get_names_source(const struct gql_field *f, void *ctx, void *parent,
+                             struct gql_value *ret_value)
+{
+    const struct type_names *types = parent;
+    (void)f, (void)ctx;
+    *ret_value = told_source(types->is_fresh);
 }
 
 /* ── WorkerProcess ── */
@@ -148,9 +187,20 @@ static void get_seen(const struct gql_field *f, void *ctx, void *parent,
     *ret_value = binding_time(r->arena, p->seen_us);
 }
 
+static void get_source(const struct gql_field *f, void *ctx, void *parent,
+                       struct gql_value *ret_value)
+{
+    const struct process *p = parent;
+    (void)f, (void)ctx;
+    *ret_value = told_source(p->is_fresh);
+}
+
 const struct gateway_binding bindings_workers[] = {
     { "Query.workers", { .resolve = resolve_workers } },
     { "Query.taskTypes", { .resolve = resolve_types } },
+    { "Query.taskTypeNames", { .resolve = resolve_type_names } },
+    { "TaskTypeNames.names", { .get = get_names } },
+    { "TaskTypeNames.source", { .get = get_names_source } },
     { "WorkerProcess.id", { .get = get_id } },
     { "WorkerProcess.name", { .get = get_name } },
     { "WorkerProcess.host", { .get = get_host } },
@@ -159,5 +209,6 @@ const struct gateway_binding bindings_workers[] = {
     { "WorkerProcess.concurrency", { .get = get_concurrency } },
     { "WorkerProcess.startedAt", { .get = get_started } },
     { "WorkerProcess.lastSeenAt", { .get = get_seen } },
+    { "WorkerProcess.source", { .get = get_source } },
     { 0 },
 };

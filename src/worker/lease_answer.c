@@ -109,8 +109,7 @@ static void fit(struct leasing *l)
     learn(l, told, bytes);
 }
 
-/* What came of the call is not known, or cannot be told: it is made again. */
-static void fail(struct leasing *l, const struct err *err)
+void leasing_fail(struct leasing *l, const struct err *err)
 {
     leasing_forget_bodies(l);
     give_all_back(l);
@@ -187,7 +186,7 @@ static void bodies_read(void *owner, const struct db_reply *reply)
         return;
     }
     if (reply->err)
-        fail(l, reply->err);
+        leasing_fail(l, reply->err);
     else
         answer(l);
 }
@@ -228,7 +227,7 @@ static void acks_read(void *owner, const struct db_reply *reply)
 {
     struct leasing *l = owner;
     if (reply->err) { /* one that seems stale may have been applied before */
-        fail(l, reply->err);
+        leasing_fail(l, reply->err);
         return;
     }
     for (size_t i = 0; i < db_rows_count(reply->rows[0]); i++) {

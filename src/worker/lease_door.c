@@ -118,9 +118,8 @@ static void end_one(struct leasing *l, const struct err *err)
     }
     if (--l->open > 0)
         return;
-    /* Acknowledgements that were taken all the same are told as duplicates when they come again. */
-    if (l->is_refused && l->claim_count == 0)
-        door_fail(l->r, &l->refusal);
+    if (l->is_refused)
+        leasing_fail(l, &l->refusal);
     else
         leasing_tell(l);
 }
@@ -175,10 +174,7 @@ static void client_gone(void *owner)
 
 static void ack_done(struct intent *intent, const struct err *err)
 {
-    struct lease_ack *ack = container_of(intent, struct lease_ack, intent);
-    if (err)
-        ack->answer = LEASE_STALE; /* what it did in a batch that was undone counts for nothing */
-    end_one(ack->owner, err);
+    end_one(container_of(intent, struct lease_ack, intent)->owner, err);
 }
 
 /* Its bodies are in memory all at once. */

@@ -86,6 +86,9 @@ void leasing_tell_quiet(const struct leasing *l, struct session *session);
  * where a task may have a checkpoint; what is not there yet is read again after the commit. */
 void leasing_read_bodies(struct leasing *l);
 void leasing_forget_bodies(struct leasing *l);
+/* What came of the call is not known, or cannot be told: it is made again. Its leases return, and
+ * acknowledgements that were taken all the same are told as duplicates then. */
+void leasing_fail(struct leasing *l, const struct err *err);
 /* Answers the call. Acknowledgements that changed nothing may have been said before: the tables
  * tell. Where nobody is there to take the leases, they return, without an attempt. */
 void leasing_tell(struct leasing *l);

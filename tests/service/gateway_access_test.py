@@ -228,6 +228,7 @@ MATRIX = {
     "Mutation.deleteTasks": (ADMIN, in_bulk("deleteTasks")),
     "Query.workers": (ASKS_WORKER, lambda w, c: w.as_(c, "{ workers { id } }")),
     "Query.taskTypes": (ASKS_WORKER, lambda w, c: w.as_(c, "{ taskTypes }")),
+    "Query.taskTypeNames": (ASKS_WORKER, lambda w, c: w.as_(c, "{ taskTypeNames { source } }")),
     "Mutation.revokeSession": (OWN, lambda w, c: w.as_(
         c, "mutation($id: ID!) { revokeSession(id: $id) }", {"id": w.session_of_owner()})),
 }

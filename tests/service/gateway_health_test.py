@@ -3,22 +3,25 @@
 
 import os
 import re
+import signal
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from fake_ai import FakeAi  # noqa: E402
 from fake_worker import FakeWorker  # noqa: E402
-from gateway_rig import BaseWorld, Postgres, eventually, psql, run_tests  # noqa: E402
+from gateway_rig import WAIT_S, BaseWorld, Postgres, eventually, psql, run_tests  # noqa: E402
 
 HEALTH = "{ systemHealth { status services { name status detail since breaker breakerSince } } }"
 ASKED = 24  # each time by a new connection: they are spread over the loops
 
 
 class World(BaseWorld):
-    def __init__(self, postgres):
+    def __init__(self, postgres, **settings):
         self.worker, self.ai = FakeWorker().__enter__(), FakeAi().__enter__()
         super().__init__(postgres.tell("database"), (self.worker, self.ai), WORKER_URL=self.worker.url, AI_URL=self.ai.url,
-                         GATEWAY_LOOPS="4")
+                         GATEWAY_LOOPS="4", **settings)
         eventually(lambda: self.health()["status"] == "UP")
 
     def health(self):
@@ -90,8 +93,29 @@ def the_database_is_away_for_all_as_long_as_it_is_for_one(postgres):
         assert {world.gateway.get("/readyz").status for _ in range(ASKED)} == {200}
 
 
+def one_that_stops_says_since_when(postgres):
+    """Who asked before is told: the worker, which is asked, too, answers when it has begun to stop."""
+    asked, go_on = threading.Event(), threading.Event()
+    with World(postgres, WORKER_ASK_TIMEOUT="55s", DRAIN_TIMEOUT="5m") as world, ThreadPoolExecutor() as pool:
+        up, answer = world.part("gateway"), world.worker.answer
+
+        def answer_late(method, path, *rest):
+            if path == "/livez":
+                asked.set()
+                assert go_on.wait(WAIT_S)
+            return answer(method, path, *rest)
+        world.worker.answer = answer_late
+        told = pool.submit(world.part, "gateway")
+        assert asked.wait(WAIT_S)
+        world.gateway.process.send_signal(signal.SIGTERM)
+        world.gateway.wait_for_log("event=mirror.standby")
+        go_on.set()
+        part = told.result()
+        assert (part["status"], part["detail"]) == ("DEGRADED", "draining") and part["since"] > up["since"], (up, part)
+
+
 TESTS = [every_loop_tells_the_same, what_one_loop_found_out_all_tell, ai_goes_for_all_at_once,
-         the_database_is_away_for_all_as_long_as_it_is_for_one]
+         the_database_is_away_for_all_as_long_as_it_is_for_one, one_that_stops_says_since_when]
 
 if __name__ == "__main__":
     with Postgres() as the_postgres:

@@ -301,10 +301,35 @@ def a_deleted_job_does_not_come_back_with_an_answer_of_before(postgres):
             assert sql(world.url, "SELECT id FROM jobs") == [[job]]
 
 
+READ_TASK = "query($id: ID!) { task(id: $id) { id source } }"
+
+
+def a_deleted_task_does_not_come_back_with_an_answer_of_before(postgres):
+    """Query.task asks the worker for what is in no row, and stores what it tells."""
+    with World(postgres) as world:
+        with world.start() as gateway:
+            world.following()
+            token = gateway.set_up()
+            task = world.worker.add("gone")
+            world.caught_up()
+            told, answer = dict(world.worker.tasks[task]), world.worker.answer
+            world.worker.drop(task)
+            world.caught_up()
+            world.worker.answer = lambda method, path, *rest: (
+                {"task": told} if path == f"/v1/tasks/{task}" else answer(method, path, *rest))
+            found = {"id": task, "source": "LIVE"}
+            assert gateway.graphql(READ_TASK, {"id": task}, token).data["task"] == found
+            assert sql(world.url, "SELECT id FROM tasks") == []
+            told["version"] = str(world.worker.head)  # the mirror has not come to that
+            assert gateway.graphql(READ_TASK, {"id": task}, token).data["task"] == found
+            assert sql(world.url, "SELECT id FROM tasks") == [[task]]
+
+
 TESTS = [what_a_gateway_stores_itself_its_mirror_does_not,
          a_deleted_job_does_not_come_back_with_a_change_that_is_stored_later,
          a_day_leaves_in_steps_however_much_it_holds, what_a_rebuild_does_not_find_leaves_in_steps,
          what_is_there_when_the_log_begins_anew_leaves_in_steps, a_deleted_job_does_not_come_back_with_an_answer_of_before,
+         a_deleted_task_does_not_come_back_with_an_answer_of_before,
          a_task_that_somebody_else_stored_first_is_created_all_the_same,
          a_page_that_was_refused_and_then_not_stored_is_counted_once, a_rebuild_writes_only_what_is_otherwise,
          a_page_that_is_asked_for_ahead_and_fails_is_asked_for_again,

@@ -142,6 +142,31 @@ def what_still_waits_can_be_cancelled_and_is_never_sent(postgres):
         assert world.read(task)["state"] == "CANCELLED"
 
 
+DELETE_JOB = "mutation($id: ID!) { deleteJob(id: $id) }"
+
+
+def a_job_that_still_waits_can_be_withdrawn_and_is_never_sent(postgres):
+    with World(postgres) as world:
+        world.worker.vanish()
+        job, kept = [world.ask(CREATE_JOB, {"input": {"name": name, "schedule": "@daily", "taskType": "email"}})
+                     .data["createJob"]["id"] for name in ("one", "two")]
+        task = world.create().data["createTask"]["id"]
+        assert world.ask(DELETE_JOB, {"id": job}).data["deleteJob"] is True
+        assert world.ask(READ_JOB, {"id": job}).data["job"] is None and world.waiting() == 2
+        entries = psql(world.url, f"SELECT l.action, u.email = l.actor_label, l.detail, l.at <= now() AND l.id < '{new_id()}' "
+                       f"FROM audit_log AS l LEFT JOIN users AS u ON u.id = l.actor_id WHERE l.subject = 'job:{job}' ORDER BY l.id")
+        assert entries == [["job.create", "t", '{"after": {"name": "one", "queue": "default", "schedule": "@daily", '
+                            '"taskType": "email"}}', "t"], ["job.delete", "t", '{"after": {"deleted": true}}', "t"]], entries
+        for other in (job, task):  # it is gone; a task is no job
+            assert world.ask(DELETE_JOB, {"id": other}).code == "WORKER_UNAVAILABLE", other
+        psql(world.url, f"UPDATE outbox SET sent_at = now() WHERE subject_id = '{kept}'")  # the worker may have it
+        assert world.ask(DELETE_JOB, {"id": kept}).code == "WORKER_UNAVAILABLE"
+        world.worker.launch()
+        world.emptied()
+        assert [body["job"]["id"] for body in world.worker.seen("/v1/jobs")] == [kept] and world.sent_ids() == [task]
+        assert world.ask(DELETE_JOB, {"id": kept}).data["deleteJob"] is True
+
+
 def a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again(postgres):
     with World(postgres) as world:
         world.worker.is_mute_after = True
@@ -379,6 +404,7 @@ TESTS = [a_worker_of_an_older_version_takes_what_a_newer_gateway_creates,
          what_waits_for_too_long_fails_visibly_unless_the_worker_may_have_it,
          nothing_waits_for_as_long_as_its_id_is_taken,
          every_other_change_says_that_the_worker_is_away, what_still_waits_can_be_cancelled_and_is_never_sent,
+         a_job_that_still_waits_can_be_withdrawn_and_is_never_sent,
          a_silent_worker_leaves_a_create_in_doubt_and_the_same_id_is_sent_again,
          a_worker_that_hangs_costs_the_first_create_its_wait_and_no_other,
          what_the_worker_refuses_stays_visible_as_failed_with_its_reason,

@@ -12,6 +12,7 @@ from gateway_rig import Gateway, Postgres, create_user, eventually, run_tests  #
 
 WORKERS = "{ workers { id name host types running concurrency startedAt lastSeenAt } }"
 TYPES = "{ taskTypes }"
+SOURCES = "{ taskTypeNames { names source } workers { source } }"
 
 
 def executor(name="w1", types=("sleep", "email"), **more):
@@ -49,11 +50,16 @@ def executors_are_shown_as_the_worker_tells_them(world):
 def what_it_told_last_is_shown_while_it_is_away(world):
     worker = world.worker
     worker.workers = [executor(seen_at_us=now_us())]
+
+    def sources(source):
+        return {"taskTypeNames": {"names": ["email", "sleep"], "source": source}, "workers": [{"source": source}]}
+    assert world.ask(SOURCES).data == sources("LIVE")
     before, types = world.ask(WORKERS).data, world.ask(TYPES).data
     for name in ("is_away", "is_hanging"):
         setattr(worker, name, True)
         try:
             assert world.ask(WORKERS).data == before and world.ask(TYPES).data == types, name
+            assert world.ask(SOURCES).data == sources("CACHE"), name
         finally:
             setattr(worker, name, False)
     worker.vanish()
@@ -61,13 +67,14 @@ def what_it_told_last_is_shown_while_it_is_away(world):
         for _ in range(8):  # on whichever loop
             assert world.ask(WORKERS).data == before and world.ask(TYPES).data == types
         with Gateway(world.url, WORKER_URL=worker.url) as fresh:
-            for query in (WORKERS, TYPES):
+            for query in (WORKERS, TYPES, SOURCES):
                 answer = world.ask(query, fresh)
                 assert answer.code == "WORKER_UNAVAILABLE" and answer.json["data"] is None, answer.text
     finally:
         worker.launch()
     worker.workers = [executor("new")]
     eventually(lambda: world.ask(WORKERS).data["workers"][0]["name"] == "new")
+    eventually(lambda: world.ask(SOURCES).data == sources("LIVE"))  # from either loop's connection
 
 
 def what_is_no_answer_is_not_believed(world):
@@ -76,7 +83,7 @@ def what_is_no_answer_is_not_believed(world):
         for change in ({"session": "x"}, {"session": None}, {"worker": 1}, {"host": None}, {"types": "email"}, {"types": [1]},
                        {"running": -1}, {"running": "1"}, {"slots": 1.5}, {"began_at_us": None}, {"seen_at_us": "now"}):
             world.worker.workers_answer = {"workers": [{**good, **change}], "task_types": [1]}
-            for query in (WORKERS, TYPES):
+            for query in (WORKERS, TYPES, SOURCES):
                 assert world.ask(query, fresh).code == "WORKER_UNAVAILABLE", change
         for answer in ({}, {"workers": {}, "task_types": {}}, {"workers": None}):
             world.worker.workers_answer = answer

@@ -215,6 +215,35 @@ def one_bad_row_of_many_is_refused_alone(postgres):
         assert_whole(url)
 
 
+# A result that no database takes.
+REFUSE_RESULT = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE 'not so' USING errcode = 'data_exception'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON worker.task_done FOR EACH ROW WHEN (NEW.result::text = '"bad"')
+    EXECUTE FUNCTION refuse()"""
+
+
+def an_acknowledgement_that_was_refused_is_not_told_stale_beside_leases(postgres):
+    """The call that carries it also leases: it is refused as a whole, and its leases return."""
+    url = postgres.tell("database")
+    with Worker(url) as worker:
+        caller, executor = Caller(worker), Executor(worker)
+        first, second, third = [caller.create_one() for _ in range(3)]
+        bad, good = executor.leases(2)
+        sql(url, REFUSE_RESULT)
+        acks = [{"task": bad["task"], "fence": bad["fence"], "outcome": "complete", "result": "bad"},
+                {"task": good["task"], "fence": good["fence"], "outcome": "complete"}]
+        answer = executor.post("/v1/leases", {**executor.who, "max": 1, "wait_ms": 0, "acks": acks})
+        assert answer.status >= 400, answer.text
+        assert caller.task(first)["state"] == "running"
+        waiting = eventually(lambda: caller.task(third)["state"] == "ready" and caller.task(third))
+        assert waiting["attempt"] == 0, waiting
+        again = executor.lease(1, 0, [{**acks[0], "outcome": "fatal", "result": None, "error": "refused"}, acks[1]])
+        assert [ack["outcome"] for ack in again["acks"]] == ["applied", "duplicate"], again
+        assert [lease["task"] for lease in again["leases"]] == [third], again
+        assert caller.task(second)["state"] == "succeeded"
+        assert_whole(url)
+
+
 class Load(Busy):
     """Producers and executors that go on until told to stop; what was acknowledged is noted."""
 
@@ -495,6 +524,7 @@ TESTS = [
     a_standby_waits_and_takes_over_from_one_that_was_killed,
     one_that_is_asked_to_stop_gives_its_lease_back,
     one_bad_row_of_many_is_refused_alone,
+    an_acknowledgement_that_was_refused_is_not_told_stale_beside_leases,
     a_killed_leader_is_replayed_exactly,
     blocked_tasks_are_blocked_after_a_restart,
     a_snapshot_that_somebody_holds_open_stops_nothing,

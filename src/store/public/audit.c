@@ -85,9 +85,10 @@ struct db_step audit_end_step(struct arena *a, struct uuid id)
     return (struct db_step){ &audit_end, audit_end_args(a, id) };
 }
 
-struct db_step audit_settle_step(struct arena *a, int64_t kept_us, int64_t most)
+struct db_step audit_settle_step(struct arena *a, int64_t kept_us, int64_t late_us, int64_t most)
 {
-    return (struct db_step){ &audit_settle, audit_settle_args(a, kept_us / CLOCK_S, most) };
+    return (struct db_step){ &audit_settle,
+                             audit_settle_args(a, kept_us / CLOCK_S, late_us / CLOCK_S, most) };
 }
 
 int64_t audit_settled(const struct db_rows *rows)

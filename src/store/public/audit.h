@@ -35,7 +35,9 @@ struct audit_record {
                                              size_t count, int64_t shards);
 /* Its entry has its end, or needs none, since nothing was done. Before audit_record_step. */
 [[nodiscard]] struct db_step audit_end_step(struct arena *a, struct uuid id);
-/* At most `most` of those that are older become entries as far as they are known; audit_settled
+/* At most `most` of those that are older than `kept_us` become entries as far as they are known;
+ * what several shards were asked for is waited for until it is older than `late_us`. audit_settled
  * tells how many. */
-[[nodiscard]] struct db_step audit_settle_step(struct arena *a, int64_t kept_us, int64_t most);
+[[nodiscard]] struct db_step audit_settle_step(struct arena *a, int64_t kept_us, int64_t late_us,
+                                               int64_t most);
 [[nodiscard]] int64_t audit_settled(const struct db_rows *rows);

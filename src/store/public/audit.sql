@@ -43,44 +43,52 @@ UPDATE audit_acts AS c SET told = c.told | $2::int8 WHERE c.id = ANY ($1::uuid[]
 -- :name audit_end  :params id uuid
 DELETE FROM audit_acts AS c WHERE c.id = $1::uuid;
 
--- :name audit_settle  :params kept_s int8, row_limit int8
+-- :name audit_settle  :params kept_s int8, late_s int8, row_limit int8
 -- What nobody has written the end of: where all shards have told of it, it is done. Else its entry,
 -- or one that is made of it, says what is known, and stays unfinished: a worker that was away for so
--- long may tell of it still. Their number.
+-- long may tell of it still. Of several shards none can say that it was the last, so that the act
+-- stays, too, for as long as one is waited for. Their number, without those that say all of it already.
 WITH due AS (
-    SELECT c.id FROM audit_acts AS c
-    WHERE c.at < now() - $1::int8 * interval '1 second'
+    SELECT c.id, c.actor_id, c.actor_label, c.action, c.subject, c.detail, c.at, s.is_whole, s.is_over,
+           CASE WHEN s.told IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('shards', s.told) END AS told
+    FROM audit_acts AS c
+    LEFT JOIN audit_log AS l ON l.id = c.id
+    CROSS JOIN LATERAL (
+        SELECT jsonb_agg(k.n) AS told,
+               c.shards > 0 AND c.told = (1::int8 << c.shards::int4) - 1 AS is_whole,
+               c.shards < 2 OR c.told = (1::int8 << c.shards::int4) - 1
+               OR c.at < now() - $2::int8 * interval '1 second'
+               OR (l.id IS NOT NULL AND l.detail->'unfinished' IS DISTINCT FROM 'true') AS is_over,
+               l.detail->'error' IS NOT NULL
+               AND coalesce(l.detail->'shards', '[]') >= coalesce(jsonb_agg(k.n), '[]') AS is_said
+        FROM generate_series(0, 62) AS k (n)
+        WHERE c.shards > 1 AND c.told >> k.n & 1 = 1) AS s
+    WHERE c.at < now() - $1::int8 * interval '1 second' AND (s.is_over OR s.is_said IS NOT TRUE)
     ORDER BY c.id
-    LIMIT $2::int8
-    FOR UPDATE SKIP LOCKED
+    LIMIT $3::int8
+    FOR UPDATE OF c SKIP LOCKED
 ), gone AS (
-    DELETE FROM audit_acts AS c USING due AS d WHERE c.id = d.id
-    RETURNING c.id, c.actor_id, c.actor_label, c.action, c.subject, c.detail, c.at,
-              c.shards > 0 AND c.told = (1::int8 << c.shards::int4) - 1 AS is_whole,
-              CASE WHEN c.shards > 1 AND c.told > 0
-                   THEN jsonb_build_object('shards', (SELECT jsonb_agg(k.n) FROM generate_series(0, 62) AS k (n)
-                                                      WHERE c.told >> k.n & 1 = 1))
-                   ELSE '{}'::jsonb END AS told
+    DELETE FROM audit_acts AS c USING due AS d WHERE c.id = d.id AND d.is_over
 ), actors AS (
-    SELECT u.id FROM users AS u WHERE u.id IN (SELECT g.actor_id FROM gone AS g) FOR KEY SHARE OF u
+    SELECT u.id FROM users AS u WHERE u.id IN (SELECT d.actor_id FROM due AS d) FOR KEY SHARE OF u
 ), lost AS (
     INSERT INTO audit_log (id, actor_id, actor_label, action, subject, detail, at)
-    SELECT g.id, a.id, g.actor_label, g.action, g.subject,
-           coalesce(g.detail, '{}'::jsonb)
+    SELECT d.id, a.id, d.actor_label, d.action, d.subject,
+           coalesce(d.detail, '{}'::jsonb) || d.told
            || '{"error": "what came of it is not known: the gateway that was asked has not written it down",
                 "unfinished": true}'::jsonb,
-           g.at
-    FROM gone AS g
-    LEFT JOIN actors AS a ON a.id = g.actor_id
+           d.at
+    FROM due AS d
+    LEFT JOIN actors AS a ON a.id = d.actor_id
     ON CONFLICT (id) DO NOTHING
 )
-SELECT (SELECT count(*) FROM gone), audit_finish(array_agg(x.id), array_agg(x.detail))
+SELECT (SELECT count(*) FROM due), audit_finish(array_agg(x.id), array_agg(x.detail))
 FROM (SELECT l.id,
-             CASE WHEN g.is_whole THEN coalesce(g.detail::text, '')
+             CASE WHEN d.is_whole THEN coalesce(d.detail::text, '')
                   ELSE (l.detail
-                        || jsonb_strip_nulls(jsonb_build_object('shards', greatest(l.detail->'shards', g.told->'shards')))
+                        || jsonb_strip_nulls(jsonb_build_object('shards', greatest(l.detail->'shards', d.told->'shards')))
                         || '{"error": "the gateway that was asked has not seen its end"}'::jsonb)::text
                   END AS detail
-      FROM gone AS g
-      JOIN audit_log AS l ON l.id = g.id
+      FROM due AS d
+      JOIN audit_log AS l ON l.id = d.id
       WHERE l.detail->'unfinished' = 'true') AS x;

@@ -135,3 +135,9 @@ struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id, struct a
     return (struct db_step){ &outbox_cancel, outbox_cancel_args(a, task_id, uuid_v7(), uuid_v7(),
                                                                 actor.user_id, actor.label) };
 }
+
+struct db_step outbox_withdraw_step(struct arena *a, struct uuid job_id, struct actor actor)
+{
+    return (struct db_step){ &outbox_withdraw, outbox_withdraw_args(a, job_id, uuid_v7(), uuid_v7(),
+                                                                    actor.user_id, actor.label) };
+}

@@ -80,3 +80,6 @@ struct outbox_move {
 /* One row where it still waited here and now is cancelled; the audit log then tells of both. */
 [[nodiscard]] struct db_step outbox_cancel_step(struct arena *a, struct uuid task_id,
                                                 struct actor actor);
+/* The same of a job, which is gone then, with its row. */
+[[nodiscard]] struct db_step outbox_withdraw_step(struct arena *a, struct uuid job_id,
+                                                  struct actor actor);

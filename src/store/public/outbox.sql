@@ -196,3 +196,35 @@ WITH gone AS (
     FROM changed AS c
 )
 SELECT c.id FROM changed AS c;
+
+-- :name outbox_withdraw  :params id uuid, create_id uuid, delete_id uuid, actor_id uuid, actor_label text
+-- A job, as outbox_cancel does with a task. Its row goes, as that of a job that the worker deletes.
+WITH gone AS (
+    DELETE FROM outbox AS o
+    WHERE o.subject_id = $1::uuid AND o.kind = 'job' AND o.sent_at IS NULL
+    RETURNING o.subject_id, o.body, o.created_at
+), dropped AS (
+    DELETE FROM jobs AS j
+    USING gone AS g
+    WHERE j.id = g.subject_id AND j.version = 0
+    RETURNING j.id, j.name, j.schedule, j.task_type, j.queue, j.created_by,
+              g.body->>'actor' AS made_by, g.created_at AS made_at
+), actors AS (
+    SELECT u.id FROM users AS u
+    WHERE u.id = $4::uuid OR u.id = (SELECT d.created_by FROM dropped AS d) FOR KEY SHARE OF u
+), audited AS (
+    INSERT INTO audit_log (id, actor_id, actor_label, action, subject, detail, at)
+    SELECT (lpad(to_hex((extract(epoch FROM d.made_at) * 1000)::int8), 12, '0')
+            || substr(replace($2::uuid::text, '-', ''), 13))::uuid,
+           (SELECT a.id FROM actors AS a WHERE a.id = d.created_by),
+           left(coalesce(d.made_by, ''), 400), 'job.create', 'job:' || d.id,
+           jsonb_build_object('after', jsonb_build_object('name', d.name, 'schedule', d.schedule,
+                                                          'taskType', d.task_type, 'queue', d.queue)),
+           d.made_at
+    FROM dropped AS d
+    UNION ALL
+    SELECT $3::uuid, (SELECT a.id FROM actors AS a WHERE a.id = $4::uuid), $5::text, 'job.delete',
+           'job:' || d.id, '{"after": {"deleted": true}}', now()
+    FROM dropped AS d
+)
+SELECT d.id FROM dropped AS d;

@@ -81,7 +81,7 @@ static size_t once_each(struct arena *a, const struct mirror_row **rows, size_t 
 }
 
 static struct db_step put_step(struct arena *a, const struct mirror_row *rows, size_t count,
-                               bool is_accepted, int16_t shard, bool is_forced)
+                               bool is_accepted, int16_t shard, bool is_forced, bool are_found)
 {
     static const int columns[] = {
         COL_tasks_id,
@@ -118,19 +118,25 @@ static struct db_step put_step(struct arena *a, const struct mirror_row *rows, s
     db_args_bool(args, is_accepted);
     db_args_i64(args, shard);
     db_args_bool(args, is_forced);
+    db_args_bool(args, are_found);
     return (struct db_step){ &task_mirror_put, args };
 }
 
 struct db_step task_mirror_put_step(struct arena *a, const struct mirror_row *rows, size_t count,
                                     bool is_accepted, int16_t shard)
 {
-    return put_step(a, rows, count, is_accepted, shard, false);
+    return put_step(a, rows, count, is_accepted, shard, false, false);
 }
 
 struct db_step task_mirror_replace_step(struct arena *a, const struct mirror_row *rows,
                                         size_t count, int16_t shard)
 {
-    return put_step(a, rows, count, true, shard, true);
+    return put_step(a, rows, count, true, shard, true, false);
+}
+
+struct db_step task_mirror_found_step(struct arena *a, const struct mirror_row *row, int16_t shard)
+{
+    return put_step(a, row, 1, true, shard, false, true);
 }
 
 /* ── new tasks ── */

@@ -21,10 +21,14 @@ struct mirror_row {
 [[nodiscard]] struct db_step task_mirror_replace_step(struct arena *a,
                                                       const struct mirror_row *rows, size_t count,
                                                       int16_t shard);
+/* As its worker has told of it just now; another may have deleted it since. Where the shard's
+ * mirror has come past the row's version and there is no row, it is gone, and is not made again. */
+[[nodiscard]] struct db_step task_mirror_found_step(struct arena *a, const struct mirror_row *row,
+                                                    int16_t shard);
 /*
- * The same of tasks that were born just now: no row of theirs may be there, else the step fails by
- * DB_STATE_UNIQUE_VIOLATION, and they are to be put. Alone in its transaction, whose commit is not
- * flushed. At least one row. False: one has what a new task has not, and they are to be put.
+ * Whole rows of tasks that were born just now: no row of theirs may be there, else the step fails
+ * by DB_STATE_UNIQUE_VIOLATION, and they are to be put. Alone in its transaction, whose commit is
+ * not flushed. At least one row. False: one has what a new task has not, and they are to be put.
  */
 [[nodiscard]] bool task_mirror_add_step(struct arena *a, const struct mirror_row *rows,
                                         size_t count, int16_t shard, struct db_step *ret_step);
@@ -83,8 +87,7 @@ struct mirror_page {
  */
 [[nodiscard]] struct db_step job_mirror_update_step(struct arena *a, const struct mirror_row *rows,
                                                     size_t count, int16_t shard);
-/* As its worker has told of it just now; another may have deleted it since. Where the shard's
- * mirror has come past the row's version and there is no row, it is gone, and is not made again. */
+/* As task_mirror_found_step. */
 [[nodiscard]] struct db_step job_mirror_found_step(struct arena *a, const struct mirror_row *row,
                                                    int16_t shard);
 [[nodiscard]] struct db_step job_mirror_drop_step(struct arena *a, const struct uuid *ids,

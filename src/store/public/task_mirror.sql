@@ -5,10 +5,10 @@
 -- :params payloads text[], results text[], errors text[], error_templates text[], queues text[], attempts int4[], max_attempts int4[]
 -- :params progresses float8[], run_ats timestamptz[], started_ats timestamptz[], finished_ats timestamptz[], timeouts int4[]
 -- :params idempotency_keys text[], depends_ons text[], job_ids uuid[], scheduled_fors timestamptz[], created_bys uuid[], whys text[]
--- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, shard int2, is_forced bool
+-- :params versions int8[], created_ats timestamptz[], updated_ats timestamptz[], accepted bool, shard int2, is_forced bool, are_found bool
 -- Whole rows. One that is there already (this gateway or another wrote it at the creation) gets what
 -- may change of a task, where it is older; forced, in any case. An array may be shorter than the
--- others: the rest of it is null.
+-- others: the rest of it is null. Found ones: as in job_mirror_upsert.
 INSERT INTO tasks AS t (id, type, status, state, priority, payload, result, error, error_template,
                         queue, attempt, max_attempts, progress, run_at, started_at, finished_at,
                         timeout_seconds, idempotency_key, depends_on, job_id, scheduled_for,
@@ -30,6 +30,12 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
            attempt, max_attempts, progress, run_at, started_at, finished_at, timeout_seconds,
            idempotency_key, depends_on, job_id, scheduled_for, created_by, why, version,
            created_at, updated_at)
+WHERE NOT $30::bool
+   OR EXISTS (SELECT FROM mirror AS m
+              WHERE m.name = CASE WHEN $28::int2 > 0 THEN 'tasks-' || $28::int2 ELSE 'tasks' END
+                AND coalesce(nullif(split_part(coalesce(m.snapshot_cursor, m.cursor), ':', 2), '')::int8, 0)
+                    <= g.version
+              FOR SHARE)
 ON CONFLICT (id) DO UPDATE
 SET status = excluded.status, state = excluded.state, priority = excluded.priority,
     result = excluded.result, error = excluded.error, error_template = excluded.error_template,
