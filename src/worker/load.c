@@ -171,15 +171,25 @@ static void counters_read(void *owner, const struct db_reply *reply)
     ask_log(load);
 }
 
-/* The next page is on its way while this one is read. */
+static void put_page(void *owner)
+{
+    struct load *load = owner;
+    struct db_rows *rows = take(load->page);
+    int64_t now_us = clock_wall_us();
+    for (size_t i = 0; i < db_rows_count(rows); i++)
+        load_put_stored(load, rows, i, now_us);
+    db_rows_unref(rows);
+}
+
+/* The next page is on its way while this one is put into memory: calls go at the turn's end, in the
+ * order in which who wants it was armed. */
 static void live_read(void *owner, const struct db_reply *reply)
 {
     struct load *load = owner;
     if (!load_answered(load, reply))
         return;
-    const struct db_rows *rows = reply->rows[0];
+    struct db_rows *rows = reply->rows[0];
     size_t n = db_rows_count(rows);
-    int64_t now_us = clock_wall_us();
     struct err e;
     arena_reset(load->a);
     bool is_asked =
@@ -187,10 +197,13 @@ static void live_read(void *owner, const struct db_reply *reply)
                              load_live_args(load->a, db_rows_uuid(rows, n - 1, 0)), live_read, &e)
               : load_try_ask(load, &load_counters, load_counters_args(load->a, load->s->id),
                              counters_read, &e);
-    for (size_t i = 0; i < n; i++)
-        load_put_stored(load, rows, i, now_us);
-    if (!is_asked)
+    if (!is_asked) {
         load_end(load, &e);
+    } else if (n > 0) {
+        db_rows_ref(rows);
+        load->page = rows;
+        io_turn_arm(load->turn);
+    }
 }
 
 static void ask_live(struct load *load)
@@ -216,6 +229,7 @@ struct load *load_create(struct shard *s)
     struct load *load = mem_new(struct load);
     load->s = s;
     load->missing = map_create();
+    load->turn = io_turn_create(s->loop, put_page, load);
     load->a = arena_create(0);
     return load;
 }
@@ -226,6 +240,8 @@ void load_destroy(struct load *load)
         return;
     if (load->call)
         db_request_forget(load->call);
+    io_turn_destroy(load->turn);
+    db_rows_unref(load->page);
     db_rows_unref(load->log);
     db_rows_unref(load->counters);
     load_replay_clear(load);
