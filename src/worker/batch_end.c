@@ -83,6 +83,7 @@ void batch_committed(struct batch *b)
     feed_append(s->feed, b);
     s->batch = NULL;
     put_claims_first(b);
+    coalesce_ended(&s->coalesce, s->queue_count, clock_mono_us());
     tell_all(&b->intents, NULL);
     batch_destroy(b);
     shard_batch_ended(s);

@@ -162,14 +162,12 @@ static void look_again_in(struct shard *s, int64_t us)
         io_timer_start(s->gap, (us + MS_CEIL) / CLOCK_MS);
 }
 
-/* Idle: at once. Else at least the gap between two starts, unless enough have gathered. */
+/* Idle: at once. Else for a moment, until enough of those whom the last batch answered are back. */
 static bool must_wait(struct shard *s)
 {
     int64_t now_us = clock_mono_us();
-    int64_t until_us = s->batch_started_us + SHARD_BATCH_GAP_US;
-    size_t wanted = min_of(coalesce_wanted(&s->coalesce), (size_t)SHARD_FLUSH_AT);
-    if (s->queue_count > 0 && s->queue_count >= wanted)
-        until_us = 0;
+    bool is_full = s->suspects > 0 || s->queue_count >= SHARD_FLUSH_AT;
+    int64_t until_us = is_full ? 0 : coalesce_until_us(&s->coalesce, s->queue_count);
     until_us = max_of(until_us, s->paused_until_us);
     if (now_us >= until_us)
         return false;
@@ -216,12 +214,11 @@ static void assemble(struct shard *s)
         b->claim_count = b->intent_count - others;
     }
     s->batch = b;
-    s->batch_started_us = clock_mono_us();
     if (batch_size(b) == 0) {
-        s->batch_started_us = 0;
         batch_nothing(b);
         return;
     }
+    s->batch_started_us = clock_mono_us();
     s->end = batch_next(b);
     coalesce_sent(&s->coalesce, b->intent_count, s->batch_started_us);
     batch_send(b);
@@ -338,7 +335,6 @@ void shard_batch_ended(struct shard *s)
         forget_all(s);
         return;
     }
-    coalesce_ended(&s->coalesce, s->queue_count);
     run_views(s);
     session_set_clock(s->sessions);
     shard_wake(s);

@@ -91,8 +91,7 @@ struct shard_options {
 enum {
     SHARD_ATTEMPTS_DEFAULT = 5,
     SHARD_TIMEOUT_DEFAULT_S = 300,
-    SHARD_FLUSH_AT = 128,         /* intents that do not wait for the least time between batches */
-    SHARD_BATCH_GAP_US = 2'000,   /* least time between the starts of two batches */
+    SHARD_FLUSH_AT = 128,         /* intents that wait for no others */
     SHARD_TRIES_MAX = 5,          /* batches that may fail before their intents are refused */
     SHARD_QUEUE_MAX = 200'000,    /* intents that wait; more are refused */
     SHARD_BATCH_BYTES = 16 << 20, /* of events: a batch that has so many takes no more */

@@ -4,6 +4,8 @@
  */
 #include "worker/coalesce.h"
 
+#include <math.h>
+
 #include "test.h"
 
 enum { BATCHES = 4'000 };
@@ -25,9 +27,9 @@ struct run {
 static void send_batch(struct run *r)
 {
     const struct machine *m = r->machine;
-    r->batches[r->c.way]++;
     coalesce_sent(&r->c, r->waiting, r->now_us);
     r->ends_us = r->now_us + m->commit_us + (int64_t)r->waiting * m->row_us;
+    r->batches[r->c.way]++;
     r->in_flight = r->waiting;
     r->waiting = 0;
 }
@@ -37,7 +39,15 @@ static void end_batch(struct run *r)
     r->now_us = max_of(r->now_us, r->ends_us);
     r->coming += r->in_flight;
     r->in_flight = 0;
-    coalesce_ended(&r->c, r->waiting);
+    coalesce_ended(&r->c, r->waiting, r->now_us);
+}
+
+/* Nobody is there who could come: until patience ends. */
+static void wait_on(struct run *r)
+{
+    int64_t until_us = coalesce_until_us(&r->c, r->waiting);
+    assert_true(r->waiting > 0 && until_us > r->now_us);
+    r->now_us = until_us;
 }
 
 static void go_on(struct run *r, unsigned batches)
@@ -47,13 +57,15 @@ static void go_on(struct run *r, unsigned batches)
         bool is_busy = r->in_flight > 0;
         if (is_busy && (r->now_us >= r->ends_us || r->coming == 0)) {
             end_batch(r);
-        } else if (!is_busy && r->waiting > 0 && r->waiting >= coalesce_wanted(&r->c)) {
+        } else if (!is_busy && r->waiting > 0 &&
+                   coalesce_until_us(&r->c, r->waiting) <= r->now_us) {
             send_batch(r);
-        } else {
-            assert_true(r->coming > 0); /* else it would wait for callers who are all here */
+        } else if (r->coming > 0) {
             r->now_us += r->machine->request_us;
             r->coming--;
             r->waiting++;
+        } else {
+            wait_on(r);
         }
     }
 }
@@ -107,24 +119,73 @@ static void one_caller_waits_for_nobody(void **state)
 {
     (void)state;
     struct coalesce c = { 0 };
-    for (int i = 0; i < 200; i++) {
-        assert_in_range(coalesce_wanted(&c), 0, 1);
+    for (int i = 1; i < 500; i++) {
+        assert_true(coalesce_until_us(&c, 1) <= 1'000 * i);
         coalesce_sent(&c, 1, 1'000 * i);
-        coalesce_ended(&c, 0);
+        coalesce_ended(&c, 0, 1'000 * i + 300);
     }
 }
 
-static void after_a_pause_nothing_is_taken_for_slow(void **state)
+static void nobody_is_waited_for_longer_than_two_milliseconds(void **state)
+{
+    (void)state;
+    struct coalesce c = { .way = COALESCE_ALL };
+    coalesce_sent(&c, 100, 1'000);
+    coalesce_ended(&c, 50, 5'000);
+    assert_int_equal(coalesce_until_us(&c, 149), 7'000);
+    assert_int_equal(coalesce_until_us(&c, 150), 0);
+}
+
+/* In short bursts no window ends: none of them may stay in a trial. */
+static void between_bursts_the_better_way_is_taken(void **state)
 {
     (void)state;
     struct machine m = { .callers = 32, .commit_us = 250, .row_us = 15, .request_us = 20 };
     struct run r = run(&m);
     double each = r.c.us_each[COALESCE_HALF];
-    for (int i = 0; i < 100; i++) { /* a minute each between two short bursts */
+    for (int i = 0; i < 100; i++) {
+        end_batch(&r);
         r.now_us += 60'000'000;
-        go_on(&r, 20);
+        go_on(&r, 30);
+        assert_int_equal(r.c.way, COALESCE_HALF);
     }
-    assert_true(r.c.us_each[COALESCE_HALF] < 2 * each);
+    assert_true(r.c.us_each[COALESCE_HALF] < 2 * each); /* a minute's pause is not taken for slow */
+}
+
+struct strangers {
+    int64_t next_us;
+    unsigned seed;
+};
+
+/* How many have come until now; one in three milliseconds, by chance. */
+static size_t come(struct strangers *s, int64_t now_us)
+{
+    size_t count = 0;
+    for (; s->next_us <= now_us; count++)
+        s->next_us += 1 + (int64_t)(-3'000 * log(1 - rand_r(&s->seed) / (RAND_MAX + 1.0)));
+    return count;
+}
+
+static void strangers_are_not_waited_for(void **state)
+{
+    (void)state;
+    unsigned batches[COALESCE_WAY_COUNT] = { 0 };
+    struct coalesce c = { 0 };
+    struct strangers s = { .next_us = 1'000'000, .seed = 7 };
+    int64_t now_us = s.next_us;
+    size_t waiting = come(&s, now_us);
+    for (int i = 0; i < BATCHES; i++) {
+        while (waiting == 0 || coalesce_until_us(&c, waiting) > now_us) {
+            now_us = waiting > 0 ? min_of(s.next_us, coalesce_until_us(&c, waiting)) : s.next_us;
+            waiting += come(&s, now_us);
+        }
+        batches[c.way]++;
+        coalesce_sent(&c, waiting, now_us);
+        now_us += 400;
+        waiting = come(&s, now_us);
+        coalesce_ended(&c, waiting, now_us);
+    }
+    assert_in_range(batches[COALESCE_HALF], BATCHES * 8 / 10, BATCHES);
 }
 
 int main(void)
@@ -134,7 +195,9 @@ int main(void)
         cmocka_unit_test(where_reading_takes_longer_half_are_enough),
         cmocka_unit_test(it_follows_when_the_disk_changes),
         cmocka_unit_test(one_caller_waits_for_nobody),
-        cmocka_unit_test(after_a_pause_nothing_is_taken_for_slow),
+        cmocka_unit_test(nobody_is_waited_for_longer_than_two_milliseconds),
+        cmocka_unit_test(between_bursts_the_better_way_is_taken),
+        cmocka_unit_test(strangers_are_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
