@@ -40,8 +40,8 @@ struct load {
     const struct load_pages *pages; /* of the table that is being read */
     load_fn *names_for;             /* what types and queues are read for */
     struct io_turn *turn;
-    struct db_rows *page;           /* of task_live, that goes into memory at the turn's end */
-    struct db_rows *log;            /* a page that waits for its types and its tasks' rows */
+    struct db_rows *page; /* of task_live, that goes into memory at the turn's end */
+    struct db_rows *log;  /* a page that waits for its types and its tasks' rows */
     struct db_rows *counters;
     enum load_phase phase;
     int64_t next;       /* of the log */
