@@ -165,20 +165,28 @@ WHERE r.span_s = o.span_s AND r.at = o.at AND r.group_id = o.group_id;
 -- shards would each count the same difference.
 SELECT pg_advisory_xact_lock(hashtextextended('public.error_groups', 0));
 
--- :name error_group_mend  :params row_limit int8
--- The first and the last of groups where they are not so: of a time when error_groups did not have
--- them, or of what a gateway wrote that does not know them. It stands as the next does.
+-- :name error_group_stray  :params row_limit int8
+-- Groups of which the first and the last are not so: of a time when error_groups did not have them,
+-- or of what a gateway wrote that does not know them. It holds nobody up.
+SELECT x.id
+FROM error_groups AS x
+CROSS JOIN LATERAL (SELECT t.at FROM task_failures AS t
+                    WHERE t.group_id = x.id ORDER BY t.at LIMIT 1) AS f
+CROSS JOIN LATERAL (SELECT t.at, t.id FROM task_failures AS t
+                    WHERE t.group_id = x.id ORDER BY t.at DESC LIMIT 1) AS l
+WHERE (x.first_at, x.last_at, x.last_id) IS DISTINCT FROM (f.at, l.at, l.id)
+LIMIT $1::int8;
+
+-- :name error_group_mend  :params ids int8[]
+-- The first and the last of those, as they are by now. It stands as the next does.
 UPDATE error_groups AS e
-SET first_at = o.first_at, last_at = o.last_at, last_id = o.last_id
-FROM (SELECT x.id, f.at AS first_at, l.at AS last_at, l.id AS last_id
-      FROM error_groups AS x
-      CROSS JOIN LATERAL (SELECT t.at FROM task_failures AS t
-                          WHERE t.group_id = x.id ORDER BY t.at LIMIT 1) AS f
-      CROSS JOIN LATERAL (SELECT t.at, t.id FROM task_failures AS t
-                          WHERE t.group_id = x.id ORDER BY t.at DESC LIMIT 1) AS l
-      WHERE (x.first_at, x.last_at, x.last_id) IS DISTINCT FROM (f.at, l.at, l.id)
-      LIMIT $1::int8) AS o
-WHERE e.id = o.id;
+SET first_at = f.at, last_at = l.at, last_id = l.id
+FROM unnest($1::int8[]) AS x (id)
+CROSS JOIN LATERAL (SELECT t.at FROM task_failures AS t
+                    WHERE t.group_id = x.id ORDER BY t.at LIMIT 1) AS f
+CROSS JOIN LATERAL (SELECT t.at, t.id FROM task_failures AS t
+                    WHERE t.group_id = x.id ORDER BY t.at DESC LIMIT 1) AS l
+WHERE e.id = x.id AND (e.first_at, e.last_at, e.last_id) IS DISTINCT FROM (f.at, l.at, l.id);
 
 -- :name error_group_forget  :params row_limit int8
 -- Groups that have no task any more. It stands behind error_group_hold, in its transaction.
