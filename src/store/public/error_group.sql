@@ -112,6 +112,7 @@ ON CONFLICT (span_s, at, group_id) DO UPDATE SET count = r.count + excluded.coun
 -- The type is looked at behind the sums, so that the planner does not sort for them what it can hash.
 -- The first failure is looked up where there were others before that time: in the first span that
 -- has some, since else all is passed that a page of the index holds of the group.
+-- The last one, too, where a later span has some: a gateway that does not note it has counted them.
 SELECT x.type, x.template, x.count, x.first_at, x.last_at, x.last_id AS sample_id
 FROM (
     SELECT e.type, e.template, s.count,
@@ -123,13 +124,15 @@ FROM (
                                         THEN ($1::int4[])[1]
                                         ELSE ($1::int4[])[cardinality($1::int4[])] END
                       ORDER BY t.at LIMIT 1) END AS first_at,
-           coalesce(e.last_at, (SELECT max(t.at) FROM task_failures AS t
-                                WHERE t.group_id = s.group_id)) AS last_at,
-           coalesce(e.last_id, (SELECT t.id FROM task_failures AS t
-                                WHERE t.group_id = s.group_id
-                                ORDER BY t.at DESC LIMIT 1)) AS last_id
+           CASE WHEN e.last_at >= s.last_span THEN e.last_at
+                ELSE (SELECT max(t.at) FROM task_failures AS t
+                      WHERE t.group_id = s.group_id) END AS last_at,
+           CASE WHEN e.last_at >= s.last_span THEN e.last_id
+                ELSE (SELECT t.id FROM task_failures AS t
+                      WHERE t.group_id = s.group_id ORDER BY t.at DESC LIMIT 1) END AS last_id
     FROM (
-        SELECT y.group_id, sum(y.count) AS count, min(y.at) AS first_span
+        SELECT y.group_id, sum(y.count) AS count, min(y.at) AS first_span,
+               max(y.at) AS last_span
         FROM unnest((SELECT $1::int4[]), (SELECT $2::timestamptz[]), (SELECT $3::timestamptz[]))
              AS g (span_s, from_at, to_at)
         CROSS JOIN LATERAL (
