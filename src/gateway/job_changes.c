@@ -63,7 +63,7 @@ static void store_row(struct gql_step *step, size_t shard, const struct json_val
     *row = (struct mirror_row){ job.told, job.cells };
     step->host = row;
     const struct db_step steps[] = { mirror_async_step(), row_step(step->arena, row, shard, as) };
-    (void)await_db_any(step, DB_LANE_WRITE, steps, countof(steps), stored);
+    (void)await_db_told(step, DB_LANE_WRITE, steps, countof(steps), stored);
 }
 
 void job_row_answer(struct gql_step *step, size_t shard, const struct json_value *body)
@@ -218,7 +218,7 @@ static void gone(struct gql_step *step, size_t shard, const struct json_value *b
     (void)uuid_parse(gql_arg(step, "id")->text, &id);
     const struct db_step steps[] = { mirror_async_step(),
                                      job_mirror_drop_step(step->arena, &id, 1) };
-    (void)await_db_any(step, DB_LANE_WRITE, steps, countof(steps), deleted);
+    (void)await_db_told(step, DB_LANE_WRITE, steps, countof(steps), deleted);
 }
 
 static enum gql_next ask_to_delete(struct gql_step *step)

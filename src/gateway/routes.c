@@ -220,6 +220,7 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
         { "/v1/*", 0, 0, NULL, NULL }, /* no page: what is not there is told as a problem */
         { "/*", HTTP_METHOD_GET, 0, handle_page, NULL },
     };
+    static_assert(2 * countof(routes) <= GATEWAY_ROUTES_MAX, "the caller's array is too small");
     struct str prefix = loop->gateway->cookie_path; /* ends in a slash */
     const struct str prefixes[] = { STR(""), str_first(prefix, prefix.len - 1) };
     size_t count = 0;
@@ -234,6 +235,5 @@ size_t routes_make(struct gateway_loop *loop, struct arena *a,
             ret_routes[count++].path =
                 arena_cstr(a, arena_printf(a, "%.*s%s", STR_FMT(prefixes[p]), routes[i].path));
         }
-    assert(count <= GATEWAY_ROUTES_MAX);
     return count;
 }

@@ -153,15 +153,16 @@ static enum gql_next resolve_create_all(struct gql_step *step)
 struct changed {
     struct mirror_row row;
     struct uuid id;
+    bool is_whole; /* the worker told all there is */
 };
 
-static void row_stored(struct gql_step *step, const struct db_reply *reply)
+/* `rows` NULL: there are none to read what it did not tell from. */
+static void answer_with(struct gql_step *step, struct db_rows *rows)
 {
     const struct changed *changed = step->host;
     const struct record_plan *plan = step->field->plan_data;
-    struct db_rows *rows = reply->rows[reply->rows_count - 1];
     struct record *record;
-    if (db_rows_count(rows) > 0) {
+    if (rows != NULL && db_rows_count(rows) > 0) {
         record = record_rows(step->arena, tasks_table(), rows, plan->columns);
         record->cells = changed->row.cells;
         record->given = changed->row.told;
@@ -171,6 +172,33 @@ static void row_stored(struct gql_step *step, const struct db_reply *reply)
     record->is_fresh = true;
     step->results[0] = gql_object(record);
     gql_step_finish(step);
+}
+
+static void row_read(struct gql_step *step, const struct db_reply *reply)
+{
+    struct err e;
+    if (reply->err == NULL) {
+        answer_with(step, reply->rows[0]);
+        return;
+    }
+    (void)err_set_from(&e, reply->err->origin, reply->err->code,
+                       "it was done, but the task could not be read: %.100s", reply->err->message);
+    (void)gql_step_fail(step, &e);
+}
+
+/* The worker has done it, whether that could be stored or not: the mirror brings the row. */
+static void row_stored(struct gql_step *step, const struct db_reply *reply)
+{
+    const struct changed *changed = step->host;
+    const struct record_plan *plan = step->field->plan_data;
+    if (reply->err == NULL) {
+        answer_with(step, reply->rows[reply->rows_count - 1]);
+    } else if (changed->is_whole || !(plan->columns & ~changed->row.told)) {
+        answer_with(step, NULL);
+    } else {
+        struct db_step by_id = record_by_ids_step(plan, step->arena, &changed->id, 1);
+        (void)await_db_told(step, DB_LANE_READ, &by_id, 1, row_read);
+    }
 }
 
 void task_changes_answer(struct gql_step *step, size_t shard, const struct json_value *body)
@@ -185,7 +213,7 @@ void task_changes_answer(struct gql_step *step, size_t shard, const struct json_
         (void)gql_step_fail(step, &e);
         return;
     }
-    bool is_whole = row.told & SELECT_BIT(COL_tasks_payload);
+    changed->is_whole = row.told & SELECT_BIT(COL_tasks_payload);
     row.told |= SELECT_BIT(COL_tasks_accepted) | SELECT_BIT(COL_tasks_shard);
     row.cells[COL_tasks_shard] = shards_cell(shard);
     worker_complete_row(tasks_table(), row.cells);
@@ -193,10 +221,11 @@ void task_changes_answer(struct gql_step *step, size_t shard, const struct json_
     (void)uuid_parse(row.cells[COL_tasks_id], &changed->id);
     step->host = changed;
     steps[count++] = mirror_async_step();
-    steps[count++] = is_whole ? task_mirror_found_step(step->arena, &changed->row, (int16_t)shard)
-                              : task_mirror_update_step(step->arena, &changed->row, 1);
+    steps[count++] = changed->is_whole
+                         ? task_mirror_found_step(step->arena, &changed->row, (int16_t)shard)
+                         : task_mirror_update_step(step->arena, &changed->row, 1);
     steps[count++] = record_by_ids_step(plan, step->arena, &changed->id, 1);
-    (void)await_db(step, DB_LANE_WRITE, steps, count, row_stored);
+    (void)await_db_told(step, DB_LANE_WRITE, steps, count, row_stored);
 }
 
 static enum gql_next ask_for(struct gql_step *step, struct uuid id, const char *action)

@@ -276,7 +276,7 @@ static enum gql_next finish(struct question *q)
                          "the Worker Service gave an answer that is none");
         return gql_step_fail(step, &q->why);
     }
-    if (count > 1) {
+    if (count > 1 || !is_fresh) { /* what one of them says now is not what all of them do */
         struct json_value *all = arena_new(step->arena, struct json_value);
         *all = told_merge(step->arena, q->what, bodies, gw->shard_count, &gw->shards);
         is_told = answer_with(q, all, is_fresh);

@@ -16,7 +16,8 @@ enum {
     BATCH_ROWS = 2'000,
     AUDIT_ROWS = 1'000,
     BATCH_DEADLINE_US = 10 * CLOCK_S,
-    ACT_S = 3'600, /* longer than any request takes, and than the mirror of a worker lags */
+    ARENA_BYTES = 1 << 18, /* of a batch */
+    ACT_S = 3'600,         /* longer than any request takes, and than the mirror of a worker lags */
     ACT_LATE_S = 7 * SPAN_DAY_S, /* a worker that was away for longer tells of no act's end */
 };
 
@@ -101,6 +102,7 @@ struct batch {
     struct gateway_loop *loop;
     struct arena *arena;
     const struct kept *kept;
+    bool is_full; /* as was found before something was done */
 };
 
 void upkeep_begin(struct gateway_loop *loop)
@@ -125,11 +127,47 @@ static void done(void *owner, const struct db_reply *reply)
     if (reply->err != NULL) /* the next hour tries again */
         log_warn("upkeep.failed", "error=%s", log_quote(str_of_c(err_text(reply->err))));
     bool is_through =
-        reply->err != NULL || !was_full(batch->kept, reply->rows[reply->rows_count - 1]);
+        reply->err != NULL ||
+        (!was_full(batch->kept, reply->rows[reply->rows_count - 1]) && !batch->is_full);
     /* It may have begun anew meanwhile. */
     if (is_through && upkeep->at == (size_t)(batch->kept - kept))
         upkeep->at++;
     arena_destroy(batch->arena);
+}
+
+static bool run(struct batch *batch, enum db_lane lane, const struct db_step *steps, size_t count,
+                db_reply_fn *fn)
+{
+    struct err e;
+    const struct db_call call = { .lane = lane,
+                                  .steps = steps,
+                                  .step_count = count,
+                                  .deadline_us = clock_mono_us() + BATCH_DEADLINE_US,
+                                  .is_idempotent = true,
+                                  .fn = fn,
+                                  .owner = batch };
+    if (db_pool_call(batch->loop->pool, &call, NULL, &e))
+        return true;
+    arena_destroy(batch->arena); /* the next second tries again */
+    return false;
+}
+
+/* Those alone are mended under the lock. */
+static void found_ends(void *owner, const struct db_reply *reply)
+{
+    struct batch *batch = owner;
+    size_t count = reply->err == NULL ? db_rows_count(reply->rows[0]) : 0;
+    int64_t *ids = arena_new_array(batch->arena, count, int64_t);
+    if (count == 0) {
+        done(batch, reply);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        ids[i] = db_rows_i64(reply->rows[0], i, 0);
+    batch->is_full = count == batch->kept->batch;
+    const struct db_step steps[] = { error_group_hold_step(),
+                                     error_group_mend_step(batch->arena, ids, count) };
+    batch->loop->upkeep.is_busy = run(batch, DB_LANE_WRITE, steps, countof(steps), done);
 }
 
 /* The worker takes no older ids, nor knows for longer which ones it has had. */
@@ -182,13 +220,14 @@ static size_t steps_of(const struct kept *k, const struct conf *conf, struct are
                 "outbox-max-age allows"),
             k->batch);
         return 1;
-    case KEPT_GROUPS:
     case KEPT_ENDS:
+        steps[0] = error_group_stray_step(a, k->batch);
+        return 1;
+    case KEPT_GROUPS:
         break;
     }
     steps[0] = error_group_hold_step();
-    steps[1] = k->what == KEPT_GROUPS ? error_group_forget_step(a, k->batch)
-                                      : error_group_mend_step(a, k->batch);
+    steps[1] = error_group_forget_step(a, k->batch);
     return 2;
 }
 
@@ -196,21 +235,13 @@ void upkeep_tick(struct gateway_loop *loop)
 {
     struct upkeep *upkeep = &loop->upkeep;
     struct db_step steps[2];
-    struct err e;
     if (upkeep->is_busy || upkeep->at >= countof(kept))
         return;
-    struct arena *a = arena_create(1 << 16);
+    struct arena *a = arena_create(ARENA_BYTES);
     struct batch *batch = arena_new(a, struct batch);
-    *batch = (struct batch){ loop, a, &kept[upkeep->at] };
-    const struct db_call call = { .lane = DB_LANE_WRITE,
-                                  .steps = steps,
-                                  .step_count =
-                                      steps_of(batch->kept, loop->gateway->conf, a, steps),
-                                  .deadline_us = clock_mono_us() + BATCH_DEADLINE_US,
-                                  .is_idempotent = true,
-                                  .fn = done,
-                                  .owner = batch };
-    upkeep->is_busy = db_pool_call(loop->pool, &call, NULL, &e);
-    if (!upkeep->is_busy)
-        arena_destroy(a);
+    *batch = (struct batch){ loop, a, &kept[upkeep->at], false };
+    size_t count = steps_of(batch->kept, loop->gateway->conf, a, steps);
+    upkeep->is_busy = batch->kept->what == KEPT_ENDS
+                          ? run(batch, DB_LANE_SLOW, steps, count, found_ends)
+                          : run(batch, DB_LANE_WRITE, steps, count, done);
 }

@@ -83,8 +83,10 @@ static bool read_type_names(struct gql_step *step, const struct json_value *body
 {
     struct type_names *types = arena_new(step->arena, struct type_names);
     types->is_fresh = is_fresh;
+    if (!read_types(step, body, is_fresh, &types->names))
+        return false;
     *ret_names = gql_object(types);
-    return read_types(step, body, is_fresh, &types->names);
+    return true;
 }
 
 static enum gql_next resolve_workers(struct gql_step *step)

@@ -184,6 +184,20 @@ def settings_reach_all_and_lists_are_one(postgres):
                            ["task-type.update", "task-type:mail", '{"shards": [0], "maxRunning": 8}']], entries
 
 
+def names_that_one_shard_tells_alone_are_not_of_now(postgres):
+    """Of another, which this gateway has never heard of, nothing is known."""
+    names = "{ taskTypeNames { names source } workers { name source } }"
+    with World(postgres) as world:
+        world.a.workers = [{"session": str(uuid.uuid4()), "worker": "one", "host": "h", "types": ["mail"], "running": 0,
+                            "slots": 1, "began_at_us": 1, "seen_at_us": 1}]
+        for source in ("LIVE", "CACHE"):
+            world.b.is_away = source == "CACHE"
+            with Gateway(world.url, **world.settings) as fresh:
+                told = fresh.graphql(names, None, world.admin).data
+                assert told == {"taskTypeNames": {"names": ["mail"], "source": source},
+                                "workers": [{"name": "one", "source": source}]}, told
+
+
 def what_no_shard_knows_the_end_of_is_no_success_unwritten(postgres):
     with World(postgres) as world:
         world.sql("ALTER TABLE audit_log ADD CONSTRAINT no_update CHECK (action NOT IN ('task-type.update', 'tasks.cancel')) NOT VALID")
@@ -460,6 +474,7 @@ def sessions_belong_to_a_shard(postgres):
 TESTS = [sessions_belong_to_a_shard, a_task_goes_to_the_worker_of_its_queue, what_reaches_over_two_shards_is_refused_by_name,
          what_is_done_to_a_row_goes_to_its_shard, a_log_is_followed_at_its_shard, a_bulk_action_is_split,
          settings_reach_all_and_lists_are_one,
+    names_that_one_shard_tells_alone_are_not_of_now,
          what_no_shard_knows_the_end_of_is_no_success_unwritten, a_slow_shard_holds_no_other_up, the_first_shard_of_all_may_fail_too,
          figures_add_up_and_snapshots_stay_apart,
          one_shard_away_does_not_stop_the_other, a_moved_queue_takes_with_it_what_waits, what_has_moved_can_be_cancelled,

@@ -158,6 +158,28 @@ def the_same_id_and_the_same_key_give_the_same_task(world):
     world.check_equal()
 
 
+REFUSE = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON tasks FOR EACH ROW WHEN (NEW.type = 'unstored') EXECUTE FUNCTION refuse()"""
+
+
+def what_the_worker_has_done_is_no_error_where_it_cannot_be_stored(world):
+    task = world.create("unstored", payload={"n": 1}, runAt="2100-01-01T00:00:00Z")["id"]
+    job = world.ask("mutation($input: CreateJobInput!) { createJob(input: $input) { id } }", {"input": {
+        "name": "n", "schedule": "0 0 1 1 *", "taskType": "unstored", "payload": {"n": 2}}}).data["createJob"]["id"]
+    world.check_equal()
+    sql(world.url, REFUSE)
+    cancelled = world.ask(ACT % "cancelTask", {"id": task}).data["cancelTask"]
+    assert cancelled["state"] == "CANCELLED" and cancelled["payload"] == {"n": 1}, cancelled
+    assert world.ask("mutation($id: ID!) { retryTask(id: $id) { state } }", {"id": task}).data["retryTask"]["state"] == "READY"
+    run = world.ask(ACT % "triggerJob", {"id": job}).data["triggerJob"]
+    assert run["state"] == "READY" and run["payload"] == {"n": 2}, run
+    read = world.read(run["id"])
+    assert (read["state"], read["payload"], read["source"]) == ("READY", {"n": 2}, "LIVE"), read
+    sql(world.url, "DROP FUNCTION refuse CASCADE")
+    world.check_equal()
+    assert world.read(task)["state"] == "READY" and world.read(run["id"])["state"] == "READY"
+
+
 WAITING = "query($id: ID!) { task(id: $id) { state dependsOn { id } why { code blockedBy { id } } } }"
 
 
@@ -228,7 +250,7 @@ def a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile(world):
 
 TESTS = [every_state_of_a_task_is_mirrored_in_every_column, a_create_can_be_read_at_once_and_is_taken_at_once,
          many_at_once_and_all_or_none_come_through, the_same_id_and_the_same_key_give_the_same_task,
-         a_task_waits_for_those_that_it_depends_on,
+         what_the_worker_has_done_is_no_error_where_it_cannot_be_stored, a_task_waits_for_those_that_it_depends_on,
          one_that_depends_on_what_failed_is_told_as_failed, a_worker_that_stopped_answering_gets_what_was_accepted_meanwhile]
 
 if __name__ == "__main__":

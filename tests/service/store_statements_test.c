@@ -6,6 +6,7 @@
 #include "schema/schema.h"
 #include "store/public/audit_sql.h"
 #include "store/public/conversation_sql.h"
+#include "store/public/error_group.h"
 #include "store/public/error_group_sql.h"
 #include "store/public/facts_sql.h"
 #include "store/public/insight_sql.h"
@@ -275,6 +276,39 @@ static void values_are_never_sql(void **state)
     arena_destroy(a);
 }
 
+/* However many there are: the planner must not think that most of them are asked for, nor look
+ * through a list for each of them. */
+static void a_few_failures_are_taken_by_their_ids(void **state)
+{
+    static const char fill[] =
+        "INSERT INTO tasks (id, type, status, state, error_template, finished_at, version)"
+        " SELECT gen_random_uuid(), 'type', 'failed', 'dead', 'no', now(), n"
+        " FROM generate_series(1, 50000) AS n;"
+        "INSERT INTO task_failures (id, group_id, at) SELECT id, 1, now() FROM tasks;"
+        "ANALYZE tasks, task_failures";
+    struct arena *a = arena_create(1 << 20);
+    const struct uuid from = { 0 }, to = uuid_v7();
+    const struct error_group_scope scope = {
+        .ids = &to, .id_count = 1, .froms = &from, .tos = &to, .range_count = 1
+    };
+    struct db_step sync = error_group_sync_scope_step(a, &scope);
+    struct db_rows *plan;
+    struct err e;
+    (void)state;
+    assert_true(db_conn_exec(conn, "fill", str_of_c(fill), &e));
+    struct str explain = arena_printf(a, "EXPLAIN %s", sync.statement->sql);
+    if (!db_conn_query(conn, "explain", explain, sync.args, &plan, &e))
+        fail_msg("%s", err_text(&e));
+    assert_true(db_rows_count(plan) > 0);
+    for (size_t i = 0; i < db_rows_count(plan); i++) {
+        const char *line = arena_cstr(a, db_rows_text(plan, i, 0));
+        if (strstr(line, "Seq Scan on task") != NULL || strstr(line, "NOT (SubPlan") != NULL)
+            fail_msg("%s", line);
+    }
+    db_rows_unref(plan);
+    arena_destroy(a);
+}
+
 static int connect_to_a_schema(void **state)
 {
     static struct pg_server *server;
@@ -307,6 +341,7 @@ int main(void)
         cmocka_unit_test(pages_put_together_are_the_whole_list),
         cmocka_unit_test(each_parent_gets_its_own_page),
         cmocka_unit_test(values_are_never_sql),
+        cmocka_unit_test(a_few_failures_are_taken_by_their_ids),
     };
     return cmocka_run_group_tests(tests, connect_to_a_schema, stop_server);
 }

@@ -48,27 +48,35 @@ DELETE FROM audit_acts AS c WHERE c.id = $1::uuid;
 -- or one that is made of it, says what is known, and stays unfinished: a worker that was away for so
 -- long may tell of it still. Of several shards none can say that it was the last, so that the act
 -- stays, too, for as long as one is waited for. Their number, without those that say all of it already.
+-- `due` chooses and locks; what the shards have told is read of the row that is locked, since one may have
+-- told while it was chosen.
 WITH due AS (
-    SELECT c.id, c.actor_id, c.actor_label, c.action, c.subject, c.detail, c.at, s.is_whole, s.is_over,
-           CASE WHEN s.told IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('shards', s.told) END AS told
+    SELECT c.*, x.is_late
     FROM audit_acts AS c
     LEFT JOIN audit_log AS l ON l.id = c.id
     CROSS JOIN LATERAL (
-        SELECT jsonb_agg(k.n) AS told,
-               c.shards > 0 AND c.told = (1::int8 << c.shards::int4) - 1 AS is_whole,
-               c.shards < 2 OR c.told = (1::int8 << c.shards::int4) - 1
-               OR c.at < now() - $2::int8 * interval '1 second'
-               OR (l.id IS NOT NULL AND l.detail->'unfinished' IS DISTINCT FROM 'true') AS is_over,
+        SELECT c.shards < 2 OR c.at < now() - $2::int8 * interval '1 second'
+               OR (l.id IS NOT NULL AND l.detail->'unfinished' IS DISTINCT FROM 'true') AS is_late,
                l.detail->'error' IS NOT NULL
                AND coalesce(l.detail->'shards', '[]') >= coalesce(jsonb_agg(k.n), '[]') AS is_said
         FROM generate_series(0, 62) AS k (n)
-        WHERE c.shards > 1 AND c.told >> k.n & 1 = 1) AS s
-    WHERE c.at < now() - $1::int8 * interval '1 second' AND (s.is_over OR s.is_said IS NOT TRUE)
+        WHERE c.shards > 1 AND c.told >> k.n & 1 = 1) AS x
+    WHERE c.at < now() - $1::int8 * interval '1 second'
+      AND (x.is_late OR c.told = (1::int8 << c.shards::int4) - 1 OR x.is_said IS NOT TRUE)
     ORDER BY c.id
     LIMIT $3::int8
     FOR UPDATE OF c SKIP LOCKED
+), known AS (
+    SELECT d.id, d.actor_id, d.actor_label, d.action, d.subject, d.detail, d.at, s.told, w.is_whole,
+           d.is_late OR w.is_whole AS is_over
+    FROM due AS d
+    CROSS JOIN LATERAL (SELECT d.shards > 0 AND d.told = (1::int8 << d.shards::int4) - 1 AS is_whole) AS w
+    CROSS JOIN LATERAL (
+        SELECT jsonb_strip_nulls(jsonb_build_object('shards', jsonb_agg(k.n))) AS told
+        FROM generate_series(0, 62) AS k (n)
+        WHERE d.shards > 1 AND d.told >> k.n & 1 = 1) AS s
 ), gone AS (
-    DELETE FROM audit_acts AS c USING due AS d WHERE c.id = d.id AND d.is_over
+    DELETE FROM audit_acts AS c USING known AS d WHERE c.id = d.id AND d.is_over
 ), actors AS (
     SELECT u.id FROM users AS u WHERE u.id IN (SELECT d.actor_id FROM due AS d) FOR KEY SHARE OF u
 ), lost AS (
@@ -78,7 +86,7 @@ WITH due AS (
            || '{"error": "what came of it is not known: the gateway that was asked has not written it down",
                 "unfinished": true}'::jsonb,
            d.at
-    FROM due AS d
+    FROM known AS d
     LEFT JOIN actors AS a ON a.id = d.actor_id
     ON CONFLICT (id) DO NOTHING
 )
@@ -89,6 +97,6 @@ FROM (SELECT l.id,
                         || jsonb_strip_nulls(jsonb_build_object('shards', greatest(l.detail->'shards', d.told->'shards')))
                         || '{"error": "the gateway that was asked has not seen its end"}'::jsonb)::text
                   END AS detail
-      FROM due AS d
+      FROM known AS d
       JOIN audit_log AS l ON l.id = d.id
       WHERE l.detail->'unfinished' = 'true') AS x;

@@ -39,9 +39,14 @@ struct db_step error_group_hold_step(void)
     return (struct db_step){ &error_group_hold, NULL };
 }
 
-struct db_step error_group_mend_step(struct arena *a, size_t count_max)
+struct db_step error_group_stray_step(struct arena *a, size_t count_max)
 {
-    return (struct db_step){ &error_group_mend, error_group_mend_args(a, (int64_t)count_max) };
+    return (struct db_step){ &error_group_stray, error_group_stray_args(a, (int64_t)count_max) };
+}
+
+struct db_step error_group_mend_step(struct arena *a, const int64_t *ids, size_t count)
+{
+    return (struct db_step){ &error_group_mend, error_group_mend_args(a, ids, count) };
 }
 
 struct db_step error_group_forget_step(struct arena *a, size_t count_max)

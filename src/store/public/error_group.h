@@ -44,7 +44,11 @@ enum error_group_column {
 /* Counts of spans of one length that began before then; at most so many, db_rows_affected tells. */
 [[nodiscard]] struct db_step error_group_expire_step(struct arena *a, int64_t span_s,
                                                      int64_t before_us, size_t count_max);
-/* Groups of which the first or the last failure is noted wrongly, or not at all; tells as above. */
-[[nodiscard]] struct db_step error_group_mend_step(struct arena *a, size_t count_max);
-/* Groups without tasks; tells as above. */
+/* The ids, INT8, of groups of which the first or the last failure is noted wrongly, or not at all;
+ * at most so many. */
+[[nodiscard]] struct db_step error_group_stray_step(struct arena *a, size_t count_max);
+/* Notes the first and the last failure of these. It stands behind error_group_hold_step. */
+[[nodiscard]] struct db_step error_group_mend_step(struct arena *a, const int64_t *ids,
+                                                   size_t count);
+/* Groups without tasks; at most so many, db_rows_affected tells. */
 [[nodiscard]] struct db_step error_group_forget_step(struct arena *a, size_t count_max);
