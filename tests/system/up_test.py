@@ -4,6 +4,7 @@
 Usage: up_test.py UP_STUB [TEST...]
 """
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -756,6 +757,19 @@ def test_first_starts_at_once_make_the_user_once():
         assert len(made) == 1, made
         assert sum("event=up.user_made" in line and "user=windlass" in line.split()
                    for up in ups for line in up.log) == 1
+
+
+def test_a_lock_that_somebody_holds_does_not_stop_the_first_start():
+    with Scratch() as scratch, without_users(scratch) as (program, etc):
+        folder = os.open(etc, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_SH)
+            with Up(program, scratch, fresh=True) as up:
+                up.logged("event=up.users_locked", "user=windlass")
+                up.logged("event=up.users_not_locked", "user=windlass")
+                up.wait_ready()
+        finally:
+            os.close(folder)
 
 
 def test_a_program_that_only_root_can_reach_serves_all_the_same():
