@@ -12,11 +12,16 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
-enum { OUTPUT_BYTES_MAX = 64 * 1024 };
+enum {
+    OUTPUT_BYTES_MAX = 64 * 1024,
+    LOCK_WAIT_MS = 30'000, /* for another start that makes the user: a useradd takes a second */
+    LOCK_LOOK_MS = 100,
+};
 
 static bool spawn(const char *const *args, int output_fd, pid_t *ret_pid, struct err *e)
 {
@@ -80,18 +85,32 @@ static bool make_user(const char *name, struct err *e)
     return ok || err_in(e, "make the system user %s", name);
 }
 
+/* It helps, and does not decide: any local user can hold it, and some file systems have none. */
+static void lock_users(int folder, const char *name)
+{
+    const struct timespec pause = { .tv_nsec = LOCK_LOOK_MS * 1'000'000L };
+    for (int waited_ms = 0; flock(folder, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_LOOK_MS) {
+        if (errno != EWOULDBLOCK || waited_ms >= LOCK_WAIT_MS) {
+            log_warn("up.users_not_locked", "user=%s waited_ms=%d error=%s", name, waited_ms,
+                     log_quote(str_of_c(strerror(errno))));
+            return;
+        }
+        if (waited_ms == 0)
+            log_info("up.users_locked", "user=%s wait_max_ms=%d", name, LOCK_WAIT_MS);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /*
  * One process at a time: of two useradds at once each may take the other's entry away again. The
  * lock is on the folder, since the file is another one after each change and useradd locks it
- * itself.
+ * itself. Without the lock another may have made the user meanwhile.
  */
 static bool make_user_once(const char *name, struct err *e)
 {
     int folder = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_locked = folder >= 0 && flock(folder, LOCK_EX) == 0;
-    bool ok = is_locked
-                  ? getpwnam(name) || make_user(name, e)
-                  : err_set_errno(e, ERR_UNAVAILABLE, "cannot lock /etc to make user %s", name);
+    lock_users(folder, name);
+    bool ok = getpwnam(name) || make_user(name, e) || getpwnam(name);
     if (folder >= 0)
         close(folder);
     return ok;

@@ -172,9 +172,25 @@ static void client_gone(void *owner)
     end_one(l, NULL);
 }
 
+/* The database will not take it another time either. */
+static bool is_for_good(const struct err *err)
+{
+    return err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT && err->code != ERR_CANCELLED;
+}
+
+/* Whatever was wrong with it, it is its content: an executor that heard of a conflict or a bug
+ * would repeat it as it is, for ever, or end. */
 static void ack_done(struct intent *intent, const struct err *err)
 {
-    end_one(container_of(intent, struct lease_ack, intent)->owner, err);
+    struct lease_ack *ack = container_of(intent, struct lease_ack, intent);
+    struct leasing *l = ack->owner;
+    struct err told;
+    if (err && is_for_good(err)) {
+        err_set(&told, ERR_INVALID, "acks[%zu]: %s", (size_t)(ack - l->acks),
+                err->code == ERR_INTERNAL ? "the database refused it" : err->message);
+        err = &told;
+    }
+    end_one(l, err);
 }
 
 /* Its bodies are in memory all at once. */

@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(HERE, "../support"))
 # pylint: disable=wrong-import-position
 from gateway_rig import WAIT_S, eventually, run_tests
 from lease_rig import OutsideWorld
+from refuser import Refuser
 from worker_rig import Caller, Worker, new_id
 
 LANGUAGE = sys.argv[2]
@@ -315,6 +316,21 @@ def leases_of_a_lost_answer_come_back_at_once(world):
     cutter.listener.close()
 
 
+def acknowledgements_that_can_be_taken_only_later_stop_no_others(world):
+    held = [world.create(type="held", payload={"do": "echo"}) for _ in range(2)]
+    others = [world.create(type="held", payload=payload) for payload in ({"do": "echo"}, {"do": "slow", "ms": 2_000})]
+    with Refuser(world) as refuser:
+        refuser.held = set(held)
+        with Driver(world, "held", slots=4, url=refuser.url) as driver:
+            for task in others:
+                assert finished(world, task)["attempt"] == 1
+            assert refuser.refused < 50, "it goes in a circle"
+            refuser.held = set()
+            for task in held:
+                assert finished(world, task)["attempt"] == 1
+            assert driver.end() == 0, driver.log
+
+
 class Doubler(Cutter):
     """A proxy that can send the last request for leases once more, and keeps the answer to itself."""
 
@@ -491,7 +507,7 @@ TESTS = [handlers_run_at_once_up_to_their_slots, failures_are_tried_again_unless
          a_checkpoint_is_handed_to_the_next_attempt, cancelling_reaches_the_handler, time_that_is_over_reaches_the_handler,
          progress_is_told_while_it_runs, a_restart_of_the_service_is_survived,
          a_worker_that_slept_through_its_session_begins_anew, leases_of_a_lost_answer_come_back_at_once,
-         leases_of_a_doubled_request_come_back,
+         leases_of_a_doubled_request_come_back, acknowledgements_that_can_be_taken_only_later_stop_no_others,
          a_revoked_token_ends_it_with_an_error, a_task_is_created_once_however_often_it_is_asked_for,
          the_session_names_its_host, a_worker_has_a_session_with_each_shard,
          what_is_spawned_stays_on_the_shard_or_is_refused_alone, the_example_does_what_it_says]

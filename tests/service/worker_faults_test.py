@@ -215,11 +215,12 @@ def one_bad_row_of_many_is_refused_alone(postgres):
         assert_whole(url)
 
 
-# A result that no database takes.
+# A result that no database takes: its state is the result.
 REFUSE_RESULT = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN RAISE 'not so' USING errcode = 'data_exception'; END $$;
-    CREATE TRIGGER refuse BEFORE INSERT ON worker.task_done FOR EACH ROW WHEN (NEW.result::text = '"bad"')
+    BEGIN RAISE 'not so' USING errcode = NEW.result #>> '{}'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON worker.task_done FOR EACH ROW WHEN (NEW.result IS NOT NULL)
     EXECUTE FUNCTION refuse()"""
+REFUSALS = {"22000": "a value does not fit its type", "23505": "it is stored already", "P0001": "the database refused it"}
 
 
 def an_acknowledgement_that_was_refused_is_not_told_stale_beside_leases(postgres):
@@ -227,20 +228,23 @@ def an_acknowledgement_that_was_refused_is_not_told_stale_beside_leases(postgres
     url = postgres.tell("database")
     with Worker(url) as worker:
         caller, executor = Caller(worker), Executor(worker)
-        first, second, third = [caller.create_one() for _ in range(3)]
-        bad, good = executor.leases(2)
         sql(url, REFUSE_RESULT)
-        acks = [{"task": bad["task"], "fence": bad["fence"], "outcome": "complete", "result": "bad"},
-                {"task": good["task"], "fence": good["fence"], "outcome": "complete"}]
-        answer = executor.post("/v1/leases", {**executor.who, "max": 1, "wait_ms": 0, "acks": acks})
-        assert answer.status >= 400, answer.text
-        assert caller.task(first)["state"] == "running"
-        waiting = eventually(lambda: caller.task(third)["state"] == "ready" and caller.task(third))
-        assert waiting["attempt"] == 0, waiting
-        again = executor.lease(1, 0, [{**acks[0], "outcome": "fatal", "result": None, "error": "refused"}, acks[1]])
-        assert [ack["outcome"] for ack in again["acks"]] == ["applied", "duplicate"], again
-        assert [lease["task"] for lease in again["leases"]] == [third], again
-        assert caller.task(second)["state"] == "succeeded"
+        for state, why in REFUSALS.items():
+            first, second, third = [caller.create_one() for _ in range(3)]
+            good, bad = executor.leases(2)
+            acks = [{"task": good["task"], "fence": good["fence"], "outcome": "complete"},
+                    {"task": bad["task"], "fence": bad["fence"], "outcome": "complete", "result": state}]
+            answer = executor.post("/v1/leases", {**executor.who, "max": 1, "wait_ms": 0, "acks": acks})
+            assert answer.status == 400 and answer.json["code"] == "BAD_USER_INPUT", answer.text
+            assert answer.json["detail"] == f"acks[1]: {why}", answer.text
+            assert caller.task(second)["state"] == "running"
+            waiting = eventually(lambda: caller.task(third)["state"] == "ready" and caller.task(third))
+            assert waiting["attempt"] == 0, waiting
+            again = executor.lease(1, 0, [acks[0], {**acks[1], "outcome": "fatal", "result": None, "error": "refused"}])
+            assert [ack["outcome"] for ack in again["acks"]] == ["duplicate", "applied"], again
+            assert [lease["task"] for lease in again["leases"]] == [third], again
+            assert caller.task(first)["state"] == "succeeded"
+            executor.ack(again["leases"][0])
         assert_whole(url)
 
 

@@ -3,6 +3,8 @@
 
 Usage: up_test.py UP_STUB [TEST...]
 """
+import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -698,45 +700,76 @@ def test_started_by_root_everything_runs_as_windlass():
         assert os.stat(scratch.path).st_uid == 0
 
 
-def test_first_starts_at_once_make_the_user_once():
-    need_root("to make users, in a mount namespace whose /etc is a copy without them")
-    with Scratch() as scratch:
-        etc, count = scratch.join("etc"), 4
-        shutil.copytree("/etc", etc, symlinks=True)
-        for name in ("passwd", "group", "shadow", "gshadow"):
-            with open(os.path.join(etc, name), "r+") as file:
-                kept = [line for line in file if not line.startswith("windlass")]
-                file.seek(0)
-                file.truncate()
-                file.writelines(kept)
-        holder = subprocess.Popen(["unshare", "--mount", "sh", "-c",
-                                   f"mount --bind {etc} /etc && echo ready && exec sleep inf"],
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def copy_etc(target):
+    """Its files, folders and links, but no entry of a user of ours."""
+    def others(folder, names):
+        paths = ((name, os.path.join(folder, name)) for name in names)
+        return [name for name, path in paths if not (
+            os.path.islink(path) or os.path.isfile(path) or os.path.isdir(path))]
+
+    def copy(source, copied):
         try:
-            if holder.stdout.readline() != "ready\n":
-                raise Skip(f"no mount namespace can be made here: {holder.stderr.read().strip()}")
-            wrapper = scratch.join("in-namespace")
-            with open(wrapper, "w") as file:
-                file.write(f"#!/bin/sh\nexec nsenter --mount=/proc/{holder.pid}/ns/mnt {PROGRAM} \"$@\"\n")
-            os.chmod(wrapper, 0o755)
-            ups = [Up(wrapper, scratch, data=scratch.join(f"data{i}"), run=scratch.join(f"run{i}"))
-                   for i in range(count)]
-            try:
-                for up in ups:
-                    up.start()
-                for up in ups:
-                    up.wait_ready()
-            finally:
-                for up in ups:
-                    up.end()
-            with open(os.path.join(etc, "passwd")) as file:
-                made = [line for line in file if line.startswith("windlass:")]
-            assert len(made) == 1, made
-            assert sum("event=up.user_made" in line and "user=windlass" in line.split()
-                       for up in ups for line in up.log) == 1
+            shutil.copy2(source, copied)
+        except FileNotFoundError:  # it went meanwhile
+            pass
+
+    shutil.copytree("/etc", target, symlinks=True, ignore=others, copy_function=copy)
+    for name in ("passwd", "group", "shadow", "gshadow"):
+        path = os.path.join(target, name)
+        if not os.path.exists(path):
+            continue
+        with open(path, "r+") as file:
+            kept = [line for line in file if not line.startswith("windlass")]
+            file.seek(0)
+            file.truncate()
+            file.writelines(kept)
+
+
+@contextlib.contextmanager
+def without_users(scratch):
+    """The program with an /etc that has no user of ours, and that /etc."""
+    need_root("to make users, in a mount namespace whose /etc is a copy without them")
+    for tool in ("unshare", "nsenter"):
+        if not shutil.which(tool):
+            raise Skip(f"there is no {tool} here")
+    etc, wrapper = scratch.join("etc"), scratch.join("in-namespace")
+    copy_etc(etc)
+    script = f"mount --bind {etc} /etc && echo ready && exec cat"  # ends with its input, thus with us
+    with subprocess.Popen(["unshare", "--mount", "sh", "-c", script], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as holder:
+        if holder.stdout.readline() != "ready\n":
+            raise Skip(f"no mount namespace can be made here: {holder.stderr.read().strip()}")
+        with open(wrapper, "w") as file:
+            file.write(f"#!/bin/sh\nexec nsenter --mount=/proc/{holder.pid}/ns/mnt {PROGRAM} \"$@\"\n")
+        os.chmod(wrapper, 0o755)
+        yield wrapper, etc
+
+
+def test_first_starts_at_once_make_the_user_once():
+    with Scratch() as scratch, without_users(scratch) as (program, etc):
+        with contextlib.ExitStack() as stack:
+            ups = [stack.enter_context(Up(program, scratch, data=scratch.join(f"data{i}"), run=scratch.join(f"run{i}")))
+                   for i in range(4)]
+            for up in ups:
+                up.wait_ready()
+        with open(os.path.join(etc, "passwd")) as file:
+            made = [line for line in file if line.startswith("windlass:")]
+        assert len(made) == 1, made
+        assert sum("event=up.user_made" in line and "user=windlass" in line.split()
+                   for up in ups for line in up.log) == 1
+
+
+def test_a_lock_that_somebody_holds_does_not_stop_the_first_start():
+    with Scratch() as scratch, without_users(scratch) as (program, etc):
+        folder = os.open(etc, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_SH)
+            with Up(program, scratch, fresh=True) as up:
+                up.logged("event=up.users_locked", "user=windlass")
+                up.logged("event=up.users_not_locked", "user=windlass")
+                up.wait_ready()
         finally:
-            holder.kill()
-            holder.wait()
+            os.close(folder)
 
 
 def test_a_program_that_only_root_can_reach_serves_all_the_same():

@@ -161,12 +161,11 @@ export class Executor {
         if (answer?.mode === "quiet") await sleep(1_000, this.#end.signal);
       } catch (error) {
         if (this.#end.signal.aborted || this.#session !== session) continue;
-        if (isRefused(error) && session.owed.length > 0) await this.#tellEach(session);
-        else if (this.#isFinal(error)) return;
-        else {
-          this.#log.warn(`windlass: cannot ask for tasks: ${String(error)}`);
-          await sleep(backoff.next(error), this.#end.signal);
-        }
+        const left = isRefused(error) && session.owed.length > 0 ? await this.#tellEach(session) : error;
+        if (left === undefined) continue;
+        if (this.#isFinal(left)) return;
+        this.#log.warn(`windlass: cannot ask for tasks: ${String(left)}`);
+        await sleep(backoff.next(left), this.#end.signal);
       }
     }
   }
@@ -232,9 +231,10 @@ export class Executor {
         await this.#tell(session, unsent(session));
         backoff.reset();
       } catch (error) {
-        if (isRefused(error)) await this.#tellEach(session);
-        else if (this.#isFinal(error)) return;
-        else await sleep(backoff.next(error));
+        const left = isRefused(error) ? await this.#tellEach(session) : error;
+        if (left === undefined) continue;
+        if (this.#isFinal(left)) return;
+        await sleep(backoff.next(left));
       }
     }
   }
@@ -248,13 +248,23 @@ export class Executor {
     }
   }
 
-  /** One of them is refused, such as a result that is too long: that one fails, with the reason. */
-  async #tellEach(session: Session): Promise<void> {
+  /**
+   * One of them is refused, such as a result that is too long: that one fails, with the reason. Returns
+   * the first other error, after which some are left: those that the service can take only later do not
+   * keep it from the rest, but where it does not answer at all, it will not answer the rest either.
+   */
+  async #tellEach(session: Session): Promise<unknown> {
+    let later: ProblemError | undefined;
     for (const ack of unsent(session)) {
+      if (this.#session !== session || this.#isOver) break;
       try {
         await this.#tell(session, [ack]);
       } catch (error) {
-        if (!isRefused(error)) return;
+        if (!isRefused(error)) {
+          if (!(error instanceof ProblemError && error.isTemporary)) return error;
+          later ??= error;
+          continue;
+        }
         const place = session.owed.indexOf(ack);
         const detail = `the acknowledgement was refused: ${(error as ProblemError).detail}`;
         this.#log.warn(`windlass: task ${ack.task}: ${detail}`);
@@ -263,6 +273,7 @@ export class Executor {
         if (place >= 0) session.owed.splice(place, 1, ...instead);
       }
     }
+    return later;
   }
 
   #settle(session: Session, acks: Ack[], answer: Answer | undefined): void {

@@ -182,13 +182,13 @@ class Executor:
             except _Failure as error:
                 if self._end.is_set() or self._session is not session:
                     continue
-                if _is_refused(error) and session.owed:
-                    await self._tell_each(session)
-                elif self._is_final(error):
+                left = await self._tell_each(session) if _is_refused(error) and session.owed else error
+                if left is None:
+                    continue
+                if self._is_final(left):
                     return
-                else:
-                    self._log.warning("cannot ask for tasks: %r", error)
-                    await wait_at_most(self._end, backoff.next(error))
+                self._log.warning("cannot ask for tasks: %r", left)
+                await wait_at_most(self._end, backoff.next(left))
 
     def _free(self, session: _Session) -> int:
         slots = sum(slots for slots, _ in self._handlers.values())
@@ -251,12 +251,12 @@ class Executor:
                 await self._tell(session, session.unsent())
                 backoff.reset()
             except _Failure as error:
-                if _is_refused(error):
-                    await self._tell_each(session)
-                elif self._is_final(error):
+                left = await self._tell_each(session) if _is_refused(error) else error
+                if left is None:
+                    continue
+                if self._is_final(left):
                     return
-                else:
-                    await asyncio.sleep(backoff.next(error))
+                await asyncio.sleep(backoff.next(left))
 
     async def _tell(self, session: _Session, acks: list[Ack]) -> None:
         session.flying += acks
@@ -265,19 +265,30 @@ class Executor:
         finally:
             session.land(acks)
 
-    async def _tell_each(self, session: _Session) -> None:
-        """One of them is refused, such as a result that is too long: that one fails, with the reason."""
+    async def _tell_each(self, session: _Session) -> BaseException | None:
+        """
+        One of them is refused, such as a result that is too long: that one fails, with the reason. Returns
+        the first other error, after which some are left: those that the service can take only later do not
+        keep it from the rest, but where it does not answer at all, it will not answer the rest either.
+        """
+        later: ProblemError | None = None
         for ack in session.unsent():
+            if self._session is not session or self._is_over:
+                break
             try:
                 await self._tell(session, [ack])
             except _Failure as error:
-                if not isinstance(error, ProblemError) or not _is_refused(error):
-                    return
+                if not isinstance(error, ProblemError) or not (_is_refused(error) or error.is_temporary):
+                    return error
+                if error.is_temporary:
+                    later = later or error
+                    continue
                 detail = f"the acknowledgement was refused: {error.detail}"
                 self._log.warning("task %s: %s", ack["task"], detail)
                 instead = [] if ack["outcome"] == "fatal" else [
                     {"task": ack["task"], "fence": ack["fence"], "outcome": "fatal", "error": detail}]
                 session.owed = [one for owed in session.owed for one in (instead if owed is ack else [owed])]
+        return later
 
     def _settle(self, session: _Session, acks: list[Ack], answer: dict[str, Any] | None) -> None:
         if answer is None:
