@@ -11,7 +11,7 @@ static const struct rule rules[] = {
     { "40001", ERR_CONFLICT },    { "40P01", ERR_CONFLICT },    { "53", ERR_UNAVAILABLE },
     { "54", ERR_LIMIT },          { "55P03", ERR_TIMEOUT },     { "57014", ERR_TIMEOUT },
     { "57P01", ERR_UNAVAILABLE }, { "57P02", ERR_UNAVAILABLE }, { "57P03", ERR_UNAVAILABLE },
-    { "57P05", ERR_UNAVAILABLE },
+    { "57P05", ERR_UNAVAILABLE }, { "58", ERR_UNAVAILABLE },
 };
 
 enum err_code db_sqlstate_code(const char *sqlstate)

@@ -11,13 +11,13 @@ static void states_mean_what_the_header_says(void **state)
     } table[] = {
         { "08006", ERR_UNAVAILABLE }, { "57P01", ERR_UNAVAILABLE }, { "57P02", ERR_UNAVAILABLE },
         { "57P03", ERR_UNAVAILABLE }, { "53300", ERR_UNAVAILABLE }, { "53100", ERR_UNAVAILABLE },
-        { "25006", ERR_UNAVAILABLE }, { "28P01", ERR_UNAVAILABLE }, { "3D000", ERR_UNAVAILABLE },
-        { "57014", ERR_TIMEOUT },     { "55P03", ERR_TIMEOUT },     { "40001", ERR_CONFLICT },
-        { "40P01", ERR_CONFLICT },    { "23505", ERR_CONFLICT },    { "23P01", ERR_CONFLICT },
-        { "23503", ERR_CONFLICT },    { "23502", ERR_CONFLICT },    { "23514", ERR_CONFLICT },
-        { "22P02", ERR_INVALID },     { "22001", ERR_INVALID },     { "54000", ERR_LIMIT },
-        { "42P01", ERR_INTERNAL },    { "42703", ERR_INTERNAL },    { "P0001", ERR_INTERNAL },
-        { "57000", ERR_INTERNAL },    { "", ERR_INTERNAL },
+        { "58030", ERR_UNAVAILABLE }, { "25006", ERR_UNAVAILABLE }, { "28P01", ERR_UNAVAILABLE },
+        { "3D000", ERR_UNAVAILABLE }, { "57014", ERR_TIMEOUT },     { "55P03", ERR_TIMEOUT },
+        { "40001", ERR_CONFLICT },    { "40P01", ERR_CONFLICT },    { "23505", ERR_CONFLICT },
+        { "23P01", ERR_CONFLICT },    { "23503", ERR_CONFLICT },    { "23502", ERR_CONFLICT },
+        { "23514", ERR_CONFLICT },    { "22P02", ERR_INVALID },     { "22001", ERR_INVALID },
+        { "54000", ERR_LIMIT },       { "42P01", ERR_INTERNAL },    { "42703", ERR_INTERNAL },
+        { "P0001", ERR_INTERNAL },    { "57000", ERR_INTERNAL },    { "", ERR_INTERNAL },
     };
     for (size_t i = 0; i < countof(table); i++)
         if (db_sqlstate_code(table[i].sqlstate) != table[i].code)
